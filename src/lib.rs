@@ -1,0 +1,23 @@
+//! Chancery: an xDS control plane for Envoy.
+//!
+//! Routes are documents in etcd, instances are whoever Consul says is healthy; Chancery turns both into versioned
+//! snapshots and delivers them over ADS. It sees no user traffic. The map, from the sources to the proxies:
+//!
+//! | room | what it holds | may not |
+//! |---|---|---|
+//! | [`store`] | where documents live: etcd, files | read a document |
+//! | [`registry`] | where instances live: Consul, files | know a route |
+//! | [`control`] | the loop: one task, sole owner of all inputs | do I/O |
+//! | [`model`] | documents parsed into types, references followed; plugins | async, clock, I/O |
+//! | [`translate`] | the model to Envoy's messages | know versions or streams |
+//! | [`snapshot`] | versioned resources that share their encoded bytes | know a route or a stream |
+//! | [`xds`] | the protocol: sans-IO streams, and the gRPC shell around them | know a route |
+//! | [`admin`] | health, readiness, metrics | change anything |
+//!
+//! Imports point one way: `cli → control → store, registry, xds → snapshot → translate → model`.
+
+pub mod model;
+pub mod registry;
+pub mod store;
+pub mod telemetry;
+pub mod translate;

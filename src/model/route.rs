@@ -1,0 +1,61 @@
+//! A route as the gateway uses it: references followed, its service's fields merged in, defaults applied.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Cluster, Id, plugin::Plugins};
+
+/// A host that a route answers to, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Host {
+    /// `www.example.com`
+    Exact(Arc<str>),
+    /// `*.example.com`, kept without the star: `.example.com`
+    Suffix(Arc<str>),
+}
+
+/// A path that a route answers to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Path {
+    /// `/a`
+    Exact(Arc<str>),
+    /// `/a*` and `/a/*`, kept without the star: `/a` and `/a/`
+    Prefix(Arc<str>),
+}
+
+/// How long Envoy waits, each for a side that stays silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeout {
+    /// For a connection to be set up.
+    pub connect: Duration,
+    /// Between two pieces of a request.
+    pub send: Duration,
+    /// Between two pieces of an answer; 504 after it.
+    pub read: Duration,
+}
+
+/// A route that is in force.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The document's id.
+    pub id: Id,
+    /// The gateways that it belongs to, at least one.
+    pub gateways: Vec<Id>,
+    /// The hosts; any host when empty.
+    pub hosts: Vec<Host>,
+    /// The paths, at least one.
+    pub paths: Vec<Path>,
+    /// The methods; any method when empty.
+    pub methods: BTreeSet<String>,
+    /// Higher goes first among routes of the same host and path.
+    pub priority: i32,
+    /// Whether a request may be upgraded to a WebSocket.
+    pub websocket: bool,
+    /// `send` and `read` hold for the route, `connect` is its cluster's.
+    pub timeout: Timeout,
+    /// What is done to requests and answers on the way.
+    pub plugins: Plugins,
+    /// Where requests go; nothing when a plugin answers every request by itself.
+    pub cluster: Option<Arc<Cluster>>,
+}

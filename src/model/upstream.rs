@@ -1,0 +1,129 @@
+//! Where requests go: an upstream, and the cluster that it becomes for the routes that use it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::registry::ServiceKey;
+
+use super::route::Timeout;
+
+/// One node that a document lists by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// An IP address or a DNS name.
+    pub host: Arc<str>,
+    /// The port, never 0.
+    pub port: u16,
+    /// Its share of the traffic, relative to the others; 0 gets none.
+    pub weight: u32,
+    /// Higher is preferred; lower ones get traffic when the higher fail.
+    pub priority: i32,
+}
+
+/// Who the instances are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Members {
+    /// Listed in the document.
+    Nodes(Vec<Node>),
+    /// Whoever the registry says is healthy.
+    Service(ServiceKey),
+}
+
+/// What a consistent hash is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HashKey {
+    /// The client's address.
+    RemoteAddress,
+    /// A request header.
+    Header(Arc<str>),
+    /// A cookie.
+    Cookie(Arc<str>),
+    /// An argument of the query.
+    Argument(Arc<str>),
+}
+
+/// How an instance is chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Balancer {
+    /// In turn, by weight.
+    RoundRobin,
+    /// Whoever has the fewest requests in flight.
+    LeastConnections,
+    /// By consistent hash.
+    Hash(HashKey),
+}
+
+/// How Envoy talks to the instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// HTTP/1.1
+    Http,
+    /// HTTP/1.1 over TLS
+    Https,
+    /// HTTP/2
+    Grpc,
+}
+
+/// Which Host the instances see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PassHost {
+    /// The client's.
+    Pass,
+    /// The node's own.
+    Node,
+    /// This one.
+    Rewrite(Arc<str>),
+}
+
+/// How long connections to instances live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepalivePool {
+    /// Closed after being idle that long.
+    pub idle_timeout: Duration,
+    /// Closed after that many requests; 0 is no limit.
+    pub requests: u32,
+}
+
+/// An upstream, checked and with its defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// Who the instances are.
+    pub members: Members,
+    /// How one is chosen.
+    pub balancer: Balancer,
+    /// How Envoy talks to them.
+    pub scheme: Scheme,
+    /// Which Host they see.
+    pub pass_host: PassHost,
+    /// Further attempts after the first, where the document says so; else see `retries()`.
+    pub retries: Option<u32>,
+    /// A bound on all attempts together.
+    pub retry_timeout: Option<Duration>,
+    /// Time-outs of the upstream; a route's own win.
+    pub timeout: Timeout,
+    /// Connection reuse.
+    pub keepalive_pool: Option<KeepalivePool>,
+}
+
+/// An upstream as an Envoy cluster: the upstream, and what the routes that use it demand of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// `upstream/<id>`, `service/<id>` or `route/<id>`, after the document that holds the upstream; `route/<id>` as well
+    /// when a route's own `timeout.connect` differs from that of the upstream that it refers to.
+    pub name: Arc<str>,
+    /// The upstream.
+    pub upstream: Arc<Upstream>,
+    /// The time that a connection may take.
+    pub connect_timeout: Duration,
+}
+
+impl Cluster {
+    /// The name of its load assignment: the service's (`consul/echo`), so that clusters of one service share it, or its own
+    /// when the nodes stand in the document.
+    pub fn load_assignment(&self) -> Arc<str> {
+        match &self.upstream.members {
+            Members::Service(service) => service.to_string().into(),
+            Members::Nodes(_) => self.name.clone(),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Where documents live. A store lists what there is and then tells what changes, in the order of its revisions.
+//!
+//! A store never reads a document: bytes go out as they came in. It never says "empty" because it failed: only a
+//! listing that the server answered in full, or a file that is gone, removes a document.
+
+pub mod etcd;
+pub mod file;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// JSON, always so in etcd.
+    Json,
+    /// YAML, as files may be.
+    Yaml,
+}
+
+/// One document as it lies in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// `<kind>/<id>`: the key below the prefix, or the file below the folder without its extension.
+    pub path: Arc<str>,
+    /// What a person would look for: the whole etcd key, or the file's name.
+    pub source: Arc<str>,
+    /// How `value` is written.
+    pub format: Format,
+    /// The text, unread.
+    pub value: Bytes,
+    /// The revision that wrote it: etcd's `mod_revision`, or a count of this process for files.
+    pub revision: i64,
+}
+
+/// A change of one document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Written, for the first time or anew.
+    Put(Document),
+    /// Gone.
+    Deleted {
+        /// The `path` that the document had.
+        path: Arc<str>,
+    },
+}
+
+/// What a store tells the control loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// All there is at `revision`: a document that is not in it does not exist. The first event, and again whenever the
+    /// watch could not be resumed (compaction, another cluster, a revision that went back).
+    Listed {
+        /// The revision at which the listing was made.
+        revision: i64,
+        /// Every document, each path once.
+        documents: Vec<Document>,
+    },
+    /// Changes that belong together; never half of one revision.
+    Changed {
+        /// The revision that the store has reached with them.
+        revision: i64,
+        /// In order; the last one of a path wins.
+        changes: Vec<Change>,
+    },
+    /// Nothing changed up to this revision.
+    Progress {
+        /// The revision that the store has reached.
+        revision: i64,
+    },
+    /// The answer to [`Earlier`].
+    Earlier {
+        /// The path that was asked for.
+        path: Arc<str>,
+        /// The form before, or nothing where the store does not have it (any more).
+        document: Option<Document>,
+    },
+}
+
+/// A wish for the form that a document had before `revision`: its last good form may be there after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// The document's path.
+    pub path: Arc<str>,
+    /// The revision of the form that is of no use.
+    pub revision: i64,
+}

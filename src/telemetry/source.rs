@@ -1,0 +1,90 @@
+//! How a source of inputs (etcd, Consul, a folder) fares: when it last answered, and what is wrong now.
+//!
+//! The one place that says "lost" and "back": one line at each turn, none for every retry.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How one source fares. Cheap to clone; all clones are the same source.
+#[derive(Debug, Clone)]
+pub struct Source {
+    name: &'static str,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    answered: Option<Instant>,
+    failing: Option<Failure>,
+}
+
+#[derive(Debug)]
+struct Failure {
+    since: Instant,
+    error: String,
+}
+
+/// What [`Source::report`] tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// `etcd`, `consul`, `files`.
+    pub name: &'static str,
+    /// How long ago it last answered; nothing when it never has.
+    pub age: Option<Duration>,
+    /// The error that stands since the last answer.
+    pub error: Option<String>,
+}
+
+impl Source {
+    /// A source that has not answered yet.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            state: Arc::default(),
+        }
+    }
+
+    /// The source answered, be it "nothing new".
+    pub fn answered(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.answered = Some(Instant::now());
+        if let Some(failure) = state.failing.take() {
+            let away_ms = failure.since.elapsed().as_millis();
+            tracing::info!(source = self.name, away_ms, "source is back");
+        }
+    }
+
+    /// The source failed; what it said before stays in force. `error` holds no secret.
+    pub fn failed(&self, error: &dyn std::fmt::Display) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = error.to_string();
+        match &mut state.failing {
+            Some(failure) if failure.error == error => {}
+            Some(failure) => {
+                tracing::debug!(source = self.name, error, "source still fails");
+                failure.error = error;
+            }
+            None => {
+                tracing::warn!(
+                    source = self.name,
+                    error,
+                    "source is lost: the last good state stays, retrying"
+                );
+                state.failing = Some(Failure {
+                    since: Instant::now(),
+                    error,
+                });
+            }
+        }
+    }
+
+    /// How it fares now.
+    pub fn report(&self) -> Report {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Report {
+            name: self.name,
+            age: state.answered.map(|at| at.elapsed()),
+            error: state.failing.as_ref().map(|failure| failure.error.clone()),
+        }
+    }
+}
