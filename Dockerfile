@@ -1,0 +1,24 @@
+FROM rust:1-bookworm AS build
+WORKDIR /src
+COPY . .
+# The caches are mounts, not layers, so the binary is copied out of them.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    cargo build --release --locked && \
+    install --strip target/release/chancery /usr/local/bin/
+
+FROM debian:bookworm-slim
+# The last-good state, which outlives a restart while etcd or Consul are away.
+RUN install -d -m 0700 -o 65532 -g 65532 /var/lib/chancery
+VOLUME /var/lib/chancery
+# The roots that a TLS connection to etcd or Consul is verified against.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /usr/local/bin/chancery /usr/local/bin/
+USER 65532:65532
+# xDS and admin.
+EXPOSE 18000 9180
+# bash speaks enough HTTP to ask for readiness, so the image needs no client.
+HEALTHCHECK --interval=2s --timeout=2s --start-period=5s --retries=5 CMD ["bash", "-c", \
+    "exec 3<>/dev/tcp/127.0.0.1/9180 && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && read -r -t 1 _ status _ <&3 && [ \"$status\" = 200 ]"]
+ENTRYPOINT ["chancery"]
+CMD ["serve"]
