@@ -16,6 +16,7 @@
 //!
 //! Imports point one way: `cli → control → store, registry, xds → snapshot → translate → model`.
 
+mod folder;
 pub mod model;
 pub mod registry;
 pub mod store;

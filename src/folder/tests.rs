@@ -1,0 +1,270 @@
+//! Scans of real folders; where a moment counts, time is an argument.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::tree::Tree;
+use super::{Scan, watch};
+use crate::telemetry::Source;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn all(_: &str) -> bool {
+    true
+}
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        write(&folder, name, text);
+    }
+    folder
+}
+
+fn write(folder: &TempDir, name: &str, text: &str) {
+    let path = folder.path().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn scan(files: &[(&str, &str)]) -> Scan {
+    let owned = |(name, text): &(&str, &str)| ((*name).into(), text.to_string().into());
+    Scan(files.iter().map(owned).collect())
+}
+
+/// Looks until nothing is due any more, in steps of a clock of its own.
+fn settle(tree: &mut Tree, now: &mut Instant) -> bool {
+    let mut changed = false;
+    for _ in 0..100 {
+        let looked = tree.look(*now);
+        changed |= looked.changed;
+        match looked.due {
+            Some(due) => *now += due,
+            None => return changed,
+        }
+    }
+    panic!("never settles");
+}
+
+fn settled(folder: &TempDir) -> (Tree, Instant) {
+    let (mut tree, mut now) = (Tree::new(folder.path().into(), all), Instant::now());
+    settle(&mut tree, &mut now);
+    (tree, now)
+}
+
+#[test]
+fn a_scan_holds_what_the_files_hold_without_what_editors_leave_behind() {
+    let folder = folder(&[
+        ("routes/a.yaml", "a"),
+        ("routes/.a.yaml.swp", "x"),
+        ("routes/a.yaml~", "x"),
+        ("routes/b.tmp", "x"),
+        (".git/config", "x"),
+        ("consumers/x/credentials/y.json", "y"),
+        ("README.md", "r"),
+    ]);
+    let (tree, _) = settled(&folder);
+    let expected = [
+        ("README.md", "r"),
+        ("consumers/x/credentials/y.json", "y"),
+        ("routes/a.yaml", "a"),
+    ];
+    assert_eq!(tree.scan(), scan(&expected));
+}
+
+#[test]
+fn a_truncated_file_keeps_its_form_until_it_is_written() {
+    let folder = folder(&[("routes/a.yaml", "old")]);
+    let (mut tree, mut now) = settled(&folder);
+
+    write(&folder, "routes/a.yaml", "");
+    for _ in 0..5 {
+        now += Duration::from_millis(100);
+        assert!(!tree.look(now).changed);
+    }
+    assert_eq!(tree.scan(), scan(&[("routes/a.yaml", "old")]));
+
+    write(&folder, "routes/a.yaml", "new");
+    assert!(settle(&mut tree, &mut now));
+    assert_eq!(tree.scan(), scan(&[("routes/a.yaml", "new")]));
+
+    write(&folder, "routes/a.yaml", "");
+    assert!(settle(&mut tree, &mut now), "empty for good is a form too");
+    assert_eq!(tree.scan(), scan(&[("routes/a.yaml", "")]));
+}
+
+#[test]
+fn a_file_that_is_still_growing_is_not_read() {
+    let folder = folder(&[("routes/a.yaml", "old")]);
+    let (mut tree, mut now) = settled(&folder);
+    for length in 1..20 {
+        write(&folder, "routes/a.yaml", &"x".repeat(length));
+        now += Duration::from_millis(15);
+        assert!(!tree.look(now).changed);
+    }
+    assert!(settle(&mut tree, &mut now));
+    assert_eq!(tree.scan(), scan(&[("routes/a.yaml", &"x".repeat(19))]));
+}
+
+#[test]
+fn a_file_that_an_editor_moves_away_and_writes_anew_is_never_gone() {
+    let folder = folder(&[("routes/a.yaml", "old")]);
+    let (mut tree, mut now) = settled(&folder);
+    let path = folder.path().join("routes/a.yaml");
+
+    fs::rename(&path, folder.path().join("routes/a.yaml~")).unwrap();
+    assert!(!tree.look(now).changed);
+    now += Duration::from_millis(10);
+    assert!(!tree.look(now).changed);
+    assert_eq!(tree.scan(), scan(&[("routes/a.yaml", "old")]));
+
+    fs::write(&path, "new").unwrap();
+    assert!(settle(&mut tree, &mut now));
+    assert_eq!(tree.scan(), scan(&[("routes/a.yaml", "new")]));
+
+    fs::remove_file(&path).unwrap();
+    assert!(settle(&mut tree, &mut now));
+    assert_eq!(tree.scan(), scan(&[]));
+}
+
+#[test]
+fn a_touched_file_that_holds_the_same_is_no_change() {
+    let folder = folder(&[("routes/a.yaml", "same")]);
+    let (mut tree, mut now) = settled(&folder);
+    write(&folder, "routes/a.yaml", "same");
+    assert!(!settle(&mut tree, &mut now));
+}
+
+#[test]
+fn what_cannot_be_looked_at_keeps_its_form() {
+    let folder = folder(&[("routes/a.yaml", "a"), ("routes2/b.yaml", "b")]);
+    let (mut tree, mut now) = settled(&folder);
+    let before = tree.scan();
+
+    // A symlink to itself cannot be followed by anybody, root included.
+    fs::remove_dir_all(folder.path().join("routes")).unwrap();
+    std::os::unix::fs::symlink("routes", folder.path().join("routes")).unwrap();
+    assert!(!settle(&mut tree, &mut now));
+    let problem = tree.look(now).problem.unwrap().to_string();
+    assert!(problem.contains("/routes: "), "{problem}");
+    assert_eq!(tree.scan(), before);
+
+    fs::remove_file(folder.path().join("routes")).unwrap();
+    assert!(settle(&mut tree, &mut now));
+    assert_eq!(tree.scan(), scan(&[("routes2/b.yaml", "b")]));
+}
+
+#[test]
+fn a_folder_that_vanishes_is_a_problem_and_not_empty() {
+    let folder = folder(&[("routes/a.yaml", "a")]);
+    let (mut tree, mut now) = settled(&folder);
+    let away = folder.path().with_extension("away");
+    fs::rename(folder.path(), &away).unwrap();
+    for _ in 0..5 {
+        now += Duration::from_secs(60);
+        let looked = tree.look(now);
+        assert!(!looked.found && !looked.changed && looked.problem.is_some());
+    }
+    assert_eq!(tree.scan(), scan(&[("routes/a.yaml", "a")]));
+    fs::rename(&away, folder.path()).unwrap();
+    assert!(!settle(&mut tree, &mut now));
+}
+
+#[test]
+fn symlinks_that_lead_in_circles_come_to_an_end() {
+    let folder = folder(&[("routes/a.yaml", "a")]);
+    std::os::unix::fs::symlink("..", folder.path().join("routes/up")).unwrap();
+    let (tree, _) = settled(&folder);
+    assert!(tree.scan().0.contains_key("routes/a.yaml"));
+}
+
+struct Watched {
+    scans: mpsc::Receiver<Scan>,
+    source: Source,
+    _stop: tokio_util::sync::DropGuard,
+}
+
+impl Watched {
+    fn start(folder: &std::path::Path) -> Self {
+        let (sender, scans) = mpsc::channel(16);
+        let shutdown = CancellationToken::new();
+        let source = Source::new("files");
+        let (folder, told) = (folder.to_owned(), source.clone());
+        let stop = shutdown.clone().drop_guard();
+        tokio::spawn(async move { watch(folder, all, &told, sender, shutdown).await });
+        Self {
+            scans,
+            source,
+            _stop: stop,
+        }
+    }
+
+    /// Waits until the files hold this.
+    async fn until(&mut self, files: &[(&str, &str)]) {
+        let expected = scan(files);
+        let arrives = async { while self.scans.recv().await.unwrap() != expected {} };
+        let arrived = tokio::time::timeout(DEADLINE, arrives).await;
+        assert!(arrived.is_ok(), "never held {files:?}");
+    }
+}
+
+#[tokio::test]
+async fn folders_that_are_created_or_moved_in_are_followed() {
+    let folder = folder(&[]);
+    let mut watched = Watched::start(folder.path());
+    watched.until(&[]).await;
+    write(&folder, "routes/a.yaml", "a");
+    watched.until(&[("routes/a.yaml", "a")]).await;
+    write(&folder, "routes/a.yaml", "b");
+    watched.until(&[("routes/a.yaml", "b")]).await;
+
+    let outside = self::folder(&[("upstreams/u.yaml", "u")]);
+    let moved = folder.path().join("upstreams");
+    fs::rename(outside.path().join("upstreams"), &moved).unwrap();
+    let both = [("routes/a.yaml", "b"), ("upstreams/u.yaml", "u")];
+    watched.until(&both).await;
+
+    fs::remove_dir_all(moved).unwrap();
+    watched.until(&[("routes/a.yaml", "b")]).await;
+}
+
+#[tokio::test]
+async fn a_config_map_is_swapped_as_a_whole() {
+    let folder = folder(&[("..one/routes/a.yaml", "1"), ("..two/routes/b.yaml", "2")]);
+    let link = |to: &str, at: &str| {
+        std::os::unix::fs::symlink(to, folder.path().join(at)).unwrap();
+    };
+    link("..one", "..data");
+    link("..data/routes", "routes");
+    let mut watched = Watched::start(folder.path());
+    watched.until(&[("routes/a.yaml", "1")]).await;
+
+    link("..two", "..data_tmp");
+    let at = |name: &str| folder.path().join(name);
+    fs::rename(at("..data_tmp"), at("..data")).unwrap();
+    watched.until(&[("routes/b.yaml", "2")]).await;
+}
+
+#[tokio::test]
+async fn a_folder_that_comes_late_is_an_error_until_then() {
+    let parent = folder(&[]);
+    let late = parent.path().join("late");
+    let mut watched = Watched::start(&late);
+    let failing = async {
+        while watched.source.report().error.is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, failing).await.unwrap();
+    assert!(watched.scans.try_recv().is_err());
+
+    write(&parent, "late/routes/a.yaml", "a");
+    watched.until(&[("routes/a.yaml", "a")]).await;
+    assert_eq!(watched.source.report().error, None);
+    write(&parent, "late/routes/a.yaml", "b");
+    watched.until(&[("routes/a.yaml", "b")]).await;
+}

@@ -1,0 +1,261 @@
+//! The files of a folder, each with its last settled form. Blocking; time is an argument; no task, no watcher.
+//!
+//! A file is read when it has looked the same for a moment: an editor truncates, then writes, and another one renames
+//! the old file away before it writes the new one.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::{Scan, Unreadable};
+
+/// How long a file has to look the same before it is read.
+pub(super) const SETTLED: Duration = Duration::from_millis(20);
+/// How long a file has to be away before it is gone.
+const GONE: Duration = Duration::from_millis(50);
+/// How long a file has to be empty before that is what it holds.
+const EMPTY: Duration = Duration::from_secs(1);
+/// How deep folders are followed: more than any document needs, and an end to symlinks that lead in circles.
+const DEPTH: usize = 6;
+
+/// What a file looks like from outside. Any write changes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Look {
+    inode: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Look {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            inode: (metadata.dev(), metadata.ino()),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// How long this look has to last before it counts.
+    fn patience(look: Option<Self>) -> Duration {
+        match look {
+            None => GONE,
+            Some(Self { size: 0, .. }) => EMPTY,
+            Some(_) => SETTLED,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    /// How it looks; nothing while it is away.
+    look: Option<Look>,
+    since: Instant,
+    /// Whether `form` is what it holds with this look.
+    settled: bool,
+    /// What it held when it was last settled.
+    form: Option<Bytes>,
+}
+
+/// What one look at the folder found.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    /// The folder itself could be read.
+    pub(super) found: bool,
+    /// The scan differs from the one before.
+    pub(super) changed: bool,
+    /// When to look again, because a file has not settled.
+    pub(super) due: Option<Duration>,
+    /// The first thing that could not be read.
+    pub(super) problem: Option<Unreadable>,
+}
+
+/// The files of a folder as they were last seen.
+pub(super) struct Tree {
+    folder: PathBuf,
+    wanted: fn(&str) -> bool,
+    files: BTreeMap<String, File>,
+}
+
+impl Tree {
+    pub(super) fn new(folder: PathBuf, wanted: fn(&str) -> bool) -> Self {
+        Self {
+            folder,
+            wanted,
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// What the settled files hold.
+    pub(super) fn scan(&self) -> Scan {
+        let form = |(name, file): (&String, &File)| Some((name.clone(), file.form.clone()?));
+        Scan(self.files.iter().filter_map(form).collect())
+    }
+
+    /// Looks at the folder; reads what has settled.
+    pub(super) fn look(&mut self, now: Instant) -> Looked {
+        let mut walk = Walk::default();
+        if let Err(error) = walk.folder(&self.folder, "", self.wanted, DEPTH) {
+            let path = self.folder.clone();
+            return Looked {
+                problem: Some(Unreadable { path, error }),
+                ..Looked::default()
+            };
+        }
+        let mut looked = Looked {
+            found: true,
+            ..Looked::default()
+        };
+        self.compare(&walk, now);
+        self.files
+            .retain(|_, file| settle(file, now, &mut looked) == Kept::Yes);
+        let unreadable = walk.unreadable.into_iter().next();
+        looked.problem = looked.problem.or(unreadable.map(|(_, problem)| problem));
+        looked
+    }
+
+    fn compare(&mut self, walk: &Walk, now: Instant) {
+        for (name, (path, look)) in &walk.files {
+            let file = self.files.entry(name.clone()).or_insert_with(|| File {
+                path: path.clone(),
+                look: None,
+                since: now,
+                settled: false,
+                form: None,
+            });
+            file.turn(Some(*look), now);
+        }
+        for (name, file) in &mut self.files {
+            if !walk.files.contains_key(name) && !walk.hides(name) {
+                file.turn(None, now);
+            }
+        }
+    }
+}
+
+impl File {
+    fn turn(&mut self, look: Option<Look>, now: Instant) {
+        if self.look != look {
+            self.look = look;
+            self.since = now;
+            self.settled = false;
+        }
+    }
+}
+
+#[derive(PartialEq)]
+enum Kept {
+    Yes,
+    No,
+}
+
+/// Takes over what a file holds if it has looked the same for long enough.
+fn settle(file: &mut File, now: Instant, looked: &mut Looked) -> Kept {
+    if file.settled {
+        return Kept::Yes;
+    }
+    let age = now.saturating_duration_since(file.since);
+    let patience = Look::patience(file.look);
+    if age < patience {
+        let left = patience - age;
+        looked.due = Some(looked.due.map_or(left, |due| due.min(left)));
+        return Kept::Yes;
+    }
+    let Some(look) = file.look else {
+        looked.changed |= file.form.is_some();
+        return Kept::No;
+    };
+    match read(&file.path, look) {
+        Ok(Some(bytes)) => {
+            looked.changed |= file.form.as_ref() != Some(&bytes);
+            file.form = Some(bytes);
+            file.settled = true;
+        }
+        // It was written meanwhile: the next look sees that.
+        Ok(None) => looked.due = Some(looked.due.map_or(SETTLED, |due| due.min(SETTLED))),
+        Err(error) => {
+            looked.problem.get_or_insert(Unreadable {
+                path: file.path.clone(),
+                error,
+            });
+        }
+    }
+    Kept::Yes
+}
+
+/// What a file holds, if it still has this look afterwards.
+fn read(path: &Path, look: Look) -> io::Result<Option<Bytes>> {
+    let read = || -> io::Result<_> { Ok((fs::read(path)?, fs::metadata(path)?)) };
+    match read() {
+        Ok((bytes, metadata)) => Ok((Look::of(&metadata) == look).then(|| bytes.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// One walk through a folder.
+#[derive(Default)]
+struct Walk {
+    files: BTreeMap<String, (PathBuf, Look)>,
+    /// The files and folders that could not be looked at, by name.
+    unreadable: Vec<(String, Unreadable)>,
+}
+
+impl Walk {
+    fn folder(
+        &mut self,
+        folder: &Path,
+        below: &str,
+        wanted: fn(&str) -> bool,
+        depth: usize,
+    ) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !ignored(&name) && wanted(&name) {
+                let (path, name) = (entry.path(), format!("{below}{name}"));
+                if let Err(error) = self.entry(&path, &name, depth) {
+                    self.unreadable.push((name, Unreadable { path, error }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, path: &Path, name: &str, depth: usize) -> io::Result<()> {
+        let found = fs::metadata(path).and_then(|metadata| {
+            if metadata.is_file() {
+                let look = Look::of(&metadata);
+                self.files.insert(name.to_owned(), (path.to_owned(), look));
+            } else if metadata.is_dir() && depth > 1 {
+                self.folder(path, &format!("{name}/"), |_| true, depth - 1)?;
+            }
+            Ok(())
+        });
+        match found {
+            // Gone since the folder was listed, or a symlink to nothing.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            found => found,
+        }
+    }
+
+    /// Whether the file may be there although the walk did not meet it.
+    fn hides(&self, name: &str) -> bool {
+        self.unreadable.iter().any(|(at, _)| {
+            name.strip_prefix(at.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+}
+
+/// What editors leave behind, and what is hidden.
+fn ignored(name: &str) -> bool {
+    name.starts_with('.') || [".swp", ".tmp", "~"].iter().any(|end| name.ends_with(end))
+}
