@@ -1,1 +1,269 @@
-//! Documents in etcd.
+//! Documents in etcd: `<prefix>/<kind>/<id>`, one JSON document each.
+//!
+//! Lists the prefix at one revision, in pages, and watches from the next one. When the connection is lost it resumes
+//! after the last revision it saw; only where the history is gone, or is another one, it lists anew. One watch per
+//! process. No failure ends it, and none is passed on as "empty". The crate `etcd_client` is named below here only.
+
+mod answers;
+mod broken;
+mod connection;
+mod history;
+mod keys;
+mod wishes;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::pending;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{Earlier, Event};
+use crate::telemetry::Source;
+use answers::{Answer, Answers};
+use broken::Broken;
+use connection::Connection;
+use history::History;
+use keys::Keys;
+use wishes::Wishes;
+
+/// How often etcd is asked whether the watch is alive. Its answers also keep it from taking our pings for abuse.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How long the watch may stay silent, heartbeats included.
+const SILENCE: Duration = Duration::from_secs(6);
+/// A session that held this long was a good one: the next pause starts small again.
+const STOOD: Duration = Duration::from_secs(5);
+/// The longest pause between two attempts, jitter included.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How to reach etcd, and where the documents are.
+#[derive(Clone)]
+pub struct Settings {
+    /// `http://` or `https://` and host:port, at least one; one is used at a time, the next one when it fails.
+    pub endpoints: Vec<String>,
+    /// What all keys start with, without the slash that follows it: `/chancery`.
+    pub prefix: String,
+    /// Name and password, where etcd's authentication is on.
+    pub user: Option<(String, String)>,
+    /// The authority that signed etcd's certificate, PEM; `https://` needs it. Read anew at every connect, as are the
+    /// next two.
+    pub ca: Option<PathBuf>,
+    /// Our own certificate, PEM; comes with `key`.
+    pub cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key: Option<PathBuf>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: Vec<_> = self.endpoints.iter().map(|at| broken::shown(at)).collect();
+        f.debug_struct("Settings")
+            .field("endpoints", &shown)
+            .field("prefix", &self.prefix)
+            .field("user", &self.user.as_ref().map(|(name, _)| name))
+            .field("ca", &self.ca)
+            .field("cert", &self.cert)
+            .field("key", &self.key)
+            .finish()
+    }
+}
+
+/// Runs until `events` is closed or the token is cancelled; never returns because of a failure.
+pub async fn watch(
+    settings: Settings,
+    source: Source,
+    earlier: mpsc::Receiver<Earlier>,
+    events: mpsc::Sender<Event>,
+    shutdown: CancellationToken,
+) {
+    let nobody_listens = events.clone();
+    let mut watcher = Watcher {
+        keys: Arc::new(Keys::new(&settings.prefix)),
+        settings,
+        source,
+        events,
+        history: None,
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = nobody_listens.closed() => {}
+        () = watcher.run(Wishes::new(earlier)) => {}
+    }
+}
+
+/// Waits for room. Never returns once nobody listens: [`watch`] ends then.
+async fn room(events: &mpsc::Sender<Event>) -> mpsc::Permit<'_, Event> {
+    match events.reserve().await {
+        Ok(room) => room,
+        Err(_) => pending().await,
+    }
+}
+
+/// From a tenth of a second to [`LONGEST_PAUSE`], with jitter.
+fn pauses() -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(LONGEST_PAUSE / 2)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
+struct Watcher {
+    settings: Settings,
+    keys: Arc<Keys>,
+    source: Source,
+    events: mpsc::Sender<Event>,
+    /// What was seen and told; nothing before the first listing, or when it is worth nothing any more.
+    history: Option<History>,
+}
+
+impl Watcher {
+    async fn run(&mut self, mut wishes: Wishes) {
+        let endpoints = self.settings.endpoints.clone();
+        let mut pauses = self::pauses();
+        for endpoint in endpoints.iter().cycle() {
+            let began = Instant::now();
+            let Err(broken) = self.session(endpoint, &mut wishes).await;
+            self.source.failed(&format_args!(
+                "etcd at {}: {broken}",
+                broken::shown(endpoint)
+            ));
+            if began.elapsed() > STOOD {
+                pauses = self::pauses();
+            }
+            sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+        }
+        self.source.failed(&"etcd: no endpoint is set");
+        pending().await
+    }
+
+    /// One connection, for as long as it is good.
+    async fn session(&mut self, endpoint: &str, wishes: &mut Wishes) -> Result<Infallible, Broken> {
+        let connection = Connection::open(&self.settings, endpoint).await?;
+        self.recall(&connection).await?;
+        loop {
+            if self.history.is_none() {
+                self.list(&connection).await?;
+            }
+            let (keys, events) = (Arc::clone(&self.keys), self.events.clone());
+            let Err(broken) = tokio::select! {
+                over = self.follow(&connection) => over,
+                over = wishes.answer(&connection, &keys, &events) => over,
+            };
+            if !broken.history_is_gone() {
+                return Err(broken);
+            }
+            self.forget(&broken);
+        }
+    }
+
+    /// Whether this etcd is one that the history can be gone on with; forgets it if not.
+    ///
+    /// The question is asked at the last revision seen, so that it fails when that revision has been compacted, and so
+    /// does the watch never start at the compaction's own revision, which has lost its deletes (etcd#19179).
+    async fn recall(&mut self, connection: &Connection) -> Result<(), Broken> {
+        let Some(history) = &mut self.history else {
+            return Ok(());
+        };
+        let witness = history.witness();
+        let asked = witness.map_or(self.keys.prefix(), |document| &document.source);
+        match connection.at(asked, history.revision).await {
+            Ok(found) => {
+                if let Err(reason) = history.goes_on(&found) {
+                    self.forget(&reason);
+                }
+            }
+            Err(broken) if broken.history_is_gone() => self.forget(&broken),
+            Err(broken) => return Err(broken),
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, reason: &dyn fmt::Display) {
+        tracing::info!(%reason, "etcd's watch cannot be resumed: listing anew");
+        self.history = None;
+    }
+
+    /// Lists all documents at one revision, in pages.
+    async fn list(&mut self, connection: &Connection) -> Result<(), Broken> {
+        let mut range = self.keys.range();
+        let mut page = connection.page(range.clone(), None).await?;
+        let revision = page.revision;
+        let mut documents = Vec::new();
+        loop {
+            let last = page.values.last().map(|value| value.key.clone());
+            let values = std::mem::take(&mut page.values);
+            documents.extend(
+                values
+                    .into_iter()
+                    .filter_map(|value| self.keys.document(value)),
+            );
+            let (Some(mut next), true) = (last, page.more) else {
+                break;
+            };
+            next.push(0);
+            range.start = next;
+            page = connection.page(range.clone(), Some(revision)).await?;
+        }
+        let history = History::new(&page, revision, documents.last());
+        room(&self.events).await.send(Event::Listed {
+            revision,
+            documents,
+        });
+        self.history = Some(history);
+        Ok(())
+    }
+
+    /// Watches from where the history ends.
+    async fn follow(&mut self, connection: &Connection) -> Result<Infallible, Broken> {
+        let Some(history) = &mut self.history else {
+            return Err(Broken::Ended);
+        };
+        let watch = connection.watch(self.keys.range(), history.revision + 1);
+        let (mut requests, mut responses) = watch.await?;
+        let mut answers = Answers::default();
+        let mut heartbeat = interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut deadline = Instant::now() + SILENCE;
+        loop {
+            tokio::select! {
+                response = responses.message() => {
+                    let response = response?.ok_or(Broken::Ended)?;
+                    let answer = answers.handle_response(response.0)?;
+                    self.source.answered();
+                    if let Some(event) = event(&self.keys, answer, history.revision) {
+                        let room = room(&self.events).await;
+                        history.told(&event);
+                        room.send(event);
+                    }
+                    deadline = Instant::now() + SILENCE;
+                }
+                _ = heartbeat.tick() => requests.request_progress().await?,
+                () = sleep_until(deadline) => return Err(Broken::Silent(SILENCE)),
+            }
+        }
+    }
+}
+
+/// What an answer tells beyond the revision that was seen.
+fn event(keys: &Keys, answer: Answer, seen: i64) -> Option<Event> {
+    let (revision, changes) = match answer {
+        Answer::Alive => return None,
+        Answer::Progress(revision) => (revision, Vec::new()),
+        Answer::Events(events) => keys.changes(events),
+    };
+    match changes.is_empty() {
+        true if revision <= seen => None,
+        true => Some(Event::Progress { revision }),
+        false => Some(Event::Changed { revision, changes }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! One connection to one endpoint of etcd, and the calls that are made on it, each bounded in time.
+//!
+//! The client balances over endpoints without failing over, and its token does not heal a watch: so a connection has one
+//! endpoint, and a lost one is replaced by a new one, with a new token.
+
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use etcd_client::proto::PbKeyValue;
+use etcd_client::{
+    Certificate, Client, ConnectOptions, GetOptions, GetResponse, Identity, KvClient, TlsOptions,
+    WatchClient, WatchOptions, WatchRequestSender, WatchResponseStream,
+};
+
+use super::Settings;
+use super::broken::Broken;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long an answer may take. A hung etcd is noticed earlier, by its silence.
+const CALL: Duration = Duration::from_secs(10);
+/// When etcd has been silent this long while something is asked of it, it is pinged.
+const PING: Duration = Duration::from_secs(2);
+/// How long the ping's answer may take.
+const PONG: Duration = Duration::from_secs(2);
+/// How many keys are listed at once.
+const PAGE: i64 = 1_000;
+/// The largest message that is taken: what etcd itself can send. The default of 4 MB is less than a page can have.
+const MESSAGE: usize = i32::MAX as usize;
+
+/// What a read found.
+pub(super) struct Found {
+    pub(super) cluster: u64,
+    pub(super) term: u64,
+    /// The store's revision at that time.
+    pub(super) revision: i64,
+    pub(super) values: Vec<PbKeyValue>,
+    /// There are more values than were asked for.
+    pub(super) more: bool,
+}
+
+/// A connection that has been made at least once. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Connection {
+    kv: KvClient,
+    watch: WatchClient,
+}
+
+impl Connection {
+    /// Connects, and logs in where there is a user.
+    pub(super) async fn open(settings: &Settings, endpoint: &str) -> Result<Self, Broken> {
+        let mut options = ConnectOptions::new()
+            .with_connect_timeout(CONNECT)
+            .with_keep_alive(PING, PONG)
+            .with_keep_alive_while_idle(false)
+            .with_require_leader(true)
+            .with_auto_token_refresh(true);
+        if let Some((name, password)) = &settings.user {
+            options = options.with_user(name, password);
+        }
+        if endpoint.starts_with("https://") {
+            options = options.with_tls(tls(settings).await?);
+        }
+        let client = within(Client::connect([endpoint], Some(options))).await?;
+        Ok(Self {
+            kv: client.kv_client().max_decoding_message_size(MESSAGE),
+            watch: client.watch_client().max_decoding_message_size(MESSAGE),
+        })
+    }
+
+    /// A page of the keys in a range, as they are now or were at a revision.
+    pub(super) async fn page(
+        &self,
+        range: Range<Vec<u8>>,
+        revision: Option<i64>,
+    ) -> Result<Found, Broken> {
+        let options = GetOptions::new()
+            .with_range(range.end)
+            .with_limit(PAGE)
+            .with_revision(revision.unwrap_or_default());
+        found(within(self.kv.clone().get(range.start, Some(options))).await?)
+    }
+
+    /// One key as it was at a revision.
+    pub(super) async fn at(&self, key: &str, revision: i64) -> Result<Found, Broken> {
+        let options = GetOptions::new().with_revision(revision);
+        found(within(self.kv.clone().get(key, Some(options))).await?)
+    }
+
+    /// Watches a range from a revision on, that included.
+    pub(super) async fn watch(
+        &self,
+        range: Range<Vec<u8>>,
+        revision: i64,
+    ) -> Result<(WatchRequestSender, WatchResponseStream), Broken> {
+        let options = WatchOptions::new()
+            .with_range(range.end)
+            .with_start_revision(revision)
+            .with_progress_notify()
+            .with_fragment();
+        let mut client = self.watch.clone();
+        let stream = within(client.watch(range.start, Some(options))).await?;
+        Ok(stream.split())
+    }
+}
+
+async fn within<T>(call: impl Future<Output = Result<T, etcd_client::Error>>) -> Result<T, Broken> {
+    match tokio::time::timeout(CALL, call).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Broken::NoAnswer(CALL)),
+    }
+}
+
+fn found(response: GetResponse) -> Result<Found, Broken> {
+    let response = response.0;
+    let header = response.header.ok_or(Broken::Malformed("header"))?;
+    Ok(Found {
+        cluster: header.cluster_id,
+        term: header.raft_term,
+        revision: header.revision,
+        values: response.kvs,
+        more: response.more,
+    })
+}
+
+async fn tls(settings: &Settings) -> Result<TlsOptions, Broken> {
+    let ca = settings.ca.as_deref().ok_or(Broken::NoAuthority)?;
+    let options = TlsOptions::new().ca_certificate(Certificate::from_pem(read(ca).await?));
+    match (&settings.cert, &settings.key) {
+        (Some(cert), Some(key)) => {
+            let identity = Identity::from_pem(read(cert).await?, read(key).await?);
+            Ok(options.identity(identity))
+        }
+        (None, None) => Ok(options),
+        _ => Err(Broken::HalfIdentity),
+    }
+}
+
+async fn read(path: &Path) -> Result<Vec<u8>, Broken> {
+    let file = |error| Broken::File {
+        path: path.to_owned(),
+        error,
+    };
+    tokio::fs::read(path).await.map_err(file)
+}

@@ -1,0 +1,121 @@
+//! Which keys are documents. No I/O.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use etcd_client::proto::{PbEvent, PbKeyValue};
+
+use crate::store::{Change, Document, Format};
+
+/// An event's type: the key is gone.
+const DELETE: i32 = 1;
+
+/// The keys below a prefix.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// With the slash at its end.
+    prefix: String,
+}
+
+/// What a key is.
+#[derive(Debug, PartialEq)]
+pub(super) enum Key<'a> {
+    /// A document, with its path. The path may be deeper than `<kind>/<id>`: the model refuses it by name.
+    Document(&'a str),
+    /// A folder's mark, as APISIX writes them: `<prefix>/routes/` holds `init_dir`.
+    Mark,
+    /// Something that no kind is named for.
+    Stray,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self {
+            prefix: format!("{}/", prefix.trim_end_matches('/')),
+        }
+    }
+
+    /// What all keys start with.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// All keys below the prefix, as etcd wants a range.
+    pub(super) fn range(&self) -> Range<Vec<u8>> {
+        let start = self.prefix.as_bytes();
+        // The key after all that start with the prefix: its last byte, the slash, counted up.
+        let mut end = start.to_vec();
+        end.pop();
+        end.push(b'/' + 1);
+        start.to_vec()..end
+    }
+
+    /// The key of a document.
+    pub(super) fn key(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
+    }
+
+    /// What a key is.
+    pub(super) fn read<'a>(&self, key: &'a [u8]) -> Key<'a> {
+        let path = std::str::from_utf8(key)
+            .ok()
+            .and_then(|key| key.strip_prefix(&self.prefix));
+        match path {
+            Some(path) if path.is_empty() || path.ends_with('/') => Key::Mark,
+            Some(path)
+                if path
+                    .split_once('/')
+                    .is_some_and(|(kind, _)| !kind.is_empty()) =>
+            {
+                Key::Document(path)
+            }
+            _ => Key::Stray,
+        }
+    }
+
+    /// The path of a document, or nothing and a word in the log.
+    fn path(&self, key: &[u8]) -> Option<Arc<str>> {
+        match self.read(key) {
+            Key::Document(path) => Some(path.into()),
+            Key::Mark => None,
+            Key::Stray => {
+                let key = key.escape_ascii();
+                tracing::warn!(
+                    %key,
+                    "key is no document: it has to be {}<kind>/<id>, in UTF-8",
+                    self.prefix
+                );
+                None
+            }
+        }
+    }
+
+    /// The document that lies at a key.
+    pub(super) fn document(&self, found: PbKeyValue) -> Option<Document> {
+        let path = self.path(&found.key)?;
+        Some(Document {
+            source: self.key(&path).into(),
+            path,
+            format: Format::Json,
+            value: Bytes::from(found.value),
+            revision: found.mod_revision,
+        })
+    }
+
+    /// What events say of documents, and the revision that they reach.
+    pub(super) fn changes(&self, events: Vec<PbEvent>) -> (i64, Vec<Change>) {
+        let mut revision = 0;
+        let mut changes = Vec::with_capacity(events.len());
+        for event in events {
+            let Some(found) = event.kv else { continue };
+            revision = revision.max(found.mod_revision);
+            let change = match event.r#type {
+                DELETE => self.path(&found.key).map(|path| Change::Deleted { path }),
+                _ => self.document(found).map(Change::Put),
+            };
+            changes.extend(change);
+        }
+        (revision, changes)
+    }
+}

@@ -1,0 +1,234 @@
+//! The parts without I/O: keys, fragments, and whether a history goes on.
+
+use etcd_client::proto::{PbEvent, PbKeyValue, PbResponseHeader, PbWatchResponse};
+
+use super::answers::{Answer, Answers};
+use super::broken::{Broken, shown};
+use super::connection::Found;
+use super::history::History;
+use super::keys::{Key, Keys};
+use super::*;
+use crate::store::{Change, Document, Format};
+
+fn value(key: &str, value: &str, revision: i64) -> PbKeyValue {
+    PbKeyValue {
+        key: key.into(),
+        value: value.into(),
+        mod_revision: revision,
+        ..PbKeyValue::default()
+    }
+}
+
+fn put(key: &str, revision: i64) -> PbEvent {
+    PbEvent {
+        kv: Some(value(key, "{}", revision)),
+        ..PbEvent::default()
+    }
+}
+
+fn delete(key: &str, revision: i64) -> PbEvent {
+    PbEvent {
+        r#type: 1,
+        kv: Some(value(key, "", revision)),
+        ..PbEvent::default()
+    }
+}
+
+fn response(revision: i64, events: Vec<PbEvent>) -> PbWatchResponse {
+    PbWatchResponse {
+        header: Some(PbResponseHeader {
+            revision,
+            ..PbResponseHeader::default()
+        }),
+        events,
+        ..PbWatchResponse::default()
+    }
+}
+
+#[test]
+fn a_key_is_a_document_when_it_has_a_kind_and_an_id() {
+    let keys = Keys::new("/chancery");
+    let read = |key: &'static str| keys.read(key.as_bytes());
+    assert_eq!(read("/chancery/routes/echo"), Key::Document("routes/echo"));
+    let deep = "/chancery/consumers/x/credentials/y";
+    assert_eq!(read(deep), Key::Document("consumers/x/credentials/y"));
+    assert_eq!(read("/chancery/routes/"), Key::Mark);
+    assert_eq!(read("/chancery/"), Key::Mark);
+    assert_eq!(read("/chancery/routes"), Key::Stray);
+    assert_eq!(read("/chancery//routes"), Key::Stray);
+    assert_eq!(keys.read(b"/chancery/routes/\xff"), Key::Stray);
+}
+
+#[test]
+fn a_prefix_means_the_same_with_and_without_its_slash_and_covers_no_neighbour() {
+    for prefix in ["/chancery", "/chancery/"] {
+        let range = Keys::new(prefix).range();
+        assert_eq!(range, b"/chancery/".to_vec()..b"/chancery0".to_vec());
+        assert!(!range.contains(&b"/chancery2/routes/a".to_vec()));
+    }
+}
+
+#[test]
+fn events_become_changes_in_order_and_reach_the_last_revision() {
+    let events = vec![
+        put("/chancery/routes/a", 7),
+        delete("/chancery/routes/a", 8),
+        put("/chancery/routes/", 9),
+    ];
+    let path: Arc<str> = "routes/a".into();
+    let document = Document {
+        path: Arc::clone(&path),
+        source: "/chancery/routes/a".into(),
+        format: Format::Json,
+        value: "{}".into(),
+        revision: 7,
+    };
+    let changes = vec![Change::Put(document), Change::Deleted { path }];
+    assert_eq!(Keys::new("/chancery").changes(events), (9, changes));
+}
+
+#[test]
+fn fragments_are_one_answer() {
+    let mut answers = Answers::default();
+    let fragment = |events, fragment| PbWatchResponse {
+        fragment,
+        ..response(9, events)
+    };
+    let (a, b, c) = (put("a", 9), put("b", 9), put("c", 9));
+    let mut handle = |part| answers.handle_response(part).unwrap();
+    assert_eq!(handle(fragment(vec![a.clone()], true)), Answer::Alive);
+    assert_eq!(handle(fragment(vec![b.clone()], true)), Answer::Alive);
+    let whole = handle(fragment(vec![c.clone()], false));
+    assert_eq!(whole, Answer::Events(vec![a, b, c]));
+    assert_eq!(handle(fragment(vec![], false)), Answer::Progress(9));
+}
+
+#[test]
+fn only_progress_that_etcd_sends_unasked_is_believed() {
+    let mut answers = Answers::default();
+    let mut handle = |response| answers.handle_response(response).unwrap();
+    let created = PbWatchResponse {
+        created: true,
+        ..response(9, vec![])
+    };
+    let asked = PbWatchResponse {
+        watch_id: -1,
+        ..response(9, vec![])
+    };
+    assert_eq!(handle(created), Answer::Alive);
+    assert_eq!(handle(asked), Answer::Alive);
+    assert_eq!(handle(response(9, vec![])), Answer::Progress(9));
+}
+
+#[test]
+fn a_cancelled_watch_says_whether_its_history_is_gone() {
+    let cancelled = |compact_revision, reason: &str| PbWatchResponse {
+        created: true,
+        canceled: true,
+        compact_revision,
+        cancel_reason: reason.into(),
+        ..response(9, vec![])
+    };
+    let handle = |response| Answers::default().handle_response(response).unwrap_err();
+    assert!(handle(cancelled(5, "compacted")).history_is_gone());
+    let refused = handle(cancelled(0, "etcdserver: permission denied"));
+    assert!(!refused.history_is_gone());
+    assert!(refused.to_string().contains("permission denied"));
+}
+
+#[test]
+fn an_event_tells_only_what_is_beyond_the_revision_seen() {
+    let keys = Keys::new("/chancery");
+    let tells = |answer| event(&keys, answer, 8);
+    assert_eq!(tells(Answer::Alive), None);
+    assert_eq!(tells(Answer::Progress(8)), None);
+    let progress = Some(Event::Progress { revision: 9 });
+    assert_eq!(tells(Answer::Progress(9)), progress);
+    let mark = Answer::Events(vec![put("/chancery/routes/", 9)]);
+    assert_eq!(tells(mark), progress);
+}
+
+fn found(revision: i64, values: Vec<PbKeyValue>) -> Found {
+    Found {
+        cluster: 1,
+        term: 4,
+        revision,
+        values,
+        more: false,
+    }
+}
+
+fn history() -> (History, PbKeyValue) {
+    let witness = value("/chancery/routes/a", "{}", 6);
+    let document = Keys::new("/chancery").document(witness.clone()).unwrap();
+    let history = History::new(&found(8, vec![]), 8, Some(&document));
+    (history, witness)
+}
+
+#[test]
+fn a_history_goes_on_in_the_same_cluster_only() {
+    let (mut history, witness) = history();
+    assert_eq!(history.goes_on(&found(8, vec![witness.clone()])), Ok(()));
+    assert_eq!(history.goes_on(&found(99, vec![witness.clone()])), Ok(()));
+
+    let back = found(7, vec![witness.clone()]);
+    let other = Found {
+        cluster: 2,
+        ..found(99, vec![witness.clone()])
+    };
+    let young = Found {
+        term: 3,
+        ..found(99, vec![witness.clone()])
+    };
+    // The same cluster id, further on, but filled anew.
+    let written_later = found(99, vec![value("/chancery/routes/a", "{}", 7)]);
+    let written_otherwise = found(99, vec![value("/chancery/routes/a", "[]", 6)]);
+    let absent = found(99, vec![]);
+    for other in [back, other, young, written_later, written_otherwise, absent] {
+        assert!(history.goes_on(&other).is_err());
+    }
+}
+
+#[test]
+fn a_witness_that_is_deleted_is_none_and_the_last_one_written_is_one() {
+    let (mut history, witness) = history();
+    let changed = |changes| Event::Changed {
+        revision: 9,
+        changes,
+    };
+    let path = "routes/a".into();
+    history.told(&changed(vec![Change::Deleted { path }]));
+    assert_eq!(history.witness(), None);
+    assert_eq!(history.revision, 9);
+    assert_eq!(history.goes_on(&found(9, vec![])), Ok(()));
+
+    let document = Keys::new("/chancery").document(witness);
+    history.told(&changed(
+        document.clone().map(Change::Put).into_iter().collect(),
+    ));
+    assert_eq!(history.witness(), document.as_ref());
+}
+
+#[test]
+fn no_output_holds_a_password() {
+    let settings = Settings {
+        endpoints: vec!["http://root:hunter2@127.0.0.1:2379".into()],
+        prefix: "/chancery".into(),
+        user: Some(("root".into(), "hunter2".into())),
+        ca: None,
+        cert: None,
+        key: None,
+    };
+    let debug = format!("{settings:?}");
+    assert!(
+        debug.contains("127.0.0.1:2379") && debug.contains("root"),
+        "{debug}"
+    );
+    assert!(!debug.contains("hunter2"), "{debug}");
+    assert_eq!(
+        shown("http://root:hunter2@127.0.0.1:2379"),
+        "127.0.0.1:2379"
+    );
+    let silent = Broken::Silent(SILENCE).to_string();
+    assert_eq!(silent, "the watch said nothing for 6s");
+}

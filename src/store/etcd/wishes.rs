@@ -1,0 +1,53 @@
+//! Wishes for earlier forms of documents, answered one after the other beside the watch.
+
+use std::convert::Infallible;
+use std::future::pending;
+
+use tokio::sync::mpsc;
+
+use super::broken::Broken;
+use super::connection::Connection;
+use super::keys::Keys;
+use super::room;
+use crate::store::{Earlier, Event};
+
+/// Wishes, and the one that is being answered: a lost connection does not lose it.
+pub(super) struct Wishes {
+    queue: mpsc::Receiver<Earlier>,
+    current: Option<Earlier>,
+}
+
+impl Wishes {
+    pub(super) fn new(queue: mpsc::Receiver<Earlier>) -> Self {
+        Self {
+            queue,
+            current: None,
+        }
+    }
+
+    /// Answers wishes for as long as the connection is good. May be dropped at any await.
+    pub(super) async fn answer(
+        &mut self,
+        connection: &Connection,
+        keys: &Keys,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<Infallible, Broken> {
+        loop {
+            if self.current.is_none() {
+                self.current = self.queue.recv().await;
+            }
+            let Some(Earlier { path, revision }) = self.current.clone() else {
+                // Nobody wishes any more.
+                return pending().await;
+            };
+            let found = match connection.at(&keys.key(&path), revision - 1).await {
+                Ok(found) => found.values.into_iter().next(),
+                Err(broken) if broken.history_is_gone() => None,
+                Err(broken) => return Err(broken),
+            };
+            let document = found.and_then(|value| keys.document(value));
+            room(events).await.send(Event::Earlier { path, document });
+            self.current = None;
+        }
+    }
+}

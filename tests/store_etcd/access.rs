@@ -1,0 +1,88 @@
+//! Passwords, tokens, certificates.
+
+use std::time::Duration;
+
+use etcd_client::Permission;
+
+use crate::cable::Cable;
+use crate::etcd::{DEADLINE, Etcd};
+use crate::store::{Store, documents, put, settings};
+
+/// An etcd that asks for a password; `reader` may read our prefix only.
+async fn guarded(flags: &[&str]) -> Etcd {
+    let etcd = Etcd::start(flags).await;
+    let mut client = etcd.client().await;
+    client.put("/chancery/routes/a", "1", None).await.unwrap();
+    client.user_add("root", "toor", None).await.unwrap();
+    client.user_grant_role("root", "root").await.unwrap();
+    client
+        .user_add("reader", "open sesame", None)
+        .await
+        .unwrap();
+    client.role_add("reader").await.unwrap();
+    let read = Permission::read("/chancery/").with_prefix();
+    client.role_grant_permission("reader", read).await.unwrap();
+    client.user_grant_role("reader", "reader").await.unwrap();
+    client.auth_enable().await.unwrap();
+    etcd
+}
+
+fn as_reader(endpoint: String, password: &str) -> Store {
+    let mut settings = settings(endpoint);
+    settings.user = Some(("reader".into(), password.into()));
+    Store::with(settings)
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_said_without_saying_it() {
+    let etcd = guarded(&[]).await;
+    let error = as_reader(etcd.url(), "abracadabra").fails().await;
+    assert!(error.contains("authentication failed"), "{error}");
+    assert!(!error.contains("abracadabra"), "{error}");
+
+    let error = Store::at(etcd.url()).fails().await;
+    assert!(error.contains("user name is empty"), "{error}");
+}
+
+#[tokio::test]
+async fn a_token_that_expires_ends_nothing() {
+    let etcd = guarded(&["--auth-token-ttl=1"]).await;
+    let cable = Cable::to(etcd.port).await;
+    let mut store = as_reader(cable.url(), "open sesame");
+    assert_eq!(store.listed().await, documents(&[("routes/a", "1")]));
+
+    let mut root = etcd.client_of(Some(("root", "toor"))).await;
+    for value in ["2", "3"] {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        root.refresh_token().await.unwrap();
+        let written = root.put("/chancery/routes/a", value, None).await.unwrap();
+        let revision = written.header().unwrap().revision();
+        assert_eq!(
+            store.changed().await,
+            (revision, vec![put("routes/a", value)])
+        );
+        assert!(store.earlier("routes/a", revision).await.is_some());
+        assert_eq!(store.error(), None);
+        cable.cut();
+        store.fails().await;
+        cable.plug();
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_trusted_when_its_authority_is_named() {
+    let etcd = Etcd::start(&["--auto-tls"]).await;
+    let error = Store::at(etcd.url()).fails().await;
+    assert!(error.contains("authority"), "{error}");
+
+    let certificate = etcd.data().join("etcd/fixtures/client/cert.pem");
+    let written = async {
+        while !certificate.is_file() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, written).await.unwrap();
+    let mut settings = settings(etcd.url());
+    settings.ca = Some(certificate);
+    assert_eq!(Store::with(settings).listed().await, documents(&[]));
+}
