@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::store::{Earlier, Event};
@@ -32,10 +32,8 @@ use history::History;
 use keys::Keys;
 use wishes::Wishes;
 
-/// How often etcd is asked whether the watch is alive. Its answers also keep it from taking our pings for abuse.
+/// How often etcd is asked whether it is alive. That it answers also keeps it from taking our pings for abuse.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How long the watch may stay silent, heartbeats included.
-const SILENCE: Duration = Duration::from_secs(6);
 /// A session that held this long was a good one: the next pause starts small again.
 const STOOD: Duration = Duration::from_secs(5);
 /// The longest pause between two attempts, jitter included.
@@ -77,11 +75,19 @@ impl fmt::Debug for Settings {
 pub async fn watch(
     settings: Settings,
     source: Source,
-    earlier: mpsc::Receiver<Earlier>,
+    mut earlier: mpsc::Receiver<Earlier>,
     events: mpsc::Sender<Event>,
     shutdown: CancellationToken,
 ) {
     let nobody_listens = events.clone();
+    // Taken in at all times, so that whoever wishes never waits for an etcd that is away. One per bad document.
+    let (wishes, taken) = mpsc::unbounded_channel();
+    let take = async {
+        while let Some(wish) = earlier.recv().await {
+            let _ = wishes.send(wish);
+        }
+        pending().await
+    };
     let mut watcher = Watcher {
         keys: Arc::new(Keys::new(&settings.prefix)),
         settings,
@@ -92,7 +98,8 @@ pub async fn watch(
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = nobody_listens.closed() => {}
-        () = watcher.run(Wishes::new(earlier)) => {}
+        () = take => {}
+        () = watcher.run(Wishes::new(taken)) => {}
     }
 }
 
@@ -152,9 +159,11 @@ impl Watcher {
                 self.list(&connection).await?;
             }
             let (keys, events) = (Arc::clone(&self.keys), self.events.clone());
+            let source = self.source.clone();
             let Err(broken) = tokio::select! {
                 over = self.follow(&connection) => over,
                 over = wishes.answer(&connection, &keys, &events) => over,
+                over = heartbeat(&connection, &keys, &source) => over,
             };
             if !broken.history_is_gone() {
                 return Err(broken);
@@ -173,7 +182,7 @@ impl Watcher {
         };
         let witness = history.witness();
         let asked = witness.map_or(self.keys.prefix(), |document| &document.source);
-        match connection.at(asked, history.revision).await {
+        match connection.at(asked, Some(history.revision)).await {
             Ok(found) => {
                 if let Err(reason) = history.goes_on(&found) {
                     self.forget(&reason);
@@ -226,28 +235,34 @@ impl Watcher {
             return Err(Broken::Ended);
         };
         let watch = connection.watch(self.keys.range(), history.revision + 1);
-        let (mut requests, mut responses) = watch.await?;
+        let (_requests, mut responses) = watch.await?;
         let mut answers = Answers::default();
-        let mut heartbeat = interval(HEARTBEAT);
-        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut deadline = Instant::now() + SILENCE;
-        loop {
-            tokio::select! {
-                response = responses.message() => {
-                    let response = response?.ok_or(Broken::Ended)?;
-                    let answer = answers.handle_response(response.0)?;
-                    self.source.answered();
-                    if let Some(event) = event(&self.keys, answer, history.revision) {
-                        let room = room(&self.events).await;
-                        history.told(&event);
-                        room.send(event);
-                    }
-                    deadline = Instant::now() + SILENCE;
-                }
-                _ = heartbeat.tick() => requests.request_progress().await?,
-                () = sleep_until(deadline) => return Err(Broken::Silent(SILENCE)),
+        while let Some(response) = responses.message().await? {
+            let answer = answers.handle_response(response.0)?;
+            self.source.answered();
+            if let Some(event) = event(&self.keys, answer, history.revision) {
+                let room = room(&self.events).await;
+                history.told(&event);
+                room.send(event);
             }
         }
+        Err(Broken::Ended)
+    }
+}
+
+/// Asks for a key, whether it is there or not, for as long as etcd answers with its leader's consent.
+///
+/// A watch may rightly be silent. To ask it for its progress would be no better: some versions do not answer while they
+/// are idle (etcd#17507), and others answer with a revision whose events are still to come (etcd#15220).
+async fn heartbeat(
+    connection: &Connection,
+    keys: &Keys,
+    source: &Source,
+) -> Result<Infallible, Broken> {
+    loop {
+        sleep(HEARTBEAT).await;
+        connection.at(keys.prefix(), None).await?;
+        source.answered();
     }
 }
 

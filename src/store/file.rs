@@ -3,7 +3,7 @@
 //! Compares what the folder held with what it holds. It reads no document, and `DIR/instances/` is not its business:
 //! the registry's files are there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,20 +24,21 @@ pub async fn watch(
 ) {
     let (sender, mut scans) = mpsc::channel(1);
     let mut files = Files::new(folder.clone());
+    // Wishes are taken in at all times, so that whoever wishes never waits for room in its own ears.
+    let mut outbox = VecDeque::new();
     let telling = async {
         loop {
-            let event = tokio::select! {
-                Some(scan) = scans.recv() => files.handle_scan(scan),
+            tokio::select! {
+                Some(scan) = scans.recv(), if outbox.is_empty() => outbox.extend(files.handle_scan(scan)),
                 // Files have no history.
                 Some(Earlier { path, .. }) = earlier.recv() => {
-                    Some(Event::Earlier { path, document: None })
+                    outbox.push_back(Event::Earlier { path, document: None });
                 }
+                room = events.reserve(), if !outbox.is_empty() => match (room, outbox.pop_front()) {
+                    (Ok(room), Some(event)) => room.send(event),
+                    _ => return,
+                },
                 else => return,
-            };
-            if let Some(event) = event
-                && events.send(event).await.is_err()
-            {
-                return;
             }
         }
     };

@@ -1,11 +1,13 @@
 //! Passwords, tokens, certificates.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chancery::store::etcd::Settings;
 use etcd_client::Permission;
 
 use crate::cable::Cable;
-use crate::etcd::{DEADLINE, Etcd};
+use crate::etcd::Etcd;
 use crate::store::{Store, documents, put, settings};
 
 /// An etcd that asks for a password; `reader` may read our prefix only.
@@ -69,20 +71,37 @@ async fn a_token_that_expires_ends_nothing() {
     }
 }
 
-#[tokio::test]
-async fn a_certificate_is_trusted_when_its_authority_is_named() {
-    let etcd = Etcd::start(&["--auto-tls"]).await;
-    let error = Store::at(etcd.url()).fails().await;
-    assert!(error.contains("authority"), "{error}");
+fn tls(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/store_etcd/tls")
+        .join(file)
+}
 
-    let certificate = etcd.data().join("etcd/fixtures/client/cert.pem");
-    let written = async {
-        while !certificate.is_file() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, written).await.unwrap();
+#[tokio::test]
+async fn certificates_are_shown_and_asked_for() {
+    let flag = |name: &str, file: &str| format!("--{name}={}", tls(file).display());
+    let mut etcd = Etcd::prepare(&[
+        &flag("cert-file", "etcd.pem"),
+        &flag("key-file", "etcd.key"),
+        &flag("trusted-ca-file", "ca.pem"),
+        "--client-cert-auth",
+    ]);
+    etcd.run_with_tls();
+
     let mut settings = settings(etcd.url());
-    settings.ca = Some(certificate);
+    let says = async |settings: &Settings, words: &str| {
+        let store = Store::with(settings.clone());
+        store.fails_with(words).await;
+    };
+    says(&settings, "https needs the authority").await;
+    settings.ca = Some(tls("none.pem"));
+    says(&settings, "none.pem: No such file").await;
+    settings.ca = Some(tls("ca.pem"));
+    settings.cert = Some(tls("client.pem"));
+    says(&settings, "both its certificate and its key").await;
+    settings.cert = None;
+    says(&settings, "fatal alert").await;
+    settings.cert = Some(tls("client.pem"));
+    settings.key = Some(tls("client.key"));
     assert_eq!(Store::with(settings).listed().await, documents(&[]));
 }

@@ -31,51 +31,47 @@ impl Etcd {
         Self {
             port: free_port(),
             peer: free_port(),
-            scheme: if flags.contains(&"--auto-tls") {
-                "https"
-            } else {
-                "http"
-            },
+            scheme: "http",
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
             data: tempfile::tempdir().unwrap(),
             child: None,
         }
     }
 
+    /// Runs until it answers.
     pub async fn run(&mut self) {
+        self.spawn();
+        self.client().await;
+    }
+
+    /// Runs with certificates, which [`Etcd::client`] has none of: nobody waits for it.
+    pub fn run_with_tls(&mut self) {
+        self.scheme = "https";
+        self.spawn();
+    }
+
+    fn spawn(&mut self) {
         let (client, peer) = (self.url(), format!("http://127.0.0.1:{}", self.peer));
         let child = Command::new(binary())
             .args(["--name", "one", "--log-level", "error", "--data-dir"])
             .arg(self.data().join("etcd"))
-            .args([
-                "--listen-client-urls",
-                &client,
-                "--advertise-client-urls",
-                &client,
-            ])
-            .args([
-                "--listen-peer-urls",
-                &peer,
-                "--initial-advertise-peer-urls",
-                &peer,
-            ])
+            .args(["--listen-client-urls", &client])
+            .args(["--advertise-client-urls", &client])
+            .args(["--listen-peer-urls", &peer])
+            .args(["--initial-advertise-peer-urls", &peer])
             .args(["--initial-cluster", &format!("one={peer}")])
             .args(&self.flags)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
-        if self.scheme == "http" {
-            self.client().await;
-        }
+            .spawn();
+        self.child = Some(child.unwrap());
     }
 
     pub fn url(&self) -> String {
         format!("{}://127.0.0.1:{}", self.scheme, self.port)
     }
 
-    pub fn data(&self) -> &Path {
+    fn data(&self) -> &Path {
         self.data.path()
     }
 
@@ -164,13 +160,13 @@ pub fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// From the PATH, or where `make tools` puts it.
+/// From `.tools/bin`, else from the PATH.
 fn binary() -> PathBuf {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain([tools])
+    std::iter::once(tools)
+        .chain(std::env::split_paths(&path))
         .map(|folder| folder.join("etcd"))
         .find(|binary| binary.is_file())
-        .expect("etcd is needed: `make tools` brings it into .tools/, or put one on the PATH")
+        .expect("etcd is not installed; run: make tools")
 }

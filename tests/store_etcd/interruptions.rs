@@ -214,6 +214,22 @@ async fn a_catch_up_beyond_the_size_of_a_message_is_whole() {
 }
 
 #[tokio::test]
+async fn wishes_made_while_cut_off_are_taken_and_answered_later() {
+    let (etcd, cable, mut store) = connected(&[]).await;
+    let revision = etcd.put("routes/a", "2").await;
+    store.changed().await;
+    cable.cut();
+    store.fails().await;
+    for _ in 0..200 {
+        store.wish("routes/a", revision).await;
+    }
+    cable.plug();
+    for _ in 0..200 {
+        assert_eq!(&store.granted().await.unwrap().value[..], b"1");
+    }
+}
+
+#[tokio::test]
 async fn an_idle_watch_keeps_its_one_connection() {
     let (etcd, cable, mut store) = connected(&[]).await;
     tokio::time::sleep(Duration::from_secs(5)).await;

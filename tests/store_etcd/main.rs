@@ -1,5 +1,7 @@
 //! The etcd store against the real etcd: stopped, restarted, wiped, compacted, cut off, hung.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod access;
 mod cable;
 mod etcd;

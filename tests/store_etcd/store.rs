@@ -57,8 +57,10 @@ impl Store {
     /// The next event of any kind.
     pub async fn next(&mut self) -> Event {
         let next = tokio::time::timeout(DEADLINE, self.events.recv()).await;
-        next.expect("the store tells nothing")
-            .expect("the store has ended")
+        match next {
+            Ok(event) => event.expect("the store has ended"),
+            Err(_) => panic!("the store tells nothing: {:?}", self.error()),
+        }
     }
 
     /// The next event that is not mere progress.
@@ -100,13 +102,25 @@ impl Store {
         }
     }
 
-    pub async fn earlier(&mut self, path: &str, revision: i64) -> Option<Document> {
+    /// Wishes for the form before a revision.
+    pub async fn wish(&self, path: &str, revision: i64) {
         let path = path.into();
-        self.wishes.send(Earlier { path, revision }).await.unwrap();
+        let wish = self.wishes.send(Earlier { path, revision });
+        let sent = tokio::time::timeout(DEADLINE, wish).await;
+        sent.expect("no room for a wish").unwrap();
+    }
+
+    /// The document that the next event, which has to be the answer to a wish, brings.
+    pub async fn granted(&mut self) -> Option<Document> {
         match self.told().await {
             Event::Earlier { document, .. } => document,
             other => panic!("no answer: {other:?}"),
         }
+    }
+
+    pub async fn earlier(&mut self, path: &str, revision: i64) -> Option<Document> {
+        self.wish(path, revision).await;
+        self.granted().await
     }
 
     pub fn error(&self) -> Option<String> {
@@ -115,16 +129,21 @@ impl Store {
 
     /// Waits until the source fails; its words.
     pub async fn fails(&self) -> String {
+        self.fails_with("").await
+    }
+
+    /// Waits until the source fails in words that hold these.
+    pub async fn fails_with(&self, words: &str) -> String {
         let failing = async {
             loop {
                 match self.error() {
-                    Some(error) => return error,
-                    None => tokio::time::sleep(Duration::from_millis(20)).await,
+                    Some(error) if error.contains(words) => return error,
+                    _ => tokio::time::sleep(Duration::from_millis(20)).await,
                 }
             }
         };
         let failed = tokio::time::timeout(DEADLINE, failing).await;
-        failed.expect("the source does not fail")
+        failed.unwrap_or_else(|_| panic!("does not fail with {words:?}: {:?}", self.error()))
     }
 }
 

@@ -7,9 +7,6 @@ use etcd_client::proto::{PbEvent, PbWatchResponse};
 
 use super::broken::Broken;
 
-/// The watch id of an answer to a request for progress.
-const ASKED: i64 = -1;
-
 /// What a watch's response says once it is whole.
 #[derive(Debug, PartialEq)]
 pub(super) enum Answer {
@@ -44,12 +41,8 @@ impl Answers {
         if !self.held.is_empty() {
             return Ok(Answer::Events(std::mem::take(&mut self.held)));
         }
-        // Before 3.5.8 the answer to a request may overtake events of lower revisions (etcd#15220), so that going on
-        // from its revision would lose them. What etcd sends unasked is in order in every version.
         match response.header {
-            Some(header) if !response.created && response.watch_id != ASKED => {
-                Ok(Answer::Progress(header.revision))
-            }
+            Some(header) if !response.created => Ok(Answer::Progress(header.revision)),
             _ => Ok(Answer::Alive),
         }
     }

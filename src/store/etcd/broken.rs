@@ -22,8 +22,6 @@ pub(super) enum Broken {
     NoAuthority,
     #[error("no answer within {0:?}")]
     NoAnswer(Duration),
-    #[error("the watch said nothing for {0:?}")]
-    Silent(Duration),
     #[error("the watch has ended")]
     Ended,
     #[error("the watch was refused: {0}")]

@@ -82,13 +82,13 @@ impl Connection {
         found(within(self.kv.clone().get(range.start, Some(options))).await?)
     }
 
-    /// One key as it was at a revision.
-    pub(super) async fn at(&self, key: &str, revision: i64) -> Result<Found, Broken> {
-        let options = GetOptions::new().with_revision(revision);
+    /// One key as it is now or was at a revision.
+    pub(super) async fn at(&self, key: &str, revision: Option<i64>) -> Result<Found, Broken> {
+        let options = GetOptions::new().with_revision(revision.unwrap_or_default());
         found(within(self.kv.clone().get(key, Some(options))).await?)
     }
 
-    /// Watches a range from a revision on, that included.
+    /// Watches a range from a revision on, that included. It ends when its sender is dropped.
     pub(super) async fn watch(
         &self,
         range: Range<Vec<u8>>,

@@ -13,12 +13,12 @@ use crate::store::{Earlier, Event};
 
 /// Wishes, and the one that is being answered: a lost connection does not lose it.
 pub(super) struct Wishes {
-    queue: mpsc::Receiver<Earlier>,
+    queue: mpsc::UnboundedReceiver<Earlier>,
     current: Option<Earlier>,
 }
 
 impl Wishes {
-    pub(super) fn new(queue: mpsc::Receiver<Earlier>) -> Self {
+    pub(super) fn new(queue: mpsc::UnboundedReceiver<Earlier>) -> Self {
         Self {
             queue,
             current: None,
@@ -40,7 +40,7 @@ impl Wishes {
                 // Nobody wishes any more.
                 return pending().await;
             };
-            let found = match connection.at(&keys.key(&path), revision - 1).await {
+            let found = match connection.at(&keys.key(&path), Some(revision - 1)).await {
                 Ok(found) => found.values.into_iter().next(),
                 Err(broken) if broken.history_is_gone() => None,
                 Err(broken) => return Err(broken),
