@@ -21,4 +21,5 @@ pub mod model;
 pub mod registry;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod translate;

@@ -61,11 +61,27 @@ pub struct Instance {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// An authoritative answer: the healthy instances of one service, sorted, each address and port once.
+/// An authoritative answer: the healthy instances of one service, sorted by address
+/// and port, each of those once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The service that was asked for.
     pub service: ServiceKey,
     /// Who is healthy; empty when nobody is.
     pub instances: Arc<[Instance]>,
+}
+
+impl Answer {
+    /// Puts the instances in order, so that equal answers are equal; of those that share an address and port the first
+    /// id stays, because Envoy takes an endpoint once.
+    pub fn new(service: ServiceKey, mut instances: Vec<Instance>) -> Self {
+        instances.sort_unstable_by(|a, b| {
+            (a.address, a.port, &a.id, a).cmp(&(b.address, b.port, &b.id, b))
+        });
+        instances.dedup_by_key(|instance| (instance.address, instance.port));
+        Self {
+            service,
+            instances: instances.into(),
+        }
+    }
 }

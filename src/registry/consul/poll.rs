@@ -1,0 +1,200 @@
+//! One service, asked again and again. What follows from an answer is decided in [`Known`], without I/O; [`Poll`] asks,
+//! waits and passes on.
+//!
+//! An error leaves [`Known::answer`] as it is. The rules of the index are those of Consul's blocking queries.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use crate::registry::{Answer, ServiceKey};
+
+use super::budget::Budget;
+use super::client::{Client, Response};
+use super::{Error, health};
+
+/// Pauses after errors; jitter makes each up to twice as long.
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(100))
+    .with_max_delay(Duration::from_secs(1))
+    .without_max_times()
+    .with_jitter();
+
+/// A query that tells nothing new is followed by the next one no sooner than this after it began. Changes elsewhere wake
+/// some queries (those for a service that nobody registered yet, for one), and a broken proxy may not block at all.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// How a query ended, for the one who watches over all of them.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The service that was asked for.
+    pub service: Arc<str>,
+    /// An answer, new or not, or why there is none.
+    pub result: Result<(), Error>,
+}
+
+/// The queries for one service.
+#[derive(Debug)]
+pub struct Poll {
+    /// The pool that all services share.
+    pub client: Arc<Client>,
+    /// The places that all services share.
+    pub budget: Arc<Budget>,
+    /// The service.
+    pub service: ServiceKey,
+    /// Where new answers go.
+    pub answers: mpsc::Sender<Answer>,
+    /// Where the end of each query is told.
+    pub outcomes: mpsc::Sender<Outcome>,
+}
+
+impl Poll {
+    /// Asks until nobody listens any more.
+    pub async fn run(self) {
+        let mut known = Known::default();
+        let mut pauses = PAUSES.build();
+        loop {
+            let began = Instant::now();
+            let index = known.index;
+            let response = match self.query(index).await {
+                Ok(None) => continue,
+                Ok(Some(response)) => known.handle_response(&self.service, &response),
+                Err(error) => Err(error),
+            };
+            let (next, result) = match response {
+                Ok(news) => {
+                    pauses = PAUSES.build();
+                    let idle = index.is_some() && news.answer.is_none();
+                    if self.tell(news).await.is_err() {
+                        return;
+                    }
+                    (idle.then(|| began + IDLE), Ok(()))
+                }
+                Err(error) => {
+                    known.handle_failure();
+                    let pause = pauses.next().unwrap_or_default();
+                    let pause = pause + error.retry_after().unwrap_or_default();
+                    (Some(Instant::now() + pause), Err(error))
+                }
+            };
+            let service = self.service.name.clone();
+            if self
+                .outcomes
+                .send(Outcome { service, result })
+                .await
+                .is_err()
+            {
+                return;
+            }
+            if let Some(next) = next {
+                sleep_until(next).await;
+            }
+        }
+    }
+
+    /// One query, in its turn; nothing when it had to make room for others.
+    async fn query(&self, index: Option<NonZeroU64>) -> Result<Option<Response>, Error> {
+        let service = &self.service.name;
+        let Some(index) = index else {
+            let _place = self.budget.immediate().await;
+            return self.client.ask(service).await.map(Some);
+        };
+        let _place = self.budget.blocking().await;
+        let turn = self.budget.turn();
+        tokio::select! {
+            response = self.client.ask_after(service, index, turn) => response.map(Some),
+            () = self.budget.crowded(turn) => Ok(None),
+        }
+    }
+
+    async fn tell(&self, news: News) -> Result<(), mpsc::error::SendError<Answer>> {
+        for warning in news.warnings {
+            tracing::warn!(service = %self.service, "{warning}");
+        }
+        match news.answer {
+            Some(answer) => self.answers.send(answer).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is known of one service.
+#[derive(Debug, Default)]
+struct Known {
+    /// What to block on; nothing asks at once.
+    index: Option<NonZeroU64>,
+    /// The last answer that was believed.
+    answer: Option<Answer>,
+    /// The warnings that stand.
+    warnings: BTreeSet<String>,
+}
+
+/// What an answer tells that was not known.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct News {
+    /// Other instances than before.
+    answer: Option<Answer>,
+    /// What is newly wrong with entries.
+    warnings: Vec<String>,
+}
+
+impl Known {
+    /// Takes an answer.
+    fn handle_response(
+        &mut self,
+        service: &ServiceKey,
+        response: &Response,
+    ) -> Result<News, Error> {
+        // Consul says 0 by mistake only; a query that names it would not block.
+        let answered = NonZeroU64::new(response.index).unwrap_or(NonZeroU64::MIN);
+        // The index went back: the server was replaced, wiped, or does not know everything yet. Its content is not
+        // believed until it is asked again, without an index and consistently.
+        if self.index.is_some_and(|index| answered < index) {
+            self.index = None;
+            return Ok(News::default());
+        }
+        let mut healthy = health::read(&response.body).map_err(|error| Error::Answer {
+            service: service.name.to_string(),
+            reason: error.to_string(),
+        })?;
+        if response.filtered {
+            if healthy.instances.is_empty() {
+                return Err(Error::Denied {
+                    service: service.name.to_string(),
+                    reason: "it removed instances from the answer".to_owned(),
+                });
+            }
+            let hidden = "Consul hides some instances: the token lacks service:read, or node:read on their nodes";
+            healthy.left_out.insert(hidden.to_owned());
+        }
+        self.index = Some(answered);
+        let warnings = healthy
+            .left_out
+            .difference(&self.warnings)
+            .cloned()
+            .collect();
+        self.warnings = healthy.left_out;
+        let answer = Answer::new(service.clone(), healthy.instances);
+        let new = self.answer.as_ref() != Some(&answer);
+        if new {
+            self.answer = Some(answer.clone());
+        }
+        Ok(News {
+            answer: new.then_some(answer),
+            warnings,
+        })
+    }
+
+    /// Takes a failure: what is known stays, and the next query does not block on an index that may be no longer.
+    fn handle_failure(&mut self) {
+        self.index = None;
+    }
+}
