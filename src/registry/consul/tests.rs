@@ -262,7 +262,7 @@ async fn a_service_that_is_no_longer_wanted_is_no_longer_asked_for() {
     let users = consul.query().await;
 
     watch.wanted.send_replace(services(["users"]));
-    echo.is_given_up().await;
+    echo.given_up().await;
     users.answer(9, &[3]);
     assert_eq!(watch.ports().await, [3]);
     let users = consul.query().await;

@@ -85,7 +85,7 @@ impl Query {
     }
 
     /// Waits until the client gives up.
-    pub async fn is_given_up(mut self) {
+    pub async fn given_up(mut self) {
         timeout(DEADLINE, self.reply.closed())
             .await
             .expect("given up");
