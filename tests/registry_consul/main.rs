@@ -1,6 +1,9 @@
 //! Instances as the real Consul tells them: registered, failing, in maintenance, gone; and Consul itself restarted,
 //! wiped, hanging, behind TLS, and with a token that it does not know.
 
+// All of it is tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod process;
 
 use std::collections::BTreeSet;

@@ -2,6 +2,9 @@
 //!
 //! It keeps nothing between queries and never retries. What comes back is complete and carries an index, or is an error.
 
+#[cfg(test)]
+mod tests;
+
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::Duration;
