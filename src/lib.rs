@@ -22,4 +22,3 @@ pub mod registry;
 pub mod store;
 pub mod telemetry;
 pub mod tls;
-pub mod translate;

@@ -3,51 +3,28 @@
 //!
 //! No async, no clock, no I/O. What Envoy makes of a document is `translate`'s business, except for plugins: a plugin's
 //! file holds its fields and what it adds to an Envoy route.
+//!
+//! A document on its way in: `text` (JSON or YAML to one value), `decode` (the value to the form of its kind, with the
+//! field that is wrong), the form's own checks, [`documents`] (references followed, what is different since).
 
+mod decode;
 pub mod documents;
 pub mod gateway;
+pub mod key;
 pub mod plugin;
 pub mod problem;
 pub mod route;
+mod scalar;
+mod service;
+mod text;
 pub mod upstream;
-
-use std::fmt;
-use std::sync::Arc;
 
 pub use documents::{Changes, Documents};
 pub use gateway::Gateway;
+pub use key::{Id, Key, Kind};
 pub use problem::Problem;
 pub use route::{Host, Path, Route};
 pub use upstream::{Cluster, Members, Node, Upstream};
 
-/// The kinds of documents that this version knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// `routes`
-    Route,
-    /// `upstreams`
-    Upstream,
-    /// `services`
-    Service,
-    /// `gateways`
-    Gateway,
-}
-
-/// A document's id: `[a-zA-Z0-9-_.]{1,64}`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id(Arc<str>);
-
-/// Which document: written `routes/echo`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// The kind.
-    pub kind: Kind,
-    /// The id within the kind.
-    pub id: Id,
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+#[cfg(test)]
+mod tests;

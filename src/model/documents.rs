@@ -1,11 +1,25 @@
 //! All documents, with the last good form of each, and what follows from a change.
+//!
+//! A document that is bad keeps its last good form, and a route that refers to nothing keeps the form in which it was
+//! last resolved, with the upstream it had then. Only a deletion forgets. Must not do I/O: what a store should be asked
+//! for is in [`Changes::formless`].
 
+mod entry;
+mod references;
+mod resolve;
+mod settle;
+mod uses;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::registry::ServiceKey;
 use crate::store::{Change, Document};
 
 use super::{Gateway, Id, Problem, Route};
+use entry::{Entry, Form};
+use references::References;
+use uses::Uses;
 
 /// What [`Documents::settle`] found different from the last time.
 #[derive(Debug, Default)]
@@ -30,25 +44,125 @@ pub struct Changes {
 
 /// All documents. Pure: told of changes, asked for what follows.
 #[derive(Debug, Default)]
-pub struct Documents {}
+pub struct Documents {
+    /// By the store's path, as everything here.
+    entries: HashMap<Arc<str>, Entry>,
+    references: References,
+    uses: Uses,
+    /// Documents that were touched since the last time.
+    dirty: BTreeSet<Arc<str>>,
+    /// What was told to be in force.
+    routes: HashMap<Arc<str>, Arc<Route>>,
+    gateways: HashMap<Arc<str>, Arc<Gateway>>,
+    problems: BTreeMap<Arc<str>, Problem>,
+    warnings: BTreeMap<Arc<str>, Vec<Problem>>,
+}
 
 impl Documents {
+    /// x
+    pub fn new(_: Vec<crate::registry::Discovery>) -> Self {
+        Self::default()
+    }
+
     /// Takes all there is; a document that is not in it is gone.
-    pub fn list(&mut self, _documents: Vec<Document>) {}
+    pub fn list(&mut self, documents: Vec<Document>) {
+        let listed: HashSet<_> = documents.iter().map(|document| &document.path).collect();
+        let gone: Vec<_> = self
+            .entries
+            .keys()
+            .filter(|path| !listed.contains(path))
+            .cloned()
+            .collect();
+        for path in gone {
+            self.delete(&path);
+        }
+        for document in documents {
+            self.put(document);
+        }
+    }
 
     /// Takes one change.
-    pub fn apply(&mut self, _change: Change) {}
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Put(document) => self.put(document),
+            Change::Deleted { path } => self.delete(&path),
+        }
+    }
 
     /// Takes an earlier form of a document that has no good form; ignored when it has one by now, or is gone.
-    pub fn earlier(&mut self, _document: Document) {}
-
-    /// Follows references and tells what is different from the last time. Costs what changed.
-    pub fn settle(&mut self) -> Changes {
-        Changes::default()
+    pub fn earlier(&mut self, document: Document) {
+        let path = document.path.clone();
+        let Some(entry) = self.entries.get_mut(&path) else {
+            return;
+        };
+        if entry.earlier(document) {
+            self.adopt(&path, None);
+            self.dirty.insert(path);
+        }
     }
 
     /// How many documents are bad now.
     pub fn rejected(&self) -> usize {
-        0
+        self.problems.len()
+    }
+
+    /// What is wrong now, in the order of paths.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.values()
+    }
+
+    fn put(&mut self, document: Document) {
+        if is_marker(&document) {
+            return;
+        }
+        let path = document.path.clone();
+        let before = match self.entries.get_mut(&path) {
+            None => {
+                self.entries.insert(path.clone(), Entry::new(document));
+                None
+            }
+            Some(held) if held.holds(&document) => return,
+            Some(held) => {
+                let before = held.form().cloned();
+                held.put(document);
+                before
+            }
+        };
+        self.adopt(&path, before);
+        self.dirty.insert(path);
+    }
+
+    fn delete(&mut self, path: &Arc<str>) {
+        if let Some(entry) = self.entries.remove(path) {
+            self.adopt(path, entry.form().cloned());
+            self.dirty.insert(path.clone());
+        }
+    }
+
+    /// Keeps count of what a document refers to, after its good form was `before`.
+    fn adopt(&mut self, path: &Arc<str>, before: Option<Form>) {
+        let before = before.as_ref();
+        let now = self.entries.get(path).and_then(Entry::form);
+        if let Some(service) = now.and_then(Form::service) {
+            self.uses.retain(service);
+        }
+        if let Some(service) = before.and_then(Form::service) {
+            self.uses.release(service);
+        }
+        let references = |form: Option<&Form>| form.map(Form::references).unwrap_or_default();
+        self.references
+            .replace(path, references(before), references(now));
     }
 }
+
+/// The keys that APISIX writes to mark its folders: `routes/` with `init_dir` or `{}` in it.
+fn is_marker(document: &Document) -> bool {
+    let (_, id) = document
+        .path
+        .split_once('/')
+        .unwrap_or((&document.path, ""));
+    id.is_empty() && matches!(document.value.trim_ascii(), b"init_dir" | b"{}")
+}
+
+#[cfg(test)]
+mod tests;

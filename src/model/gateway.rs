@@ -1,6 +1,8 @@
 //! A gateway: a named set of listeners. An Envoy belongs to the gateway that its `node.cluster` names.
 
-use std::net::IpAddr;
+pub(super) mod form;
+
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::Id;
 
@@ -22,4 +24,18 @@ pub struct Gateway {
     pub id: Id,
     /// At least one.
     pub listeners: Vec<Listener>,
+}
+
+impl Gateway {
+    /// `default`, as it is until a document says otherwise: HTTP on port 9080 of every address.
+    pub fn built_in() -> Self {
+        Self {
+            id: Id::default_gateway(),
+            listeners: vec![Listener {
+                name: "http".to_owned(),
+                address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                port: 9080,
+            }],
+        }
+    }
 }

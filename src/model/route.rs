@@ -1,13 +1,19 @@
 //! A route as the gateway uses it: references followed, its service's fields merged in, defaults applied.
 
+pub(super) mod form;
+
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde::Deserialize;
 
 use super::{Cluster, Id, plugin::Plugins};
 
 /// A host that a route answers to, in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Host {
     /// `www.example.com`
     Exact(Arc<str>),
@@ -16,12 +22,22 @@ pub enum Host {
 }
 
 /// A path that a route answers to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Path {
     /// `/a`
     Exact(Arc<str>),
     /// `/a*` and `/a/*`, kept without the star: `/a` and `/a/`
     Prefix(Arc<str>),
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) => write!(f, "`{path}`"),
+            Self::Prefix(path) => write!(f, "`{path}*`"),
+        }
+    }
 }
 
 /// How long Envoy waits, each for a side that stays silent.
@@ -33,6 +49,18 @@ pub struct Timeout {
     pub send: Duration,
     /// Between two pieces of an answer; 504 after it.
     pub read: Duration,
+}
+
+impl Default for Timeout {
+    /// A minute each, as in APISIX.
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            connect: minute,
+            send: minute,
+            read: minute,
+        }
+    }
 }
 
 /// A route that is in force.

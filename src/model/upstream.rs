@@ -1,11 +1,17 @@
 //! Where requests go: an upstream, and the cluster that it becomes for the routes that use it.
 
+pub(super) mod form;
+mod nodes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::registry::ServiceKey;
 
+use super::key::{Key, Kind};
 use super::route::Timeout;
+
+pub(super) use nodes::HostName;
 
 /// One node that a document lists by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +124,29 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// The cluster of the upstream that the document `key` holds.
+    pub(super) fn new(key: &Key, upstream: Upstream) -> Self {
+        let kind = match key.kind {
+            Kind::Route => "route",
+            Kind::Upstream => "upstream",
+            Kind::Service => "service",
+            Kind::Gateway => "gateway",
+        };
+        Self {
+            name: format!("{kind}/{}", key.id).into(),
+            connect_timeout: upstream.timeout.connect,
+            upstream: Arc::new(upstream),
+        }
+    }
+
+    /// The service that its members come from, when they do.
+    pub fn service(&self) -> Option<&ServiceKey> {
+        match &self.upstream.members {
+            Members::Service(service) => Some(service),
+            Members::Nodes(_) => None,
+        }
+    }
+
     /// The name of its load assignment: the service's (`consul/echo`), so that clusters of one service share it, or its own
     /// when the nodes stand in the document.
     pub fn load_assignment(&self) -> Arc<str> {

@@ -1,0 +1,76 @@
+//! A value to a form. The forms are plain serde structures; this reader of values keeps serde's errors as data until
+//! the field is known, so that JSON, YAML and the plugins inside them all refuse a field in the same words.
+
+mod fault;
+mod reader;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::problem::Remark;
+use fault::Fault;
+use reader::Reader;
+
+/// What a kind of document, or a part of one, is written as. Derives with `deny_unknown_fields`.
+pub(super) trait Form: DeserializeOwned {
+    /// Fields of the schema that this version does not have.
+    const NOT_SERVED: &'static [&'static str] = &[];
+    /// Fields of the schema that Envoy has nothing for, and what is in the way.
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[];
+}
+
+/// Reads a form; the first thing that is wrong ends it.
+pub(super) fn read<F: Form>(value: &Value) -> Result<F, Remark> {
+    serde_path_to_error::deserialize(Reader(value)).map_err(|error| {
+        let path = match error.path().iter().len() {
+            0 => String::new(),
+            _ => shown(&error.path().to_string()),
+        };
+        let message = match error.into_inner() {
+            Fault::Unknown { name, allowed } => unknown::<F>(name, allowed),
+            fault => fault.to_string(),
+        };
+        Remark::new(path, message)
+    })
+}
+
+/// A name out of a document as an error shows it: on one line, and not longer than a person reads.
+pub(super) fn shown(name: &str) -> String {
+    name.chars()
+        .take(200)
+        .flat_map(char::escape_debug)
+        .collect()
+}
+
+fn unknown<F: Form>(name: String, allowed: &'static [&'static str]) -> String {
+    let reason = F::NOT_IN_ENVOY.iter().find(|(field, _)| *field == name);
+    match reason {
+        Some((_, reason)) => format!("`{name}` is not served: {reason}"),
+        None if F::NOT_SERVED.contains(&name.as_str()) => {
+            format!("this version does not have `{name}`")
+        }
+        None => Fault::Unknown { name, allowed }.to_string(),
+    }
+}
+
+/// What a value is, as an error names it: a scalar as it is written, the rest by its kind.
+pub(super) fn kind_of(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "a list".into(),
+        Value::Object(_) => "an object".into(),
+        Value::String(text) => quoted(text),
+        scalar => scalar.to_string(),
+    }
+}
+
+/// A text as an error shows it: quoted, on one line, and not longer than a person reads.
+pub(super) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 80;
+    match text.char_indices().nth(SHOWN) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! What serde finds wrong with a value, in the words of this project: what was found, what is allowed.
+
+use std::fmt;
+
+use serde::de::{self, Expected, Unexpected};
+use thiserror::Error;
+
+/// What is wrong at one place of a value.
+#[derive(Debug, Error)]
+pub(super) enum Fault {
+    /// A field that the form does not have.
+    #[error("unknown field `{}`, {}allowed: {}", super::shown(name), did_you_mean(name, allowed), allowed.join(", "))]
+    Unknown {
+        name: String,
+        allowed: &'static [&'static str],
+    },
+    /// Anything else, said in full.
+    #[error("{0}")]
+    Said(String),
+}
+
+impl Fault {
+    /// A name where only certain names may stand.
+    pub(super) fn not_one_of(found: &str, allowed: &[&str]) -> Self {
+        Self::Said(format!("found {found}, allowed: {}", allowed.join(", ")))
+    }
+}
+
+impl de::Error for Fault {
+    fn custom<T: fmt::Display>(said: T) -> Self {
+        Self::Said(said.to_string())
+    }
+
+    fn invalid_type(found: Unexpected<'_>, allowed: &dyn Expected) -> Self {
+        Self::Said(format!(
+            "found {}, allowed: {}",
+            Found(found),
+            plain(allowed)
+        ))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, allowed: &dyn Expected) -> Self {
+        Self::invalid_type(found, allowed)
+    }
+
+    fn unknown_variant(found: &str, allowed: &'static [&'static str]) -> Self {
+        Self::not_one_of(&super::quoted(found), allowed)
+    }
+
+    fn unknown_field(name: &str, allowed: &'static [&'static str]) -> Self {
+        Self::Unknown {
+            name: name.to_owned(),
+            allowed,
+        }
+    }
+
+    fn missing_field(name: &'static str) -> Self {
+        Self::Said(format!("`{name}` is missing"))
+    }
+}
+
+/// What was found, as it is written in a document.
+struct Found<'a>(Unexpected<'a>);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Unexpected::Str(text) => f.write_str(&super::quoted(text)),
+            Unexpected::Bool(value) => write!(f, "{value}"),
+            Unexpected::Unsigned(value) => write!(f, "{value}"),
+            Unexpected::Signed(value) => write!(f, "{value}"),
+            Unexpected::Float(value) => write!(f, "{value:?}"),
+            Unexpected::Seq => f.write_str("a list"),
+            Unexpected::Map => f.write_str("an object"),
+            Unexpected::Unit => f.write_str("null"),
+            other => write!(f, "{other}"),
+        }
+    }
+}
+
+/// What serde's own readers allow, in the words of documents.
+fn plain(allowed: &dyn Expected) -> String {
+    match allowed.to_string().as_str() {
+        "a boolean" => "true, false".into(),
+        "a sequence" => "a list".into(),
+        "a map" => "an object".into(),
+        "i64" => "a whole number".into(),
+        "f64" => "a number".into(),
+        own => own.to_owned(),
+    }
+}
+
+fn did_you_mean(name: &str, allowed: &[&str]) -> String {
+    let nearest = allowed
+        .iter()
+        .map(|candidate| (distance(name, candidate), candidate))
+        .min();
+    match nearest {
+        Some((distance, candidate)) if distance <= 2 && distance < candidate.len() / 2 + 1 => {
+            format!("did you mean `{candidate}`? ")
+        }
+        _ => String::new(),
+    }
+}
+
+/// How many letters must be added, dropped or changed to make one name the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    // A name that is far too long is far away, whatever it says.
+    for (above, letter) in from.chars().take(100).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = above + 1;
+        for (at, other) in to.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *other);
+            diagonal = row[at + 1];
+            row[at + 1] = changed.min(diagonal + 1).min(row[at] + 1);
+        }
+    }
+    row[to.len()]
+}

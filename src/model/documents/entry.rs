@@ -1,0 +1,181 @@
+//! One document: its text, and the last good form that it had.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::registry::ServiceKey;
+use crate::store::Document;
+
+use super::super::key::{Key, Kind};
+use super::super::problem::{Problem, Remark};
+use super::super::route::form::{Draft, Target};
+use super::super::service::Service;
+use super::super::{Cluster, Gateway, gateway, route, service, text, upstream};
+
+/// A good form. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) enum Form {
+    Route(Arc<Draft>),
+    Upstream(Arc<Cluster>),
+    Service(Arc<Service>),
+    Gateway(Arc<Gateway>),
+}
+
+impl Form {
+    /// The paths of the documents that it refers to.
+    pub(super) fn references(&self) -> Vec<Arc<str>> {
+        let (target, service) = match self {
+            Self::Route(draft) => (draft.target.as_ref(), draft.service.as_ref()),
+            Self::Service(service) => (service.target.as_ref(), None),
+            Self::Upstream(_) | Self::Gateway(_) => (None, None),
+        };
+        let upstream = match target {
+            Some(Target::Reference(id)) => Some(format!("upstreams/{id}").into()),
+            _ => None,
+        };
+        let service = service.map(|id| format!("services/{id}").into());
+        upstream.into_iter().chain(service).collect()
+    }
+
+    /// The service of the registry that it names.
+    pub(super) fn service(&self) -> Option<&ServiceKey> {
+        let target = match self {
+            Self::Upstream(cluster) => return cluster.service(),
+            Self::Route(draft) => draft.target.as_ref(),
+            Self::Service(service) => service.target.as_ref(),
+            Self::Gateway(_) => None,
+        };
+        match target {
+            Some(Target::Inline(cluster)) => cluster.service(),
+            _ => None,
+        }
+    }
+}
+
+/// One document.
+#[derive(Debug)]
+pub(super) struct Entry {
+    document: Document,
+    form: Option<Form>,
+    /// What is wrong with the text; then the form is one that it had before.
+    wrong: Option<Remark>,
+    warnings: Vec<Remark>,
+    /// What the good form refers to in vain.
+    pub unresolved: Option<Remark>,
+    /// A text without a good form, whose earlier form was not asked for yet.
+    pub wanted: Option<Document>,
+    /// The revision of the last text that was wanted.
+    asked: i64,
+    /// Whether what is in force under this path comes from this document.
+    pub settled: bool,
+}
+
+impl Entry {
+    /// A document that was not there before.
+    pub(super) fn new(document: Document) -> Self {
+        let mut entry = Self {
+            document: document.clone(),
+            form: None,
+            wrong: None,
+            warnings: Vec::new(),
+            unresolved: None,
+            wanted: None,
+            asked: 0,
+            settled: false,
+        };
+        entry.put(document);
+        entry
+    }
+
+    /// Whether it is this text already.
+    pub(super) fn holds(&self, document: &Document) -> bool {
+        let text = |document: &Document| (document.format, document.value.clone());
+        self.document.source == document.source && text(&self.document) == text(document)
+    }
+
+    /// Takes a new text. When it is bad, the last good form stays.
+    pub(super) fn put(&mut self, document: Document) {
+        self.wanted = None;
+        match read(&document) {
+            Ok((form, warnings)) => {
+                self.form = Some(form);
+                self.warnings = warnings;
+                self.wrong = None;
+            }
+            Err(remark) => {
+                let served = document.path.parse::<Key>().is_ok();
+                if self.form.is_none() && served {
+                    self.want(document.clone());
+                }
+                self.wrong = Some(remark);
+            }
+        }
+        self.document = document;
+    }
+
+    /// Takes an earlier text where there is no good form; a bad one is followed by the one before it. False when
+    /// nothing came of it.
+    pub(super) fn earlier(&mut self, document: Document) -> bool {
+        if self.form.is_some() {
+            return false;
+        }
+        match read(&document) {
+            Ok((form, warnings)) => {
+                self.form = Some(form);
+                self.warnings = warnings;
+                true
+            }
+            // Only ever back, or two bad texts would ask for each other.
+            Err(_) if document.revision < self.asked => {
+                self.want(document);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn want(&mut self, document: Document) {
+        self.asked = document.revision;
+        self.wanted = Some(document);
+    }
+
+    /// The last good form.
+    pub(super) fn form(&self) -> Option<&Form> {
+        self.form.as_ref()
+    }
+
+    /// What is wrong: with the text, else with what it refers to.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        let remark = self.wrong.as_ref().or(self.unresolved.as_ref())?;
+        Some(remark.clone().of(&self.document.source))
+    }
+
+    /// What Envoy does not do exactly.
+    pub(super) fn warnings(&self) -> Vec<Problem> {
+        let warnings = self.warnings.iter().cloned();
+        warnings
+            .map(|remark| remark.of(&self.document.source))
+            .collect()
+    }
+}
+
+/// Reads and checks a document for itself: its form, and what Envoy does not do exactly.
+fn read(document: &Document) -> Result<(Form, Vec<Remark>), Remark> {
+    let key: Key = document
+        .path
+        .parse()
+        .map_err(|error| Remark::whole(format!("{error}")))?;
+    let value = Value::Object(text::read(document.format, &document.value)?);
+    let mut warnings = Vec::new();
+    let form = match key.kind {
+        Kind::Route => Form::Route(Arc::new(route::form::read(&key, &value, &mut warnings)?)),
+        Kind::Upstream => {
+            let upstream = upstream::form::read(&key, &value, &mut warnings)?;
+            Form::Upstream(Arc::new(upstream))
+        }
+        Kind::Service => Form::Service(Arc::new(service::read(&key, &value, &mut warnings)?)),
+        Kind::Gateway => Form::Gateway(Arc::new(gateway::form::read(&key, &value)?)),
+    };
+    Ok((form, warnings))
+}

@@ -1,0 +1,146 @@
+//! A route with what it refers to.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::super::key::Id;
+use super::super::problem::Remark;
+use super::super::route::form::{Draft, Target};
+use super::super::service::Service;
+use super::super::{Cluster, Route};
+use super::entry::{Entry, Form};
+
+/// All documents, by path.
+type Entries = HashMap<Arc<str>, Entry>;
+
+/// The route as it is in force; nothing when it is switched off.
+pub(super) fn route(entries: &Entries, id: &Id, draft: &Draft) -> Result<Option<Route>, Remark> {
+    if !draft.enabled {
+        return Ok(None);
+    }
+    let service = draft
+        .service
+        .as_ref()
+        .map(|id| find_service(entries, id))
+        .transpose()?;
+    let plugins = match service {
+        None => draft.plugins.clone(),
+        Some(service) => draft.plugins.over(&service.plugins),
+    };
+    plugins
+        .check(&draft.paths)
+        .map_err(|remark| by_service(draft, &remark))?;
+    let cluster = match (&draft.target, service) {
+        (Some(target), _) => Some(cluster(entries, target)?),
+        (
+            None,
+            Some(Service {
+                target: Some(target),
+                ..
+            }),
+        ) => {
+            let found = cluster(entries, target);
+            Some(found.map_err(|remark| by_service(draft, &remark))?)
+        }
+        (None, _) => None,
+    };
+    if cluster.is_none() && !plugins.answers() {
+        let message = "has no upstream, and neither has this route";
+        return Err(by_service(draft, &Remark::whole(message)));
+    }
+    let timeout = match (&draft.timeout, &cluster) {
+        (Some(own), _) => *own,
+        (None, Some(cluster)) => cluster.upstream.timeout,
+        (None, None) => Default::default(),
+    };
+    let hosts = match service {
+        Some(service) if draft.hosts.is_empty() => service.hosts.clone(),
+        _ => draft.hosts.clone(),
+    };
+    Ok(Some(Route {
+        id: id.clone(),
+        gateways: draft.gateways.clone(),
+        hosts,
+        paths: draft.paths.clone(),
+        methods: draft.methods.clone(),
+        priority: draft.priority,
+        websocket: draft
+            .websocket
+            .or(service.and_then(|service| service.websocket))
+            .unwrap_or(false),
+        timeout,
+        cluster: cluster
+            .filter(|_| !plugins.answers())
+            .map(|cluster| with_connect_timeout(cluster, id, timeout.connect)),
+        plugins,
+    }))
+}
+
+/// Whether what a service refers to is there.
+pub(super) fn service(entries: &Entries, service: &Service) -> Result<(), Remark> {
+    let target = service.target.as_ref();
+    target.map_or(Ok(()), |target| cluster(entries, target).map(|_| ()))
+}
+
+/// A remark on what the route has from its service.
+fn by_service(draft: &Draft, remark: &Remark) -> Remark {
+    let Some(id) = &draft.service else {
+        return remark.clone();
+    };
+    let message = match remark.field.as_str() {
+        "" => format!("`services/{id}` {}", remark.message),
+        field => format!("`{field}` of `services/{id}` {}", remark.message),
+    };
+    Remark::new("service_id", message)
+}
+
+/// A cluster of the route's own where it asks for another time to connect than those who share the upstream.
+fn with_connect_timeout(
+    cluster: Arc<Cluster>,
+    id: &Id,
+    connect_timeout: std::time::Duration,
+) -> Arc<Cluster> {
+    if cluster.connect_timeout == connect_timeout {
+        return cluster;
+    }
+    Arc::new(Cluster {
+        name: format!("route/{id}").into(),
+        upstream: cluster.upstream.clone(),
+        connect_timeout,
+    })
+}
+
+fn cluster(entries: &Entries, target: &Target) -> Result<Arc<Cluster>, Remark> {
+    match target {
+        Target::Inline(cluster) => Ok(cluster.clone()),
+        Target::Reference(id) => match find(entries, "upstreams", "upstream_id", id)? {
+            Form::Upstream(cluster) => Ok(cluster.clone()),
+            _ => Err(missing("upstreams", "upstream_id", id)),
+        },
+    }
+}
+
+fn find_service<'a>(entries: &'a Entries, id: &Id) -> Result<&'a Service, Remark> {
+    match find(entries, "services", "service_id", id)? {
+        Form::Service(service) => Ok(service),
+        _ => Err(missing("services", "service_id", id)),
+    }
+}
+
+fn find<'a>(entries: &'a Entries, kind: &str, field: &str, id: &Id) -> Result<&'a Form, Remark> {
+    let path = format!("{kind}/{id}");
+    let entry = entries
+        .get(path.as_str())
+        .ok_or_else(|| missing(kind, field, id))?;
+    entry.form().ok_or_else(|| {
+        let message = format!("refers to `{path}`, of which no good form is known");
+        Remark::new(field, message)
+    })
+}
+
+fn missing(kind: &str, field: &str, id: &Id) -> Remark {
+    Remark::new(
+        field,
+        format!("refers to `{kind}/{id}`, which does not exist"),
+    )
+}

@@ -1,0 +1,122 @@
+//! What follows from the documents that were touched, and is different from what was told before.
+
+use std::sync::Arc;
+
+use super::super::key::{Key, Kind};
+use super::super::problem::Problem;
+use super::super::{Gateway, Id, Route};
+use super::entry::{Entry, Form};
+use super::{Changes, Documents, resolve};
+
+impl Documents {
+    /// Follows references and tells what is different from the last time. Costs what changed.
+    pub fn settle(&mut self) -> Changes {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        if self.gateways.is_empty() {
+            // The first time: `default` is there before any document.
+            dirty.insert("gateways/default".into());
+        }
+        let mut changes = Changes::default();
+        for path in self.references.affected(dirty) {
+            if let Ok(Key { kind, id }) = path.parse() {
+                match kind {
+                    Kind::Route => self.settle_route(&path, id, &mut changes),
+                    Kind::Gateway => self.settle_gateway(&path, id, &mut changes),
+                    Kind::Service => self.settle_service(&path),
+                    Kind::Upstream => {}
+                }
+            }
+            self.tell(&path, &mut changes);
+        }
+        (changes.services_added, changes.services_removed) = self.uses.settle();
+        changes
+    }
+
+    fn settle_route(&mut self, path: &Arc<str>, id: Id, changes: &mut Changes) {
+        let resolved = match self.entries.get(path).and_then(Entry::form) {
+            Some(Form::Route(draft)) => resolve::route(&self.entries, &id, draft),
+            _ => Ok(None),
+        };
+        let (route, unresolved) = match resolved {
+            Ok(route) => (route.map(Arc::new), None),
+            Err(remark) => (None, Some(remark)),
+        };
+        if let Some(entry) = self.entries.get_mut(path) {
+            let stays = unresolved.is_some() && entry.settled;
+            entry.unresolved = unresolved;
+            if stays {
+                return;
+            }
+        }
+        let before = match &route {
+            Some(route) => self.routes.insert(path.clone(), route.clone()),
+            None => self.routes.remove(path),
+        };
+        // A route in force keeps its service watched, even when the upstream that named it is gone.
+        let service = |route: &Route| route.cluster.as_ref()?.service().cloned();
+        if let Some(service) = route.as_deref().and_then(service) {
+            self.uses.retain(&service);
+        }
+        if let Some(service) = before.as_deref().and_then(service) {
+            self.uses.release(&service);
+        }
+        if route.is_some() || before.is_some() {
+            changes.routes.push((id, route));
+        }
+    }
+
+    fn settle_gateway(&mut self, path: &Arc<str>, id: Id, changes: &mut Changes) {
+        let gateway = match self.entries.get(path).and_then(Entry::form) {
+            Some(Form::Gateway(gateway)) => Some(gateway.clone()),
+            _ if id == Id::default_gateway() => Some(Arc::new(Gateway::built_in())),
+            _ => None,
+        };
+        if self.gateways.get(path) == gateway.as_ref() {
+            return;
+        }
+        match &gateway {
+            Some(gateway) => self.gateways.insert(path.clone(), gateway.clone()),
+            None => self.gateways.remove(path),
+        };
+        changes.gateways.push((id, gateway));
+    }
+
+    fn settle_service(&mut self, path: &Arc<str>) {
+        let unresolved = match self.entries.get(path).and_then(Entry::form) {
+            Some(Form::Service(service)) => resolve::service(&self.entries, service).err(),
+            _ => None,
+        };
+        if let Some(entry) = self.entries.get_mut(path) {
+            entry.unresolved = unresolved;
+        }
+    }
+
+    /// Tells what is newly wrong with a document, and what no longer is. Of one that is gone there is nothing to tell.
+    fn tell(&mut self, path: &Arc<str>, changes: &mut Changes) {
+        let Some(entry) = self.entries.get_mut(path) else {
+            self.problems.remove(path);
+            self.warnings.remove(path);
+            return;
+        };
+        entry.settled = true;
+        changes.formless.extend(entry.wanted.take());
+        let warnings = entry.warnings();
+        let before = self.warnings.remove(path).unwrap_or_default();
+        let new = warnings.iter().filter(|warning| !before.contains(warning));
+        changes.warnings.extend(new.cloned());
+        if !warnings.is_empty() {
+            self.warnings.insert(path.clone(), warnings);
+        }
+        match (entry.problem(), self.problems.get(path)) {
+            (Some(problem), before) if before != Some(&problem) => {
+                changes.problems.push(problem.clone());
+                self.problems.insert(path.clone(), problem);
+            }
+            (None, Some(Problem { source, .. })) => {
+                changes.mended.push(source.clone());
+                self.problems.remove(path);
+            }
+            _ => {}
+        }
+    }
+}

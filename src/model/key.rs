@@ -1,0 +1,138 @@
+//! Which document: its kind and its id, read from the path that the store gives it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// The kinds of documents that this version knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `routes`
+    Route,
+    /// `upstreams`
+    Upstream,
+    /// `services`
+    Service,
+    /// `gateways`
+    Gateway,
+}
+
+impl Kind {
+    /// The name that the store uses, a plural.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Route => "routes",
+            Self::Upstream => "upstreams",
+            Self::Service => "services",
+            Self::Gateway => "gateways",
+        }
+    }
+}
+
+/// Kinds that stores of this schema hold and this version does not serve.
+const NOT_SERVED: &[&str] = &[
+    "consumer_groups",
+    "consumers",
+    "credentials",
+    "drains",
+    "global_rules",
+    "plugin_configs",
+    "plugin_metadata",
+    "plugins",
+    "protos",
+    "replicas",
+    "secrets",
+    "ssls",
+    "stream_routes",
+];
+
+/// A document's id: `[a-zA-Z0-9-_.]{1,64}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(Arc<str>);
+
+impl Id {
+    /// `default`: the gateway of routes that name none.
+    pub fn default_gateway() -> Self {
+        Self("default".into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Id {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.into()))
+        } else {
+            Err(KeyError::Id(text.escape_debug().take(100).collect()))
+        }
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which document: written `routes/echo`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The kind.
+    pub kind: Kind,
+    /// The id within the kind.
+    pub id: Id,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind.as_str(), self.id)
+    }
+}
+
+impl FromStr for Key {
+    type Err = KeyError;
+
+    fn from_str(path: &str) -> Result<Self, KeyError> {
+        let (kind, id) = path.split_once('/').unwrap_or((path, ""));
+        let kind = match kind {
+            "routes" => Kind::Route,
+            "upstreams" => Kind::Upstream,
+            "services" => Kind::Service,
+            "gateways" => Kind::Gateway,
+            other => {
+                let shown = other.escape_debug().take(100).collect();
+                return Err(match NOT_SERVED.contains(&other) {
+                    true => KeyError::NotServed(shown),
+                    false => KeyError::Unknown(shown),
+                });
+            }
+        };
+        let id = id.parse()?;
+        Ok(Self { kind, id })
+    }
+}
+
+/// Why a path names no document that this version serves.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum KeyError {
+    /// A kind of the schema that later versions will serve.
+    #[error(
+        "this version does not serve `{0}`; it serves routes, upstreams, services and gateways"
+    )]
+    NotServed(String),
+    /// No kind of the schema.
+    #[error("unknown kind `{0}`, allowed: routes, upstreams, services, gateways")]
+    Unknown(String),
+    /// Not an id.
+    #[error("found the id `{0}`, allowed: 1 to 64 letters, digits, `-`, `_` and `.`")]
+    Id(String),
+}

@@ -1,0 +1,141 @@
+//! Headers that a plugin adds. Errors never show a value: it may be a credential.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
+use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
+use serde::de::{Deserialize, Deserializer, Visitor};
+
+use super::super::decode::quoted;
+use super::super::problem::Remark;
+use super::variable::{self, Piece};
+
+/// A header's value as it is written: a text, or a number.
+#[derive(Debug)]
+pub(super) struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl Visitor<'_> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a number")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(text.to_owned()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Text, E> {
+        Ok(Text(number.to_string()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Text, E> {
+        Ok(Text(number.to_string()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Text, E> {
+        Ok(Text(number.to_string()))
+    }
+}
+
+/// Headers as they are written: names and values.
+pub(super) type Headers = BTreeMap<String, Text>;
+
+/// Headers in Envoy's terms, by name in lower case.
+pub(super) type Checked = BTreeMap<String, String>;
+
+/// Checks names and values.
+pub(super) fn checked(headers: &Headers, warnings: &mut Vec<Remark>) -> Result<Checked, Remark> {
+    let mut checked = Checked::new();
+    for (written, Text(text)) in headers {
+        let place = written.escape_debug().to_string();
+        let name = name(written).map_err(|said| Remark::new(&place, said))?;
+        let value = value(text, &place, warnings)?;
+        if checked.insert(name, value).is_some() {
+            let message = "found a second time in other letters, allowed: once";
+            return Err(Remark::new(place, message));
+        }
+    }
+    Ok(checked)
+}
+
+/// A header's name, in lower case.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    match !text.is_empty() && text.len() <= 256 && text.bytes().all(token) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(format!(
+            "found the name {}, allowed: letters, digits and `-`",
+            quoted(text)
+        )),
+    }
+}
+
+/// A header's value as one of Envoy's format strings.
+fn value(text: &str, place: &str, warnings: &mut Vec<Remark>) -> Result<String, Remark> {
+    let wrong = |message: String| Remark::new(place, message);
+    printable(text).map_err(wrong)?;
+    let pieces = variable::pieces(text).map_err(wrong)?;
+    if let Some(message) = variable::warning(&pieces) {
+        warnings.push(Remark::new(place, message));
+    }
+    pieces
+        .into_iter()
+        .map(|piece| match piece {
+            Piece::Text(text) => Ok(variable::literal(text)),
+            Piece::Variable(name) => variable::operator(name).map_err(wrong),
+        })
+        .collect()
+}
+
+/// A header's value that stands for itself, as one of Envoy's format strings.
+pub(super) fn text(text: &str) -> Result<String, String> {
+    printable(text).map(|()| variable::literal(text))
+}
+
+fn printable(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("found an empty value, allowed: at least one character".into());
+    }
+    if text.len() > 8192 {
+        return Err(format!("found {} bytes, allowed: 8192", text.len()));
+    }
+    match text.chars().position(|c| !matches!(c, ' '..='~')) {
+        None => Ok(()),
+        Some(at) => Err(format!(
+            "found something else at character {}, allowed: printable ASCII",
+            at + 1
+        )),
+    }
+}
+
+/// Adds a header beside those of its name.
+pub(super) fn add(name: &str, value: &str) -> HeaderValueOption {
+    option(name, value, HeaderAppendAction::AppendIfExistsOrAdd)
+}
+
+/// Puts a header in the place of those of its name.
+pub(super) fn set(name: &str, value: &str) -> HeaderValueOption {
+    option(name, value, HeaderAppendAction::OverwriteIfExistsOrAdd)
+}
+
+fn option(name: &str, value: &str, action: HeaderAppendAction) -> HeaderValueOption {
+    HeaderValueOption {
+        header: Some(HeaderValue {
+            key: name.to_owned(),
+            value: value.to_owned(),
+            ..HeaderValue::default()
+        }),
+        append_action: action.into(),
+        ..HeaderValueOption::default()
+    }
+}

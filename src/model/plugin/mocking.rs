@@ -1,0 +1,141 @@
+//! `mocking`: a fixed answer, and no upstream.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::{DirectResponseAction, Route};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::decode;
+use super::super::problem::Remark;
+use super::super::scalar::Count;
+use super::header::{self, Checked, Headers};
+use super::{Entry, Plugin, variable};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "mocking",
+    read,
+    http_filters: Vec::new,
+};
+
+/// Envoy's bound of an answer of its own, unless a route table raises it.
+const BODY: usize = 4096;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    #[serde(default)]
+    response_status: Status,
+    content_type: Option<String>,
+    #[serde(default)]
+    response_example: String,
+    #[serde(default)]
+    response_headers: Headers,
+    #[serde(default = "yes")]
+    with_mock_header: bool,
+    delay: Option<Count>,
+}
+
+impl decode::Form for Form {
+    const NOT_SERVED: &'static [&'static str] = &["response_schema"];
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "i64")]
+struct Status(u32);
+
+impl Default for Status {
+    fn default() -> Self {
+        Self(200)
+    }
+}
+
+impl TryFrom<i64> for Status {
+    type Error = String;
+
+    fn try_from(status: i64) -> Result<Self, String> {
+        match u32::try_from(status) {
+            Ok(status @ 200..=599) => Ok(Self(status)),
+            _ => Err(format!("found {status}, allowed: 200–599")),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Mocking {
+    status: u32,
+    body: String,
+    headers: Checked,
+}
+
+fn read(value: &Value, warnings: &mut Vec<Remark>) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read(value)?;
+    if let Some(delay) = form.delay.filter(|delay| delay.0 > 0) {
+        let message = format!(
+            "found {}, allowed: 0, as this version does not delay answers",
+            delay.0
+        );
+        return Err(Remark::new("delay", message));
+    }
+    let body = form.response_example;
+    variable::none_in(&body).map_err(|said| Remark::new("response_example", said))?;
+    if body.len() > BODY {
+        let message = format!("found {} bytes, allowed: at most {BODY}", body.len());
+        return Err(Remark::new("response_example", message));
+    }
+    let mut noted = Vec::new();
+    let mut headers = header::checked(&form.response_headers, &mut noted)
+        .map_err(|remark| remark.under("response_headers"))?;
+    warnings.extend(
+        noted
+            .into_iter()
+            .map(|remark| remark.under("response_headers")),
+    );
+    let content_type = match form.content_type {
+        None => "application/json;charset=utf8".to_owned(),
+        Some(text) => header::text(&text).map_err(|said| Remark::new("content_type", said))?,
+    };
+    headers
+        .entry("content-type".to_owned())
+        .or_insert(content_type);
+    if form.with_mock_header {
+        let this = concat!("Chancery/", env!("CARGO_PKG_VERSION"));
+        headers.insert("x-mock-by".to_owned(), this.to_owned());
+    }
+    Ok(Arc::new(Mocking {
+        status: form.response_status.0,
+        body,
+        headers,
+    }))
+}
+
+impl Plugin for Mocking {
+    fn answers(&self) -> bool {
+        true
+    }
+
+    fn apply(&self, route: &mut Route) {
+        let body = DataSource {
+            specifier: Some(Specifier::InlineString(self.body.clone())),
+            ..DataSource::default()
+        };
+        route.action = Some(Action::DirectResponse(DirectResponseAction {
+            status: self.status,
+            body: Some(body).filter(|_| !self.body.is_empty()),
+            ..DirectResponseAction::default()
+        }));
+        let headers = self.headers.iter();
+        route
+            .response_headers_to_add
+            .extend(headers.map(|(name, value)| header::set(name, value)));
+    }
+}
+
+#[cfg(test)]
+mod tests;

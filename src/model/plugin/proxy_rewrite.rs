@@ -1,0 +1,203 @@
+//! `proxy-rewrite`: another path, host or other headers on the way to the upstream.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::route_action::HostRewriteSpecifier;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::decode::{self, kind_of, quoted};
+use super::super::problem::Remark;
+use super::super::upstream::HostName;
+use super::header::{self, Checked, Headers};
+use super::pattern::Rewrite;
+use super::variable;
+use super::{Entry, Plugin};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "proxy-rewrite",
+    read,
+    http_filters: Vec::new,
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    uri: Option<String>,
+    regex_uri: Option<Vec<String>>,
+    host: Option<HostName>,
+    headers: Option<Value>,
+    #[serde(default)]
+    set_ngx_uri: bool,
+    #[serde(default)]
+    use_real_request_uri_unsafe: bool,
+}
+
+impl decode::Form for Form {
+    const NOT_SERVED: &'static [&'static str] = &["scheme"];
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[(
+        "method",
+        "Envoy cannot change the method of a request on its way",
+    )];
+}
+
+/// `headers` as it is written today.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct HeadersForm {
+    #[serde(default)]
+    add: Headers,
+    #[serde(default)]
+    set: Headers,
+    #[serde(default)]
+    remove: Vec<String>,
+}
+
+impl decode::Form for HeadersForm {}
+
+/// `headers` as it was written once: headers to set.
+#[derive(Debug, Deserialize)]
+struct OlderHeaders(Headers);
+
+impl decode::Form for OlderHeaders {}
+
+#[derive(Debug)]
+struct ProxyRewrite {
+    path: Option<Rewrite>,
+    host: Option<Arc<str>>,
+    add: Checked,
+    set: Checked,
+    remove: Vec<String>,
+}
+
+fn read(value: &Value, warnings: &mut Vec<Remark>) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read(value)?;
+    let switches = [
+        ("set_ngx_uri", form.set_ngx_uri),
+        (
+            "use_real_request_uri_unsafe",
+            form.use_real_request_uri_unsafe,
+        ),
+    ];
+    if let Some((name, _)) = switches.into_iter().find(|(_, on)| *on) {
+        return Err(Remark::new(name, "found true, allowed: false"));
+    }
+    let (headers, set_in) = headers(form.headers.as_ref())?;
+    let under = |place: &'static str| move |remark: Remark| remark.under(place);
+    let mut noted = Vec::new();
+    let add = header::checked(&headers.add, &mut noted).map_err(under("headers.add"))?;
+    let set = header::checked(&headers.set, &mut noted).map_err(under(set_in))?;
+    warnings.extend(noted.into_iter().map(under("headers")));
+    let remove = removed(&headers.remove)?;
+    if let Some(host) = add
+        .keys()
+        .chain(set.keys())
+        .chain(&remove)
+        .find(|name| *name == "host")
+    {
+        let message = format!("found the name \"{host}\", which the field `host` is for");
+        return Err(Remark::new("headers", message));
+    }
+    Ok(Arc::new(ProxyRewrite {
+        path: path(form.uri.as_deref(), form.regex_uri.as_deref(), warnings)?,
+        host: form.host.map(|host| host.0),
+        // APISIX adds, then removes, then sets; Envoy removes, then adds. Without what the later steps undo, both are one.
+        add: add
+            .into_iter()
+            .filter(|(name, _)| !remove.contains(name) && !set.contains_key(name))
+            .collect(),
+        set,
+        remove,
+    }))
+}
+
+/// `uri` and `regex_uri`, of which `uri` wins.
+fn path(
+    uri: Option<&str>,
+    regex_uri: Option<&[String]>,
+    warnings: &mut Vec<Remark>,
+) -> Result<Option<Rewrite>, Remark> {
+    let rewrite = regex_uri.map(Rewrite::read).transpose()?;
+    let Some(uri) = uri else {
+        return Ok(rewrite);
+    };
+    if rewrite.is_some() {
+        warnings.push(Remark::new("regex_uri", "has no effect beside `uri`"));
+    }
+    variable::none_in(uri).map_err(|said| Remark::new("uri", said))?;
+    if !uri.starts_with('/') || uri.contains('?') {
+        let message = format!(
+            "found {}, allowed: a path that starts with `/`, without a query; the client's query is kept",
+            quoted(uri)
+        );
+        return Err(Remark::new("uri", message));
+    }
+    Ok(Some(Rewrite::everything(uri)))
+}
+
+/// The headers, and where those to set are written.
+fn headers(value: Option<&Value>) -> Result<(HeadersForm, &'static str), Remark> {
+    let fields = match value {
+        None => return Ok((HeadersForm::default(), "headers.set")),
+        Some(Value::Object(fields)) => fields,
+        Some(other) => {
+            let message = format!("found {}, allowed: an object", kind_of(other));
+            return Err(Remark::new("headers", message));
+        }
+    };
+    let is = |name: &str, kind: fn(&Value) -> bool| fields.get(name).is_some_and(kind);
+    let today = is("add", Value::is_object) || is("set", Value::is_object);
+    let written = Value::Object(fields.clone());
+    if today || is("remove", Value::is_array) {
+        let form = decode::read(&written).map_err(|remark| remark.under("headers"))?;
+        return Ok((form, "headers.set"));
+    }
+    let OlderHeaders(set) = decode::read(&written).map_err(|remark| remark.under("headers"))?;
+    let form = HeadersForm {
+        set,
+        ..HeadersForm::default()
+    };
+    Ok((form, "headers"))
+}
+
+fn removed(names: &[String]) -> Result<Vec<String>, Remark> {
+    names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| {
+            header::name(name).map_err(|said| Remark::new(format!("headers.remove[{at}]"), said))
+        })
+        .collect()
+}
+
+impl Plugin for ProxyRewrite {
+    fn apply(&self, route: &mut Route) {
+        route
+            .request_headers_to_remove
+            .extend(self.remove.iter().cloned());
+        let added = self
+            .add
+            .iter()
+            .map(|(name, value)| header::add(name, value));
+        let set = self
+            .set
+            .iter()
+            .map(|(name, value)| header::set(name, value));
+        route.request_headers_to_add.extend(added.chain(set));
+        let Some(Action::Route(action)) = &mut route.action else {
+            return;
+        };
+        if let Some(path) = &self.path {
+            action.regex_rewrite = Some(path.to_envoy());
+        }
+        if let Some(host) = &self.host {
+            action.host_rewrite_specifier =
+                Some(HostRewriteSpecifier::HostRewriteLiteral(host.to_string()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! `redirect`: the client is sent elsewhere.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::route::v3::redirect_action::{
+    PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier,
+};
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::{DirectResponseAction, RedirectAction, Route};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::decode::{self, quoted};
+use super::super::problem::Remark;
+use super::super::route::Path;
+use super::pattern::Rewrite;
+use super::variable::{self, Piece};
+use super::{Entry, Plugin, header, uri};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "redirect",
+    read,
+    http_filters: Vec::new,
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    #[serde(default)]
+    http_to_https: bool,
+    uri: Option<String>,
+    regex_uri: Option<Vec<String>>,
+    #[serde(default)]
+    ret_code: Code,
+    #[serde(default)]
+    encode_uri: bool,
+    #[serde(default)]
+    append_query_string: bool,
+}
+
+impl decode::Form for Form {}
+
+/// The statuses that Envoy redirects with.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "i64")]
+struct Code(RedirectResponseCode);
+
+impl Default for Code {
+    fn default() -> Self {
+        Self(RedirectResponseCode::Found)
+    }
+}
+
+impl TryFrom<i64> for Code {
+    type Error = String;
+
+    fn try_from(status: i64) -> Result<Self, String> {
+        Ok(Self(match status {
+            301 => RedirectResponseCode::MovedPermanently,
+            302 => RedirectResponseCode::Found,
+            303 => RedirectResponseCode::SeeOther,
+            307 => RedirectResponseCode::TemporaryRedirect,
+            308 => RedirectResponseCode::PermanentRedirect,
+            _ => return Err(format!("found {status}, allowed: 301, 302, 303, 307, 308")),
+        }))
+    }
+}
+
+impl Code {
+    fn status(self) -> u32 {
+        match self.0 {
+            RedirectResponseCode::MovedPermanently => 301,
+            RedirectResponseCode::Found => 302,
+            RedirectResponseCode::SeeOther => 303,
+            RedirectResponseCode::TemporaryRedirect => 307,
+            RedirectResponseCode::PermanentRedirect => 308,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Redirect {
+    /// To the same URL over TLS, at its usual port.
+    Https,
+    /// To this `Location`, one of Envoy's format strings. It is sent as it is written: Envoy's own redirects make it
+    /// absolute with the scheme that Envoy sees, which is the wrong one behind a proxy that ends TLS.
+    Location { code: Code, location: String },
+    /// To this path, with the client's query.
+    Path { code: Code, path: String },
+    /// To what the path becomes.
+    Rewrite {
+        code: Code,
+        rewrite: Rewrite,
+        keep_query: bool,
+    },
+}
+
+fn read(value: &Value, warnings: &mut Vec<Remark>) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read(value)?;
+    let code = form.ret_code;
+    let redirect = match (
+        form.http_to_https,
+        form.uri.as_deref(),
+        form.regex_uri.as_deref(),
+    ) {
+        (true, None, None) if form.append_query_string => {
+            let message = "found beside `http_to_https`, which keeps the query already";
+            return Err(Remark::new("append_query_string", message));
+        }
+        (true, None, None) => Redirect::Https,
+        (false, None, Some(pair)) => Redirect::Rewrite {
+            code,
+            rewrite: Rewrite::read(pair)?,
+            keep_query: form.append_query_string,
+        },
+        (false, Some(uri), None) if form.append_query_string => Redirect::Path {
+            code,
+            path: path(uri)?,
+        },
+        (false, Some(uri), None) => Redirect::Location {
+            code,
+            location: location(uri, form.encode_uri, warnings)?,
+        },
+        _ => {
+            let message = "needs one of `http_to_https`, `uri` and `regex_uri`, and only one";
+            return Err(Remark::whole(message));
+        }
+    };
+    Ok(Arc::new(redirect))
+}
+
+/// A `Location` with variables.
+fn location(text: &str, encode: bool, warnings: &mut Vec<Remark>) -> Result<String, Remark> {
+    let wrong = |said: String| Remark::new("uri", said);
+    if text.is_empty() || !text.bytes().all(|b| encode || b.is_ascii_graphic()) {
+        return Err(wrong(format!(
+            "found {}, allowed: a URI in ASCII without spaces, or `encode_uri`",
+            quoted(text)
+        )));
+    }
+    let pieces = variable::pieces(text).map_err(wrong)?;
+    if let Some(message) = variable::warning(&pieces) {
+        warnings.push(Remark::new("uri", message));
+    }
+    let mut in_query = false;
+    let mut location = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Variable(name) => location.push_str(&variable::operator(name).map_err(wrong)?),
+            Piece::Text(text) if encode && !in_query => {
+                let (path, query) = text.split_at(text.find('?').unwrap_or(text.len()));
+                in_query = !query.is_empty();
+                location.push_str(&variable::literal(&uri::escape(path)));
+                location.push_str(&variable::literal(query));
+            }
+            Piece::Text(text) => location.push_str(&variable::literal(text)),
+        }
+    }
+    Ok(location)
+}
+
+/// A path that takes the client's query.
+fn path(text: &str) -> Result<String, Remark> {
+    let wrong = |said: String| Remark::new("uri", said);
+    variable::none_in(text).map_err(wrong)?;
+    let printable = text.bytes().all(|b| b.is_ascii_graphic());
+    match text.starts_with('/') && !text.contains(['?', '#']) && printable {
+        true => Ok(text.to_owned()),
+        false => Err(wrong(format!(
+            "found {} beside `append_query_string`, allowed: a path that starts with `/`, without `?`, `#` and spaces",
+            quoted(text)
+        ))),
+    }
+}
+
+impl Plugin for Redirect {
+    fn answers(&self) -> bool {
+        true
+    }
+
+    /// APISIX lets a request pass that `regex_uri` does not match; a redirect of Envoy would send it back to itself.
+    fn check(&self, paths: &[Path]) -> Result<(), Remark> {
+        let Self::Rewrite { rewrite, .. } = self else {
+            return Ok(());
+        };
+        match paths.iter().find(|path| !rewrite.covers(path)) {
+            None => Ok(()),
+            Some(path) => Err(Remark::new(
+                "regex_uri[0]",
+                format!(
+                    "does not match every request for {path}, allowed: a pattern that does, such as `^/path/(.*)`; \
+                     Envoy cannot let the others pass"
+                ),
+            )),
+        }
+    }
+
+    fn apply(&self, route: &mut Route) {
+        route.action = Some(match self {
+            Self::Https => Action::Redirect(RedirectAction {
+                // The port that the client came to is not one of TLS.
+                port_redirect: 443,
+                response_code: RedirectResponseCode::MovedPermanently.into(),
+                scheme_rewrite_specifier: Some(SchemeRewriteSpecifier::HttpsRedirect(true)),
+                ..RedirectAction::default()
+            }),
+            Self::Path { code, path } => Action::Redirect(RedirectAction {
+                response_code: code.0.into(),
+                path_rewrite_specifier: Some(PathRewriteSpecifier::PathRedirect(path.clone())),
+                ..RedirectAction::default()
+            }),
+            Self::Rewrite {
+                code,
+                rewrite,
+                keep_query,
+            } => Action::Redirect(RedirectAction {
+                response_code: code.0.into(),
+                strip_query: !keep_query,
+                path_rewrite_specifier: Some(PathRewriteSpecifier::RegexRewrite(
+                    rewrite.to_envoy(),
+                )),
+                ..RedirectAction::default()
+            }),
+            Self::Location { code, location } => {
+                route
+                    .response_headers_to_add
+                    .push(header::set("location", location));
+                Action::DirectResponse(DirectResponseAction {
+                    status: code.status(),
+                    ..DirectResponseAction::default()
+                })
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! A route as it is written.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::decode::{self, quoted};
+use super::super::key::{Id, Key};
+use super::super::plugin::Plugins;
+use super::super::problem::Remark;
+use super::super::scalar::{Labels, Priority, Seconds, Status, Timestamp, each_once, same_id};
+use super::super::upstream::{self, Cluster};
+use super::{Host, Path, Timeout};
+
+/// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    id: Option<Id>,
+    #[serde(rename = "name")]
+    _name: Option<String>,
+    #[serde(rename = "desc")]
+    _desc: Option<String>,
+    #[serde(rename = "labels")]
+    _labels: Option<Labels>,
+    #[serde(rename = "create_time")]
+    _create_time: Option<Timestamp>,
+    #[serde(rename = "update_time")]
+    _update_time: Option<Timestamp>,
+    uri: Option<Path>,
+    uris: Option<Vec<Path>>,
+    host: Option<Host>,
+    hosts: Option<Vec<Host>>,
+    #[serde(default)]
+    methods: Vec<Method>,
+    priority: Option<Priority>,
+    status: Option<Status>,
+    timeout: Option<TimeoutForm>,
+    enable_websocket: Option<bool>,
+    plugins: Option<Value>,
+    upstream: Option<Value>,
+    upstream_id: Option<Id>,
+    service_id: Option<Id>,
+    #[serde(default)]
+    gateways: Vec<Id>,
+}
+
+const LUA: &str = "Envoy does not run the Lua of a document";
+
+impl decode::Form for Form {
+    const NOT_SERVED: &'static [&'static str] = &[
+        "plugin_config_id",
+        "remote_addr",
+        "remote_addrs",
+        "service_protocol",
+        "vars",
+    ];
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] =
+        &[("filter_func", LUA), ("script", LUA), ("script_id", LUA)];
+}
+
+/// A route, checked for itself; what it refers to is looked up when it is resolved.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    /// False is as if deleted.
+    pub enabled: bool,
+    pub gateways: Vec<Id>,
+    pub hosts: Vec<Host>,
+    pub paths: Vec<Path>,
+    pub methods: BTreeSet<String>,
+    pub priority: i32,
+    pub websocket: Option<bool>,
+    pub timeout: Option<Timeout>,
+    pub plugins: Plugins,
+    pub target: Option<Target>,
+    pub service: Option<Id>,
+}
+
+/// Where a route's or a service's own fields send requests.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// `upstream`
+    Inline(Arc<Cluster>),
+    /// `upstream_id`
+    Reference(Id),
+}
+
+/// Reads and checks the document `key`.
+pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Result<Draft, Remark> {
+    let form: Form = decode::read(value)?;
+    same_id(form.id.as_ref(), &key.id)?;
+    let paths = one_or_many("uri", form.uri, "uris", form.uris)?;
+    if paths.is_empty() {
+        return Err(Remark::new("uri", "is missing, and `uris` is as well"));
+    }
+    each_once("methods", &form.methods)?;
+    each_once("gateways", &form.gateways)?;
+    let plugins = Plugins::read(form.plugins.as_ref(), warnings)?;
+    plugins.check(&paths)?;
+    let target = target(key, form.upstream.as_ref(), form.upstream_id, warnings)?;
+    if target.is_none() && form.service_id.is_none() && !plugins.answers() {
+        let message =
+            "has nowhere to send requests: `upstream`, `upstream_id` or `service_id` is missing";
+        return Err(Remark::whole(message));
+    }
+    Ok(Draft {
+        enabled: form.status != Some(Status(0)),
+        gateways: match form.gateways {
+            none if none.is_empty() => vec![Id::default_gateway()],
+            some => some,
+        },
+        hosts: one_or_many("host", form.host, "hosts", form.hosts)?,
+        paths,
+        methods: form.methods.into_iter().map(|method| method.0).collect(),
+        priority: form.priority.map_or(0, |priority| priority.0),
+        websocket: form.enable_websocket,
+        timeout: form.timeout.map(TimeoutForm::checked),
+        plugins,
+        target,
+        service: form.service_id,
+    })
+}
+
+/// Reads `upstream` and `upstream_id`, of which a document has one at most.
+pub(crate) fn target(
+    key: &Key,
+    inline: Option<&Value>,
+    reference: Option<Id>,
+    warnings: &mut Vec<Remark>,
+) -> Result<Option<Target>, Remark> {
+    match (inline, reference) {
+        (None, None) => Ok(None),
+        (None, Some(id)) => Ok(Some(Target::Reference(id))),
+        (Some(_), Some(_)) => Err(Remark::new(
+            "upstream_id",
+            "found beside `upstream`, allowed: one of the two",
+        )),
+        (Some(value), None) => {
+            let mut own = Vec::new();
+            let cluster = upstream::form::read_inline(key, value, &mut own)
+                .map_err(|remark| remark.under("upstream"))?;
+            warnings.extend(own.into_iter().map(|remark| remark.under("upstream")));
+            Ok(Some(Target::Inline(Arc::new(cluster))))
+        }
+    }
+}
+
+fn one_or_many<T: PartialEq>(
+    single: &str,
+    one: Option<T>,
+    plural: &str,
+    many: Option<Vec<T>>,
+) -> Result<Vec<T>, Remark> {
+    match (one, many) {
+        (Some(_), Some(_)) => Err(Remark::new(
+            plural,
+            format!("found beside `{single}`, allowed: one of the two"),
+        )),
+        (Some(one), None) => Ok(vec![one]),
+        (None, Some(many)) if many.is_empty() => Err(Remark::new(
+            plural,
+            "found an empty list, allowed: at least one",
+        )),
+        (None, Some(many)) => each_once(plural, &many).map(|()| many),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+/// `timeout`: all three or none, as in APISIX.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+pub(crate) struct TimeoutForm {
+    connect: Seconds,
+    send: Seconds,
+    read: Seconds,
+}
+
+impl TimeoutForm {
+    pub(crate) fn checked(self) -> Timeout {
+        Timeout {
+            connect: self.connect.0,
+            send: self.send.0,
+            read: self.read.0,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Method(String);
+
+impl TryFrom<String> for Method {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        const ALLOWED: &[&str] = &[
+            "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE",
+        ];
+        match ALLOWED.contains(&text.as_str()) {
+            true => Ok(Self(text)),
+            false => Err(format!(
+                "found {}, allowed: {}",
+                quoted(&text),
+                ALLOWED.join(", ")
+            )),
+        }
+    }
+}
+
+impl TryFrom<String> for Host {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let host = text.to_ascii_lowercase();
+        let (suffix, rest) = match host.strip_prefix('*') {
+            Some(suffix) => (true, suffix.strip_prefix('.').unwrap_or("*")),
+            None => (false, host.as_str()),
+        };
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        let label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(fits);
+        if rest.len() <= 253 && rest.split('.').all(label) {
+            return Ok(match suffix {
+                true => Self::Suffix(format!(".{rest}").into()),
+                false => Self::Exact(rest.into()),
+            });
+        }
+        Err(format!(
+            "found {}, allowed: a host without a port, such as \"www.example.com\" or \"*.example.com\"",
+            quoted(&text)
+        ))
+    }
+}
+
+impl TryFrom<String> for Path {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = |allowed: &str| Err(format!("found {}, allowed: {allowed}", quoted(&text)));
+        let (path, prefix) = match text.strip_suffix('*') {
+            Some("") => ("/", true),
+            Some(path) => (path, true),
+            None => (text.as_str(), false),
+        };
+        if !path.starts_with('/') {
+            return wrong("a path that starts with `/`, or `*`");
+        }
+        if path.contains('*') {
+            return wrong("`*` at the end only");
+        }
+        if path.split('/').any(|segment| segment.starts_with(':')) {
+            return wrong(
+                "a path without parameters such as `:id`, which this version does not have",
+            );
+        }
+        if path.contains(['?', '#']) {
+            return wrong("a path without `?` and `#`");
+        }
+        if !path.bytes().all(|b| b.is_ascii_graphic()) {
+            return wrong("a path in ASCII without spaces; write other characters as %XX");
+        }
+        if path.len() > 4096 {
+            return wrong("at most 4096 bytes");
+        }
+        Ok(match prefix {
+            true => Self::Prefix(path.into()),
+            false => Self::Exact(path.into()),
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! Values that several kinds of documents hold: each is in range once it is read, and says its range when it is not.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
+
+use super::decode::quoted;
+use super::key::Id;
+use super::problem::Remark;
+
+/// Whole numbers with a range of their own.
+macro_rules! whole {
+    ($($(#[$doc:meta])* $name:ident($type:ty) in $range:expr, $allowed:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) struct $name(pub $type);
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let whole = Whole { range: $range, allowed: $allowed, of: PhantomData::<$type> };
+                deserializer.deserialize_i64(whole).map($name)
+            }
+        }
+    )*};
+}
+
+whole! {
+    /// A port that a server can listen on.
+    Port(u16) in 1..=65535, "1–65535";
+    /// A share of the traffic; the sum of a million of them is one that Envoy can hold.
+    Weight(u32) in 0..=1_000_000, "0–1000000";
+    /// How often.
+    Count(u32) in 0..=i64::from(u32::MAX), "0–4294967295";
+    /// How many, and not none.
+    Quantity(u32) in 1..=i64::from(u32::MAX), "1–4294967295";
+    /// What goes first: higher numbers.
+    Priority(i32) in i64::from(i32::MIN)..=i64::from(i32::MAX), "-2147483648–2147483647";
+    /// On or off.
+    Status(u8) in 0..=1, "0, 1";
+    /// Seconds since 1970, which the store's clients write.
+    Timestamp(i64) in 0..=i64::MAX, "seconds since 1970";
+}
+
+struct Whole<T> {
+    range: RangeInclusive<i64>,
+    allowed: &'static str,
+    of: PhantomData<T>,
+}
+
+impl<T: TryFrom<i64>> Visitor<'_> for Whole<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.allowed)
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<T, E> {
+        let wrong = || E::invalid_value(Unexpected::Signed(value), &self);
+        if !self.range.contains(&value) {
+            return Err(wrong());
+        }
+        T::try_from(value).map_err(|_| wrong())
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<T, E> {
+        match i64::try_from(value) {
+            Ok(value) => self.visit_i64(value),
+            Err(_) => Err(E::invalid_value(Unexpected::Unsigned(value), &self)),
+        }
+    }
+}
+
+/// A time in seconds, with fractions; not less than a millisecond, which is what Envoy counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seconds(pub Duration);
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_f64(SecondsVisitor).map(Self)
+    }
+}
+
+struct SecondsVisitor;
+
+impl Visitor<'_> for SecondsVisitor {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("seconds, 0.001–31536000")
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Duration, E> {
+        if !(0.001..=31_536_000.0).contains(&value) {
+            return Err(E::invalid_value(Unexpected::Float(value), &self));
+        }
+        // Rounded to milliseconds: 0.1 s is 100 ms, not 100.000000005.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range was checked"
+        )]
+        let millis = (value * 1000.0).round() as u64;
+        Ok(Duration::from_millis(millis))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Duration, E> {
+        match value {
+            1..=31_536_000 => Ok(Duration::from_secs(value)),
+            _ => Err(E::invalid_value(Unexpected::Unsigned(value), &self)),
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Duration, E> {
+        Err(E::invalid_value(Unexpected::Signed(value), &self))
+    }
+}
+
+/// An id within a document: a text, or a number as older documents have it.
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(IdVisitor)
+    }
+}
+
+struct IdVisitor;
+
+impl Visitor<'_> for IdVisitor {
+    type Value = Id;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id, which is a string or a number")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Id, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Id, E> {
+        self.visit_str(&number.to_string())
+    }
+}
+
+/// Labels: names and values, both texts.
+pub(super) type Labels = std::collections::BTreeMap<String, String>;
+
+/// Refuses a list that holds something twice.
+pub(super) fn each_once<T: PartialEq>(field: &str, items: &[T]) -> Result<(), Remark> {
+    for (at, item) in items.iter().enumerate() {
+        if items[..at].contains(item) {
+            let message = "found a second time, allowed: once";
+            return Err(Remark::new(format!("{field}[{at}]"), message));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a document whose `id` is not the one of its key.
+pub(super) fn same_id(written: Option<&Id>, id: &Id) -> Result<(), Remark> {
+    match written {
+        Some(written) if written != id => Err(Remark::new(
+            "id",
+            format!(
+                "found {}, allowed: \"{id}\" as in the key, or no `id`",
+                quoted(written.as_str())
+            ),
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,67 @@
+//! A service: what several routes have in common. It becomes nothing in Envoy by itself; its routes take its fields
+//! where they have none of their own.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::decode;
+use super::key::{Id, Key};
+use super::plugin::Plugins;
+use super::problem::Remark;
+use super::route::Host;
+use super::route::form::{Target, target};
+use super::scalar::{Labels, Timestamp, each_once, same_id};
+
+/// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    id: Option<Id>,
+    #[serde(rename = "name")]
+    _name: Option<String>,
+    #[serde(rename = "desc")]
+    _desc: Option<String>,
+    #[serde(rename = "labels")]
+    _labels: Option<Labels>,
+    #[serde(rename = "create_time")]
+    _create_time: Option<Timestamp>,
+    #[serde(rename = "update_time")]
+    _update_time: Option<Timestamp>,
+    #[serde(default)]
+    hosts: Vec<Host>,
+    enable_websocket: Option<bool>,
+    plugins: Option<Value>,
+    upstream: Option<Value>,
+    upstream_id: Option<Id>,
+}
+
+impl decode::Form for Form {
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] =
+        &[("script", "Envoy does not run the Lua of a document")];
+}
+
+/// A service, checked for itself.
+#[derive(Debug, Clone)]
+pub(super) struct Service {
+    pub hosts: Vec<Host>,
+    pub websocket: Option<bool>,
+    pub plugins: Plugins,
+    pub target: Option<Target>,
+}
+
+/// Reads and checks the document `key`.
+pub(super) fn read(
+    key: &Key,
+    value: &Value,
+    warnings: &mut Vec<Remark>,
+) -> Result<Service, Remark> {
+    let form: Form = decode::read(value)?;
+    same_id(form.id.as_ref(), &key.id)?;
+    each_once("hosts", &form.hosts)?;
+    Ok(Service {
+        hosts: form.hosts,
+        websocket: form.enable_websocket,
+        plugins: Plugins::read(form.plugins.as_ref(), warnings)?,
+        target: target(key, form.upstream.as_ref(), form.upstream_id, warnings)?,
+    })
+}

@@ -1,0 +1,214 @@
+//! Nodes that a document lists by hand, in both of APISIX's forms: `{"host:port": weight}` and a list of objects.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::super::decode::quoted;
+use super::super::problem::Remark;
+use super::super::scalar::{Port, Priority, Weight};
+use super::Node;
+
+/// Nodes as they are written.
+#[derive(Debug)]
+pub(super) enum NodesForm {
+    /// `{"127.0.0.1:8080": 1}`
+    Weights(Vec<(String, u32)>),
+    /// `[{"host": "127.0.0.1", "port": 8080, "weight": 1}]`
+    List(Vec<NodeForm>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+pub(super) struct NodeForm {
+    host: Address,
+    port: Option<Port>,
+    weight: Weight,
+    priority: Option<Priority>,
+    /// Free for whoever writes the document.
+    #[serde(rename = "metadata")]
+    _metadata: Option<Map<String, Value>>,
+}
+
+impl<'de> Deserialize<'de> for NodesForm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodesVisitor)
+    }
+}
+
+struct NodesVisitor;
+
+impl<'de> Visitor<'de> for NodesVisitor {
+    type Value = NodesForm;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r#"an object {"host:port": weight} or a list of {host, port, weight}"#)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<NodesForm, A::Error> {
+        let mut nodes = Vec::new();
+        while let Some((address, weight)) = fields.next_entry::<String, Weight>()? {
+            nodes.push((address, weight.0));
+        }
+        Ok(NodesForm::Weights(nodes))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<NodesForm, A::Error> {
+        let mut nodes = Vec::new();
+        while let Some(node) = items.next_element()? {
+            nodes.push(node);
+        }
+        Ok(NodesForm::List(nodes))
+    }
+}
+
+impl NodesForm {
+    /// The nodes, each address and port once; `port` is the scheme's, for nodes that name none.
+    pub(super) fn checked(&self, port: u16) -> Result<Vec<Node>, Remark> {
+        let nodes: Vec<(String, Node)> = match self {
+            Self::Weights(nodes) => nodes
+                .iter()
+                .map(|(address, weight)| {
+                    let place = format!("nodes.{}", address.escape_debug());
+                    let (host, own) = split(address).map_err(|said| Remark::new(&place, said))?;
+                    let node = Node {
+                        host: host.0,
+                        port: own.unwrap_or(port),
+                        weight: *weight,
+                        priority: 0,
+                    };
+                    Ok((place, node))
+                })
+                .collect::<Result<_, Remark>>()?,
+            Self::List(nodes) => nodes
+                .iter()
+                .enumerate()
+                .map(|(at, node)| {
+                    let node = Node {
+                        host: node.host.0.clone(),
+                        port: node.port.map_or(port, |port| port.0),
+                        weight: node.weight.0,
+                        priority: node.priority.map_or(0, |priority| priority.0),
+                    };
+                    (format!("nodes[{at}]"), node)
+                })
+                .collect(),
+        };
+        within_envoys_bounds(&nodes)?;
+        Ok(nodes.into_iter().map(|(_, node)| node).collect())
+    }
+}
+
+/// Envoy refuses a load assignment with an address twice, or with more than 128 levels of priority.
+fn within_envoys_bounds(nodes: &[(String, Node)]) -> Result<(), Remark> {
+    let mut addresses = BTreeSet::new();
+    for (place, node) in nodes {
+        if !addresses.insert((&node.host, node.port)) {
+            return Err(Remark::new(
+                place,
+                format!(
+                    "found {}:{} a second time, allowed: once",
+                    node.host, node.port
+                ),
+            ));
+        }
+    }
+    let levels: BTreeSet<i32> = nodes.iter().map(|(_, node)| node.priority).collect();
+    match levels.len() {
+        0..=128 => Ok(()),
+        found => Err(Remark::new(
+            "nodes",
+            format!("found {found} different priorities, allowed: at most 128"),
+        )),
+    }
+}
+
+/// An IP address, or a DNS name in lower case.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+struct Address(Arc<str>);
+
+impl TryFrom<String> for Address {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+        if let Some(address) = bare.and_then(|t| t.parse::<Ipv6Addr>().ok()) {
+            return Ok(Self(address.to_string().into()));
+        }
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Self(address.to_string().into()));
+        }
+        if is_dns_name(&text) {
+            return Ok(Self(text.to_ascii_lowercase().into()));
+        }
+        Err(format!(
+            "found {}, allowed: an IP address or a DNS name",
+            quoted(&text)
+        ))
+    }
+}
+
+/// A host for instances to see, with a port if they need one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct HostName(pub Arc<str>);
+
+impl TryFrom<String> for HostName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        split(&text)
+            .map(|_| Self(text.as_str().into()))
+            .map_err(|_| {
+                format!(
+                    "found {}, allowed: a host name or an IP address, and `:port` where needed",
+                    quoted(&text)
+                )
+            })
+    }
+}
+
+/// `host:port`, `host`, `[v6]:port`, `[v6]` and a bare `v6`.
+fn split(text: &str) -> Result<(Address, Option<u16>), String> {
+    let wrong = || {
+        format!(
+            "found {}, allowed: an IP address or a DNS name, and a port of 1–65535 after a colon",
+            quoted(text)
+        )
+    };
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, _)) if host.contains(':') && !host.ends_with(']') => (text, None),
+        Some((host, port)) if !text.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let port = match port {
+        None => None,
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            let port = digits.parse().map_err(|_| wrong())?;
+            Some(port)
+                .filter(|port| *port != 0)
+                .ok_or_else(wrong)
+                .map(Some)?
+        }
+        Some(_) => return Err(wrong()),
+    };
+    let host = Address::try_from(host.to_owned()).map_err(|_| wrong())?;
+    Ok((host, port))
+}
+
+/// Labels of letters, digits, `-` and `_`; a name of digits and dots alone would be a broken IPv4 address.
+fn is_dns_name(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    text.len() <= 253 && text.split('.').all(label) && text.bytes().any(|b| b.is_ascii_alphabetic())
+}
