@@ -1,0 +1,121 @@
+//! Load assignments: who a cluster's instances are, from the registry or from the document.
+//!
+//! Every group of endpoints has a locality and a weight of its own: clients that are not Envoy see no endpoints otherwise.
+//! The weight is the sum of the group's, so that each instance's share is the same with groups as without.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::core::v3::Locality;
+use envoy_types::pb::envoy::config::endpoint::v3::{
+    ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints, lb_endpoint::HostIdentifier,
+};
+
+use super::proto::{address, uint32};
+use crate::model::Node;
+use crate::registry::Instance;
+
+/// One endpoint to be: what registry and document have in common.
+struct Member {
+    host: String,
+    port: u16,
+    weight: u32,
+}
+
+/// Endpoints by priority (0 is preferred) and zone.
+type Groups = BTreeMap<(u32, Arc<str>), Vec<Member>>;
+
+/// The load assignment of a service: its instances, grouped by zone. Those without weight are left out.
+pub fn load_assignment(name: &str, instances: &[Instance]) -> ClusterLoadAssignment {
+    let mut groups = Groups::new();
+    for instance in instances.iter().filter(|instance| instance.weight > 0) {
+        let member = Member {
+            host: instance.address.to_string(),
+            port: instance.port,
+            weight: instance.weight,
+        };
+        groups
+            .entry((0, instance.zone.clone()))
+            .or_default()
+            .push(member);
+    }
+    assignment(name, groups)
+}
+
+/// The load assignment of nodes that a document lists; a higher priority there is a lower number, so an earlier choice, here.
+pub fn static_load_assignment(name: &str, nodes: &[Node]) -> ClusterLoadAssignment {
+    let nodes = || nodes.iter().filter(|node| node.weight > 0);
+    let priorities: BTreeSet<i32> = nodes().map(|node| node.priority).collect();
+    let ranks: BTreeMap<i32, u32> = priorities.into_iter().rev().zip(0..).collect();
+    let mut groups = Groups::new();
+    for node in nodes() {
+        let rank = ranks.get(&node.priority).copied().unwrap_or_default();
+        let member = Member {
+            host: node.host.to_string(),
+            port: node.port,
+            weight: node.weight,
+        };
+        groups.entry((rank, "".into())).or_default().push(member);
+    }
+    assignment(name, groups)
+}
+
+fn assignment(name: &str, groups: Groups) -> ClusterLoadAssignment {
+    let total: u64 = groups
+        .values()
+        .flatten()
+        .map(|member| u64::from(member.weight))
+        .sum();
+    let group = |((priority, zone), mut members): ((u32, Arc<str>), Vec<Member>)| {
+        members.sort_by(|a, b| (&a.host, a.port, a.weight).cmp(&(&b.host, b.port, b.weight)));
+        let weights: Vec<u32> = members
+            .iter()
+            .map(|member| scaled(member.weight, total))
+            .collect();
+        LocalityLbEndpoints {
+            locality: Some(Locality {
+                zone: zone.to_string(),
+                ..Locality::default()
+            }),
+            load_balancing_weight: Some(uint32(weights.iter().sum())),
+            lb_endpoints: members
+                .into_iter()
+                .zip(weights)
+                .map(|(member, weight)| endpoint(member, weight))
+                .collect(),
+            priority,
+            ..LocalityLbEndpoints::default()
+        }
+    };
+    ClusterLoadAssignment {
+        cluster_name: name.to_owned(),
+        endpoints: groups.into_iter().map(group).collect(),
+        ..ClusterLoadAssignment::default()
+    }
+}
+
+fn endpoint(member: Member, weight: u32) -> LbEndpoint {
+    let endpoint = Endpoint {
+        // Also what `pass_host: node` sends.
+        hostname: member.host.clone(),
+        address: Some(address(member.host, member.port)),
+        ..Endpoint::default()
+    };
+    LbEndpoint {
+        load_balancing_weight: Some(uint32(weight)),
+        host_identifier: Some(HostIdentifier::Endpoint(endpoint)),
+        ..LbEndpoint::default()
+    }
+}
+
+/// Envoy refuses weights whose sum is no `u32`: such are scaled down, to a half of it, which leaves room for rounding up.
+fn scaled(weight: u32, total: u64) -> u32 {
+    if total <= u64::from(u32::MAX) {
+        return weight;
+    }
+    let scaled = u128::from(weight) * u128::from(u32::MAX / 2) / u128::from(total);
+    scaled.max(1) as u32
+}

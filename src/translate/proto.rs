@@ -1,0 +1,80 @@
+//! Short forms of what Envoy's messages wrap.
+
+use std::time::Duration;
+
+use envoy_types::pb::envoy::config::core::v3::{
+    Address, AggregatedConfigSource, ApiVersion, ConfigSource, SocketAddress, TcpKeepalive,
+    address, config_source::ConfigSourceSpecifier, socket_address::PortSpecifier,
+};
+use envoy_types::pb::google::protobuf::{self, BoolValue, UInt32Value};
+use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
+use prost::{Message, Name};
+
+use super::any;
+
+/// What a connection may buffer on either side before the other side is slowed down.
+pub(super) const BUFFER_BYTES: u32 = 32 * 1024;
+
+/// A time-out, within what Envoy takes: it counts milliseconds, reads 0 as "none", and has an upper end.
+pub(super) fn duration(duration: Duration) -> protobuf::Duration {
+    let duration = duration.clamp(
+        Duration::from_millis(1),
+        Duration::from_secs(365 * 24 * 60 * 60),
+    );
+    protobuf::Duration {
+        seconds: duration.as_secs() as i64,
+        nanos: duration.subsec_nanos() as i32,
+    }
+}
+
+/// What Envoy reads as no time-out.
+pub(super) fn never() -> protobuf::Duration {
+    protobuf::Duration::default()
+}
+
+pub(super) fn uint32(value: u32) -> UInt32Value {
+    UInt32Value { value }
+}
+
+pub(super) fn boolean(value: bool) -> BoolValue {
+    BoolValue { value }
+}
+
+/// An input or an action of a match tree.
+pub(super) fn extension<M: Message + Name>(name: &str, config: &M) -> TypedExtensionConfig {
+    TypedExtensionConfig {
+        name: name.to_owned(),
+        typed_config: Some(any(config)),
+    }
+}
+
+/// An IP address, or a DNS name where the cluster resolves it.
+pub(super) fn address(host: String, port: u16) -> Address {
+    Address {
+        address: Some(address::Address::SocketAddress(SocketAddress {
+            // `::` listens on IPv4 as well, as it does elsewhere.
+            ipv4_compat: host == "::",
+            address: host,
+            port_specifier: Some(PortSpecifier::PortValue(port.into())),
+            ..SocketAddress::default()
+        })),
+    }
+}
+
+/// Over the stream that everything else comes over.
+pub(super) fn ads() -> ConfigSource {
+    ConfigSource {
+        resource_api_version: ApiVersion::V3.into(),
+        config_source_specifier: Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource {})),
+        ..ConfigSource::default()
+    }
+}
+
+/// A peer that vanished without a word is noticed after 90 s of silence.
+pub(super) fn tcp_keepalive() -> TcpKeepalive {
+    TcpKeepalive {
+        keepalive_probes: Some(uint32(3)),
+        keepalive_time: Some(uint32(60)),
+        keepalive_interval: Some(uint32(10)),
+    }
+}

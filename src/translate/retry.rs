@@ -1,0 +1,143 @@
+//! When a request is sent once more. A route says how often; which failures count depends on the request's method, which a
+//! route cannot know. So its policy holds what is safe for every method (the request never reached anybody), and a filter
+//! that all routes share adds "the connection was reset, or the answer is overdue" to requests that may be repeated. It
+//! does so in a header that Envoy reads and takes off. A status is an answer and never repeated.
+
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
+    HeaderMutation as Mutation, header_mutation::Action,
+};
+use envoy_types::pb::envoy::config::core::v3::{
+    HeaderValue, HeaderValueOption, TypedExtensionConfig, header_value_option::HeaderAppendAction,
+};
+use envoy_types::pb::envoy::config::route::v3::RetryPolicy;
+use envoy_types::pb::envoy::config::route::v3::retry_policy::{
+    RetryHostPredicate, retry_host_predicate::ConfigType,
+};
+use envoy_types::pb::envoy::extensions::common::matching::v3::ExtensionWithMatcher;
+use envoy_types::pb::envoy::extensions::filters::common::matcher::action::v3::SkipFilter;
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
+    HeaderMutation, Mutations,
+};
+use envoy_types::pb::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
+use envoy_types::pb::envoy::r#type::matcher::v3::HttpRequestHeaderMatchInput;
+use envoy_types::pb::xds::r#type::matcher::v3::matcher::{
+    MatcherList, MatcherType, OnMatch,
+    matcher_list::{FieldMatcher, Predicate, predicate, predicate::SinglePredicate},
+    on_match,
+};
+use envoy_types::pb::xds::r#type::matcher::v3::{
+    Matcher, RegexMatcher, StringMatcher,
+    regex_matcher::{EngineType, GoogleRe2},
+    string_matcher::MatchPattern,
+};
+
+use super::any;
+use super::proto::{duration, extension, uint32};
+use crate::model::{Members, Upstream, route::Timeout};
+
+/// Registry members come and go and must not change routes by that, so this is also what they get.
+const MOST_RETRIES: u32 = 3;
+
+/// Methods whose requests may be repeated even if they had an effect.
+const IDEMPOTENT: &str = "GET|HEAD|OPTIONS|PUT|DELETE|TRACE";
+
+/// How many further attempts an upstream gets: what it says, else one less than its nodes, but not many.
+pub(super) fn retries(upstream: &Upstream) -> u32 {
+    match (upstream.retries, &upstream.members) {
+        (Some(retries), _) => retries,
+        (None, Members::Nodes(nodes)) => (nodes.len().saturating_sub(1) as u32).min(MOST_RETRIES),
+        (None, Members::Service(_)) => MOST_RETRIES,
+    }
+}
+
+/// What a route does about failures: see the head of this file.
+///
+/// Silence of `read` ends an attempt, while an instance that keeps sending is never cut: this is why the bound is on the
+/// attempt's silence, and not on its length.
+pub(super) fn policy(retries: u32, timeout: &Timeout) -> RetryPolicy {
+    let another_host = RetryHostPredicate {
+        name: "envoy.retry_host_predicates.previous_hosts".to_owned(),
+        config_type: Some(ConfigType::TypedConfig(any(&PreviousHostsPredicate {}))),
+    };
+    RetryPolicy {
+        retry_on: "connect-failure,refused-stream".to_owned(),
+        num_retries: Some(uint32(retries)),
+        per_try_idle_timeout: Some(duration(timeout.read)),
+        retry_host_predicate: if retries == 0 {
+            Vec::new()
+        } else {
+            vec![another_host]
+        },
+        host_selection_retry_max_attempts: if retries == 0 { 0 } else { 5 },
+        ..RetryPolicy::default()
+    }
+}
+
+/// The filter: sets the header unless the method is another one.
+pub(super) fn filter() -> ExtensionWithMatcher {
+    let header = HeaderValue {
+        key: "x-envoy-retry-on".to_owned(),
+        value: "reset".to_owned(),
+        ..HeaderValue::default()
+    };
+    let set = Mutation {
+        action: Some(Action::Append(HeaderValueOption {
+            header: Some(header),
+            append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+            ..HeaderValueOption::default()
+        })),
+    };
+    let mutation = HeaderMutation {
+        mutations: Some(Mutations {
+            request_mutations: vec![set],
+            ..Mutations::default()
+        }),
+        ..HeaderMutation::default()
+    };
+    ExtensionWithMatcher {
+        xds_matcher: Some(skip_unless_idempotent()),
+        extension_config: Some(TypedExtensionConfig {
+            name: "envoy.filters.http.header_mutation".to_owned(),
+            typed_config: Some(any(&mutation)),
+        }),
+        ..ExtensionWithMatcher::default()
+    }
+}
+
+fn skip_unless_idempotent() -> Matcher {
+    let method = HttpRequestHeaderMatchInput {
+        header_name: ":method".to_owned(),
+    };
+    let regex = RegexMatcher {
+        regex: IDEMPOTENT.to_owned(),
+        engine_type: Some(EngineType::GoogleRe2(GoogleRe2 {})),
+    };
+    let idempotent = Predicate {
+        match_type: Some(predicate::MatchType::SinglePredicate(SinglePredicate {
+            input: Some(extension("method", &method)),
+            matcher: Some(predicate::single_predicate::Matcher::ValueMatch(
+                StringMatcher {
+                    match_pattern: Some(MatchPattern::SafeRegex(regex)),
+                    ..StringMatcher::default()
+                },
+            )),
+        })),
+    };
+    let unless = Predicate {
+        match_type: Some(predicate::MatchType::NotMatcher(Box::new(idempotent))),
+    };
+    let skip = OnMatch {
+        on_match: Some(on_match::OnMatch::Action(extension("skip", &SkipFilter {}))),
+        ..OnMatch::default()
+    };
+    let matcher = FieldMatcher {
+        predicate: Some(unless),
+        on_match: Some(skip),
+    };
+    Matcher {
+        matcher_type: Some(MatcherType::MatcherList(MatcherList {
+            matchers: vec![matcher],
+        })),
+        ..Matcher::default()
+    }
+}

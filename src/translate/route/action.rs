@@ -1,0 +1,145 @@
+//! One route document as an Envoy route, once per path.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use envoy_types::pb::envoy::config::route::v3::{
+    DirectResponseAction, HeaderMatcher, Route, RouteAction, RouteMatch,
+    header_matcher::HeaderMatchSpecifier,
+    route::Action,
+    route_action::{
+        ClusterSpecifier, HashPolicy, HostRewriteSpecifier, UpgradeConfig,
+        hash_policy::{ConnectionProperties, Cookie, Header, PolicySpecifier, QueryParameter},
+    },
+    route_match::PathSpecifier,
+};
+use envoy_types::pb::envoy::r#type::matcher::v3::{
+    RegexMatcher, StringMatcher, string_matcher::MatchPattern,
+};
+
+use crate::model::route::Timeout;
+use crate::model::upstream::{Balancer, HashKey, PassHost};
+use crate::model::{self, Cluster, Path};
+use crate::translate::proto::{boolean, duration, never};
+use crate::translate::retry;
+
+/// The Envoy route of a document for one of its paths: it holds for any host, path and method that the document names.
+pub(super) fn translate(route: &model::Route, path: &Path) -> Route {
+    let mut translated = Route {
+        name: format!("route/{}", route.id),
+        r#match: Some(RouteMatch {
+            path_specifier: Some(match path {
+                Path::Exact(path) => PathSpecifier::Path(path.to_string()),
+                Path::Prefix(path) => PathSpecifier::Prefix(path.to_string()),
+            }),
+            headers: method(&route.methods).into_iter().collect(),
+            ..RouteMatch::default()
+        }),
+        action: Some(match &route.cluster {
+            Some(cluster) => Action::Route(forward(route, cluster)),
+            // A plugin answers, and puts its answer here.
+            None => Action::DirectResponse(DirectResponseAction {
+                status: 404,
+                ..DirectResponseAction::default()
+            }),
+        }),
+        ..Route::default()
+    };
+    route.plugins.apply(&mut translated);
+    translated
+}
+
+fn method(methods: &BTreeSet<String>) -> Option<HeaderMatcher> {
+    let methods: Vec<&str> = methods.iter().map(String::as_str).collect();
+    let pattern = match methods.as_slice() {
+        [] => return None,
+        [method] => MatchPattern::Exact((*method).to_owned()),
+        several => MatchPattern::SafeRegex(RegexMatcher {
+            regex: several.join("|"),
+            ..RegexMatcher::default()
+        }),
+    };
+    let matcher = StringMatcher {
+        match_pattern: Some(pattern),
+        ..StringMatcher::default()
+    };
+    Some(HeaderMatcher {
+        name: ":method".to_owned(),
+        header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(matcher)),
+        ..HeaderMatcher::default()
+    })
+}
+
+fn forward(route: &model::Route, cluster: &Cluster) -> RouteAction {
+    let upstream = &cluster.upstream;
+    let retries = retry::retries(upstream);
+    let websocket = UpgradeConfig {
+        upgrade_type: "websocket".to_owned(),
+        enabled: Some(boolean(true)),
+        ..UpgradeConfig::default()
+    };
+    RouteAction {
+        cluster_specifier: Some(ClusterSpecifier::Cluster(cluster.name.to_string())),
+        // A bound on the whole answer would cut a stream that is alive: the bounds are on silence.
+        timeout: Some(never()),
+        idle_timeout: Some(duration(idle_timeout(
+            &route.timeout,
+            cluster.connect_timeout,
+            retries,
+        ))),
+        retry_policy: Some(retry::policy(retries, &route.timeout)),
+        hash_policy: match &upstream.balancer {
+            Balancer::Hash(key) => hash(key),
+            Balancer::RoundRobin | Balancer::LeastConnections => Vec::new(),
+        },
+        upgrade_configs: if route.websocket {
+            vec![websocket]
+        } else {
+            Vec::new()
+        },
+        host_rewrite_specifier: match &upstream.pass_host {
+            PassHost::Pass => None,
+            PassHost::Node => Some(HostRewriteSpecifier::AutoHostRewrite(boolean(true))),
+            PassHost::Rewrite(host) => {
+                Some(HostRewriteSpecifier::HostRewriteLiteral(host.to_string()))
+            }
+        },
+        ..RouteAction::default()
+    }
+}
+
+/// How long the client's side may be silent. While Envoy connects, waits for an answer and tries again, it is: so this is
+/// no shorter than all attempts together, and the time-out that the document means, and its 504, comes first.
+fn idle_timeout(timeout: &Timeout, connect: Duration, retries: u32) -> Duration {
+    let back_off = Duration::from_secs(1);
+    let attempt = connect
+        .saturating_add(timeout.read)
+        .saturating_add(back_off);
+    attempt
+        .saturating_mul(retries.saturating_add(1))
+        .max(timeout.send)
+}
+
+/// What the consistent hash is made of; a request without it goes by the client's address.
+fn hash(key: &HashKey) -> Vec<HashPolicy> {
+    let address = PolicySpecifier::ConnectionProperties(ConnectionProperties { source_ip: true });
+    let specifier = match key {
+        HashKey::RemoteAddress => None,
+        HashKey::Header(name) => Some(PolicySpecifier::Header(Header {
+            header_name: name.to_string(),
+            ..Header::default()
+        })),
+        HashKey::Cookie(name) => Some(PolicySpecifier::Cookie(Cookie {
+            name: name.to_string(),
+            ..Cookie::default()
+        })),
+        HashKey::Argument(name) => Some(PolicySpecifier::QueryParameter(QueryParameter {
+            name: name.to_string(),
+        })),
+    };
+    let policy = |specifier| HashPolicy {
+        policy_specifier: Some(specifier),
+        terminal: true,
+    };
+    specifier.into_iter().chain([address]).map(policy).collect()
+}
