@@ -19,7 +19,9 @@
 mod folder;
 pub mod model;
 pub mod registry;
+pub mod snapshot;
 pub mod store;
 pub mod telemetry;
 pub mod tls;
 pub mod translate;
+pub mod xds;

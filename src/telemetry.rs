@@ -1,5 +1,14 @@
 //! Logs and metrics: what operators see. No other room names the log or metric libraries' set-up.
 
+pub mod logs;
+pub mod metrics;
 pub mod source;
 
+pub use logs::LogFormat;
+pub use metrics::Metrics;
 pub use source::Source;
+
+/// A duration as log lines show it: milliseconds, to a tenth.
+pub fn millis(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 1e4).round() / 10.0
+}

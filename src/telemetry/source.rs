@@ -49,8 +49,8 @@ impl Source {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.answered = Some(Instant::now());
         if let Some(failure) = state.failing.take() {
-            let away_ms = failure.since.elapsed().as_millis();
-            tracing::info!(source = self.name, away_ms, "source is back");
+            let away_ms = super::millis(failure.since.elapsed());
+            tracing::info!(source = %self.name, away_ms, "source answers again");
         }
     }
 
@@ -61,15 +61,16 @@ impl Source {
         match &mut state.failing {
             Some(failure) if failure.error == error => {}
             Some(failure) => {
-                tracing::debug!(source = self.name, error, "source still fails");
+                tracing::debug!(source = %self.name, error, "source still fails");
                 failure.error = error;
             }
             None => {
-                tracing::warn!(
-                    source = self.name,
-                    error,
-                    "source is lost: the last good state stays, retrying"
-                );
+                match state.answered {
+                    Some(_) => {
+                        tracing::warn!(source = %self.name, error, "source is lost: the last good state stays, retrying");
+                    }
+                    None => tracing::warn!(source = %self.name, error, "source does not answer yet, retrying"),
+                }
                 state.failing = Some(Failure {
                     since: Instant::now(),
                     error,

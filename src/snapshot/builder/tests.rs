@@ -1,0 +1,288 @@
+//! One gateway's snapshots: what is translated, what waits, what is shared.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::model::upstream::{Balancer, PassHost, Scheme};
+use crate::model::{self, Path, Upstream, plugin::Plugins, route::Timeout};
+use crate::registry::Discovery;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn id(text: &str) -> Id {
+    text.parse().unwrap()
+}
+
+fn service(name: &str) -> ServiceKey {
+    ServiceKey {
+        discovery: Discovery::Consul,
+        name: name.into(),
+    }
+}
+
+fn gateway() -> Arc<Gateway> {
+    Arc::new(Gateway {
+        id: id("default"),
+        listeners: vec![model::gateway::Listener {
+            name: "http".into(),
+            address: Ipv4Addr::LOCALHOST.into(),
+            port: 9080,
+        }],
+    })
+}
+
+fn timeout() -> Timeout {
+    Timeout {
+        connect: SECOND,
+        send: SECOND,
+        read: SECOND,
+    }
+}
+
+/// A route with an upstream of its own.
+fn route(name: &str, members: Members) -> Arc<Route> {
+    let upstream = Upstream {
+        members,
+        balancer: Balancer::RoundRobin,
+        scheme: Scheme::Http,
+        pass_host: PassHost::Pass,
+        retries: None,
+        retry_timeout: None,
+        timeout: timeout(),
+        keepalive_pool: None,
+    };
+    Arc::new(Route {
+        id: id(name),
+        gateways: vec![id("default")],
+        hosts: Vec::new(),
+        paths: vec![Path::Prefix(format!("/{name}/").into())],
+        methods: BTreeSet::new(),
+        priority: 0,
+        websocket: false,
+        timeout: timeout(),
+        plugins: Plugins::default(),
+        cluster: Some(Arc::new(Cluster {
+            name: format!("route/{name}").into(),
+            upstream: Arc::new(upstream),
+            connect_timeout: SECOND,
+        })),
+    })
+}
+
+fn instance(last: u8) -> Instance {
+    Instance {
+        id: last.to_string().into(),
+        address: Ipv4Addr::new(10, 0, 0, last).into(),
+        port: 80,
+        weight: 1,
+        zone: "dc1".into(),
+        metadata: Default::default(),
+    }
+}
+
+fn nodes(last: u8) -> Members {
+    Members::Nodes(vec![model::Node {
+        host: format!("10.0.0.{last}").into(),
+        port: 80,
+        weight: 1,
+        priority: 0,
+    }])
+}
+
+struct Scene {
+    builder: Builder,
+    instances: Instances,
+    revision: i64,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let mut builder = Builder::new(&id("default"));
+        builder.handle_gateway(Some(gateway()));
+        Self {
+            builder,
+            instances: Instances::new(),
+            revision: 0,
+        }
+    }
+
+    fn put(&mut self, name: &str, members: Members) -> &mut Self {
+        self.builder
+            .handle_route(&id(name), Some(route(name, members)), &self.instances);
+        self
+    }
+
+    fn delete(&mut self, name: &str) -> &mut Self {
+        self.builder.handle_route(&id(name), None, &self.instances);
+        self
+    }
+
+    fn answer(&mut self, name: &str, instances: &[u8]) -> &mut Self {
+        let instances = instances.iter().copied().map(instance).collect();
+        self.instances.insert(service(name), instances);
+        self.builder.handle_answer(&service(name));
+        self
+    }
+
+    fn next(&mut self) -> Option<(Arc<Snapshot>, Tallies)> {
+        self.revision += 1;
+        self.builder.next(self.revision, &self.instances)
+    }
+
+    /// What the next snapshot changes, as the log writes it.
+    fn changes(&mut self) -> String {
+        let Some((_, tallies)) = self.next() else {
+            return "nothing".into();
+        };
+        let changed = ResourceType::ALL.into_iter().zip(tallies);
+        let changed = changed.filter(|(_, tally)| *tally != Default::default());
+        let words: Vec<_> = changed
+            .map(|(of, tally)| format!("{}={tally}", of.as_str()))
+            .collect();
+        words.join(" ")
+    }
+}
+
+#[test]
+fn routes_and_instances_touch_only_what_is_theirs() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.changes(), "listeners=+1~0-0 routes=+1~0-0");
+    scene.put("a", nodes(1));
+    assert_eq!(
+        scene.changes(),
+        "clusters=+1~0-0 endpoints=+1~0-0 routes=~1"
+    );
+    scene.put("a", nodes(2));
+    assert_eq!(
+        scene.changes(),
+        "endpoints=~1",
+        "a changed node is endpoints and nothing else"
+    );
+    scene
+        .answer("echo", &[1, 2])
+        .put("b", Members::Service(service("echo")));
+    assert_eq!(
+        scene.changes(),
+        "clusters=+1~0-0 endpoints=+1~0-0 routes=~1"
+    );
+    scene.answer("echo", &[1]);
+    assert_eq!(scene.changes(), "endpoints=~1");
+    scene.delete("a");
+    assert_eq!(
+        scene.changes(),
+        "clusters=+0~0-1 endpoints=+0~0-1 routes=~1"
+    );
+}
+
+#[test]
+fn what_comes_back_to_the_same_content_is_no_change() {
+    let mut scene = Scene::new();
+    scene.put("a", nodes(1)).next();
+    scene.put("a", nodes(1));
+    assert_eq!(scene.changes(), "nothing");
+    scene
+        .put("a", nodes(2))
+        .put("a", nodes(1))
+        .put("b", nodes(3))
+        .delete("b");
+    assert_eq!(scene.changes(), "nothing");
+}
+
+#[test]
+fn clusters_of_one_service_share_its_load_assignment() {
+    let mut scene = Scene::new();
+    scene.answer("echo", &[1]);
+    scene
+        .put("a", Members::Service(service("echo")))
+        .put("b", Members::Service(service("echo")));
+    let (snapshot, _) = scene.next().unwrap();
+    assert_eq!(snapshot.set(ResourceType::Cluster).len(), 2);
+    let assignments = snapshot.set(ResourceType::LoadAssignment);
+    assert_eq!(
+        assignments
+            .iter()
+            .map(|(name, _)| &**name)
+            .collect::<Vec<_>>(),
+        ["consul/echo"]
+    );
+    scene.delete("a");
+    assert_eq!(
+        scene.changes(),
+        "clusters=+0~0-1 routes=~1",
+        "the other one still uses it"
+    );
+    scene.delete("b");
+    assert_eq!(
+        scene.changes(),
+        "clusters=+0~0-1 endpoints=+0~0-1 routes=~1"
+    );
+}
+
+#[test]
+fn a_route_waits_for_the_first_answer_of_its_service_and_holds_up_nobody() {
+    let mut scene = Scene::new();
+    scene.next();
+    scene
+        .put("new", Members::Service(service("slow")))
+        .put("other", nodes(1));
+    assert_eq!(
+        scene.changes(),
+        "clusters=+1~0-0 endpoints=+1~0-0 routes=~1",
+        "only the other"
+    );
+    assert_eq!(scene.builder.waiting(), 1);
+    scene.answer("slow", &[]);
+    assert_eq!(
+        scene.changes(),
+        "clusters=+1~0-0 endpoints=+1~0-0 routes=~1",
+        "empty is an answer"
+    );
+    assert_eq!(scene.builder.waiting(), 0);
+}
+
+#[test]
+fn a_route_that_moves_to_an_unknown_service_keeps_its_form_until_the_answer() {
+    let mut scene = Scene::new();
+    scene.put("a", nodes(1)).next();
+    scene.put("a", Members::Service(service("slow")));
+    assert_eq!(scene.changes(), "nothing");
+    scene.answer("slow", &[7]);
+    assert_eq!(scene.changes(), "clusters=~1 endpoints=+1~0-1 routes=~1");
+}
+
+#[test]
+fn versions_are_equal_however_the_content_came_about() {
+    let mut long = Scene::new();
+    long.put("a", nodes(9))
+        .put("b", nodes(2))
+        .put("c", nodes(3))
+        .next();
+    long.delete("c").put("a", nodes(1));
+    let mut short = Scene::new();
+    short.put("b", nodes(2)).put("a", nodes(1));
+    let (long, short) = (long.next().unwrap().0, short.next().unwrap().0);
+    assert_eq!(long.version(), short.version());
+    for resource_type in ResourceType::ALL {
+        let versions = |snapshot: &Snapshot| -> Vec<_> {
+            let set = snapshot.set(resource_type);
+            set.iter()
+                .map(|(name, resource)| (name.clone(), resource.version))
+                .collect()
+        };
+        assert_eq!(versions(&long), versions(&short));
+    }
+}
+
+#[test]
+fn a_gateway_without_a_document_is_not_served() {
+    let mut scene = Scene::new();
+    scene.put("a", nodes(1)).next();
+    scene.builder.handle_gateway(None);
+    assert!(!scene.builder.exists());
+    assert!(!scene.builder.is_idle(), "its route waits for the document");
+    scene.delete("a");
+    assert!(scene.builder.is_idle());
+}

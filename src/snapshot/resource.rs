@@ -1,0 +1,175 @@
+//! One resource, encoded once. Both protocols send the same bytes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+
+use super::Version;
+
+/// The types that Chancery serves, in the order in which a change is made known (make before break).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResourceType {
+    /// CDS
+    Cluster,
+    /// EDS
+    LoadAssignment,
+    /// SDS
+    Secret,
+    /// LDS
+    Listener,
+    /// RDS
+    RouteConfiguration,
+}
+
+impl ResourceType {
+    /// Every type, in order.
+    pub const ALL: [Self; 5] = [
+        Self::Cluster,
+        Self::LoadAssignment,
+        Self::Secret,
+        Self::Listener,
+        Self::RouteConfiguration,
+    ];
+
+    /// Its place in [`ALL`](Self::ALL).
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The type URL that names it on the wire.
+    pub fn type_url(self) -> &'static str {
+        match self {
+            Self::Cluster => "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+            Self::LoadAssignment => {
+                "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+            }
+            Self::Secret => "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+            Self::Listener => "type.googleapis.com/envoy.config.listener.v3.Listener",
+            Self::RouteConfiguration => {
+                "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+            }
+        }
+    }
+
+    /// The type that a URL names.
+    pub fn from_type_url(url: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|each| each.type_url() == url)
+    }
+
+    /// The word that logs and metrics use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cluster => "clusters",
+            Self::LoadAssignment => "endpoints",
+            Self::Secret => "secrets",
+            Self::Listener => "listeners",
+            Self::RouteConfiguration => "routes",
+        }
+    }
+
+    /// Whether "everything" can be asked for (wildcard), and a SotW answer is the full state: LDS and CDS.
+    pub fn is_full_state(self) -> bool {
+        matches!(self, Self::Cluster | Self::Listener)
+    }
+
+    /// The type of the resources that one of this type names, and that Envoy waits for when this one changes.
+    pub fn child(self) -> Option<Self> {
+        match self {
+            Self::Cluster => Some(Self::LoadAssignment),
+            Self::Listener => Some(Self::RouteConfiguration),
+            _ => None,
+        }
+    }
+}
+
+const LENGTH_DELIMITED: WireType = WireType::LengthDelimited;
+
+/// One resource, encoded once.
+///
+/// The bytes are a whole `resources` field of a `DeltaDiscoveryResponse`, and end in a whole `resources` field of a
+/// `DiscoveryResponse`: in both messages that field is number 2, and `Resource.resource`, number 2 as well, is written last.
+pub struct Resource {
+    /// The version of its content.
+    pub version: Version,
+    /// The names of the resources of its [child type](ResourceType::child) that it refers to.
+    pub children: Box<[Arc<str>]>,
+    entry: Bytes,
+    sotw_at: usize,
+    value_at: usize,
+}
+
+impl Resource {
+    /// Encodes a resource. `value` is the message, encoded so that equal messages have equal bytes.
+    pub fn new(
+        resource_type: ResourceType,
+        name: &str,
+        value: &[u8],
+        children: Box<[Arc<str>]>,
+    ) -> Self {
+        let version = Version::of(value);
+        let type_url = resource_type.type_url();
+        let any_len = field_len(type_url.len()) + field_len(value.len());
+        let mut head = Vec::with_capacity(name.len() + 48);
+        put_field(1, version.to_string().as_bytes(), &mut head);
+        put_field(3, name.as_bytes(), &mut head);
+        let resource_len = head.len() + field_len(any_len);
+        let mut entry = Vec::with_capacity(field_len(resource_len));
+        put_head(2, resource_len, &mut entry);
+        entry.extend_from_slice(&head);
+        let sotw_at = entry.len();
+        put_head(2, any_len, &mut entry);
+        put_field(1, type_url.as_bytes(), &mut entry);
+        put_head(2, value.len(), &mut entry);
+        let value_at = entry.len();
+        entry.extend_from_slice(value);
+        Self {
+            version,
+            children,
+            entry: entry.into(),
+            sotw_at,
+            value_at,
+        }
+    }
+
+    /// A `resources` field of a `DeltaDiscoveryResponse`.
+    pub fn delta_entry(&self) -> Bytes {
+        self.entry.clone()
+    }
+
+    /// A `resources` field of a `DiscoveryResponse`: the tail of the same bytes.
+    pub fn sotw_entry(&self) -> Bytes {
+        self.entry.slice(self.sotw_at..)
+    }
+
+    /// The encoded message.
+    pub fn value(&self) -> Bytes {
+        self.entry.slice(self.value_at..)
+    }
+}
+
+impl fmt::Debug for Resource {
+    /// Without the content, which may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resource")
+            .field("version", &self.version)
+            .field("children", &self.children)
+            .finish_non_exhaustive()
+    }
+}
+
+fn put_head(tag: u32, len: usize, out: &mut Vec<u8>) {
+    encode_key(tag, LENGTH_DELIMITED, out);
+    encode_varint(len as u64, out);
+}
+
+fn put_field(tag: u32, content: &[u8], out: &mut Vec<u8>) {
+    put_head(tag, content.len(), out);
+    out.extend_from_slice(content);
+}
+
+/// The length of a field with a one-byte key.
+fn field_len(content: usize) -> usize {
+    1 + encoded_len_varint(content as u64) + content
+}

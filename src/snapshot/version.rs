@@ -1,0 +1,60 @@
+//! Versions are content: equal bytes have equal versions, in every process and at every time.
+
+use std::fmt;
+use std::str::FromStr;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+/// The version of one resource, or of a set of them. Written as 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Version(u128);
+
+impl Version {
+    /// The version of a content.
+    pub fn of(content: &[u8]) -> Self {
+        Self(xxh3_128(content))
+    }
+
+    /// The version of a set that also holds `name` at `version`. The order of joining does not matter, and
+    /// [`without`](Self::without) takes back exactly what this added: a set's version costs what changes in it.
+    #[must_use]
+    pub fn with(self, name: &str, version: Self) -> Self {
+        Self(self.0.wrapping_add(Self::member(name, version)))
+    }
+
+    /// The version of a set that no longer holds `name` at `version`.
+    #[must_use]
+    pub fn without(self, name: &str, version: Self) -> Self {
+        Self(self.0.wrapping_sub(Self::member(name, version)))
+    }
+
+    fn member(name: &str, version: Self) -> u128 {
+        let mut text = Vec::with_capacity(name.len() + 16);
+        text.extend_from_slice(&version.0.to_le_bytes());
+        text.extend_from_slice(name.as_bytes());
+        xxh3_128(&text)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// The text is not one of our versions: the client has it from elsewhere.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Foreign;
+
+impl FromStr for Version {
+    type Err = Foreign;
+
+    fn from_str(text: &str) -> Result<Self, Foreign> {
+        if text.len() != 32 {
+            return Err(Foreign);
+        }
+        u128::from_str_radix(text, 16)
+            .map(Self)
+            .map_err(|_| Foreign)
+    }
+}

@@ -1,0 +1,120 @@
+//! The metrics that `/metrics` shows, in OpenMetrics text.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Labels of metrics by type of resource.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Type {
+    /// `clusters`, `endpoints`, …
+    pub r#type: &'static str,
+}
+
+/// Labels of metrics by protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Protocol {
+    /// `sotw` or `delta`.
+    pub protocol: &'static str,
+}
+
+/// Labels of metrics by reason.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Reason {
+    /// A word.
+    pub reason: &'static str,
+}
+
+/// Labels of metrics by gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Gateway {
+    /// The gateway's name.
+    pub gateway: String,
+}
+
+/// Labels of metrics by gateway and type of resource.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct GatewayType {
+    /// The gateway's name.
+    pub gateway: String,
+    /// `clusters`, `endpoints`, …
+    pub r#type: &'static str,
+}
+
+/// Labels of metrics by source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Source {
+    /// `etcd`, `consul`, `files`.
+    pub source: &'static str,
+}
+
+type Seconds = Gauge<f64, AtomicU64>;
+
+/// Declares the metrics: a field each, registered under its name with its help text.
+macro_rules! metrics {
+    ($($field:ident: $kind:ty = $make:expr, $name:literal, $help:literal;)*) => {
+        /// All metrics. The rooms count here; whoever answers `/metrics` sets the gauges first.
+        pub struct Metrics {
+            registry: Registry,
+            $(#[doc = $help] pub $field: $kind,)*
+        }
+
+        impl Default for Metrics {
+            fn default() -> Self {
+                let mut registry = Registry::with_prefix("chancery");
+                $(
+                    let $field: $kind = $make;
+                    registry.register($name, $help, $field.clone());
+                )*
+                Self { registry, $($field,)* }
+            }
+        }
+    };
+}
+
+metrics! {
+    snapshots: Family<Gateway, Counter> = Family::default(), "snapshots", "Snapshots published";
+    snapshot_revision: Family<Gateway, Gauge> = Family::default(), "snapshot_revision", "The store's revision that the newest snapshot includes";
+    resources: Family<GatewayType, Gauge> = Family::default(), "resources", "Resources in the newest snapshot";
+    documents_rejected: Gauge = Gauge::default(), "documents_rejected", "Documents that are bad now; the last good form of each is in force";
+    document_rejections: Counter = Counter::default(), "document_rejections", "Documents found bad since the start";
+    routes_waiting: Gauge = Gauge::default(), "routes_waiting", "Routes that wait for the first answer of their service";
+    streams: Family<Protocol, Gauge> = Family::default(), "xds_streams", "Open xDS streams";
+    nodes_behind: Family<Gateway, Gauge> = Family::default(), "nodes_behind", "Connected nodes that have not accepted the newest snapshot";
+    nodes: Family<Gateway, Gauge> = Family::default(), "nodes", "Connected nodes";
+    requests_refused: Family<Reason, Counter> = Family::default(), "xds_refused", "xDS streams ended because of what the client did";
+    responses: Family<Type, Counter> = Family::default(), "xds_responses", "xDS responses sent";
+    response_bytes: Family<Type, Counter> = Family::default(), "xds_response_bytes", "Bytes of xDS responses sent";
+    acks: Family<Type, Counter> = Family::default(), "xds_acks", "Responses that clients accepted";
+    nacks: Family<Type, Counter> = Family::default(), "xds_nacks", "Responses that clients refused";
+    ack_seconds: Family<Type, Histogram> = Family::new_with_constructor(ack_histogram), "xds_ack_seconds", "From the hand-out of a response to the client's answer";
+    source_age: Family<Source, Seconds> = Family::default(), "source_age_seconds", "Since a source last answered; -1 when it never has";
+    source_up: Family<Source, Gauge> = Family::default(), "source_up", "1 when the last call of a source succeeded";
+}
+
+fn ack_histogram() -> Histogram {
+    Histogram::new([
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0,
+    ])
+}
+
+impl Metrics {
+    /// All of them as OpenMetrics text.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,20 @@
+//! The xDS protocol: a sans-IO state machine per stream, and the gRPC shell around it.
+//!
+//! SotW and delta are two codecs ([`request`], [`response`]) of one [`stream`]. Knows no route and no document: what it
+//! delivers are the opaque resources of a snapshot. Source of the rules: Envoy's `xds_protocol` document.
+
+mod body;
+pub mod channel;
+pub mod gateways;
+pub mod nodes;
+pub mod request;
+pub mod response;
+pub mod service;
+pub mod stream;
+pub mod subscription;
+
+pub use gateways::Gateways;
+pub use nodes::Nodes;
+pub use request::{Protocol, Request};
+pub use service::{Ads, Limits};
+pub use stream::Stream;

@@ -1,0 +1,114 @@
+//! The body of a streamed gRPC answer: shared bytes, passed on without a copy.
+//!
+//! tonic's own codecs copy each message per stream; a large resource to many slow clients would be held once for each.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Frame;
+use tokio::sync::mpsc;
+
+use crate::snapshot::ResourceType;
+
+/// What goes into the body.
+#[derive(Debug)]
+pub enum Part {
+    /// One message, in pieces.
+    Message(Vec<Bytes>),
+    /// The end, with the gRPC status.
+    End(HeaderMap),
+}
+
+/// The writing end.
+#[derive(Debug)]
+pub struct Writer {
+    parts: mpsc::Sender<Part>,
+    taken: Arc<AtomicU64>,
+    given: u64,
+}
+
+/// The body itself, read by the HTTP server as fast as the client reads.
+#[derive(Debug)]
+pub struct Body {
+    parts: mpsc::Receiver<Part>,
+    pieces: VecDeque<Bytes>,
+    taken: Arc<AtomicU64>,
+}
+
+/// The reader is gone, or so far behind that the protocol's own bound is broken.
+#[derive(Debug)]
+pub struct Closed;
+
+/// A body and its writer.
+pub fn channel() -> (Writer, Body) {
+    // One message of each type at most is on its way, and the end.
+    let (sender, receiver) = mpsc::channel(ResourceType::ALL.len() + 1);
+    let taken = Arc::new(AtomicU64::new(0));
+    let writer = Writer {
+        parts: sender,
+        taken: taken.clone(),
+        given: 0,
+    };
+    let body = Body {
+        parts: receiver,
+        pieces: VecDeque::new(),
+        taken,
+    };
+    (writer, body)
+}
+
+impl Writer {
+    /// Hands a message over; never waits for the reader.
+    pub fn write(&mut self, pieces: Vec<Bytes>) -> Result<(), Closed> {
+        self.given += pieces.len() as u64;
+        self.parts
+            .try_send(Part::Message(pieces))
+            .map_err(|_| Closed)
+    }
+
+    /// Ends the body.
+    pub fn end(self, trailers: HeaderMap) {
+        // Without a place in the queue there is no reader that could see the status.
+        let _ = self.parts.try_send(Part::End(trailers));
+    }
+
+    /// How many pieces the reader has taken, and how many it was given.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.taken.load(Ordering::Relaxed), self.given)
+    }
+
+    /// Waits until the reader is gone.
+    pub async fn closed(&self) {
+        self.parts.closed().await;
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        loop {
+            if let Some(piece) = self.pieces.pop_front() {
+                self.taken.fetch_add(1, Ordering::Relaxed);
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+            match ready!(self.parts.poll_recv(cx)) {
+                Some(Part::Message(pieces)) => self.pieces = pieces.into(),
+                Some(Part::End(trailers)) => {
+                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                }
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! What one stream knows of one type: what the client wants, what it has, and what is on its way.
+//!
+//! What the client has is not kept name by name: it is "all I was sent comes from that snapshot" plus the exceptions, so
+//! that an idle channel costs little and a diff costs what changed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::snapshot::{Resource, ResourceType, Snapshot, Version};
+
+use super::request::{Names, Protocol, Request};
+use super::subscription::Subscription;
+
+/// A response that the client has not answered yet.
+#[derive(Debug)]
+pub struct InFlight {
+    /// The snapshot that it brings the client to.
+    pub snapshot: Arc<Snapshot>,
+    /// The version that it carries.
+    pub version: Version,
+    /// When it was handed out.
+    pub since: Instant,
+}
+
+/// What a request meant, besides what it wants.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// It answers nothing, or not the last response.
+    Wish,
+    /// The last response is accepted.
+    Ack,
+    /// The last response is refused, for this reason.
+    Nack(String),
+}
+
+/// Resources that go to the client next.
+#[derive(Debug, Default)]
+pub struct Diff {
+    /// To be sent, each name once.
+    pub send: Vec<(Arc<str>, Arc<Resource>)>,
+    /// To be reported as gone or not there.
+    pub remove: Vec<Arc<str>>,
+}
+
+impl Diff {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.send.is_empty() && self.remove.is_empty()
+    }
+}
+
+/// What one stream knows of one type.
+#[derive(Debug)]
+pub struct Channel {
+    resource_type: ResourceType,
+    /// What the client wants.
+    pub subscription: Subscription,
+    /// Whether the client asked for this type at all.
+    pub started: bool,
+    /// Whether a first answer was given or is not needed.
+    pub answered: bool,
+    /// Where all that was sent comes from.
+    pub sent: Option<Arc<Snapshot>>,
+    /// What the client surely uses.
+    pub acked: Option<Arc<Snapshot>>,
+    /// What the client accepted, or refused for good: others need not wait for it any longer.
+    pub settled: Option<Arc<Snapshot>>,
+    /// The one response on its way.
+    pub in_flight: Option<InFlight>,
+    /// Why the last response was refused.
+    pub refused: Option<String>,
+    /// The nonce of the last response.
+    pub nonce: String,
+    /// Names that the client asked for and has no answer to yet.
+    asked: BTreeSet<Arc<str>>,
+    /// Names to be sent even unchanged, because a resource that refers to them was; some may not be wanted (yet).
+    pub forced: BTreeSet<Arc<str>>,
+    /// What the client still has though the snapshot has it no more, until it may be taken away.
+    pub stale: BTreeMap<Arc<str>, Option<Arc<Resource>>>,
+    /// What the client says it has from an earlier stream, until the first answer.
+    claimed: HashMap<String, Option<Version>>,
+    claimed_version: Option<Version>,
+}
+
+impl Channel {
+    /// A channel that the client has not used yet.
+    pub fn new(resource_type: ResourceType) -> Self {
+        Self {
+            resource_type,
+            subscription: Subscription::default(),
+            started: false,
+            answered: false,
+            sent: None,
+            acked: None,
+            settled: None,
+            in_flight: None,
+            refused: None,
+            nonce: String::new(),
+            asked: BTreeSet::new(),
+            forced: BTreeSet::new(),
+            stale: BTreeMap::new(),
+            claimed: HashMap::new(),
+            claimed_version: None,
+        }
+    }
+
+    /// Takes a request in.
+    pub fn handle(&mut self, request: Request) -> Meaning {
+        let first = !self.started;
+        let answers_last = !first && request.nonce == self.nonce;
+        // A nonce dies with its stream: the first request of a type answers nothing here.
+        if !first && !answers_last && matches!(request.names, Names::All { .. }) {
+            return Meaning::Wish;
+        }
+        self.started = true;
+        let meaning = match request.error {
+            _ if !answers_last => Meaning::Wish,
+            error => self.resolve(error),
+        };
+        self.want(request.names, first);
+        meaning
+    }
+
+    fn resolve(&mut self, error: Option<String>) -> Meaning {
+        let Some(in_flight) = self.in_flight.take() else {
+            return Meaning::Wish;
+        };
+        self.settled = Some(in_flight.snapshot.clone());
+        self.refused = error;
+        match &self.refused {
+            Some(error) => Meaning::Nack(error.clone()),
+            None => {
+                self.acked = Some(in_flight.snapshot);
+                Meaning::Ack
+            }
+        }
+    }
+
+    fn want(&mut self, names: Names, first: bool) {
+        let full_state = self.resource_type.is_full_state();
+        let difference = match names {
+            Names::All { names, version } => {
+                if first {
+                    self.claimed_version = version;
+                }
+                self.subscription.replace(names, full_state)
+            }
+            Names::Change {
+                subscribe,
+                unsubscribe,
+                initial,
+            } => {
+                if first {
+                    self.claimed = initial;
+                }
+                self.subscription
+                    .change(subscribe, unsubscribe, full_state, first)
+            }
+        };
+        for name in difference.dropped {
+            self.asked.remove(&name);
+            if self.subscription.is_wildcard() {
+                // The client forgot it with the name, but still wants it as part of everything.
+                self.asked.insert(name);
+            }
+        }
+        let subscription = &self.subscription;
+        self.stale.retain(|name, _| subscription.has(name));
+        if difference.wildcard_began && !first {
+            self.look_again();
+        }
+        let claimed = &self.claimed;
+        let news = difference.asked.into_iter();
+        self.asked
+            .extend(news.filter(|name| !(first && claimed.contains_key(&**name))));
+    }
+
+    /// What was sent by name so far says nothing of the rest: everything is compared once.
+    fn look_again(&mut self) {
+        let known = self.subscription.names();
+        let known = known.filter_map(|name| Some((name, self.sent_resource(name)?.version)));
+        self.claimed = known
+            .map(|(name, version)| (name.to_string(), Some(version)))
+            .collect();
+        self.sent = None;
+        self.answered = false;
+    }
+
+    fn sent_resource(&self, name: &str) -> Option<&Arc<Resource>> {
+        self.sent.as_ref()?.set(self.resource_type).find(name)
+    }
+
+    /// The version of a resource that the client has.
+    fn held_version(&self, name: &str) -> Option<Option<Version>> {
+        if let Some(resource) = self.stale.get(name) {
+            return Some(resource.as_ref().map(|resource| resource.version));
+        }
+        match &self.sent {
+            Some(_) => self
+                .sent_resource(name)
+                .map(|resource| Some(resource.version)),
+            None => self.claimed.get(name).copied(),
+        }
+    }
+
+    /// Moves on to `target` and tells what the client has to be sent for it. What is gone becomes stale first.
+    pub fn advance(&mut self, target: &Arc<Snapshot>, protocol: Protocol) -> Diff {
+        let mut diff = Diff::default();
+        if self.sent.is_none() && self.claimed_version == Some(self.version(target)) {
+            self.asked.clear();
+            self.sent = Some(target.clone());
+            self.answered = true;
+        }
+        for name in self.candidates(target) {
+            self.compare(&name, target, protocol, &mut diff);
+        }
+        self.asked.clear();
+        let subscription = &self.subscription;
+        self.forced.retain(|name| !subscription.has(name));
+        self.answered |= !self.claimed.is_empty();
+        self.claimed = HashMap::new();
+        self.claimed_version = None;
+        self.sent = Some(target.clone());
+        diff
+    }
+
+    /// The version of all that the client wants and `snapshot` has.
+    pub fn version(&self, snapshot: &Snapshot) -> Version {
+        let set = snapshot.set(self.resource_type);
+        if self.subscription.is_wildcard() {
+            return set.version();
+        }
+        let names = self.subscription.names();
+        let found = names.filter_map(|name| Some((name, set.find(name)?)));
+        found.fold(Version::default(), |sum, (name, resource)| {
+            sum.with(name, resource.version)
+        })
+    }
+
+    fn candidates(&self, target: &Arc<Snapshot>) -> BTreeSet<Arc<str>> {
+        let set = target.set(self.resource_type);
+        let wanted = |name: &&Arc<str>| self.subscription.has(name);
+        let must = self.asked.iter().chain(&self.forced);
+        let mut candidates: BTreeSet<Arc<str>> = must.filter(wanted).cloned().collect();
+        let sent = self.sent.as_ref();
+        let changed = sent.and_then(|sent| target.changed_since(sent.sequence, self.resource_type));
+        if let Some(changed) = changed {
+            candidates.extend(changed.filter(wanted).cloned());
+            return candidates;
+        }
+        if self.subscription.is_wildcard() {
+            let before = sent
+                .iter()
+                .flat_map(|sent| sent.set(self.resource_type).iter());
+            candidates.extend(set.iter().chain(before).map(|(name, _)| name.clone()));
+            candidates.extend(self.claimed.keys().map(|name| name.as_str().into()));
+        }
+        candidates.extend(self.subscription.names().cloned());
+        candidates
+    }
+
+    fn compare(
+        &mut self,
+        name: &Arc<str>,
+        target: &Arc<Snapshot>,
+        protocol: Protocol,
+        diff: &mut Diff,
+    ) {
+        let held = self.held_version(name);
+        let must = self.asked.contains(name) || self.forced.contains(name);
+        let set = target.set(self.resource_type);
+        let says_gone = protocol == Protocol::Delta || self.resource_type.is_full_state();
+        match set.find(name) {
+            Some(resource) => {
+                self.stale.remove(name);
+                if must || held != Some(Some(resource.version)) {
+                    let name = set.name(name).unwrap_or(name);
+                    diff.send.push((name.clone(), resource.clone()));
+                }
+            }
+            None if !says_gone => {}
+            None if held.is_some() => {
+                let resource = self.sent_resource(name).cloned();
+                self.stale.entry(name.clone()).or_insert(resource);
+            }
+            None if must => diff.remove.push(name.clone()),
+            None => {}
+        }
+    }
+}

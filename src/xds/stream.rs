@@ -1,0 +1,360 @@
+//! One ADS stream as a state machine: requests and snapshots in, responses out. No sockets, no tasks; time is an argument.
+//!
+//! Make before break: clusters go first, at once to the newest snapshot, their load assignments right behind them;
+//! listeners and routes follow to the snapshot whose clusters are settled; a cluster is taken away when no listener and no
+//! route that the client uses, or is about to use, can name it. At most one response of a type is on its way.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::snapshot::{ResourceType, Snapshot, Version, set};
+
+use super::channel::{Channel, Diff, InFlight, Meaning};
+use super::request::{Protocol, Request};
+use super::response::{self, Response};
+
+/// How long routes wait for clusters that the client does not acknowledge (warming takes as long as a name to resolve or a
+/// first health check), so that a client is never kept waiting for good.
+pub const GATE: Duration = Duration::from_secs(15);
+
+/// What a request answered.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The type that it is about.
+    pub resource_type: ResourceType,
+    /// The version of what the client has, or refused.
+    pub version: Version,
+    /// The store's revision of the snapshot that the response brought.
+    pub revision: i64,
+    /// From the hand-out of the response to its answer.
+    pub took: Duration,
+    /// Why it was refused, if it was.
+    pub error: Option<String>,
+}
+
+/// One ADS stream.
+#[derive(Debug)]
+pub struct Stream {
+    protocol: Protocol,
+    latest: Option<Arc<Snapshot>>,
+    channels: [Channel; ResourceType::ALL.len()],
+    nonces: u64,
+    /// Whether the last response of clusters took some away: adding and taking away never share a response.
+    removed_last: bool,
+}
+
+impl Stream {
+    /// A stream on which nothing was said yet.
+    pub fn new(protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            latest: None,
+            channels: ResourceType::ALL.map(Channel::new),
+            nonces: 0,
+            removed_last: false,
+        }
+    }
+
+    /// Takes the newest snapshot; what it changes goes out with the next responses.
+    pub fn handle_snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        self.latest = Some(snapshot);
+    }
+
+    /// Takes a request, and tells which response it answered, if any.
+    pub fn handle_request(&mut self, request: Request, now: Instant) -> Option<Answer> {
+        let resource_type = request.resource_type;
+        let channel = &mut self.channels[resource_type.index()];
+        let in_flight = channel.in_flight.as_ref();
+        let (version, since) = in_flight
+            .map(|in_flight| (in_flight.version, in_flight.since))
+            .unzip();
+        let error = match channel.handle(request) {
+            Meaning::Wish => return None,
+            Meaning::Ack => None,
+            Meaning::Nack(error) => Some(error),
+        };
+        let snapshot = channel.settled.as_ref()?;
+        Some(Answer {
+            resource_type,
+            version: version?,
+            revision: snapshot.revision,
+            took: now.saturating_duration_since(since?),
+            error,
+        })
+    }
+
+    /// When to call [`poll_response`](Self::poll_response) again though nothing came in.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let clusters = self.channel(ResourceType::Cluster);
+        let in_flight = clusters.in_flight.as_ref()?;
+        let behind = clusters
+            .settled
+            .as_ref()
+            .is_none_or(|settled| settled.sequence < in_flight.snapshot.sequence);
+        behind.then(|| in_flight.since + GATE)
+    }
+
+    /// The next response, or nothing until something comes in.
+    pub fn poll_response(&mut self, now: Instant) -> Option<Response> {
+        self.open_gate(now);
+        ResourceType::ALL
+            .into_iter()
+            .find_map(|resource_type| self.poll_type(resource_type, now))
+    }
+
+    /// Whether the client was sent all of the newest snapshot that it wants, and accepted it.
+    pub fn is_synced(&self) -> bool {
+        let latest = self.latest.as_ref().map(|latest| latest.sequence);
+        self.channels
+            .iter()
+            .filter(|channel| channel.started)
+            .all(|channel| {
+                channel.acked.as_ref().map(|acked| acked.sequence) == latest
+                    && channel.stale.is_empty()
+            })
+    }
+
+    fn channel(&self, resource_type: ResourceType) -> &Channel {
+        &self.channels[resource_type.index()]
+    }
+
+    fn open_gate(&mut self, now: Instant) {
+        let clusters = &mut self.channels[ResourceType::Cluster.index()];
+        if let Some(in_flight) = &clusters.in_flight
+            && now.saturating_duration_since(in_flight.since) >= GATE
+        {
+            clusters.settled = Some(in_flight.snapshot.clone());
+        }
+    }
+
+    fn poll_type(&mut self, resource_type: ResourceType, now: Instant) -> Option<Response> {
+        let channel = self.channel(resource_type);
+        if !channel.started || channel.in_flight.is_some() {
+            return None;
+        }
+        let target = self.target(resource_type)?;
+        if channel
+            .sent
+            .as_ref()
+            .is_some_and(|sent| sent.sequence > target.sequence)
+        {
+            return None;
+        }
+        if resource_type == ResourceType::Cluster {
+            return self.poll_clusters(&target, now);
+        }
+        let mut diff = self.advance(resource_type, &target);
+        diff.remove.extend(self.take_removable(resource_type));
+        self.respond(resource_type, &target, diff, now)
+    }
+
+    fn poll_clusters(&mut self, target: &Arc<Snapshot>, now: Instant) -> Option<Response> {
+        const CLUSTER: ResourceType = ResourceType::Cluster;
+        if !self.removed_last {
+            let response = self.poll_removed_clusters(now);
+            if response.is_some() {
+                return response;
+            }
+        }
+        let diff = self.advance(CLUSTER, target);
+        let response = self.respond(CLUSTER, target, diff, now);
+        if response.is_some() {
+            self.removed_last = false;
+            return response;
+        }
+        self.poll_removed_clusters(now)
+    }
+
+    fn poll_removed_clusters(&mut self, now: Instant) -> Option<Response> {
+        let sent = self.channel(ResourceType::Cluster).sent.clone()?;
+        let remove = self.take_removable(ResourceType::Cluster);
+        let diff = Diff {
+            send: Vec::new(),
+            remove,
+        };
+        if diff.is_empty() {
+            return None;
+        }
+        self.removed_last = true;
+        self.respond(ResourceType::Cluster, &sent, diff, now)
+    }
+
+    /// The snapshot that a type may move on to.
+    fn target(&self, resource_type: ResourceType) -> Option<Arc<Snapshot>> {
+        let clusters = self.channel(ResourceType::Cluster);
+        let waits = matches!(
+            resource_type,
+            ResourceType::Listener | ResourceType::RouteConfiguration
+        );
+        if waits && clusters.started {
+            clusters.settled.clone()
+        } else {
+            self.latest.clone()
+        }
+    }
+
+    fn advance(&mut self, resource_type: ResourceType, target: &Arc<Snapshot>) -> Diff {
+        let protocol = self.protocol;
+        let diff = self.channels[resource_type.index()].advance(target, protocol);
+        if let Some(child) = resource_type.child() {
+            let children = diff
+                .send
+                .iter()
+                .flat_map(|(_, resource)| resource.children.iter());
+            self.channels[child.index()]
+                .forced
+                .extend(children.cloned());
+        }
+        diff
+    }
+
+    /// Takes out of the stale what the client can do without.
+    fn take_removable(&mut self, resource_type: ResourceType) -> Vec<Arc<str>> {
+        let stale = &self.channel(resource_type).stale;
+        if stale.is_empty() {
+            return Vec::new();
+        }
+        let names = stale
+            .keys()
+            .filter(|name| self.is_removable(resource_type, name));
+        let names: Vec<Arc<str>> = names.cloned().collect();
+        let stale = &mut self.channels[resource_type.index()].stale;
+        for name in &names {
+            stale.remove(name);
+        }
+        names
+    }
+
+    fn is_removable(&self, resource_type: ResourceType, name: &str) -> bool {
+        let done = |parent: ResourceType| {
+            let parent = self.channel(parent);
+            !parent.started || (parent.in_flight.is_none() && parent.stale.is_empty())
+        };
+        match resource_type {
+            ResourceType::Cluster => !self.names_cluster(name),
+            ResourceType::LoadAssignment => done(ResourceType::Cluster),
+            ResourceType::RouteConfiguration => done(ResourceType::Listener),
+            ResourceType::Listener | ResourceType::Secret => true,
+        }
+    }
+
+    /// Whether anything that the client uses, or is about to use, may name the cluster.
+    fn names_cluster(&self, name: &str) -> bool {
+        let users = [ResourceType::Listener, ResourceType::RouteConfiguration];
+        let users = users
+            .map(|user| self.channel(user))
+            .into_iter()
+            .filter(|user| user.started);
+        let used = users.flat_map(|user| {
+            let in_flight = user.in_flight.as_ref().map(|in_flight| &in_flight.snapshot);
+            user.acked.iter().chain(in_flight)
+        });
+        let clusters = self.channel(ResourceType::Cluster);
+        let mut snapshots = used
+            .chain(&clusters.settled)
+            .chain(&clusters.sent)
+            .chain(&self.latest);
+        snapshots.any(|snapshot| snapshot.set(ResourceType::Cluster).find(name).is_some())
+    }
+
+    fn respond(
+        &mut self,
+        resource_type: ResourceType,
+        target: &Arc<Snapshot>,
+        diff: Diff,
+        now: Instant,
+    ) -> Option<Response> {
+        let protocol = self.protocol;
+        let channel = &mut self.channels[resource_type.index()];
+        let first_wildcard = channel.subscription.is_wildcard() && !channel.answered;
+        if diff.is_empty() && !first_wildcard {
+            let current = channel.refused.is_none();
+            if current {
+                channel.acked = Some(target.clone());
+            }
+            channel.settled = Some(target.clone());
+            return None;
+        }
+        let (entries, resources, version) = match protocol {
+            Protocol::Delta => delta_entries(resource_type, target, &diff),
+            Protocol::Sotw => sotw_entries(channel, resource_type, target, &diff),
+        };
+        self.nonces += 1;
+        channel.nonce = self.nonces.to_string();
+        channel.answered = true;
+        channel.in_flight = Some(InFlight {
+            snapshot: target.clone(),
+            version,
+            since: now,
+        });
+        let removed: &[Arc<str>] = match protocol {
+            Protocol::Delta => &diff.remove,
+            Protocol::Sotw => &[],
+        };
+        Some(Response {
+            resource_type,
+            version,
+            nonce: channel.nonce.clone(),
+            resources,
+            removed: diff.remove.len(),
+            pieces: response::encode(resource_type, version, &channel.nonce, &entries, removed),
+        })
+    }
+}
+
+/// The resources of a delta response: what is new, or the shared pages when that is everything.
+fn delta_entries(
+    resource_type: ResourceType,
+    target: &Snapshot,
+    diff: &Diff,
+) -> (Arc<[Bytes]>, usize, Version) {
+    let set = target.set(resource_type);
+    let entries = if diff.send.len() == set.len() {
+        set.delta_pages().clone()
+    } else {
+        set::pages(diff.send.iter().map(|(_, resource)| resource.delta_entry()))
+    };
+    (entries, diff.send.len(), set.version())
+}
+
+/// The resources of a SotW response: the full state, stale ones included, where the type demands it; else what is new.
+fn sotw_entries(
+    channel: &Channel,
+    resource_type: ResourceType,
+    target: &Snapshot,
+    diff: &Diff,
+) -> (Arc<[Bytes]>, usize, Version) {
+    let set = target.set(resource_type);
+    let version = channel.version(target);
+    let stale = channel
+        .stale
+        .iter()
+        .filter_map(|(name, resource)| Some((name, resource.as_ref()?)));
+    if resource_type.is_full_state()
+        && !(channel.subscription.is_wildcard() && channel.stale.is_empty())
+    {
+        let wanted = set
+            .iter()
+            .filter(|(name, _)| channel.subscription.has(name));
+        let all: Vec<_> = wanted.chain(stale.clone()).collect();
+        let version = stale.fold(version, |sum, (name, resource)| {
+            sum.with(name, resource.version)
+        });
+        let count = all.len();
+        return (
+            set::pages(all.into_iter().map(|(_, resource)| resource.sotw_entry())),
+            count,
+            version,
+        );
+    }
+    if resource_type.is_full_state() || diff.send.len() == set.len() {
+        return (set.sotw_pages().clone(), set.len(), version);
+    }
+    let entries = set::pages(diff.send.iter().map(|(_, resource)| resource.sotw_entry()));
+    (entries, diff.send.len(), version)
+}
+
+#[cfg(test)]
+mod tests;

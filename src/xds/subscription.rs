@@ -1,0 +1,104 @@
+//! Which resources of one type a client wants on one stream (xDS: "How the client specifies what resources to return").
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+const WILDCARD: &str = "*";
+
+/// Which resources of one type a client wants.
+#[derive(Debug, Default)]
+pub struct Subscription {
+    /// Whether everything is wanted, besides the names.
+    wildcard: bool,
+    /// Whether a name was ever sent: from then on an empty list means "none".
+    named: bool,
+    names: HashSet<Arc<str>>,
+}
+
+/// What a request changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Names that are to be answered: new ones, and in delta every one that the request lists.
+    pub asked: Vec<Arc<str>>,
+    /// Names that are no longer wanted by name.
+    pub dropped: Vec<Arc<str>>,
+    /// Whether "everything" is wanted now and was not before.
+    pub wildcard_began: bool,
+}
+
+impl Subscription {
+    /// Whether a name is wanted.
+    pub fn has(&self, name: &str) -> bool {
+        self.wildcard || self.names.contains(name)
+    }
+
+    /// Whether everything is wanted.
+    pub fn is_wildcard(&self) -> bool {
+        self.wildcard
+    }
+
+    /// The names that are wanted by name.
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.names.iter()
+    }
+
+    /// SotW: `names` is all that is wanted from now on. `full_state`: the type knows wildcards.
+    pub fn replace(&mut self, names: Vec<String>, full_state: bool) -> Difference {
+        let legacy = full_state && names.is_empty() && !self.named;
+        let wildcard = legacy || (full_state && names.iter().any(|name| name == WILDCARD));
+        self.named |= !names.is_empty();
+        let wanted: HashSet<Arc<str>> = names
+            .into_iter()
+            .filter(|name| !(full_state && name == WILDCARD))
+            .map(|name| self.share(name))
+            .collect();
+        let difference = Difference {
+            asked: wanted.difference(&self.names).cloned().collect(),
+            dropped: self.names.difference(&wanted).cloned().collect(),
+            wildcard_began: wildcard && !self.wildcard,
+        };
+        self.wildcard = wildcard;
+        self.names = wanted;
+        difference
+    }
+
+    /// Delta: more and fewer names than before. `first`: the first request about this type on this stream.
+    pub fn change(
+        &mut self,
+        subscribe: Vec<String>,
+        unsubscribe: Vec<String>,
+        full_state: bool,
+        first: bool,
+    ) -> Difference {
+        let mut difference = Difference::default();
+        if full_state && first && subscribe.is_empty() {
+            self.wildcard = true;
+            difference.wildcard_began = true;
+        }
+        for name in subscribe {
+            if full_state && name == WILDCARD {
+                difference.wildcard_began |= !self.wildcard;
+                self.wildcard = true;
+                continue;
+            }
+            let name = self.share(name);
+            self.names.insert(name.clone());
+            difference.asked.push(name);
+        }
+        for name in unsubscribe {
+            if full_state && name == WILDCARD {
+                self.wildcard = false;
+            } else if let Some(name) = self.names.take(name.as_str()) {
+                difference.dropped.push(name);
+            }
+        }
+        difference
+    }
+
+    fn share(&self, name: String) -> Arc<str> {
+        self.names
+            .get(name.as_str())
+            .cloned()
+            .unwrap_or_else(|| name.into())
+    }
+}
