@@ -16,6 +16,10 @@
 //!
 //! Imports point one way: `cli → control → store, registry, xds → snapshot → translate → model`.
 
+pub mod admin;
+pub mod cli;
+pub mod config;
+pub mod control;
 mod folder;
 pub mod model;
 pub mod registry;

@@ -1,3 +1,10 @@
-//! The command line.
+//! The binary: the command line in, an exit status out.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    chancery::cli::run()
+}

@@ -1,0 +1,155 @@
+//! The admin listener: whether Chancery lives, whether it serves, and its metrics. Changes nothing.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+
+use crate::snapshot::ResourceType;
+use crate::telemetry::{Metrics, Source, metrics};
+use crate::xds::{Gateways, Nodes};
+
+/// What the admin listener can see.
+#[derive(Debug)]
+pub struct Admin {
+    /// What is served.
+    pub gateways: Arc<Gateways>,
+    /// Who is served.
+    pub nodes: Arc<Nodes>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where inputs come from.
+    pub sources: Vec<Source>,
+}
+
+/// The routes of the admin listener.
+pub fn router(admin: Admin) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics_text))
+        .with_state(Arc::new(admin))
+}
+
+/// The answer of `/readyz`.
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    gateways: Vec<GatewayState>,
+    sources: Vec<SourceState>,
+}
+
+#[derive(Serialize)]
+struct GatewayState {
+    name: String,
+    version: String,
+    revision: i64,
+}
+
+#[derive(Serialize)]
+struct SourceState {
+    name: &'static str,
+    /// Nothing as long as the source has never answered.
+    answered_seconds_ago: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Ready as soon as something is served: a source that is lost later takes nothing away.
+async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
+    let newest = admin.gateways.newest();
+    let readiness = Readiness {
+        ready: !newest.is_empty(),
+        gateways: newest
+            .iter()
+            .map(|snapshot| GatewayState {
+                name: snapshot.gateway.to_string(),
+                version: snapshot.version().to_string(),
+                revision: snapshot.revision,
+            })
+            .collect(),
+        sources: admin
+            .sources
+            .iter()
+            .map(|source| {
+                let report = source.report();
+                SourceState {
+                    name: report.name,
+                    answered_seconds_ago: report.age.map(|age| age.as_secs_f64()),
+                    error: report.error,
+                }
+            })
+            .collect(),
+    };
+    let status = match readiness.ready {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, Json(readiness)).into_response()
+}
+
+async fn metrics_text(State(admin): State<Arc<Admin>>) -> Response {
+    admin.set_gauges();
+    match admin.metrics.encode() {
+        Ok(text) => {
+            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, content_type)], text).into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+impl Admin {
+    /// Sets the gauges that are read off rather than counted.
+    fn set_gauges(&self) {
+        let metrics = &self.metrics;
+        for snapshot in self.gateways.newest() {
+            let gateway = snapshot.gateway.to_string();
+            let label = metrics::Gateway {
+                gateway: gateway.clone(),
+            };
+            metrics
+                .snapshot_revision
+                .get_or_create(&label)
+                .set(snapshot.revision);
+            for resource_type in ResourceType::ALL {
+                let label = metrics::GatewayType {
+                    gateway: gateway.clone(),
+                    r#type: resource_type.as_str(),
+                };
+                metrics
+                    .resources
+                    .get_or_create(&label)
+                    .set(count(snapshot.set(resource_type).len()));
+            }
+        }
+        metrics.nodes.clear();
+        metrics.nodes_behind.clear();
+        for node in self.nodes.connected() {
+            let label = metrics::Gateway {
+                gateway: node.gateway.to_string(),
+            };
+            metrics.nodes.get_or_create(&label).inc();
+            let behind = i64::from(!node.synced);
+            metrics.nodes_behind.get_or_create(&label).inc_by(behind);
+        }
+        for source in &self.sources {
+            let report = source.report();
+            let label = metrics::Source {
+                source: report.name,
+            };
+            let age = report.age.map_or(-1.0, |age| age.as_secs_f64());
+            metrics.source_age.get_or_create(&label).set(age);
+            let up = report.age.is_some() && report.error.is_none();
+            metrics.source_up.get_or_create(&label).set(i64::from(up));
+        }
+    }
+}
+
+fn count(of: usize) -> i64 {
+    i64::try_from(of).unwrap_or(i64::MAX)
+}

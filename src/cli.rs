@@ -1,0 +1,115 @@
+//! The command line: one file per command.
+
+mod demo;
+mod echo;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Settings;
+
+/// An xDS control plane for Envoy: routes are documents in etcd, instances are whoever Consul says is healthy.
+#[derive(Debug, Parser)]
+#[command(name = "chancery", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read documents and instances, and serve them to proxies over ADS
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Box<Serve>),
+    /// Play with it: Chancery on example files, two instances and a real Envoy, all in one
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(demo::Demo),
+    /// Run an instance that answers every request with what it received
+    #[command(after_help = ECHO_EXAMPLES)]
+    Echo(echo::Echo),
+}
+
+/// What `serve` takes.
+#[derive(Debug, clap::Args)]
+struct Serve {
+    /// A YAML file with settings: the flags' names as keys. Flags and variables win over it
+    #[arg(long, env = "CHANCERY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  chancery serve --etcd http://127.0.0.1:2379 --consul http://127.0.0.1:8500
+  chancery serve --files examples
+  chancery serve --etcd http://10.0.0.5:2379 --etcd-prefix /apisix --log-format json
+  CHANCERY_CONSUL_TOKEN=… chancery serve --config chancery.yaml";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  chancery demo                       # an Envoy from the PATH
+  chancery demo --envoy ./envoy --check && echo it works";
+
+const ECHO_EXAMPLES: &str = "\
+Example:
+  chancery echo --listen 127.0.0.1:8081 --name echo-v1";
+
+/// The exit status of a command that was called wrongly.
+const USAGE: u8 = 2;
+
+/// How long what is open may take to end after a command has.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Parses the command line and runs the command.
+pub fn run() -> ExitCode {
+    crate::tls::install();
+    match Cli::parse().command {
+        Command::Serve(serve) => match serve::prepare(serve.config, serve.settings) {
+            Ok(config) => block_on(serve::run(config)),
+            Err(error) => {
+                eprintln!("chancery: {error}\nFor more information, try 'chancery serve --help'.");
+                ExitCode::from(USAGE)
+            }
+        },
+        Command::Demo(demo) => block_on(demo::run(demo)),
+        Command::Echo(echo) => block_on(echo::run(echo)),
+    }
+}
+
+fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => {
+            let code = runtime.block_on(command);
+            runtime.shutdown_timeout(GRACE);
+            code
+        }
+        Err(error) => {
+            eprintln!("chancery: cannot start the runtime: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Waits for SIGTERM or SIGINT, and tells which.
+async fn terminated() -> &'static str {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("cannot watch signals; only SIGKILL will end this process");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}

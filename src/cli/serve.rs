@@ -1,0 +1,214 @@
+//! `chancery serve`: reads documents and instances, serves them to proxies.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tracing::{error, info, warn};
+
+use crate::admin::{self, Admin};
+use crate::config::{Config, Settings, Store};
+use crate::control::{self, Inputs};
+use crate::registry::{self, Discovery};
+use crate::store;
+use crate::telemetry::{self, Metrics, Source};
+use crate::xds::{Ads, Gateways, Limits, Nodes};
+
+/// How many events of a source may wait for the loop.
+const QUEUE: usize = 1024;
+
+/// Why the command cannot start.
+type Unusable = Box<dyn std::error::Error>;
+
+/// Puts the settings together, and starts logging as they say.
+pub fn prepare(file: Option<PathBuf>, flags: Settings) -> Result<Config, Unusable> {
+    let weaker = file.as_deref().map(Settings::from_file).transpose()?;
+    let settings = flags.or(weaker.unwrap_or_default());
+    let level = settings.log_level.as_deref().unwrap_or("info");
+    telemetry::logs::init(level, settings.log_format.unwrap_or_default())?;
+    Ok(settings.check()?)
+}
+
+/// Runs the command.
+pub async fn run(config: Config) -> ExitCode {
+    let shutdown = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let metrics = Arc::new(Metrics::default());
+    let gateways = Arc::new(Gateways::default());
+    let nodes = Arc::new(Nodes::default());
+    let (inputs, sources) = watch_sources(&config, &mut tasks, &shutdown);
+    tasks.spawn(control::run(
+        inputs,
+        gateways.clone(),
+        metrics.clone(),
+        shutdown.clone(),
+    ));
+    let admin = Admin {
+        gateways: gateways.clone(),
+        nodes: nodes.clone(),
+        metrics: metrics.clone(),
+        sources,
+    };
+    tasks.spawn(serve_admin(config.admin, admin, shutdown.clone()));
+    let ads = Ads {
+        gateways,
+        nodes,
+        metrics,
+        limits: Limits::default(),
+        shutdown: shutdown.clone(),
+    };
+    tasks.spawn(serve_xds(config.xds, ads, shutdown.clone()));
+    let code = tokio::select! {
+        signal = super::terminated() => {
+            info!(%signal, "shutting down: streams end, proxies keep what they have");
+            ExitCode::SUCCESS
+        }
+        Some(ended) = tasks.join_next() => {
+            error!(?ended, "a task ended unexpectedly");
+            ExitCode::FAILURE
+        }
+    };
+    shutdown.cancel();
+    let all_ended = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(super::GRACE, all_ended).await.is_err() {
+        warn!("some connections did not end in time");
+    }
+    code
+}
+
+/// Starts a task per source, and connects them to the loop.
+fn watch_sources(
+    config: &Config,
+    tasks: &mut JoinSet<()>,
+    shutdown: &CancellationToken,
+) -> (Inputs, Vec<Source>) {
+    let (event_sender, events) = mpsc::channel(QUEUE);
+    let (earlier, wishes) = mpsc::channel(QUEUE);
+    let (answer_sender, answers) = mpsc::channel(QUEUE);
+    let mut wanted = HashMap::new();
+    let mut sources = Vec::new();
+    match config.store.clone() {
+        Store::Etcd(settings) => {
+            let source = Source::new("etcd");
+            sources.push(source.clone());
+            tasks.spawn(store::etcd::watch(
+                settings,
+                source,
+                wishes,
+                event_sender,
+                shutdown.clone(),
+            ));
+        }
+        Store::Files(folder) => {
+            let source = Source::new("files");
+            sources.push(source.clone());
+            let services = watch::Sender::default();
+            let watched = services.subscribe();
+            wanted.insert(Discovery::File, services);
+            let instances = Source::new("instance files");
+            sources.push(instances.clone());
+            tasks.spawn(registry::file::watch(
+                folder.clone(),
+                instances,
+                watched,
+                answer_sender.clone(),
+                shutdown.clone(),
+            ));
+            tasks.spawn(store::file::watch(
+                folder,
+                source,
+                wishes,
+                event_sender,
+                shutdown.clone(),
+            ));
+        }
+    }
+    if let Some(settings) = config.consul.clone() {
+        let source = Source::new("consul");
+        sources.push(source.clone());
+        let services = watch::Sender::default();
+        let watched = services.subscribe();
+        wanted.insert(Discovery::Consul, services);
+        tasks.spawn(registry::consul::watch(
+            settings,
+            source,
+            watched,
+            answer_sender,
+            shutdown.clone(),
+        ));
+    }
+    (
+        Inputs {
+            events,
+            earlier,
+            answers,
+            wanted,
+        },
+        sources,
+    )
+}
+
+async fn serve_admin(address: SocketAddr, admin: Admin, shutdown: CancellationToken) {
+    let Some(listener) = listen("admin", address, &shutdown).await else {
+        return;
+    };
+    let served = axum::serve(listener, admin::router(admin))
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        error!(%error, "the admin listener ended");
+    }
+}
+
+async fn serve_xds(address: SocketAddr, ads: Ads, shutdown: CancellationToken) {
+    let Some(listener) = listen("xds", address, &shutdown).await else {
+        return;
+    };
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let served = Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .add_service(ads)
+        .serve_with_incoming_shutdown(incoming, shutdown.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        error!(%error, "the xds listener ended");
+    }
+}
+
+/// Listens, however long it takes until the address is free.
+async fn listen(
+    name: &str,
+    address: SocketAddr,
+    shutdown: &CancellationToken,
+) -> Option<TcpListener> {
+    let mut said = String::new();
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                info!(listener = %name, %address, "listening");
+                return Some(listener);
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if error != said {
+                    warn!(listener = %name, %address, error, "cannot listen; trying again every half second");
+                    said = error;
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+            () = shutdown.cancelled() => return None,
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Settings of the process: flags, `CHANCERY_*` variables and a YAML file, in that order of strength, parsed once.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use serde::Deserialize;
+
+use crate::registry::consul;
+use crate::store::etcd;
+use crate::telemetry::LogFormat;
+
+/// Declares the settings once, for the command line, the environment and the file.
+macro_rules! settings {
+    ($($(#[$meta:meta])* $field:ident: $kind:ty,)*) => {
+        /// Settings as they were given; what was not given is empty.
+        #[derive(Clone, Default, Args, Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+        pub struct Settings {
+            $($(#[$meta])* pub $field: Option<$kind>,)*
+        }
+
+        impl Settings {
+            /// These settings, and `weaker` ones where these are silent.
+            #[must_use]
+            pub fn or(self, weaker: Self) -> Self {
+                Self { $($field: self.$field.or(weaker.$field),)* }
+            }
+        }
+    };
+}
+
+settings! {
+    /// etcd's endpoints, separated by commas; documents are read from there
+    #[arg(long, env = "CHANCERY_ETCD", value_name = "URL,…", value_delimiter = ',', help_heading = "etcd")]
+    etcd: Vec<String>,
+    /// The prefix of all keys [default: /chancery]
+    #[arg(long, env = "CHANCERY_ETCD_PREFIX", value_name = "PREFIX", help_heading = "etcd")]
+    etcd_prefix: String,
+    /// The user to authenticate as
+    #[arg(long, env = "CHANCERY_ETCD_USER", value_name = "NAME", help_heading = "etcd")]
+    etcd_user: String,
+    /// The user's password; other users of the machine can read flags, so prefer the variable or the file
+    #[arg(long, env = "CHANCERY_ETCD_PASSWORD", hide_env_values = true, value_name = "PASSWORD", help_heading = "etcd")]
+    etcd_password: String,
+    /// The authorities that etcd's certificate may come from (PEM)
+    #[arg(long, env = "CHANCERY_ETCD_CA", value_name = "FILE", help_heading = "etcd")]
+    etcd_ca: PathBuf,
+    /// The certificate to show to etcd (PEM)
+    #[arg(long, env = "CHANCERY_ETCD_CERT", value_name = "FILE", help_heading = "etcd")]
+    etcd_cert: PathBuf,
+    /// The key of that certificate (PEM)
+    #[arg(long, env = "CHANCERY_ETCD_KEY", value_name = "FILE", help_heading = "etcd")]
+    etcd_key: PathBuf,
+    /// Consul's HTTP address; instances of services with `discovery_type: consul` are read from there
+    #[arg(long, env = "CHANCERY_CONSUL", value_name = "URL", help_heading = "Consul")]
+    consul: String,
+    /// The token for Consul; it needs service:read and node:read. Prefer the variable or the file to the flag
+    #[arg(long, env = "CHANCERY_CONSUL_TOKEN", hide_env_values = true, value_name = "TOKEN", help_heading = "Consul")]
+    consul_token: String,
+    /// The authorities that Consul's certificate may come from (PEM)
+    #[arg(long, env = "CHANCERY_CONSUL_CA", value_name = "FILE", help_heading = "Consul")]
+    consul_ca: PathBuf,
+    /// The certificate to show to Consul (PEM)
+    #[arg(long, env = "CHANCERY_CONSUL_CERT", value_name = "FILE", help_heading = "Consul")]
+    consul_cert: PathBuf,
+    /// The key of that certificate (PEM)
+    #[arg(long, env = "CHANCERY_CONSUL_KEY", value_name = "FILE", help_heading = "Consul")]
+    consul_key: PathBuf,
+    /// A folder to read documents (DIR/<kind>/<id>.yaml) and instances (DIR/instances/<service>.yaml) from, instead of etcd
+    #[arg(long, env = "CHANCERY_FILES", value_name = "DIR")]
+    files: PathBuf,
+    /// Where proxies fetch their configuration [default: 127.0.0.1:18000]
+    #[arg(long, env = "CHANCERY_XDS", value_name = "ADDRESS:PORT")]
+    xds: SocketAddr,
+    /// Where health, readiness and metrics are [default: 127.0.0.1:9180]
+    #[arg(long, env = "CHANCERY_ADMIN", value_name = "ADDRESS:PORT")]
+    admin: SocketAddr,
+    /// Allow listeners that other machines reach, without authentication
+    #[arg(long, env = "CHANCERY_INSECURE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    insecure: bool,
+    /// What to log: a level, or targets with levels (`info,chancery::xds=debug`) [default: info]
+    #[arg(long, env = "CHANCERY_LOG_LEVEL", value_name = "LEVEL", help_heading = "Logs")]
+    log_level: String,
+    /// How to log [default: text]
+    #[arg(long, env = "CHANCERY_LOG_FORMAT", value_enum, value_name = "FORMAT", help_heading = "Logs")]
+    log_format: LogFormat,
+}
+
+/// Where documents live.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// In etcd.
+    Etcd(etcd::Settings),
+    /// In a folder, together with instances.
+    Files(PathBuf),
+}
+
+/// Settings, complete and checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where documents live.
+    pub store: Store,
+    /// Where instances live, if not in files.
+    pub consul: Option<consul::Settings>,
+    /// Where proxies connect.
+    pub xds: SocketAddr,
+    /// Where health, readiness and metrics are.
+    pub admin: SocketAddr,
+}
+
+/// Why settings cannot be used. Says which, what was found and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("settings file {0}: {1}")]
+    Unreadable(PathBuf, std::io::Error),
+    /// The file does not say what it should; the text holds the line.
+    #[error("settings file {0}: {1}")]
+    Malformed(PathBuf, String),
+    /// Settings that do not go together.
+    #[error("{0}")]
+    Contradiction(String),
+}
+
+impl Settings {
+    /// Reads a settings file: YAML, with the flags' names as keys.
+    pub fn from_file(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::Unreadable(path.to_owned(), error))?;
+        serde_saphyr::from_str(&text)
+            .map_err(|error| Error::Malformed(path.to_owned(), error.to_string()))
+    }
+
+    /// Checks the settings and fills in defaults.
+    pub fn check(self) -> Result<Config, Error> {
+        let insecure = self.insecure.unwrap_or_default();
+        let xds = self
+            .xds
+            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 18000)));
+        let admin = self
+            .admin
+            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9180)));
+        for (flag, address) in [("xds", xds), ("admin", admin)] {
+            if !address.ip().is_loopback() && !insecure {
+                return Err(Error::Contradiction(format!(
+                    "--{flag} {address} can be reached from other machines, and this version authenticates nobody there: \
+                     use a loopback address, or add --insecure if the network itself is trusted"
+                )));
+            }
+        }
+        Ok(Config {
+            consul: self.consul_settings()?,
+            store: self.store()?,
+            xds,
+            admin,
+        })
+    }
+
+    fn store(self) -> Result<Store, Error> {
+        match (self.etcd, self.files) {
+            (Some(_), Some(_)) => Err(Error::Contradiction(
+                "--etcd and --files both say where documents are: give one".into(),
+            )),
+            (None, None) => Err(Error::Contradiction(
+                "nothing says where documents are: give --etcd URL or --files DIR".into(),
+            )),
+            (None, Some(folder)) => Ok(Store::Files(folder)),
+            (Some(endpoints), None) => {
+                let user = match (self.etcd_user, self.etcd_password) {
+                    (None, None) => None,
+                    (Some(user), Some(password)) => Some((user, password)),
+                    _ => {
+                        return Err(Error::Contradiction(
+                            "etcd-user and etcd-password go together: give both or neither".into(),
+                        ));
+                    }
+                };
+                pair("etcd", &self.etcd_cert, &self.etcd_key)?;
+                Ok(Store::Etcd(etcd::Settings {
+                    endpoints: endpoints
+                        .iter()
+                        .map(|url| checked_url("etcd", url))
+                        .collect::<Result<_, _>>()?,
+                    prefix: self.etcd_prefix.unwrap_or_else(|| "/chancery".into()),
+                    user,
+                    ca: self.etcd_ca,
+                    cert: self.etcd_cert,
+                    key: self.etcd_key,
+                }))
+            }
+        }
+    }
+
+    fn consul_settings(&self) -> Result<Option<consul::Settings>, Error> {
+        let Some(address) = &self.consul else {
+            return Ok(None);
+        };
+        pair("consul", &self.consul_cert, &self.consul_key)?;
+        Ok(Some(consul::Settings {
+            address: checked_url("consul", address)?,
+            token: self.consul_token.clone(),
+            ca: self.consul_ca.clone(),
+            cert: self.consul_cert.clone(),
+            key: self.consul_key.clone(),
+            wait: Duration::from_secs(55),
+        }))
+    }
+}
+
+fn pair(of: &str, cert: &Option<PathBuf>, key: &Option<PathBuf>) -> Result<(), Error> {
+    if cert.is_some() == key.is_some() {
+        return Ok(());
+    }
+    Err(Error::Contradiction(format!(
+        "{of}-cert and {of}-key go together: give both or neither"
+    )))
+}
+
+fn checked_url(flag: &str, text: &str) -> Result<String, Error> {
+    let url = url::Url::parse(text);
+    match url {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err(Error::Contradiction(format!(
+            "--{flag}: found {text:?}, allowed is a URL such as http://127.0.0.1:2379"
+        ))),
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// Without values: some are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").finish_non_exhaustive()
+    }
+}

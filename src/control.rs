@@ -1,0 +1,287 @@
+//! The loop: one task, sole owner of all inputs. Takes what the store and the registries say, derives snapshots, publishes
+//! them. Knows "not yet known" from "empty": nothing is published before both have answered.
+//!
+//! *Architecture Invariant:* no I/O here; an error of a source never reaches this loop, so it cannot empty anything.
+
+mod pace;
+mod readiness;
+mod report;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::model::{Changes, Documents, Id};
+use crate::registry::{Answer, Discovery};
+use crate::snapshot::builder::{Builder, Instances};
+use crate::store::{self, Earlier};
+use crate::telemetry::Metrics;
+use crate::xds::Gateways;
+
+use pace::Pace;
+use readiness::Readiness;
+
+/// The names of services that one registry is to watch.
+pub type Wanted = Arc<BTreeSet<Arc<str>>>;
+
+/// What the loop is connected to.
+#[derive(Debug)]
+pub struct Inputs {
+    /// What the store tells.
+    pub events: mpsc::Receiver<store::Event>,
+    /// Asks the store for earlier forms.
+    pub earlier: mpsc::Sender<Earlier>,
+    /// What the registries tell.
+    pub answers: mpsc::Receiver<Answer>,
+    /// Tells each registry that there is what to watch.
+    pub wanted: HashMap<Discovery, watch::Sender<Wanted>>,
+}
+
+/// What came in.
+enum Input {
+    Store(store::Event),
+    Registry(Answer),
+}
+
+/// The loop's state: all inputs, and a builder per gateway.
+struct Control {
+    gateways: Arc<Gateways>,
+    metrics: Arc<Metrics>,
+    earlier: mpsc::Sender<Earlier>,
+    wanted: HashMap<Discovery, watch::Sender<Wanted>>,
+    documents: Documents,
+    instances: Instances,
+    revision: i64,
+    builders: HashMap<Id, Builder>,
+    /// The gateways that each route was placed in.
+    placed: HashMap<Id, Vec<Id>>,
+    /// Gateways whose builder may have a next snapshot.
+    touched: HashSet<Id>,
+    readiness: Readiness,
+    pace: Pace,
+}
+
+/// Runs until `shutdown`, or until the store is gone.
+pub async fn run(
+    mut inputs: Inputs,
+    gateways: Arc<Gateways>,
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+) {
+    let mut control = Control::new(&inputs, gateways, metrics);
+    loop {
+        let due = control.due();
+        let input = tokio::select! {
+            event = inputs.events.recv() => match event {
+                Some(event) => Some(Input::Store(event)),
+                None => return,
+            },
+            Some(answer) = inputs.answers.recv() => Some(Input::Registry(answer)),
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => None,
+            () = shutdown.cancelled() => return,
+        };
+        if let Some(input) = input {
+            control.handle(input);
+            while let Ok(event) = inputs.events.try_recv() {
+                control.handle(Input::Store(event));
+            }
+            while let Ok(answer) = inputs.answers.try_recv() {
+                control.handle(Input::Registry(answer));
+            }
+            control.settle();
+        }
+        control.publish_if_due();
+    }
+}
+
+impl Control {
+    fn new(inputs: &Inputs, gateways: Arc<Gateways>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            gateways,
+            metrics,
+            earlier: inputs.earlier.clone(),
+            wanted: inputs.wanted.clone(),
+            documents: Documents::new(inputs.wanted.keys().copied().collect()),
+            instances: Instances::new(),
+            revision: 0,
+            builders: HashMap::new(),
+            placed: HashMap::new(),
+            touched: HashSet::new(),
+            readiness: Readiness::default(),
+            pace: Pace::default(),
+        }
+    }
+
+    /// When to look again though nothing came in.
+    fn due(&self) -> Option<Instant> {
+        match self.readiness.is_open() {
+            true => (!self.touched.is_empty()).then(|| self.pace.due()),
+            false => self.readiness.deadline(),
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        match input {
+            Input::Store(event) => self.handle_store(event),
+            Input::Registry(answer) => self.handle_answer(answer),
+        }
+    }
+
+    fn handle_store(&mut self, event: store::Event) {
+        match event {
+            store::Event::Listed {
+                revision,
+                documents,
+            } => {
+                self.revision = revision;
+                info!(revision, documents = documents.len(), "documents listed");
+                self.documents.list(documents);
+                self.readiness.handle_listed();
+            }
+            store::Event::Changed { revision, changes } => {
+                self.revision = revision;
+                for change in changes {
+                    self.documents.apply(change);
+                }
+            }
+            store::Event::Progress { revision } => self.revision = revision,
+            store::Event::Earlier { path, document } => {
+                self.readiness.handle_earlier(&path);
+                if let Some(document) = document {
+                    self.documents.earlier(document);
+                }
+            }
+        }
+    }
+
+    fn handle_answer(&mut self, answer: Answer) {
+        self.readiness.handle_answer(&answer.service);
+        let before = self.instances.get(&answer.service);
+        if before.is_some_and(|before| *before == answer.instances) {
+            return;
+        }
+        tracing::debug!(service = %answer.service, instances = answer.instances.len(), "service answered");
+        self.instances
+            .insert(answer.service.clone(), answer.instances);
+        for (gateway, builder) in &mut self.builders {
+            builder.handle_answer(&answer.service);
+            self.touched.insert(gateway.clone());
+        }
+    }
+
+    /// Follows the documents' changes to the builders and the registries.
+    fn settle(&mut self) {
+        let changes = self.documents.settle();
+        report::documents(&self.metrics, &changes, self.documents.rejected());
+        for document in &changes.formless {
+            let (path, revision) = (document.path.clone(), document.revision);
+            if self
+                .earlier
+                .try_send(Earlier {
+                    path: path.clone(),
+                    revision,
+                })
+                .is_ok()
+            {
+                self.readiness.handle_asked(path);
+            }
+        }
+        self.settle_services(&changes);
+        for (id, gateway) in changes.gateways {
+            self.builder(&id).handle_gateway(gateway);
+        }
+        for (id, route) in changes.routes {
+            let before = self.placed.remove(&id).unwrap_or_default();
+            let after = route
+                .as_ref()
+                .map(|route| route.gateways.clone())
+                .unwrap_or_default();
+            for gateway in before.iter().filter(|gateway| !after.contains(gateway)) {
+                self.place(gateway, &id, None);
+            }
+            for gateway in &after {
+                self.place(gateway, &id, route.clone());
+            }
+            if !after.is_empty() {
+                self.placed.insert(id, after);
+            }
+        }
+    }
+
+    fn place(&mut self, gateway: &Id, id: &Id, route: Option<Arc<crate::model::Route>>) {
+        self.touched.insert(gateway.clone());
+        let builder = self.builders.entry(gateway.clone());
+        let builder = builder.or_insert_with(|| Builder::new(gateway));
+        builder.handle_route(id, route, &self.instances);
+    }
+
+    fn builder(&mut self, gateway: &Id) -> &mut Builder {
+        self.touched.insert(gateway.clone());
+        let builder = self.builders.entry(gateway.clone());
+        builder.or_insert_with(|| Builder::new(gateway))
+    }
+
+    fn settle_services(&mut self, changes: &Changes) {
+        for service in &changes.services_removed {
+            self.instances.remove(service);
+            self.readiness.handle_unwanted(service);
+        }
+        for service in &changes.services_added {
+            self.readiness.handle_wanted(service.clone());
+        }
+        for (discovery, wanted) in &self.wanted {
+            let of = |service: &&crate::registry::ServiceKey| service.discovery == *discovery;
+            let added: Vec<_> = changes.services_added.iter().filter(of).collect();
+            let removed: Vec<_> = changes.services_removed.iter().filter(of).collect();
+            if added.is_empty() && removed.is_empty() {
+                continue;
+            }
+            wanted.send_modify(|wanted| {
+                let wanted = Arc::make_mut(wanted);
+                for service in removed {
+                    wanted.remove(&service.name);
+                }
+                wanted.extend(added.into_iter().map(|service| service.name.clone()));
+            });
+        }
+    }
+
+    fn publish_if_due(&mut self) {
+        let now = Instant::now();
+        if !self.readiness.check(now) || self.touched.is_empty() || !self.pace.admits(now) {
+            return;
+        }
+        for gateway in std::mem::take(&mut self.touched) {
+            self.publish(&gateway, now);
+        }
+        let waiting: usize = self.builders.values().map(Builder::waiting).sum();
+        self.metrics
+            .routes_waiting
+            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.pace.published(Instant::now());
+    }
+
+    fn publish(&mut self, gateway: &Id, began: Instant) {
+        let Some(builder) = self.builders.get_mut(gateway) else {
+            return;
+        };
+        let next = builder.next(self.revision, &self.instances);
+        if !builder.exists() {
+            if builder.is_idle() {
+                self.builders.remove(gateway);
+            }
+            self.gateways.publish(&gateway.to_string(), None);
+            return;
+        }
+        if let Some((snapshot, tallies)) = next {
+            let took = began.elapsed();
+            self.gateways
+                .publish(&snapshot.gateway, Some(snapshot.clone()));
+            report::published(&self.metrics, &snapshot, &tallies, took);
+        }
+    }
+}

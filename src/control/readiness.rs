@@ -1,0 +1,117 @@
+//! Whether enough is known to publish for the first time. Unknown is not empty: a route left out because its service had
+//! not answered yet would be a 404 to the clients of a proxy that has been serving it all along.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::registry::{Discovery, ServiceKey};
+
+/// How long services that do not answer may hold up those that do, once their registry has answered for another.
+const STRAGGLERS: Duration = Duration::from_secs(10);
+/// How long to wait for earlier forms of bad documents.
+const EARLIER: Duration = Duration::from_secs(5);
+
+/// What the first publication still waits for.
+#[derive(Debug, Default)]
+pub struct Readiness {
+    open: bool,
+    listed: Option<Instant>,
+    earlier: BTreeSet<Arc<str>>,
+    unanswered: BTreeSet<ServiceKey>,
+    /// Registries that have answered something, and when they did first.
+    answering: Vec<(Discovery, Instant)>,
+}
+
+impl Readiness {
+    /// Whether the first publication may be, or has been.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// When a wait ends at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        let listed = self.listed?;
+        let earlier = (!self.earlier.is_empty()).then(|| listed + EARLIER);
+        let stragglers = self
+            .unanswered
+            .iter()
+            .map(|service| self.straggler(service));
+        let latest = stragglers.collect::<Option<Vec<_>>>()?.into_iter().max();
+        Some(earlier.max(latest).unwrap_or(listed))
+    }
+
+    /// The documents are known.
+    pub fn handle_listed(&mut self) {
+        self.listed.get_or_insert_with(Instant::now);
+    }
+
+    /// An earlier form was asked for.
+    pub fn handle_asked(&mut self, path: Arc<str>) {
+        if !self.open {
+            self.earlier.insert(path);
+        }
+    }
+
+    /// An earlier form was answered.
+    pub fn handle_earlier(&mut self, path: &str) {
+        self.earlier.remove(path);
+    }
+
+    /// A document names a service.
+    pub fn handle_wanted(&mut self, service: ServiceKey) {
+        if !self.open {
+            self.unanswered.insert(service);
+        }
+    }
+
+    /// No document names a service any more.
+    pub fn handle_unwanted(&mut self, service: &ServiceKey) {
+        self.unanswered.remove(service);
+    }
+
+    /// A registry answered.
+    pub fn handle_answer(&mut self, service: &ServiceKey) {
+        self.unanswered.remove(service);
+        if self
+            .answering
+            .iter()
+            .all(|(discovery, _)| *discovery != service.discovery)
+        {
+            self.answering.push((service.discovery, Instant::now()));
+        }
+    }
+
+    /// Opens once nothing is left to wait for, and stays open.
+    pub fn check(&mut self, now: Instant) -> bool {
+        if self.open {
+            return true;
+        }
+        let Some(listed) = self.listed else {
+            return false;
+        };
+        let earlier = self.earlier.is_empty() || now >= listed + EARLIER;
+        let late = |service: &ServiceKey| self.straggler(service).is_some_and(|at| now >= at);
+        if !earlier || !self.unanswered.iter().all(late) {
+            return false;
+        }
+        for service in &self.unanswered {
+            warn!(%service, "service has not answered yet: routes to it wait, the others are served");
+        }
+        self.open = true;
+        self.unanswered.clear();
+        true
+    }
+
+    /// Until when a service is waited for: without end, as long as its registry has not answered at all.
+    fn straggler(&self, service: &ServiceKey) -> Option<Instant> {
+        let answering = self
+            .answering
+            .iter()
+            .find(|(discovery, _)| *discovery == service.discovery);
+        answering.map(|(_, since)| *since + STRAGGLERS)
+    }
+}

@@ -1,0 +1,61 @@
+//! What the loop tells operators: log lines and counts.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::model::Changes;
+use crate::snapshot::{ResourceType, Snapshot, Tallies, Tally};
+use crate::telemetry::{Metrics, metrics, millis};
+
+/// Tells which documents became bad, good again, or questionable.
+pub fn documents(metrics: &Metrics, changes: &Changes, rejected: usize) {
+    for problem in &changes.problems {
+        metrics.document_rejections.inc();
+        warn!(
+            document = %problem.source,
+            field = %problem.field,
+            problem = problem.message,
+            "document rejected: its last good form stays"
+        );
+    }
+    for source in &changes.mended {
+        info!(document = %source, "document accepted again");
+    }
+    for warning in &changes.warnings {
+        warn!(
+            document = %warning.source,
+            field = %warning.field,
+            warning = warning.message,
+            "document accepted with a warning"
+        );
+    }
+    metrics
+        .documents_rejected
+        .set(i64::try_from(rejected).unwrap_or(i64::MAX));
+}
+
+/// Tells what a new snapshot brings.
+pub fn published(metrics: &Metrics, snapshot: &Snapshot, tallies: &Tallies, took: Duration) {
+    let tally = |resource_type: ResourceType| {
+        let tally = tallies[resource_type.index()];
+        (tally != Tally::default()).then_some(tracing::field::display(tally))
+    };
+    info!(
+        gateway = %snapshot.gateway,
+        version = %snapshot.version(),
+        revision = snapshot.revision,
+        clusters = tally(ResourceType::Cluster),
+        endpoints = tally(ResourceType::LoadAssignment),
+        secrets = tally(ResourceType::Secret),
+        listeners = tally(ResourceType::Listener),
+        routes = tally(ResourceType::RouteConfiguration),
+        took_ms = millis(took),
+        "snapshot published"
+    );
+    let gateway = snapshot.gateway.to_string();
+    metrics
+        .snapshots
+        .get_or_create(&metrics::Gateway { gateway })
+        .inc();
+}
