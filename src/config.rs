@@ -3,7 +3,6 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -205,7 +204,7 @@ impl Settings {
             ca: self.consul_ca.clone(),
             cert: self.consul_cert.clone(),
             key: self.consul_key.clone(),
-            wait: Duration::from_secs(55),
+            wait: consul::WAIT,
         }))
     }
 }
