@@ -134,7 +134,7 @@ impl Admin {
                 gateway: node.gateway.to_string(),
             };
             metrics.nodes.get_or_create(&label).inc();
-            let behind = i64::from(!node.synced);
+            let behind = i64::from(!node.status.synced);
             metrics.nodes_behind.get_or_create(&label).inc_by(behind);
         }
         for source in &self.sources {

@@ -5,6 +5,7 @@
 
 mod body;
 pub mod channel;
+mod conversation;
 pub mod gateways;
 pub mod nodes;
 pub mod request;

@@ -69,7 +69,9 @@ impl Source {
                     Some(_) => {
                         tracing::warn!(source = %self.name, error, "source is lost: the last good state stays, retrying");
                     }
-                    None => tracing::warn!(source = %self.name, error, "source does not answer yet, retrying"),
+                    None => {
+                        tracing::warn!(source = %self.name, error, "source does not answer yet, retrying")
+                    }
                 }
                 state.failing = Some(Failure {
                     since: Instant::now(),

@@ -1,9 +1,13 @@
-//! Who is connected, and what each acknowledged last.
+//! Who is connected, and what each was sent, accepted and refused.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use dashmap::DashMap;
+
+use crate::snapshot::{ResourceType, Version};
 
 use super::Protocol;
 
@@ -14,12 +18,49 @@ pub struct Node {
     pub id: Arc<str>,
     /// `node.cluster`: the gateway that it belongs to.
     pub gateway: Arc<str>,
+    /// Where it connects from.
+    pub address: Option<SocketAddr>,
+    /// What it is, as it says: `envoy 1.40.0`.
+    pub agent: Arc<str>,
     /// How it speaks.
     pub protocol: Protocol,
+    /// When its stream was opened.
+    pub connected: SystemTime,
+    /// How it fares.
+    pub status: Status,
+}
+
+/// How one node fares.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
     /// Whether it accepted all of the newest snapshot that it wants.
     pub synced: bool,
-    /// The error of the last response that it refused, until it accepts one of the type.
-    pub refused: Option<Arc<str>>,
+    /// The store's revision of the snapshot that it has accepted all of; 0 when of none.
+    pub revision: i64,
+    /// By type, what it asked for; nothing for a type that it did not.
+    pub types: [Option<TypeStatus>; ResourceType::ALL.len()],
+}
+
+/// What a node was sent of one type, and what it answered.
+#[derive(Debug, Clone, Default)]
+pub struct TypeStatus {
+    /// The last response.
+    pub sent: Option<Mark>,
+    /// The last response that it accepted.
+    pub acked: Option<Mark>,
+    /// The last response, when it was refused, and why.
+    pub refused: Option<(Mark, Arc<str>)>,
+}
+
+/// A response, by the content it brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The version of all that the node has of the type with it.
+    pub version: Version,
+    /// The store's revision that it includes.
+    pub revision: i64,
+    /// When it was sent, accepted or refused.
+    pub at: SystemTime,
 }
 
 /// Who is connected. An entry per stream, as one node may have an old stream and a new one for a moment.
@@ -55,10 +96,9 @@ impl Nodes {
 
 impl Seat {
     /// Notes how the node fares.
-    pub fn note(&self, synced: bool, refused: Option<Arc<str>>) {
+    pub fn note(&self, note: impl FnOnce(&mut Status)) {
         if let Some(mut node) = self.nodes.by_stream.get_mut(&self.stream) {
-            node.synced = synced;
-            node.refused = refused;
+            note(&mut node.status);
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Response {
     pub resource_type: ResourceType,
     /// The version of all that the client has of this type once it accepts.
     pub version: Version,
+    /// The store's revision of the snapshot that it brings.
+    pub revision: i64,
     /// Names it by which the client answers.
     pub nonce: String,
     /// How many resources it carries.

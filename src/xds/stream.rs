@@ -116,6 +116,13 @@ impl Stream {
             })
     }
 
+    /// The store's revision of the snapshot that the client has accepted all of; 0 when of none.
+    pub fn revision(&self) -> i64 {
+        let started = self.channels.iter().filter(|channel| channel.started);
+        let acked = started.map(|channel| channel.acked.as_ref().map_or(0, |acked| acked.revision));
+        acked.min().unwrap_or_default()
+    }
+
     fn channel(&self, resource_type: ResourceType) -> &Channel {
         &self.channels[resource_type.index()]
     }
@@ -296,6 +303,7 @@ impl Stream {
         Some(Response {
             resource_type,
             version,
+            revision: target.revision,
             nonce: channel.nonce.clone(),
             resources,
             removed: diff.remove.len(),
