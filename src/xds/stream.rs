@@ -106,14 +106,16 @@ impl Stream {
 
     /// Whether the client was sent all of the newest snapshot that it wants, and accepted it.
     pub fn is_synced(&self) -> bool {
-        let latest = self.latest.as_ref().map(|latest| latest.sequence);
-        self.channels
-            .iter()
-            .filter(|channel| channel.started)
-            .all(|channel| {
-                channel.acked.as_ref().map(|acked| acked.sequence) == latest
-                    && channel.stale.is_empty()
-            })
+        let Some(latest) = &self.latest else {
+            return false;
+        };
+        let mut channels = self.channels.iter().filter(|channel| channel.started);
+        channels.all(|channel| {
+            let acked = channel.acked.as_ref();
+            acked.is_some_and(|acked| acked.sequence == latest.sequence)
+                && channel.in_flight.is_none()
+                && channel.stale.is_empty()
+        })
     }
 
     /// The store's revision of the snapshot that the client has accepted all of; 0 when of none.
