@@ -99,8 +99,10 @@ impl Stream {
     /// The next response, or nothing until something comes in.
     pub fn poll_response(&mut self, now: Instant) -> Option<Response> {
         self.open_gate(now);
+        // Clusters once more: types that had nothing to say may have moved on, and name fewer clusters now.
         ResourceType::ALL
             .into_iter()
+            .chain([ResourceType::Cluster])
             .find_map(|resource_type| self.poll_type(resource_type, now))
     }
 
