@@ -139,6 +139,7 @@ impl Channel {
 
     fn want(&mut self, names: Names, first: bool) {
         let full_state = self.resource_type.is_full_state();
+        let forgets = matches!(names, Names::Change { .. });
         let difference = match names {
             Names::All { names, version } => {
                 if first {
@@ -160,8 +161,8 @@ impl Channel {
         };
         for name in difference.dropped {
             self.asked.remove(&name);
-            if self.subscription.is_wildcard() {
-                // The client forgot it with the name, but still wants it as part of everything.
+            if forgets && self.subscription.is_wildcard() {
+                // A delta client forgot it with the name, but still wants it as part of everything.
                 self.asked.insert(name);
             }
         }
