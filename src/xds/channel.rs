@@ -153,6 +153,7 @@ impl Channel {
                 initial,
             } => {
                 if first {
+                    self.answered = !initial.is_empty();
                     self.claimed = initial;
                 }
                 self.subscription
@@ -219,7 +220,6 @@ impl Channel {
         self.asked.clear();
         let subscription = &self.subscription;
         self.forced.retain(|name| !subscription.has(name));
-        self.answered |= !self.claimed.is_empty();
         self.claimed = HashMap::new();
         self.claimed_version = None;
         self.sent = Some(target.clone());
