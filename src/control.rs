@@ -252,17 +252,22 @@ impl Control {
 
     fn publish_if_due(&mut self) {
         let now = Instant::now();
-        if !self.readiness.check(now) || self.touched.is_empty() || !self.pace.admits(now) {
+        if !self.readiness.check(now) {
             return;
         }
-        for gateway in std::mem::take(&mut self.touched) {
-            self.publish(&gateway, now);
+        if !self.touched.is_empty() {
+            if !self.pace.admits(now) {
+                return;
+            }
+            for gateway in std::mem::take(&mut self.touched) {
+                self.publish(&gateway, now);
+            }
+            let waiting: usize = self.builders.values().map(Builder::waiting).sum();
+            let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+            self.metrics.routes_waiting.set(waiting);
+            self.pace.published(Instant::now());
         }
-        let waiting: usize = self.builders.values().map(Builder::waiting).sum();
-        self.metrics
-            .routes_waiting
-            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
-        self.pace.published(Instant::now());
+        self.gateways.settle(self.revision);
     }
 
     fn publish(&mut self, gateway: &Id, began: Instant) {

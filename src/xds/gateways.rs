@@ -1,6 +1,7 @@
 //! The newest snapshot of every gateway, for streams to watch.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use dashmap::DashMap;
 use tokio::sync::watch;
@@ -14,6 +15,7 @@ pub type Newest = Option<Arc<Snapshot>>;
 #[derive(Debug, Default)]
 pub struct Gateways {
     by_name: DashMap<Arc<str>, watch::Sender<Newest>>,
+    revision: AtomicI64,
 }
 
 impl Gateways {
@@ -23,6 +25,16 @@ impl Gateways {
         newest
             .or_insert_with(|| watch::Sender::new(None))
             .send_replace(snapshot);
+    }
+
+    /// The store's revision is included up to here: what it changed is published, if it changed anything.
+    pub fn settle(&self, revision: i64) {
+        self.revision.store(revision, Ordering::Release);
+    }
+
+    /// The store's revision up to which everything is published; 0 before the first publication.
+    pub fn revision(&self) -> i64 {
+        self.revision.load(Ordering::Acquire)
     }
 
     /// Watches a gateway, which need not exist (yet).
