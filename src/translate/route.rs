@@ -31,7 +31,8 @@ type Domain = Option<Host>;
 struct VirtualHost {
     /// What stands before its tree, encoded.
     head: Bytes,
-    /// Its leaves by key, each as it stands encoded in the tree; nothing where it has to be made again.
+    /// Its leaves by key, each as it stands encoded in the tree: empty where the key is not needed, and nothing where the
+    /// leaf has to be made again.
     leaves: BTreeMap<Arc<str>, Option<Bytes>>,
 }
 
@@ -93,7 +94,9 @@ impl RouteTable {
             let mut tiers = None;
             for (key, leaf) in host.leaves.iter_mut().filter(|(_, leaf)| leaf.is_none()) {
                 let tiers = tiers.get_or_insert_with(|| tiers_of(&self.tiers, domain));
-                *leaf = Some(encode::leaf(key, &candidates(tiers, key)));
+                *leaf = Some(
+                    candidates(tiers, key).map_or_else(Bytes::new, |all| encode::leaf(key, &all)),
+                );
             }
         }
         encode::route_configuration(&self.name, self.hosts.values())
@@ -185,14 +188,17 @@ fn tiers_of<'a>(tiers: &'a BTreeMap<Domain, Tier>, host: &Domain) -> Vec<&'a Tie
         .collect()
 }
 
-/// What a request that ends at this key can match, in order. Nothing comes after a candidate that takes all of them.
-fn candidates<'a>(tiers: &[&'a Tier], key: &str) -> Vec<&'a Candidate> {
+/// What a request that ends at this key can match, in order. Nothing comes after a candidate that takes all of them; when
+/// that hides every route that has the key for its path, the next shorter key says the same, and this one is not needed.
+fn candidates<'a>(tiers: &[&'a Tier], key: &str) -> Option<Vec<&'a Candidate>> {
     let mut candidates = Vec::new();
-    for candidate in tiers.iter().flat_map(|tier| tier.candidates(key)) {
+    let mut needed = false;
+    for (candidate, own) in tiers.iter().flat_map(|tier| tier.candidates(key)) {
         candidates.push(candidate);
+        needed |= own;
         if candidate.takes_all {
             break;
         }
     }
-    candidates
+    needed.then_some(candidates)
 }

@@ -9,7 +9,9 @@ use envoy_types::pb::envoy::config::route::v3::{
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
 use envoy_types::pb::xds::r#type::matcher::v3::matcher::{
-    MatcherType, matcher_tree::TreeType, on_match,
+    MatcherType,
+    matcher_tree::{MatchMap, TreeType},
+    on_match,
 };
 use prost::{Message, Name};
 
@@ -66,34 +68,32 @@ fn path_rank(path: &Path, asked: &str) -> Option<(u8, Reverse<usize>)> {
 
 /// The route that Envoy takes.
 pub fn taken(table: &RouteConfiguration, request: &Request) -> Option<String> {
-    let tree = match virtual_host(table, request.host)?
-        .matcher
-        .as_ref()?
-        .matcher_type
-        .as_ref()?
-    {
-        MatcherType::MatcherTree(tree) => tree,
-        MatcherType::MatcherList(_) => panic!("a list"),
-    };
-    let Some(TreeType::PrefixMatchMap(map)) = &tree.tree_type else {
-        panic!("no prefix map")
-    };
-    let longest = map
-        .map
+    let map = &tree(virtual_host(table, request.host)?).map;
+    let keys = map
         .iter()
-        .filter(|(key, _)| request.path.starts_with(key.as_str()))
-        .max_by_key(|(key, _)| key.len());
-    let Some(on_match::OnMatch::Action(action)) = &longest?.1.on_match else {
+        .filter(|(key, _)| request.path.starts_with(key.as_str()));
+    let (_, leaf) = keys.max_by_key(|(key, _)| key.len())?;
+    let Some(on_match::OnMatch::Action(action)) = &leaf.on_match else {
         panic!("no leaf")
     };
     let action = action.typed_config.as_ref().expect("a configuration");
     assert_eq!(action.type_url, RouteList::type_url());
     let list = RouteList::decode(action.value.as_slice()).expect("a RouteList");
     // None matches: a 404, and no further look at shorter keys.
-    list.routes
-        .iter()
-        .find(|route| matches(route, request))
-        .map(|route| route.name.clone())
+    let route = list.routes.iter().find(|route| matches(route, request))?;
+    Some(route.name.clone())
+}
+
+/// The match tree of a virtual host.
+pub fn tree(host: &VirtualHost) -> &MatchMap {
+    let matcher = host.matcher.as_ref().expect("a matcher");
+    let Some(MatcherType::MatcherTree(tree)) = &matcher.matcher_type else {
+        panic!("no tree")
+    };
+    let Some(TreeType::PrefixMatchMap(map)) = &tree.tree_type else {
+        panic!("no prefix map")
+    };
+    map
 }
 
 fn virtual_host<'a>(table: &'a RouteConfiguration, host: &str) -> Option<&'a VirtualHost> {

@@ -234,8 +234,26 @@ fn a_host_without_routes_is_no_virtual_host() {
 fn a_leaf_ends_with_the_route_that_takes_all() {
     let mut table = table(&[route("a", &[], &["/a/*"]), route("rest", &[], &["/*"])]);
     table.encode();
-    let names = |key: &str| candidates(&tiers_of(&table.tiers, &None), key).len();
+    let names =
+        |key: &str| candidates(&tiers_of(&table.tiers, &None), key).map_or(0, |all| all.len());
     assert_eq!((names("/a/"), names("/")), (1, 1));
+}
+
+#[test]
+fn a_host_whose_routes_take_all_needs_no_keys_of_other_tiers() {
+    let other = [route("a", &[], &["/a/*"]), route("b", &[".test"], &["/b"])];
+    let all = [route("all", &["www.test"], &["/*"])];
+    let keys = |routes: &[Route]| {
+        let hosts = decoded(&mut table(routes)).virtual_hosts;
+        let host = hosts.iter().find(|host| host.name == "www.test").unwrap();
+        reference::tree(host).map.len()
+    };
+    assert_eq!(keys(&[&other[..], &all[..]].concat()), 1);
+    let get = Route {
+        methods: BTreeSet::from(["GET".to_owned()]),
+        ..all[0].clone()
+    };
+    assert_eq!(keys(&[&other[..], &[get]].concat()), 3);
 }
 
 #[test]

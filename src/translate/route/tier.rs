@@ -72,21 +72,26 @@ impl Tier {
         }
     }
 
-    /// What a request whose longest key is this one can match: the exact path, then the prefixes from longer to shorter.
-    pub fn candidates<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Candidate> {
+    /// What a request whose longest key is this one can match: the exact path, then the prefixes from longer to shorter;
+    /// and of each, whether the key is its own path.
+    pub fn candidates<'a>(&'a self, key: &str) -> impl Iterator<Item = (&'a Candidate, bool)> {
         let exact = self
             .paths
             .get(key)
+            .map(|candidates| (&candidates.exact, true));
+        let prefixes = self
+            .prefixes(key)
+            .map(move |(path, candidates)| (&candidates.prefix, path == key));
+        exact
             .into_iter()
-            .flat_map(|candidates| candidates.exact.values());
-        exact.chain(
-            self.prefixes(key)
-                .flat_map(|candidates| candidates.prefix.values()),
-        )
+            .chain(prefixes)
+            .flat_map(|(candidates, own)| {
+                candidates.values().map(move |candidate| (candidate, own))
+            })
     }
 
     /// The paths that this key begins with, from longer to shorter.
-    fn prefixes<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Candidates> {
+    fn prefixes<'a>(&'a self, key: &str) -> impl Iterator<Item = (&'a str, &'a Candidates)> {
         // Everything from a prefix of the key up to the key begins with that prefix. So the last path that is not after
         // the key either is a prefix of it, or shows how long one can be at most.
         let mut upper = Some(key);
@@ -98,7 +103,7 @@ impl Tier {
                     .next_back()?;
                 if bound.starts_with(&**path) {
                     upper = shorter(path).map(|length| &bound[..length]);
-                    return Some(candidates);
+                    return Some((&**path, candidates));
                 }
                 upper = Some(&bound[..common(bound, path)]);
             }

@@ -1,0 +1,168 @@
+//! One case: a folder with documents and what Consul says, translated into every resource that an Envoy would be sent.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chancery::model::{Cluster, Documents, Gateway, Id, Members, Route};
+use chancery::registry::{Instance, consul::health};
+use chancery::store::{Document, Format};
+use chancery::translate;
+use serde_json::{Map, Value};
+
+use super::resource;
+
+/// A folder below `tests/golden`.
+pub struct Case {
+    pub name: String,
+    folder: PathBuf,
+}
+
+impl Case {
+    /// All cases, by name.
+    pub fn all() -> Vec<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let folders = entries(&root).into_iter().filter(|path| path.is_dir());
+        folders
+            .map(|folder| Self {
+                name: stem(&folder),
+                folder,
+            })
+            .collect()
+    }
+
+    /// Where the expected configuration stands.
+    pub fn expected(&self) -> PathBuf {
+        self.folder.join("envoy.yaml")
+    }
+
+    /// Everything that the case's documents become, by type.
+    pub fn resources(&self) -> Value {
+        let mut documents = Documents::default();
+        documents.list(self.documents());
+        let changes = documents.settle();
+        assert!(
+            changes.problems.is_empty(),
+            "{}: {:#?}",
+            self.name,
+            changes.problems
+        );
+        let routes: Vec<Arc<Route>> = changes
+            .routes
+            .into_iter()
+            .filter_map(|(_, route)| route)
+            .collect();
+        let gateways: Vec<Arc<Gateway>> = changes
+            .gateways
+            .into_iter()
+            .filter_map(|(_, gateway)| gateway)
+            .collect();
+        let clusters: BTreeMap<Arc<str>, Arc<Cluster>> = routes
+            .iter()
+            .filter_map(|route| {
+                Some((route.cluster.as_ref()?.name.clone(), route.cluster.clone()?))
+            })
+            .collect();
+        let listeners = gateways
+            .iter()
+            .flat_map(|gateway| translate::listeners(gateway));
+        let mut resources = Map::new();
+        resources.insert(
+            "listeners".into(),
+            listeners
+                .map(|(_, listener)| resource::of(&listener))
+                .collect(),
+        );
+        resources.insert(
+            "routes".into(),
+            gateways
+                .iter()
+                .map(|gateway| table(&gateway.id, &routes))
+                .collect(),
+        );
+        let translated = clusters
+            .values()
+            .map(|cluster| resource::of(&translate::cluster(cluster)));
+        resources.insert("clusters".into(), translated.collect());
+        resources.insert("endpoints".into(), self.endpoints(clusters.values()));
+        resources.into()
+    }
+
+    fn documents(&self) -> Vec<Document> {
+        let kinds = entries(&self.folder.join("documents")).into_iter();
+        let files = kinds.flat_map(|kind| {
+            entries(&kind)
+                .into_iter()
+                .map(move |file| (stem(&kind), file))
+        });
+        let document = |(kind, file): (String, PathBuf)| Document {
+            path: format!("{kind}/{}", stem(&file)).into(),
+            source: file.display().to_string().into(),
+            format: if file
+                .extension()
+                .is_some_and(|extension| extension == "json")
+            {
+                Format::Json
+            } else {
+                Format::Yaml
+            },
+            value: fs::read(&file).expect("a document").into(),
+            revision: 1,
+        };
+        files.map(document).collect()
+    }
+
+    fn endpoints<'a>(&self, clusters: impl Iterator<Item = &'a Arc<Cluster>>) -> Value {
+        let assignment = |cluster: &Arc<Cluster>| {
+            let name = cluster.load_assignment();
+            let assignment = match &cluster.upstream.members {
+                Members::Service(service) => {
+                    translate::load_assignment(&name, &self.instances(&service.name))
+                }
+                Members::Nodes(nodes) if translate::resolved_by_envoy(nodes) => return None,
+                Members::Nodes(nodes) => translate::static_load_assignment(&name, nodes),
+            };
+            Some((name, resource::of(&assignment)))
+        };
+        let assignments: BTreeMap<Arc<str>, Value> = clusters.filter_map(assignment).collect();
+        assignments.into_values().collect()
+    }
+
+    /// What Consul says of a service: `consul/<service>.json`, an answer of `/v1/health/service/<service>?passing`.
+    fn instances(&self, service: &str) -> Vec<Instance> {
+        let file = self.folder.join("consul").join(format!("{service}.json"));
+        let body = fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let mut instances = health::read(&body).expect("an answer of Consul").instances;
+        instances.sort();
+        instances
+    }
+}
+
+fn table(gateway: &Id, routes: &[Arc<Route>]) -> Value {
+    let mut table = translate::RouteTable::new(&gateway.to_string());
+    for route in routes
+        .iter()
+        .filter(|route| route.gateways.contains(gateway))
+    {
+        table.replace(&route.id, Some(route.clone()));
+    }
+    resource::decode("envoy.config.route.v3.RouteConfiguration", &table.encode())
+}
+
+/// What is in a folder, by name; nothing when there is no folder.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned()
+}

@@ -1,0 +1,124 @@
+//! What the real Envoy thinks of a configuration: the resources of all cases, made static, in one bootstrap file.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+/// Collects resources into a bootstrap.
+#[derive(Default)]
+pub struct Bootstrap {
+    listeners: Vec<Value>,
+    clusters: Vec<Value>,
+}
+
+impl Bootstrap {
+    /// Adds a case's resources: routes move into the listeners that would ask for them, endpoints into the clusters.
+    pub fn add(&mut self, case: &str, resources: &Value) {
+        for listener in list(resources, "listeners") {
+            let mut listener = listener.clone();
+            // Every case has a gateway `default`: its name and its port are there once already.
+            listener["name"] =
+                format!("{case}/{}", listener["name"].as_str().expect("a name")).into();
+            listener["address"]["socket_address"]["port_value"] =
+                (10_000 + self.listeners.len()).into();
+            inline_routes(&mut listener, list(resources, "routes"));
+            self.listeners.push(listener);
+        }
+        for cluster in list(resources, "clusters") {
+            let mut cluster = cluster.clone();
+            let known = self
+                .clusters
+                .iter()
+                .any(|known| known["name"] == cluster["name"]);
+            assert!(
+                !known,
+                "{case}: another case has a cluster {}; give the document another id",
+                cluster["name"]
+            );
+            inline_endpoints(&mut cluster, list(resources, "endpoints"));
+            self.clusters.push(cluster);
+        }
+    }
+
+    /// Has Envoy load it all, without serving.
+    pub fn validate(&self) -> Result<(), String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("envoy.json");
+        let bootstrap =
+            json!({"static_resources": {"listeners": self.listeners, "clusters": self.clusters}});
+        std::fs::write(&file, bootstrap.to_string()).expect("the bootstrap can be written");
+        let output = Command::new(envoy())
+            .args([
+                "--mode",
+                "validate",
+                "--disable-hot-restart",
+                "-l",
+                "error",
+                "-c",
+            ])
+            .arg(&file)
+            .output()
+            .expect("envoy can be run");
+        let said = || {
+            format!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            )
+        };
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(said())
+        }
+    }
+}
+
+fn list<'a>(resources: &'a Value, name: &str) -> &'a Vec<Value> {
+    resources[name].as_array().expect("a list")
+}
+
+fn named<'a>(resources: &'a [Value], field: &str, name: &Value) -> &'a Value {
+    resources
+        .iter()
+        .find(|resource| resource[field] == *name)
+        .unwrap_or_else(|| panic!("{name} is there"))
+}
+
+fn inline_routes(listener: &mut Value, tables: &[Value]) {
+    let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+    let rds = manager
+        .as_object_mut()
+        .and_then(|manager| manager.remove("rds"))
+        .expect("routes over RDS");
+    manager["route_config"] = named(tables, "name", &rds["route_config_name"]).clone();
+}
+
+fn inline_endpoints(cluster: &mut Value, assignments: &[Value]) {
+    let eds = cluster
+        .as_object_mut()
+        .and_then(|cluster| cluster.remove("eds_cluster_config"));
+    if let Some(eds) = eds {
+        cluster["type"] = "STATIC".into();
+        cluster["load_assignment"] =
+            named(assignments, "cluster_name", &eds["service_name"]).clone();
+    }
+}
+
+/// The Envoy in `$CHANCERY_TOOLS`, else in `.tools/bin`, else on the PATH.
+fn envoy() -> PathBuf {
+    let given = std::env::var_os("CHANCERY_TOOLS").map(PathBuf::from);
+    let brought = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = given
+        .into_iter()
+        .chain([brought])
+        .chain(std::env::split_paths(&path));
+    let found = folders
+        .map(|folder| folder.join("envoy"))
+        .find(|file| file.is_file());
+    found.expect(
+        "no envoy in $CHANCERY_TOOLS, in .tools/bin or on the PATH: run scripts/tools envoy",
+    )
+}
