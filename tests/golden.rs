@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_GOLDEN=1` writes what is produced now where it belongs, for `git diff` to judge.
 
+#![allow(clippy::expect_used, clippy::panic)]
+
 mod golden {
     pub mod case;
     pub mod descriptors;

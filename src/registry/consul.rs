@@ -6,7 +6,7 @@
 mod budget;
 mod client;
 mod error;
-mod health;
+pub mod health;
 mod poll;
 #[cfg(test)]
 mod tests;
