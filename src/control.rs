@@ -7,7 +7,7 @@ mod pace;
 mod readiness;
 mod report;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -20,7 +20,7 @@ use crate::registry::{Answer, Discovery};
 use crate::snapshot::builder::{Builder, Instances};
 use crate::store::{self, Earlier};
 use crate::telemetry::Metrics;
-use crate::xds::Gateways;
+use crate::xds::gateways::{Gateways, Said};
 
 use pace::Pace;
 use readiness::Readiness;
@@ -39,12 +39,15 @@ pub struct Inputs {
     pub answers: mpsc::Receiver<Answer>,
     /// Tells each registry that there is what to watch.
     pub wanted: HashMap<Discovery, watch::Sender<Wanted>>,
+    /// What proxies say of snapshots.
+    pub said: mpsc::Receiver<Said>,
 }
 
 /// What came in.
 enum Input {
     Store(store::Event),
     Registry(Answer),
+    Proxy(Said),
 }
 
 /// The loop's state: all inputs, and a builder per gateway.
@@ -61,6 +64,8 @@ struct Control {
     placed: HashMap<Id, Vec<Id>>,
     /// Gateways whose builder may have a next snapshot.
     touched: HashSet<Id>,
+    /// Documents that proxies refuse, and why.
+    refused: BTreeMap<String, Arc<str>>,
     readiness: Readiness,
     pace: Pace,
 }
@@ -81,6 +86,7 @@ pub async fn run(
                 None => return,
             },
             Some(answer) = inputs.answers.recv() => Some(Input::Registry(answer)),
+            Some(said) = inputs.said.recv() => Some(Input::Proxy(said)),
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => None,
             () = shutdown.cancelled() => return,
         };
@@ -91,6 +97,9 @@ pub async fn run(
             }
             while let Ok(answer) = inputs.answers.try_recv() {
                 control.handle(Input::Registry(answer));
+            }
+            while let Ok(said) = inputs.said.try_recv() {
+                control.handle(Input::Proxy(said));
             }
             control.settle();
         }
@@ -111,6 +120,7 @@ impl Control {
             builders: HashMap::new(),
             placed: HashMap::new(),
             touched: HashSet::new(),
+            refused: BTreeMap::new(),
             readiness: Readiness::default(),
             pace: Pace::default(),
         }
@@ -128,6 +138,7 @@ impl Control {
         match input {
             Input::Store(event) => self.handle_store(event),
             Input::Registry(answer) => self.handle_answer(answer),
+            Input::Proxy(said) => self.handle_said(&said),
         }
     }
 
@@ -170,6 +181,17 @@ impl Control {
         for (gateway, builder) in &mut self.builders {
             builder.handle_answer(&answer.service);
             self.touched.insert(gateway.clone());
+        }
+    }
+
+    fn handle_said(&mut self, (gateway, outcome): &Said) {
+        let id = self
+            .builders
+            .keys()
+            .find(|id| id.as_str() == &**gateway)
+            .cloned();
+        if let Some(id) = id {
+            self.builder(&id).handle_outcome(outcome);
         }
     }
 
@@ -262,6 +284,8 @@ impl Control {
             for gateway in std::mem::take(&mut self.touched) {
                 self.publish(&gateway, now);
             }
+            let refused = self.builders.values().flat_map(Builder::refused).collect();
+            report::refused(&self.metrics, &mut self.refused, refused);
             let waiting: usize = self.builders.values().map(Builder::waiting).sum();
             let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
             self.metrics.routes_waiting.set(waiting);

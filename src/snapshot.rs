@@ -8,12 +8,13 @@ pub mod builder;
 mod log;
 pub mod resource;
 pub mod set;
+mod trial;
 pub mod version;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use builder::Builder;
+pub use builder::{Builder, Outcome};
 pub use log::Log;
 pub use resource::{Resource, ResourceType};
 pub use set::Set;
@@ -27,7 +28,7 @@ pub struct Change {
     /// Its name.
     pub name: Arc<str>,
     /// What it is now.
-    pub resource: Option<Resource>,
+    pub resource: Option<Arc<Resource>>,
 }
 
 /// Every resource of one gateway at one moment.

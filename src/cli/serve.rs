@@ -21,6 +21,7 @@ use crate::control::{self, Inputs};
 use crate::registry::{self, Discovery};
 use crate::store;
 use crate::telemetry::{self, Metrics, Source};
+use crate::xds::gateways::Said;
 use crate::xds::{Ads, Gateways, Limits, Nodes};
 
 /// How many events of a source may wait for the loop.
@@ -43,9 +44,10 @@ pub async fn run(config: Config) -> ExitCode {
     let shutdown = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let metrics = Arc::new(Metrics::default());
-    let gateways = Arc::new(Gateways::default());
+    let (gateways, said) = Gateways::new();
+    let gateways = Arc::new(gateways);
     let nodes = Arc::new(Nodes::default());
-    let (inputs, sources) = watch_sources(&config, &mut tasks, &shutdown);
+    let (inputs, sources) = watch_sources(&config, said, &mut tasks, &shutdown);
     tasks.spawn(control::run(
         inputs,
         gateways.clone(),
@@ -88,6 +90,7 @@ pub async fn run(config: Config) -> ExitCode {
 /// Starts a task per source, and connects them to the loop.
 fn watch_sources(
     config: &Config,
+    said: mpsc::Receiver<Said>,
     tasks: &mut JoinSet<()>,
     shutdown: &CancellationToken,
 ) -> (Inputs, Vec<Source>) {
@@ -152,6 +155,7 @@ fn watch_sources(
             earlier,
             answers,
             wanted,
+            said,
         },
         sources,
     )

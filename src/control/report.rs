@@ -1,5 +1,7 @@
 //! What the loop tells operators: log lines and counts.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{info, warn};
@@ -33,6 +35,30 @@ pub fn documents(metrics: &Metrics, changes: &Changes, rejected: usize) {
     metrics
         .documents_rejected
         .set(i64::try_from(rejected).unwrap_or(i64::MAX));
+}
+
+/// Tells which documents proxies refuse now, and which no longer.
+pub fn refused(
+    metrics: &Metrics,
+    before: &mut BTreeMap<String, Arc<str>>,
+    now: BTreeMap<String, Arc<str>>,
+) {
+    for (document, error) in now
+        .iter()
+        .filter(|(document, _)| !before.contains_key(*document))
+    {
+        warn!(%document, %error, "document refused by a proxy: rolled back to what it accepted last");
+    }
+    for document in before
+        .keys()
+        .filter(|document| !now.contains_key(*document))
+    {
+        info!(%document, "document no longer refused");
+    }
+    metrics
+        .documents_refused
+        .set(i64::try_from(now.len()).unwrap_or(i64::MAX));
+    *before = now;
 }
 
 /// Tells what a new snapshot brings.

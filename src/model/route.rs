@@ -68,6 +68,8 @@ impl Default for Timeout {
 pub struct Route {
     /// The document's id.
     pub id: Id,
+    /// The store's revision that wrote the document.
+    pub revision: i64,
     /// The gateways that it belongs to, at least one.
     pub gateways: Vec<Id>,
     /// The hosts; any host when empty.

@@ -2,13 +2,14 @@
 //!
 //! The one place where the model and the snapshot meet. Pure: told of changes, asked for the next snapshot.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{Cluster, Gateway, Id, Members, Route};
 use crate::registry::{Instance, ServiceKey};
 use crate::translate::{self, RouteTable};
 
+use super::trial::Trial;
 use super::{Change, Resource, ResourceType, Snapshot, Tallies};
 
 /// The healthy instances of every service that has answered. A service that is not in it is unknown, not empty.
@@ -19,14 +20,31 @@ pub type Instances = HashMap<ServiceKey, Arc<[Instance]>>;
 pub struct Builder {
     gateway: Option<Arc<Gateway>>,
     table: RouteTable,
-    /// Routes in the table.
+    /// Routes, and which of them proxies refuse.
+    routes: Trial<Id, Route>,
+    /// The routes in the table.
     placed: HashMap<Id, Arc<Route>>,
     /// Forms of routes that wait for the first answer of their service; a form placed before stays meanwhile.
     waiting: HashMap<Id, Arc<Route>>,
     clusters: HashMap<Arc<str>, Used<Arc<Cluster>>>,
     assignments: HashMap<Arc<str>, Used<Members>>,
+    /// Resources of every type but route tables, and which of them proxies refuse.
+    resources: [Trial<Arc<str>, Resource>; ResourceType::ALL.len()],
     dirty: Dirty,
     current: Snapshot,
+}
+
+/// What proxies said of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The type that it is about.
+    pub resource_type: ResourceType,
+    /// The newest snapshot that the proxy had accepted before.
+    pub after: Option<u64>,
+    /// The snapshot that it accepted or refused.
+    pub sequence: u64,
+    /// Why it was refused, if it was.
+    pub error: Option<Arc<str>>,
 }
 
 /// Something that is there as long as it is used.
@@ -43,6 +61,8 @@ struct Dirty {
     routes: bool,
     clusters: HashSet<Arc<str>>,
     assignments: HashSet<Arc<str>>,
+    /// Resources whose wanted form is the same, and whose form in force is another one.
+    placed: Vec<(ResourceType, Arc<str>)>,
 }
 
 impl Builder {
@@ -52,10 +72,12 @@ impl Builder {
         Self {
             gateway: None,
             table: RouteTable::new(&name),
+            routes: Trial::default(),
             placed: HashMap::new(),
             waiting: HashMap::new(),
             clusters: HashMap::new(),
             assignments: HashMap::new(),
+            resources: Default::default(),
             dirty: Dirty::default(),
             current: Snapshot::empty(name),
         }
@@ -140,20 +162,22 @@ impl Builder {
         if dirty.listeners {
             self.next_listeners(&mut changes);
         }
+        let mut changes = self.on_trial(changes, dirty.placed);
         if dirty.routes {
+            let name = self.current.gateway.clone();
             let encoded = self.gateway.is_some().then(|| self.table.encode());
             changes.push(Change {
                 resource_type: ResourceType::RouteConfiguration,
-                name: self.current.gateway.clone(),
                 resource: encoded.map(|value| {
-                    let name = &self.current.gateway;
-                    Resource::new(
+                    let children = Box::default();
+                    Arc::new(Resource::new(
                         ResourceType::RouteConfiguration,
-                        name,
+                        &name,
                         &value,
-                        Box::default(),
-                    )
+                        children,
+                    ))
                 }),
+                name,
             });
         }
         let (next, tallies) = self.current.next(changes, revision);
@@ -164,8 +188,95 @@ impl Builder {
         Some((Arc::new(self.current.clone()), tallies))
     }
 
+    /// The documents that proxies refuse, and why: they keep their last accepted form, or are withdrawn together with the
+    /// routes that need them, until they change.
+    pub fn refused(&self) -> BTreeMap<String, Arc<str>> {
+        let routes = self.routes.refused().iter();
+        let routes = routes.map(|(id, error)| (format!("routes/{id}"), error.clone()));
+        let resources = ResourceType::ALL.into_iter().zip(&self.resources);
+        let resources = resources.flat_map(|(resource_type, trial)| {
+            let refused = trial.refused().iter();
+            refused.map(move |(name, error)| (document_of(resource_type, name), error.clone()))
+        });
+        routes.chain(resources).collect()
+    }
+
+    /// A proxy accepted or refused a snapshot: what it refused is rolled back with the next one.
+    pub fn handle_outcome(&mut self, outcome: &Outcome) {
+        match outcome.resource_type {
+            ResourceType::RouteConfiguration => self.judge_routes(outcome),
+            _ => self.judge_resources(outcome),
+        }
+    }
+
+    fn judge_routes(&mut self, outcome: &Outcome) {
+        let next = self.current.sequence + 1;
+        let (after, sequence) = (outcome.after, outcome.sequence);
+        let touched = match &outcome.error {
+            None => self.routes.handle_ack(sequence, next),
+            Some(error) => {
+                let named = |id: &Id| mentions(error, &format!("route/{id}"));
+                self.routes
+                    .handle_nack(after, sequence, error, next, named)
+                    .touched
+            }
+        };
+        for id in &touched {
+            self.follow(id);
+        }
+    }
+
+    fn judge_resources(&mut self, outcome: &Outcome) {
+        let next = self.current.sequence + 1;
+        let (after, sequence) = (outcome.after, outcome.sequence);
+        let resource_type = outcome.resource_type;
+        let trial = &mut self.resources[resource_type.index()];
+        let touched = match &outcome.error {
+            None => trial.handle_ack(sequence, next),
+            Some(error) => {
+                let named = |name: &Arc<str>| mentions(error, name);
+                let verdict = trial.handle_nack(after, sequence, error, next, named);
+                for name in &verdict.refused {
+                    self.withdraw_routes(resource_type, name, error);
+                }
+                verdict.touched
+            }
+        };
+        let placed = touched.into_iter().map(|name| (resource_type, name));
+        self.dirty.placed.extend(placed);
+    }
+
+    /// Takes routes back whose cluster is refused and has no accepted form.
+    fn withdraw_routes(&mut self, resource_type: ResourceType, name: &Arc<str>, error: &Arc<str>) {
+        let is_there = self.resources[resource_type.index()].placed(name).is_some();
+        if resource_type != ResourceType::Cluster || is_there {
+            return;
+        }
+        let uses = |route: &Route| {
+            route
+                .cluster
+                .as_ref()
+                .is_some_and(|cluster| cluster.name == *name)
+        };
+        let users = self.placed.iter().filter(|(_, route)| uses(route));
+        let users: Vec<Id> = users.map(|(id, _)| id.clone()).collect();
+        let next = self.current.sequence + 1;
+        for id in &self.routes.refuse(users, error, next).touched {
+            self.follow(id);
+        }
+    }
+
     fn place(&mut self, id: &Id, route: Option<Arc<Route>>) {
-        if let Some(cluster) = route.as_ref().and_then(|route| route.cluster.clone()) {
+        let next = self.current.sequence + 1;
+        let age = route.as_ref().map_or(0, |route| route.revision);
+        self.routes.want(id, route, age, next);
+        self.follow(id);
+    }
+
+    /// Brings the table and the clusters' use in line with the route's form in force.
+    fn follow(&mut self, id: &Id) {
+        let route = self.routes.placed(id).cloned();
+        if let Some(cluster) = route.as_ref().and_then(|route| route.cluster.as_ref()) {
             let used = self.clusters.entry(cluster.name.clone());
             let used = used.or_insert_with(|| Used {
                 by: 0,
@@ -189,6 +300,37 @@ impl Builder {
             self.table.replace(id, route);
             self.dirty.routes = true;
         }
+    }
+
+    /// What of the wanted changes is to be in force, and what else is to be since proxies spoke.
+    fn on_trial(
+        &mut self,
+        wanted: Vec<Change>,
+        placed: Vec<(ResourceType, Arc<str>)>,
+    ) -> Vec<Change> {
+        let next = self.current.sequence + 1;
+        let mut changes = Vec::with_capacity(wanted.len() + placed.len());
+        for change in wanted {
+            let Change {
+                resource_type,
+                name,
+                resource,
+            } = change;
+            let trial = &mut self.resources[resource_type.index()];
+            let version =
+                |resource: Option<&Arc<Resource>>| resource.map(|resource| resource.version);
+            if version(trial.wanted(&name)) != version(resource.as_ref()) {
+                trial.want(&name, resource, self.current.revision, next);
+            }
+            changes.push((resource_type, name));
+        }
+        changes.extend(placed);
+        let in_force = changes.into_iter().map(|(resource_type, name)| Change {
+            resource: self.resources[resource_type.index()].placed(&name).cloned(),
+            resource_type,
+            name,
+        });
+        in_force.collect()
     }
 
     fn next_cluster(&mut self, name: Arc<str>, changes: &mut Vec<Change>) {
@@ -215,7 +357,12 @@ impl Builder {
         let resource = cluster.map(|cluster| {
             let value = translate::canonical(&translate::cluster(&cluster));
             let children = after.into_iter().collect();
-            Resource::new(ResourceType::Cluster, &name, &value, children)
+            Arc::new(Resource::new(
+                ResourceType::Cluster,
+                &name,
+                &value,
+                children,
+            ))
         });
         changes.push(Change {
             resource_type: ResourceType::Cluster,
@@ -267,7 +414,13 @@ impl Builder {
             resource_type: ResourceType::LoadAssignment,
             resource: message.map(|message| {
                 let value = translate::canonical(&message);
-                Resource::new(ResourceType::LoadAssignment, &name, &value, Box::default())
+                let children = Box::default();
+                Arc::new(Resource::new(
+                    ResourceType::LoadAssignment,
+                    &name,
+                    &value,
+                    children,
+                ))
             }),
             name,
         });
@@ -295,12 +448,12 @@ impl Builder {
             changes.push(Change {
                 resource_type: ResourceType::Listener,
                 name: name.clone(),
-                resource: Some(Resource::new(
+                resource: Some(Arc::new(Resource::new(
                     ResourceType::Listener,
                     name,
                     &value,
                     children,
-                )),
+                ))),
             });
         }
     }
@@ -311,6 +464,29 @@ fn load_assignment_of(cluster: &Cluster) -> Option<Arc<str>> {
     match &cluster.upstream.members {
         Members::Nodes(nodes) if translate::resolved_by_envoy(nodes) => None,
         _ => Some(cluster.load_assignment()),
+    }
+}
+
+/// Whether a proxy's words name a thing: as a whole word, for `route/a` is not `route/ab`.
+fn mentions(words: &str, name: &str) -> bool {
+    let inside = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    words.match_indices(name).any(|(at, _)| {
+        let after = &words[at + name.len()..];
+        // A sentence may end in a full stop.
+        let after = after
+            .strip_prefix('.')
+            .filter(|rest| !rest.starts_with(inside))
+            .unwrap_or(after);
+        !words[..at].ends_with(inside) && !after.starts_with(inside)
+    })
+}
+
+/// The document that a resource comes from.
+fn document_of(resource_type: ResourceType, name: &str) -> String {
+    match (resource_type, name.split_once('/')) {
+        (ResourceType::Listener, Some((gateway, _))) => format!("gateways/{gateway}"),
+        (_, Some((kind @ ("route" | "upstream" | "service"), id))) => format!("{kind}s/{id}"),
+        _ => name.to_owned(),
     }
 }
 

@@ -62,7 +62,7 @@ impl Set {
         self.version
     }
 
-    pub(super) fn replace(&mut self, name: Arc<str>, resource: Option<Resource>) {
+    pub(super) fn replace(&mut self, name: Arc<str>, resource: Option<Arc<Resource>>) {
         self.delta_pages.take();
         self.sotw_pages.take();
         if let Some(before) = self.resources.get(&name) {
@@ -71,7 +71,7 @@ impl Set {
         match resource {
             Some(resource) => {
                 self.version = self.version.with(&name, resource.version);
-                self.resources.insert(name, Arc::new(resource));
+                self.resources.insert(name, resource);
             }
             None => {
                 self.resources.remove(&name);

@@ -83,6 +83,7 @@ metrics! {
     snapshot_revision: Family<Gateway, Gauge> = Family::default(), "snapshot_revision", "The store's revision that the newest snapshot includes";
     resources: Family<GatewayType, Gauge> = Family::default(), "resources", "Resources in the newest snapshot";
     documents_rejected: Gauge = Gauge::default(), "documents_rejected", "Documents that are bad now; the last good form of each is in force";
+    documents_refused: Gauge = Gauge::default(), "documents_refused", "Documents that a proxy refused; they are rolled back to what it accepted last";
     document_rejections: Counter = Counter::default(), "document_rejections", "Documents found bad since the start";
     routes_waiting: Gauge = Gauge::default(), "routes_waiting", "Routes that wait for the first answer of their service";
     streams: Family<Protocol, Gauge> = Family::default(), "xds_streams", "Open xDS streams";

@@ -7,6 +7,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tonic::{Status, Streaming};
 use tracing::{info, warn};
 
+use crate::snapshot::{Outcome, ResourceType};
 use crate::telemetry::{self, metrics};
 
 use super::body::{Closed, Writer};
@@ -23,6 +24,8 @@ pub struct Conversation<'a> {
     seat: Seat,
     newest: watch::Receiver<Newest>,
     stream: Stream,
+    /// By type, the newest snapshot that was passed on as accepted.
+    accepted: [Option<u64>; ResourceType::ALL.len()],
     writer: &'a mut Writer,
 }
 
@@ -33,6 +36,7 @@ impl<'a> Conversation<'a> {
             newest: ads.gateways.watch(&node.gateway),
             seat: ads.nodes.enter(node.clone()),
             stream: Stream::new(node.protocol),
+            accepted: Default::default(),
             ads,
             node,
             writer,
@@ -122,6 +126,15 @@ impl<'a> Conversation<'a> {
                 warn!(%node, %gateway, %r#type, %version, revision, took_ms, error, "NACK: the node keeps what it had");
             }
         }
+        if let Some(error) = &answer.error {
+            let outcome = Outcome {
+                resource_type: answer.resource_type,
+                after: answer.after,
+                sequence: answer.sequence,
+                error: Some(error.as_str().into()),
+            };
+            self.ads.gateways.refuse(gateway, outcome);
+        }
         self.seat.note(|status| {
             let status = status.types[answer.resource_type.index()].get_or_insert_default();
             match &answer.error {
@@ -158,6 +171,16 @@ impl<'a> Conversation<'a> {
             self.writer
                 .write(response.pieces)
                 .map_err(|Closed| Status::cancelled("the client is gone"))?;
+        }
+        for resource_type in ResourceType::ALL {
+            let accepted = self.stream.accepted(resource_type);
+            let known = &mut self.accepted[resource_type.index()];
+            if let Some(sequence) = accepted.filter(|_| accepted != *known) {
+                *known = accepted;
+                self.ads
+                    .gateways
+                    .accept(&self.node.gateway, resource_type, sequence);
+            }
         }
         let (synced, revision) = (self.stream.is_synced(), self.stream.revision());
         self.seat

@@ -4,21 +4,72 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use dashmap::DashMap;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Outcome, ResourceType, Snapshot};
 
 /// The newest snapshot of one gateway; nothing as long as it is not known.
 pub type Newest = Option<Arc<Snapshot>>;
 
+/// What proxies said of a gateway's snapshot.
+pub type Said = (Arc<str>, Outcome);
+
+/// How much of what proxies say may wait for the loop.
+const QUEUE: usize = 1024;
+
 /// The newest snapshot of every gateway. One writer, the control loop; as many readers as there are streams.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Gateways {
     by_name: DashMap<Arc<str>, watch::Sender<Newest>>,
+    /// By gateway and type, the newest snapshot that any proxy accepted.
+    accepted: DashMap<(Arc<str>, ResourceType), u64>,
     revision: AtomicI64,
+    said: mpsc::Sender<Said>,
 }
 
 impl Gateways {
+    /// No gateways yet, and what proxies will say of them.
+    pub fn new() -> (Self, mpsc::Receiver<Said>) {
+        let (said, heard) = mpsc::channel(QUEUE);
+        let gateways = Self {
+            by_name: DashMap::new(),
+            accepted: DashMap::new(),
+            revision: AtomicI64::new(0),
+            said,
+        };
+        (gateways, heard)
+    }
+
+    /// A proxy accepted a snapshot. Only the first one to do so is passed on.
+    pub fn accept(&self, gateway: &Arc<str>, resource_type: ResourceType, sequence: u64) {
+        let mut newest = self
+            .accepted
+            .entry((gateway.clone(), resource_type))
+            .or_default();
+        if sequence > *newest {
+            *newest = sequence;
+            drop(newest);
+            let outcome = Outcome {
+                resource_type,
+                after: None,
+                sequence,
+                error: None,
+            };
+            self.say(gateway, outcome);
+        }
+    }
+
+    /// A proxy refused a snapshot.
+    pub fn refuse(&self, gateway: &Arc<str>, outcome: Outcome) {
+        self.say(gateway, outcome);
+    }
+
+    fn say(&self, gateway: &Arc<str>, outcome: Outcome) {
+        if self.said.try_send((gateway.clone(), outcome)).is_err() {
+            tracing::warn!(%gateway, "the loop is too busy to hear what a proxy said of its snapshot");
+        }
+    }
+
     /// Makes a snapshot the newest of its gateway, or lets the gateway's proxies wait again.
     pub fn publish(&self, gateway: &str, snapshot: Newest) {
         let newest = self.by_name.entry(gateway.into());
@@ -42,6 +93,8 @@ impl Gateways {
         // Names that only proxies speak of must not pile up.
         self.by_name
             .retain(|_, newest| newest.borrow().is_some() || newest.receiver_count() > 0);
+        self.accepted
+            .retain(|(gateway, _), _| self.by_name.contains_key(gateway));
         let newest = self.by_name.entry(gateway.into());
         newest
             .or_insert_with(|| watch::Sender::new(None))

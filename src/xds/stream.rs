@@ -28,6 +28,10 @@ pub struct Answer {
     pub version: Version,
     /// The store's revision of the snapshot that the response brought.
     pub revision: i64,
+    /// That snapshot.
+    pub sequence: u64,
+    /// The snapshot that the client had accepted before.
+    pub after: Option<u64>,
     /// From the hand-out of the response to its answer.
     pub took: Duration,
     /// Why it was refused, if it was.
@@ -70,6 +74,7 @@ impl Stream {
         let (version, since) = in_flight
             .map(|in_flight| (in_flight.version, in_flight.since))
             .unzip();
+        let after = channel.acked.as_ref().map(|acked| acked.sequence);
         let error = match channel.handle(request) {
             Meaning::Wish => return None,
             Meaning::Ack => None,
@@ -80,6 +85,8 @@ impl Stream {
             resource_type,
             version: version?,
             revision: snapshot.revision,
+            sequence: snapshot.sequence,
+            after,
             took: now.saturating_duration_since(since?),
             error,
         })
@@ -125,6 +132,12 @@ impl Stream {
         let started = self.channels.iter().filter(|channel| channel.started);
         let acked = started.map(|channel| channel.acked.as_ref().map_or(0, |acked| acked.revision));
         acked.min().unwrap_or_default()
+    }
+
+    /// The newest snapshot of which the client has accepted all that it wants of a type.
+    pub fn accepted(&self, resource_type: ResourceType) -> Option<u64> {
+        let channel = self.channel(resource_type);
+        channel.acked.as_ref().map(|acked| acked.sequence)
     }
 
     fn channel(&self, resource_type: ResourceType) -> &Channel {

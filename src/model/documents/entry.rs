@@ -140,6 +140,11 @@ impl Entry {
         self.wanted = Some(document);
     }
 
+    /// The revision that wrote the text.
+    pub(super) fn revision(&self) -> i64 {
+        self.document.revision
+    }
+
     /// The last good form.
     pub(super) fn form(&self) -> Option<&Form> {
         self.form.as_ref()

@@ -57,8 +57,10 @@ pub(super) fn route(entries: &Entries, id: &Id, draft: &Draft) -> Result<Option<
         Some(service) if draft.hosts.is_empty() => service.hosts.clone(),
         _ => draft.hosts.clone(),
     };
+    let document = entries.get(&*format!("routes/{id}"));
     Ok(Some(Route {
         id: id.clone(),
+        revision: document.map_or(0, Entry::revision),
         gateways: draft.gateways.clone(),
         hosts,
         paths: draft.paths.clone(),

@@ -56,6 +56,7 @@ fn route(name: &str, members: Members) -> Arc<Route> {
     };
     Arc::new(Route {
         id: id(name),
+        revision: 0,
         gateways: vec![id("default")],
         hosts: Vec::new(),
         paths: vec![Path::Prefix(format!("/{name}/").into())],

@@ -53,6 +53,7 @@ fn host(text: &str) -> Host {
 fn route(name: &str, hosts: &[&str], paths: &[&str]) -> Route {
     let second = Duration::from_secs(1);
     Route {
+        revision: 0,
         id: id(name),
         gateways: vec![id("default")],
         hosts: hosts.iter().map(|text| host(text)).collect(),

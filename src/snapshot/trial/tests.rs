@@ -1,0 +1,175 @@
+//! Proxies that refuse every snapshot with a bad thing in it, and how the bad one is found.
+
+use super::*;
+
+/// A fleet that has what it accepted last, and a publisher that follows the trial.
+struct Scene {
+    trial: Trial<u32, &'static str>,
+    sequence: u64,
+    /// Forms that the proxies cannot stand.
+    bad: Vec<&'static str>,
+    accepted: Option<u64>,
+    /// What the proxies have in force.
+    in_force: BTreeMap<u32, &'static str>,
+    responses: usize,
+}
+
+impl Scene {
+    fn new(bad: &[&'static str]) -> Self {
+        Self {
+            trial: Trial::default(),
+            sequence: 0,
+            bad: bad.to_vec(),
+            accepted: None,
+            in_force: BTreeMap::new(),
+            responses: 0,
+        }
+    }
+
+    fn want(&mut self, key: u32, form: &'static str) {
+        self.trial.want(
+            &key,
+            Some(Arc::new(form)),
+            i64::from(key),
+            self.sequence + 1,
+        );
+    }
+
+    fn placed(&self) -> BTreeMap<u32, &'static str> {
+        let keys = self.trial.things.keys();
+        keys.filter_map(|key| Some((*key, **self.trial.placed(key)?)))
+            .collect()
+    }
+
+    /// Publishes, and lets the proxies answer, until nothing changes any more.
+    fn settle(&mut self) {
+        for _ in 0..200 {
+            let placed = self.placed();
+            self.sequence += 1;
+            self.responses += 1;
+            let next = self.sequence + 1;
+            let touched = if placed.values().any(|form| self.bad.contains(form)) {
+                let error = Arc::from("it is bad");
+                let (after, sequence) = (self.accepted, self.sequence);
+                self.trial
+                    .handle_nack(after, sequence, &error, next, |_| false)
+                    .touched
+            } else {
+                self.accepted = Some(self.sequence);
+                self.in_force = placed;
+                self.trial.handle_ack(self.sequence, next)
+            };
+            if touched.is_empty() && self.trial.search.is_none() {
+                return;
+            }
+        }
+        panic!("never settled");
+    }
+
+    fn refused(&self) -> Vec<u32> {
+        self.trial.refused().keys().copied().collect()
+    }
+}
+
+#[test]
+fn the_only_change_is_the_culprit_and_keeps_its_accepted_form() {
+    let mut scene = Scene::new(&["bad"]);
+    (1..=5).for_each(|key| scene.want(key, "good"));
+    scene.settle();
+    scene.want(3, "bad");
+    scene.settle();
+    assert_eq!(scene.refused(), [3]);
+    assert_eq!(scene.in_force, (1..=5).map(|key| (key, "good")).collect());
+    scene.want(3, "better");
+    scene.settle();
+    assert_eq!(scene.refused(), [0; 0]);
+    assert_eq!(scene.in_force[&3], "better");
+}
+
+#[test]
+fn culprits_among_many_changes_are_found_and_all_others_go_through() {
+    let mut scene = Scene::new(&["bad", "worse"]);
+    (1..=40).for_each(|key| scene.want(key, "good"));
+    scene.settle();
+    (1..=40).for_each(|key| scene.want(key, "new"));
+    scene.want(7, "bad");
+    scene.want(8, "worse");
+    scene.want(33, "bad");
+    scene.want(41, "bad");
+    scene.responses = 0;
+    scene.settle();
+    assert_eq!(scene.refused(), [7, 8, 33, 41]);
+    let others = (1..=40).filter(|key| ![7, 8, 33].contains(key));
+    assert!(others.clone().all(|key| scene.in_force[&key] == "new"));
+    assert_eq!(scene.in_force[&7], "good");
+    assert!(
+        !scene.in_force.contains_key(&41),
+        "it never had an accepted form"
+    );
+    assert!(scene.responses < 60, "took {} responses", scene.responses);
+}
+
+#[test]
+fn nothing_that_is_in_force_is_ever_taken_away_while_searching_among_known_forms() {
+    let mut scene = Scene::new(&["bad"]);
+    (1..=20).for_each(|key| scene.want(key, "good"));
+    scene.settle();
+    (10..=20).for_each(|key| scene.want(key, "bad"));
+    for _ in 0..100 {
+        scene.settle();
+        assert_eq!(scene.in_force.len(), 20);
+    }
+    assert_eq!(scene.refused(), (10..=20).collect::<Vec<_>>());
+}
+
+#[test]
+fn without_history_the_newest_are_suspected_first() {
+    let mut scene = Scene::new(&["bad"]);
+    (1..=1000).for_each(|key| scene.want(key, "good"));
+    scene.want(999, "bad");
+    scene.settle();
+    assert_eq!(scene.refused(), [999]);
+    assert_eq!(scene.in_force.len(), 999);
+    assert!(scene.responses < 10, "took {} responses", scene.responses);
+}
+
+#[test]
+fn a_proxy_that_refuses_what_others_accepted_rolls_nothing_back() {
+    let mut scene = Scene::new(&[]);
+    (1..=3).for_each(|key| scene.want(key, "good"));
+    scene.settle();
+    let error = Arc::from("I am too old for this");
+    let verdict = scene
+        .trial
+        .handle_nack(None, scene.sequence, &error, scene.sequence + 1, |_| false);
+    assert_eq!(verdict, Verdict::default());
+}
+
+#[test]
+fn words_that_name_the_culprit_need_no_search() {
+    let mut scene = Scene::new(&[]);
+    (1..=9).for_each(|key| scene.want(key, "new"));
+    let error = Arc::from("5 is bad");
+    let verdict = scene.trial.handle_nack(None, 1, &error, 2, |key| *key == 5);
+    assert_eq!(
+        verdict,
+        Verdict {
+            touched: vec![5],
+            refused: vec![5]
+        }
+    );
+}
+
+#[test]
+fn the_refusal_of_an_old_snapshot_says_nothing_new() {
+    let mut scene = Scene::new(&["bad"]);
+    scene.want(1, "good");
+    scene.settle();
+    scene.want(1, "bad");
+    scene.settle();
+    let error = Arc::from("late words");
+    let verdict = scene
+        .trial
+        .handle_nack(Some(1), 2, &error, scene.sequence + 1, |_| true);
+    assert_eq!(verdict, Verdict::default());
+}
