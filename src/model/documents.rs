@@ -13,7 +13,7 @@ mod uses;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::registry::ServiceKey;
+use crate::registry::{Discovery, ServiceKey};
 use crate::store::{Change, Document};
 
 use super::{Gateway, Id, Problem, Route};
@@ -43,14 +43,18 @@ pub struct Changes {
 }
 
 /// All documents. Pure: told of changes, asked for what follows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Documents {
+    /// The registries that documents may name.
+    registries: Vec<Discovery>,
     /// By the store's path, as everything here.
     entries: HashMap<Arc<str>, Entry>,
     references: References,
     uses: Uses,
-    /// Documents that were touched since the last time.
+    /// Documents whose good form came, changed or went since the last time.
     dirty: BTreeSet<Arc<str>>,
+    /// Documents of which something else is to be told, while their good form is the same.
+    reworded: BTreeSet<Arc<str>>,
     /// What was told to be in force.
     routes: HashMap<Arc<str>, Arc<Route>>,
     gateways: HashMap<Arc<str>, Arc<Gateway>>,
@@ -59,9 +63,21 @@ pub struct Documents {
 }
 
 impl Documents {
-    /// x
-    pub fn new(_: Vec<crate::registry::Discovery>) -> Self {
-        Self::default()
+    /// No documents yet. Those to come may name services of `registries`; of another one nobody would ever answer.
+    pub fn new(mut registries: Vec<Discovery>) -> Self {
+        registries.sort_unstable();
+        Self {
+            registries,
+            entries: HashMap::new(),
+            references: References::default(),
+            uses: Uses::default(),
+            dirty: BTreeSet::new(),
+            reworded: BTreeSet::new(),
+            routes: HashMap::new(),
+            gateways: HashMap::new(),
+            problems: BTreeMap::new(),
+            warnings: BTreeMap::new(),
+        }
     }
 
     /// Takes all there is; a document that is not in it is gone.
@@ -95,9 +111,10 @@ impl Documents {
         let Some(entry) = self.entries.get_mut(&path) else {
             return;
         };
-        if entry.earlier(document) {
-            self.adopt(&path, None);
-            self.dirty.insert(path);
+        if entry.earlier(document, &self.registries) {
+            self.adopt(path, None);
+        } else {
+            self.reworded.insert(path);
         }
     }
 
@@ -116,33 +133,32 @@ impl Documents {
             return;
         }
         let path = document.path.clone();
-        let before = match self.entries.get_mut(&path) {
-            None => {
-                self.entries.insert(path.clone(), Entry::new(document));
-                None
-            }
-            Some(held) if held.holds(&document) => return,
-            Some(held) => {
-                let before = held.form().cloned();
-                held.put(document);
-                before
-            }
+        let Some(held) = self.entries.get_mut(&path) else {
+            self.entries
+                .insert(path.clone(), Entry::new(document, &self.registries));
+            return self.adopt(path, None);
         };
-        self.adopt(&path, before);
-        self.dirty.insert(path);
+        if held.holds(&document) {
+            return;
+        }
+        let before = held.form().cloned();
+        if held.put(document, &self.registries) {
+            self.adopt(path, before);
+        } else {
+            self.reworded.insert(path);
+        }
     }
 
     fn delete(&mut self, path: &Arc<str>) {
         if let Some(entry) = self.entries.remove(path) {
-            self.adopt(path, entry.form().cloned());
-            self.dirty.insert(path.clone());
+            self.adopt(path.clone(), entry.form().cloned());
         }
     }
 
-    /// Keeps count of what a document refers to, after its good form was `before`.
-    fn adopt(&mut self, path: &Arc<str>, before: Option<Form>) {
+    /// A document has another good form than `before`: what it refers to is counted anew.
+    fn adopt(&mut self, path: Arc<str>, before: Option<Form>) {
         let before = before.as_ref();
-        let now = self.entries.get(path).and_then(Entry::form);
+        let now = self.entries.get(&path).and_then(Entry::form);
         if let Some(service) = now.and_then(Form::service) {
             self.uses.retain(service);
         }
@@ -151,7 +167,8 @@ impl Documents {
         }
         let references = |form: Option<&Form>| form.map(Form::references).unwrap_or_default();
         self.references
-            .replace(path, references(before), references(now));
+            .replace(&path, references(before), references(now));
+        self.dirty.insert(path);
     }
 }
 

@@ -18,12 +18,15 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::decode::{self, kind_of, quoted};
+use super::decode::{self, kind_of, quoted, shown};
 use super::problem::Remark;
 use super::route::Path;
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
 const ALL: &[Entry] = &[mocking::ENTRY, proxy_rewrite::ENTRY, redirect::ENTRY];
+
+/// The longest body that a plugin answers with by itself. A route table must allow it: Envoy's own bound is 4 KiB.
+pub const ANSWER_BYTES: u32 = 1024 * 1024;
 
 /// A plugin as documents configured it.
 trait Plugin: fmt::Debug + Send + Sync {
@@ -83,7 +86,7 @@ impl Plugins {
         };
         let mut configured = Vec::new();
         for (name, value) in fields {
-            let place = format!("plugins.{}", name.escape_debug());
+            let place = format!("plugins.{}", shown(name));
             let Some(at) = ALL.iter().position(|entry| entry.name == name) else {
                 return Err(unknown(name));
             };

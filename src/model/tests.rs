@@ -1,13 +1,22 @@
 //! What the writer of a document reads, as text, and that no document brings anything down.
 
+mod meanings;
 mod random;
 mod refusals;
+mod refusals_of_routes;
+mod refusals_of_upstreams;
 mod warnings;
 
 use std::sync::Arc;
 
 use super::documents::{Changes, Documents};
+use crate::registry::Discovery;
 use crate::store::{Change, Document, Format};
+
+/// No documents yet, of a process that has both registries.
+pub(super) fn no_documents() -> Documents {
+    Documents::new(vec![Discovery::Consul, Discovery::File])
+}
 
 /// A JSON document under `/chancery`.
 pub(super) fn json(path: &str, text: &str) -> Document {
@@ -41,7 +50,7 @@ pub(super) fn deleted(path: &str) -> Change {
 
 /// What follows from one document alone.
 pub(super) fn settled(document: Document) -> Changes {
-    let mut documents = Documents::default();
+    let mut documents = no_documents();
     documents.apply(Change::Put(document));
     documents.settle()
 }
@@ -52,4 +61,12 @@ pub(super) fn problem_of(document: Document) -> Option<String> {
         .problems
         .first()
         .map(|problem| problem.to_string())
+}
+
+/// Refuses every document of a table: its path, its text, and what is said of it.
+fn refused(table: &[(&str, &str, &str)]) {
+    for (path, text, said) in table {
+        let problem = problem_of(json(path, text)).unwrap_or_else(|| "nothing".into());
+        assert_eq!(problem, format!("/chancery/{path}: {said}"), "of {text}");
+    }
 }

@@ -8,11 +8,11 @@ use serde_json::{Map, Number, Value};
 
 use crate::store::Format;
 
-use super::decode::kind_of;
+use super::decode::{kind_of, shown};
 use super::problem::Remark;
 
-/// How deep lists and objects may nest: far beyond any form, far within the stack.
-const DEPTH: usize = 100;
+/// How deep YAML's lists and objects may nest: far beyond any form, far within a thread's stack. JSON has serde_json's bound.
+const DEPTH: usize = 32;
 
 /// Reads a text, which must hold one object.
 pub(super) fn read(format: Format, text: &[u8]) -> Result<Map<String, Value>, Remark> {
@@ -101,7 +101,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut object = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
             if object.contains_key(&name) {
-                let name = name.escape_debug();
+                let name = shown(&name);
                 return Err(de::Error::custom(format!("`{name}` is written twice")));
             }
             let Strict(value) = fields.next_value()?;

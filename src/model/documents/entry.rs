@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::registry::ServiceKey;
+use crate::registry::{Discovery, ServiceKey};
 use crate::store::Document;
 
 use super::super::key::{Key, Kind};
@@ -73,7 +73,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// A document that was not there before.
-    pub(super) fn new(document: Document) -> Self {
+    pub(super) fn new(document: Document, registries: &[Discovery]) -> Self {
         let mut entry = Self {
             document: document.clone(),
             form: None,
@@ -84,7 +84,7 @@ impl Entry {
             asked: 0,
             settled: false,
         };
-        entry.put(document);
+        entry.put(document, registries);
         entry
     }
 
@@ -94,10 +94,12 @@ impl Entry {
         self.document.source == document.source && text(&self.document) == text(document)
     }
 
-    /// Takes a new text. When it is bad, the last good form stays.
-    pub(super) fn put(&mut self, document: Document) {
+    /// Takes a new text. When it is bad, the last good form stays, and the answer is false.
+    pub(super) fn put(&mut self, document: Document, registries: &[Discovery]) -> bool {
         self.wanted = None;
-        match read(&document) {
+        let read = read(&document, registries);
+        let good = read.is_ok();
+        match read {
             Ok((form, warnings)) => {
                 self.form = Some(form);
                 self.warnings = warnings;
@@ -112,26 +114,28 @@ impl Entry {
             }
         }
         self.document = document;
+        good
     }
 
-    /// Takes an earlier text where there is no good form; a bad one is followed by the one before it. False when
-    /// nothing came of it.
-    pub(super) fn earlier(&mut self, document: Document) -> bool {
+    /// Takes an earlier text where there is no good form; true when it gave one. After a bad one the one before that is
+    /// wanted.
+    pub(super) fn earlier(&mut self, document: Document, registries: &[Discovery]) -> bool {
         if self.form.is_some() {
             return false;
         }
-        match read(&document) {
+        match read(&document, registries) {
             Ok((form, warnings)) => {
                 self.form = Some(form);
                 self.warnings = warnings;
                 true
             }
             // Only ever back, or two bad texts would ask for each other.
-            Err(_) if document.revision < self.asked => {
-                self.want(document);
-                true
+            Err(_) => {
+                if document.revision < self.asked {
+                    self.want(document);
+                }
+                false
             }
-            Err(_) => false,
         }
     }
 
@@ -166,7 +170,7 @@ impl Entry {
 }
 
 /// Reads and checks a document for itself: its form, and what Envoy does not do exactly.
-fn read(document: &Document) -> Result<(Form, Vec<Remark>), Remark> {
+fn read(document: &Document, registries: &[Discovery]) -> Result<(Form, Vec<Remark>), Remark> {
     let key: Key = document
         .path
         .parse()
@@ -182,5 +186,27 @@ fn read(document: &Document) -> Result<(Form, Vec<Remark>), Remark> {
         Kind::Service => Form::Service(Arc::new(service::read(&key, &value, &mut warnings)?)),
         Kind::Gateway => Form::Gateway(Arc::new(gateway::form::read(&key, &value)?)),
     };
-    Ok((form, warnings))
+    match form.service() {
+        Some(service) if !registries.contains(&service.discovery) => {
+            let remark = not_watched(service.discovery, registries);
+            Err(match form {
+                Form::Upstream(_) => remark,
+                _ => remark.under("upstream"),
+            })
+        }
+        _ => Ok((form, warnings)),
+    }
+}
+
+fn not_watched(found: Discovery, registries: &[Discovery]) -> Remark {
+    let found = found.as_str();
+    let allowed: Vec<_> = registries.iter().map(|one| one.as_str()).collect();
+    let message = match allowed.as_slice() {
+        [] => format!("found \"{found}\", allowed: `nodes` only, as no registry is configured"),
+        some => format!(
+            "found \"{found}\", which is not configured, allowed: {}",
+            some.join(", ")
+        ),
+    };
+    Remark::new("discovery_type", message)
 }

@@ -17,16 +17,20 @@ impl Documents {
             dirty.insert("gateways/default".into());
         }
         let mut changes = Changes::default();
-        for path in self.references.affected(dirty) {
+        let affected = self.references.affected(dirty);
+        for path in &affected {
             if let Ok(Key { kind, id }) = path.parse() {
                 match kind {
-                    Kind::Route => self.settle_route(&path, id, &mut changes),
-                    Kind::Gateway => self.settle_gateway(&path, id, &mut changes),
-                    Kind::Service => self.settle_service(&path),
+                    Kind::Route => self.settle_route(path, id, &mut changes),
+                    Kind::Gateway => self.settle_gateway(path, id, &mut changes),
+                    Kind::Service => self.settle_service(path),
                     Kind::Upstream => {}
                 }
             }
-            self.tell(&path, &mut changes);
+        }
+        let reworded = std::mem::take(&mut self.reworded);
+        for path in affected.union(&reworded) {
+            self.tell(path, &mut changes);
         }
         (changes.services_added, changes.services_removed) = self.uses.settle();
         changes

@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendA
 use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use serde::de::{Deserialize, Deserializer, Visitor};
 
-use super::super::decode::quoted;
+use super::super::decode::{quoted, shown};
 use super::super::problem::Remark;
 use super::variable::{self, Piece};
 
@@ -53,11 +53,15 @@ pub(super) type Headers = BTreeMap<String, Text>;
 /// Headers in Envoy's terms, by name in lower case.
 pub(super) type Checked = BTreeMap<String, String>;
 
-/// Checks names and values.
-pub(super) fn checked(headers: &Headers, warnings: &mut Vec<Remark>) -> Result<Checked, Remark> {
+/// Checks the headers that are written at `place`.
+pub(super) fn checked(
+    place: &str,
+    headers: &Headers,
+    warnings: &mut Vec<Remark>,
+) -> Result<Checked, Remark> {
     let mut checked = Checked::new();
     for (written, Text(text)) in headers {
-        let place = written.escape_debug().to_string();
+        let place = format!("{place}.{}", shown(written));
         let name = name(written).map_err(|said| Remark::new(&place, said))?;
         let value = value(text, &place, warnings)?;
         if checked.insert(name, value).is_some() {

@@ -12,16 +12,13 @@ use super::super::decode;
 use super::super::problem::Remark;
 use super::super::scalar::Count;
 use super::header::{self, Checked, Headers};
-use super::{Entry, Plugin, variable};
+use super::{ANSWER_BYTES, Entry, Plugin, variable};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "mocking",
     read,
     http_filters: Vec::new,
 };
-
-/// Envoy's bound of an answer of its own, unless a route table raises it.
-const BODY: usize = 4096;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
@@ -85,18 +82,14 @@ fn read(value: &Value, warnings: &mut Vec<Remark>) -> Result<Arc<dyn Plugin>, Re
     }
     let body = form.response_example;
     variable::none_in(&body).map_err(|said| Remark::new("response_example", said))?;
-    if body.len() > BODY {
-        let message = format!("found {} bytes, allowed: at most {BODY}", body.len());
+    if body.len() > ANSWER_BYTES as usize {
+        let message = format!(
+            "found {} bytes, allowed: at most {ANSWER_BYTES}",
+            body.len()
+        );
         return Err(Remark::new("response_example", message));
     }
-    let mut noted = Vec::new();
-    let mut headers = header::checked(&form.response_headers, &mut noted)
-        .map_err(|remark| remark.under("response_headers"))?;
-    warnings.extend(
-        noted
-            .into_iter()
-            .map(|remark| remark.under("response_headers")),
-    );
+    let mut headers = header::checked("response_headers", &form.response_headers, warnings)?;
     let content_type = match form.content_type {
         None => "application/json;charset=utf8".to_owned(),
         Some(text) => header::text(&text).map_err(|said| Remark::new("content_type", said))?,

@@ -4,6 +4,7 @@
 //! is therefore given a start: `^(.*?)(?:…)` matches once, from the same place. What the two kinds of expressions do
 //! not both have, or do not mean alike, is refused.
 
+mod size;
 mod syntax;
 
 use envoy_types::pb::envoy::r#type::matcher::v3::{RegexMatchAndSubstitute, RegexMatcher};
@@ -44,11 +45,19 @@ impl Rewrite {
         let template = substitution(template, groups, shift)
             .and_then(|template| starts_a_path(template, tied))
             .map_err(|said| Remark::new("regex_uri[1]", said))?;
+        let pattern = match tied {
+            true => written.clone(),
+            false => format!("^(.*?)(?:{written})"),
+        };
+        if size::of(&pattern) > size::BOUND {
+            let message = format!(
+                "found {}, which is too large for Envoy: allowed: fewer or shorter repetitions such as `{{1,30}}`",
+                quoted(written)
+            );
+            return Err(Remark::new("regex_uri[0]", message));
+        }
         Ok(Self {
-            pattern: match tied {
-                true => written.clone(),
-                false => format!("^(.*?)(?:{written})"),
-            },
+            pattern,
             substitution: match tied {
                 true => template,
                 false => format!("\\1{template}"),

@@ -85,11 +85,8 @@ fn read(value: &Value, warnings: &mut Vec<Remark>) -> Result<Arc<dyn Plugin>, Re
         return Err(Remark::new(name, "found true, allowed: false"));
     }
     let (headers, set_in) = headers(form.headers.as_ref())?;
-    let under = |place: &'static str| move |remark: Remark| remark.under(place);
-    let mut noted = Vec::new();
-    let add = header::checked(&headers.add, &mut noted).map_err(under("headers.add"))?;
-    let set = header::checked(&headers.set, &mut noted).map_err(under(set_in))?;
-    warnings.extend(noted.into_iter().map(under("headers")));
+    let add = header::checked("headers.add", &headers.add, warnings)?;
+    let set = header::checked(set_in, &headers.set, warnings)?;
     let remove = removed(&headers.remove)?;
     if let Some(host) = add
         .keys()

@@ -1,1 +1,135 @@
+//! What all plugins share.
 
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
+use serde_json::{Value, json};
+
+use super::super::problem::Remark;
+use super::Plugins;
+
+/// Reads a document's `plugins`.
+pub(super) fn read(plugins: Value) -> Result<Plugins, Remark> {
+    Plugins::read(Some(&plugins), &mut Vec::new())
+}
+
+/// Why a plugin's configuration is refused, the field as seen from within it.
+pub(super) fn refusal(name: &str, configuration: &str) -> String {
+    let configuration: Value = serde_json::from_str(configuration).unwrap();
+    let refused = read(json!({ name: configuration }));
+    let said = match refused {
+        Ok(_) => "nothing".to_owned(),
+        Err(Remark { field, message }) => format!("{field}: {message}"),
+    };
+    let place = format!("plugins.{name}");
+    said.trim_start_matches(&place)
+        .trim_start_matches(['.', ':', ' '])
+        .to_owned()
+}
+
+/// What plugins make of a route that goes to a cluster.
+pub(super) fn applied(plugins: Value) -> Route {
+    let mut route = Route {
+        action: Some(Action::Route(RouteAction::default())),
+        ..Route::default()
+    };
+    read(plugins).unwrap().apply(&mut route);
+    route
+}
+
+/// Headers as `name: value`, those that are set with `=` for the colon.
+pub(super) fn shown(
+    headers: &[envoy_types::pb::envoy::config::core::v3::HeaderValueOption],
+) -> Vec<String> {
+    headers
+        .iter()
+        .map(|option| {
+            let header = option.header.clone().unwrap_or_default();
+            let sign = if option.append_action == 0 { ':' } else { '=' };
+            format!("{}{sign} {}", header.key, header.value)
+        })
+        .collect()
+}
+
+/// The action of a route that goes to a cluster.
+pub(super) fn forwarded(route: Route) -> RouteAction {
+    match route.action {
+        Some(Action::Route(action)) => action,
+        other => panic!("not forwarded: {other:?}"),
+    }
+}
+
+#[test]
+fn plugins_are_refused_by_name_and_in_their_fields() {
+    let table = [
+        (json!([]), "plugins: found a list, allowed: an object"),
+        (
+            json!({"limit-count": {}}),
+            "plugins: this version does not have the plugin \"limit-count\"; it has mocking, proxy-rewrite, redirect",
+        ),
+        (
+            json!({"redirect": true}),
+            "plugins.redirect: found true, allowed: an object",
+        ),
+        (
+            json!({"redirect": {"uri": "/b", "_meta": {"priority": 1}}}),
+            "plugins.redirect._meta.priority: this version does not have `priority`",
+        ),
+        (
+            json!({"redirect": {"uri": "/b", "_meta": {"disable": 1}}}),
+            "plugins.redirect._meta.disable: found 1, allowed: true, false",
+        ),
+        (
+            json!({"redirect": {"uri": "/b", "_meta": {"disabled": true}}}),
+            "plugins.redirect._meta.disabled: unknown field `disabled`, did you mean `disable`? allowed: disable",
+        ),
+    ];
+    for (plugins, said) in table {
+        let Remark { field, message } = read(plugins.clone()).unwrap_err();
+        assert_eq!(format!("{field}: {message}"), said, "of {plugins}");
+    }
+}
+
+#[test]
+fn a_plugin_that_is_switched_off_does_nothing() {
+    let off = json!({"redirect": {"uri": "/b", "_meta": {"disable": true}}});
+    assert!(!read(off.clone()).unwrap().answers());
+    assert_eq!(forwarded(applied(off)), RouteAction::default());
+}
+
+#[test]
+fn where_a_plugin_answers_the_ones_after_it_never_run() {
+    let route = applied(json!({
+        "redirect": {"uri": "/elsewhere"},
+        "mocking": {"response_example": "here"},
+    }));
+    let Some(Action::DirectResponse(answer)) = route.action else {
+        panic!("not answered: {route:?}");
+    };
+    assert_eq!(answer.status, 200);
+    let location = shown(&route.response_headers_to_add);
+    assert!(
+        !location.iter().any(|header| header.contains("location")),
+        "{location:?}"
+    );
+}
+
+#[test]
+fn a_routes_plugin_wins_over_its_services_by_name() {
+    let service = read(json!({
+        "redirect": {"uri": "/of-the-service"},
+        "proxy-rewrite": {"host": "of-the-service"},
+    }))
+    .unwrap();
+    let route = read(json!({
+        "redirect": {"uri": "/of-the-route", "_meta": {"disable": true}},
+    }))
+    .unwrap();
+    let both = route.over(&service);
+    assert!(!both.answers(), "the route switched the redirect off");
+    let mut applied = Route {
+        action: Some(Action::Route(RouteAction::default())),
+        ..Route::default()
+    };
+    both.apply(&mut applied);
+    assert!(forwarded(applied).host_rewrite_specifier.is_some());
+}

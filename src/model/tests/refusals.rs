@@ -1,982 +1,248 @@
-use super::{json, problem_of};
+//! Texts, keys and fields that are refused. A table: the path, the text, and what is said after `/chancery/<path>: `.
+
+use super::{problem_of, refused, yaml};
+
 #[test]
-fn show() {
-    println!("GROUP texts");
-    println!(
-        "{}",
-        problem_of(json(r###"routes/echo"###, r###""###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"  
-"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"routes/echo"###, r###"[]"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"routes/echo"###, r###""a""###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"routes/echo"###, r###"{"uri":"/a""###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"routes/echo"###, r###"{"uri":"/a"} x"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","uri":"/b"}"###))
-            .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"a:1":1,"a:1":2}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"routes/echo"###, r###"init_dir"###)).unwrap_or("NONE".into())
-    );
-    println!("GROUP keys");
-    println!(
-        "{}",
-        problem_of(json(r###"consumers/jack"###, r###"{}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"ssls/1"###, r###"{}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"foo/1"###, r###"{}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"routes/a b"###, r###"{}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"routes"###, r###"{"uri":"/a"}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"routes/a/b"###, r###"{}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"id":"other"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"id":7}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"id":1.5}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!("GROUP fields");
-    println!(
-        "{}",
-        problem_of(json(r###"routes/echo"###, r###"{"urii":"/a"}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"nam":"x"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"vars":[]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"remote_addr":"1.2.3.4"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugin_config_id":"1"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"filter_func":"function"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"services/s"###, r###"{"script":"x"}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"services/s"###, r###"{"uri":"/a"}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"checks":{}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"upstreams/u"###, r###"{"nodes":{},"tls":{}}"###))
-            .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"service_name":"a","discovery_type":"consul","discovery_args":{}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"gateways/g"###,
-            r###"{"listeners":[],"http":{}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"name":1}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"labels":{"a":1}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"create_time":"now"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"status":2}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"status":"1"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"priority":1.5}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"priority":99999999999}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"enable_websocket":"yes"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"desc":null}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!("GROUP matching");
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"upstream":{"nodes":{"10.0.0.1:80":1}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","uris":["/b"],"upstream":{"nodes":{"10.0.0.1:80":1}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uris":[],"upstream":{"nodes":{"10.0.0.1:80":1}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uris":["/a","/b","/a"],"upstream":{"nodes":{"10.0.0.1:80":1}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":1,"upstream":{"nodes":{"10.0.0.1:80":1}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"a","upstream":{"nodes":{"10.0.0.1:80":1}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a*b","upstream":{"nodes":{"10.0.0.1:80":1}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/user/:id","upstream":{"nodes":{"10.0.0.1:80":1}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a?b=1","upstream":{"nodes":{"10.0.0.1:80":1}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a b","upstream":{"nodes":{"10.0.0.1:80":1}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/ä","upstream":{"nodes":{"10.0.0.1:80":1}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"","upstream":{"nodes":{"10.0.0.1:80":1}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"host":"a:80"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"host":"*"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"host":"*example.com"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"host":"a..b"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"host":"a/b"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"host":""}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"host":"a","hosts":["b"]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"hosts":["a","b","A"]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"methods":["get"]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"methods":["GET","GET"]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"methods":"GET"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"gateways":["a b"]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"gateways":["edge","edge"]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!("GROUP targets");
-    println!(
-        "{}",
-        problem_of(json(r###"routes/echo"###, r###"{"uri":"/a"}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"upstream_id":"u"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream_id":"u"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream_id":5}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","service_id":"s"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream_id":null}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"services/s"###, r###"{"upstream_id":"u"}"###))
-            .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"services/s"###,
-            r###"{"upstream_id":"u","upstream":{"nodes":{"10.0.0.1:80":1}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!("GROUP upstreams");
-    println!(
-        "{}",
-        problem_of(json(r###"upstreams/u"###, r###"{}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"service_name":"a","discovery_type":"consul"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"discovery_type":"consul"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"upstreams/u"###, r###"{"service_name":"a"}"###))
-            .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"service_name":"a","discovery_type":"dns"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"service_name":"../a","discovery_type":"file"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"service_name":"","discovery_type":"file"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"upstreams/u"###, r###"{"nodes":7}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":[{"host":"a","port":0,"weight":1}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":[{"host":"a","port":80}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":[{"host":"a","port":80,"weight":"1"}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"upstreams/u"###, r###"{"nodes":[{"hos":"a"}]}"###))
-            .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":[{"host":"a b","port":80,"weight":1}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":[{"host":"1.2.3","port":80,"weight":1}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":[{"host":"a","port":80,"weight":1},{"host":"A","weight":1}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"upstreams/u"###, r###"{"nodes":{"a:0":1}}"###))
-            .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"upstreams/u"###, r###"{"nodes":{"a:http":1}}"###))
-            .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"upstreams/u"###, r###"{"nodes":{"a:80":-1}}"###))
-            .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"upstreams/u"###, r###"{"nodes":{"a:80":1.5}}"###))
-            .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{"a:80":2000000}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"type":"ewma"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"upstreams/u"###, r###"{"nodes":{},"type":3}"###))
-            .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"type":"chash","key":"uri"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"type":"chash","hash_on":"header"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"type":"chash","hash_on":"cookie","key":"a b"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"type":"chash","hash_on":"consumer"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"scheme":"grpcs"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"pass_host":"rewrite"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"pass_host":"keep"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"pass_host":"rewrite","upstream_host":"a b"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"retries":-1}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"retry_timeout":-1}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"retry_timeout":"1"}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"timeout":{"connect":0,"send":1,"read":1}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"timeout":{"connect":1,"send":1e9,"read":1}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"timeout":{"connect":6}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"timeout":6}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"keepalive_pool":{"size":0}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"keepalive_pool":{"idle_timeout":0}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"upstreams/u"###,
-            r###"{"nodes":{},"keepalive_pool":{"requests":"many"}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":[{"host":"a","port":0,"weight":1}]}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":[]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!("GROUP gateways");
-    println!(
-        "{}",
-        problem_of(json(r###"gateways/g"###, r###"{}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(r###"gateways/g"###, r###"{"listeners":[]}"###)).unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"gateways/g"###,
-            r###"{"listeners":[{"name":"http"}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"gateways/g"###,
-            r###"{"listeners":[{"name":"http","port":70000}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"gateways/g"###,
-            r###"{"listeners":[{"name":"a b","port":80}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"gateways/g"###,
-            r###"{"listeners":[{"name":"http","port":80,"address":"localhost"}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"gateways/g"###,
-            r###"{"listeners":[{"name":"http","port":80,"protocol":"https"}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"gateways/g"###,
-            r###"{"listeners":[{"name":"http","port":80,"http3":true}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"gateways/g"###,
-            r###"{"listeners":[{"name":"http","port":80},{"name":"http","port":81}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!(
-        "{}",
-        problem_of(json(
-            r###"gateways/g"###,
-            r###"{"listeners":[{"name":"a","port":80},{"name":"b","port":80}]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!("GROUP plugins");
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":[]}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"limit-count":{}}}"###)).unwrap_or("NONE".into()));
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":true}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{"uri":"/b","_meta":{"priority":1}}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{"uri":"/b","_meta":{"disable":1}}}}"###)).unwrap_or("NONE".into()));
-    println!("GROUP proxy_rewrite");
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"url":"/b"}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"method":"POST"}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"scheme":"https"}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"use_real_request_uri_unsafe":true}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"uri":"b"}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"uri":"/b?c=1"}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"uri":"/b/$arg_x"}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"host":"a b"}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":"^/a"}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["^/a"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["^/a","/b","^/c","/d"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["^/(?=a)","/b"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["^/(a)\\1","/b"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["^/(a","/b"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["a++","/b"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["a{1001}","/b"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["(?x)a","/b"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["[a[b]]","/b"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["[a&&b]","/b"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["\\pL","/b"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["ä","/b"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["","/b"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["^/(a)","/$2"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["^/(a)","/$x"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["^/(a)","/${1"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["^/(a)","/$1?b=1"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["^/(a)","b"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"regex_uri":["/(1)(2)(3)(4)(5)(6)(7)(8)(9)","/$9"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"headers":[]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"headers":{"X-A":"$foo"}}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"headers":{"X-A":["a"]}}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"headers":{"X-A":""}}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"headers":{"set":{"X:A":"1"}}}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"headers":{"set":{"X-A":"1","x-a":"2"}}}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"headers":{"set":{"Authorization":"secret\u0001"}}}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"headers":{"set":{"Host":"a"}}}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"headers":{"remove":["a b"]}}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"headers":{"add":{"X-A":"1"},"replace":{}}}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"proxy-rewrite":{"headers":{"X-A":"\\$host"}}}}"###)).unwrap_or("NONE".into()));
-    println!("GROUP redirect");
-    println!(
-        "{}",
-        problem_of(json(
-            r###"routes/echo"###,
-            r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{}}}"###
-        ))
-        .unwrap_or("NONE".into())
-    );
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{"http_to_https":true,"uri":"/b"}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{"http_to_https":true,"append_query_string":true}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{"uri":"/b","ret_code":304}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{"uri":"/b","ret_code":"302"}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{"uri":""}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{"uri":"/a b"}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{"uri":"/b/$nothing"}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{"uri":"/b?c=1","append_query_string":true}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{"uri":"/b$uri","append_query_string":true}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{"regex_uri":["^/b/(.*)","/c/$1"]}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"redirect":{"regex_uri":["^/b/(.*)"]}}}"###)).unwrap_or("NONE".into()));
-    println!("GROUP mocking");
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"mocking":{"delay":3}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"mocking":{"response_schema":{}}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"mocking":{"response_status":100}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"mocking":{"response_example":"$remote_addr"}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"mocking":{"response_example":{}}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"mocking":{"content_type":""}}}"###)).unwrap_or("NONE".into()));
-    println!("{}", problem_of(json(r###"routes/echo"###, r###"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugins":{"mocking":{"response_headers":{"X A":"b"}}}}"###)).unwrap_or("NONE".into()));
+fn a_text_that_is_no_document() {
+    refused(&[
+        (
+            "routes/echo",
+            "",
+            "the document is empty, allowed: one object",
+        ),
+        (
+            "routes/echo",
+            "  \n",
+            "the document is empty, allowed: one object",
+        ),
+        ("routes/echo", "[]", "found a list, allowed: one object"),
+        ("routes/echo", r#""a""#, r#"found "a", allowed: one object"#),
+        (
+            "routes/echo",
+            r#"{"uri":"/a""#,
+            "cannot be read as JSON: EOF while parsing an object at line 1 column 11",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a"} x"#,
+            "cannot be read as JSON: trailing characters at line 1 column 14",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","uri":"/b"}"#,
+            "cannot be read as JSON: `uri` is written twice at line 1 column 17",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"a:1":1,"a:1":2}}}"#,
+            "cannot be read as JSON: `a:1` is written twice at line 1 column 46",
+        ),
+        (
+            "routes/echo",
+            "init_dir",
+            "cannot be read as JSON: expected value at line 1 column 1",
+        ),
+    ]);
+}
+
+#[test]
+fn a_key_that_names_no_document() {
+    refused(&[
+        (
+            "consumers/jack",
+            "{}",
+            "this version does not serve `consumers`; it serves routes, upstreams, services and gateways",
+        ),
+        (
+            "ssls/1",
+            "{}",
+            "this version does not serve `ssls`; it serves routes, upstreams, services and gateways",
+        ),
+        (
+            "foo/1",
+            "{}",
+            "unknown kind `foo`, allowed: routes, upstreams, services, gateways",
+        ),
+        (
+            "routes/a b",
+            "{}",
+            "found the id `a b`, allowed: 1 to 64 letters, digits, `-`, `_` and `.`",
+        ),
+        (
+            "routes",
+            r#"{"uri":"/a"}"#,
+            "found the id ``, allowed: 1 to 64 letters, digits, `-`, `_` and `.`",
+        ),
+        (
+            "routes/a/b",
+            "{}",
+            "found the id `a/b`, allowed: 1 to 64 letters, digits, `-`, `_` and `.`",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"id":"other"}"#,
+            r#"id: found "other", allowed: "echo" as in the key, or no `id`"#,
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"id":7}"#,
+            r#"id: found "7", allowed: "echo" as in the key, or no `id`"#,
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"id":1.5}"#,
+            "id: found 1.5, allowed: an id, which is a string or a number",
+        ),
+    ]);
+}
+
+#[test]
+fn a_field_that_is_not_served_or_of_the_wrong_type() {
+    refused(&[
+        (
+            "routes/echo",
+            r#"{"urii":"/a"}"#,
+            "urii: unknown field `urii`, did you mean `uri`? allowed: id, name, desc, labels, create_time, update_time, uri, uris, host, hosts, methods, priority, status, timeout, enable_websocket, plugins, upstream, upstream_id, service_id, gateways",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"nam":"x"}"#,
+            "nam: unknown field `nam`, did you mean `name`? allowed: id, name, desc, labels, create_time, update_time, uri, uris, host, hosts, methods, priority, status, timeout, enable_websocket, plugins, upstream, upstream_id, service_id, gateways",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"vars":[]}"#,
+            "vars: this version does not have `vars`",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"remote_addr":"1.2.3.4"}"#,
+            "remote_addr: this version does not have `remote_addr`",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugin_config_id":"1"}"#,
+            "plugin_config_id: this version does not have `plugin_config_id`",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"filter_func":"function"}"#,
+            "filter_func: `filter_func` is not served: Envoy does not run the Lua of a document",
+        ),
+        (
+            "services/s",
+            r#"{"script":"x"}"#,
+            "script: `script` is not served: Envoy does not run the Lua of a document",
+        ),
+        (
+            "services/s",
+            r#"{"uri":"/a"}"#,
+            "uri: unknown field `uri`, allowed: id, name, desc, labels, create_time, update_time, hosts, enable_websocket, plugins, upstream, upstream_id",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"checks":{}}"#,
+            "checks: this version does not have `checks`",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"tls":{}}"#,
+            "tls: this version does not have `tls`",
+        ),
+        (
+            "upstreams/u",
+            r#"{"service_name":"a","discovery_type":"consul","discovery_args":{}}"#,
+            "discovery_args: this version does not have `discovery_args`",
+        ),
+        (
+            "gateways/g",
+            r#"{"listeners":[],"http":{}}"#,
+            "http: this version does not have `http`",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"name":1}"#,
+            "name: found 1, allowed: a string",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"labels":{"a":1}}"#,
+            "labels.a: found 1, allowed: a string",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"create_time":"now"}"#,
+            r#"create_time: found "now", allowed: seconds since 1970"#,
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"status":2}"#,
+            "status: found 2, allowed: 0, 1",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"status":"1"}"#,
+            r#"status: found "1", allowed: 0, 1"#,
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"priority":1.5}"#,
+            "priority: found 1.5, allowed: -2147483648–2147483647",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"priority":99999999999}"#,
+            "priority: found 99999999999, allowed: -2147483648–2147483647",
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"enable_websocket":"yes"}"#,
+            r#"enable_websocket: found "yes", allowed: true, false"#,
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"desc":null}"#,
+            "desc: found null, allowed: a string",
+        ),
+    ]);
+}
+
+#[test]
+fn a_yaml_text_that_is_no_document() {
+    let table = [
+        ("", "the document is empty, allowed: one object"),
+        ("uri", "found \"uri\", allowed: one object"),
+        (
+            "uri: /a\nupstream: {nodes: [}",
+            "cannot be read as YAML: mismatched bracket '[' closed by '}' at line 2, column 19",
+        ),
+        (
+            "uri: /a\nuri: /b",
+            "cannot be read as YAML: duplicate mapping key: uri not allowed here at line 2, column 1",
+        ),
+        (
+            "uri: /a\n---\nuri: /b",
+            "cannot be read as YAML: only single YAML document expected but multiple found at line 3, column 1",
+        ),
+        (
+            "priority: .inf",
+            "cannot be read as YAML: value `.inf` is not a finite number at line 1, column 11",
+        ),
+        (
+            "uri: /a\nstatus: yes",
+            "status: found \"yes\", allowed: 0, 1",
+        ),
+        (
+            "uri: /a\nupstream:\n  nodes:\n    - host: 10.0.0.1\n      port: 0\n      weight: 1\n",
+            "upstream.nodes[0].port: found 0, allowed: 1–65535",
+        ),
+    ];
+    for (text, said) in table {
+        let problem = problem_of(yaml("routes/echo", text)).unwrap_or_else(|| "nothing".into());
+        assert_eq!(
+            problem,
+            format!("examples/routes/echo.yaml: {said}"),
+            "of {text}"
+        );
+    }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::super::decode::quoted;
+use super::super::decode::{quoted, shown};
 use super::super::problem::Remark;
 use super::super::scalar::{Port, Priority, Weight};
 use super::Node;
@@ -74,7 +74,7 @@ impl NodesForm {
             Self::Weights(nodes) => nodes
                 .iter()
                 .map(|(address, weight)| {
-                    let place = format!("nodes.{}", address.escape_debug());
+                    let place = format!("nodes.{}", shown(address));
                     let (host, own) = split(address).map_err(|said| Remark::new(&place, said))?;
                     let node = Node {
                         host: host.0,

@@ -16,6 +16,7 @@ use prost::{Message, Name};
 use super::tier::Candidate;
 use super::{Domain, VirtualHost};
 use crate::model::Host;
+use crate::model::plugin::ANSWER_BYTES;
 use crate::translate::proto::{extension, uint32};
 use crate::translate::wire::{put, put_header, size};
 
@@ -38,9 +39,6 @@ const VALUE: u32 = 2;
 const ACTION: u32 = 2;
 /// `RouteList.routes`
 const ROUTES: u32 = 1;
-
-/// What a plugin may answer by itself. Envoy's default is 4 KiB.
-const DIRECT_RESPONSE_BYTES: u32 = 1024 * 1024;
 
 /// A leaf as it stands in the tree: the entry of the map, with its key.
 pub(super) fn leaf(key: &str, candidates: &[&Candidate]) -> Bytes {
@@ -92,7 +90,7 @@ pub(super) fn route_configuration<'a>(
     }
     .encode_to_vec();
     let tail = RouteConfiguration {
-        max_direct_response_body_size_bytes: Some(uint32(DIRECT_RESPONSE_BYTES)),
+        max_direct_response_body_size_bytes: Some(uint32(ANSWER_BYTES)),
         ignore_port_in_host_matching: true,
         ..RouteConfiguration::default()
     };

@@ -1,1 +1,38 @@
+use super::Piece::{Text, Variable};
+use super::{none_in, operator, pieces};
 
+#[test]
+fn a_text_is_taken_apart_at_its_variables() {
+    let table = [
+        ("", vec![]),
+        ("/a", vec![Text("/a")]),
+        ("$uri", vec![Variable("uri")]),
+        ("/a$uri/b", vec![Text("/a"), Variable("uri"), Text("/b")]),
+        ("${uri}b", vec![Variable("uri"), Text("b")]),
+        ("$a$b", vec![Variable("a"), Variable("b")]),
+        ("5$ $", vec![Text("5$ $")]),
+        ("${uri", vec![Text("${uri")]),
+        ("${}", vec![Text("${}")]),
+        ("$$uri", vec![Text("$"), Variable("uri")]),
+        ("ä$uri", vec![Text("ä"), Variable("uri")]),
+    ];
+    for (text, expected) in table {
+        assert_eq!(pieces(text), Ok(expected), "of {text}");
+    }
+}
+
+#[test]
+fn headers_are_named_with_dashes() {
+    assert_eq!(operator("http_x_user_id"), Ok("%REQ(x-user-id)%".into()));
+    assert_eq!(operator("http_host"), Ok("%REQ(:AUTHORITY)%".into()));
+    assert!(operator("http_").is_err());
+}
+
+#[test]
+fn a_variable_is_refused_where_envoy_takes_none() {
+    assert_eq!(none_in("costs 5$"), Ok(()));
+    assert_eq!(
+        none_in("/$arg_x"),
+        Err("found the variable `$arg_x`, allowed: no variables here".into())
+    );
+}
