@@ -129,7 +129,7 @@ impl Documents {
     }
 
     fn put(&mut self, document: Document) {
-        if is_marker(&document) {
+        if is_bookkeeping(&document) {
             return;
         }
         let path = document.path.clone();
@@ -172,13 +172,13 @@ impl Documents {
     }
 }
 
-/// The keys that APISIX writes to mark its folders: `routes/` with `init_dir` or `{}` in it.
-fn is_marker(document: &Document) -> bool {
-    let (_, id) = document
-        .path
-        .split_once('/')
-        .unwrap_or((&document.path, ""));
-    id.is_empty() && matches!(document.value.trim_ascii(), b"init_dir" | b"{}")
+/// What APISIX writes for itself: `routes/` with `init_dir` or `{}` in it for a folder, and `data_plane/…` about its nodes.
+fn is_bookkeeping(document: &Document) -> bool {
+    match document.path.split_once('/') {
+        Some(("data_plane", _)) => true,
+        None | Some((_, "")) => matches!(document.value.trim_ascii(), b"init_dir" | b"{}"),
+        Some(_) => false,
+    }
 }
 
 #[cfg(test)]

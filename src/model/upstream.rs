@@ -101,7 +101,7 @@ pub struct Upstream {
     pub scheme: Scheme,
     /// Which Host they see.
     pub pass_host: PassHost,
-    /// Further attempts after the first, where the document says so; else see `retries()`.
+    /// Further attempts after the first, where the document says so; else one less than there are nodes, at most 3.
     pub retries: Option<u32>,
     /// A bound on all attempts together.
     pub retry_timeout: Option<Duration>,

@@ -287,13 +287,13 @@ fn what_is_not_listed_is_gone() {
 }
 
 #[test]
-fn markers_of_folders_are_no_documents() {
-    let marker = |text| json("ssls/", text);
+fn what_apisix_writes_for_itself_is_no_document() {
     let mut documents = no_documents();
     documents.list(vec![
-        marker("init_dir"),
-        marker("{}"),
+        json("ssls/", "init_dir"),
+        json("routes/", "{}"),
         json("routes", "init_dir"),
+        json("data_plane/server_info/1", r#"{"version":"3.9.0"}"#),
     ]);
     assert_eq!(told(&documents.settle()), "+gateways/default");
 }
