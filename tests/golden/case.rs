@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chancery::model::{Cluster, Documents, Gateway, Id, Members, Route};
-use chancery::registry::{Instance, consul::health};
+use chancery::registry::{Discovery, Instance, consul::health};
 use chancery::store::{Document, Format};
 use chancery::translate;
 use serde_json::{Map, Value};
@@ -39,7 +39,7 @@ impl Case {
 
     /// Everything that the case's documents become, by type.
     pub fn resources(&self) -> Value {
-        let mut documents = Documents::default();
+        let mut documents = Documents::new(vec![Discovery::Consul, Discovery::File]);
         documents.list(self.documents());
         let changes = documents.settle();
         assert!(
