@@ -3,6 +3,8 @@
 //! that all routes share adds "the connection was reset, or the answer is overdue" to requests that may be repeated. It
 //! does so in a header that Envoy reads and takes off. A status is an answer and never repeated.
 
+use std::time::Duration;
+
 use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
     HeaderMutation as Mutation, header_mutation::Action,
 };
@@ -41,13 +43,20 @@ const MOST_RETRIES: u32 = 3;
 /// Methods whose requests may be repeated even if they had an effect.
 const IDEMPOTENT: &str = "GET|HEAD|OPTIONS|PUT|DELETE|TRACE";
 
-/// How many further attempts an upstream gets: what it says, else one less than its nodes, but not many.
-pub(super) fn retries(upstream: &Upstream) -> u32 {
-    match (upstream.retries, &upstream.members) {
+/// How many further attempts a request gets: what the upstream says, else one less than its nodes, but not many; and no
+/// more than fit into its `retry_timeout` when each takes as long as it may, for Envoy has no bound on all of them.
+pub(super) fn retries(upstream: &Upstream, connect: Duration, read: Duration) -> u32 {
+    let retries = match (upstream.retries, &upstream.members) {
         (Some(retries), _) => retries,
         (None, Members::Nodes(nodes)) => (nodes.len().saturating_sub(1) as u32).min(MOST_RETRIES),
         (None, Members::Service(_)) => MOST_RETRIES,
-    }
+    };
+    let Some(bound) = upstream.retry_timeout else {
+        return retries;
+    };
+    let attempt = connect.saturating_add(read).as_millis().max(1);
+    let attempts = u32::try_from(bound.as_millis() / attempt).unwrap_or(u32::MAX);
+    retries.min(attempts.saturating_sub(1))
 }
 
 /// What a route does about failures: see the head of this file.
@@ -141,3 +150,6 @@ fn skip_unless_idempotent() -> Matcher {
         ..Matcher::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,12 @@ fn what_envoy_does_not_do_exactly_is_said() {
                 "/chancery/upstreams/u: upstream_host: has no effect: `pass_host` is not `rewrite`",
             ],
         ),
+        (
+            r#"{"nodes":{},"retry_timeout":1.5}"#,
+            vec![
+                "/chancery/upstreams/u: retry_timeout: bounds how many attempts there are, by the longest that each may take: Envoy has no bound on all of them",
+            ],
+        ),
         (r#"{"nodes":{},"keepalive_pool":{"requests":1000}}"#, vec![]),
     ];
     for (text, said) in table {

@@ -155,7 +155,7 @@ fn check(form: &Form, warnings: &mut Vec<Remark>) -> Result<Upstream, Remark> {
         scheme: scheme(form, warnings),
         pass_host: pass_host(form, warnings)?,
         retries: form.retries.map(|retries| retries.0),
-        retry_timeout: form.retry_timeout.as_ref().and_then(|bound| bound.0),
+        retry_timeout: retry_timeout(form, warnings),
         timeout: form.timeout.map(TimeoutForm::checked).unwrap_or_default(),
         keepalive_pool: form
             .keepalive_pool
@@ -303,6 +303,13 @@ fn pass_host(form: &Form, warnings: &mut Vec<Remark>) -> Result<PassHost, Remark
             "is missing: `pass_host` is `rewrite`",
         )),
     }
+}
+
+fn retry_timeout(form: &Form, warnings: &mut Vec<Remark>) -> Option<Duration> {
+    let bound = form.retry_timeout.as_ref().and_then(|bound| bound.0)?;
+    let message = "bounds how many attempts there are, by the longest that each may take: Envoy has no bound on all of them";
+    warnings.push(Remark::new("retry_timeout", message));
+    Some(bound)
 }
 
 fn keepalive_pool(form: &KeepalivePoolForm, warnings: &mut Vec<Remark>) -> KeepalivePool {

@@ -72,7 +72,7 @@ fn method(methods: &BTreeSet<String>) -> Option<HeaderMatcher> {
 
 fn forward(route: &model::Route, cluster: &Cluster) -> RouteAction {
     let upstream = &cluster.upstream;
-    let retries = retry::retries(upstream);
+    let retries = retry::retries(upstream, cluster.connect_timeout, route.timeout.read);
     let websocket = UpgradeConfig {
         upgrade_type: "websocket".to_owned(),
         enabled: Some(boolean(true)),
