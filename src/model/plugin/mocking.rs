@@ -123,6 +123,8 @@ impl Plugin for Mocking {
             body: Some(body).filter(|_| !self.body.is_empty()),
             ..DirectResponseAction::default()
         }));
+        // Envoy gives an answer of 201 or 3xx the address of the request as its `location`.
+        route.response_headers_to_remove.push("location".to_owned());
         let headers = self.headers.iter();
         route
             .response_headers_to_add

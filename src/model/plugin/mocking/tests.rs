@@ -20,6 +20,7 @@ fn the_answer_is_as_written() {
         answer.body.and_then(|body| body.specifier),
         Some(Specifier::InlineString("{\"a\":1}".into()))
     );
+    assert_eq!(route.response_headers_to_remove, ["location"]);
     let this = format!("x-mock-by= Chancery/{}", env!("CARGO_PKG_VERSION"));
     assert_eq!(
         shown(&route.response_headers_to_add),
