@@ -1,0 +1,22 @@
+//! Scenes with the real Envoy, etcd and Consul, each a story of what a user does and what then must be so. A server that
+//! is not there is a failure that says how to get it; no scene is skipped.
+
+// Scenes and their support are tests from end to end.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/support.rs"]
+mod support;
+
+mod apisix;
+mod bad_input;
+mod documents;
+mod files;
+mod gateways;
+mod instances;
+mod make_before_break;
+mod operation;
+mod outages;
+mod plugins;
+mod retries;
+mod stage;
+mod streams;

@@ -1,0 +1,131 @@
+//! Chancery as a process: bad settings, a port in use, a source that is not there yet, the end.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::chancery::Chancery;
+use crate::support::consul::{Consul, Memory};
+use crate::support::envoy::{Envoy, Protocol};
+use crate::support::etcd::Etcd;
+use crate::support::instance::Instance;
+use crate::support::own_address;
+use crate::support::stage::{Stage, gateway, route_to};
+
+/// It ended with 2, and what it said has all of `words`.
+fn assert_refused(output: &Output, words: &[&str]) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for word in words {
+        assert!(said.contains(word), "no {word:?} in: {said}");
+    }
+}
+
+#[test]
+fn a_bad_flag_is_refused() {
+    let output = Chancery::run(&["serve", "--ectd", "http://127.0.0.1:2379"]);
+    assert_refused(&output, &["--ectd", "--etcd"]);
+    let output = Chancery::run(&["serve", "--xds", "somewhere"]);
+    assert_refused(&output, &["--xds", "somewhere"]);
+}
+
+#[test]
+fn a_bad_settings_file_is_refused_with_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("chancery.yaml");
+    fs::write(&settings, "# settings\nxds: 127.0.0.1:18000\nectd: []\n").unwrap();
+    let settings = settings.display().to_string();
+    let output = Chancery::run(&["serve", "--config", &settings]);
+    assert_refused(&output, &["chancery.yaml", "line 3", "ectd"]);
+    let output = Chancery::run(&["serve", "--config", "/nowhere/chancery.yaml"]);
+    assert_refused(&output, &["/nowhere/chancery.yaml"]);
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_and_taken_once_it_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = own_address();
+    let taken = TcpListener::bind((address, 18000)).unwrap();
+    let documents = folder.path().join("documents");
+    fs::create_dir(&documents).unwrap();
+    let mut chancery = Chancery::serve_files(address, &documents, folder.path());
+    let line = chancery.logs(0, "cannot listen").await;
+    assert_eq!(line.field("address"), format!("{address}:18000"));
+    assert!(line.field("error").contains("in use"), "{line:?}");
+    drop(taken);
+    chancery.ready().await;
+    let listener = SocketAddr::from((address, 9080));
+    fs::create_dir(documents.join("gateways")).unwrap();
+    let default = gateway(listener).to_string();
+    fs::write(documents.join("gateways/default.json"), default).unwrap();
+    let xds = chancery.xds();
+    let envoy = Envoy::start("default", Protocol::Delta, xds, listener, folder.path()).await;
+    envoy.answers_with("/", 404).await;
+}
+
+#[tokio::test]
+async fn an_etcd_that_comes_late_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = own_address();
+    let listener = SocketAddr::from((address, 9080));
+    let consul = Consul::start(address, folder.path(), Memory::Forgets).await;
+    let etcd = format!("http://{address}:2379");
+    let mut chancery = Chancery::serve(address, &etcd, &consul.url(), folder.path());
+    let line = chancery.logs(0, "source does not answer yet").await;
+    assert_eq!(line.field("source"), "etcd");
+    assert!(line.field("error").contains(&etcd), "{line:?}");
+    assert_eq!(chancery.admin("healthz").await.unwrap().status, 200);
+    assert_eq!(chancery.admin("readyz").await.unwrap().status, 503);
+    let xds = chancery.xds();
+    let envoy = Envoy::start("default", Protocol::Delta, xds, listener, folder.path()).await;
+
+    let blue = Instance::echo("blue", address).await;
+    let etcd = Etcd::start(address, folder.path()).await;
+    etcd.put("gateways/default", &gateway(listener)).await;
+    etcd.put("routes/hello", &route_to("/hello", &[&blue]))
+        .await;
+    chancery.ready().await;
+    envoy.answers_by("/hello", "blue").await;
+}
+
+#[tokio::test]
+async fn it_ends_on_sigterm_while_envoy_keeps_serving() {
+    let mut stage = Stage::set().await;
+    let blue = stage.instance("blue").await;
+    let route = route_to("/hello", &[&blue]);
+    stage.etcd.put("routes/hello", &route).await;
+    stage.envoy.answers_by("/hello", "blue").await;
+
+    let status = stage.chancery.process.stop(Duration::from_secs(5)).await;
+    assert_eq!(status.code(), Some(0));
+    for _ in 0..20 {
+        assert_eq!(stage.envoy.get("/hello").await.instance().unwrap(), "blue");
+    }
+}
+
+#[tokio::test]
+async fn two_replicas_publish_the_same_versions() {
+    let stage = Stage::set().await;
+    let [blue, green] = [stage.instance("blue").await, stage.instance("green").await];
+    let mut route = route_to("/hello", &[&blue, &green]);
+    // Maps, whose order differs from process to process unless someone sees to it.
+    route["plugins"] = json!({ "proxy-rewrite": { "headers": {
+        "set": { "x-a": "1", "x-b": "2", "x-c": "3", "x-d": "4", "x-e": "5" },
+    } } });
+    for number in 0..20 {
+        route["uri"] = json!(format!("/hello/{number}"));
+        let key = format!("routes/hello-{number}");
+        stage.etcd.put(&key, &route).await;
+    }
+    stage.envoy.answers_with("/hello/19", 200).await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (etcd, consul) = (stage.etcd.url(), stage.consul.url());
+    let mut replica = Chancery::serve(own_address(), &etcd, &consul, folder.path());
+    replica.ready().await;
+    let version = |chancery: &Chancery| chancery.published().last().unwrap().field("version");
+    assert_eq!(version(&replica), version(&stage.chancery));
+}

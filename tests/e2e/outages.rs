@@ -1,0 +1,191 @@
+//! A source, or Chancery itself, goes away under load and comes back: no request fails meanwhile, and what changes
+//! afterwards is in force within seconds.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use crate::support::consul::Memory;
+use crate::support::envoy::Protocol;
+use crate::support::instance::Instance;
+use crate::support::load::Load;
+use crate::support::stage::{Stage, gateway, route_to, route_to_service};
+use crate::support::{RECOVERY, within};
+
+/// How long what goes away stays away.
+const AWAY: Duration = Duration::from_secs(1);
+
+const PER_SECOND: u32 = 300;
+
+/// A stage on which `blue` answers `/hello` from a document and `/echo` from Consul.
+async fn stage_at_work(protocol: Protocol) -> (Stage, Instance) {
+    let stage = Stage::set_with(protocol, Memory::Keeps).await;
+    let blue = stage.instance("blue").await;
+    stage.consul.register("echo", "blue", blue.address).await;
+    let route = route_to_service("/echo", "echo");
+    stage.etcd.put("routes/echo", &route).await;
+    let route = route_to("/hello", &[&blue]);
+    stage.etcd.put("routes/hello", &route).await;
+    stage.envoy.answers_by("/hello", "blue").await;
+    stage.envoy.answers_by("/echo", "blue").await;
+    (stage, blue)
+}
+
+/// A route that is written now is in force in time.
+async fn a_new_route_arrives(stage: &Stage, instance: &Instance) {
+    let route = route_to("/new", &[instance]);
+    stage.etcd.put("routes/new", &route).await;
+    the_new_route_is_there(stage).await;
+}
+
+async fn the_new_route_is_there(stage: &Stage) {
+    within(RECOVERY, async || {
+        let answer = stage.envoy.try_get("/new").await?;
+        ensure!(answer.status == 200, "{answer:?}");
+        Ok(())
+    })
+    .await;
+}
+
+/// An instance that registers now gets traffic in time.
+async fn a_new_instance_arrives(stage: &Stage) -> Instance {
+    let green = stage.instance("green").await;
+    stage.consul.register("echo", "green", green.address).await;
+    within(RECOVERY, async || {
+        let answered = stage.envoy.try_get("/echo").await?.instance()?;
+        ensure!(answered == "green", "{answered} answered");
+        Ok(())
+    })
+    .await;
+    green
+}
+
+#[tokio::test]
+async fn etcd_stops_and_starts() {
+    let (mut stage, blue) = stage_at_work(Protocol::Delta).await;
+    let load = Load::on(&stage.envoy.url("/hello"), PER_SECOND);
+    stage.etcd.stop().await;
+    tokio::time::sleep(AWAY).await;
+    // Consul goes on meanwhile, and so do its instances.
+    let _green = a_new_instance_arrives(&stage).await;
+    stage.etcd.start_again().await;
+    a_new_route_arrives(&stage, &blue).await;
+    load.stop().await.assert_flawless();
+    assert_told_once(&stage, "etcd");
+}
+
+/// The log tells once that `source` was lost and once that it is back, however often it was tried.
+fn assert_told_once(stage: &Stage, source: &str) {
+    for message in ["source is lost", "source answers again"] {
+        let mut lines = stage.chancery.log_of(message);
+        lines.retain(|line| line.field("source") == source);
+        assert_eq!(lines.len(), 1, "{message}: {lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn etcd_hangs_and_goes_on() {
+    let (stage, blue) = stage_at_work(Protocol::Delta).await;
+    let load = Load::on(&stage.envoy.url("/hello"), PER_SECOND);
+    stage.etcd.process.pause();
+    tokio::time::sleep(5 * AWAY).await;
+    stage.etcd.process.resume();
+    a_new_route_arrives(&stage, &blue).await;
+    load.stop().await.assert_flawless();
+}
+
+#[tokio::test]
+async fn etcd_is_restored_from_a_copy() {
+    let (mut stage, blue) = stage_at_work(Protocol::Delta).await;
+    let load = Load::on(&stage.envoy.url("/hello"), PER_SECOND);
+    // Chancery finds another cluster in etcd's place, with fewer revisions and without one of the routes.
+    stage.chancery.process.pause();
+    stage.etcd.start_empty().await;
+    let default = gateway(stage.envoy.listener());
+    stage.etcd.put("gateways/default", &default).await;
+    let hello = route_to("/hello", &[&blue]);
+    stage.etcd.put("routes/hello", &hello).await;
+    stage.chancery.process.resume();
+    a_new_route_arrives(&stage, &blue).await;
+    stage.envoy.answers_with("/echo", 404).await;
+    load.stop().await.assert_flawless();
+}
+
+#[tokio::test]
+async fn consul_stops_and_starts() {
+    let (mut stage, blue) = stage_at_work(Protocol::Delta).await;
+    let load = Load::on(&stage.envoy.url("/echo"), PER_SECOND);
+    stage.consul.stop().await;
+    tokio::time::sleep(AWAY).await;
+    // etcd goes on meanwhile, and so do its routes.
+    a_new_route_arrives(&stage, &blue).await;
+    stage.consul.start_again().await;
+    let _green = a_new_instance_arrives(&stage).await;
+    load.stop().await.assert_flawless();
+    assert_told_once(&stage, "consul");
+}
+
+#[tokio::test]
+async fn consul_is_killed_and_starts() {
+    let (mut stage, _blue) = stage_at_work(Protocol::Delta).await;
+    let load = Load::on(&stage.envoy.url("/echo"), PER_SECOND);
+    stage.consul.process.kill();
+    tokio::time::sleep(AWAY).await;
+    stage.consul.start_again().await;
+    let _green = a_new_instance_arrives(&stage).await;
+    load.stop().await.assert_flawless();
+}
+
+#[tokio::test]
+async fn consul_forgets_its_index() {
+    let mut stage = Stage::set_with(Protocol::Delta, Memory::Forgets).await;
+    let blue = stage.instance("blue").await;
+    // A few writes more, so that the index falls when it starts again.
+    for id in ["one", "two", "three"] {
+        stage.consul.register("echo", id, blue.address).await;
+    }
+    let route = route_to_service("/echo", "echo");
+    stage.etcd.put("routes/echo", &route).await;
+    stage.envoy.answers_by("/echo", "blue").await;
+    stage.consul.process.kill();
+    stage.envoy.answers_by("/echo", "blue").await;
+    stage.consul.start_again().await;
+    let _green = a_new_instance_arrives(&stage).await;
+}
+
+#[tokio::test]
+async fn chancery_is_killed_and_starts_over_delta() {
+    chancery_is_killed_and_starts(Protocol::Delta).await;
+}
+
+#[tokio::test]
+async fn chancery_is_killed_and_starts_over_sotw() {
+    chancery_is_killed_and_starts(Protocol::Sotw).await;
+}
+
+async fn chancery_is_killed_and_starts(protocol: Protocol) {
+    let (mut stage, blue) = stage_at_work(protocol).await;
+    let load = Load::on(&stage.envoy.url("/echo"), PER_SECOND);
+    stage.chancery.process.kill();
+    let modified = modified(&stage).await;
+    let route = route_to("/new", &[&blue]);
+    stage.etcd.put("routes/new", &route).await;
+    tokio::time::sleep(AWAY).await;
+    stage.chancery.process.start_again();
+    stage.chancery.ready().await;
+    the_new_route_is_there(&stage).await;
+    load.stop().await.assert_flawless();
+    assert_eq!(
+        self::modified(&stage).await,
+        modified,
+        "the same, sent anew"
+    );
+}
+
+/// How many listeners and clusters Envoy replaced by other ones.
+async fn modified(stage: &Stage) -> [u64; 2] {
+    [
+        stage.envoy.stat("listener_manager.listener_modified").await,
+        stage.envoy.stat("cluster_manager.cluster_modified").await,
+    ]
+}

@@ -1,0 +1,205 @@
+//! The real Envoy, on the bootstrap files that operators copy: only addresses and the node are replaced.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use super::http::{self, Answer};
+use super::process::Process;
+use super::tools::tool;
+use super::{eventually, own_address};
+
+/// Which form of xDS an Envoy speaks; each has its bootstrap file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Delta,
+    Sotw,
+}
+
+/// An Envoy.
+pub struct Envoy {
+    pub process: Process,
+    admin: SocketAddr,
+    listener: SocketAddr,
+    client: Client,
+}
+
+impl Envoy {
+    /// Starts one that belongs to `gateway`, asks the Chancery at `xds`, and will get its traffic at `listener`. It need not
+    /// have a configuration yet: scenes wait for answers.
+    pub async fn start(
+        gateway: &str,
+        protocol: Protocol,
+        xds: SocketAddr,
+        listener: SocketAddr,
+        folder: &Path,
+    ) -> Self {
+        let admin = SocketAddr::from((own_address(), 9901));
+        let name = format!("envoy-{gateway}");
+        let bootstrap = folder.join(format!("{name}.json"));
+        let contents = bootstrap_for(&name, gateway, protocol, xds, admin);
+        fs::write(&bootstrap, contents.to_string()).unwrap();
+        let bootstrap = bootstrap.display().to_string();
+        let arguments = ["-c", &bootstrap, "--concurrency", "1"];
+        let arguments = arguments.into_iter().chain(["--disable-hot-restart"]);
+        let mut envoy = Self {
+            process: Process::start(&name, &tool("envoy"), arguments, folder),
+            admin,
+            listener,
+            client: http::client(),
+        };
+        eventually(async || {
+            envoy.process.alive()?;
+            envoy.admin("server_info").await
+        })
+        .await;
+        envoy
+    }
+
+    /// The URL of a path at its listener.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.listener)
+    }
+
+    /// Where its listener is.
+    pub fn listener(&self) -> SocketAddr {
+        self.listener
+    }
+
+    /// Sends a request through it.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> anyhow::Result<Answer> {
+        http::send(&self.client, method, &self.url(path), headers).await
+    }
+
+    /// Sends a GET through it.
+    pub async fn try_get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(Method::GET, path, &[]).await
+    }
+
+    /// Sends a GET through it; any answer will do.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.try_get(path).await.unwrap()
+    }
+
+    /// Waits until `path` is answered with 200 by `instance`.
+    pub async fn answers_by(&self, path: &str, instance: &str) {
+        eventually(async || {
+            let answered = self.try_get(path).await?.instance()?;
+            ensure!(answered == instance, "{path} is answered by {answered}");
+            Ok(())
+        })
+        .await;
+    }
+
+    /// Waits until `path` is answered with `status`.
+    pub async fn answers_with(&self, path: &str, status: u16) -> Answer {
+        eventually(async || {
+            let answer = self.try_get(path).await?;
+            ensure!(answer.status == status, "{path}: {answer:?}");
+            Ok(answer)
+        })
+        .await
+    }
+
+    /// Waits until exactly these instances answer `path`, each of them within a few requests.
+    pub async fn answers_by_all(&self, path: &str, instances: &[&str]) {
+        eventually(async || {
+            let mut answered = Vec::new();
+            for _ in 0..instances.len() * 4 {
+                answered.push(self.try_get(path).await?.instance()?);
+            }
+            answered.sort();
+            answered.dedup();
+            ensure!(answered == instances, "{path} is answered by {answered:?}");
+            Ok(())
+        })
+        .await;
+    }
+
+    /// One of Envoy's own statistics; 0 while Envoy does not have it.
+    pub async fn stat(&self, name: &str) -> u64 {
+        let stats = self.admin(&format!("stats?filter=^{name}$")).await.unwrap();
+        let value = stats.lines().find_map(|line| line.strip_prefix(name));
+        value.map_or(0, |value| {
+            value.trim_start_matches(':').trim().parse().unwrap()
+        })
+    }
+
+    /// How often Envoy took a change of its listeners, its clusters, its route tables: all but endpoints.
+    pub async fn configured(&self) -> Configured {
+        let stats = self.admin("stats?filter=update_success").await.unwrap();
+        let of = |part: &str| -> u64 {
+            let values = stats.lines().filter(|line| line.contains(part));
+            values
+                .filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok())
+                .sum()
+        };
+        Configured {
+            listeners: of("listener_manager.lds."),
+            clusters: of("cluster_manager.cds."),
+            routes: of(".rds."),
+        }
+    }
+
+    async fn admin(&self, path: &str) -> anyhow::Result<String> {
+        let url = format!("http://{}/{path}", self.admin);
+        let answer = http::send(&self.client, Method::GET, &url, &[]).await?;
+        ensure!(answer.status == 200, "{url}: {answer:?}");
+        Ok(answer.body)
+    }
+}
+
+/// How many updates Envoy accepted of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Configured {
+    pub listeners: u64,
+    pub clusters: u64,
+    pub routes: u64,
+}
+
+fn bootstrap_for(
+    node: &str,
+    gateway: &str,
+    protocol: Protocol,
+    xds: SocketAddr,
+    admin: SocketAddr,
+) -> Value {
+    let file = match protocol {
+        Protocol::Delta => "envoy/bootstrap.yaml",
+        Protocol::Sotw => "envoy/bootstrap-sotw.yaml",
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = fs::read_to_string(&path)
+        .with_context(|| format!("{} must be there", path.display()))
+        .unwrap();
+    let mut bootstrap: Value = serde_saphyr::from_str(&text).unwrap();
+    let mut replace = |pointer: &str, value: Value| {
+        let place = bootstrap.pointer_mut(pointer);
+        *place.unwrap_or_else(|| panic!("{file} has no {pointer}")) = value;
+    };
+    replace("/node/id", json!(node));
+    replace("/node/cluster", json!(gateway));
+    replace("/admin/address/socket_address", socket_address(admin));
+    replace(
+        "/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address",
+        socket_address(xds),
+    );
+    bootstrap
+}
+
+fn socket_address(address: SocketAddr) -> Value {
+    let (ip, port): (Ipv4Addr, u16) = match address {
+        SocketAddr::V4(address) => (*address.ip(), address.port()),
+        SocketAddr::V6(_) => unreachable!("scenes live on 127.0.0.0/8"),
+    };
+    json!({ "address": ip, "port_value": port })
+}

@@ -1,0 +1,63 @@
+//! Requests and answers, as a client of a gateway sees them.
+
+use std::sync::Once;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use reqwest::{Client, Method};
+use serde_json::Value;
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    /// What the instance saw of the request; see [`super::instance`].
+    pub fn seen(&self) -> anyhow::Result<Value> {
+        ensure!(self.status == 200, "status {}: {}", self.status, self.body);
+        serde_json::from_str(&self.body).context("the answer is not an instance's")
+    }
+
+    /// The name of the instance that answered with 200.
+    pub fn instance(&self) -> anyhow::Result<String> {
+        let seen = self.seen()?;
+        Ok(seen["instance"].as_str().context("no name")?.to_owned())
+    }
+}
+
+/// A client with connections of its own, kept alive.
+pub fn client() -> Client {
+    static TLS: Once = Once::new();
+    TLS.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(10))
+        .build()
+        .unwrap()
+}
+
+/// Sends a request and reads the whole answer.
+pub async fn send(
+    client: &Client,
+    method: Method,
+    url: &str,
+    headers: &[(&str, &str)],
+) -> anyhow::Result<Answer> {
+    let mut request = client.request(method, url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = request.send().await?;
+    Ok(Answer {
+        status: response.status().as_u16(),
+        headers: response.headers().clone(),
+        body: response.text().await?,
+    })
+}
