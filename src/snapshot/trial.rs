@@ -111,6 +111,15 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         self.things.insert(key.clone(), thing);
     }
 
+    /// A thing may be tried again though it is wanted in the same form. Tells whether it was held.
+    pub fn release(&mut self, key: &K, next: u64) -> bool {
+        let was_refused = self.refused.remove(key).is_some();
+        if was_refused {
+            self.hold(std::slice::from_ref(key), false, next);
+        }
+        was_refused
+    }
+
     /// The form that is wanted.
     pub fn wanted(&self, key: &K) -> Option<&Arc<F>> {
         self.things.get(key).map(|thing| &thing.wanted)

@@ -17,6 +17,7 @@ mod make_before_break;
 mod operation;
 mod outages;
 mod plugins;
+mod refusals;
 mod retries;
 mod stage;
 mod streams;

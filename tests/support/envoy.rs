@@ -38,6 +38,18 @@ impl Envoy {
         listener: SocketAddr,
         folder: &Path,
     ) -> Self {
+        Self::start_with(gateway, protocol, xds, listener, folder, &[]).await
+    }
+
+    /// Starts one that is told more on its command line.
+    pub async fn start_with(
+        gateway: &str,
+        protocol: Protocol,
+        xds: SocketAddr,
+        listener: SocketAddr,
+        folder: &Path,
+        more: &[&str],
+    ) -> Self {
         let admin = SocketAddr::from((own_address(), 9901));
         let name = format!("envoy-{gateway}");
         let bootstrap = folder.join(format!("{name}.json"));
@@ -46,6 +58,7 @@ impl Envoy {
         let bootstrap = bootstrap.display().to_string();
         let arguments = ["-c", &bootstrap, "--concurrency", "1"];
         let arguments = arguments.into_iter().chain(["--disable-hot-restart"]);
+        let arguments = arguments.chain(more.iter().copied());
         let mut envoy = Self {
             process: Process::start(&name, &tool("envoy"), arguments, folder),
             admin,

@@ -1,0 +1,145 @@
+//! What has to be translated anew: clusters, load assignments, listeners.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::model::{Cluster, Members};
+use crate::translate;
+
+use super::super::{Change, Resource, ResourceType};
+use super::{Builder, Instances, Used};
+
+impl Builder {
+    pub(super) fn next_cluster(&mut self, name: Arc<str>, changes: &mut Vec<Change>) {
+        let before = self
+            .current
+            .set(ResourceType::Cluster)
+            .find(&name)
+            .and_then(|resource| resource.children.first().cloned());
+        if self.clusters.get(&name).is_some_and(|used| used.by == 0) {
+            self.clusters.remove(&name);
+        }
+        let cluster = self.clusters.get(&name).map(|used| used.what.clone());
+        let after = cluster.as_deref().and_then(load_assignment_of);
+        if before != after {
+            self.release_assignment(before);
+            self.retain_assignment(after.clone(), cluster.as_deref());
+        } else if let (Some(assignment), Some(cluster)) = (&after, &cluster)
+            && let Some(used) = self.assignments.get_mut(assignment)
+            && used.what != cluster.upstream.members
+        {
+            used.what = cluster.upstream.members.clone();
+            self.dirty.assignments.insert(assignment.clone());
+        }
+        let resource = cluster.map(|cluster| {
+            let value = translate::canonical(&translate::cluster(&cluster));
+            let children = after.into_iter().collect();
+            Arc::new(Resource::new(
+                ResourceType::Cluster,
+                &name,
+                &value,
+                children,
+            ))
+        });
+        changes.push(Change {
+            resource_type: ResourceType::Cluster,
+            name,
+            resource,
+        });
+    }
+
+    fn retain_assignment(&mut self, name: Option<Arc<str>>, cluster: Option<&Cluster>) {
+        if let (Some(name), Some(cluster)) = (name, cluster) {
+            let what = cluster.upstream.members.clone();
+            let used = self
+                .assignments
+                .entry(name.clone())
+                .or_insert(Used { by: 0, what });
+            used.by += 1;
+            self.dirty.assignments.insert(name);
+        }
+    }
+
+    fn release_assignment(&mut self, name: Option<Arc<str>>) {
+        if let Some(name) = name
+            && let Some(used) = self.assignments.get_mut(&name)
+        {
+            used.by -= 1;
+            self.dirty.assignments.insert(name);
+        }
+    }
+
+    pub(super) fn next_assignment(
+        &mut self,
+        name: Arc<str>,
+        instances: &Instances,
+        changes: &mut Vec<Change>,
+    ) {
+        if self.assignments.get(&name).is_some_and(|used| used.by == 0) {
+            self.assignments.remove(&name);
+        }
+        let message = match self.assignments.get(&name).map(|used| &used.what) {
+            Some(Members::Nodes(nodes)) => Some(translate::static_load_assignment(&name, nodes)),
+            Some(Members::Service(service)) => match instances.get(service) {
+                Some(instances) => Some(translate::load_assignment(&name, instances)),
+                // Unknown is not empty: what was sent stays.
+                None => return,
+            },
+            None => None,
+        };
+        changes.push(Change {
+            resource_type: ResourceType::LoadAssignment,
+            resource: message.map(|message| {
+                let value = translate::canonical(&message);
+                let children = Box::default();
+                Arc::new(Resource::new(
+                    ResourceType::LoadAssignment,
+                    &name,
+                    &value,
+                    children,
+                ))
+            }),
+            name,
+        });
+    }
+
+    pub(super) fn next_listeners(&self, changes: &mut Vec<Change>) {
+        let listeners = self
+            .gateway
+            .as_deref()
+            .map(translate::listeners)
+            .unwrap_or_default();
+        let names: HashSet<&Arc<str>> = listeners.iter().map(|(name, _)| name).collect();
+        for (name, _) in self.current.set(ResourceType::Listener).iter() {
+            if !names.contains(name) {
+                changes.push(Change {
+                    resource_type: ResourceType::Listener,
+                    name: name.clone(),
+                    resource: None,
+                });
+            }
+        }
+        for (name, listener) in &listeners {
+            let value = translate::canonical(listener);
+            let children = Box::new([self.current.gateway.clone()]);
+            changes.push(Change {
+                resource_type: ResourceType::Listener,
+                name: name.clone(),
+                resource: Some(Arc::new(Resource::new(
+                    ResourceType::Listener,
+                    name,
+                    &value,
+                    children,
+                ))),
+            });
+        }
+    }
+}
+
+/// The load assignment that a cluster asks for; none when Envoy resolves its nodes' names itself.
+fn load_assignment_of(cluster: &Cluster) -> Option<Arc<str>> {
+    match &cluster.upstream.members {
+        Members::Nodes(nodes) if translate::resolved_by_envoy(nodes) => None,
+        _ => Some(cluster.load_assignment()),
+    }
+}

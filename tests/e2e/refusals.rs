@@ -1,0 +1,153 @@
+//! What Envoy refuses ends in a good state: it is found, rolled back or withdrawn, named; the rest goes through. Shown with
+//! Envoys that are told to be stricter than Chancery expects.
+
+use std::net::SocketAddr;
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+
+use crate::support::envoy::{Envoy, Protocol};
+use crate::support::eventually;
+use crate::support::instance::Instance;
+use crate::support::stage::{Stage, gateway, weights};
+
+const REFUSED: &str = "chancery_documents_refused";
+/// Regular expressions of more than 30 instructions are refused, and so are ring hashes.
+const STRICT: &[&str] = &[
+    "--config-yaml",
+    "layered_runtime: { layers: [{ name: strict, static_layer: { re2: { max_program_size: { error_level: 30 } } } }] }",
+    "--disable-extensions",
+    "envoy.load_balancing_policies/envoy.load_balancing_policies.ring_hash",
+];
+
+/// The stage, and the listener of a second gateway, `strict`, that has no Envoy yet.
+async fn stage() -> (Stage, SocketAddr) {
+    let stage = Stage::set().await;
+    let listener = SocketAddr::from((stage.address, 9081));
+    stage.etcd.put("gateways/strict", &gateway(listener)).await;
+    (stage, listener)
+}
+
+async fn strict(stage: &Stage, protocol: Protocol, listener: SocketAddr) -> Envoy {
+    let (xds, folder) = (stage.chancery.xds(), stage.folder());
+    Envoy::start_with("strict", protocol, xds, listener, folder, STRICT).await
+}
+
+/// A route of the strict gateway.
+fn route(uri: &str, node: &Instance) -> Value {
+    json!({ "uri": uri, "gateways": ["strict"], "upstream": { "nodes": weights(&[node]) } })
+}
+
+/// The same with a regular expression that is too much for the strict Envoy.
+fn refused_route(uri: &str, node: &Instance) -> Value {
+    let mut route = route(uri, node);
+    route["plugins"] =
+        json!({ "proxy-rewrite": { "regex_uri": ["^/[a-z]{20}/([0-9]{20})$", "/$1"] } });
+    route
+}
+
+/// The same with a ring hash.
+fn refused_cluster(uri: &str, node: &Instance) -> Value {
+    let mut route = route(uri, node);
+    route["upstream"]["type"] = json!("chash");
+    route["upstream"]["key"] = json!("remote_addr");
+    route
+}
+
+async fn refused(stage: &Stage, documents: f64) {
+    eventually(async || {
+        let now = stage.chancery.metric(REFUSED).await?;
+        ensure!(now == documents, "{now} documents are refused");
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_bad_edit_is_rolled_back(protocol: Protocol, bad: fn(&str, &Instance) -> Value) {
+    let (stage, listener) = stage().await;
+    let blue = stage.instance("blue").await;
+    let green = stage.instance("green").await;
+    for (key, uri) in [("routes/hello", "/hello"), ("routes/other", "/other")] {
+        stage.etcd.put(key, &route(uri, &blue)).await;
+    }
+    let mut envoy = strict(&stage, protocol, listener).await;
+    envoy.answers_by("/hello", "blue").await;
+
+    stage.etcd.put("routes/hello", &bad("/hello", &green)).await;
+    let line = stage.chancery.logs(0, "document refused by a proxy").await;
+    assert_eq!(line.field("document"), "routes/hello");
+    refused(&stage, 1.0).await;
+    envoy.answers_by("/hello", "blue").await;
+
+    // The rest keeps flowing, what never was good is withdrawn, and a fresh Envoy starts on the good state.
+    stage.etcd.put("routes/new", &bad("/new", &green)).await;
+    refused(&stage, 2.0).await;
+    stage
+        .etcd
+        .put("routes/other", &route("/other", &green))
+        .await;
+    envoy.answers_by("/other", "green").await;
+    envoy.answers_with("/new", 404).await;
+    envoy.process.kill();
+    envoy.process.start_again();
+    envoy.answers_by("/hello", "blue").await;
+    envoy.answers_by("/other", "green").await;
+
+    // Correcting the documents clears it.
+    stage
+        .etcd
+        .put("routes/hello", &route("/hello", &green))
+        .await;
+    stage.etcd.put("routes/new", &route("/new", &green)).await;
+    envoy.answers_by("/hello", "green").await;
+    envoy.answers_by("/new", "green").await;
+    refused(&stage, 0.0).await;
+}
+
+#[tokio::test]
+async fn a_route_that_envoy_refuses_is_rolled_back_over_delta() {
+    a_bad_edit_is_rolled_back(Protocol::Delta, refused_route).await;
+}
+
+#[tokio::test]
+async fn a_route_that_envoy_refuses_is_rolled_back_over_sotw() {
+    a_bad_edit_is_rolled_back(Protocol::Sotw, refused_route).await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_envoy_refuses_is_rolled_back_over_delta() {
+    a_bad_edit_is_rolled_back(Protocol::Delta, refused_cluster).await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_envoy_refuses_is_rolled_back_over_sotw() {
+    a_bad_edit_is_rolled_back(Protocol::Sotw, refused_cluster).await;
+}
+
+#[tokio::test]
+async fn a_first_configuration_that_envoy_refuses_leaves_out_what_is_bad() {
+    let (stage, listener) = stage().await;
+    let blue = stage.instance("blue").await;
+    for number in 0..20 {
+        let uri = format!("/good/{number}");
+        stage
+            .etcd
+            .put(&format!("routes/good-{number}"), &route(&uri, &blue))
+            .await;
+    }
+    stage
+        .etcd
+        .put("routes/bad", &refused_route("/bad", &blue))
+        .await;
+    stage
+        .etcd
+        .put("routes/worse", &refused_cluster("/worse", &blue))
+        .await;
+    let envoy = strict(&stage, Protocol::Delta, listener).await;
+    for number in 0..20 {
+        envoy.answers_by(&format!("/good/{number}"), "blue").await;
+    }
+    refused(&stage, 2.0).await;
+    envoy.answers_with("/bad", 404).await;
+    envoy.answers_with("/worse", 404).await;
+}
