@@ -57,6 +57,9 @@ struct SourceState {
     answered_seconds_ago: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// The age of the saved state that is served in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serving_saved_seconds_ago: Option<f64>,
 }
 
 /// Ready as soon as something is served: a source that is lost later takes nothing away.
@@ -81,6 +84,7 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
                     name: report.name,
                     answered_seconds_ago: report.age.map(|age| age.as_secs_f64()),
                     error: report.error,
+                    serving_saved_seconds_ago: report.saved.map(|age| age.as_secs_f64()),
                 }
             })
             .collect(),
@@ -144,6 +148,10 @@ impl Admin {
             };
             let age = report.age.map_or(-1.0, |age| age.as_secs_f64());
             metrics.source_age.get_or_create(&label).set(age);
+            let saved = i64::from(report.saved.is_some());
+            metrics.serving_saved_state.get_or_create(&label).set(saved);
+            let age = report.saved.unwrap_or_default().as_secs_f64();
+            metrics.state_age.get_or_create(&label).set(age);
             let up = report.age.is_some() && report.error.is_none();
             metrics.source_up.get_or_create(&label).set(i64::from(up));
         }

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::registry::consul;
+use crate::state::{Origin, Place};
 use crate::store::etcd;
 use crate::telemetry::LogFormat;
 
@@ -71,6 +72,9 @@ settings! {
     /// A folder to read documents (DIR/<kind>/<id>.yaml) and instances (DIR/instances/<service>.yaml) from, instead of etcd
     #[arg(long, env = "CHANCERY_FILES", value_name = "DIR")]
     files: PathBuf,
+    /// A folder to keep the last good state in: a start while etcd or Consul is away serves it
+    #[arg(long, env = "CHANCERY_STATE", value_name = "DIR")]
+    state: PathBuf,
     /// Where proxies fetch their configuration [default: 127.0.0.1:18000]
     #[arg(long, env = "CHANCERY_XDS", value_name = "ADDRESS:PORT")]
     xds: SocketAddr,
@@ -104,6 +108,8 @@ pub struct Config {
     pub store: Store,
     /// Where instances live, if not in files.
     pub consul: Option<consul::Settings>,
+    /// The folder of the last good state, if one is to be kept.
+    pub state: Option<PathBuf>,
     /// Where proxies connect.
     pub xds: SocketAddr,
     /// Where health, readiness and metrics are.
@@ -152,6 +158,7 @@ impl Settings {
         }
         Ok(Config {
             consul: self.consul_settings()?,
+            state: self.state.clone(),
             store: self.store()?,
             xds,
             admin,
@@ -207,6 +214,32 @@ impl Settings {
             wait: consul::WAIT,
         }))
     }
+}
+
+impl Config {
+    /// Where inputs come from, as a saved state remembers it.
+    pub fn origin(&self) -> Origin {
+        let store = match &self.store {
+            Store::Etcd(settings) => Place::Etcd {
+                endpoints: settings.endpoints.iter().map(|url| public(url)).collect(),
+                prefix: settings.prefix.trim_end_matches('/').to_owned(),
+            },
+            Store::Files(folder) => {
+                let absolute = std::path::absolute(folder);
+                let folder = absolute.as_ref().unwrap_or(folder);
+                Place::Files(folder.display().to_string())
+            }
+        };
+        let consul = self.consul.as_ref().map(|consul| public(&consul.address));
+        Origin { store, consul }
+    }
+}
+
+/// A URL without the user and the password that may be in it.
+fn public(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{host}")
 }
 
 fn pair(of: &str, cert: &Option<PathBuf>, key: &Option<PathBuf>) -> Result<(), Error> {

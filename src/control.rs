@@ -6,6 +6,8 @@
 mod pace;
 mod readiness;
 mod report;
+mod restored;
+mod saved;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -16,14 +18,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::model::{Changes, Documents, Id};
-use crate::registry::{Answer, Discovery};
+use crate::registry::{Answer, Discovery, ServiceKey};
 use crate::snapshot::builder::{Builder, Instances};
+use crate::state::{Saved, Wish};
 use crate::store::{self, Earlier};
-use crate::telemetry::Metrics;
 use crate::xds::gateways::{Gateways, Said};
+use crate::telemetry::{Metrics, Source};
 
 use pace::Pace;
 use readiness::Readiness;
+use restored::Restored;
 
 /// The names of services that one registry is to watch.
 pub type Wanted = Arc<BTreeSet<Arc<str>>>;
@@ -41,6 +45,14 @@ pub struct Inputs {
     pub wanted: HashMap<Discovery, watch::Sender<Wanted>>,
     /// What proxies say of snapshots.
     pub said: mpsc::Receiver<Said>,
+    /// How the store fares.
+    pub store: Source,
+    /// How the registries fare.
+    pub registries: HashMap<Discovery, Source>,
+    /// What an earlier process saved.
+    pub saved: Option<Saved>,
+    /// Asks for what is to be saved.
+    pub wishes: mpsc::Receiver<Wish>,
 }
 
 /// What came in.
@@ -67,6 +79,9 @@ struct Control {
     /// Documents that proxies refuse, and why.
     refused: BTreeMap<String, Arc<str>>,
     readiness: Readiness,
+    restored: Restored,
+    /// Whether what was told differs from what was saved last.
+    unsaved: bool,
     pace: Pace,
 }
 
@@ -78,6 +93,9 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let mut control = Control::new(&inputs, gateways, metrics);
+    if let Some(saved) = inputs.saved.take() {
+        control.restore(saved);
+    }
     loop {
         let due = control.due();
         let input = tokio::select! {
@@ -88,7 +106,11 @@ pub async fn run(
             Some(answer) = inputs.answers.recv() => Some(Input::Registry(answer)),
             Some(said) = inputs.said.recv() => Some(Input::Proxy(said)),
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => None,
-            () = shutdown.cancelled() => return,
+            Some(wish) = inputs.wishes.recv(), if control.unsaved && control.is_worth_saving() => {
+                control.grant(wish);
+                None
+            }
+            () = shutdown.cancelled() => break,
         };
         if let Some(input) = input {
             control.handle(input);
@@ -105,10 +127,17 @@ pub async fn run(
         }
         control.publish_if_due();
     }
+    // Once more at the end, so that the next start knows how fresh it is.
+    if control.is_worth_saving()
+        && let Some(wish) = inputs.wishes.recv().await
+    {
+        control.grant(wish);
+    }
 }
 
 impl Control {
     fn new(inputs: &Inputs, gateways: Arc<Gateways>, metrics: Arc<Metrics>) -> Self {
+        let (store, registries) = (inputs.store.clone(), inputs.registries.clone());
         Self {
             gateways,
             metrics,
@@ -122,6 +151,8 @@ impl Control {
             touched: HashSet::new(),
             refused: BTreeMap::new(),
             readiness: Readiness::default(),
+            restored: Restored::new(store, registries, inputs.saved.as_ref()),
+            unsaved: false,
             pace: Pace::default(),
         }
     }
@@ -143,6 +174,7 @@ impl Control {
     }
 
     fn handle_store(&mut self, event: store::Event) {
+        self.unsaved |= !matches!(event, store::Event::Progress { .. });
         match event {
             store::Event::Listed {
                 revision,
@@ -152,6 +184,7 @@ impl Control {
                 info!(revision, documents = documents.len(), "documents listed");
                 self.documents.list(documents);
                 self.readiness.handle_listed();
+                self.restored.handle_listed(revision);
             }
             store::Event::Changed { revision, changes } => {
                 self.revision = revision;
@@ -171,10 +204,12 @@ impl Control {
 
     fn handle_answer(&mut self, answer: Answer) {
         self.readiness.handle_answer(&answer.service);
+        self.restored.handle_known(&answer.service);
         let before = self.instances.get(&answer.service);
         if before.is_some_and(|before| *before == answer.instances) {
             return;
         }
+        self.unsaved = true;
         tracing::debug!(service = %answer.service, instances = answer.instances.len(), "service answered");
         self.instances
             .insert(answer.service.clone(), answer.instances);
@@ -250,13 +285,14 @@ impl Control {
     fn settle_services(&mut self, changes: &Changes) {
         for service in &changes.services_removed {
             self.instances.remove(service);
+            self.restored.handle_known(service);
             self.readiness.handle_unwanted(service);
         }
         for service in &changes.services_added {
             self.readiness.handle_wanted(service.clone());
         }
         for (discovery, wanted) in &self.wanted {
-            let of = |service: &&crate::registry::ServiceKey| service.discovery == *discovery;
+            let of = |service: &&ServiceKey| service.discovery == *discovery;
             let added: Vec<_> = changes.services_added.iter().filter(of).collect();
             let removed: Vec<_> = changes.services_removed.iter().filter(of).collect();
             if added.is_empty() && removed.is_empty() {
@@ -277,6 +313,7 @@ impl Control {
         if !self.readiness.check(now) {
             return;
         }
+        self.restored.handle_published();
         if !self.touched.is_empty() {
             if !self.pace.admits(now) {
                 return;

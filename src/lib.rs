@@ -8,13 +8,14 @@
 //! | [`store`] | where documents live: etcd, files | read a document |
 //! | [`registry`] | where instances live: Consul, files | know a route |
 //! | [`control`] | the loop: one task, sole owner of all inputs | do I/O |
+//! | [`state`] | the last good inputs on disk, for a start without the sources | decide when they are served |
 //! | [`model`] | documents parsed into types, references followed; plugins | async, clock, I/O |
 //! | [`translate`] | the model to Envoy's messages | know versions or streams |
 //! | [`snapshot`] | versioned resources that share their encoded bytes | know a route or a stream |
 //! | [`xds`] | the protocol: sans-IO streams, and the gRPC shell around them | know a route |
 //! | [`admin`] | health, readiness, metrics | change anything |
 //!
-//! Imports point one way: `cli → control → store, registry, xds → snapshot → translate → model`.
+//! Imports point one way: `cli → control → state, store, registry, xds → snapshot → translate → model`.
 
 pub mod admin;
 pub mod cli;
@@ -24,6 +25,7 @@ mod folder;
 pub mod model;
 pub mod registry;
 pub mod snapshot;
+pub mod state;
 pub mod store;
 pub mod telemetry;
 pub mod tls;

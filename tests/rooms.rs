@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-/// Which rooms each room may import, itself aside: `cli → control, admin → store, registry, xds → snapshot → translate →
-/// model`, with what all may use at the end.
+/// Which rooms each room may import, itself aside: `cli → control, admin → state → store, registry, xds → snapshot →
+/// translate → model`, with what all may use at the end.
 const DOORS: &[(&str, &[&str])] = &[
     ("lib", INNER),
     ("main", &["cli"]),
     ("cli", INNER),
-    ("config", &["store", "registry", "telemetry"]),
+    ("config", &["state", "store", "registry", "telemetry"]),
     ("control", SHELL),
     ("admin", SHELL),
     ("store", &["folder", "telemetry", "tls"]),
@@ -24,6 +24,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("translate", &["model", "registry"]),
     // The plain values of store and registry only, see `WORKERS`.
     ("model", &["store", "registry"]),
+    ("state", &["store", "registry", "telemetry"]),
     ("telemetry", &[]),
     ("tls", &[]),
     ("folder", &["telemetry"]),
@@ -31,11 +32,11 @@ const DOORS: &[(&str, &[&str])] = &[
 
 #[rustfmt::skip]
 const SHELL: &[&str] =
-    &["store", "registry", "xds", "snapshot", "translate", "model", "telemetry"];
+    &["state", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry"];
 
 #[rustfmt::skip]
 const INNER: &[&str] =
-    &["cli", "config", "control", "admin", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry", "tls"];
+    &["cli", "config", "control", "admin", "state", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry", "tls"];
 
 /// What does I/O behind a door of values: named by its own room, and by those who configure and start it.
 const WORKERS: &[&str] = &[
@@ -43,6 +44,8 @@ const WORKERS: &[&str] = &[
     "store::file",
     "registry::consul",
     "registry::file",
+    "state::keep",
+    "state::load",
 ];
 
 /// Libraries, and the places that name them.

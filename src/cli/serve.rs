@@ -19,6 +19,7 @@ use crate::admin::{self, Admin};
 use crate::config::{Config, Settings, Store};
 use crate::control::{self, Inputs};
 use crate::registry::{self, Discovery};
+use crate::state::{self, Saved, Wish};
 use crate::store;
 use crate::telemetry::{self, Metrics, Source};
 use crate::xds::gateways::Said;
@@ -47,7 +48,18 @@ pub async fn run(config: Config) -> ExitCode {
     let (gateways, said) = Gateways::new();
     let gateways = Arc::new(gateways);
     let nodes = Arc::new(Nodes::default());
-    let (inputs, sources) = watch_sources(&config, said, &mut tasks, &shutdown);
+    let saved = restore(&config).await;
+    let (wisher, wishes) = mpsc::channel(1);
+    if let Some(folder) = config.state.clone() {
+        tasks.spawn(state::keep(
+            folder,
+            config.origin(),
+            wisher,
+            metrics.clone(),
+            shutdown.clone(),
+        ));
+    }
+    let (inputs, sources) = watch_sources(&config, said, saved, wishes, &mut tasks, &shutdown);
     tasks.spawn(control::run(
         inputs,
         gateways.clone(),
@@ -87,29 +99,40 @@ pub async fn run(config: Config) -> ExitCode {
     code
 }
 
+/// What an earlier process saved.
+async fn restore(config: &Config) -> Option<Saved> {
+    let (folder, origin) = (config.state.clone()?, config.origin());
+    let load = move || state::load(&folder, &origin);
+    tokio::task::spawn_blocking(load).await.ok().flatten()
+}
+
 /// Starts a task per source, and connects them to the loop.
 fn watch_sources(
     config: &Config,
     said: mpsc::Receiver<Said>,
+    saved: Option<Saved>,
+    wishes: mpsc::Receiver<Wish>,
     tasks: &mut JoinSet<()>,
     shutdown: &CancellationToken,
 ) -> (Inputs, Vec<Source>) {
     let (event_sender, events) = mpsc::channel(QUEUE);
-    let (earlier, wishes) = mpsc::channel(QUEUE);
+    let (earlier, asked) = mpsc::channel(QUEUE);
     let (answer_sender, answers) = mpsc::channel(QUEUE);
     let mut wanted = HashMap::new();
+    let mut registries = HashMap::new();
     let mut sources = Vec::new();
-    match config.store.clone() {
+    let store = match config.store.clone() {
         Store::Etcd(settings) => {
             let source = Source::new("etcd");
             sources.push(source.clone());
             tasks.spawn(store::etcd::watch(
                 settings,
-                source,
-                wishes,
+                source.clone(),
+                asked,
                 event_sender,
                 shutdown.clone(),
             ));
+            source
         }
         Store::Files(folder) => {
             let source = Source::new("files");
@@ -119,6 +142,7 @@ fn watch_sources(
             wanted.insert(Discovery::File, services);
             let instances = Source::new("instance files");
             sources.push(instances.clone());
+            registries.insert(Discovery::File, instances.clone());
             tasks.spawn(registry::file::watch(
                 folder.clone(),
                 instances,
@@ -128,16 +152,18 @@ fn watch_sources(
             ));
             tasks.spawn(store::file::watch(
                 folder,
-                source,
-                wishes,
+                source.clone(),
+                asked,
                 event_sender,
                 shutdown.clone(),
             ));
+            source
         }
-    }
+    };
     if let Some(settings) = config.consul.clone() {
         let source = Source::new("consul");
         sources.push(source.clone());
+        registries.insert(Discovery::Consul, source.clone());
         let services = watch::Sender::default();
         let watched = services.subscribe();
         wanted.insert(Discovery::Consul, services);
@@ -156,6 +182,10 @@ fn watch_sources(
             answers,
             wanted,
             said,
+            store,
+            registries,
+            saved,
+            wishes,
         },
         sources,
     )

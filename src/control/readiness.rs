@@ -15,6 +15,10 @@ const STRAGGLERS: Duration = Duration::from_secs(10);
 /// How long to wait for earlier forms of bad documents.
 const EARLIER: Duration = Duration::from_secs(5);
 
+/// How long the sources may take before saved state is served in their place: where they are there, a proxy that has
+/// newer configuration is not sent back to what was saved.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What the first publication still waits for.
 #[derive(Debug, Default)]
 pub struct Readiness {
@@ -22,6 +26,8 @@ pub struct Readiness {
     listed: Option<Instant>,
     earlier: BTreeSet<Arc<str>>,
     unanswered: BTreeSet<ServiceKey>,
+    /// Services whose instances were saved, and until when the sources are waited for instead.
+    saved: Option<(BTreeSet<ServiceKey>, Instant)>,
     /// Registries that have answered something, and when they did first.
     answering: Vec<(Discovery, Instant)>,
 }
@@ -32,9 +38,11 @@ impl Readiness {
         self.open
     }
 
-    /// When a wait ends at the latest.
+    /// When the wait ends at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        let listed = self.listed?;
+        let Some(listed) = self.listed else {
+            return self.saved.as_ref().map(|(_, until)| *until);
+        };
         let earlier = (!self.earlier.is_empty()).then(|| listed + EARLIER);
         let stragglers = self
             .unanswered
@@ -42,6 +50,11 @@ impl Readiness {
             .map(|service| self.straggler(service));
         let latest = stragglers.collect::<Option<Vec<_>>>()?.into_iter().max();
         Some(earlier.max(latest).unwrap_or(listed))
+    }
+
+    /// Documents and the instances of these services are known from before.
+    pub fn handle_restored(&mut self, services: BTreeSet<ServiceKey>) {
+        self.saved = Some((services, Instant::now() + PATIENCE));
     }
 
     /// The documents are known.
@@ -90,28 +103,36 @@ impl Readiness {
         if self.open {
             return true;
         }
-        let Some(listed) = self.listed else {
-            return false;
-        };
-        let earlier = self.earlier.is_empty() || now >= listed + EARLIER;
-        let late = |service: &ServiceKey| self.straggler(service).is_some_and(|at| now >= at);
-        if !earlier || !self.unanswered.iter().all(late) {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
             return false;
         }
-        for service in &self.unanswered {
+        let unknown = |service: &&ServiceKey| self.saved_until(service).is_none();
+        for service in self.unanswered.iter().filter(unknown) {
             warn!(%service, "service has not answered yet: routes to it wait, the others are served");
         }
         self.open = true;
         self.unanswered.clear();
+        self.saved = None;
         true
     }
 
-    /// Until when a service is waited for: without end, as long as its registry has not answered at all.
+    /// Until when a service is waited for: without end, as long as its registry has not answered at all and nothing of
+    /// it was saved.
     fn straggler(&self, service: &ServiceKey) -> Option<Instant> {
         let answering = self
             .answering
             .iter()
             .find(|(discovery, _)| *discovery == service.discovery);
-        answering.map(|(_, since)| *since + STRAGGLERS)
+        let late = answering.map(|(_, since)| *since + STRAGGLERS);
+        [late, self.saved_until(service)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Until when a service is waited for whose instances were saved.
+    fn saved_until(&self, service: &ServiceKey) -> Option<Instant> {
+        let (services, until) = self.saved.as_ref()?;
+        services.contains(service).then_some(*until)
     }
 }

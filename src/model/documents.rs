@@ -128,6 +128,11 @@ impl Documents {
         self.problems.values()
     }
 
+    /// Every document as it was last written, and its last good text where that is another.
+    pub fn texts(&self) -> impl Iterator<Item = (&Document, Option<&Document>)> {
+        self.entries.values().map(Entry::texts)
+    }
+
     fn put(&mut self, document: Document) {
         if is_bookkeeping(&document) {
             return;

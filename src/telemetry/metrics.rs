@@ -96,6 +96,9 @@ metrics! {
     nacks: Family<Type, Counter> = Family::default(), "xds_nacks", "Responses that clients refused";
     ack_seconds: Family<Type, Histogram> = Family::new_with_constructor(ack_histogram), "xds_ack_seconds", "From the hand-out of a response to the client's answer";
     source_age: Family<Source, Seconds> = Family::default(), "source_age_seconds", "Since a source last answered; -1 when it never has";
+    serving_saved_state: Family<Source, Gauge> = Family::default(), "serving_saved_state", "1 while what an earlier process saved is served in place of a source that has not answered yet";
+    state_age: Family<Source, Seconds> = Family::default(), "state_age_seconds", "How old the saved state is that is served in place of a source; 0 when none is";
+    state_write_failures: Counter = Counter::default(), "state_write_failures", "Times that the state could not be saved";
     source_up: Family<Source, Gauge> = Family::default(), "source_up", "1 when the last call of a source succeeded";
 }
 

@@ -3,7 +3,7 @@
 //! The one place that says "lost" and "back": one line at each turn, none for every retry.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How one source fares. Cheap to clone; all clones are the same source.
 #[derive(Debug, Clone)]
@@ -16,6 +16,7 @@ pub struct Source {
 struct State {
     answered: Option<Instant>,
     failing: Option<Failure>,
+    saved: Option<SystemTime>,
 }
 
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Report {
     pub age: Option<Duration>,
     /// The error that stands since the last answer.
     pub error: Option<String>,
+    /// How old what is served in its place is: saved by an earlier process, not said by the source yet.
+    pub saved: Option<Duration>,
 }
 
 impl Source {
@@ -42,6 +45,11 @@ impl Source {
             name,
             state: Arc::default(),
         }
+    }
+
+    /// `etcd`, `consul`, `files`.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// The source answered, be it "nothing new".
@@ -81,6 +89,20 @@ impl Source {
         }
     }
 
+    /// What it said to an earlier process, as of then, is served in its place; or is no longer.
+    pub fn replaced_by_saved(&self, as_of: Option<SystemTime>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.saved = as_of;
+    }
+
+    /// When what it said last was known to be so: now, unless it is lost.
+    pub fn as_of(&self) -> SystemTime {
+        let now = SystemTime::now();
+        let report = self.report();
+        let lost = report.error.and(report.age);
+        lost.and_then(|age| now.checked_sub(age)).unwrap_or(now)
+    }
+
     /// How it fares now.
     pub fn report(&self) -> Report {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,6 +110,8 @@ impl Source {
             name: self.name,
             age: state.answered.map(|at| at.elapsed()),
             error: state.failing.as_ref().map(|failure| failure.error.clone()),
+            // A clock that was set back makes it new rather than old.
+            saved: state.saved.map(|as_of| as_of.elapsed().unwrap_or_default()),
         }
     }
 }

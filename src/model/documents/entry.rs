@@ -58,6 +58,8 @@ impl Form {
 pub(super) struct Entry {
     document: Document,
     form: Option<Form>,
+    /// The text of the form, where it is an earlier one.
+    good: Option<Document>,
     /// What is wrong with the text; then the form is one that it had before.
     wrong: Option<Remark>,
     warnings: Vec<Remark>,
@@ -77,6 +79,7 @@ impl Entry {
         let mut entry = Self {
             document: document.clone(),
             form: None,
+            good: None,
             wrong: None,
             warnings: Vec::new(),
             unresolved: None,
@@ -102,6 +105,7 @@ impl Entry {
         match read {
             Ok((form, warnings)) => {
                 self.form = Some(form);
+                self.good = None;
                 self.warnings = warnings;
                 self.wrong = None;
             }
@@ -109,6 +113,9 @@ impl Entry {
                 let served = document.path.parse::<Key>().is_ok();
                 if self.form.is_none() && served {
                     self.want(document.clone());
+                }
+                if self.form.is_some() && self.wrong.is_none() {
+                    self.good = Some(self.document.clone());
                 }
                 self.wrong = Some(remark);
             }
@@ -126,6 +133,7 @@ impl Entry {
         match read(&document, registries) {
             Ok((form, warnings)) => {
                 self.form = Some(form);
+                self.good = Some(document);
                 self.warnings = warnings;
                 true
             }
@@ -152,6 +160,11 @@ impl Entry {
     /// The last good form.
     pub(super) fn form(&self) -> Option<&Form> {
         self.form.as_ref()
+    }
+
+    /// The newest text, and the last good one where that is another.
+    pub(super) fn texts(&self) -> (&Document, Option<&Document>) {
+        (&self.document, self.good.as_ref())
     }
 
     /// What is wrong: with the text, else with what it refers to.

@@ -1,0 +1,79 @@
+//! Between the loop and the saved state: what is taken from it at the start, and what is given to be saved.
+
+use std::sync::Arc;
+
+use crate::registry::{Answer, Instance, ServiceKey};
+use crate::state::{Answered, Kept, Saved, Wish};
+use crate::store::{Change, Document};
+
+use super::Control;
+
+impl Control {
+    /// Takes what an earlier process was told, until the sources say it themselves.
+    pub(super) fn restore(&mut self, saved: Saved) {
+        self.revision = saved.revision;
+        let (mut documents, mut newest) = (Vec::new(), Vec::new());
+        for Kept { document, good } in saved.documents {
+            match good {
+                // A bad text after a good one, as they came.
+                Some(good) => {
+                    documents.push(good);
+                    newest.push(Change::Put(document));
+                }
+                None => documents.push(document),
+            }
+        }
+        self.documents.list(documents);
+        for change in newest {
+            self.documents.apply(change);
+        }
+        for Answered { answer, .. } in saved.answers {
+            self.instances.insert(answer.service, answer.instances);
+        }
+        self.settle();
+        self.forget_unwanted();
+        let services = self.instances.keys().cloned().collect();
+        self.readiness.handle_restored(services);
+    }
+
+    /// Of a service that no document names, no answer will ever come.
+    fn forget_unwanted(&mut self) {
+        let (wanted, restored) = (&self.wanted, &mut self.restored);
+        self.instances.retain(|service, _| {
+            let wanted = wanted.get(&service.discovery);
+            let wanted = wanted.is_some_and(|wanted| wanted.borrow().contains(&service.name));
+            if !wanted {
+                restored.handle_known(service);
+            }
+            wanted
+        });
+    }
+
+    /// Whether the store itself has said what there is, and enough is known to publish.
+    pub(super) fn is_worth_saving(&self) -> bool {
+        self.readiness.is_open() && !self.restored.holds_documents()
+    }
+
+    /// Grants what is to be saved.
+    pub(super) fn grant(&mut self, wish: Wish) {
+        let kept = |(document, good): (&Document, Option<&Document>)| Kept {
+            document: document.clone(),
+            good: good.cloned(),
+        };
+        let answered = |(service, instances): (&ServiceKey, &Arc<[Instance]>)| Answered {
+            as_of: self.restored.service_as_of(service),
+            answer: Answer {
+                service: service.clone(),
+                instances: instances.clone(),
+            },
+        };
+        let saved = Saved {
+            revision: self.revision,
+            as_of: self.restored.documents_as_of(),
+            documents: self.documents.texts().map(kept).collect(),
+            answers: self.instances.iter().map(answered).collect(),
+        };
+        // Whoever wished may have gone meanwhile: then there will be another wish, or no need.
+        self.unsaved = wish.send(saved).is_err();
+    }
+}

@@ -1,0 +1,227 @@
+//! The shapes of the file, apart from those of the rooms: a field that is renamed there does not change the format.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::registry::{self, Discovery, ServiceKey};
+use crate::state::{Answered, Kept, Origin, Saved};
+use crate::store;
+
+/// What follows the first line.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Body {
+    origin: Origin,
+    revision: i64,
+    /// Seconds since 1970, as all times here.
+    as_of: u64,
+    documents: Vec<Document>,
+    answers: Vec<Answer>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    path: Arc<str>,
+    source: Arc<str>,
+    #[serde(flatten)]
+    newest: Written,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    good: Option<Written>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    format: Format,
+    revision: i64,
+    value: Value,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    Json,
+    Yaml,
+}
+
+/// A text, or bytes that are none: a bad document is kept as it is.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Value {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    registry: Registry,
+    service: Arc<str>,
+    as_of: u64,
+    instances: Vec<Instance>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Registry {
+    Consul,
+    File,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Instance {
+    id: Arc<str>,
+    address: IpAddr,
+    port: u16,
+    weight: u32,
+    zone: Arc<str>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Body {
+    pub(super) fn new(origin: &Origin, saved: Saved) -> Self {
+        Self {
+            origin: origin.clone(),
+            revision: saved.revision,
+            as_of: seconds(saved.as_of),
+            documents: saved.documents.into_iter().map(Document::new).collect(),
+            answers: saved.answers.into_iter().map(Answer::new).collect(),
+        }
+    }
+
+    pub(super) fn into_parts(self) -> (Origin, Saved) {
+        let saved = Saved {
+            revision: self.revision,
+            as_of: time(self.as_of),
+            documents: self.documents.into_iter().map(Document::kept).collect(),
+            answers: self.answers.into_iter().map(Answer::answered).collect(),
+        };
+        (self.origin, saved)
+    }
+}
+
+impl Document {
+    fn new(kept: Kept) -> Self {
+        Self {
+            path: kept.document.path.clone(),
+            source: kept.document.source.clone(),
+            newest: Written::new(kept.document),
+            good: kept.good.map(Written::new),
+        }
+    }
+
+    fn kept(self) -> Kept {
+        let Self { path, source, .. } = self;
+        Kept {
+            document: self.newest.document(&path, &source),
+            good: self.good.map(|good| good.document(&path, &source)),
+        }
+    }
+}
+
+impl Written {
+    fn new(document: store::Document) -> Self {
+        let value = match String::from_utf8(document.value.into()) {
+            Ok(text) => Value::Text(text),
+            Err(error) => Value::Bytes(error.into_bytes()),
+        };
+        let format = match document.format {
+            store::Format::Json => Format::Json,
+            store::Format::Yaml => Format::Yaml,
+        };
+        Self {
+            format,
+            revision: document.revision,
+            value,
+        }
+    }
+
+    fn document(self, path: &Arc<str>, source: &Arc<str>) -> store::Document {
+        store::Document {
+            path: path.clone(),
+            source: source.clone(),
+            format: match self.format {
+                Format::Json => store::Format::Json,
+                Format::Yaml => store::Format::Yaml,
+            },
+            value: match self.value {
+                Value::Text(text) => text.into(),
+                Value::Bytes(bytes) => Bytes::from(bytes),
+            },
+            revision: self.revision,
+        }
+    }
+}
+
+impl Answer {
+    fn new(answered: Answered) -> Self {
+        let registry::Answer { service, instances } = answered.answer;
+        let registry = match service.discovery {
+            Discovery::Consul => Registry::Consul,
+            Discovery::File => Registry::File,
+        };
+        Self {
+            registry,
+            service: service.name,
+            as_of: seconds(answered.as_of),
+            instances: instances.iter().cloned().map(Instance::new).collect(),
+        }
+    }
+
+    fn answered(self) -> Answered {
+        let discovery = match self.registry {
+            Registry::Consul => Discovery::Consul,
+            Registry::File => Discovery::File,
+        };
+        let name = self.service;
+        let instances = self.instances.into_iter().map(Instance::instance);
+        Answered {
+            answer: registry::Answer::new(ServiceKey { discovery, name }, instances.collect()),
+            as_of: time(self.as_of),
+        }
+    }
+}
+
+impl Instance {
+    fn new(instance: registry::Instance) -> Self {
+        let registry::Instance {
+            id,
+            address,
+            port,
+            weight,
+            zone,
+            metadata,
+        } = instance;
+        Self {
+            id,
+            address,
+            port,
+            weight,
+            zone,
+            metadata,
+        }
+    }
+
+    fn instance(self) -> registry::Instance {
+        registry::Instance {
+            id: self.id,
+            address: self.address,
+            port: self.port,
+            weight: self.weight,
+            zone: self.zone,
+            metadata: self.metadata,
+        }
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
+fn time(seconds: u64) -> SystemTime {
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+    time.unwrap_or(UNIX_EPOCH)
+}

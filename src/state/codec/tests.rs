@@ -1,0 +1,76 @@
+use super::super::tests::{origin, saved};
+use super::*;
+
+fn bytes() -> Vec<u8> {
+    encode(&origin(), saved()).unwrap()
+}
+
+#[test]
+fn what_is_encoded_is_decoded() {
+    assert_eq!(decode(&bytes()).unwrap(), (origin(), saved()));
+}
+
+/// Whoever changes these bytes has to raise `FORMAT`, or a version cannot read what the one before wrote.
+#[test]
+fn the_format_is_this() {
+    let expected = concat!(
+        r#"{"origin":{"store":{"etcd":{"endpoints":["http://10.0.0.5:2379","http://10.0.0.6:2379"],"#,
+        r#""prefix":"/chancery"}},"consul":"http://127.0.0.1:8500"},"revision":42,"as_of":1700000000,"#,
+        r#""documents":["#,
+        r#"{"path":"routes/echo","source":"/chancery/routes/echo","format":"json","revision":40,"value":"{\"uri\":\"/echo\"}"},"#,
+        r#"{"path":"routes/yaml","source":"/chancery/routes/yaml","format":"yaml","revision":3,"value":"uri: /yaml"},"#,
+        r#"{"path":"routes/bytes","source":"/chancery/routes/bytes","format":"json","revision":41,"value":[255,0,123]},"#,
+        r#"{"path":"routes/bad","source":"/chancery/routes/bad","format":"json","revision":42,"value":"{","#,
+        r#""good":{"format":"json","revision":7,"value":"{\"uri\":\"/good\"}"}}],"#,
+        r#""answers":[{"registry":"consul","service":"echo","as_of":1700000100,"instances":["#,
+        r#"{"id":"echo-1","address":"10.0.0.1","port":1,"weight":3,"zone":"dc1","metadata":{"version":"v2"}},"#,
+        r#"{"id":"echo-2","address":"10.0.0.1","port":2,"weight":3,"zone":"dc1","metadata":{"version":"v2"}}]},"#,
+        r#"{"registry":"consul","service":"nobody","as_of":1700000100,"instances":[]}]}"#,
+    );
+    let text = String::from_utf8(bytes()).unwrap();
+    let (head, body) = text.split_once('\n').unwrap();
+    assert!(
+        head.starts_with("chancery state, format 1, xxh3 "),
+        "{head}"
+    );
+    assert_eq!(body, expected);
+}
+
+#[test]
+fn no_part_of_a_state_is_a_state() {
+    let bytes = bytes();
+    for length in 0..bytes.len() {
+        assert!(decode(&bytes[..length]).is_err(), "{length} bytes");
+    }
+    assert!(decode(&[&bytes[..], b"\n"].concat()).is_err());
+}
+
+#[test]
+fn no_bit_can_be_flipped() {
+    let mut bytes = bytes();
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            bytes[at] ^= 1 << bit;
+            assert!(decode(&bytes).is_err(), "bit {bit} of byte {at}");
+            bytes[at] ^= 1 << bit;
+        }
+    }
+    assert!(decode(&bytes).is_ok());
+}
+
+#[test]
+fn another_format_is_named() {
+    let text = String::from_utf8_lossy(&bytes()).replacen("format 1", "format 12", 1);
+    let error = decode(text.as_bytes()).unwrap_err();
+    assert!(matches!(&error, Error::Format(found) if found == "12"));
+    assert!(error.to_string().contains("reads 1 only"), "{error}");
+}
+
+#[test]
+fn what_is_no_state_is_named() {
+    for other in [&b""[..], b"{}", b"\0\0\0\0", b"chancery"] {
+        assert!(matches!(decode(other), Err(Error::Foreign)), "{other:?}");
+    }
+    let sound = [header(b"{}").as_bytes(), b"{}"].concat();
+    assert!(matches!(decode(&sound), Err(Error::Body(_))));
+}

@@ -1,0 +1,266 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::registry::{Discovery, Instance, ServiceKey};
+use crate::store::Format;
+use crate::telemetry::Metrics;
+
+pub(super) fn document(path: &str, value: &[u8], revision: i64) -> Document {
+    Document {
+        path: path.into(),
+        source: format!("/chancery/{path}").into(),
+        format: Format::Json,
+        value: value.to_vec().into(),
+        revision,
+    }
+}
+
+pub(super) fn answered(service: &str, instances: u16) -> Answered {
+    let instance = |port| Instance {
+        id: format!("{service}-{port}").into(),
+        address: [10, 0, 0, 1].into(),
+        port,
+        weight: 3,
+        zone: "dc1".into(),
+        metadata: [("version".to_owned(), "v2".to_owned())].into(),
+    };
+    let service = ServiceKey {
+        discovery: Discovery::Consul,
+        name: service.into(),
+    };
+    Answered {
+        answer: Answer::new(service, (1..=instances).map(instance).collect()),
+        as_of: UNIX_EPOCH + Duration::from_secs(1_700_000_100),
+    }
+}
+
+/// One of everything: a document that is good, one that is bad after a good form, one that is not even text, a service
+/// with instances and one without.
+pub(super) fn saved() -> Saved {
+    let good = |document| Kept {
+        document,
+        good: None,
+    };
+    let mut yaml = document("routes/yaml", b"uri: /yaml", 3);
+    yaml.format = Format::Yaml;
+    Saved {
+        revision: 42,
+        as_of: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+        documents: vec![
+            good(document("routes/echo", br#"{"uri":"/echo"}"#, 40)),
+            good(yaml),
+            good(document("routes/bytes", b"\xff\x00{", 41)),
+            Kept {
+                document: document("routes/bad", b"{", 42),
+                good: Some(document("routes/bad", br#"{"uri":"/good"}"#, 7)),
+            },
+        ],
+        answers: vec![answered("echo", 2), answered("nobody", 0)],
+    }
+}
+
+pub(super) fn origin() -> Origin {
+    Origin {
+        store: etcd(
+            &["http://10.0.0.5:2379", "http://10.0.0.6:2379"],
+            "/chancery",
+        ),
+        consul: Some("http://127.0.0.1:8500".into()),
+    }
+}
+
+fn etcd(endpoints: &[&str], prefix: &str) -> Place {
+    Place::Etcd {
+        endpoints: endpoints.iter().map(ToString::to_string).collect(),
+        prefix: prefix.into(),
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name();
+    let names = fs::read_dir(folder).unwrap().map(name);
+    let mut names: Vec<_> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_saved_is_loaded_and_nobody_else_can_read_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("made/on/the/way");
+    assert_eq!(load(&folder, &origin()), None);
+    file::save(&folder, &origin(), saved()).unwrap();
+    file::save(&folder, &origin(), saved()).unwrap();
+    assert_eq!(load(&folder, &origin()), Some(saved()));
+    assert_eq!(names(&folder), ["inputs"]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&folder.join("inputs")), 0o600);
+}
+
+#[test]
+fn damaged_files_are_set_aside_and_the_newest_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for n in 1..=11 {
+        fs::write(folder.join("inputs"), format!("damage {n}")).unwrap();
+        assert_eq!(load(folder, &origin()), None);
+    }
+    let expected: Vec<_> = (1..=9).map(|n| format!("inputs.damaged-{n}")).collect();
+    assert_eq!(names(folder), expected);
+    let last = fs::read_to_string(folder.join("inputs.damaged-9")).unwrap();
+    assert_eq!(last, "damage 11");
+    // And the folder can be used again.
+    file::save(folder, &origin(), saved()).unwrap();
+    assert_eq!(load(folder, &origin()), Some(saved()));
+}
+
+#[test]
+fn what_cannot_be_read_stays_and_is_not_fatal() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("inputs")).unwrap();
+    assert_eq!(load(folder.path(), &origin()), None);
+    assert_eq!(names(folder.path()), ["inputs"]);
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert_eq!(load(&file, &origin()), None);
+    assert!(file::save(&file, &origin(), saved()).is_err());
+}
+
+#[test]
+fn an_unfinished_file_is_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    file::save(folder.path(), &origin(), saved()).unwrap();
+    fs::write(folder.path().join("inputs.0123.tmp"), "half").unwrap();
+    assert_eq!(load(folder.path(), &origin()), Some(saved()));
+    assert_eq!(names(folder.path()), ["inputs"]);
+}
+
+#[test]
+fn a_state_of_other_documents_is_set_aside() {
+    let others = [
+        etcd(&["http://10.0.0.5:2379"], "/apisix"),
+        etcd(&["http://10.0.0.9:2379"], "/chancery"),
+        Place::Files("/chancery".into()),
+    ];
+    for store in others {
+        let folder = tempfile::tempdir().unwrap();
+        file::save(folder.path(), &origin(), saved()).unwrap();
+        let consul = origin().consul;
+        assert_eq!(load(folder.path(), &Origin { store, consul }), None);
+        assert_eq!(names(folder.path()), ["inputs.other-1"]);
+    }
+}
+
+#[test]
+fn an_etcd_with_a_new_member_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    file::save(folder.path(), &origin(), saved()).unwrap();
+    let members = ["http://10.0.0.6:2379", "http://10.0.0.7:2379"];
+    let grown = Origin {
+        store: etcd(&members, "/chancery"),
+        ..origin()
+    };
+    assert_eq!(load(folder.path(), &grown), Some(saved()));
+}
+
+#[test]
+fn instances_of_another_consul_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    file::save(folder.path(), &origin(), saved()).unwrap();
+    let elsewhere = Origin {
+        consul: Some("http://10.0.0.8:8500".into()),
+        ..origin()
+    };
+    let loaded = load(folder.path(), &elsewhere).unwrap();
+    assert_eq!(loaded.documents, saved().documents);
+    assert_eq!(loaded.answers, []);
+}
+
+#[test]
+fn files_count_their_revisions_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Origin {
+        store: Place::Files("/documents".into()),
+        consul: None,
+    };
+    file::save(folder.path(), &files, saved()).unwrap();
+    assert_eq!(load(folder.path(), &files).unwrap().revision, 0);
+}
+
+#[test]
+fn ten_thousand_documents_and_five_thousand_services_load_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = include_bytes!("../../examples/etcd/echo.json");
+    let kept = |n| Kept {
+        document: document(&format!("routes/{n}"), text, n),
+        good: None,
+    };
+    let large = Saved {
+        documents: (0..10_000).map(kept).collect(),
+        answers: (0..5_000).map(|n| answered(&format!("s{n}"), 3)).collect(),
+        ..saved()
+    };
+    file::save(folder.path(), &origin(), large.clone()).unwrap();
+    let began = Instant::now();
+    let loaded = load(folder.path(), &origin()).unwrap();
+    let took = began.elapsed();
+    assert!(loaded == large);
+    // A tenth of it without optimization, a hundredth with it.
+    assert!(took < Duration::from_secs(10), "it took {took:?}");
+}
+
+/// A keeper of `folder`, and the wishes that it has.
+fn keeper(folder: &Path) -> (mpsc::Receiver<Wish>, Arc<Metrics>, CancellationToken) {
+    let (wisher, wishes) = mpsc::channel(1);
+    let (metrics, shutdown) = (Arc::new(Metrics::default()), CancellationToken::new());
+    tokio::spawn(keep(
+        folder.to_owned(),
+        origin(),
+        wisher,
+        metrics.clone(),
+        shutdown.clone(),
+    ));
+    (wishes, metrics, shutdown)
+}
+
+#[tokio::test]
+async fn the_keeper_writes_what_it_is_granted_and_ends_with_the_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut wishes, _, shutdown) = keeper(folder.path());
+    wishes.recv().await.unwrap().send(saved()).unwrap();
+    // The next wish tells that the first one is on disk; a shutdown spares the pause before it.
+    shutdown.cancel();
+    let next = wishes.recv().await.unwrap();
+    assert_eq!(load(folder.path(), &origin()), Some(saved()));
+    drop(next);
+    assert!(wishes.recv().await.is_none());
+}
+
+#[tokio::test]
+async fn the_keeper_tries_again_until_it_can_write() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("state");
+    fs::write(&folder, "in the way").unwrap();
+    let (mut wishes, metrics, _shutdown) = keeper(&folder);
+    wishes.recv().await.unwrap().send(saved()).unwrap();
+    let tried = async {
+        while metrics.state_write_failures.get() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let patience = Duration::from_secs(20);
+    tokio::time::timeout(patience, tried).await.unwrap();
+    fs::remove_file(&folder).unwrap();
+    wishes.recv().await.unwrap();
+    assert_eq!(load(&folder, &origin()), Some(saved()));
+}
