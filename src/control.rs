@@ -22,8 +22,8 @@ use crate::registry::{Answer, Discovery, ServiceKey};
 use crate::snapshot::builder::{Builder, Instances};
 use crate::state::{Saved, Wish};
 use crate::store::{self, Earlier};
-use crate::xds::gateways::{Gateways, Said};
 use crate::telemetry::{Metrics, Source};
+use crate::xds::gateways::{Gateways, Said};
 
 use pace::Pace;
 use readiness::Readiness;

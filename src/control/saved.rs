@@ -77,3 +77,6 @@ impl Control {
         self.unsaved = wish.send(saved).is_err();
     }
 }
+
+#[cfg(test)]
+mod tests;
