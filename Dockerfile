@@ -8,6 +8,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     install --strip target/release/chancery /usr/local/bin/
 
 FROM debian:bookworm-slim
+# For --state: a volume that is mounted here belongs to Chancery's user.
+RUN install -d -m 0700 -o 65532 -g 65532 /var/lib/chancery
 # The roots that a TLS connection to etcd or Consul is verified against.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /usr/local/bin/chancery /usr/local/bin/

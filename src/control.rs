@@ -101,7 +101,7 @@ pub async fn run(
         let input = tokio::select! {
             event = inputs.events.recv() => match event {
                 Some(event) => Some(Input::Store(event)),
-                None => return,
+                None => break,
             },
             Some(answer) = inputs.answers.recv() => Some(Input::Registry(answer)),
             Some(said) = inputs.said.recv() => Some(Input::Proxy(said)),

@@ -49,16 +49,7 @@ pub async fn run(config: Config) -> ExitCode {
     let gateways = Arc::new(gateways);
     let nodes = Arc::new(Nodes::default());
     let saved = restore(&config).await;
-    let (wisher, wishes) = mpsc::channel(1);
-    if let Some(folder) = config.state.clone() {
-        tasks.spawn(state::keep(
-            folder,
-            config.origin(),
-            wisher,
-            metrics.clone(),
-            shutdown.clone(),
-        ));
-    }
+    let wishes = keep_state(&config, &metrics, &mut tasks, &shutdown);
     let (inputs, sources) = watch_sources(&config, said, saved, wishes, &mut tasks, &shutdown);
     tasks.spawn(control::run(
         inputs,
@@ -104,6 +95,26 @@ async fn restore(config: &Config) -> Option<Saved> {
     let (folder, origin) = (config.state.clone()?, config.origin());
     let load = move || state::load(&folder, &origin);
     tokio::task::spawn_blocking(load).await.ok().flatten()
+}
+
+/// Starts the task that saves what the loop is told. Without a folder nobody ever wishes for it.
+fn keep_state(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    tasks: &mut JoinSet<()>,
+    shutdown: &CancellationToken,
+) -> mpsc::Receiver<Wish> {
+    let (wisher, wishes) = mpsc::channel(1);
+    if let Some(folder) = config.state.clone() {
+        tasks.spawn(state::keep(
+            folder,
+            config.origin(),
+            wisher,
+            metrics.clone(),
+            shutdown.clone(),
+        ));
+    }
+    wishes
 }
 
 /// Starts a task per source, and connects them to the loop.

@@ -13,6 +13,7 @@ mod documents;
 mod files;
 mod gateways;
 mod instances;
+mod last_good_state;
 mod make_before_break;
 mod operation;
 mod outages;

@@ -29,6 +29,20 @@ impl Chancery {
         Self::start(address, &sources, folder)
     }
 
+    /// Starts `chancery serve` on etcd and Consul, with its last good state kept in `state`.
+    pub fn serve_keeping(
+        state: &Path,
+        address: Ipv4Addr,
+        etcd: &str,
+        consul: &str,
+        folder: &Path,
+    ) -> Self {
+        let state = state.display().to_string();
+        let (etcd, prefix) = (["--etcd", etcd], ["--etcd-prefix", super::etcd::PREFIX]);
+        let sources = [etcd, prefix, ["--consul", consul], ["--state", &state]].concat();
+        Self::start(address, &sources, folder)
+    }
+
     /// Starts `chancery serve` on the files of `documents`.
     pub fn serve_files(address: Ipv4Addr, documents: &Path, folder: &Path) -> Self {
         let documents = documents.display().to_string();
