@@ -21,6 +21,8 @@ pub struct InFlight {
     pub version: Version,
     /// When it was handed out.
     pub since: Instant,
+    /// The names that it brings or takes away; nothing when it brings all that the client wants.
+    pub names: Option<Vec<Arc<str>>>,
 }
 
 /// What a request meant, besides what it wants.
@@ -48,6 +50,12 @@ impl Diff {
     pub fn is_empty(&self) -> bool {
         self.send.is_empty() && self.remove.is_empty()
     }
+
+    /// Every name in it.
+    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        let send = self.send.iter().map(|(name, _)| name);
+        send.chain(&self.remove)
+    }
 }
 
 /// What one stream knows of one type.
@@ -68,14 +76,14 @@ pub struct Channel {
     pub settled: Option<Arc<Snapshot>>,
     /// The one response on its way.
     pub in_flight: Option<InFlight>,
-    /// Why the last response was refused.
-    pub refused: Option<String>,
     /// The nonce of the last response.
     pub nonce: String,
     /// Names that the client asked for and has no answer to yet.
     asked: BTreeSet<Arc<str>>,
     /// Names to be sent even unchanged, because a resource that refers to them was; some may not be wanted (yet).
     pub forced: BTreeSet<Arc<str>>,
+    /// Names in refused responses: what the client has of them is not known. Sent again with the next change of content.
+    owed: BTreeSet<Arc<str>>,
     /// What the client still has though the snapshot has it no more, until it may be taken away.
     pub stale: BTreeMap<Arc<str>, Option<Arc<Resource>>>,
     /// What the client says it has from an earlier stream, until the first answer.
@@ -95,10 +103,10 @@ impl Channel {
             acked: None,
             settled: None,
             in_flight: None,
-            refused: None,
             nonce: String::new(),
             asked: BTreeSet::new(),
             forced: BTreeSet::new(),
+            owed: BTreeSet::new(),
             stale: BTreeMap::new(),
             claimed: HashMap::new(),
             claimed_version: None,
@@ -127,13 +135,25 @@ impl Channel {
             return Meaning::Wish;
         };
         self.settled = Some(in_flight.snapshot.clone());
-        self.refused = error;
-        match &self.refused {
-            Some(error) => Meaning::Nack(error.clone()),
-            None => {
-                self.acked = Some(in_flight.snapshot);
-                Meaning::Ack
+        let Some(error) = error else {
+            if in_flight.names.is_none() {
+                self.owed.clear();
             }
+            self.hold(in_flight.snapshot);
+            return Meaning::Ack;
+        };
+        let all = in_flight.snapshot.set(self.resource_type);
+        match in_flight.names {
+            Some(names) => self.owed.extend(names),
+            None => self.owed.extend(all.iter().map(|(name, _)| name.clone())),
+        }
+        Meaning::Nack(error)
+    }
+
+    /// The client uses what `snapshot` has, unless something else of it was refused.
+    pub fn hold(&mut self, snapshot: Arc<Snapshot>) {
+        if self.owed.is_empty() {
+            self.acked = Some(snapshot);
         }
     }
 
@@ -169,6 +189,7 @@ impl Channel {
         }
         let subscription = &self.subscription;
         self.stale.retain(|name, _| subscription.has(name));
+        self.owed.retain(|name| subscription.has(name));
         if difference.wildcard_began && !first {
             self.look_again();
         }
@@ -214,7 +235,11 @@ impl Channel {
             self.sent = Some(target.clone());
             self.answered = true;
         }
-        for name in self.candidates(target) {
+        let mut candidates = self.candidates(target);
+        if !self.owed.is_empty() && candidates.iter().any(|name| self.differs(name, target)) {
+            candidates.append(&mut self.take_owed(target, protocol));
+        }
+        for name in candidates {
             self.compare(&name, target, protocol, &mut diff);
         }
         self.asked.clear();
@@ -259,6 +284,24 @@ impl Channel {
         }
         candidates.extend(self.subscription.names().cloned());
         candidates
+    }
+
+    fn differs(&self, name: &str, target: &Snapshot) -> bool {
+        let resource = target.set(self.resource_type).find(name);
+        self.held_version(name) != resource.map(|resource| Some(resource.version))
+    }
+
+    /// Content changed: what was refused with other content is due again, and what it took away is again to be.
+    fn take_owed(&mut self, target: &Snapshot, protocol: Protocol) -> BTreeSet<Arc<str>> {
+        let owed = std::mem::take(&mut self.owed);
+        for name in &owed {
+            if target.set(self.resource_type).find(name).is_some() {
+                self.forced.insert(name.clone());
+            } else if protocol == Protocol::Delta {
+                self.stale.entry(name.clone()).or_insert(None);
+            }
+        }
+        owed
     }
 
     fn compare(

@@ -294,16 +294,17 @@ impl Stream {
         let channel = &mut self.channels[resource_type.index()];
         let first_wildcard = channel.subscription.is_wildcard() && !channel.answered;
         if diff.is_empty() && !first_wildcard {
-            let current = channel.refused.is_none();
-            if current {
-                channel.acked = Some(target.clone());
-            }
+            channel.hold(target.clone());
             channel.settled = Some(target.clone());
             return None;
         }
         let (entries, resources, version) = match protocol {
             Protocol::Delta => delta_entries(resource_type, target, &diff),
             Protocol::Sotw => sotw_entries(channel, resource_type, target, &diff),
+        };
+        let whole = match protocol {
+            Protocol::Sotw if resource_type.is_full_state() => true,
+            _ => diff.remove.is_empty() && resources == target.set(resource_type).len(),
         };
         self.nonces += 1;
         channel.nonce = self.nonces.to_string();
@@ -312,6 +313,7 @@ impl Stream {
             snapshot: target.clone(),
             version,
             since: now,
+            names: (!whole).then(|| diff.names().cloned().collect()),
         });
         let removed: &[Arc<str>] = match protocol {
             Protocol::Delta => &diff.remove,
