@@ -66,6 +66,8 @@ pub struct Channel {
     pub subscription: Subscription,
     /// Whether the client asked for this type at all.
     pub started: bool,
+    /// Whether the client uses what it has from an earlier stream.
+    pub resumed: bool,
     /// Whether a first answer was given or is not needed.
     pub answered: bool,
     /// Where all that was sent comes from.
@@ -98,6 +100,7 @@ impl Channel {
             resource_type,
             subscription: Subscription::default(),
             started: false,
+            resumed: false,
             answered: false,
             sent: None,
             acked: None,
@@ -150,6 +153,11 @@ impl Channel {
         Meaning::Nack(error)
     }
 
+    /// Whether the client may use anything, as it has not said what.
+    pub fn is_unknown(&self) -> bool {
+        self.resumed && self.acked.is_none()
+    }
+
     /// The client uses what `snapshot` has, unless something else of it was refused.
     pub fn hold(&mut self, snapshot: Arc<Snapshot>) {
         if self.owed.is_empty() {
@@ -173,7 +181,8 @@ impl Channel {
                 initial,
             } => {
                 if first {
-                    self.answered = !initial.is_empty();
+                    self.resumed = !initial.is_empty();
+                    self.answered = self.resumed;
                     self.claimed = initial;
                 }
                 self.subscription

@@ -67,7 +67,7 @@ impl<'a> Conversation<'a> {
                     self.take_newest();
                 }
                 () = sleep_until(timeout.unwrap_or_else(Instant::now).into()), if timeout.is_some() => {
-                    warn!(node = %self.node.id, "clusters are not acknowledged in time; routes go ahead");
+                    warn!(node = %self.node.id, "the node is not waited for any longer: its clusters are not acknowledged, or it asks for no routes");
                 }
                 _ = reading.tick() => self.check_reader(&mut progress)?,
                 () = self.writer.closed() => return Ok(()),

@@ -45,6 +45,8 @@ pub struct Stream {
     latest: Option<Arc<Snapshot>>,
     channels: [Channel; ResourceType::ALL.len()],
     nonces: u64,
+    /// Until when a client that came back with clusters may still say which routes and listeners it uses.
+    resuming_until: Option<Instant>,
     /// Whether the last response of clusters took some away: adding and taking away never share a response.
     removed_last: bool,
 }
@@ -57,6 +59,7 @@ impl Stream {
             latest: None,
             channels: ResourceType::ALL.map(Channel::new),
             nonces: 0,
+            resuming_until: None,
             removed_last: false,
         }
     }
@@ -70,12 +73,17 @@ impl Stream {
     pub fn handle_request(&mut self, request: Request, now: Instant) -> Option<Answer> {
         let resource_type = request.resource_type;
         let channel = &mut self.channels[resource_type.index()];
+        let first = !channel.started;
         let in_flight = channel.in_flight.as_ref();
         let (version, since) = in_flight
             .map(|in_flight| (in_flight.version, in_flight.since))
             .unzip();
         let after = channel.acked.as_ref().map(|acked| acked.sequence);
-        let error = match channel.handle(request) {
+        let meaning = channel.handle(request);
+        if first && resource_type == ResourceType::Cluster && channel.resumed {
+            self.resuming_until = Some(now + GATE);
+        }
+        let error = match meaning {
             Meaning::Wish => return None,
             Meaning::Ack => None,
             Meaning::Nack(error) => Some(error),
@@ -95,12 +103,13 @@ impl Stream {
     /// When to call [`poll_response`](Self::poll_response) again though nothing came in.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let clusters = self.channel(ResourceType::Cluster);
-        let in_flight = clusters.in_flight.as_ref()?;
-        let behind = clusters
-            .settled
-            .as_ref()
-            .is_none_or(|settled| settled.sequence < in_flight.snapshot.sequence);
-        behind.then(|| in_flight.since + GATE)
+        let behind = clusters.in_flight.as_ref().filter(|in_flight| {
+            let settled = clusters.settled.as_ref();
+            settled.is_none_or(|settled| settled.sequence < in_flight.snapshot.sequence)
+        });
+        let gate = behind.map(|in_flight| in_flight.since + GATE);
+        let resuming = self.resuming_until.filter(|_| !clusters.stale.is_empty());
+        gate.into_iter().chain(resuming).min()
     }
 
     /// The next response, or nothing until something comes in.
@@ -151,6 +160,7 @@ impl Stream {
         {
             clusters.settled = Some(in_flight.snapshot.clone());
         }
+        self.resuming_until = self.resuming_until.filter(|until| now < *until);
     }
 
     fn poll_type(&mut self, resource_type: ResourceType, now: Instant) -> Option<Response> {
@@ -267,10 +277,12 @@ impl Stream {
     /// Whether anything that the client uses, or is about to use, may name the cluster.
     fn names_cluster(&self, name: &str) -> bool {
         let users = [ResourceType::Listener, ResourceType::RouteConfiguration];
-        let users = users
-            .map(|user| self.channel(user))
-            .into_iter()
-            .filter(|user| user.started);
+        let users = users.map(|user| self.channel(user));
+        let silent = users.iter().any(|user| !user.started);
+        if (silent && self.resuming_until.is_some()) || users.iter().any(|user| user.is_unknown()) {
+            return true;
+        }
+        let users = users.into_iter().filter(|user| user.started);
         let used = users.flat_map(|user| {
             let in_flight = user.in_flight.as_ref().map(|in_flight| &in_flight.snapshot);
             user.acked.iter().chain(in_flight)
