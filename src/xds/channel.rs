@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::snapshot::{Resource, ResourceType, Snapshot, Version};
+use crate::snapshot::{Resource, ResourceType, Set, Snapshot, Version};
 
 use super::request::{Names, Protocol, Request};
 use super::subscription::Subscription;
@@ -21,8 +21,12 @@ pub struct InFlight {
     pub version: Version,
     /// When it was handed out.
     pub since: Instant,
-    /// The names that it brings or takes away; nothing when it brings all that the client wants.
-    pub names: Option<Vec<Arc<str>>>,
+    /// Whether it is the state of the world, so that the client has nothing else once it accepts.
+    pub whole: bool,
+    /// The names that it brings for the first time or with a change; nothing when those are all of the snapshot.
+    pub brings: Option<Vec<Arc<str>>>,
+    /// The names that it takes away.
+    pub removes: Vec<Arc<str>>,
 }
 
 /// What a request meant, besides what it wants.
@@ -43,6 +47,8 @@ pub struct Diff {
     pub send: Vec<(Arc<str>, Arc<Resource>)>,
     /// To be reported as gone or not there.
     pub remove: Vec<Arc<str>>,
+    /// Whether some of `send` come from another snapshot.
+    pub borrows: bool,
 }
 
 impl Diff {
@@ -51,10 +57,9 @@ impl Diff {
         self.send.is_empty() && self.remove.is_empty()
     }
 
-    /// Every name in it.
-    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        let send = self.send.iter().map(|(name, _)| name);
-        send.chain(&self.remove)
+    /// Whether all of a set is sent, and nothing else.
+    pub fn sends_all(&self, set: &Set) -> bool {
+        self.send.len() == set.len() && !self.borrows
     }
 }
 
@@ -86,6 +91,8 @@ pub struct Channel {
     pub forced: BTreeSet<Arc<str>>,
     /// Names in refused responses: what the client has of them is not known. Sent again with the next change of content.
     owed: BTreeSet<Arc<str>>,
+    /// Whether `acked` is not all that the client may use, since it refused a part.
+    pub mixed: bool,
     /// What the client still has though the snapshot has it no more, until it may be taken away.
     pub stale: BTreeMap<Arc<str>, Option<Arc<Resource>>>,
     /// What the client says it has from an earlier stream, until the first answer.
@@ -110,6 +117,7 @@ impl Channel {
             asked: BTreeSet::new(),
             forced: BTreeSet::new(),
             owed: BTreeSet::new(),
+            mixed: false,
             stale: BTreeMap::new(),
             claimed: HashMap::new(),
             claimed_version: None,
@@ -138,30 +146,39 @@ impl Channel {
             return Meaning::Wish;
         };
         self.settled = Some(in_flight.snapshot.clone());
+        let all = in_flight.snapshot.set(self.resource_type);
         let Some(error) = error else {
-            if in_flight.names.is_none() {
+            if in_flight.brings.is_none() {
+                self.owed.retain(|name| all.find(name).is_none());
+            }
+            for name in in_flight.brings.iter().flatten().chain(&in_flight.removes) {
+                self.owed.remove(name);
+            }
+            if in_flight.whole {
                 self.owed.clear();
             }
             self.hold(in_flight.snapshot);
             return Meaning::Ack;
         };
-        let all = in_flight.snapshot.set(self.resource_type);
-        match in_flight.names {
-            Some(names) => self.owed.extend(names),
+        self.mixed = true;
+        self.owed.extend(in_flight.removes);
+        match in_flight.brings {
+            Some(brings) => self.owed.extend(brings),
             None => self.owed.extend(all.iter().map(|(name, _)| name.clone())),
         }
         Meaning::Nack(error)
     }
 
-    /// Whether the client may use anything, as it has not said what.
-    pub fn is_unknown(&self) -> bool {
-        self.resumed && self.acked.is_none()
+    /// Whether something was refused that was not sent again.
+    pub fn is_refused(&self) -> bool {
+        !self.owed.is_empty()
     }
 
-    /// The client uses what `snapshot` has, unless something else of it was refused.
+    /// The client uses what `snapshot` has, unless something of it was refused.
     pub fn hold(&mut self, snapshot: Arc<Snapshot>) {
         if self.owed.is_empty() {
             self.acked = Some(snapshot);
+            self.mixed = false;
         }
     }
 
@@ -171,6 +188,7 @@ impl Channel {
         let difference = match names {
             Names::All { names, version } => {
                 if first {
+                    self.resumed = version.is_some();
                     self.claimed_version = version;
                 }
                 self.subscription.replace(names, full_state)
@@ -198,7 +216,12 @@ impl Channel {
         }
         let subscription = &self.subscription;
         self.stale.retain(|name, _| subscription.has(name));
-        self.owed.retain(|name| subscription.has(name));
+        if !self.owed.is_empty() {
+            self.owed.retain(|name| subscription.has(name));
+            if let Some(settled) = self.settled.clone() {
+                self.hold(settled);
+            }
+        }
         if difference.wildcard_began && !first {
             self.look_again();
         }
@@ -236,8 +259,14 @@ impl Channel {
         }
     }
 
-    /// Moves on to `target` and tells what the client has to be sent for it. What is gone becomes stale first.
-    pub fn advance(&mut self, target: &Arc<Snapshot>, protocol: Protocol) -> Diff {
+    /// Moves on to `target` and tells what the client has to be sent for it. What is gone becomes stale first; what the
+    /// client waits for, though it is gone, is taken from `earlier`.
+    pub fn advance(
+        &mut self,
+        target: &Arc<Snapshot>,
+        earlier: Option<&Arc<Snapshot>>,
+        protocol: Protocol,
+    ) -> Diff {
         let mut diff = Diff::default();
         if self.sent.is_none() && self.claimed_version == Some(self.version(target)) {
             self.asked.clear();
@@ -249,7 +278,7 @@ impl Channel {
             candidates.append(&mut self.take_owed(target, protocol));
         }
         for name in candidates {
-            self.compare(&name, target, protocol, &mut diff);
+            self.compare(&name, target, earlier, protocol, &mut diff);
         }
         self.asked.clear();
         let subscription = &self.subscription;
@@ -260,13 +289,15 @@ impl Channel {
         diff
     }
 
-    /// The version of all that the client wants and `snapshot` has.
+    /// The version of all that the client wants, has not refused, and `snapshot` has.
     pub fn version(&self, snapshot: &Snapshot) -> Version {
         let set = snapshot.set(self.resource_type);
         if self.subscription.is_wildcard() {
             return set.version();
         }
         let names = self.subscription.names();
+        let full_state = self.resource_type.is_full_state();
+        let names = names.filter(|name| full_state || !self.owed.contains(*name));
         let found = names.filter_map(|name| Some((name, set.find(name)?)));
         found.fold(Version::default(), |sum, (name, resource)| {
             sum.with(name, resource.version)
@@ -300,13 +331,13 @@ impl Channel {
         self.held_version(name) != resource.map(|resource| Some(resource.version))
     }
 
-    /// Content changed: what was refused with other content is due again, and what it took away is again to be.
+    /// Content changed: what was refused is due again in its new form. Its old form is never sent again, even for a while.
     fn take_owed(&mut self, target: &Snapshot, protocol: Protocol) -> BTreeSet<Arc<str>> {
         let owed = std::mem::take(&mut self.owed);
         for name in &owed {
             if target.set(self.resource_type).find(name).is_some() {
                 self.forced.insert(name.clone());
-            } else if protocol == Protocol::Delta {
+            } else if protocol == Protocol::Delta || self.resource_type.is_full_state() {
                 self.stale.entry(name.clone()).or_insert(None);
             }
         }
@@ -317,28 +348,42 @@ impl Channel {
         &mut self,
         name: &Arc<str>,
         target: &Arc<Snapshot>,
+        earlier: Option<&Arc<Snapshot>>,
         protocol: Protocol,
         diff: &mut Diff,
     ) {
         let held = self.held_version(name);
         let must = self.asked.contains(name) || self.forced.contains(name);
         let set = target.set(self.resource_type);
-        let says_gone = protocol == Protocol::Delta || self.resource_type.is_full_state();
-        match set.find(name) {
-            Some(resource) => {
+        let full_state = self.resource_type.is_full_state();
+        let says_gone = protocol == Protocol::Delta || full_state;
+        let awaited = earlier.filter(|_| must);
+        let awaited = awaited.and_then(|earlier| earlier.set(self.resource_type).find(name));
+        match (set.find(name), awaited) {
+            (Some(resource), _) => {
                 self.stale.remove(name);
                 if must || held != Some(Some(resource.version)) {
                     let name = set.name(name).unwrap_or(name);
                     diff.send.push((name.clone(), resource.clone()));
                 }
             }
-            None if !says_gone => {}
-            None if held.is_some() => {
+            (None, Some(resource)) => {
+                diff.borrows = true;
+                if says_gone {
+                    self.stale.insert(name.clone(), Some(resource.clone()));
+                }
+                diff.send.push((name.clone(), resource.clone()));
+            }
+            (None, None) if !says_gone => {}
+            (None, None) if held.is_some() && (full_state || !must) => {
                 let resource = self.sent_resource(name).cloned();
                 self.stale.entry(name.clone()).or_insert(resource);
             }
-            None if must => diff.remove.push(name.clone()),
-            None => {}
+            (None, None) if must => {
+                self.stale.remove(name);
+                diff.remove.push(name.clone());
+            }
+            (None, None) => {}
         }
     }
 }

@@ -202,11 +202,16 @@ impl Stream {
     }
 
     fn poll_removed_clusters(&mut self, now: Instant) -> Option<Response> {
-        let sent = self.channel(ResourceType::Cluster).sent.clone()?;
+        let clusters = self.channel(ResourceType::Cluster);
+        if self.protocol == Protocol::Sotw && clusters.is_refused() {
+            // The state of the world would bring what was refused once more.
+            return None;
+        }
+        let sent = clusters.sent.clone()?;
         let remove = self.take_removable(ResourceType::Cluster);
         let diff = Diff {
-            send: Vec::new(),
             remove,
+            ..Diff::default()
         };
         if diff.is_empty() {
             return None;
@@ -231,7 +236,11 @@ impl Stream {
 
     fn advance(&mut self, resource_type: ResourceType, target: &Arc<Snapshot>) -> Diff {
         let protocol = self.protocol;
-        let diff = self.channels[resource_type.index()].advance(target, protocol);
+        // Clusters on their way are not warm without their assignments, even if both are gone since.
+        let clusters = self.channel(ResourceType::Cluster).in_flight.as_ref();
+        let earlier = clusters.filter(|_| resource_type == ResourceType::LoadAssignment);
+        let earlier = earlier.map(|in_flight| in_flight.snapshot.clone());
+        let diff = self.channels[resource_type.index()].advance(target, earlier.as_ref(), protocol);
         if let Some(child) = resource_type.child() {
             let children = diff
                 .send
@@ -276,10 +285,15 @@ impl Stream {
 
     /// Whether anything that the client uses, or is about to use, may name the cluster.
     fn names_cluster(&self, name: &str) -> bool {
+        let clusters = self.channel(ResourceType::Cluster);
         let users = [ResourceType::Listener, ResourceType::RouteConfiguration];
         let users = users.map(|user| self.channel(user));
-        let silent = users.iter().any(|user| !user.started);
-        if (silent && self.resuming_until.is_some()) || users.iter().any(|user| user.is_unknown()) {
+        // A client that came back may use anything until it acknowledges, or asks for nothing in time.
+        let is_unknown = |user: &&Channel| match user.started {
+            true => user.mixed || (clusters.resumed && user.acked.is_none()),
+            false => self.resuming_until.is_some(),
+        };
+        if users.iter().any(is_unknown) {
             return true;
         }
         let users = users.into_iter().filter(|user| user.started);
@@ -287,7 +301,6 @@ impl Stream {
             let in_flight = user.in_flight.as_ref().map(|in_flight| &in_flight.snapshot);
             user.acked.iter().chain(in_flight)
         });
-        let clusters = self.channel(ResourceType::Cluster);
         let mut snapshots = used
             .chain(&clusters.settled)
             .chain(&clusters.sent)
@@ -314,10 +327,12 @@ impl Stream {
             Protocol::Delta => delta_entries(resource_type, target, &diff),
             Protocol::Sotw => sotw_entries(channel, resource_type, target, &diff),
         };
-        let whole = match protocol {
-            Protocol::Sotw if resource_type.is_full_state() => true,
-            _ => diff.remove.is_empty() && resources == target.set(resource_type).len(),
-        };
+        let whole = protocol == Protocol::Sotw && resource_type.is_full_state();
+        if whole {
+            channel.stale.retain(|_, resource| resource.is_some());
+        }
+        let names = diff.send.iter().map(|(name, _)| name.clone());
+        let brings = (!diff.sends_all(target.set(resource_type))).then(|| names.collect());
         self.nonces += 1;
         channel.nonce = self.nonces.to_string();
         channel.answered = true;
@@ -325,7 +340,9 @@ impl Stream {
             snapshot: target.clone(),
             version,
             since: now,
-            names: (!whole).then(|| diff.names().cloned().collect()),
+            whole,
+            brings,
+            removes: diff.remove.clone(),
         });
         let removed: &[Arc<str>] = match protocol {
             Protocol::Delta => &diff.remove,
@@ -350,7 +367,7 @@ fn delta_entries(
     diff: &Diff,
 ) -> (Arc<[Bytes]>, usize, Version) {
     let set = target.set(resource_type);
-    let entries = if diff.send.len() == set.len() {
+    let entries = if diff.sends_all(set) {
         set.delta_pages().clone()
     } else {
         set::pages(diff.send.iter().map(|(_, resource)| resource.delta_entry()))
@@ -388,7 +405,7 @@ fn sotw_entries(
             version,
         );
     }
-    if resource_type.is_full_state() || diff.send.len() == set.len() {
+    if resource_type.is_full_state() || diff.sends_all(set) {
         return (set.sotw_pages().clone(), set.len(), version);
     }
     let entries = set::pages(diff.send.iter().map(|(_, resource)| resource.sotw_entry()));
