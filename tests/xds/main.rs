@@ -4,6 +4,10 @@
 // Tests from end to end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod client;
+mod judge;
+mod plan;
+mod property;
 mod script;
 mod stage;
 mod transcripts;

@@ -29,7 +29,7 @@ use std::time::Duration;
 use chancery::snapshot::ResourceType;
 use chancery::xds::Protocol;
 
-use crate::world::SHORT;
+use crate::world::{Changes, SHORT};
 
 /// One step, and where it stands.
 #[derive(Debug)]
@@ -68,9 +68,6 @@ pub enum Step {
     /// Whether the client has all it wants.
     Synced(bool),
 }
-
-/// Resources as text, or without text what goes.
-pub type Changes = Vec<(ResourceType, String, Option<String>)>;
 
 /// One request.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use chancery::xds::{Protocol, Request, Stream};
 
 use crate::script::{Ask, Nonce, Step};
 use crate::wire::{self, Received};
-use crate::world::{World, short};
+use crate::world::{Changes, World, short};
 
 /// What is said, from both sides.
 #[derive(Debug)]
@@ -66,15 +66,7 @@ impl Stage {
     pub fn play(&mut self, step: &Step) -> Vec<(String, String)> {
         match step {
             Step::Snapshot(all) => {
-                let mut changes = Vec::new();
-                for resource_type in ResourceType::ALL {
-                    let before = self.world.resources(resource_type);
-                    changes.extend(before.map(|(name, _)| (resource_type, name.to_owned(), None)));
-                }
-                changes.retain(|(of, name, _)| {
-                    !all.iter().any(|(other, new, _)| (other, new) == (of, name))
-                });
-                changes.extend(all.iter().cloned());
+                let changes = self.world.difference(all);
                 self.publish(changes);
             }
             Step::Change(changes) => self.publish(changes.clone()),
@@ -124,7 +116,7 @@ impl Stage {
         self.peers.get_mut(&self.speaker).unwrap()
     }
 
-    fn publish(&mut self, changes: crate::script::Changes) {
+    fn publish(&mut self, changes: Changes) {
         self.world.publish(changes);
         let snapshot = self.world.snapshot.clone();
         self.peer().stream.handle_snapshot(snapshot);

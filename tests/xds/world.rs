@@ -16,6 +16,9 @@ pub fn short(resource_type: ResourceType) -> &'static str {
     SHORT[resource_type.index()]
 }
 
+/// Resources as text, or without text what goes.
+pub type Changes = Vec<(ResourceType, String, Option<String>)>;
+
 /// The content of a gateway, and the snapshot of it.
 #[derive(Debug)]
 pub struct World {
@@ -48,8 +51,18 @@ impl World {
         text.map(String::as_str)
     }
 
+    /// What has to change so that the content is `all`.
+    pub fn difference(&self, all: &[(ResourceType, String, Option<String>)]) -> Changes {
+        let gone = self.content.keys().filter(|(resource_type, name)| {
+            let mut all = all.iter();
+            !all.any(|(other, new, _)| (other, new) == (resource_type, name))
+        });
+        let gone = gone.map(|(resource_type, name)| (*resource_type, name.clone(), None));
+        gone.chain(all.iter().cloned()).collect()
+    }
+
     /// Sets some resources and takes others away (those without text), and publishes the result.
-    pub fn publish(&mut self, changes: Vec<(ResourceType, String, Option<String>)>) {
+    pub fn publish(&mut self, changes: Changes) {
         let encoded: Vec<Change> = changes.iter().map(change).collect();
         for (resource_type, name, text) in changes {
             match text {
