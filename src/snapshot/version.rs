@@ -50,7 +50,7 @@ impl FromStr for Version {
     type Err = Foreign;
 
     fn from_str(text: &str) -> Result<Self, Foreign> {
-        if text.len() != 32 {
+        if text.len() != 32 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err(Foreign);
         }
         u128::from_str_radix(text, 16)
