@@ -125,3 +125,6 @@ impl TryFrom<DeltaDiscoveryRequest> for Request {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,3 +102,6 @@ impl Subscription {
             .unwrap_or_else(|| name.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

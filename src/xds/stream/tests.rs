@@ -1,1 +1,120 @@
+//! What the conversations in `tests/transcripts` do not show: bytes that streams share, answers, and time.
 
+use crate::snapshot::{Change, Resource};
+
+use super::super::request::Names;
+use super::*;
+
+fn snapshot(before: &Snapshot, names: &[&str], content: &str) -> Arc<Snapshot> {
+    let changes = names.iter().map(|name| Change {
+        resource_type: ResourceType::Cluster,
+        name: (*name).into(),
+        resource: Some(Resource::new(
+            ResourceType::Cluster,
+            name,
+            content.as_bytes(),
+            Box::default(),
+        )),
+    });
+    Arc::new(before.next(changes, before.revision + 1).0)
+}
+
+fn first() -> Arc<Snapshot> {
+    let content = "x".repeat(set::PAGE / 2);
+    snapshot(
+        &Snapshot::empty("default".into()),
+        &["a", "b", "c"],
+        &content,
+    )
+}
+
+fn wildcard(protocol: Protocol, nonce: &str, error: Option<&str>) -> Request {
+    Request {
+        resource_type: ResourceType::Cluster,
+        nonce: nonce.to_owned(),
+        error: error.map(ToOwned::to_owned),
+        names: match protocol {
+            Protocol::Sotw => Names::All {
+                names: vec![],
+                version: None,
+            },
+            Protocol::Delta => Names::Change {
+                subscribe: vec![],
+                unsubscribe: vec![],
+                initial: Default::default(),
+            },
+        },
+    }
+}
+
+fn stream(protocol: Protocol, snapshot: &Arc<Snapshot>, now: Instant) -> (Stream, Response) {
+    let mut stream = Stream::new(protocol);
+    stream.handle_snapshot(snapshot.clone());
+    stream.handle_request(wildcard(protocol, "", None), now);
+    let response = stream.poll_response(now).unwrap();
+    (stream, response)
+}
+
+#[test]
+fn streams_share_the_bytes_of_what_is_sent_to_all() {
+    let (now, snapshot) = (Instant::now(), first());
+    for protocol in [Protocol::Sotw, Protocol::Delta] {
+        let pages = [(); 2].map(|()| stream(protocol, &snapshot, now).1.pieces);
+        let addresses = pages.each_ref().map(|pieces| {
+            let shared = pieces[1..].iter().map(|piece| piece.as_ptr());
+            shared.collect::<Vec<_>>()
+        });
+        assert!(addresses[0].len() > 1, "pages of bounded size");
+        assert_eq!(addresses[0], addresses[1], "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_delta_of_one_large_resource_shares_its_bytes() {
+    let now = Instant::now();
+    let (mut stream, response) = stream(Protocol::Delta, &first(), now);
+    stream.handle_request(wildcard(Protocol::Delta, &response.nonce, None), now);
+    let second = snapshot(&first(), &["b"], &"y".repeat(set::PAGE));
+    stream.handle_snapshot(second.clone());
+    let response = stream.poll_response(now).unwrap();
+    let resource = second.set(ResourceType::Cluster).find("b").unwrap();
+    assert_eq!(response.resources, 1);
+    assert_eq!(response.pieces.len(), 2);
+    assert_eq!(response.pieces[1].as_ptr(), resource.delta_entry().as_ptr());
+}
+
+#[test]
+fn an_answer_tells_what_was_answered_and_when() {
+    let now = Instant::now();
+    let (mut stream, response) = stream(Protocol::Delta, &first(), now);
+    let later = now + Duration::from_secs(3);
+    let answer = stream.handle_request(
+        wildcard(Protocol::Delta, &response.nonce, Some("no")),
+        later,
+    );
+    let expected = Answer {
+        resource_type: ResourceType::Cluster,
+        version: response.version,
+        revision: 1,
+        took: Duration::from_secs(3),
+        error: Some("no".to_owned()),
+    };
+    assert_eq!(answer, Some(expected));
+    let again = stream.handle_request(wildcard(Protocol::Delta, &response.nonce, None), later);
+    assert_eq!(again, None, "it is answered already");
+}
+
+#[test]
+fn the_gate_is_the_only_thing_that_time_opens() {
+    let now = Instant::now();
+    let mut idle = Stream::new(Protocol::Delta);
+    assert_eq!(idle.poll_timeout(), None);
+    idle.handle_snapshot(first());
+    assert_eq!(idle.poll_timeout(), None);
+    let (mut stream, response) = stream(Protocol::Delta, &first(), now);
+    assert_eq!(stream.poll_timeout(), Some(now + GATE));
+    assert!(stream.poll_response(now + GATE).is_none());
+    assert_eq!(stream.poll_timeout(), None, "it is open");
+    stream.handle_request(wildcard(Protocol::Delta, &response.nonce, None), now + GATE);
+    assert_eq!(stream.poll_timeout(), None);
+}
