@@ -17,7 +17,7 @@ fn set(resource_type: ResourceType, name: &str, content: &str) -> Change {
     Change {
         resource_type,
         name: name.into(),
-        resource: Some(resource(resource_type, name, content)),
+        resource: Some(resource(resource_type, name, content).into()),
     }
 }
 

@@ -100,7 +100,7 @@ fn change((resource_type, name, text): &(ResourceType, String, Option<String>)) 
         let children = references(text)
             .filter(|_| resource_type.child().is_some())
             .map(Into::into);
-        Resource::new(*resource_type, name, text.as_bytes(), children.collect())
+        Resource::new(*resource_type, name, text.as_bytes(), children.collect()).into()
     });
     Change {
         resource_type: *resource_type,

@@ -9,12 +9,12 @@ fn snapshot(before: &Snapshot, names: &[&str], content: &str) -> Arc<Snapshot> {
     let changes = names.iter().map(|name| Change {
         resource_type: ResourceType::Cluster,
         name: (*name).into(),
-        resource: Some(Resource::new(
+        resource: Some(Arc::new(Resource::new(
             ResourceType::Cluster,
             name,
             content.as_bytes(),
             Box::default(),
-        )),
+        ))),
     });
     Arc::new(before.next(changes, before.revision + 1).0)
 }
@@ -96,6 +96,8 @@ fn an_answer_tells_what_was_answered_and_when() {
         resource_type: ResourceType::Cluster,
         version: response.version,
         revision: 1,
+        sequence: 1,
+        after: None,
         took: Duration::from_secs(3),
         error: Some("no".to_owned()),
     };
