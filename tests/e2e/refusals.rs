@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::envoy::{Envoy, Protocol};
 use crate::support::eventually;
 use crate::support::instance::Instance;
-use crate::support::stage::{Stage, gateway, weights};
+use crate::support::stage::{Stage, gateway, route_to, weights};
 
 const REFUSED: &str = "chancery_documents_refused";
 /// Regular expressions of more than 30 instructions are refused, and so are ring hashes.
@@ -150,4 +150,31 @@ async fn a_first_configuration_that_envoy_refuses_leaves_out_what_is_bad() {
     refused(&stage, 2.0).await;
     envoy.answers_with("/bad", 404).await;
     envoy.answers_with("/worse", 404).await;
+}
+
+#[tokio::test]
+async fn a_listener_that_envoy_cannot_open_leaves_the_old_one() {
+    let stage = Stage::set().await;
+    let blue = stage.instance("blue").await;
+    stage
+        .etcd
+        .put("routes/hello", &route_to("/hello", &[&blue]))
+        .await;
+    stage.envoy.answers_by("/hello", "blue").await;
+
+    // An address for documentation, which no machine has.
+    let elsewhere = SocketAddr::from(([192, 0, 2, 1], 9080));
+    stage
+        .etcd
+        .put("gateways/default", &gateway(elsewhere))
+        .await;
+    let line = stage.chancery.logs(0, "document refused by a proxy").await;
+    assert_eq!(line.field("document"), "gateways/default");
+    assert!(line.field("error").contains("192.0.2.1"), "{line:?}");
+    stage.envoy.answers_by("/hello", "blue").await;
+    stage
+        .etcd
+        .put("routes/next", &route_to("/next", &[&blue]))
+        .await;
+    stage.envoy.answers_by("/next", "blue").await;
 }
