@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The pause after a publication that nobody has to notice.
-const SHORTEST: Duration = Duration::from_millis(10);
+const SHORTEST: Duration = Duration::from_millis(25);
 /// The pause that a lasting burst is merged over.
 const LONGEST: Duration = Duration::from_millis(100);
 
@@ -50,21 +50,20 @@ mod tests {
         let mut pace = Pace::default();
         assert!(pace.admits(at(0)));
         pace.published(at(0));
-        assert!(!pace.admits(at(9)));
-        assert!(pace.admits(at(10)));
-        pace.published(at(10));
+        assert!(!pace.admits(at(24)));
+        assert!(pace.admits(at(25)));
+        pace.published(at(25));
         assert!(
-            !pace.admits(at(29)),
+            !pace.admits(at(74)),
             "within the burst the pause has doubled"
         );
-        assert!(pace.admits(at(30)));
-        for ms in [30, 70, 150, 250, 350] {
+        for ms in [75, 175, 275, 375] {
             assert!(pace.admits(at(ms)));
             pace.published(at(ms));
         }
-        assert!(!pace.admits(at(449)));
-        assert!(pace.admits(at(450)), "no pause is longer than 100 ms");
+        assert!(!pace.admits(at(474)));
+        assert!(pace.admits(at(475)), "no pause is longer than 100 ms");
         pace.published(at(2000));
-        assert!(pace.admits(at(2010)), "after the burst it is short again");
+        assert!(pace.admits(at(2025)), "after the burst it is short again");
     }
 }
