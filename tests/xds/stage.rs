@@ -216,7 +216,10 @@ impl Stage {
         if self.protocol == Protocol::Sotw {
             let whole = response.resource_type.is_full_state();
             pairs.clear();
-            pairs.extend(whole.then(|| (response.version.clone(), write(response))));
+            let texts = response.resources.iter().map(|entry| entry.text.as_str());
+            let mut texts: Vec<_> = texts.collect();
+            texts.sort_unstable();
+            pairs.extend(whole.then(|| (response.version.clone(), texts.join(" "))));
         }
         let word = short(response.resource_type);
         for (version, content) in pairs {
