@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chancery::snapshot::ResourceType;
 use chancery::xds::Protocol;
 
-use crate::client::Said;
+use crate::said::Said;
 use crate::wire::Received;
 use crate::world::references;
 
@@ -39,11 +39,6 @@ impl Judge {
             protocol,
             lanes: Default::default(),
         }
-    }
-
-    /// Whether a response of the type is not answered yet.
-    pub fn is_on_its_way(&self, resource_type: ResourceType) -> bool {
-        self.lanes[resource_type.index()].on_its_way.is_some()
     }
 
     /// The server no longer has a resource: when it is there again it may be sent to a client that kept it.

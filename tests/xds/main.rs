@@ -8,6 +8,7 @@ mod client;
 mod judge;
 mod plan;
 mod property;
+mod said;
 mod script;
 mod stage;
 mod transcripts;
