@@ -337,9 +337,7 @@ impl Control {
         };
         let next = builder.next(self.revision, &self.instances);
         if !builder.exists() {
-            if builder.is_idle() {
-                self.builders.remove(gateway);
-            }
+            // The builder stays: if the gateway returns, its snapshots go on counting where streams left them.
             self.gateways.publish(&gateway.to_string(), None);
             return;
         }

@@ -86,11 +86,6 @@ impl Builder {
         }
     }
 
-    /// Whether nothing is left that could ever be served.
-    pub fn is_idle(&self) -> bool {
-        self.gateway.is_none() && self.placed.is_empty() && self.waiting.is_empty()
-    }
-
     /// Whether the gateway exists: one that does not is not served, so that its proxies wait.
     pub fn exists(&self) -> bool {
         self.gateway.is_some()
