@@ -1,8 +1,10 @@
 //! Settings of the process: flags, `CHANCERY_*` variables and a YAML file, in that order of strength, parsed once.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -11,6 +13,7 @@ use crate::registry::consul;
 use crate::state::{Origin, Place};
 use crate::store::etcd;
 use crate::telemetry::LogFormat;
+use crate::xds::{Clients, Limits, tls};
 
 /// Declares the settings once, for the command line, the environment and the file.
 macro_rules! settings {
@@ -76,8 +79,32 @@ settings! {
     #[arg(long, env = "CHANCERY_STATE", value_name = "DIR")]
     state: PathBuf,
     /// Where proxies fetch their configuration [default: 127.0.0.1:18000]
-    #[arg(long, env = "CHANCERY_XDS", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "CHANCERY_XDS", value_name = "ADDRESS:PORT", help_heading = "xDS")]
     xds: SocketAddr,
+    /// The certificate to show to proxies (PEM), read again when it changes
+    #[arg(long, env = "CHANCERY_XDS_CERT", value_name = "FILE", help_heading = "xDS")]
+    xds_cert: PathBuf,
+    /// The key of that certificate (PEM)
+    #[arg(long, env = "CHANCERY_XDS_KEY", value_name = "FILE", help_heading = "xDS")]
+    xds_key: PathBuf,
+    /// The authorities that proxies' certificates must come from (PEM)
+    #[arg(long, env = "CHANCERY_XDS_CLIENT_CA", value_name = "FILE", help_heading = "xDS")]
+    xds_client_ca: PathBuf,
+    /// Which proxies may act as which gateways, by a DNS name or URI in their certificates; in the file only
+    #[arg(skip)]
+    xds_clients: BTreeMap<String, Vec<String>>,
+    /// Open xDS streams, of all proxies together, and connections likewise [default: 10000]
+    #[arg(long, env = "CHANCERY_MAX_STREAMS", value_name = "NUMBER", help_heading = "xDS")]
+    max_streams: u32,
+    /// New xDS connections a second, of all proxies together [default: 1000]
+    #[arg(long, env = "CHANCERY_MAX_CONNECTION_RATE", value_name = "NUMBER", help_heading = "xDS")]
+    max_connection_rate: u32,
+    /// Requests a second on one stream, answers to responses aside; ten times as many at once [default: 100]
+    #[arg(long, env = "CHANCERY_MAX_REQUEST_RATE", value_name = "NUMBER", help_heading = "xDS")]
+    max_request_rate: u32,
+    /// Seconds that a proxy may leave unread what it was sent [default: 60]
+    #[arg(long, env = "CHANCERY_SLOW_READER", value_name = "SECONDS", help_heading = "xDS")]
+    slow_reader: u32,
     /// Where health, readiness and metrics are [default: 127.0.0.1:9180]
     #[arg(long, env = "CHANCERY_ADMIN", value_name = "ADDRESS:PORT")]
     admin: SocketAddr,
@@ -110,10 +137,23 @@ pub struct Config {
     pub consul: Option<consul::Settings>,
     /// The folder of the last good state, if one is to be kept.
     pub state: Option<PathBuf>,
-    /// Where proxies connect.
-    pub xds: SocketAddr,
+    /// Where and how proxies connect.
+    pub xds: Xds,
     /// Where health, readiness and metrics are.
     pub admin: SocketAddr,
+}
+
+/// Where and how proxies connect.
+#[derive(Debug, Clone)]
+pub struct Xds {
+    /// The address.
+    pub address: SocketAddr,
+    /// The certificates; nothing for plain text.
+    pub tls: Option<tls::Files>,
+    /// Which clients may act as which gateways.
+    pub clients: Clients,
+    /// Bounds on clients.
+    pub limits: Limits,
 }
 
 /// Why settings cannot be used. Says which, what was found and what to do.
@@ -142,19 +182,24 @@ impl Settings {
     /// Checks the settings and fills in defaults.
     pub fn check(self) -> Result<Config, Error> {
         let insecure = self.insecure.unwrap_or_default();
-        let xds = self
-            .xds
-            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 18000)));
+        let xds = self.xds()?;
         let admin = self
             .admin
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9180)));
-        for (flag, address) in [("xds", xds), ("admin", admin)] {
-            if !address.ip().is_loopback() && !insecure {
-                return Err(Error::Contradiction(format!(
-                    "--{flag} {address} can be reached from other machines, and this version authenticates nobody there: \
-                     use a loopback address, or add --insecure if the network itself is trusted"
-                )));
-            }
+        let clients_known = xds.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        let exposed = |address: SocketAddr| !address.ip().is_loopback() && !insecure;
+        if exposed(xds.address) && !clients_known {
+            return Err(Error::Contradiction(format!(
+                "--xds {} can be reached from other machines, and nothing says who may connect: use a loopback address, \
+                 demand certificates (xds-cert, xds-key, xds-client-ca), or add --insecure if the network itself is trusted",
+                xds.address
+            )));
+        }
+        if exposed(admin) {
+            return Err(Error::Contradiction(format!(
+                "--admin {admin} can be reached from other machines, and this version authenticates nobody there: \
+                 use a loopback address, or add --insecure if the network itself is trusted"
+            )));
         }
         Ok(Config {
             consul: self.consul_settings()?,
@@ -162,6 +207,62 @@ impl Settings {
             store: self.store()?,
             xds,
             admin,
+        })
+    }
+
+    fn xds(&self) -> Result<Xds, Error> {
+        pair("xds", &self.xds_cert, &self.xds_key)?;
+        let client_ca = self.xds_client_ca.clone();
+        let tls = match (&self.xds_cert, &self.xds_key) {
+            (Some(cert), Some(key)) => Some(tls::Files {
+                cert: cert.clone(),
+                key: key.clone(),
+                client_ca,
+            }),
+            _ if client_ca.is_some() => {
+                return Err(Error::Contradiction(
+                    "xds-client-ca demands certificates of clients, and TLS needs one of its own: give xds-cert and xds-key too"
+                        .into(),
+                ));
+            }
+            _ => None,
+        };
+        if self.xds_clients.is_some() && self.xds_client_ca.is_none() {
+            return Err(Error::Contradiction(
+                "xds-clients goes by the names in clients' certificates: give xds-client-ca too, so that they are demanded"
+                    .into(),
+            ));
+        }
+        let defaults = Limits::default();
+        let streams = self.max_streams.and_then(|most| usize::try_from(most).ok());
+        let slow_reader = self
+            .slow_reader
+            .map(|seconds| Duration::from_secs(seconds.into()));
+        for (flag, value) in [
+            ("max-streams", self.max_streams),
+            ("max-connection-rate", self.max_connection_rate),
+            ("max-request-rate", self.max_request_rate),
+            ("slow-reader", self.slow_reader),
+        ] {
+            if value == Some(0) {
+                return Err(Error::Contradiction(format!(
+                    "--{flag}: found 0, allowed is 1 and more"
+                )));
+            }
+        }
+        Ok(Xds {
+            address: self
+                .xds
+                .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 18000))),
+            tls,
+            clients: Clients(self.xds_clients.clone().unwrap_or_default()),
+            limits: Limits {
+                streams: streams.unwrap_or(defaults.streams),
+                connection_rate: self.max_connection_rate.unwrap_or(defaults.connection_rate),
+                request_rate: self.max_request_rate.unwrap_or(defaults.request_rate),
+                slow_reader: slow_reader.unwrap_or(defaults.slow_reader),
+                ..defaults
+            },
         })
     }
 

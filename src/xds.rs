@@ -3,19 +3,29 @@
 //! SotW and delta are two codecs ([`request`], [`response`]) of one [`stream`]. Knows no route and no document: what it
 //! delivers are the opaque resources of a snapshot. Source of the rules: Envoy's `xds_protocol` document.
 
+mod accept;
+pub mod admission;
 mod body;
 pub mod channel;
 mod conversation;
 pub mod gateways;
+pub mod limits;
+mod method;
 pub mod nodes;
+mod refusal;
 pub mod request;
 pub mod response;
+pub mod server;
 pub mod service;
 pub mod stream;
 pub mod subscription;
+pub mod tls;
 
+pub use admission::Clients;
 pub use gateways::Gateways;
+pub use limits::Limits;
 pub use nodes::Nodes;
+pub use refusal::Refusal;
 pub use request::{Protocol, Request};
-pub use service::{Ads, Limits};
+pub use service::Ads;
 pub use stream::Stream;

@@ -14,7 +14,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("lib", INNER),
     ("main", &["cli"]),
     ("cli", INNER),
-    ("config", &["state", "store", "registry", "telemetry"]),
+    (
+        "config",
+        &["state", "store", "registry", "telemetry", "xds"],
+    ),
     ("control", SHELL),
     ("admin", SHELL),
     ("store", &["folder", "telemetry", "tls"]),
@@ -54,10 +57,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     (r"\brs_consul\b", &["registry/consul"]),
     // The demo is a client of its own Envoy.
     (r"\breqwest\b", &["registry/consul", "cli/demo"]),
-    (
-        r"\btonic::(\{[^}]*\b)?Status\b",
-        &["xds/service", "xds/conversation"],
-    ),
+    (r"\btonic::(\{[^}]*\b)?Status\b", &["xds"]),
 ];
 
 /// The pure core: no async, no clock (a time is an argument), no I/O.

@@ -11,19 +11,19 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin};
-use crate::config::{Config, Settings, Store};
+use crate::config::{self, Config, Settings, Store};
 use crate::control::{self, Inputs};
 use crate::registry::{self, Discovery};
 use crate::state::{self, Saved, Wish};
 use crate::store;
 use crate::telemetry::{self, Metrics, Source};
+use crate::xds::admission::Admission;
 use crate::xds::gateways::Said;
-use crate::xds::{Ads, Gateways, Limits, Nodes};
+use crate::xds::tls::{self, Certificates};
+use crate::xds::{self, Ads, Gateways, Nodes};
 
 /// How many events of a source may wait for the loop.
 const QUEUE: usize = 1024;
@@ -42,6 +42,13 @@ pub fn prepare(file: Option<PathBuf>, flags: Settings) -> Result<Config, Unusabl
 
 /// Runs the command.
 pub async fn run(config: Config) -> ExitCode {
+    let certificates = match load_certificates(&config.xds).await {
+        Ok(certificates) => certificates,
+        Err(error) => {
+            error!(%error, "the certificates of the xds port cannot be used");
+            return ExitCode::FAILURE;
+        }
+    };
     let shutdown = CancellationToken::new();
     let mut tasks = JoinSet::new();
     let metrics = Arc::new(Metrics::default());
@@ -68,10 +75,12 @@ pub async fn run(config: Config) -> ExitCode {
         gateways,
         nodes,
         metrics,
-        limits: Limits::default(),
+        admission: Arc::new(Admission::new(config.xds.limits.clone())),
+        limits: config.xds.limits,
+        clients: Arc::new(config.xds.clients),
         shutdown: shutdown.clone(),
     };
-    tasks.spawn(serve_xds(config.xds, ads, shutdown.clone()));
+    tasks.spawn(serve_xds(config.xds.address, certificates, ads));
     let code = tokio::select! {
         signal = super::terminated() => {
             info!(%signal, "shutting down: streams end, proxies keep what they have");
@@ -115,6 +124,13 @@ fn keep_state(
         ));
     }
     wishes
+}
+
+async fn load_certificates(xds: &config::Xds) -> Result<Option<Certificates>, tls::Error> {
+    match xds.tls.clone() {
+        Some(files) => Certificates::load(files).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Starts a task per source, and connects them to the loop.
@@ -214,18 +230,16 @@ async fn serve_admin(address: SocketAddr, admin: Admin, shutdown: CancellationTo
     }
 }
 
-async fn serve_xds(address: SocketAddr, ads: Ads, shutdown: CancellationToken) {
+async fn serve_xds(address: SocketAddr, tls: Option<Certificates>, ads: Ads) {
+    let shutdown = ads.shutdown.clone();
     let Some(listener) = listen("xds", address, &shutdown).await else {
         return;
     };
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let served = Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .add_service(ads)
-        .serve_with_incoming_shutdown(incoming, shutdown.cancelled_owned())
-        .await;
-    if let Err(error) = served {
+    let current = tls.as_ref().map(Certificates::current);
+    if let Some(certificates) = tls {
+        tokio::spawn(certificates.watch(shutdown));
+    }
+    if let Err(error) = xds::server::serve(listener, current, ads).await {
         error!(%error, "the xds listener ended");
     }
 }

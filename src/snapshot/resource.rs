@@ -39,7 +39,7 @@ impl ResourceType {
     }
 
     /// The type URL that names it on the wire.
-    pub fn type_url(self) -> &'static str {
+    pub const fn type_url(self) -> &'static str {
         match self {
             Self::Cluster => "type.googleapis.com/envoy.config.cluster.v3.Cluster",
             Self::LoadAssignment => {

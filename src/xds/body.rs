@@ -15,6 +15,7 @@ use http_body::Frame;
 use tokio::sync::mpsc;
 
 use crate::snapshot::ResourceType;
+use crate::snapshot::set::PAGE;
 
 /// What goes into the body.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ pub fn channel() -> (Writer, Body) {
 impl Writer {
     /// Hands a message over; never waits for the reader.
     pub fn write(&mut self, pieces: Vec<Bytes>) -> Result<(), Closed> {
-        self.given += pieces.len() as u64;
+        self.given += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
         self.parts
             .try_send(Part::Message(pieces))
             .map_err(|_| Closed)
@@ -78,7 +79,7 @@ impl Writer {
         let _ = self.parts.try_send(Part::End(trailers));
     }
 
-    /// How many pieces the reader has taken, and how many it was given.
+    /// How many bytes the reader has taken, and how many it was given.
     pub fn progress(&self) -> (u64, u64) {
         (self.taken.load(Ordering::Relaxed), self.given)
     }
@@ -86,6 +87,18 @@ impl Writer {
     /// Waits until the reader is gone.
     pub async fn closed(&self) {
         self.parts.closed().await;
+    }
+}
+
+impl Body {
+    /// The next piece, of a [page](PAGE) at most: the HTTP server takes a piece whole as soon as the client has room for one
+    /// byte of it, so that a client that stopped reading a large one could not be told from one that reads.
+    fn next_piece(&mut self) -> Option<Bytes> {
+        let first = self.pieces.front_mut()?;
+        match first.len() > PAGE {
+            true => Some(first.split_to(PAGE)),
+            false => self.pieces.pop_front(),
+        }
     }
 }
 
@@ -98,8 +111,8 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         loop {
-            if let Some(piece) = self.pieces.pop_front() {
-                self.taken.fetch_add(1, Ordering::Relaxed);
+            if let Some(piece) = self.next_piece() {
+                self.taken.fetch_add(piece.len() as u64, Ordering::Relaxed);
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
             }
             match ready!(self.parts.poll_recv(cx)) {

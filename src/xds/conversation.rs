@@ -2,7 +2,6 @@
 
 use std::time::{Instant, SystemTime};
 
-use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tonic::{Status, Streaming};
 use tracing::{info, warn};
@@ -11,29 +10,44 @@ use crate::snapshot::{Outcome, ResourceType};
 use crate::telemetry::{self, metrics};
 
 use super::body::{Closed, Writer};
-use super::gateways::Newest;
+use super::gateways::Watch;
+use super::limits::Bucket;
 use super::nodes::{Mark, Node, Seat};
-use super::request::{Refusal, Request};
+use super::refusal::Refusal;
+use super::request::{Request, shown};
 use super::service::{Ads, Message, shutting_down};
 use super::stream::{Answer, Stream};
+
+/// How many seconds' worth of requests may come at once.
+const BURST: u32 = 10;
 
 /// One stream and all it needs.
 pub struct Conversation<'a> {
     ads: &'a Ads,
     node: Node,
     seat: Seat,
-    newest: watch::Receiver<Newest>,
+    gateway: Watch,
     stream: Stream,
     /// By type, the newest snapshot that was passed on as accepted.
     accepted: [Option<u64>; ResourceType::ALL.len()],
+    /// The one type that it is about; nothing for all of them.
+    only: Option<ResourceType>,
+    requests: Bucket,
     writer: &'a mut Writer,
 }
 
 impl<'a> Conversation<'a> {
-    /// A conversation in which nothing was said yet.
-    pub fn new(ads: &'a Ads, node: Node, writer: &'a mut Writer) -> Self {
+    /// A conversation in which nothing was said yet, about all types or `only` one.
+    pub fn new(
+        ads: &'a Ads,
+        node: Node,
+        only: Option<ResourceType>,
+        writer: &'a mut Writer,
+    ) -> Self {
         Self {
-            newest: ads.gateways.watch(&node.gateway),
+            only,
+            requests: Bucket::new(ads.limits.request_rate, BURST, Instant::now()),
+            gateway: ads.gateways.watch(&node.gateway),
             seat: ads.nodes.enter(node.clone()),
             stream: Stream::new(node.protocol),
             accepted: Default::default(),
@@ -58,11 +72,11 @@ impl<'a> Conversation<'a> {
             self.flush()?;
             let timeout = self.stream.poll_timeout();
             tokio::select! {
-                request = requests.message() => match request? {
+                request = requests.message() => match request.map_err(|status| self.ads.broken(status))? {
                     Some(request) => self.handle(request)?,
                     None => return Ok(()),
                 },
-                changed = self.newest.changed() => {
+                changed = self.gateway.newest.changed() => {
                     changed.map_err(|_| shutting_down())?;
                     self.take_newest();
                 }
@@ -77,7 +91,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn take_newest(&mut self) {
-        let newest = self.newest.borrow_and_update().clone();
+        let newest = self.gateway.newest.borrow_and_update().clone();
         match newest {
             Some(snapshot) => self.stream.handle_snapshot(snapshot),
             None => {
@@ -87,17 +101,31 @@ impl<'a> Conversation<'a> {
     }
 
     fn handle<M: Message>(&mut self, request: M) -> Result<(), Status> {
-        let request: Request = request.try_into().map_err(|refusal: Refusal| {
-            let reason = match refusal {
-                Refusal::NoTypeUrl => "no_type_url",
-                Refusal::UnknownType(_) => "unknown_type",
-            };
-            self.ads.refuse(reason, refusal.to_string())
-        })?;
-        if let Some(answer) = self.stream.handle_request(request, Instant::now()) {
+        let answer = self.take(request);
+        let answer = answer.map_err(|refusal| self.ads.refuse(&refusal))?;
+        if let Some(answer) = answer {
             self.note(&answer);
         }
         Ok(())
+    }
+
+    /// Takes a request within the limits in, and tells which response it answered, if any.
+    fn take<M: Message>(&mut self, mut request: M) -> Result<Option<Answer>, Refusal> {
+        if let Some(only) = self.only {
+            check_type(request.type_url(), only)?;
+        }
+        let request: Request = request.try_into()?;
+        let limits = &self.ads.limits;
+        request.names.check(limits)?;
+        let (resource_type, now) = (request.resource_type, Instant::now());
+        let answer = self.stream.handle_request(request, now);
+        if self.stream.names(resource_type) > limits.names {
+            return Err(Refusal::Names(limits.names));
+        }
+        if answer.is_none() && !self.requests.take(now) {
+            return Err(Refusal::RequestRate(limits.request_rate));
+        }
+        Ok(answer)
     }
 
     fn note(&mut self, answer: &Answer) {
@@ -196,14 +224,19 @@ impl<'a> Conversation<'a> {
         if !stuck {
             return Ok(());
         }
-        let reason = "slow_reader";
-        self.ads
-            .metrics
-            .requests_refused
-            .get_or_create(&metrics::Reason { reason })
-            .inc();
-        Err(Status::deadline_exceeded(
-            "the client does not read what it is sent",
-        ))
+        let limit = self.ads.limits.slow_reader;
+        Err(self.ads.refuse(&Refusal::SlowReader(limit)))
     }
+}
+
+/// Where a service is about one type, naming it is optional.
+fn check_type(url: &mut String, only: ResourceType) -> Result<(), Refusal> {
+    if url.is_empty() {
+        only.type_url().clone_into(url);
+    }
+    if url == only.type_url() {
+        return Ok(());
+    }
+    let found = shown(url);
+    Err(Refusal::OtherType { found, only })
 }

@@ -78,6 +78,19 @@ impl Gateways {
             .send_replace(snapshot);
     }
 
+    /// Forgets a gateway that does not exist and that nobody watches: names that only proxies speak of must not pile up.
+    fn forget(&self, gateway: &Arc<str>) {
+        let idle = |newest: &watch::Sender<Newest>| {
+            newest.borrow().is_none() && newest.receiver_count() == 0
+        };
+        let forgotten = self.by_name.remove_if(gateway, |_, newest| idle(newest));
+        if forgotten.is_some() {
+            for resource_type in ResourceType::ALL {
+                self.accepted.remove(&(gateway.clone(), resource_type));
+            }
+        }
+    }
+
     /// The store's revision is included up to here: what it changed is published, if it changed anything.
     pub fn settle(&self, revision: i64) {
         self.revision.store(revision, Ordering::Release);
@@ -89,16 +102,16 @@ impl Gateways {
     }
 
     /// Watches a gateway, which need not exist (yet).
-    pub fn watch(&self, gateway: &str) -> watch::Receiver<Newest> {
-        // Names that only proxies speak of must not pile up.
-        self.by_name
-            .retain(|_, newest| newest.borrow().is_some() || newest.receiver_count() > 0);
-        self.accepted
-            .retain(|(gateway, _), _| self.by_name.contains_key(gateway));
-        let newest = self.by_name.entry(gateway.into());
-        newest
-            .or_insert_with(|| watch::Sender::new(None))
-            .subscribe()
+    pub fn watch(self: &Arc<Self>, gateway: &Arc<str>) -> Watch {
+        let newest = self.by_name.entry(gateway.clone());
+        let newest = newest.or_insert_with(|| watch::Sender::new(None));
+        Watch {
+            newest: newest.subscribe(),
+            _leave: Leave {
+                gateways: self.clone(),
+                gateway: gateway.clone(),
+            },
+        }
     }
 
     /// The newest snapshots, in no order.
@@ -109,3 +122,28 @@ impl Gateways {
             .collect()
     }
 }
+
+/// A watch of one gateway.
+#[derive(Debug)]
+pub struct Watch {
+    /// Its newest snapshot.
+    pub newest: watch::Receiver<Newest>,
+    // Dropped after `newest`, which then does not count any more.
+    _leave: Leave,
+}
+
+/// The end of a watch.
+#[derive(Debug)]
+struct Leave {
+    gateways: Arc<Gateways>,
+    gateway: Arc<str>,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.gateways.forget(&self.gateway);
+    }
+}
+
+#[cfg(test)]
+mod tests;

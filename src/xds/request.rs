@@ -1,11 +1,13 @@
 //! What a client asks, in one form for both protocols: the codecs of requests.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
 
 use crate::snapshot::{ResourceType, Version};
+
+use super::limits::Limits;
+use super::refusal::Refusal;
 
 /// The two ways to speak xDS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,33 +62,38 @@ pub enum Names {
     },
 }
 
-/// Why a request cannot be served; the stream ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// ADS needs a type URL in every request.
-    NoTypeUrl,
-    /// A type that Chancery does not serve.
-    UnknownType(String),
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let served = ResourceType::ALL.map(ResourceType::type_url).join(", ");
-        match self {
-            Self::NoTypeUrl => write!(f, "the request has no type_url; served are {served}"),
-            Self::UnknownType(url) => {
-                write!(f, "type_url {url:?} is not served; served are {served}")
-            }
-        }
-    }
-}
-
 fn resource_type(url: &str) -> Result<ResourceType, Refusal> {
     if url.is_empty() {
         return Err(Refusal::NoTypeUrl);
     }
-    ResourceType::from_type_url(url)
-        .ok_or_else(|| Refusal::UnknownType(url.chars().take(200).collect()))
+    ResourceType::from_type_url(url).ok_or_else(|| Refusal::UnknownType(shown(url)))
+}
+
+impl Names {
+    /// Checks how many names a request brings, to be wanted or held already, and how long they are.
+    pub fn check(&self, limits: &Limits) -> Result<(), Refusal> {
+        let (names, held) = match self {
+            Self::All { names, .. } => (names, None),
+            Self::Change {
+                subscribe, initial, ..
+            } => (subscribe, Some(initial)),
+        };
+        if names.len().max(held.map_or(0, HashMap::len)) > limits.names {
+            return Err(Refusal::Names(limits.names));
+        }
+        let held = held.into_iter().flat_map(HashMap::keys);
+        match names.iter().chain(held).map(String::len).max() {
+            Some(longest) if longest > limits.name_bytes => {
+                Err(Refusal::NameLength(limits.name_bytes))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// As much of a client's text as an answer repeats.
+pub fn shown(text: &str) -> String {
+    text.chars().take(200).collect()
 }
 
 impl TryFrom<DiscoveryRequest> for Request {

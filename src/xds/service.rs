@@ -2,59 +2,39 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::Node as NodeIdentity;
 use envoy_types::pb::envoy::config::core::v3::node::UserAgentVersionType;
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
-use tonic::server::NamedService;
-use tonic::transport::server::TcpConnectInfo;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 use tonic_prost::ProstCodec;
+use tower::BoxError;
 use tracing::{info, warn};
 
 use crate::telemetry::{Metrics, metrics};
 
+use super::admission::{Admission, Clients, Peer};
 use super::body::{self, Writer};
 use super::conversation::Conversation;
 use super::gateways::Gateways;
+use super::limits::Limits;
+use super::method::Method;
 use super::nodes::{self, Node, Nodes};
-use super::request::{Protocol, Refusal, Request};
-
-const SOTW: &str =
-    "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
-const DELTA: &str =
-    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+use super::refusal::Refusal;
+use super::request::{Protocol, Request, shown};
 
 /// The longest gateway name that is waited for.
 const MAX_GATEWAY: usize = 64;
 /// The gateway of a node that names none.
 const DEFAULT_GATEWAY: &str = "default";
 
-/// Bounds on what one client may do.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// The largest request, in bytes; one with 200,000 names has 6 MB.
-    pub request_bytes: usize,
-    /// How long a client may leave what it was sent unread.
-    pub slow_reader: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            request_bytes: 16 << 20,
-            slow_reader: Duration::from_secs(60),
-        }
-    }
-}
-
-/// The aggregated discovery service.
+/// The discovery services: ADS, and one for each type.
 #[derive(Debug, Clone)]
 pub struct Ads {
     /// What is served.
@@ -65,15 +45,18 @@ pub struct Ads {
     pub metrics: Arc<Metrics>,
     /// Bounds on clients.
     pub limits: Limits,
+    /// Which clients may act as which gateways.
+    pub clients: Arc<Clients>,
+    /// Who is let in.
+    pub admission: Arc<Admission>,
     /// Ends every stream.
     pub shutdown: CancellationToken,
 }
 
-impl NamedService for Ads {
-    const NAME: &'static str = "envoy.service.discovery.v3.AggregatedDiscoveryService";
-}
-
-impl tower::Service<http::Request<tonic::body::Body>> for Ads {
+impl<B> tower::Service<http::Request<B>> for Ads
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
     type Response = http::Response<tonic::body::Body>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
@@ -82,11 +65,14 @@ impl tower::Service<http::Request<tonic::body::Body>> for Ads {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
-        let response = match request.uri().path() {
-            SOTW => self.open::<DiscoveryRequest>(request),
-            DELTA => self.open::<DeltaDiscoveryRequest>(request),
-            path => Status::unimplemented(format!("{path} is not served")).into_http(),
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let path = request.uri().path();
+        let response = match Method::from_path(path) {
+            Some(method) => match method.protocol {
+                Protocol::Sotw => self.open::<DiscoveryRequest, B>(method, request),
+                Protocol::Delta => self.open::<DeltaDiscoveryRequest, B>(method, request),
+            },
+            None => Status::unimplemented(format!("{} is not served", shown(path))).into_http(),
         };
         ready(Ok(response))
     }
@@ -96,36 +82,52 @@ impl tower::Service<http::Request<tonic::body::Body>> for Ads {
 pub(super) trait Message:
     prost::Message + Default + TryInto<Request, Error = Refusal> + 'static
 {
-    const PROTOCOL: Protocol;
     fn node(&mut self) -> Option<NodeIdentity>;
+    fn type_url(&mut self) -> &mut String;
 }
 
 impl Message for DiscoveryRequest {
-    const PROTOCOL: Protocol = Protocol::Sotw;
     fn node(&mut self) -> Option<NodeIdentity> {
         self.node.take()
+    }
+    fn type_url(&mut self) -> &mut String {
+        &mut self.type_url
     }
 }
 
 impl Message for DeltaDiscoveryRequest {
-    const PROTOCOL: Protocol = Protocol::Delta;
     fn node(&mut self) -> Option<NodeIdentity> {
         self.node.take()
+    }
+    fn type_url(&mut self) -> &mut String {
+        &mut self.type_url
     }
 }
 
 impl Ads {
-    fn open<M: Message>(
+    fn open<M: Message, B>(
         &self,
-        request: http::Request<tonic::body::Body>,
-    ) -> http::Response<tonic::body::Body> {
-        let peer = request.extensions().get::<TcpConnectInfo>();
-        let peer = peer.and_then(TcpConnectInfo::remote_addr);
+        method: Method,
+        request: http::Request<B>,
+    ) -> http::Response<tonic::body::Body>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let peer = request.extensions().get::<Peer>();
+        let peer = peer.cloned().unwrap_or_default();
+        let room = match self.admission.stream(&peer) {
+            Ok(room) => room,
+            Err(refusal) => return self.refuse(&refusal).into_http(),
+        };
         let decoder = tonic::codec::Codec::decoder(&mut ProstCodec::<M, M>::default());
         let limit = Some(self.limits.request_bytes);
         let requests = Streaming::new_request(decoder, request.into_body(), None, limit);
         let (writer, body) = body::channel();
-        tokio::spawn(self.clone().serve::<M>(requests, writer, peer));
+        let serving = self.clone().serve::<M>(method, requests, writer, peer);
+        tokio::spawn(async move {
+            serving.await;
+            drop(room);
+        });
         let mut response = http::Response::new(tonic::body::Body::new(body));
         let content_type = http::HeaderValue::from_static("application/grpc");
         response
@@ -136,18 +138,20 @@ impl Ads {
 
     async fn serve<M: Message>(
         self,
+        method: Method,
         mut requests: Streaming<M>,
         mut writer: Writer,
-        peer: Option<SocketAddr>,
+        peer: Peer,
     ) {
         let open = self
             .metrics
             .streams
             .get_or_create_owned(&metrics::Protocol {
-                protocol: M::PROTOCOL.as_str(),
+                protocol: method.protocol.as_str(),
             });
         open.inc();
-        let status = match self.converse(&mut requests, &mut writer, peer).await {
+        let ended = self.converse(method, &mut requests, &mut writer, peer);
+        let status = match ended.await {
             Ok(()) => Status::ok(""),
             Err(status) => status,
         };
@@ -160,22 +164,28 @@ impl Ads {
 
     async fn converse<M: Message>(
         &self,
+        method: Method,
         requests: &mut Streaming<M>,
         writer: &mut Writer,
-        peer: Option<SocketAddr>,
+        peer: Peer,
     ) -> Result<(), Status> {
+        let patience = self.limits.first_request;
         let first = tokio::select! {
-            first = requests.message() => first?,
+            first = requests.message() => first.map_err(|status| self.broken(status))?,
+            () = tokio::time::sleep(patience) => return Err(self.refuse(&Refusal::Silent(patience))),
             () = self.shutdown.cancelled() => return Err(shutting_down()),
         };
         let Some(mut first) = first else {
             return Ok(());
         };
         let identity = first.node().unwrap_or_default();
-        let node = self.identify(identity, M::PROTOCOL, peer)?;
+        let node = identify(identity, method.protocol, &peer);
+        let node = node.map_err(|refusal| self.refuse(&refusal))?;
         let (id, gateway) = (node.id.clone(), node.gateway.clone());
-        info!(node = %id, %gateway, agent = %node.agent, protocol = %M::PROTOCOL.as_str(), "node connected");
-        let mut conversation = Conversation::new(self, node, writer);
+        let allowed = self.clients.check(&peer, &gateway);
+        allowed.map_err(|refusal| self.refuse(&refusal))?;
+        info!(node = %id, %gateway, agent = %node.agent, protocol = %method.protocol.as_str(), "node connected");
+        let mut conversation = Conversation::new(self, node, method.only, writer);
         let result = conversation.run(first, requests).await;
         let reason = match &result {
             Ok(()) => "closed by the node",
@@ -185,45 +195,52 @@ impl Ads {
         result
     }
 
-    fn identify(
-        &self,
-        identity: NodeIdentity,
-        protocol: Protocol,
-        address: Option<SocketAddr>,
-    ) -> Result<Node, Status> {
-        if identity.id.is_empty() {
-            let message = "the first request names no node.id; set it in the proxy's bootstrap (envoy --service-node)";
-            return Err(self.refuse("no_node_id", message));
-        }
-        if identity.cluster.len() > MAX_GATEWAY {
-            let message =
-                "node.cluster is longer than 64 bytes, so that no gateway can have its name";
-            return Err(self.refuse("gateway_name", message));
-        }
-        let gateway = match identity.cluster.as_str() {
-            "" => DEFAULT_GATEWAY,
-            cluster => cluster,
-        };
-        Ok(Node {
-            id: identity.id.chars().take(256).collect::<String>().into(),
-            gateway: gateway.into(),
-            address,
-            agent: agent(&identity).into(),
-            protocol,
-            connected: SystemTime::now(),
-            status: nodes::Status::default(),
-        })
-    }
-
-    pub(super) fn refuse(&self, reason: &'static str, message: impl Into<String>) -> Status {
+    /// Counts a refusal, and tells it to whom it concerns.
+    pub(super) fn refuse(&self, refusal: &Refusal) -> Status {
+        let reason = refusal.reason();
         self.metrics
             .requests_refused
             .get_or_create(&metrics::Reason { reason })
             .inc();
-        let message = message.into();
-        warn!(reason, message, "xds stream refused");
-        Status::invalid_argument(message)
+        if self.admission.may_warn() {
+            warn!(reason, message = %refusal, "xds client refused");
+        }
+        refusal.status()
     }
+
+    /// What a stream ends with whose requests cannot be read: the client's fault, or a connection that is gone.
+    pub(super) fn broken(&self, status: Status) -> Status {
+        let transport = std::error::Error::source(&status).is_some();
+        match status.code() {
+            Code::OutOfRange => self.refuse(&Refusal::RequestSize(self.limits.request_bytes)),
+            Code::Internal if !transport => {
+                self.refuse(&Refusal::Malformed(shown(status.message())))
+            }
+            _ => status,
+        }
+    }
+}
+
+fn identify(identity: NodeIdentity, protocol: Protocol, peer: &Peer) -> Result<Node, Refusal> {
+    if identity.id.is_empty() {
+        return Err(Refusal::NoNodeId);
+    }
+    if identity.cluster.len() > MAX_GATEWAY {
+        return Err(Refusal::GatewayName(MAX_GATEWAY));
+    }
+    let gateway = match identity.cluster.as_str() {
+        "" => DEFAULT_GATEWAY,
+        cluster => cluster,
+    };
+    Ok(Node {
+        id: identity.id.chars().take(256).collect::<String>().into(),
+        gateway: gateway.into(),
+        address: peer.address,
+        agent: agent(&identity).into(),
+        protocol,
+        connected: SystemTime::now(),
+        status: nodes::Status::default(),
+    })
 }
 
 /// The status of a stream that ends because the process does.

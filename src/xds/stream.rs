@@ -149,6 +149,11 @@ impl Stream {
         channel.acked.as_ref().map(|acked| acked.sequence)
     }
 
+    /// How many names of a type the client wants by name.
+    pub fn names(&self, resource_type: ResourceType) -> usize {
+        self.channel(resource_type).subscription.names().len()
+    }
+
     fn channel(&self, resource_type: ResourceType) -> &Channel {
         &self.channels[resource_type.index()]
     }

@@ -38,7 +38,7 @@ impl Subscription {
     }
 
     /// The names that are wanted by name.
-    pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &Arc<str>> {
         self.names.iter()
     }
 

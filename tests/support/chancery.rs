@@ -49,6 +49,18 @@ impl Chancery {
         Self::start(address, &["--files", &documents], folder)
     }
 
+    /// Starts `chancery serve` on the files of `documents`, with more settings.
+    pub fn serve_files_with(
+        address: Ipv4Addr,
+        documents: &Path,
+        settings: &[&str],
+        folder: &Path,
+    ) -> Self {
+        let documents = documents.display().to_string();
+        let arguments = [&["--files", &documents], settings].concat();
+        Self::start(address, &arguments, folder)
+    }
+
     fn start(address: Ipv4Addr, sources: &[&str], folder: &Path) -> Self {
         let xds = xds(address).to_string();
         let admin = format!("{address}:9180");

@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
+use super::certificates::Files;
 use super::http::{self, Answer};
 use super::process::Process;
 use super::tools::tool;
@@ -50,13 +51,55 @@ impl Envoy {
         folder: &Path,
         more: &[&str],
     ) -> Self {
+        let bootstrap = Bootstrap::read(match protocol {
+            Protocol::Delta => "envoy/bootstrap.yaml",
+            Protocol::Sotw => "envoy/bootstrap-sotw.yaml",
+        });
+        Self::run(bootstrap, gateway, xds, listener, folder, more).await
+    }
+
+    /// Starts one that shows a certificate to Chancery.
+    pub async fn start_mtls(
+        gateway: &str,
+        files: &Files,
+        xds: SocketAddr,
+        listener: SocketAddr,
+        folder: &Path,
+    ) -> Self {
+        let mut bootstrap = Bootstrap::read("envoy/bootstrap-mtls.yaml");
+        let context =
+            "/static_resources/clusters/0/transport_socket/typed_config/common_tls_context";
+        for (pointer, file) in [
+            ("tls_certificates/0/certificate_chain/filename", &files.cert),
+            ("tls_certificates/0/private_key/filename", &files.key),
+            ("validation_context/trusted_ca/filename", &files.ca),
+        ] {
+            bootstrap.replace(&format!("{context}/{pointer}"), json!(file));
+        }
+        Self::run(bootstrap, gateway, xds, listener, folder, &[]).await
+    }
+
+    async fn run(
+        mut bootstrap: Bootstrap,
+        gateway: &str,
+        xds: SocketAddr,
+        listener: SocketAddr,
+        folder: &Path,
+        more: &[&str],
+    ) -> Self {
         let admin = SocketAddr::from((own_address(), 9901));
         let name = format!("envoy-{gateway}");
-        let bootstrap = folder.join(format!("{name}.json"));
-        let contents = bootstrap_for(&name, gateway, protocol, xds, admin);
-        fs::write(&bootstrap, contents.to_string()).unwrap();
-        let bootstrap = bootstrap.display().to_string();
-        let arguments = ["-c", &bootstrap, "--concurrency", "1"];
+        bootstrap.replace("/node/id", json!(name));
+        bootstrap.replace("/node/cluster", json!(gateway));
+        bootstrap.replace("/admin/address/socket_address", socket_address(admin));
+        bootstrap.replace(
+            "/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address",
+            socket_address(xds),
+        );
+        let path = folder.join(format!("{name}.json"));
+        fs::write(&path, bootstrap.contents.to_string()).unwrap();
+        let path = path.display().to_string();
+        let arguments = ["-c", &path, "--concurrency", "1"];
         let arguments = arguments.into_iter().chain(["--disable-hot-restart"]);
         let arguments = arguments.chain(more.iter().copied());
         let mut envoy = Self {
@@ -179,34 +222,26 @@ pub struct Configured {
     pub routes: u64,
 }
 
-fn bootstrap_for(
-    node: &str,
-    gateway: &str,
-    protocol: Protocol,
-    xds: SocketAddr,
-    admin: SocketAddr,
-) -> Value {
-    let file = match protocol {
-        Protocol::Delta => "envoy/bootstrap.yaml",
-        Protocol::Sotw => "envoy/bootstrap-sotw.yaml",
-    };
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    let text = fs::read_to_string(&path)
-        .with_context(|| format!("{} must be there", path.display()))
-        .unwrap();
-    let mut bootstrap: Value = serde_saphyr::from_str(&text).unwrap();
-    let mut replace = |pointer: &str, value: Value| {
-        let place = bootstrap.pointer_mut(pointer);
-        *place.unwrap_or_else(|| panic!("{file} has no {pointer}")) = value;
-    };
-    replace("/node/id", json!(node));
-    replace("/node/cluster", json!(gateway));
-    replace("/admin/address/socket_address", socket_address(admin));
-    replace(
-        "/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address",
-        socket_address(xds),
-    );
-    bootstrap
+/// A bootstrap file that operators copy.
+struct Bootstrap {
+    file: &'static str,
+    contents: Value,
+}
+
+impl Bootstrap {
+    fn read(file: &'static str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("{} must be there", path.display()))
+            .unwrap();
+        let contents = serde_saphyr::from_str(&text).unwrap();
+        Self { file, contents }
+    }
+
+    fn replace(&mut self, pointer: &str, value: Value) {
+        let place = self.contents.pointer_mut(pointer);
+        *place.unwrap_or_else(|| panic!("{} has no {pointer}", self.file)) = value;
+    }
 }
 
 fn socket_address(address: SocketAddr) -> Value {

@@ -114,6 +114,15 @@ impl Process {
         String::from_utf8_lossy(&fs::read(&self.output).unwrap_or_default()).into_owned()
     }
 
+    /// How much memory it has.
+    pub fn resident_bytes(&self) -> u64 {
+        let child = self.child.as_ref().expect("it runs");
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+        kilobytes.parse::<u64>().unwrap() * 1024
+    }
+
     /// Fails when it ended by itself.
     pub fn alive(&mut self) -> anyhow::Result<()> {
         match self.child.as_mut().context("it does not run")?.try_wait()? {

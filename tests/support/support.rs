@@ -4,6 +4,7 @@
 //!
 //! Nothing here knows what Chancery should do: that is for the scenes to say.
 
+pub mod certificates;
 pub mod chancery;
 pub mod consul;
 pub mod envoy;

@@ -1,0 +1,179 @@
+//! Accepts connections: bounded in number and rate, each TLS handshake in a task of its own, so that none waits for another.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
+use tonic::transport::server::Connected;
+use tracing::{debug, warn};
+
+use super::admission::Peer;
+use super::service::Ads;
+use super::tls;
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long to wait when the system has no more sockets.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// The configuration of TLS in force, at any time; nothing for plain text.
+pub type Tls = Option<watch::Receiver<Arc<ServerConfig>>>;
+
+/// One connection, and its room among all.
+pub struct Connection {
+    io: Either<TcpStream, TlsStream<TcpStream>>,
+    peer: Peer,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Accepts until the receiver is gone.
+pub async fn accept(
+    listener: TcpListener,
+    tls: Tls,
+    ads: Ads,
+    connections: mpsc::Sender<io::Result<Connection>>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = connections.closed() => return,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                let peer = Peer {
+                    address: Some(address),
+                    ..Peer::default()
+                };
+                admit(stream, peer, &tls, &ads, &connections);
+            }
+            Err(error) => {
+                // A client that is gone already is no reason to wait; too many open files are.
+                debug!(%error, "a connection was not accepted");
+                if error.kind() != io::ErrorKind::ConnectionAborted {
+                    warn!(%error, "connections cannot be accepted; trying again");
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            }
+        }
+    }
+}
+
+/// Brings a connection to the server, through its handshake where there is one, unless there is no room for it.
+fn admit(
+    stream: TcpStream,
+    mut peer: Peer,
+    tls: &Tls,
+    ads: &Ads,
+    connections: &mpsc::Sender<io::Result<Connection>>,
+) {
+    let room = match ads.admission.connection() {
+        Ok(room) => room,
+        Err(refusal) => {
+            ads.refuse(&refusal);
+            return;
+        }
+    };
+    if let Err(refusal) = ads.admission.arrive() {
+        // A client without TLS can be told why on its streams. A handshake would cost what the bound is to save.
+        if tls.is_some() {
+            ads.refuse(&refusal);
+            return;
+        }
+        peer.surplus = Arc::new(true.into());
+    }
+    let acceptor = tls
+        .as_ref()
+        .map(|tls| TlsAcceptor::from(tls.borrow().clone()));
+    let (ads, connections) = (ads.clone(), connections.clone());
+    tokio::spawn(async move {
+        // Without it a small response waits for the ACK of the one before.
+        let _ = stream.set_nodelay(true);
+        let io = match acceptor {
+            None => Either::Left(stream),
+            Some(acceptor) => {
+                let handshake = timeout(HANDSHAKE, acceptor.accept(stream)).await;
+                match handshake.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                    Ok(stream) => Either::Right(stream),
+                    Err(error) => {
+                        ads.refuse(&super::Refusal::Handshake(error.to_string()));
+                        return;
+                    }
+                }
+            }
+        };
+        peer.names = verified_names(&io);
+        let connection = Connection {
+            io,
+            peer,
+            _room: room,
+        };
+        // Nobody receives it when the process ends.
+        let _ = connections.send(Ok(connection)).await;
+    });
+}
+
+fn verified_names(io: &Either<TcpStream, TlsStream<TcpStream>>) -> Option<Arc<[String]>> {
+    let Either::Right(stream) = io else {
+        return None;
+    };
+    let certificates = stream.get_ref().1.peer_certificates()?;
+    certificates.first().map(|first| tls::names(first).into())
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

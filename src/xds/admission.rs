@@ -1,0 +1,131 @@
+//! Who is let in: how many connections, how many streams, how fast new ones come, and which client as which gateway.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::limits::{Bucket, Limits};
+use super::refusal::Refusal;
+
+/// Refusals logged a second; more are only counted, so that nobody fills a disk.
+const WARNINGS: u32 = 10;
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Default)]
+pub struct Peer {
+    /// Where it connects from.
+    pub address: Option<SocketAddr>,
+    /// The names in its certificate, which is verified; nothing when none was asked for.
+    pub names: Option<Arc<[String]>>,
+    /// Whether it came when too many did: it is admitted once there is room.
+    pub surplus: Arc<AtomicBool>,
+}
+
+impl Peer {
+    /// Its names, for a log line.
+    pub fn shown(&self) -> String {
+        match self.names.as_deref() {
+            None => "without a certificate".into(),
+            Some([]) => "whose certificate has no DNS name and no URI".into(),
+            Some(names) => names.join(", "),
+        }
+    }
+}
+
+/// Which clients may act as which gateways, by a name in their certificates. Without a rule, any client as any gateway.
+#[derive(Debug, Clone, Default)]
+pub struct Clients(pub BTreeMap<String, Vec<String>>);
+
+impl Clients {
+    /// The gateways that a peer may act as; nothing for all of them.
+    pub fn gateways(&self, peer: &Peer) -> Option<BTreeSet<&str>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let names = peer.names.iter().flat_map(|names| names.iter());
+        let rules = names.filter_map(|name| self.0.get(name));
+        Some(rules.flatten().map(String::as_str).collect())
+    }
+
+    /// Whether a peer may act as a gateway.
+    pub fn check(&self, peer: &Peer, gateway: &str) -> Result<(), Refusal> {
+        let Some(allowed) = self.gateways(peer).filter(|all| !all.contains(gateway)) else {
+            return Ok(());
+        };
+        let allowed: Vec<_> = allowed.into_iter().collect();
+        Err(Refusal::NotAllowed {
+            client: peer.shown(),
+            gateway: gateway.to_owned(),
+            allowed: match allowed.is_empty() {
+                true => "none".into(),
+                false => allowed.join(", "),
+            },
+        })
+    }
+}
+
+/// What is left of what clients may use together.
+#[derive(Debug)]
+pub struct Admission {
+    limits: Limits,
+    connections: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    arrivals: Mutex<Bucket>,
+    warnings: Mutex<Bucket>,
+}
+
+impl Admission {
+    /// Nobody is there yet.
+    pub fn new(limits: Limits) -> Self {
+        let now = Instant::now();
+        Self {
+            connections: Arc::new(Semaphore::new(limits.streams)),
+            streams: Arc::new(Semaphore::new(limits.streams)),
+            arrivals: Mutex::new(Bucket::new(limits.connection_rate, 1, now)),
+            warnings: Mutex::new(Bucket::new(WARNINGS, 1, now)),
+            limits,
+        }
+    }
+
+    /// Room for a connection, given back when dropped.
+    pub fn connection(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let permit = self.connections.clone().try_acquire_owned();
+        permit.map_err(|_| Refusal::Connections(self.limits.streams))
+    }
+
+    /// Whether a connection that comes now is within the rate.
+    pub fn arrive(&self) -> Result<(), Refusal> {
+        match take(&self.arrivals) {
+            true => Ok(()),
+            false => Err(Refusal::ConnectionRate(self.limits.connection_rate)),
+        }
+    }
+
+    /// Room for a stream of that peer, given back when dropped.
+    pub fn stream(&self, peer: &Peer) -> Result<OwnedSemaphorePermit, Refusal> {
+        if peer.surplus.load(Ordering::Relaxed) {
+            self.arrive()?;
+            peer.surplus.store(false, Ordering::Relaxed);
+        }
+        let permit = self.streams.clone().try_acquire_owned();
+        permit.map_err(|_| Refusal::Streams(self.limits.streams))
+    }
+
+    /// Whether one more refusal may be logged now.
+    pub fn may_warn(&self) -> bool {
+        take(&self.warnings)
+    }
+}
+
+fn take(bucket: &Mutex<Bucket>) -> bool {
+    // A bucket is whole at any time: a panic elsewhere has not left it half-changed.
+    let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+    bucket.take(Instant::now())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Bounds on what clients may do, and the token bucket that bounds rates. No clock: time is an argument.
+
+use std::time::{Duration, Instant};
+
+/// Bounds on what clients may do.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The largest request, in bytes; one with 200,000 names has 6 MB.
+    pub request_bytes: usize,
+    /// How long a client may leave what it was sent unread.
+    pub slow_reader: Duration,
+    /// How long an open stream may say nothing at first.
+    pub first_request: Duration,
+    /// Requests a second on one stream, ten seconds' worth at once. Answers to responses do not count: there are never
+    /// more of them than responses.
+    pub request_rate: u32,
+    /// Names that a client may want of one type on one stream.
+    pub names: usize,
+    /// The longest of these names, in bytes.
+    pub name_bytes: usize,
+    /// Streams open at a time, of all clients; and connections as well, as one without a stream is of no use.
+    pub streams: usize,
+    /// New connections a second, of all clients, one second's worth at once.
+    pub connection_rate: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_bytes: 16 << 20,
+            slow_reader: Duration::from_secs(60),
+            first_request: Duration::from_secs(30),
+            request_rate: 100,
+            names: 200_000,
+            name_bytes: 1024,
+            streams: 10_000,
+            connection_rate: 1_000,
+        }
+    }
+}
+
+/// A token bucket: what it allows at once, and how fast that comes back.
+#[derive(Debug)]
+pub struct Bucket {
+    rate: f64,
+    size: f64,
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Bucket {
+    /// A full bucket: `rate` tokens a second, at most `seconds` of them saved.
+    pub fn new(rate: u32, seconds: u32, now: Instant) -> Self {
+        let size = f64::from(rate) * f64::from(seconds);
+        Self {
+            rate: rate.into(),
+            size,
+            tokens: size,
+            filled: now,
+        }
+    }
+
+    /// Takes a token, if there is one.
+    pub fn take(&mut self, now: Instant) -> bool {
+        let since = now.saturating_duration_since(self.filled);
+        self.tokens = (self.tokens + since.as_secs_f64() * self.rate).min(self.size);
+        self.filled = now;
+        let admits = self.tokens >= 1.0;
+        if admits {
+            self.tokens -= 1.0;
+        }
+        admits
+    }
+}
+
+#[cfg(test)]
+mod tests;

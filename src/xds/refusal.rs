@@ -1,0 +1,168 @@
+//! Why a client is refused: the word for the metric, the sentence for the client, and the gRPC code that goes with it.
+
+use std::fmt;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+use crate::snapshot::ResourceType;
+
+/// Why a client is refused; its stream ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// ADS needs a type URL in every request.
+    NoTypeUrl,
+    /// A type that Chancery does not serve.
+    UnknownType(String),
+    /// A type that this service is not about.
+    OtherType {
+        /// What was found.
+        found: String,
+        /// The type that the service is about.
+        only: ResourceType,
+    },
+    /// The first request does not say who speaks.
+    NoNodeId,
+    /// No gateway can have a name of so many bytes.
+    GatewayName(usize),
+    /// The client's certificate is not one for that gateway.
+    NotAllowed {
+        /// The names in the certificate.
+        client: String,
+        /// The gateway that it asks for.
+        gateway: String,
+        /// The gateways that it may act as.
+        allowed: String,
+    },
+    /// It does not read what it is sent.
+    SlowReader(Duration),
+    /// It opened a stream and said nothing.
+    Silent(Duration),
+    /// More requests a second than this.
+    RequestRate(u32),
+    /// A request of more bytes than this.
+    RequestSize(usize),
+    /// What came is no request.
+    Malformed(String),
+    /// More names of one type than this.
+    Names(usize),
+    /// A name of more bytes than this.
+    NameLength(usize),
+    /// TLS could not begin.
+    Handshake(String),
+    /// As many streams as this are open.
+    Streams(usize),
+    /// As many connections as this are open.
+    Connections(usize),
+    /// As many new connections a second as this came.
+    ConnectionRate(u32),
+}
+
+impl Refusal {
+    /// The word that the metric uses.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoTypeUrl => "no_type_url",
+            Self::UnknownType(_) => "unknown_type",
+            Self::OtherType { .. } => "other_type",
+            Self::NoNodeId => "no_node_id",
+            Self::GatewayName(_) => "gateway_name",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::SlowReader(_) => "slow_reader",
+            Self::Silent(_) => "silent",
+            Self::RequestRate(_) => "request_rate",
+            Self::RequestSize(_) => "request_size",
+            Self::Malformed(_) => "malformed",
+            Self::Names(_) => "names",
+            Self::NameLength(_) => "name_length",
+            Self::Handshake(_) => "handshake",
+            Self::Streams(_) => "streams",
+            Self::Connections(_) => "connections",
+            Self::ConnectionRate(_) => "connection_rate",
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::NotAllowed { .. } => Code::PermissionDenied,
+            Self::SlowReader(_) | Self::Silent(_) => Code::DeadlineExceeded,
+            Self::RequestRate(_)
+            | Self::RequestSize(_)
+            | Self::Names(_)
+            | Self::Streams(_)
+            | Self::Connections(_)
+            | Self::ConnectionRate(_) => Code::ResourceExhausted,
+            _ => Code::InvalidArgument,
+        }
+    }
+
+    /// The status that the stream ends with.
+    pub fn status(&self) -> Status {
+        Status::new(self.code(), self.to_string())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let served = || ResourceType::ALL.map(ResourceType::type_url).join(", ");
+        match self {
+            Self::NoTypeUrl => write!(f, "the request has no type_url; served are {}", served()),
+            Self::UnknownType(url) => {
+                write!(f, "type_url {url:?} is not served; served are {}", served())
+            }
+            Self::OtherType { found, only } => write!(
+                f,
+                "type_url {found:?} does not belong to this service, which is about {} alone; ADS serves all types",
+                only.type_url()
+            ),
+            Self::NoNodeId => f.write_str(
+                "the first request names no node.id; set it in the proxy's bootstrap (envoy --service-node)",
+            ),
+            Self::GatewayName(most) => write!(
+                f,
+                "node.cluster is longer than {most} bytes, so that no gateway can have its name"
+            ),
+            Self::NotAllowed {
+                client,
+                gateway,
+                allowed,
+            } => write!(
+                f,
+                "client {client} may not act as gateway {gateway:?}; xds-clients allows it {allowed}"
+            ),
+            Self::SlowReader(limit) => write!(
+                f,
+                "the client has not read what it was sent for {} s (--slow-reader)",
+                limit.as_secs()
+            ),
+            Self::Silent(limit) => write!(
+                f,
+                "no request came within {} s of opening the stream",
+                limit.as_secs()
+            ),
+            Self::RequestRate(limit) => write!(
+                f,
+                "more than {limit} requests a second that answer no response (--max-request-rate)"
+            ),
+            Self::RequestSize(limit) => {
+                write!(f, "a request of more than {limit} bytes; name fewer resources in each")
+            }
+            Self::Malformed(found) => write!(f, "what came is no request: {found}"),
+            Self::Names(limit) => write!(f, "more than {limit} names of one type on one stream"),
+            Self::NameLength(limit) => write!(f, "a resource name of more than {limit} bytes"),
+            Self::Handshake(error) => write!(f, "the TLS handshake failed: {error}"),
+            Self::Streams(limit) => write!(
+                f,
+                "{limit} streams are open, and no more are allowed (--max-streams)"
+            ),
+            Self::Connections(limit) => write!(
+                f,
+                "{limit} connections are open, and no more are allowed (--max-streams)"
+            ),
+            Self::ConnectionRate(limit) => write!(
+                f,
+                "more than {limit} new connections a second (--max-connection-rate); try again later"
+            ),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The certificates of the xDS port: read from files, read again when these change, and the names in a client's.
+//!
+//! What cannot be used is never put in force: a renewal that is half written keeps the certificates before it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+/// How often the files are looked at. They are small, and a look works however they are replaced: written in place,
+/// renamed, or linked anew as in a container.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Where the certificates are. All files are PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// The certificate that Chancery shows, with its chain.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The authorities that clients' certificates must come from; without it none is asked for.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Why certificates cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file cannot be read.
+    #[error("{0}: {1}")]
+    Unreadable(PathBuf, std::io::Error),
+    /// A file does not hold what it should.
+    #[error("{0}: found no usable PEM {1}: {2}")]
+    Malformed(PathBuf, &'static str, String),
+    /// Certificate and key do not go together, or TLS cannot use them.
+    #[error("{0} and its key: {1}")]
+    Unusable(PathBuf, rustls::Error),
+    /// The authorities cannot be used.
+    #[error("{0}: {1}")]
+    Authorities(PathBuf, VerifierBuilderError),
+}
+
+/// The contents of the files.
+#[derive(PartialEq, Eq)]
+struct Contents {
+    cert: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+}
+
+/// The certificates in force.
+pub struct Certificates {
+    files: Files,
+    contents: Contents,
+    current: watch::Sender<Arc<ServerConfig>>,
+}
+
+impl Files {
+    async fn read(&self) -> Result<Contents, Error> {
+        let read = async |path: &PathBuf| {
+            let contents = tokio::fs::read(path).await;
+            contents.map_err(|error| Error::Unreadable(path.clone(), error))
+        };
+        Ok(Contents {
+            cert: read(&self.cert).await?,
+            key: read(&self.key).await?,
+            client_ca: match &self.client_ca {
+                Some(path) => Some(read(path).await?),
+                None => None,
+            },
+        })
+    }
+
+    fn parse(&self, contents: &Contents) -> Result<ServerConfig, Error> {
+        let provider = Arc::new(ring::default_provider());
+        let chain = certificates(&self.cert, &contents.cert)?;
+        let key = PrivateKeyDer::from_pem_slice(&contents.key)
+            .map_err(|error| Error::Malformed(self.key.clone(), "key", error.to_string()))?;
+        let unusable = |error| Error::Unusable(self.cert.clone(), error);
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?;
+        let builder = match (&self.client_ca, &contents.client_ca) {
+            (Some(path), Some(pem)) => {
+                let mut roots = RootCertStore::empty();
+                for authority in certificates(path, pem)? {
+                    roots
+                        .add(authority)
+                        .map_err(|error| Error::Unusable(path.clone(), error))?;
+                }
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build();
+                builder.with_client_cert_verifier(
+                    verifier.map_err(|error| Error::Authorities(path.clone(), error))?,
+                )
+            }
+            _ => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(config)
+    }
+}
+
+fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let malformed = |error: String| Error::Malformed(path.to_owned(), "certificate", error);
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let all = all.map_err(|error| malformed(error.to_string()))?;
+    match all.is_empty() {
+        true => Err(malformed("there is none".into())),
+        false => Ok(all),
+    }
+}
+
+impl Certificates {
+    /// Reads the files for the first time.
+    pub async fn load(files: Files) -> Result<Self, Error> {
+        let contents = files.read().await?;
+        let current = watch::Sender::new(Arc::new(files.parse(&contents)?));
+        Ok(Self {
+            files,
+            contents,
+            current,
+        })
+    }
+
+    /// The certificates in force, at any time.
+    pub fn current(&self) -> watch::Receiver<Arc<ServerConfig>> {
+        self.current.subscribe()
+    }
+
+    /// Reads the files again whenever they change. Connections that are open stay; sessions of clients that were verified by
+    /// other authorities are not resumed, as a new configuration begins with none.
+    pub async fn watch(mut self, shutdown: CancellationToken) {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut said = String::new();
+        while shutdown.run_until_cancelled(look.tick()).await.is_some() {
+            match self.look_again().await {
+                Ok(changed) => {
+                    said.clear();
+                    if changed {
+                        info!(cert = %self.files.cert.display(), "xds certificates reloaded");
+                    }
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    if error != said {
+                        warn!(
+                            error,
+                            "xds certificates cannot be reloaded; those before stay in force"
+                        );
+                        said = error;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn look_again(&mut self) -> Result<bool, Error> {
+        let contents = self.files.read().await?;
+        if contents == self.contents {
+            return Ok(false);
+        }
+        self.current
+            .send_replace(Arc::new(self.files.parse(&contents)?));
+        self.contents = contents;
+        Ok(true)
+    }
+}
+
+/// The DNS names and URIs (SPIFFE IDs are such) in a certificate; the common name does not count.
+pub fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
+        return Vec::new();
+    };
+    let Ok(Some(alternatives)) = certificate.subject_alternative_name() else {
+        return Vec::new();
+    };
+    let names = alternatives.value.general_names.iter();
+    names
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) | GeneralName::URI(name) => Some((*name).to_owned()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! The xDS port as clients see it: its services, what it does to clients that misbehave, and its certificates. A server in
+//! this process with resources made up for the purpose, and real gRPC clients; where Envoy has a say, the real Envoy.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/support.rs"]
+#[allow(dead_code)]
+mod support;
+
+mod misbehave;
+mod mtls;
+mod port;
+mod services;

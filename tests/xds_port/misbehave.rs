@@ -1,0 +1,289 @@
+//! Clients that misbehave: each is told what it did and counted, and nobody else notices.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use chancery::snapshot::ResourceType;
+use chancery::xds::Limits;
+use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
+use envoy_types::pb::google::protobuf;
+use envoy_types::pb::google::rpc;
+use tonic::Code;
+
+use crate::port::{CLUSTERS, Client, DELTA, Delta, Port, SOTW, Sotw, assert_code, node, wish};
+use crate::support::chancery::Chancery;
+use crate::support::{eventually, own_address};
+
+/// Limits that are quickly reached.
+fn narrow() -> Limits {
+    Limits {
+        request_bytes: 64 << 10,
+        slow_reader: Duration::from_millis(400),
+        first_request: Duration::from_millis(200),
+        request_rate: 10,
+        names: 50,
+        name_bytes: 100,
+        ..Limits::default()
+    }
+}
+
+/// Fails unless a client that behaves is served.
+async fn others_are_served(port: &Port) {
+    let mut client = Sotw::open(&port.channel().await, SOTW).await;
+    client.send(wish(CLUSTERS)).await;
+    let response = client.next().await.unwrap().unwrap();
+    assert_eq!(response.resources.len(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_request_ends_its_stream_with_the_reason() {
+    let port = Port::with_one_of_each(narrow()).await;
+    let channel = port.channel().await;
+    let request = |change: fn(&mut DiscoveryRequest)| {
+        let mut request = wish(CLUSTERS);
+        change(&mut request);
+        request
+    };
+    let names = |count: usize, length: usize| -> Vec<String> {
+        (0..count).map(|name| format!("{name:0length$}")).collect()
+    };
+    let mut many = wish(CLUSTERS);
+    many.resource_names = names(51, 2);
+    let mut long = wish(CLUSTERS);
+    long.resource_names = names(1, 101);
+    let mut large = wish(CLUSTERS);
+    large.resource_names = names(700, 100);
+    let cases = [
+        (
+            "no_node_id",
+            Code::InvalidArgument,
+            request(|it| it.node = node("")),
+        ),
+        (
+            "no_node_id",
+            Code::InvalidArgument,
+            request(|it| it.node = None),
+        ),
+        (
+            "no_type_url",
+            Code::InvalidArgument,
+            request(|it| it.type_url.clear()),
+        ),
+        (
+            "unknown_type",
+            Code::InvalidArgument,
+            request(|it| it.type_url = "some.Type".into()),
+        ),
+        (
+            "gateway_name",
+            Code::InvalidArgument,
+            request(|it| it.node.as_mut().unwrap().cluster = "g".repeat(65)),
+        ),
+        ("names", Code::ResourceExhausted, many),
+        ("name_length", Code::InvalidArgument, long),
+        ("request_size", Code::ResourceExhausted, large),
+    ];
+    let good = Sotw::open(&channel, SOTW).await;
+    good.send(wish(CLUSTERS)).await;
+    for (reason, code, request) in cases {
+        let before = port.refused(reason);
+        let mut client = Sotw::open(&channel, SOTW).await;
+        client.send(request).await;
+        let status = client.ends().await;
+        assert_code(&status, code);
+        assert!(!status.message().is_empty());
+        assert_eq!(port.refused(reason), before + 1, "{reason}");
+        others_are_served(&port).await;
+    }
+    eventually(async || {
+        let connected = port.ads.nodes.connected().len();
+        ensure!(connected == 1, "{connected} nodes are connected");
+        Ok(())
+    })
+    .await;
+    drop(good);
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_too() {
+    let port = Port::with_one_of_each(narrow()).await;
+    // Its field 1 is a number where a request has a text.
+    type Nonsense = Client<protobuf::Duration, protobuf::Duration>;
+    let mut client = Nonsense::open(&port.channel().await, SOTW).await;
+    let nonsense = protobuf::Duration {
+        seconds: 5,
+        nanos: 0,
+    };
+    client.send(nonsense).await;
+    assert_code(&client.ends().await, Code::InvalidArgument);
+    assert_eq!(port.refused("malformed"), 1);
+    others_are_served(&port).await;
+}
+
+#[tokio::test]
+async fn names_add_up_over_the_requests_of_a_delta_stream() {
+    let port = Port::with_one_of_each(narrow()).await;
+    let mut client = Delta::open(&port.channel().await, DELTA).await;
+    for part in 0..3 {
+        let names = (0..20).map(|name| format!("{part}-{name}"));
+        let request = DeltaDiscoveryRequest {
+            node: node("one"),
+            type_url: ResourceType::LoadAssignment.type_url().into(),
+            resource_names_subscribe: names.collect(),
+            ..DeltaDiscoveryRequest::default()
+        };
+        client.send(request).await;
+    }
+    assert_code(&client.ends().await, Code::ResourceExhausted);
+    assert_eq!(port.refused("names"), 1);
+}
+
+#[tokio::test]
+async fn a_flood_of_requests_ends_and_answers_to_responses_are_no_flood() {
+    let port = Port::with_one_of_each(narrow()).await;
+    let channel = port.channel().await;
+    let mut flood = Sotw::open(&channel, SOTW).await;
+    for _ in 0..200 {
+        if !flood.send(wish(CLUSTERS)).await {
+            break;
+        }
+    }
+    let status = flood.ends().await;
+    assert_code(&status, Code::ResourceExhausted);
+    assert_eq!(port.refused("request_rate"), 1);
+
+    let mut patient = Sotw::open(&channel, SOTW).await;
+    patient.send(wish(CLUSTERS)).await;
+    for change in 0..200_u8 {
+        let content = [change];
+        port.publish([(ResourceType::Cluster, "clusters", content.as_slice())]);
+        let response = patient.next().await.unwrap().unwrap();
+        let answer = DiscoveryRequest {
+            response_nonce: response.nonce,
+            version_info: response.version_info,
+            error_detail: (change % 2 == 1).then(|| rpc::Status {
+                message: "refused".into(),
+                ..rpc::Status::default()
+            }),
+            ..wish(CLUSTERS)
+        };
+        patient.send(answer).await;
+    }
+    assert_eq!(port.refused("request_rate"), 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_says_nothing_ends() {
+    let port = Port::with_one_of_each(narrow()).await;
+    let mut silent = Sotw::open(&port.channel().await, SOTW).await;
+    assert_code(&silent.ends().await, Code::DeadlineExceeded);
+    assert_eq!(port.refused("silent"), 1);
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_loses_its_stream_and_nobody_else_waits() {
+    let port = Port::open(narrow()).await;
+    let large = vec![0; 4 << 20];
+    port.publish([(ResourceType::Cluster, "clusters", large.as_slice())]);
+    let stopped = Sotw::open(&port.channel().await, SOTW).await;
+    stopped.send(wish(CLUSTERS)).await;
+    eventually(async || {
+        ensure!(port.refused("slow_reader") == 1, "not yet refused");
+        ensure!(port.ads.nodes.connected().is_empty(), "still a node");
+        Ok(())
+    })
+    .await;
+    drop(stopped);
+    let small = b"".as_slice();
+    port.publish([(ResourceType::Cluster, "clusters", small)]);
+    others_are_served(&port).await;
+}
+
+#[tokio::test]
+async fn streams_are_bounded_and_room_comes_back() {
+    let port = Port::with_one_of_each(Limits {
+        streams: 3,
+        ..Limits::default()
+    })
+    .await;
+    let channel = port.channel().await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let mut client = Sotw::open(&channel, SOTW).await;
+        client.send(wish(CLUSTERS)).await;
+        client.next().await.unwrap().unwrap();
+        open.push(client);
+    }
+    let status = Sotw::try_open(&channel, SOTW).await.err().unwrap();
+    assert_code(&status, Code::ResourceExhausted);
+    assert!(status.message().contains("--max-streams"), "{status:?}");
+    assert_eq!(port.refused("streams"), 1);
+    open.pop();
+    eventually(async || {
+        let opened = Sotw::try_open(&channel, SOTW).await;
+        opened.map(drop).context("still no room")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn new_connections_are_bounded_in_rate() {
+    let limits = Limits {
+        connection_rate: 4,
+        ..Limits::default()
+    };
+    let port = Port::with_one_of_each(limits).await;
+    let mut refused = Vec::new();
+    for _ in 0..40 {
+        let channel = port.channel().await;
+        if let Err(status) = Sotw::try_open(&channel, SOTW).await {
+            refused.push((channel, status));
+        }
+    }
+    let (channel, status) = refused.pop().expect("some of 40 at once are too many");
+    assert_code(&status, Code::ResourceExhausted);
+    assert!(port.refused("connection_rate") > 0);
+    // It need not connect anew: there is room for it later.
+    eventually(async || {
+        let opened = Sotw::try_open(&channel, SOTW).await;
+        opened.map(drop).context("still no room")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_thousand_that_come_and_leave_leave_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut chancery = Chancery::serve_files(own_address(), folder.path(), folder.path());
+    chancery.ready().await;
+    let url = format!("http://{}", chancery.xds());
+    let come_and_leave = async |count: usize| {
+        for number in 0..count {
+            let endpoint = tonic::transport::Endpoint::from_shared(url.clone()).unwrap();
+            let channel = endpoint.connect().await.unwrap();
+            let client = Sotw::open(&channel, SOTW).await;
+            let mut request = wish(CLUSTERS);
+            let node = request.node.as_mut().unwrap();
+            node.id = format!("node-{number}");
+            node.cluster = format!("gateway-{number}");
+            client.send(request).await;
+        }
+    };
+    let gone = async || {
+        eventually(async || {
+            let open = chancery.metric("chancery_xds_streams").await?;
+            ensure!(open == 0.0, "{open} streams are open");
+            Ok(())
+        })
+        .await;
+    };
+    come_and_leave(200).await;
+    gone().await;
+    let before = chancery.process.resident_bytes();
+    come_and_leave(1_000).await;
+    gone().await;
+    let grown = chancery.process.resident_bytes().saturating_sub(before);
+    assert!(grown < 8 << 20, "{grown} bytes more");
+    let nodes = chancery.admin("metrics").await.unwrap().body;
+    assert!(!nodes.contains("chancery_nodes{"), "{nodes}");
+}
