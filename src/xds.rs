@@ -8,6 +8,7 @@ pub mod admission;
 mod body;
 pub mod channel;
 mod conversation;
+mod csds;
 pub mod gateways;
 pub mod limits;
 mod method;

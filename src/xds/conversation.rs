@@ -83,6 +83,10 @@ impl<'a> Conversation<'a> {
                 () = sleep_until(timeout.unwrap_or_else(Instant::now).into()), if timeout.is_some() => {
                     warn!(node = %self.node.id, "the node is not waited for any longer: its clusters are not acknowledged, or it asks for no routes");
                 }
+                Some(question) = self.seat.question() => {
+                    // Whoever asked need not wait for the answer.
+                    let _ = question.send(self.stream.holdings());
+                }
                 _ = reading.tick() => self.check_reader(&mut progress)?,
                 () = self.writer.closed() => return Ok(()),
                 () = self.ads.shutdown.cancelled() => return Err(shutting_down()),

@@ -25,6 +25,7 @@ pub struct Gateways {
     accepted: DashMap<(Arc<str>, ResourceType), u64>,
     revision: AtomicI64,
     said: mpsc::Sender<Said>,
+    served: watch::Sender<bool>,
 }
 
 impl Gateways {
@@ -36,6 +37,7 @@ impl Gateways {
             accepted: DashMap::new(),
             revision: AtomicI64::new(0),
             said,
+            served: watch::Sender::new(false),
         };
         (gateways, heard)
     }
@@ -76,17 +78,26 @@ impl Gateways {
         newest
             .or_insert_with(|| watch::Sender::new(None))
             .send_replace(snapshot);
+        self.forget(gateway);
+        let serves = self.by_name.iter().any(|each| each.borrow().is_some());
+        self.served
+            .send_if_modified(|served| std::mem::replace(served, serves) != serves);
+    }
+
+    /// Whether anything is served, at any time.
+    pub fn served(&self) -> watch::Receiver<bool> {
+        self.served.subscribe()
     }
 
     /// Forgets a gateway that does not exist and that nobody watches: names that only proxies speak of must not pile up.
-    fn forget(&self, gateway: &Arc<str>) {
+    fn forget(&self, gateway: &str) {
         let idle = |newest: &watch::Sender<Newest>| {
             newest.borrow().is_none() && newest.receiver_count() == 0
         };
         let forgotten = self.by_name.remove_if(gateway, |_, newest| idle(newest));
         if forgotten.is_some() {
             for resource_type in ResourceType::ALL {
-                self.accepted.remove(&(gateway.clone(), resource_type));
+                self.accepted.remove(&(gateway.into(), resource_type));
             }
         }
     }

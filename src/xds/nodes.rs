@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use dashmap::DashMap;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::snapshot::{ResourceType, Version};
 
 use super::Protocol;
+use super::stream::view::Holding;
 
 /// One connected node.
 #[derive(Debug, Clone)]
@@ -67,7 +69,23 @@ pub struct Mark {
 #[derive(Debug, Default)]
 pub struct Nodes {
     streams: AtomicU64,
-    by_stream: DashMap<u64, Node>,
+    by_stream: DashMap<u64, (Node, Questions)>,
+}
+
+/// The way to ask a stream what its client was sent.
+#[derive(Debug, Clone)]
+pub struct Questions(mpsc::Sender<Question>);
+
+/// Whom to tell what a client was sent.
+pub type Question = oneshot::Sender<Vec<Holding>>;
+
+impl Questions {
+    /// What the client was sent; nothing when it is gone.
+    pub async fn ask(&self) -> Option<Vec<Holding>> {
+        let (sender, answer) = oneshot::channel();
+        self.0.send(sender).await.ok()?;
+        answer.await.ok()
+    }
 }
 
 /// A node's place among the connected; given up when dropped.
@@ -75,31 +93,44 @@ pub struct Nodes {
 pub struct Seat {
     nodes: Arc<Nodes>,
     stream: u64,
+    questions: mpsc::Receiver<Question>,
 }
 
 impl Nodes {
     /// A node connected.
     pub fn enter(self: &Arc<Self>, node: Node) -> Seat {
         let stream = self.streams.fetch_add(1, Ordering::Relaxed);
-        self.by_stream.insert(stream, node);
+        let (sender, questions) = mpsc::channel(1);
+        self.by_stream.insert(stream, (node, Questions(sender)));
         Seat {
             nodes: self.clone(),
             stream,
+            questions,
         }
     }
 
     /// All of them, in no order.
     pub fn connected(&self) -> Vec<Node> {
-        self.by_stream.iter().map(|node| node.clone()).collect()
+        self.by_stream.iter().map(|entry| entry.0.clone()).collect()
+    }
+
+    /// All of them, each with the way to ask its stream.
+    pub fn streams(&self) -> Vec<(Node, Questions)> {
+        self.by_stream.iter().map(|entry| entry.clone()).collect()
     }
 }
 
 impl Seat {
     /// Notes how the node fares.
     pub fn note(&self, note: impl FnOnce(&mut Status)) {
-        if let Some(mut node) = self.nodes.by_stream.get_mut(&self.stream) {
-            note(&mut node.status);
+        if let Some(mut entry) = self.nodes.by_stream.get_mut(&self.stream) {
+            note(&mut entry.0.status);
         }
+    }
+
+    /// The next question; waits as long as there is none.
+    pub async fn question(&mut self) -> Option<Question> {
+        self.questions.recv().await
     }
 }
 

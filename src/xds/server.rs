@@ -2,14 +2,22 @@
 
 use std::time::Duration;
 
+use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_server::ClientStatusDiscoveryServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
 
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
 use super::accept::{self, Tls};
+use super::csds::Csds;
 use super::service::Ads;
+
+/// The service that health is reported of, besides the whole.
+const ADS: &str = "envoy.service.discovery.v3.AggregatedDiscoveryService";
 
 /// Connections that may wait for the server to take them.
 const QUEUE: usize = 64;
@@ -23,7 +31,11 @@ pub async fn serve(
     let (accepted, connections) = mpsc::channel(QUEUE);
     tokio::spawn(accept::accept(listener, tls, ads.clone(), accepted));
     let shutdown = ads.shutdown.clone();
-    let routes = Routes::default().into_axum_router().fallback_service(ads);
+    let (health, health_service) = tonic_health::server::health_reporter();
+    tokio::spawn(report_health(health, ads.clone()));
+    let csds = ClientStatusDiscoveryServiceServer::new(Csds(ads.clone()));
+    let routes = Routes::new(health_service).add_service(csds);
+    let routes = routes.into_axum_router().fallback_service(ads);
     Server::builder()
         // A client that vanished without a word is noticed after 40 s.
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
@@ -31,4 +43,22 @@ pub async fn serve(
         .add_routes(Routes::from(routes))
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), shutdown.cancelled_owned())
         .await
+}
+
+/// Serving as soon as anything is served. Not before: whoever asks Chancery then would wait.
+async fn report_health(health: HealthReporter, ads: Ads) {
+    let mut served = ads.gateways.served();
+    loop {
+        let status = match *served.borrow_and_update() {
+            true => ServingStatus::Serving,
+            false => ServingStatus::NotServing,
+        };
+        for service in ["", ADS] {
+            health.set_service_status(service, status).await;
+        }
+        tokio::select! {
+            changed = served.changed() => if changed.is_err() { return },
+            () = ads.shutdown.cancelled() => return,
+        }
+    }
 }

@@ -4,6 +4,8 @@
 //! listeners and routes follow to the snapshot whose clusters are settled; a cluster is taken away when no listener and no
 //! route that the client uses, or is about to use, can name it. At most one response of a type is on its way.
 
+pub mod view;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -1,12 +1,13 @@
 //! Passwords, tokens, certificates.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use chancery::store::etcd::Settings;
 use etcd_client::Permission;
 
 use crate::cable::Cable;
+use crate::certificates::Authority;
 use crate::etcd::Etcd;
 use crate::store::{Store, documents, put, settings};
 
@@ -71,19 +72,18 @@ async fn a_token_that_expires_ends_nothing() {
     }
 }
 
-fn tls(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/store_etcd/tls")
-        .join(file)
-}
-
 #[tokio::test]
 async fn certificates_are_shown_and_asked_for() {
-    let flag = |name: &str, file: &str| format!("--{name}={}", tls(file).display());
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let files =
+        |names: &[&str], name| authority.write(&authority.identity(names), folder.path(), name);
+    let (own, client) = (files(&["127.0.0.1"], "etcd"), files(&["reader"], "client"));
+    let flag = |name: &str, file: &Path| format!("--{name}={}", file.display());
     let mut etcd = Etcd::prepare(&[
-        &flag("cert-file", "etcd.pem"),
-        &flag("key-file", "etcd.key"),
-        &flag("trusted-ca-file", "ca.pem"),
+        &flag("cert-file", &own.cert),
+        &flag("key-file", &own.key),
+        &flag("trusted-ca-file", &own.ca),
         "--client-cert-auth",
     ]);
     etcd.run_with_tls();
@@ -94,14 +94,14 @@ async fn certificates_are_shown_and_asked_for() {
         store.fails_with(words).await;
     };
     says(&settings, "https needs the authority").await;
-    settings.ca = Some(tls("none.pem"));
+    settings.ca = Some(folder.path().join("none.pem"));
     says(&settings, "none.pem: No such file").await;
-    settings.ca = Some(tls("ca.pem"));
-    settings.cert = Some(tls("client.pem"));
+    settings.ca = Some(client.ca);
+    settings.cert = Some(client.cert.clone());
     says(&settings, "both its certificate and its key").await;
     settings.cert = None;
     says(&settings, "fatal alert").await;
-    settings.cert = Some(tls("client.pem"));
-    settings.key = Some(tls("client.key"));
+    settings.cert = Some(client.cert);
+    settings.key = Some(client.key);
     assert_eq!(Store::with(settings).listed().await, documents(&[]));
 }

@@ -4,6 +4,9 @@
 
 mod access;
 mod cable;
+#[path = "../support/certificates.rs"]
+#[allow(dead_code)]
+mod certificates;
 mod etcd;
 mod interruptions;
 mod listing;

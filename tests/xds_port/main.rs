@@ -7,6 +7,8 @@
 #[allow(dead_code)]
 mod support;
 
+mod csds;
+mod health;
 mod misbehave;
 mod mtls;
 mod port;

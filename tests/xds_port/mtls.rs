@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use chancery::snapshot::ResourceType;
 use chancery::xds::{Clients, Limits, tls};
+use envoy_types::pb::envoy::service::status::v3::ClientStatusRequest;
+use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_client::ClientStatusDiscoveryServiceClient;
 use tokio::net::TcpStream;
 use tonic::Code;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
@@ -111,6 +113,29 @@ async fn a_client_acts_as_the_gateways_of_its_rule_alone() {
     client.send(wish(CLUSTERS)).await;
     assert_code(&client.ends().await, Code::PermissionDenied);
     assert_eq!(port.refused("not_allowed"), 2);
+}
+
+#[tokio::test]
+async fn a_client_is_shown_the_nodes_of_its_own_gateways_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let inner = "spiffe://example.com/inner";
+    let rules = [(EDGE, "default"), (inner, "inner")];
+    let rules = rules.map(|(name, gateway)| (name.to_owned(), vec![gateway.to_owned()]));
+    let (port, _) = open(&authority, Clients(rules.into()), folder.path()).await;
+    let edge = authority.identity(&[EDGE]);
+    let edge = connect(&port, &authority, Some(&edge)).await.unwrap();
+    let mut client = Sotw::open(&edge, SOTW).await;
+    client.send(wish(CLUSTERS)).await;
+    client.next().await.unwrap().unwrap();
+    let inner = authority.identity(&[inner]);
+    let inner = connect(&port, &authority, Some(&inner)).await.unwrap();
+    for (channel, expected) in [(edge, 1), (inner, 0)] {
+        let mut csds = ClientStatusDiscoveryServiceClient::new(channel);
+        let answer = csds.fetch_client_status(ClientStatusRequest::default());
+        let nodes = answer.await.unwrap().into_inner().config;
+        assert_eq!(nodes.len(), expected);
+    }
 }
 
 #[tokio::test]

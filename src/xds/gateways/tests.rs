@@ -20,3 +20,12 @@ fn a_gateway_that_exists_stays() {
     drop(watch);
     assert!(gateways.watch(&"edge".into()).newest.borrow().is_some());
 }
+
+#[test]
+fn a_gateway_that_goes_is_forgotten() {
+    let gateways = Arc::new(Gateways::new().0);
+    let snapshot = Arc::new(Snapshot::empty("edge".into()));
+    gateways.publish("edge", Some(snapshot));
+    gateways.publish("edge", None);
+    assert_eq!(gateways.by_name.len(), 0);
+}
