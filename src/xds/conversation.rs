@@ -26,7 +26,7 @@ pub struct Conversation<'a> {
     ads: &'a Ads,
     node: Node,
     seat: Seat,
-    gateway: Watch,
+    newest: Watch,
     stream: Stream,
     /// By type, the newest snapshot that was passed on as accepted.
     accepted: [Option<u64>; ResourceType::ALL.len()],
@@ -47,7 +47,7 @@ impl<'a> Conversation<'a> {
         Self {
             only,
             requests: Bucket::new(ads.limits.request_rate, BURST, Instant::now()),
-            gateway: ads.gateways.watch(&node.gateway),
+            newest: ads.gateways.watch(&node.gateway),
             seat: ads.nodes.enter(node.clone()),
             stream: Stream::new(node.protocol),
             accepted: Default::default(),
@@ -76,7 +76,7 @@ impl<'a> Conversation<'a> {
                     Some(request) => self.handle(request)?,
                     None => return Ok(()),
                 },
-                changed = self.gateway.newest.changed() => {
+                changed = self.newest.changed() => {
                     changed.map_err(|_| shutting_down())?;
                     self.take_newest();
                 }
@@ -95,7 +95,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn take_newest(&mut self) {
-        let newest = self.gateway.newest.borrow_and_update().clone();
+        let newest = self.newest.borrow_and_update().clone();
         match newest {
             Some(snapshot) => self.stream.handle_snapshot(snapshot),
             None => {

@@ -1,5 +1,6 @@
 //! The newest snapshot of every gateway, for streams to watch.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -113,14 +114,15 @@ impl Gateways {
     }
 
     /// Watches a gateway, which need not exist (yet).
-    pub fn watch(self: &Arc<Self>, gateway: &Arc<str>) -> Watch {
+    pub fn watch(self: &Arc<Self>, gateway: &str) -> Watch {
+        let gateway: Arc<str> = gateway.into();
         let newest = self.by_name.entry(gateway.clone());
         let newest = newest.or_insert_with(|| watch::Sender::new(None));
         Watch {
             newest: newest.subscribe(),
             _leave: Leave {
                 gateways: self.clone(),
-                gateway: gateway.clone(),
+                gateway,
             },
         }
     }
@@ -134,13 +136,26 @@ impl Gateways {
     }
 }
 
-/// A watch of one gateway.
+/// A watch of one gateway's newest snapshot.
 #[derive(Debug)]
 pub struct Watch {
-    /// Its newest snapshot.
-    pub newest: watch::Receiver<Newest>,
+    newest: watch::Receiver<Newest>,
     // Dropped after `newest`, which then does not count any more.
     _leave: Leave,
+}
+
+impl Deref for Watch {
+    type Target = watch::Receiver<Newest>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.newest
+    }
+}
+
+impl DerefMut for Watch {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.newest
+    }
 }
 
 /// The end of a watch.

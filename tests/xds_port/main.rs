@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../support/support.rs"]
-#[allow(dead_code)]
 mod support;
 
 mod csds;

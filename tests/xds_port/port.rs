@@ -82,10 +82,10 @@ impl Port {
         let changes = all.into_iter().map(|(resource_type, name, value)| Change {
             resource_type,
             name: name.into(),
-            resource: Some(Resource::new(resource_type, name, value, Box::default())),
+            resource: Some(Resource::new(resource_type, name, value, Box::default()).into()),
         });
         let gateways = &self.ads.gateways;
-        let before = gateways.watch(&"default".into()).newest.borrow().clone();
+        let before = gateways.watch("default").borrow().clone();
         let before = before.unwrap_or_else(|| Arc::new(Snapshot::empty("default".into())));
         let (snapshot, _) = before.next(changes, 7);
         gateways.publish("default", Some(Arc::new(snapshot)));
