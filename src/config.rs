@@ -370,3 +370,6 @@ impl fmt::Debug for Settings {
         f.debug_struct("Settings").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,6 +174,11 @@ impl Channel {
         !self.owed.is_empty()
     }
 
+    /// Whether a resource was refused and not sent again.
+    pub fn owes(&self, name: &str) -> bool {
+        self.owed.contains(name)
+    }
+
     /// The client uses what `snapshot` has, unless something of it was refused.
     pub fn hold(&mut self, snapshot: Arc<Snapshot>) {
         if self.owed.is_empty() {

@@ -112,23 +112,21 @@ impl Sight<'_> {
         });
         let version = resource.map(|resource| resource.version.to_string());
         let version = version.unwrap_or_default();
-        let (config_status, client_status) = match &holding.standing {
+        let (config_status, client_status) = match holding.standing {
             Standing::Synced => (ConfigStatus::Synced, ClientResourceStatus::Acked),
             Standing::Sent => (ConfigStatus::Stale, ClientResourceStatus::Requested),
             Standing::Waiting => (ConfigStatus::NotSent, ClientResourceStatus::Requested),
             Standing::Missing => (ConfigStatus::NotSent, ClientResourceStatus::DoesNotExist),
-            Standing::Refused(_) => (ConfigStatus::Error, ClientResourceStatus::Nacked),
+            Standing::Refused => (ConfigStatus::Error, ClientResourceStatus::Nacked),
         };
         let refused = status.and_then(|status| status.refused.as_ref());
-        let error_state = match &holding.standing {
-            Standing::Refused(error) => Some(UpdateFailureState {
-                failed_configuration: any.clone(),
-                last_update_attempt: refused.map(|(mark, _)| timestamp(mark.at)),
-                details: error.clone(),
-                version_info: version.clone(),
-            }),
-            _ => None,
-        };
+        let refused = refused.filter(|_| holding.standing == Standing::Refused);
+        let error_state = refused.map(|(mark, error)| UpdateFailureState {
+            failed_configuration: any.clone(),
+            last_update_attempt: Some(timestamp(mark.at)),
+            details: error.to_string(),
+            version_info: version.clone(),
+        });
         let acked = status.and_then(|status| status.acked);
         GenericXdsConfig {
             type_url: type_url.into(),

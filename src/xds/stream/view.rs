@@ -21,7 +21,7 @@ pub struct Holding {
 }
 
 /// How a resource stands with a client.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// Sent and accepted.
     Synced,
@@ -31,8 +31,8 @@ pub enum Standing {
     Waiting,
     /// It does not exist.
     Missing,
-    /// Sent in a response that was refused, for this reason.
-    Refused(String),
+    /// Sent in a response that was refused.
+    Refused,
 }
 
 impl Stream {
@@ -74,10 +74,10 @@ impl Stream {
         if sent.is_none() {
             return Standing::Missing;
         }
-        match &channel.refused {
-            _ if sent == version(&channel.acked) => Standing::Synced,
-            Some(error) if channel.in_flight.is_none() => Standing::Refused(error.clone()),
-            _ => Standing::Sent,
+        match channel.in_flight {
+            None if channel.owes(name) => Standing::Refused,
+            Some(_) if sent != version(&channel.acked) => Standing::Sent,
+            _ => Standing::Synced,
         }
     }
 }
