@@ -4,14 +4,13 @@
 //! listeners and routes follow to the snapshot whose clusters are settled; a cluster is taken away when no listener and no
 //! route that the client uses, or is about to use, can name it. At most one response of a type is on its way.
 
+mod entries;
 pub mod view;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
-use crate::snapshot::{ResourceType, Snapshot, Version, set};
+use crate::snapshot::{ResourceType, Snapshot, Version};
 
 use super::channel::{Channel, Diff, InFlight, Meaning};
 use super::request::{Protocol, Request};
@@ -331,8 +330,8 @@ impl Stream {
             return None;
         }
         let (entries, resources, version) = match protocol {
-            Protocol::Delta => delta_entries(resource_type, target, &diff),
-            Protocol::Sotw => sotw_entries(channel, resource_type, target, &diff),
+            Protocol::Delta => entries::delta(resource_type, target, &diff),
+            Protocol::Sotw => entries::sotw(channel, resource_type, target, &diff),
         };
         let whole = protocol == Protocol::Sotw && resource_type.is_full_state();
         if whole {
@@ -365,58 +364,6 @@ impl Stream {
             pieces: response::encode(resource_type, version, &channel.nonce, &entries, removed),
         })
     }
-}
-
-/// The resources of a delta response: what is new, or the shared pages when that is everything.
-fn delta_entries(
-    resource_type: ResourceType,
-    target: &Snapshot,
-    diff: &Diff,
-) -> (Arc<[Bytes]>, usize, Version) {
-    let set = target.set(resource_type);
-    let entries = if diff.sends_all(set) {
-        set.delta_pages().clone()
-    } else {
-        set::pages(diff.send.iter().map(|(_, resource)| resource.delta_entry()))
-    };
-    (entries, diff.send.len(), set.version())
-}
-
-/// The resources of a SotW response: the full state, stale ones included, where the type demands it; else what is new.
-fn sotw_entries(
-    channel: &Channel,
-    resource_type: ResourceType,
-    target: &Snapshot,
-    diff: &Diff,
-) -> (Arc<[Bytes]>, usize, Version) {
-    let set = target.set(resource_type);
-    let version = channel.version(target);
-    let stale = channel
-        .stale
-        .iter()
-        .filter_map(|(name, resource)| Some((name, resource.as_ref()?)));
-    if resource_type.is_full_state()
-        && !(channel.subscription.is_wildcard() && channel.stale.is_empty())
-    {
-        let wanted = set
-            .iter()
-            .filter(|(name, _)| channel.subscription.has(name));
-        let all: Vec<_> = wanted.chain(stale.clone()).collect();
-        let version = stale.fold(version, |sum, (name, resource)| {
-            sum.with(name, resource.version)
-        });
-        let count = all.len();
-        return (
-            set::pages(all.into_iter().map(|(_, resource)| resource.sotw_entry())),
-            count,
-            version,
-        );
-    }
-    if resource_type.is_full_state() || diff.sends_all(set) {
-        return (set.sotw_pages().clone(), set.len(), version);
-    }
-    let entries = set::pages(diff.send.iter().map(|(_, resource)| resource.sotw_entry()));
-    (entries, diff.send.len(), version)
 }
 
 #[cfg(test)]

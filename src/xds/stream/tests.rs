@@ -1,6 +1,6 @@
 //! What the conversations in `tests/transcripts` do not show: bytes that streams share, answers, and time.
 
-use crate::snapshot::{Change, Resource};
+use crate::snapshot::{Change, Resource, set};
 
 use super::super::request::Names;
 use super::*;
