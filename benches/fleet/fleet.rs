@@ -1,0 +1,71 @@
+//! The handle on the fleet's process: a [`Put`] to it, a [`Report`] from it, a line each.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::documents::Put;
+use crate::process::Process;
+use crate::servers::Server;
+
+/// How long it may take to answer; its own patience is shorter.
+const ANSWER: Duration = Duration::from_secs(90);
+
+/// How it went, the first sync or a change.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// From the first connection, or from the put, until the last stream had it, in milliseconds.
+    pub took_ms: f64,
+    /// What all streams have read so far, HTTP/2 included.
+    pub bytes: u64,
+    /// How many responses they were.
+    pub responses: u64,
+}
+
+/// The fleet's process.
+pub struct Fleet {
+    /// The process itself.
+    pub process: Process,
+    orders: ChildStdin,
+    reports: Lines<BufReader<ChildStdout>>,
+}
+
+impl Fleet {
+    /// Starts it against a server; the report is of its first sync.
+    pub async fn start(server: &Server, etcd: &Server, streams: usize) -> Result<(Self, Report)> {
+        let mut command = Command::new(std::env::current_exe()?);
+        let (address, streams) = (server.address.to_string(), streams.to_string());
+        command
+            .args(["clients", &address, &etcd.url(), &streams])
+            .stdout(Stdio::piped());
+        let mut process = Process::start(&mut command)?;
+        let orders = process.child.stdin.take().context("no input")?;
+        let reports = process.child.stdout.take().context("no output")?;
+        let reports = BufReader::new(reports).lines();
+        let mut fleet = Self {
+            process,
+            orders,
+            reports,
+        };
+        let synced = fleet.report().await?;
+        Ok((fleet, synced))
+    }
+
+    /// Has it put a change, and waits until its last stream has it.
+    pub async fn measure(&mut self, put: &Put) -> Result<Report> {
+        let line = serde_json::to_string(put)? + "\n";
+        self.orders.write_all(line.as_bytes()).await?;
+        self.report().await
+    }
+
+    async fn report(&mut self) -> Result<Report> {
+        let line = timeout(ANSWER, self.reports.next_line()).await??;
+        let line = line.context("the fleet has ended; its last words are above")?;
+        Ok(serde_json::from_str(&line)?)
+    }
+}

@@ -1,0 +1,128 @@
+//! How long a change takes from etcd to the last of a fleet of streams, and what it costs, beside a floor taken in the same run.
+//!
+//! `cargo bench --bench fleet [-- --quick] [-- --json]`. Every server, and each fleet of clients, is a process of its own; the
+//! floor and the fleets are this program with another argument. Nothing here asserts a time.
+
+mod clients;
+mod delta;
+mod documents;
+mod fleet;
+mod floor;
+mod learn;
+mod measure;
+mod process;
+mod servers;
+mod table;
+mod wire;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use measure::Rounds;
+use servers::Server;
+
+/// As Chancery's, so that memory is compared with like.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Files that a process opens besides its streams.
+const OTHER_FILES: usize = 200;
+/// How long a whole run may take.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// Measures a fleet of delta streams beside a floor.
+#[derive(Parser)]
+struct Arguments {
+    /// A few changes on a few streams: does it work?
+    #[arg(long)]
+    quick: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+    /// What cargo says to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// The other processes of a run.
+#[derive(Subcommand)]
+#[command(hide = true)]
+enum Part {
+    Clients {
+        server: SocketAddr,
+        etcd: String,
+        streams: usize,
+    },
+    Floor {
+        listen: SocketAddr,
+        etcd: String,
+        lesson: PathBuf,
+    },
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    match arguments.part {
+        Some(Part::Floor {
+            listen,
+            etcd,
+            lesson,
+        }) => tokio::runtime::Runtime::new()?.block_on(floor::run(listen, etcd, &lesson)),
+        Some(Part::Clients {
+            server,
+            etcd,
+            streams,
+        }) => single_thread()?.block_on(clients::run(server, etcd, streams)),
+        None => single_thread()?.block_on(until_interrupted(run(&arguments))),
+    }
+}
+
+fn single_thread() -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    Ok(builder.enable_all().build()?)
+}
+
+/// An error ends the servers with their handles; so a signal has to become one.
+async fn until_interrupted(run: impl Future<Output = Result<()>>) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        result = tokio::time::timeout(LONGEST, run) => result.context("the run took too long")?,
+        _ = terminate.recv() => bail!("terminated"),
+        _ = interrupt.recv() => bail!("interrupted"),
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    let (sizes, changes): (&[usize], usize) = match arguments.quick {
+        true => (&[1, 10], 5),
+        false => (&[1, 100, 1000], 100),
+    };
+    let most = sizes.iter().max().copied().unwrap_or_default();
+    process::check_file_limit(most + OTHER_FILES)?;
+    let folder = tempfile::tempdir()?;
+    eprintln!(
+        "etcd with {} upstreams and {} routes",
+        documents::UPSTREAMS,
+        documents::ROUTES
+    );
+    let etcd = Server::etcd(folder.path()).await?;
+    let mut rounds = Rounds::new(&etcd, folder.path(), changes);
+    let mut done = Vec::new();
+    for &streams in sizes {
+        done.push(rounds.run(streams).await?);
+    }
+    etcd.process.end().await?;
+    match arguments.json {
+        true => println!("{}", serde_json::to_string_pretty(&done)?),
+        false => print!("{}", table::table(&done)),
+    }
+    Ok(())
+}

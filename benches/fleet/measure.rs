@@ -1,0 +1,248 @@
+//! One round: so many streams on Chancery and as many on the floor, change after change to the one and to the other in turn, so
+//! that both meet the same noise.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use etcd_client::Client;
+use serde::Serialize;
+use tokio::time::sleep;
+
+use crate::documents::{self, Kind, Put};
+use crate::fleet::{Fleet, Report};
+use crate::learn::Lesson;
+use crate::servers::Server;
+
+/// From the last stream's arrival to the next put: longer than any change takes to settle, and far more than a burst.
+const SPACING: Duration = Duration::from_millis(60);
+/// After which a server that is told nothing is idle.
+const CALM: Duration = Duration::from_secs(2);
+/// Changes before those that count.
+const WARM_UP: usize = 5;
+
+/// What a server did.
+#[derive(Debug, Serialize)]
+pub struct Measured {
+    /// From the first connection until all streams were in sync, in milliseconds.
+    pub sync_ms: f64,
+    /// The memory that it has more than without streams, once all are idle, by stream.
+    pub memory_kib: f64,
+    /// Changes of routes.
+    pub route: Cost,
+    /// Changes of endpoints.
+    pub endpoint: Cost,
+}
+
+/// What changes of one kind cost.
+#[derive(Debug, Serialize)]
+pub struct Cost {
+    /// From the put until the last stream has the change: the median, in milliseconds.
+    pub p50_ms: f64,
+    /// 99 of 100 changes took no longer.
+    pub p99_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+    /// Processor time of the server by change, in milliseconds.
+    pub cpu_ms: f64,
+    /// Bytes by stream and change, HTTP/2 included.
+    pub bytes: f64,
+    /// Responses by stream and change; more than one is waste.
+    pub responses: f64,
+    /// Processor time of the fleet by response, in microseconds: what the measuring itself costs.
+    pub client_us: f64,
+}
+
+/// One round.
+#[derive(Debug, Serialize)]
+pub struct Round {
+    /// How many streams each server had.
+    pub streams: usize,
+    /// The floor.
+    pub floor: Measured,
+    /// Chancery.
+    pub chancery: Measured,
+}
+
+/// Runs rounds.
+pub struct Rounds<'a> {
+    etcd: &'a Server,
+    folder: &'a Path,
+    changes: usize,
+    /// Changes so far: no marker is used twice.
+    sequence: usize,
+}
+
+/// One server with its fleet.
+struct Side {
+    server: Server,
+    fleet: Fleet,
+    sync_ms: f64,
+    memory_kib: f64,
+}
+
+impl<'a> Rounds<'a> {
+    /// Rounds of so many changes of each kind.
+    pub fn new(etcd: &'a Server, folder: &'a Path, changes: usize) -> Self {
+        let sequence = documents::LEARNED;
+        Self {
+            etcd,
+            folder,
+            changes,
+            sequence,
+        }
+    }
+
+    /// One round, with servers of its own.
+    pub async fn run(&mut self, streams: usize) -> Result<Round> {
+        let chancery = Server::chancery(self.etcd, self.folder).await?;
+        let lesson = self.folder.join("lesson.json");
+        if !lesson.exists() {
+            let mut client = Client::connect([self.etcd.url()], None).await?;
+            let learned = Lesson::take(chancery.address, &mut client).await?;
+            learned.write(&lesson)?;
+        }
+        let floor = Server::floor(self.etcd, &lesson, self.folder).await?;
+        eprintln!("{streams} streams: connecting");
+        let mut floor = Side::start(floor, self.etcd, streams).await?;
+        let mut chancery = Side::start(chancery, self.etcd, streams).await?;
+        let mut costs = Vec::new();
+        for kind in Kind::ALL {
+            eprintln!(
+                "{streams} streams: {} changes of kind {}",
+                self.changes,
+                kind.as_str()
+            );
+            costs.push(
+                self.changes(kind, streams, &mut floor, &mut chancery)
+                    .await?,
+            );
+        }
+        let [(floor_route, route), (floor_endpoint, endpoint)] = costs
+            .try_into()
+            .map_err(|_| anyhow::anyhow!("two kinds of change"))?;
+        Ok(Round {
+            streams,
+            floor: floor.end(floor_route, floor_endpoint).await?,
+            chancery: chancery.end(route, endpoint).await?,
+        })
+    }
+
+    async fn changes(
+        &mut self,
+        kind: Kind,
+        streams: usize,
+        floor: &mut Side,
+        chancery: &mut Side,
+    ) -> Result<(Cost, Cost)> {
+        let mut tallies = [Tally::default(), Tally::default()];
+        for number in 0..WARM_UP + self.changes {
+            self.sequence += 1;
+            let puts = [
+                documents::floor_change(kind, self.sequence),
+                documents::change(kind, self.sequence),
+            ];
+            let sides = [&mut *floor, &mut *chancery];
+            for ((side, put), tally) in sides.into_iter().zip(&puts).zip(&mut tallies) {
+                side.change(put, tally, number >= WARM_UP).await?;
+            }
+        }
+        let [of_floor, of_chancery] = tallies;
+        Ok((
+            of_floor.cost(floor, streams)?,
+            of_chancery.cost(chancery, streams)?,
+        ))
+    }
+}
+
+impl Side {
+    async fn start(server: Server, etcd: &Server, streams: usize) -> Result<Self> {
+        sleep(CALM).await;
+        let before = server.process.memory_kib()?;
+        let (fleet, synced) = Fleet::start(&server, etcd, streams).await?;
+        sleep(CALM).await;
+        let more = server.process.memory_kib()? - before;
+        Ok(Self {
+            server,
+            fleet,
+            sync_ms: synced.took_ms,
+            memory_kib: more / streams as f64,
+        })
+    }
+
+    async fn change(&mut self, put: &Put, tally: &mut Tally, counts: bool) -> Result<()> {
+        if counts && tally.start.is_none() {
+            tally.start = Some(self.marks(&tally.last)?);
+        }
+        let report = self.fleet.measure(put).await?;
+        if counts {
+            tally.took_ms.push(report.took_ms);
+        }
+        tally.last = report;
+        sleep(SPACING).await;
+        Ok(())
+    }
+
+    fn marks(&self, report: &Report) -> Result<Marks> {
+        Ok(Marks {
+            server_ms: self.server.process.cpu_ms()?,
+            client_ms: self.fleet.process.cpu_ms()?,
+            bytes: report.bytes as f64,
+            responses: report.responses as f64,
+        })
+    }
+
+    async fn end(self, route: Cost, endpoint: Cost) -> Result<Measured> {
+        self.fleet.process.end().await?;
+        self.server.process.end().await?;
+        Ok(Measured {
+            sync_ms: self.sync_ms,
+            memory_kib: self.memory_kib,
+            route,
+            endpoint,
+        })
+    }
+}
+
+/// What changes of one kind did to one server.
+#[derive(Default)]
+struct Tally {
+    took_ms: Vec<f64>,
+    /// When the first change that counts was put.
+    start: Option<Marks>,
+    last: Report,
+}
+
+/// Where the counters stand.
+#[derive(Default)]
+struct Marks {
+    server_ms: f64,
+    client_ms: f64,
+    bytes: f64,
+    responses: f64,
+}
+
+impl Tally {
+    fn cost(mut self, side: &Side, streams: usize) -> Result<Cost> {
+        let (start, end) = (self.start.unwrap_or_default(), side.marks(&self.last)?);
+        let changes = self.took_ms.len() as f64;
+        let responses = end.responses - start.responses;
+        let deliveries = changes * streams as f64;
+        self.took_ms.sort_by(f64::total_cmp);
+        Ok(Cost {
+            p50_ms: percentile(&self.took_ms, 50),
+            p99_ms: percentile(&self.took_ms, 99),
+            max_ms: percentile(&self.took_ms, 100),
+            cpu_ms: (end.server_ms - start.server_ms) / changes,
+            bytes: (end.bytes - start.bytes) / deliveries,
+            responses: responses / deliveries,
+            client_us: (end.client_ms - start.client_ms) * 1e3 / responses,
+        })
+    }
+}
+
+/// The value that so many percent do not exceed (nearest rank).
+fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,98 @@
+//! A child process, and what the machine says of it. It is ended with its handle, also when the run fails.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+use anyhow::{Context, Result};
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, Command};
+
+/// The unit of times in `/proc/<pid>/stat`, in milliseconds: the same on every Linux.
+const TICK_MS: f64 = 10.0;
+
+/// A child process. Its input is a pipe, which ends when this process does.
+pub struct Process {
+    /// The process itself, for its pipes.
+    pub child: Child,
+}
+
+impl Process {
+    /// Starts it, its output where the command says.
+    pub fn start(command: &mut Command) -> Result<Self> {
+        let program = command.as_std().get_program().to_owned();
+        let child = command.stdin(Stdio::piped()).kill_on_drop(true).spawn();
+        let child = child.with_context(|| format!("{} cannot be started", program.display()))?;
+        Ok(Self { child })
+    }
+
+    /// Starts it, its output in a file.
+    pub fn start_logged(command: &mut Command, log: &Path) -> Result<Self> {
+        let log = std::fs::File::create(log)?;
+        Self::start(command.stdout(log.try_clone()?).stderr(log))
+    }
+
+    /// How it ended, if it has.
+    pub fn status(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// What it has used of the processors, in milliseconds.
+    pub fn cpu_ms(&self) -> Result<f64> {
+        let stat = self.proc_file("stat")?;
+        // The name, in parentheses, may hold spaces; `utime` and `stime` are fields 14 and 15.
+        let (_, rest) = stat
+            .rsplit_once(')')
+            .context("no name in /proc/<pid>/stat")?;
+        let times = rest.split_whitespace().skip(11).take(2);
+        let ticks: f64 = times.map(str::parse::<f64>).sum::<Result<_, _>>()?;
+        Ok(ticks * TICK_MS)
+    }
+
+    /// The memory that is its own (neither files nor shared), in KiB.
+    pub fn memory_kib(&self) -> Result<f64> {
+        let status = self.proc_file("status")?;
+        let line = status.lines().find(|line| line.starts_with("RssAnon:"));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1));
+        Ok(kib.context("no RssAnon in /proc/<pid>/status")?.parse()?)
+    }
+
+    /// Ends it.
+    pub async fn end(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    fn proc_file(&self, name: &str) -> Result<String> {
+        let pid = self.child.id().context("the process has ended")?;
+        let file = format!("/proc/{pid}/{name}");
+        std::fs::read_to_string(&file).context(file)
+    }
+}
+
+/// Waits until whoever started this process is gone.
+pub async fn input_ended() -> Result<()> {
+    let mut nothing = Vec::new();
+    tokio::io::stdin().read_to_end(&mut nothing).await?;
+    Ok(())
+}
+
+/// An address of this machine that nobody listens on.
+pub fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// Fails, with words, where this process or its children may not open as many files.
+pub fn check_file_limit(needed: usize) -> Result<()> {
+    let limits = std::fs::read_to_string("/proc/self/limits")?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next());
+    let soft = soft.context("no open files in /proc/self/limits")?;
+    let enough = soft.parse::<usize>().map_or(true, |soft| soft >= needed);
+    anyhow::ensure!(
+        enough,
+        "each process of this run opens up to {needed} files, and the limit is {soft}: run `ulimit -n {needed}` first"
+    );
+    Ok(())
+}
