@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,8 @@ use crate::xds::{self, Ads, Gateways, Nodes};
 
 /// How many events of a source may wait for the loop.
 const QUEUE: usize = 1024;
+/// How many connections may wait to be accepted: after a restart all proxies come at the same moment.
+const BACKLOG: u32 = 4096;
 
 /// Why the command cannot start.
 type Unusable = Box<dyn std::error::Error>;
@@ -244,6 +246,18 @@ async fn serve_xds(address: SocketAddr, tls: Option<Certificates>, ads: Ads) {
     }
 }
 
+/// tokio's own `TcpListener::bind` lets 128 connections wait, and the kernel resets what comes beyond.
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // As tokio does: a restart must not wait for the old connections' last packets.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// Listens, however long it takes until the address is free.
 async fn listen(
     name: &str,
@@ -252,7 +266,7 @@ async fn listen(
 ) -> Option<TcpListener> {
     let mut said = String::new();
     loop {
-        match TcpListener::bind(address).await {
+        match bind(address) {
             Ok(listener) => {
                 info!(listener = %name, %address, "listening");
                 return Some(listener);
