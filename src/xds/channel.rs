@@ -273,6 +273,9 @@ impl Channel {
         protocol: Protocol,
     ) -> Diff {
         let mut diff = Diff::default();
+        if self.has_nothing_new(target) {
+            return diff;
+        }
         if self.sent.is_none() && self.claimed_version == Some(self.version(target)) {
             self.asked.clear();
             self.sent = Some(target.clone());
@@ -292,6 +295,12 @@ impl Channel {
         self.claimed_version = None;
         self.sent = Some(target.clone());
         diff
+    }
+
+    /// As for most types of a stream whenever anything happens.
+    fn has_nothing_new(&self, target: &Arc<Snapshot>) -> bool {
+        let same = |sent| Arc::ptr_eq(sent, target);
+        self.sent.as_ref().is_some_and(same) && self.asked.is_empty() && self.forced.is_empty()
     }
 
     /// The version of all that the client wants, has not refused, and `snapshot` has.
@@ -369,6 +378,7 @@ impl Channel {
                 self.stale.remove(name);
                 if must || held != Some(Some(resource.version)) {
                     let name = set.name(name).unwrap_or(name);
+                    self.subscription.share(name);
                     diff.send.push((name.clone(), resource.clone()));
                 }
             }

@@ -50,7 +50,7 @@ impl Subscription {
         let wanted: HashSet<Arc<str>> = names
             .into_iter()
             .filter(|name| !(full_state && name == WILDCARD))
-            .map(|name| self.share(name))
+            .map(|name| self.own(name))
             .collect();
         let difference = Difference {
             asked: wanted.difference(&self.names).cloned().collect(),
@@ -81,7 +81,7 @@ impl Subscription {
                 self.wildcard = true;
                 continue;
             }
-            let name = self.share(name);
+            let name = self.own(name);
             self.names.insert(name.clone());
             difference.asked.push(name);
         }
@@ -95,7 +95,14 @@ impl Subscription {
         difference
     }
 
-    fn share(&self, name: String) -> Arc<str> {
+    /// Keeps `name` itself instead of an equal one: all streams then hold the same.
+    pub fn share(&mut self, name: &Arc<str>) {
+        if self.names.contains(name) {
+            self.names.replace(name.clone());
+        }
+    }
+
+    fn own(&self, name: String) -> Arc<str> {
         self.names
             .get(name.as_str())
             .cloned()
