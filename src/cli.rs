@@ -2,13 +2,18 @@
 
 mod demo;
 mod echo;
+mod nodes;
+mod remote;
 mod serve;
+mod snapshot;
+mod wait;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Settings;
@@ -32,6 +37,24 @@ enum Command {
     /// Run an instance that answers every request with what it received
     #[command(after_help = ECHO_EXAMPLES)]
     Echo(echo::Echo),
+    /// Show which proxies are connected and what each has; exit status 1 when any is behind
+    #[command(after_help = NODES_EXAMPLES)]
+    Nodes(nodes::Nodes),
+    /// Show what proxies are sent
+    #[command(after_help = SNAPSHOT_EXAMPLES)]
+    Snapshot(snapshot::Snapshot),
+    /// Print a line for every published snapshot, and for every ACK and NACK
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(watch::Watch),
+    /// Wait until every connected proxy of every live replica has accepted a revision; exit status 1 when the time is over
+    #[command(after_help = WAIT_EXAMPLES)]
+    Wait(wait::Wait),
+    /// Print the completion script of a shell
+    #[command(after_help = COMPLETION_EXAMPLES)]
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// What `serve` takes.
@@ -60,6 +83,31 @@ const ECHO_EXAMPLES: &str = "\
 Example:
   chancery echo --listen 127.0.0.1:8081 --name echo-v1";
 
+const NODES_EXAMPLES: &str = "\
+Examples:
+  chancery nodes
+  chancery nodes -o json | jq '.nodes[] | select(.synced | not)'";
+
+const SNAPSHOT_EXAMPLES: &str = "\
+Examples:
+  chancery snapshot                                  # all gateways
+  chancery snapshot default --type clusters
+  chancery snapshot default --type routes -o json";
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  chancery watch
+  chancery watch -o json | jq 'select(.answer.error != \"\")'";
+
+const WAIT_EXAMPLES: &str = "\
+Example:
+  revision=$(etcdctl put /chancery/routes/hello \"$(cat hello.json)\" -w json | jq .header.revision)
+  chancery wait --revision $revision --timeout 30s";
+
+const COMPLETION_EXAMPLES: &str = "\
+Example:
+  source <(chancery completion bash)";
+
 /// The exit status of a command that was called wrongly.
 const USAGE: u8 = 2;
 
@@ -79,7 +127,25 @@ pub fn run() -> ExitCode {
         },
         Command::Demo(demo) => block_on(demo::run(demo)),
         Command::Echo(echo) => block_on(echo::run(echo)),
+        Command::Nodes(nodes) => ask("nodes", nodes::run(nodes)),
+        Command::Snapshot(snapshot) => ask("snapshot", snapshot::run(snapshot)),
+        Command::Watch(watch) => ask("watch", watch::run(watch)),
+        Command::Wait(wait) => ask("wait", wait::run(wait)),
+        Command::Completion { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "chancery",
+                &mut std::io::stdout(),
+            );
+            ExitCode::SUCCESS
+        }
     }
+}
+
+/// Runs a command that asks a running Chancery.
+fn ask(name: &str, command: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
+    block_on(async { remote::exit(name, command.await) })
 }
 
 fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -105,9 +106,12 @@ settings! {
     /// Seconds that a proxy may leave unread what it was sent [default: 60]
     #[arg(long, env = "CHANCERY_SLOW_READER", value_name = "SECONDS", help_heading = "xDS")]
     slow_reader: u32,
-    /// Where health, readiness and metrics are [default: 127.0.0.1:9180]
+    /// Where health, readiness, metrics and the control API are [default: 127.0.0.1:9180]
     #[arg(long, env = "CHANCERY_ADMIN", value_name = "ADDRESS:PORT")]
     admin: SocketAddr,
+    /// What this process is called among the replicas on one etcd [default: the host's name and the admin port]
+    #[arg(long, env = "CHANCERY_REPLICA_ID", value_name = "ID")]
+    replica_id: String,
     /// Allow listeners that other machines reach, without authentication
     #[arg(long, env = "CHANCERY_INSECURE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     insecure: bool,
@@ -139,8 +143,10 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// Where and how proxies connect.
     pub xds: Xds,
-    /// Where health, readiness and metrics are.
+    /// Where health, readiness, metrics and the control API are.
     pub admin: SocketAddr,
+    /// What this process is called among the replicas.
+    pub replica: Arc<str>,
 }
 
 /// Where and how proxies connect.
@@ -204,6 +210,7 @@ impl Settings {
         Ok(Config {
             consul: self.consul_settings()?,
             state: self.state.clone(),
+            replica: self.replica(admin.port())?,
             store: self.store()?,
             xds,
             admin,
@@ -264,6 +271,19 @@ impl Settings {
                 ..defaults
             },
         })
+    }
+
+    fn replica(&self, port: u16) -> Result<Arc<str>, Error> {
+        let Some(id) = &self.replica_id else {
+            let id = format!("{}-{port}", host());
+            return Ok(id.into());
+        };
+        if !(1..=64).contains(&id.len()) || !id.chars().all(is_of_an_id) {
+            return Err(Error::Contradiction(format!(
+                "--replica-id: found {id:?}, allowed: 1 to 64 letters, digits, `-`, `_` and `.`"
+            )));
+        }
+        Ok(id.as_str().into())
     }
 
     fn store(self) -> Result<Store, Error> {
@@ -341,6 +361,27 @@ fn public(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     format!("{scheme}://{host}")
+}
+
+fn is_of_an_id(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+/// The name of this host, as far as it can be part of an id.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::env::var("HOSTNAME"))
+        .unwrap_or_default();
+    let name: String = name
+        .trim()
+        .chars()
+        .filter(|c| is_of_an_id(*c))
+        .take(48)
+        .collect();
+    match name.is_empty() {
+        true => "chancery".to_owned(),
+        false => name,
+    }
 }
 
 fn pair(of: &str, cert: &Option<PathBuf>, key: &Option<PathBuf>) -> Result<(), Error> {

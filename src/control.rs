@@ -23,7 +23,7 @@ use crate::snapshot::builder::{Builder, Instances};
 use crate::state::{Saved, Wish};
 use crate::store::{self, Earlier};
 use crate::telemetry::{Metrics, Source};
-use crate::xds::gateways::{Gateways, Said};
+use crate::xds::gateways::{Gateways, Rejected, Said, Settled};
 
 use pace::Pace;
 use readiness::Readiness;
@@ -70,7 +70,7 @@ struct Control {
     wanted: HashMap<Discovery, watch::Sender<Wanted>>,
     documents: Documents,
     instances: Instances,
-    revision: i64,
+    settled: Settled,
     builders: HashMap<Id, Builder>,
     /// The gateways that each route was placed in.
     placed: HashMap<Id, Vec<Id>>,
@@ -145,7 +145,7 @@ impl Control {
             wanted: inputs.wanted.clone(),
             documents: Documents::new(inputs.wanted.keys().copied().collect()),
             instances: Instances::new(),
-            revision: 0,
+            settled: Settled::default(),
             builders: HashMap::new(),
             placed: HashMap::new(),
             touched: HashSet::new(),
@@ -180,19 +180,19 @@ impl Control {
                 revision,
                 documents,
             } => {
-                self.revision = revision;
+                self.reach(revision);
                 info!(revision, documents = documents.len(), "documents listed");
                 self.documents.list(documents);
                 self.readiness.handle_listed();
                 self.restored.handle_listed(revision);
             }
             store::Event::Changed { revision, changes } => {
-                self.revision = revision;
+                self.reach(revision);
                 for change in changes {
                     self.documents.apply(change);
                 }
             }
-            store::Event::Progress { revision } => self.revision = revision,
+            store::Event::Progress { revision } => self.settled.revision = revision,
             store::Event::Earlier { path, document } => {
                 self.readiness.handle_earlier(&path);
                 if let Some(document) = document {
@@ -200,6 +200,12 @@ impl Control {
                 }
             }
         }
+    }
+
+    /// The store has reached a revision that is about documents.
+    fn reach(&mut self, revision: i64) {
+        self.settled.revision = revision;
+        self.settled.documents = revision;
     }
 
     fn handle_answer(&mut self, answer: Answer) {
@@ -328,14 +334,33 @@ impl Control {
             self.metrics.routes_waiting.set(waiting);
             self.pace.published(Instant::now());
         }
-        self.gateways.settle(self.revision);
+        self.settled.rejected = self.rejected().into();
+        self.gateways.settle(self.settled.clone());
+    }
+
+    /// The documents whose text is not in force, for its own sake or because proxies refuse what becomes of it.
+    fn rejected(&self) -> BTreeMap<Arc<str>, Rejected> {
+        let problems = self.documents.faults().map(|(path, problem)| {
+            let reason = match problem.field.as_str() {
+                "" => problem.message.clone(),
+                field => format!("{field}: {}", problem.message),
+            };
+            (path.clone(), reason.into())
+        });
+        let refused = self.refused.iter();
+        let refused = refused.map(|(path, error)| (path.as_str().into(), error.clone()));
+        let rejected = problems.chain(refused).filter_map(|(path, reason)| {
+            let revision = self.documents.revision(&path)?;
+            Some((path, Rejected { revision, reason }))
+        });
+        rejected.collect()
     }
 
     fn publish(&mut self, gateway: &Id, began: Instant) {
         let Some(builder) = self.builders.get_mut(gateway) else {
             return;
         };
-        let next = builder.next(self.revision, &self.instances);
+        let next = builder.next(self.settled.revision, &self.instances);
         if !builder.exists() {
             // The builder stays: if the gateway returns, its snapshots go on counting where streams left them.
             self.gateways.publish(&gateway.to_string(), None);
@@ -345,6 +370,7 @@ impl Control {
             let took = began.elapsed();
             self.gateways
                 .publish(&snapshot.gateway, Some(snapshot.clone()));
+            self.gateways.events().published(&snapshot, &tallies);
             report::published(&self.metrics, &snapshot, &tallies, took);
         }
     }

@@ -5,6 +5,7 @@
 
 pub mod etcd;
 pub mod file;
+pub mod replicas;
 
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@ mod body;
 pub mod channel;
 mod conversation;
 mod csds;
+pub mod events;
 pub mod gateways;
 pub mod limits;
 mod method;
@@ -23,7 +24,8 @@ pub mod subscription;
 pub mod tls;
 
 pub use admission::Clients;
-pub use gateways::Gateways;
+pub use events::Events;
+pub use gateways::{Gateways, Settled};
 pub use limits::Limits;
 pub use nodes::Nodes;
 pub use refusal::Refusal;

@@ -20,6 +20,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("control", SHELL),
     ("admin", SHELL),
+    ("api", SHELL),
     ("store", &["folder", "telemetry", "tls"]),
     ("registry", &["folder", "store", "telemetry", "tls"]),
     ("xds", &["snapshot", "telemetry"]),
@@ -39,7 +40,7 @@ const SHELL: &[&str] =
 
 #[rustfmt::skip]
 const INNER: &[&str] =
-    &["cli", "config", "control", "admin", "state", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry", "tls"];
+    &["cli", "config", "control", "admin", "api", "state", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry", "tls"];
 
 /// What does I/O behind a door of values: named by its own room, and by those who configure and start it.
 const WORKERS: &[&str] = &[
@@ -57,7 +58,10 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     (r"\brs_consul\b", &["registry/consul"]),
     // The demo is a client of its own Envoy.
     (r"\breqwest\b", &["registry/consul", "cli/demo"]),
-    (r"\btonic::(\{[^}]*\b)?Status\b", &["xds"]),
+    (
+        r"\btonic::(\{[^}]*\b)?Status\b",
+        &["xds", "api", "cli/remote"],
+    ),
 ];
 
 /// The pure core: no async, no clock (a time is an argument), no I/O.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -14,11 +15,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin};
+use crate::api::replicas::{self, Others};
+use crate::api::{self, Api, lag};
 use crate::config::{self, Config, Settings, Store};
 use crate::control::{self, Inputs};
 use crate::registry::{self, Discovery};
 use crate::state::{self, Saved, Wish};
 use crate::store;
+use crate::store::replicas::Membership;
 use crate::telemetry::{self, Metrics, Source};
 use crate::xds::admission::Admission;
 use crate::xds::gateways::Said;
@@ -59,20 +63,24 @@ pub async fn run(config: Config) -> ExitCode {
     let nodes = Arc::new(Nodes::default());
     let saved = restore(&config).await;
     let wishes = keep_state(&config, &metrics, &mut tasks, &shutdown);
-    let (inputs, sources) = watch_sources(&config, said, saved, wishes, &mut tasks, &shutdown);
+    let (others, membership) = join_replicas(&config, &gateways, &nodes, &mut tasks, &shutdown);
+    let (inputs, sources) = watch_sources(
+        &config, membership, said, saved, wishes, &mut tasks, &shutdown,
+    );
     tasks.spawn(control::run(
         inputs,
         gateways.clone(),
         metrics.clone(),
         shutdown.clone(),
     ));
+    let api = Api::new(gateways.clone(), nodes.clone(), others, shutdown.clone());
     let admin = Admin {
         gateways: gateways.clone(),
         nodes: nodes.clone(),
         metrics: metrics.clone(),
         sources,
     };
-    tasks.spawn(serve_admin(config.admin, admin, shutdown.clone()));
+    tasks.spawn(serve_admin(config.admin, admin, api, shutdown.clone()));
     let ads = Ads {
         gateways,
         nodes,
@@ -135,9 +143,41 @@ async fn load_certificates(xds: &config::Xds) -> Result<Option<Certificates>, tl
     }
 }
 
+/// Takes this process's place among the replicas. Where documents are files it is the only one.
+fn join_replicas(
+    config: &Config,
+    gateways: &Arc<Gateways>,
+    nodes: &Arc<Nodes>,
+    tasks: &mut JoinSet<()>,
+    shutdown: &CancellationToken,
+) -> (Others, Membership) {
+    let (sender, own) = watch::channel(Bytes::new());
+    let membership = Membership {
+        id: config.replica.clone(),
+        own,
+        records: watch::Sender::default(),
+    };
+    if let Store::Files(_) = config.store {
+        return (Others::none(), membership);
+    }
+    let others = Others::new(membership.records.subscribe());
+    let address = format!("http://{}", config.admin);
+    let telling = replicas::tell(gateways.clone(), nodes.clone(), address, sender);
+    tasks.spawn(telling);
+    let (lag, shutdown) = (
+        lag::watch(gateways.clone(), others.clone()),
+        shutdown.clone(),
+    );
+    tasks.spawn(async move {
+        shutdown.run_until_cancelled(lag).await;
+    });
+    (others, membership)
+}
+
 /// Starts a task per source, and connects them to the loop.
 fn watch_sources(
     config: &Config,
+    membership: Membership,
     said: mpsc::Receiver<Said>,
     saved: Option<Saved>,
     wishes: mpsc::Receiver<Wish>,
@@ -159,6 +199,7 @@ fn watch_sources(
                 source.clone(),
                 asked,
                 event_sender,
+                membership,
                 shutdown.clone(),
             ));
             source
@@ -220,11 +261,12 @@ fn watch_sources(
     )
 }
 
-async fn serve_admin(address: SocketAddr, admin: Admin, shutdown: CancellationToken) {
+async fn serve_admin(address: SocketAddr, admin: Admin, api: Api, shutdown: CancellationToken) {
     let Some(listener) = listen("admin", address, &shutdown).await else {
         return;
     };
-    let served = axum::serve(listener, admin::router(admin))
+    let router = admin::router(admin).merge(api::router(api));
+    let served = axum::serve(listener, router)
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await;
     if let Err(error) = served {

@@ -11,7 +11,7 @@ use super::Control;
 impl Control {
     /// Takes what an earlier process was told, until the sources say it themselves.
     pub(super) fn restore(&mut self, saved: Saved) {
-        self.revision = saved.revision;
+        self.reach(saved.revision);
         let (mut documents, mut newest) = (Vec::new(), Vec::new());
         for Kept { document, good } in saved.documents {
             match good {
@@ -68,7 +68,7 @@ impl Control {
             },
         };
         let saved = Saved {
-            revision: self.revision,
+            revision: self.settled.revision,
             as_of: self.restored.documents_as_of(),
             documents: self.documents.texts().map(kept).collect(),
             answers: self.instances.iter().map(answered).collect(),

@@ -133,6 +133,16 @@ impl Documents {
         self.entries.values().map(Entry::texts)
     }
 
+    /// The paths of documents with a problem, and it.
+    pub fn faults(&self) -> impl Iterator<Item = (&Arc<str>, &Problem)> {
+        self.problems.iter()
+    }
+
+    /// The revision that wrote the text of a document.
+    pub fn revision(&self, path: &str) -> Option<i64> {
+        self.entries.get(path).map(Entry::revision)
+    }
+
     fn put(&mut self, document: Document) {
         if is_bookkeeping(&document) {
             return;

@@ -9,6 +9,7 @@ mod broken;
 mod connection;
 mod history;
 mod keys;
+mod membership;
 mod wishes;
 
 use std::convert::Infallible;
@@ -23,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::store::replicas::Membership;
 use crate::store::{Earlier, Event};
 use crate::telemetry::Source;
 use answers::{Answer, Answers};
@@ -30,6 +32,7 @@ use broken::Broken;
 use connection::Connection;
 use history::History;
 use keys::Keys;
+use membership::{Table, Teller};
 use wishes::Wishes;
 
 /// How often etcd is asked whether it is alive. That it answers also keeps it from taking our pings for abuse.
@@ -77,6 +80,7 @@ pub async fn watch(
     source: Source,
     mut earlier: mpsc::Receiver<Earlier>,
     events: mpsc::Sender<Event>,
+    membership: Membership,
     shutdown: CancellationToken,
 ) {
     let nobody_listens = events.clone();
@@ -94,13 +98,16 @@ pub async fn watch(
         source,
         events,
         history: None,
+        table: Table::new(membership.records.clone()),
     };
+    let mut teller = Teller::new(membership);
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = nobody_listens.closed() => {}
         () = take => {}
-        () = watcher.run(Wishes::new(taken)) => {}
+        () = watcher.run(Wishes::new(taken), &mut teller) => {}
     }
+    teller.leave().await;
 }
 
 /// Waits for room. Never returns once nobody listens: [`watch`] ends then.
@@ -128,15 +135,18 @@ struct Watcher {
     events: mpsc::Sender<Event>,
     /// What was seen and told; nothing before the first listing, or when it is worth nothing any more.
     history: Option<History>,
+    /// What the replicas say of themselves.
+    table: Table,
 }
 
 impl Watcher {
-    async fn run(&mut self, mut wishes: Wishes) {
+    async fn run(&mut self, mut wishes: Wishes, teller: &mut Teller) {
         let endpoints = self.settings.endpoints.clone();
         let mut pauses = self::pauses();
         for endpoint in endpoints.iter().cycle() {
             let began = Instant::now();
-            let Err(broken) = self.session(endpoint, &mut wishes).await;
+            let Err(broken) = self.session(endpoint, &mut wishes, teller).await;
+            self.table.set_current(false);
             self.source.failed(&format_args!(
                 "etcd at {}: {broken}",
                 broken::shown(endpoint)
@@ -151,7 +161,12 @@ impl Watcher {
     }
 
     /// One connection, for as long as it is good.
-    async fn session(&mut self, endpoint: &str, wishes: &mut Wishes) -> Result<Infallible, Broken> {
+    async fn session(
+        &mut self,
+        endpoint: &str,
+        wishes: &mut Wishes,
+        teller: &mut Teller,
+    ) -> Result<Infallible, Broken> {
         let connection = Connection::open(&self.settings, endpoint).await?;
         self.recall(&connection).await?;
         loop {
@@ -164,6 +179,7 @@ impl Watcher {
                 over = self.follow(&connection) => over,
                 over = wishes.answer(&connection, &keys, &events) => over,
                 over = heartbeat(&connection, &keys, &source) => over,
+                never = teller.tell(&connection, &keys) => match never {},
             };
             if !broken.history_is_gone() {
                 return Err(broken);
@@ -204,10 +220,14 @@ impl Watcher {
         let mut range = self.keys.range();
         let mut page = connection.page(range.clone(), None).await?;
         let revision = page.revision;
-        let mut documents = Vec::new();
+        let (mut documents, mut replicas) = (Vec::new(), Vec::new());
         loop {
             let last = page.values.last().map(|value| value.key.clone());
             let values = std::mem::take(&mut page.values);
+            let (spoken, values): (Vec<_>, Vec<_>) = values
+                .into_iter()
+                .partition(|value| self.keys.replica(&value.key).is_some());
+            replicas.extend(spoken);
             documents.extend(
                 values
                     .into_iter()
@@ -220,6 +240,7 @@ impl Watcher {
             range.start = next;
             page = connection.page(range.clone(), Some(revision)).await?;
         }
+        self.table.list(&self.keys, &replicas);
         let history = History::new(&page, revision, documents.last());
         room(&self.events).await.send(Event::Listed {
             revision,
@@ -236,10 +257,14 @@ impl Watcher {
         };
         let watch = connection.watch(self.keys.range(), history.revision + 1);
         let (_requests, mut responses) = watch.await?;
+        self.table.set_current(true);
         let mut answers = Answers::default();
         while let Some(response) = responses.message().await? {
             let answer = answers.handle_response(response.0)?;
             self.source.answered();
+            if let Answer::Events(events) = &answer {
+                self.table.handle_events(&self.keys, events);
+            }
             if let Some(event) = event(&self.keys, answer, history.revision) {
                 let room = room(&self.events).await;
                 history.told(&event);

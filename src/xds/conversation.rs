@@ -108,7 +108,7 @@ impl<'a> Conversation<'a> {
         let answer = self.take(request);
         let answer = answer.map_err(|refusal| self.ads.refuse(&refusal))?;
         if let Some(answer) = answer {
-            self.note(&answer);
+            self.note(answer);
         }
         Ok(())
     }
@@ -132,7 +132,7 @@ impl<'a> Conversation<'a> {
         Ok(answer)
     }
 
-    fn note(&mut self, answer: &Answer) {
+    fn note(&mut self, answer: Answer) {
         let r#type = answer.resource_type.as_str();
         let labels = metrics::Type { r#type };
         let metrics = &self.ads.metrics;
@@ -174,6 +174,7 @@ impl<'a> Conversation<'a> {
                 Some(error) => status.refused = Some((mark, error.as_str().into())),
             }
         });
+        self.ads.gateways.events().answered(&self.node, answer);
     }
 
     fn flush(&mut self) -> Result<(), Status> {

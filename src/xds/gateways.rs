@@ -1,13 +1,15 @@
 //! The newest snapshot of every gateway, for streams to watch.
 
+use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use dashmap::DashMap;
 use tokio::sync::{mpsc, watch};
 
 use crate::snapshot::{Outcome, ResourceType, Snapshot};
+
+use super::Events;
 
 /// The newest snapshot of one gateway; nothing as long as it is not known.
 pub type Newest = Option<Arc<Snapshot>>;
@@ -24,9 +26,30 @@ pub struct Gateways {
     by_name: DashMap<Arc<str>, watch::Sender<Newest>>,
     /// By gateway and type, the newest snapshot that any proxy accepted.
     accepted: DashMap<(Arc<str>, ResourceType), u64>,
-    revision: AtomicI64,
+    settled: watch::Sender<Settled>,
+    events: Events,
     said: mpsc::Sender<Said>,
     served: watch::Sender<bool>,
+}
+
+/// How far the store's changes are published, and which of them are not in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The store's revision up to which everything is published; 0 before the first publication.
+    pub revision: i64,
+    /// The last of these revisions that was about documents: what came after it changes nothing for proxies.
+    pub documents: i64,
+    /// By path, the documents whose text is not in force.
+    pub rejected: Arc<BTreeMap<Arc<str>, Rejected>>,
+}
+
+/// Why a document's text is not in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// The revision that wrote it.
+    pub revision: i64,
+    /// What is wrong with it, in our words or a proxy's.
+    pub reason: Arc<str>,
 }
 
 impl Gateways {
@@ -36,7 +59,8 @@ impl Gateways {
         let gateways = Self {
             by_name: DashMap::new(),
             accepted: DashMap::new(),
-            revision: AtomicI64::new(0),
+            settled: watch::Sender::default(),
+            events: Events::default(),
             said,
             served: watch::Sender::new(false),
         };
@@ -103,14 +127,34 @@ impl Gateways {
         }
     }
 
-    /// The store's revision is included up to here: what it changed is published, if it changed anything.
-    pub fn settle(&self, revision: i64) {
-        self.revision.store(revision, Ordering::Release);
+    /// The store's changes are included up to here: what they changed is published, if they changed anything.
+    pub fn settle(&self, settled: Settled) {
+        self.settled.send_if_modified(|before| {
+            let changed = *before != settled;
+            *before = settled;
+            changed
+        });
+    }
+
+    /// How far the store's changes are published.
+    pub fn settled(&self) -> watch::Receiver<Settled> {
+        self.settled.subscribe()
     }
 
     /// The store's revision up to which everything is published; 0 before the first publication.
     pub fn revision(&self) -> i64 {
-        self.revision.load(Ordering::Acquire)
+        self.settled.borrow().revision
+    }
+
+    /// What happens to snapshots and nodes.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// The newest snapshot of one gateway.
+    pub fn find(&self, gateway: &str) -> Newest {
+        let newest = self.by_name.get(gateway)?;
+        newest.borrow().clone()
     }
 
     /// Watches a gateway, which need not exist (yet).

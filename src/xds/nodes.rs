@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use dashmap::DashMap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::snapshot::{ResourceType, Version};
 
@@ -43,6 +43,18 @@ pub struct Status {
     pub types: [Option<TypeStatus>; ResourceType::ALL.len()],
 }
 
+impl Status {
+    /// What others wait for.
+    fn summary(&self) -> (bool, i64, [bool; ResourceType::ALL.len()]) {
+        let refuses = |status: &TypeStatus| status.refused.is_some();
+        let refuses = self
+            .types
+            .each_ref()
+            .map(|of| of.as_ref().is_some_and(refuses));
+        (self.synced, self.revision, refuses)
+    }
+}
+
 /// What a node was sent of one type, and what it answered.
 #[derive(Debug, Clone, Default)]
 pub struct TypeStatus {
@@ -70,6 +82,7 @@ pub struct Mark {
 pub struct Nodes {
     streams: AtomicU64,
     by_stream: DashMap<u64, (Node, Questions)>,
+    changes: watch::Sender<()>,
 }
 
 /// The way to ask a stream what its client was sent.
@@ -102,6 +115,7 @@ impl Nodes {
         let stream = self.streams.fetch_add(1, Ordering::Relaxed);
         let (sender, questions) = mpsc::channel(1);
         self.by_stream.insert(stream, (node, Questions(sender)));
+        self.changes.send_replace(());
         Seat {
             nodes: self.clone(),
             stream,
@@ -118,13 +132,25 @@ impl Nodes {
     pub fn streams(&self) -> Vec<(Node, Questions)> {
         self.by_stream.iter().map(|entry| entry.clone()).collect()
     }
+
+    /// Tells that a node came or went, or has come nearer to the newest snapshot or further from it.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
 }
 
 impl Seat {
     /// Notes how the node fares.
     pub fn note(&self, note: impl FnOnce(&mut Status)) {
-        if let Some(mut entry) = self.nodes.by_stream.get_mut(&self.stream) {
-            note(&mut entry.0.status);
+        let entry = self.nodes.by_stream.get_mut(&self.stream);
+        let changed = entry.map(|mut entry| {
+            let status = &mut entry.0.status;
+            let before = status.summary();
+            note(status);
+            before != status.summary()
+        });
+        if changed == Some(true) {
+            self.nodes.changes.send_replace(());
         }
     }
 
@@ -137,5 +163,6 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.nodes.by_stream.remove(&self.stream);
+        self.nodes.changes.send_replace(());
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chancery::store::etcd::{self, Settings};
+use chancery::store::replicas::Membership;
 use chancery::store::{Change, Document, Earlier, Event};
 use chancery::telemetry::Source;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::etcd::DEADLINE;
@@ -29,6 +30,15 @@ pub fn settings(endpoint: String) -> Settings {
     }
 }
 
+/// A replica that has nothing to say.
+fn silent() -> Membership {
+    Membership {
+        id: "silent".into(),
+        own: watch::channel(Default::default()).1,
+        records: watch::Sender::default(),
+    }
+}
+
 impl Store {
     pub fn at(endpoint: String) -> Self {
         Self::with(settings(endpoint))
@@ -44,6 +54,7 @@ impl Store {
             source.clone(),
             earlier,
             sender,
+            silent(),
             token,
         ));
         Self {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use etcd_client::proto::PbKeyValue;
 use etcd_client::{
-    Certificate, Client, ConnectOptions, GetOptions, GetResponse, Identity, KvClient, TlsOptions,
-    WatchClient, WatchOptions, WatchRequestSender, WatchResponseStream,
+    Certificate, Client, ConnectOptions, GetOptions, GetResponse, Identity, KvClient, LeaseClient,
+    PutOptions, TlsOptions, WatchClient, WatchOptions, WatchRequestSender, WatchResponseStream,
 };
 
 use super::Settings;
@@ -45,6 +45,7 @@ pub(super) struct Found {
 pub(super) struct Connection {
     kv: KvClient,
     watch: WatchClient,
+    lease: LeaseClient,
 }
 
 impl Connection {
@@ -66,6 +67,7 @@ impl Connection {
         Ok(Self {
             kv: client.kv_client().max_decoding_message_size(MESSAGE),
             watch: client.watch_client().max_decoding_message_size(MESSAGE),
+            lease: client.lease_client(),
         })
     }
 
@@ -86,6 +88,34 @@ impl Connection {
     pub(super) async fn at(&self, key: &str, revision: Option<i64>) -> Result<Found, Broken> {
         let options = GetOptions::new().with_revision(revision.unwrap_or_default());
         found(within(self.kv.clone().get(key, Some(options))).await?)
+    }
+
+    /// Writes a key that ends with a lease, and tells the revision.
+    pub(super) async fn put(&self, key: String, value: Vec<u8>, lease: i64) -> Result<i64, Broken> {
+        let options = PutOptions::new().with_lease(lease);
+        let response = within(self.kv.clone().put(key, value, Some(options))).await?;
+        let header = response.0.header.ok_or(Broken::Malformed("header"))?;
+        Ok(header.revision)
+    }
+
+    /// A lease that ends by itself after so many seconds.
+    pub(super) async fn grant(&self, ttl: i64) -> Result<i64, Broken> {
+        Ok(within(self.lease.clone().grant(ttl, None)).await?.id())
+    }
+
+    /// Makes a lease last; whether it was there still.
+    pub(super) async fn keep_alive(&self, lease: i64) -> Result<bool, Broken> {
+        match within(self.lease.clone().keep_alive(lease)).await {
+            Ok(_) => Ok(true),
+            Err(Broken::Etcd(etcd_client::Error::LeaseKeepAliveError(_))) => Ok(false),
+            Err(broken) => Err(broken),
+        }
+    }
+
+    /// Ends a lease, and what was written under it.
+    pub(super) async fn revoke(&self, lease: i64) -> Result<(), Broken> {
+        within(self.lease.clone().revoke(lease)).await?;
+        Ok(())
     }
 
     /// Watches a range from a revision on, that included. It ends when its sender is dropped.

@@ -9,7 +9,10 @@ use etcd_client::proto::{PbEvent, PbKeyValue};
 use crate::store::{Change, Document, Format};
 
 /// An event's type: the key is gone.
-const DELETE: i32 = 1;
+pub(super) const DELETE: i32 = 1;
+
+/// Where replicas speak of themselves: what is there is no document.
+const REPLICAS: &str = "replicas/";
 
 /// The keys below a prefix.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(super) struct Keys {
 pub(super) enum Key<'a> {
     /// A document, with its path. The path may be deeper than `<kind>/<id>`: the model refuses it by name.
     Document(&'a str),
+    /// What a replica of Chancery says of itself, with the replica's id.
+    Replica(&'a str),
     /// A folder's mark, as APISIX writes them: `<prefix>/routes/` holds `init_dir`.
     Mark,
     /// Something that no kind is named for.
@@ -56,6 +61,19 @@ impl Keys {
         format!("{}{path}", self.prefix)
     }
 
+    /// The key of what a replica says of itself.
+    pub(super) fn of_replica(&self, id: &str) -> String {
+        format!("{}{REPLICAS}{id}", self.prefix)
+    }
+
+    /// The id of the replica that speaks at this key, if one does.
+    pub(super) fn replica<'a>(&self, key: &'a [u8]) -> Option<&'a str> {
+        match self.read(key) {
+            Key::Replica(id) => Some(id),
+            _ => None,
+        }
+    }
+
     /// What a key is.
     pub(super) fn read<'a>(&self, key: &'a [u8]) -> Key<'a> {
         let path = std::str::from_utf8(key)
@@ -63,6 +81,7 @@ impl Keys {
             .and_then(|key| key.strip_prefix(&self.prefix));
         match path {
             Some(path) if path.is_empty() || path.ends_with('/') => Key::Mark,
+            Some(path) if path.starts_with(REPLICAS) => Key::Replica(&path[REPLICAS.len()..]),
             Some(path)
                 if path
                     .split_once('/')
@@ -78,7 +97,7 @@ impl Keys {
     fn path(&self, key: &[u8]) -> Option<Arc<str>> {
         match self.read(key) {
             Key::Document(path) => Some(path.into()),
-            Key::Mark => None,
+            Key::Mark | Key::Replica(_) => None,
             Key::Stray => {
                 let key = key.escape_ascii();
                 tracing::warn!(

@@ -52,6 +52,7 @@ fn a_key_is_a_document_when_it_has_a_kind_and_an_id() {
     assert_eq!(read("/chancery/routes/echo"), Key::Document("routes/echo"));
     let deep = "/chancery/consumers/x/credentials/y";
     assert_eq!(read(deep), Key::Document("consumers/x/credentials/y"));
+    assert_eq!(read("/chancery/replicas/a-9180"), Key::Replica("a-9180"));
     assert_eq!(read("/chancery/routes/"), Key::Mark);
     assert_eq!(read("/chancery/"), Key::Mark);
     assert_eq!(read("/chancery/routes"), Key::Stray);

@@ -1,0 +1,133 @@
+//! The control API, `proto/chancery/v1`: what is delivered, and who has it. Served as gRPC and as the JSON mapping of the
+//! same messages; there is no second set of types. Reads what the other rooms know and changes nothing.
+
+mod confirmed;
+mod events;
+pub mod json;
+pub mod lag;
+mod nodes;
+mod redact;
+pub mod replicas;
+mod rest;
+mod snapshots;
+mod wait;
+
+use std::sync::Arc;
+
+use futures_util::stream::BoxStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use crate::xds::{Gateways, Nodes};
+
+use replicas::Others;
+pub use rest::router;
+
+/// The messages of the contract, and its gRPC service and client.
+pub mod pb {
+    #![allow(missing_docs, clippy::all, clippy::unwrap_used)]
+    tonic::include_proto!("chancery.v1");
+}
+
+/// How many calls may wait or watch at the same time.
+const LONG_CALLS: usize = 256;
+/// How many calls may read resources at the same time: each has a copy of what it reads.
+const READS: usize = 4;
+
+/// The control API of one replica. A clone is the same one.
+#[derive(Debug, Clone)]
+pub struct Api {
+    gateways: Arc<Gateways>,
+    nodes: Arc<Nodes>,
+    others: Others,
+    long_calls: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    shutdown: CancellationToken,
+}
+
+impl Api {
+    /// Shows what these know. `shutdown` ends calls that wait or watch.
+    pub fn new(
+        gateways: Arc<Gateways>,
+        nodes: Arc<Nodes>,
+        others: Others,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            gateways,
+            nodes,
+            others,
+            long_calls: Arc::new(Semaphore::new(LONG_CALLS)),
+            reads: Arc::new(Semaphore::new(READS)),
+            shutdown,
+        }
+    }
+
+    /// Takes one of the places for calls that last.
+    fn lasting(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let permit = self.long_calls.clone().try_acquire_owned();
+        permit.map_err(|_| {
+            Status::resource_exhausted(format!(
+                "{LONG_CALLS} calls wait or watch already: try again later"
+            ))
+        })
+    }
+
+    /// Reads resources on a thread that may take its time.
+    async fn read(&self, asked: pb::ReadSnapshotRequest) -> Result<pb::Snapshot, Status> {
+        let place = self.reads.clone().acquire_owned().await;
+        let gateways = self.gateways.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            snapshots::read(&gateways, &asked)
+        });
+        read.await
+            .unwrap_or_else(|_| Err(Status::internal("the resources could not be read")))
+    }
+}
+
+#[tonic::async_trait]
+impl pb::control_server::Control for Api {
+    type WatchStream = BoxStream<'static, Result<pb::Event, Status>>;
+
+    async fn list_nodes(
+        &self,
+        _: Request<pb::ListNodesRequest>,
+    ) -> Result<Response<pb::ListNodesResponse>, Status> {
+        Ok(Response::new(nodes::list(self)))
+    }
+
+    async fn list_snapshots(
+        &self,
+        _: Request<pb::ListSnapshotsRequest>,
+    ) -> Result<Response<pb::ListSnapshotsResponse>, Status> {
+        Ok(Response::new(snapshots::list(&self.gateways)))
+    }
+
+    async fn read_snapshot(
+        &self,
+        request: Request<pb::ReadSnapshotRequest>,
+    ) -> Result<Response<pb::Snapshot>, Status> {
+        self.read(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn wait(
+        &self,
+        request: Request<pb::WaitRequest>,
+    ) -> Result<Response<pb::WaitResponse>, Status> {
+        wait::wait(self, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn watch(
+        &self,
+        _: Request<pb::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        events::watch(self).map(Response::new)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Which nodes have accepted a revision, and why the others have not.
+
+use crate::snapshot::{ResourceType, Snapshot};
+use crate::xds::nodes::{Node, TypeStatus};
+use crate::xds::{Gateways, Nodes, Settled};
+
+use super::pb;
+
+/// The longest reason that is passed on, in characters: a proxy's own words may be long.
+const REASON: usize = 500;
+
+/// Whether a node has accepted everything up to a revision that has been settled before `newest` was looked up: that
+/// revision itself, or all there is, where it changed nothing for the node.
+pub fn has(node: &Node, newest: Option<&Snapshot>, revision: i64) -> bool {
+    let status = &node.status;
+    // `synced` may still be about the snapshot before the newest one.
+    let up_to_date = |newest: &Snapshot| status.synced && status.revision >= newest.revision;
+    status.revision >= revision || newest.is_some_and(up_to_date)
+}
+
+/// The connected nodes that have not accepted a settled revision.
+pub fn behind(gateways: &Gateways, nodes: &[Node], revision: i64) -> Vec<pb::Behind> {
+    let behind = nodes.iter().filter_map(|node| {
+        let newest = gateways.find(&node.gateway);
+        (!has(node, newest.as_deref(), revision)).then(|| pb::Behind {
+            replica: String::new(),
+            node: node.id.to_string(),
+            gateway: node.gateway.to_string(),
+            revision: node.status.revision,
+            reason: reason(node, newest.as_deref()),
+        })
+    });
+    behind.collect()
+}
+
+/// The documents whose text is not in force.
+pub fn rejected(settled: &Settled) -> Vec<pb::Rejected> {
+    let rejected = settled
+        .rejected
+        .iter()
+        .map(|(path, rejected)| pb::Rejected {
+            document: path.to_string(),
+            revision: rejected.revision,
+            reason: rejected.reason.chars().take(REASON).collect(),
+        });
+    rejected.collect()
+}
+
+/// What this replica says of itself; `limit` bounds those that it names.
+pub fn own(gateways: &Gateways, nodes: &Nodes, limit: usize) -> pb::Replica {
+    let settled = gateways.settled().borrow().clone();
+    let nodes = nodes.connected();
+    let mut behind = behind(gateways, &nodes, settled.documents);
+    let slowest = behind.iter().map(|behind| behind.revision).min();
+    let mut replica = pb::Replica {
+        revision: settled.documents,
+        confirmed: slowest.unwrap_or(settled.documents),
+        ..pb::Replica::default()
+    };
+    for node in &nodes {
+        *replica.nodes.entry(node.gateway.to_string()).or_default() += 1;
+    }
+    behind.sort_by(|a, b| (&a.gateway, &a.node).cmp(&(&b.gateway, &b.node)));
+    behind.truncate(limit);
+    replica.behind = behind;
+    replica.rejected = rejected(&settled);
+    replica
+        .rejected
+        .sort_by_key(|rejected| std::cmp::Reverse(rejected.revision));
+    replica.rejected.truncate(limit);
+    replica
+}
+
+/// Why a node is behind. The same words for as long as nothing changes.
+pub fn reason(node: &Node, newest: Option<&Snapshot>) -> String {
+    let types = node.status.types.iter().zip(ResourceType::ALL);
+    let mut types =
+        types.filter_map(|(status, resource_type)| Some((status.as_ref()?, resource_type)));
+    let refused = types.clone().find_map(|(status, resource_type)| {
+        let (_, reason) = status.refused.as_ref()?;
+        Some(format!("{} refused: {reason}", resource_type.as_str()))
+    });
+    if let Some(refused) = refused {
+        return refused.chars().take(REASON).collect();
+    }
+    let unanswered = types.find_map(|(status, resource_type)| {
+        let sent = status.sent.filter(|_| is_unanswered(status))?;
+        let at = super::nodes::seconds(sent.at);
+        Some(format!(
+            "{} sent at {at} and not acknowledged",
+            resource_type.as_str()
+        ))
+    });
+    match (unanswered, newest) {
+        (Some(unanswered), _) => unanswered,
+        (None, None) => format!("gateway `{}` is not known here", node.gateway),
+        (None, Some(_)) => "not sent yet".to_owned(),
+    }
+}
+
+fn is_unanswered(status: &TypeStatus) -> bool {
+    status.sent.is_some_and(|sent| {
+        let acked = status.acked.is_some_and(|acked| acked.at >= sent.at);
+        let refused = status
+            .refused
+            .as_ref()
+            .is_some_and(|(refused, _)| refused.at >= sent.at);
+        !acked && !refused
+    })
+}

@@ -1,0 +1,105 @@
+//! Takes secrets out of resources before they are shown: the fields that Envoy's own contract calls sensitive, also inside
+//! `Any`, as Envoy does in its config dump.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, ReflectMessage, Value};
+use tonic::Status;
+
+use super::json;
+
+/// What stands where a secret was.
+const REDACTED: &str = "[redacted]";
+const ANY: &str = "google.protobuf.Any";
+
+/// The full names of the sensitive fields; nothing when the contract does not say which they are.
+static SENSITIVE: LazyLock<Option<HashSet<String>>> =
+    LazyLock::new(|| sensitive_fields(json::with_envoy().ok()?));
+
+fn sensitive_fields(pool: &DescriptorPool) -> Option<HashSet<String>> {
+    let sensitive = pool
+        .all_extensions()
+        .find(|extension| extension.full_name() == "udpa.annotations.sensitive")?;
+    let is_sensitive = |field: &FieldDescriptor| {
+        let options = field.options();
+        options.get_extension(&sensitive).as_bool() == Some(true)
+    };
+    let mut names = HashSet::new();
+    for message in pool.all_messages() {
+        let fields = message.fields().filter(is_sensitive);
+        names.extend(fields.map(|field| field.full_name().to_owned()));
+    }
+    Some(names)
+}
+
+/// An encoded message of that type, without secrets. What cannot be looked into is not shown.
+pub fn redacted(type_url: &str, encoded: &[u8]) -> Result<Vec<u8>, Status> {
+    let name = type_url.rsplit('/').next().unwrap_or_default();
+    let unknown = || Status::internal(format!("{name} has no descriptor"));
+    let descriptor = json::with_envoy()?
+        .get_message_by_name(name)
+        .ok_or_else(unknown)?;
+    let mut message = DynamicMessage::decode(descriptor, encoded)
+        .map_err(|error| Status::internal(error.to_string()))?;
+    let sensitive = SENSITIVE
+        .as_ref()
+        .ok_or_else(|| Status::internal("what is secret is not known"))?;
+    redact(&mut message, sensitive, false)?;
+    Ok(message.encode_to_vec())
+}
+
+/// `all`: whatever is in it is a secret.
+fn redact(
+    message: &mut DynamicMessage,
+    sensitive: &HashSet<String>,
+    all: bool,
+) -> Result<(), Status> {
+    if message.descriptor().full_name() == ANY {
+        return redact_any(message, all);
+    }
+    for (field, value) in message.fields_mut() {
+        let all = all || sensitive.contains(field.full_name());
+        redact_value(value, sensitive, all)?;
+    }
+    Ok(())
+}
+
+fn redact_value(value: &mut Value, sensitive: &HashSet<String>, all: bool) -> Result<(), Status> {
+    match value {
+        Value::Message(message) => redact(message, sensitive, all)?,
+        Value::List(values) => {
+            for value in values {
+                redact_value(value, sensitive, all)?;
+            }
+        }
+        Value::Map(values) => {
+            for value in values.values_mut() {
+                redact_value(value, sensitive, all)?;
+            }
+        }
+        Value::String(text) if all => REDACTED.clone_into(text),
+        Value::Bytes(bytes) if all => *bytes = REDACTED.into(),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn redact_any(any: &mut DynamicMessage, all: bool) -> Result<(), Status> {
+    let (Some(type_url), Some(value)) = (
+        any.get_field_by_name("type_url"),
+        any.get_field_by_name("value"),
+    ) else {
+        return Ok(());
+    };
+    let (Some(type_url), Some(value)) = (type_url.as_str(), value.as_bytes()) else {
+        return Ok(());
+    };
+    let shown = match all {
+        true => Vec::new(),
+        false => redacted(type_url, value)?,
+    };
+    any.set_field_by_name("value", Value::Bytes(shown.into()));
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! The JSON mapping, requests from queries, secrets, and who counts as having a revision.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use envoy_types::pb::envoy::config::core::v3::DataSource;
+use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::secret::Type;
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{Secret, TlsCertificate};
+use prost::Message;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::replicas::Others;
+use super::{confirmed, json, pb, redact, wait};
+use crate::snapshot::{Change, Resource, ResourceType, Snapshot};
+use crate::store::replicas::{Record, Records};
+use crate::xds::gateways::Rejected;
+use crate::xds::nodes::{Mark, Node, Status, TypeStatus};
+use crate::xds::{Gateways, Nodes, Protocol, Settled};
+
+fn read(json: String) -> Value {
+    serde_json::from_str(&json).unwrap()
+}
+
+fn node(id: &str, synced: bool, revision: i64) -> Node {
+    Node {
+        id: id.into(),
+        gateway: "default".into(),
+        address: None,
+        agent: "envoy 1.40.0".into(),
+        protocol: Protocol::Delta,
+        connected: SystemTime::UNIX_EPOCH,
+        status: Status {
+            synced,
+            revision,
+            ..Status::default()
+        },
+    }
+}
+
+fn snapshot(revision: i64) -> Arc<Snapshot> {
+    let resource = Resource::new(ResourceType::Cluster, "a", b"", Box::default());
+    let change = Change {
+        resource_type: ResourceType::Cluster,
+        name: "a".into(),
+        resource: Some(Arc::new(resource)),
+    };
+    Arc::new(Snapshot::empty("default".into()).next([change], revision).0)
+}
+
+#[test]
+fn a_message_has_all_its_fields_in_json() {
+    let answer = pb::WaitResponse {
+        revision: 7,
+        ..pb::WaitResponse::default()
+    };
+    let expected = json!({ "revision": "7", "confirmed": false, "nodes": 0, "replicas": 0, "behind": [], "rejected": [] });
+    assert_eq!(read(json::whole(&answer).unwrap()), expected);
+}
+
+#[test]
+fn a_query_is_a_request() {
+    let read = |query| json::request::<pb::WaitRequest>(&[], Some(query));
+    let asked = read("revision=42&timeout=1.5s").unwrap();
+    assert_eq!(asked.revision, 42);
+    let timeout = asked.timeout.unwrap();
+    assert_eq!((timeout.seconds, timeout.nanos), (1, 500_000_000));
+    assert_eq!(read("").unwrap(), pb::WaitRequest::default());
+
+    let refused = |query| read(query).unwrap_err().message().to_owned();
+    assert!(refused("revison=42").contains("allowed: revision, timeout"));
+    assert!(refused("revision=1&revision=2").contains("given twice"));
+    assert!(refused("revision=soon").contains("soon"));
+    let asked =
+        json::request::<pb::ReadSnapshotRequest>(&[("gateway", "a/b")], Some("type=routes"));
+    assert_eq!(asked.unwrap().gateway, "a/b");
+}
+
+#[test]
+fn resources_are_shown_as_json_without_their_secrets() {
+    let secret = |text: &str| {
+        Some(DataSource {
+            specifier: Some(Specifier::InlineString(text.into())),
+            ..DataSource::default()
+        })
+    };
+    let secret = Secret {
+        name: "ssl/a".into(),
+        r#type: Some(Type::TlsCertificate(TlsCertificate {
+            certificate_chain: secret("PUBLIC"),
+            private_key: secret("PRIVATE"),
+            ..TlsCertificate::default()
+        })),
+    };
+    let type_url = ResourceType::Secret.type_url();
+    let resource = prost_types::Any {
+        type_url: type_url.into(),
+        value: redact::redacted(type_url, &secret.encode_to_vec()).unwrap(),
+    };
+    let shown = json::terse(&pb::Resource {
+        name: "ssl/a".into(),
+        resource: Some(resource),
+        ..pb::Resource::default()
+    });
+    let expected = json!({ "name": "ssl/a", "resource": {
+        "@type": type_url,
+        "name": "ssl/a",
+        "tlsCertificate": {
+            "certificateChain": { "inlineString": "PUBLIC" },
+            "privateKey": { "inlineString": "[redacted]" },
+        },
+    } });
+    assert_eq!(read(shown.unwrap()), expected);
+}
+
+#[test]
+fn a_node_has_what_it_accepted_and_what_changed_nothing_for_it() {
+    let newest = snapshot(5);
+    let has = |node: &Node, revision| confirmed::has(node, Some(&newest), revision);
+    assert!(has(&node("a", false, 7), 7));
+    assert!(!has(&node("a", false, 5), 7));
+    // Up to date: revision 7 changed nothing.
+    assert!(has(&node("a", true, 5), 7));
+    // Its stream has not looked at the newest snapshot yet.
+    assert!(!has(&node("a", true, 4), 7));
+    assert!(!confirmed::has(&node("a", true, 0), None, 7));
+}
+
+#[test]
+fn why_a_node_is_behind() {
+    let newest = snapshot(5);
+    let mark = |seconds| Mark {
+        version: newest.version(),
+        revision: 5,
+        at: SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds),
+    };
+    let mut node = node("a", false, 0);
+    let reason = |node: &Node| confirmed::reason(node, Some(&newest));
+    assert_eq!(reason(&node), "not sent yet");
+    assert!(confirmed::reason(&node, None).contains("gateway `default` is not known"));
+    node.status.types[0] = Some(TypeStatus {
+        sent: Some(mark(60)),
+        acked: Some(mark(1)),
+        refused: None,
+    });
+    assert_eq!(
+        reason(&node),
+        "clusters sent at 1970-01-01T00:01:00Z and not acknowledged"
+    );
+    node.status.types[4] = Some(TypeStatus {
+        refused: Some((mark(61), "bad regex".into())),
+        ..TypeStatus::default()
+    });
+    assert_eq!(reason(&node), "routes refused: bad regex");
+}
+
+/// An API whose store has settled, with one node.
+fn api(settled: Settled, node: Node, others: Others) -> (super::Api, crate::xds::nodes::Seat) {
+    let (gateways, nodes) = (Arc::new(Gateways::new().0), Arc::new(Nodes::default()));
+    gateways.publish("default", Some(snapshot(5)));
+    gateways.settle(settled);
+    let seat = nodes.enter(node);
+    (
+        super::Api::new(gateways, nodes, others, Default::default()),
+        seat,
+    )
+}
+
+fn ask(revision: i64) -> pb::WaitRequest {
+    pb::WaitRequest {
+        revision,
+        timeout: Some(Default::default()),
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_confirmed_is_named() {
+    let settled = Settled {
+        revision: 9,
+        documents: 7,
+        ..Settled::default()
+    };
+    let (api, seat) = api(settled, node("envoy-1", false, 5), Others::none());
+    let answer = wait::wait(&api, ask(6)).await.unwrap();
+    assert!(!answer.confirmed);
+    assert_eq!(answer.behind[0].node, "envoy-1");
+    seat.note(|status| status.revision = 7);
+    // 8 and 9 were not about documents.
+    assert!(wait::wait(&api, ask(9)).await.unwrap().confirmed);
+    let answer = wait::wait(&api, ask(10)).await.unwrap();
+    assert_eq!(
+        answer.behind[0].reason,
+        "has published up to revision 9 only"
+    );
+    assert!(wait::wait(&api, ask(0)).await.is_err());
+}
+
+#[tokio::test]
+async fn the_other_replicas_count() {
+    let record = |replica: &pb::Replica| Record {
+        value: json::whole(replica).unwrap().into(),
+        lease: 1,
+        revision: 1,
+    };
+    let mut other = pb::Replica {
+        revision: 7,
+        confirmed: 5,
+        nodes: [("default".to_owned(), 3)].into(),
+        behind: vec![pb::Behind {
+            node: "envoy-2".into(),
+            revision: 5,
+            reason: "stopped".into(),
+            ..pb::Behind::default()
+        }],
+        ..pb::Replica::default()
+    };
+    let (sender, records) = watch::channel(Records {
+        current: true,
+        own: "a".into(),
+        by_id: [("a".into(), record(&other)), ("b".into(), record(&other))].into(),
+    });
+    let settled = Settled {
+        revision: 7,
+        documents: 7,
+        ..Settled::default()
+    };
+    let (api, _seat) = api(settled, node("envoy-1", true, 7), Others::new(records));
+    assert!(wait::wait(&api, ask(5)).await.unwrap().confirmed);
+    let answer = wait::wait(&api, ask(7)).await.unwrap();
+    assert_eq!((answer.nodes, answer.replicas), (4, 2));
+    let [behind] = answer.behind.as_slice() else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(
+        (behind.replica.as_str(), behind.node.as_str()),
+        ("b", "envoy-2")
+    );
+
+    let others = Others::new(sender.subscribe());
+    assert_eq!(others.ahead(6), Some(("b".to_owned(), 7)));
+    assert_eq!(others.ahead(7), None);
+
+    other.confirmed = 7;
+    sender.send_modify(|records| _ = records.by_id.insert("b".into(), record(&other)));
+    assert!(wait::wait(&api, ask(7)).await.unwrap().confirmed);
+    sender.send_modify(|records| records.current = false);
+    let answer = wait::wait(&api, ask(7)).await.unwrap();
+    assert!(answer.behind[0].reason.contains("etcd is away"));
+}
+
+#[tokio::test]
+async fn what_is_not_in_force_is_not_confirmed() {
+    let rejected = Rejected {
+        revision: 7,
+        reason: "uri: found none".into(),
+    };
+    let settled = Settled {
+        revision: 8,
+        documents: 8,
+        rejected: Arc::new([("routes/bad".into(), rejected)].into()),
+    };
+    let (api, _seat) = api(settled, node("envoy-1", true, 8), Others::none());
+    assert!(wait::wait(&api, ask(8)).await.unwrap().confirmed);
+    let answer = wait::wait(&api, ask(7)).await.unwrap();
+    assert!(!answer.confirmed && answer.behind.is_empty());
+    assert_eq!(answer.rejected[0].document, "routes/bad");
+}

@@ -1,0 +1,108 @@
+//! Waiting until a revision is confirmed: every connected node of every live replica has accepted it. Nobody waits for what
+//! the revision wrote and is not in force; only another revision mends that.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+use tonic::Status;
+
+use super::{Api, confirmed, pb};
+
+/// How long to wait unless told.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest that may be asked for.
+const MAX_TIMEOUT: Duration = Duration::from_secs(600);
+/// How many of those that are behind, or rejected, are named.
+const NAMED: usize = 100;
+/// Between two looks: many nodes answer at once.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Waits until the revision is confirmed, or the time is over.
+pub async fn wait(api: &Api, asked: pb::WaitRequest) -> Result<pb::WaitResponse, Status> {
+    let deadline = Instant::now() + timeout(&asked)?;
+    if asked.revision < 1 {
+        let message =
+            "revision: found none above 0; give the one that etcd answered the write with";
+        return Err(Status::invalid_argument(message));
+    }
+    let _place = api.lasting()?;
+    let mut settled = api.gateways.settled();
+    let mut nodes = api.nodes.changes();
+    let mut others = api.others.changes();
+    loop {
+        settled.mark_unchanged();
+        nodes.mark_unchanged();
+        others.mark_unchanged();
+        let answer = look(api, asked.revision);
+        if answer.confirmed || !answer.rejected.is_empty() {
+            return Ok(answer);
+        }
+        // Their senders live as long as this does.
+        tokio::select! {
+            Ok(()) = settled.changed() => {}
+            Ok(()) = nodes.changed() => {}
+            Ok(()) = others.changed() => {}
+            () = sleep_until(deadline) => return Ok(look(api, asked.revision)),
+            () = api.shutdown.cancelled() => return Err(Status::unavailable("chancery is shutting down")),
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+fn timeout(asked: &pb::WaitRequest) -> Result<Duration, Status> {
+    let timeout = asked.timeout.map_or(Ok(TIMEOUT), Duration::try_from);
+    timeout
+        .ok()
+        .filter(|timeout| *timeout <= MAX_TIMEOUT)
+        .ok_or_else(|| Status::invalid_argument("timeout: allowed are 0s to 600s"))
+}
+
+/// How things stand.
+fn look(api: &Api, asked: i64) -> pb::WaitResponse {
+    let settled = api.gateways.settled().borrow().clone();
+    let own = api.nodes.connected();
+    let live = api.others.live();
+    let mut behind = if settled.revision < asked {
+        vec![pb::Behind {
+            revision: settled.revision,
+            reason: format!("has published up to revision {} only", settled.revision),
+            ..pb::Behind::default()
+        }]
+    } else {
+        // What came after the last change of a document changes nothing: nobody waits for it.
+        confirmed::behind(&api.gateways, &own, asked.min(settled.documents))
+    };
+    for behind in &mut behind {
+        behind.replica = api.others.own();
+    }
+    behind.extend(api.others.behind(&live, asked.min(settled.documents)));
+    behind
+        .sort_by(|a, b| (&a.replica, &a.gateway, &a.node).cmp(&(&b.replica, &b.gateway, &b.node)));
+    behind.truncate(NAMED);
+    // Looked up last: what a node refused has been noted before it accepts what comes instead.
+    let rejected = rejected(api, &live, asked);
+    let others = live.iter().flat_map(|replica| replica.nodes.values());
+    pb::WaitResponse {
+        revision: asked,
+        confirmed: behind.is_empty() && rejected.is_empty(),
+        nodes: others.sum::<u32>() + u32::try_from(own.len()).unwrap_or(u32::MAX),
+        replicas: 1 + u32::try_from(live.len()).unwrap_or(u32::MAX - 1),
+        behind,
+        rejected,
+    }
+}
+
+/// What a revision wrote and is not in force, here or at another replica.
+fn rejected(api: &Api, live: &[pb::Replica], revision: i64) -> Vec<pb::Rejected> {
+    let others = live.iter().flat_map(|replica| &replica.rejected).cloned();
+    let own = confirmed::rejected(&api.gateways.settled().borrow());
+    let mut rejected: Vec<_> = own
+        .into_iter()
+        .chain(others)
+        .filter(|rejected| rejected.revision == revision)
+        .collect();
+    rejected.sort_by(|a, b| a.document.cmp(&b.document));
+    rejected.dedup_by(|a, b| a.document == b.document);
+    rejected.truncate(NAMED);
+    rejected
+}

@@ -1,0 +1,108 @@
+//! `chancery nodes`: which proxies are connected, and what each of them has.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::remote::{self, Output, Remote};
+use crate::api::{json, pb};
+
+/// What `nodes` takes.
+#[derive(Debug, clap::Args)]
+pub struct Nodes {
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Runs the command.
+pub async fn run(nodes: Nodes) -> Result<ExitCode> {
+    let mut client = nodes.remote.connect().await?;
+    let answer = client
+        .list_nodes(pb::ListNodesRequest {})
+        .await?
+        .into_inner();
+    match nodes.remote.output {
+        Output::Json => println!("{}", json::whole(&answer)?),
+        Output::Table => print(&answer),
+    }
+    let behind = answer.nodes.iter().any(|node| !node.synced)
+        || answer
+            .replicas
+            .iter()
+            .any(|replica| !replica.behind.is_empty());
+    Ok(match behind {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
+}
+
+fn print(answer: &pb::ListNodesResponse) {
+    let head = [
+        "NODE",
+        "GATEWAY",
+        "ADDRESS",
+        "AGENT",
+        "PROTOCOL",
+        "TYPE",
+        "SENT",
+        "ACKNOWLEDGED",
+        "SINCE",
+        "STATE",
+    ];
+    let rows: Vec<_> = answer.nodes.iter().flat_map(rows).collect();
+    remote::table(head, &rows);
+    for replica in &answer.replicas {
+        let nodes: u32 = replica.nodes.values().sum();
+        println!(
+            "\nreplica {} at {}: {nodes} nodes, confirmed revision {} of {}",
+            replica.id, replica.address, replica.confirmed, replica.revision,
+        );
+        for behind in &replica.behind {
+            println!("  {} ({}): {}", behind.node, behind.gateway, behind.reason);
+        }
+    }
+}
+
+/// A row for the node, then one for each of its types.
+fn rows(node: &pb::Node) -> Vec<[String; 10]> {
+    let state = match node.synced {
+        true => "up to date".to_owned(),
+        false => format!("behind: {}", node.behind),
+    };
+    let own = [
+        node.id.clone(),
+        node.gateway.clone(),
+        node.address.clone(),
+        node.agent.clone(),
+        node.protocol.clone(),
+        String::new(),
+        String::new(),
+        String::new(),
+        remote::time(node.connected),
+        state,
+    ];
+    std::iter::once(own)
+        .chain(node.types.iter().map(of_type))
+        .collect()
+}
+
+fn of_type(of: &pb::NodeType) -> [String; 10] {
+    let version = |mark: &Option<pb::Mark>| {
+        mark.as_ref()
+            .map_or("-".to_owned(), |mark| remote::short(&mark.version))
+    };
+    let last = [&of.refused, &of.acknowledged, &of.sent]
+        .into_iter()
+        .find_map(Option::as_ref);
+    let state = match &of.refused {
+        Some(refused) => format!("refused {}: {}", remote::short(&refused.version), of.reason),
+        None => String::new(),
+    };
+    let mut row: [String; 10] = Default::default();
+    row[5].clone_from(&of.r#type);
+    row[6] = version(&of.sent);
+    row[7] = version(&of.acknowledged);
+    row[8] = remote::time(last.and_then(|mark| mark.at));
+    row[9] = state;
+    row
+}

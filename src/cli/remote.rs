@@ -1,0 +1,112 @@
+//! What the commands that ask a running Chancery have in common: where it is, how to show the answer, tables.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use prost_types::Timestamp;
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::api::pb::control_client::ControlClient;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Where the running Chancery is, and how to show what it answers.
+#[derive(Debug, clap::Args)]
+pub struct Remote {
+    /// The admin listener of a running Chancery
+    #[arg(
+        long,
+        env = "CHANCERY_ADMIN_URL",
+        default_value = "http://127.0.0.1:9180",
+        value_name = "URL"
+    )]
+    admin: String,
+    /// How to show the answer
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        value_name = "FORMAT"
+    )]
+    pub output: Output,
+}
+
+/// How to show an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs: the messages of the control API.
+    Json,
+}
+
+/// The control API of a running Chancery.
+pub type Client = ControlClient<Channel>;
+
+impl Remote {
+    /// Connects.
+    pub async fn connect(&self) -> Result<Client> {
+        let endpoint = Endpoint::from_shared(self.admin.clone());
+        let endpoint = endpoint.with_context(|| format!("--admin {}", self.admin))?;
+        let channel = endpoint
+            .connect_timeout(CONNECT)
+            .connect()
+            .await
+            .with_context(|| format!("no Chancery answers at {}: give --admin URL", self.admin))?;
+        Ok(ControlClient::new(channel).max_decoding_message_size(usize::MAX))
+    }
+}
+
+/// The exit status of a command, and what it has to say when it failed.
+pub fn exit(command: &str, outcome: Result<ExitCode>) -> ExitCode {
+    let error = match outcome {
+        Ok(code) => return code,
+        Err(error) => error,
+    };
+    let status = error.downcast_ref::<tonic::Status>();
+    match status {
+        Some(status) => eprintln!("chancery {command}: {}", status.message()),
+        None => eprintln!("chancery {command}: {error:#}"),
+    }
+    match status.map(|status| status.code()) {
+        Some(Code::InvalidArgument) => ExitCode::from(super::USAGE),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// Prints rows in columns as wide as what is in them; the last one is as wide as it likes.
+pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
+    let mut widths = head.map(str::len);
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: [&str; N]| {
+        let cells = cells
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    };
+    line(head);
+    for row in rows {
+        line(row.each_ref().map(String::as_str));
+    }
+}
+
+/// As much of a version as tells it from others.
+pub fn short(version: &str) -> String {
+    version.chars().take(12).collect()
+}
+
+/// A time, to the second.
+pub fn time(at: Option<Timestamp>) -> String {
+    at.map(|at| Timestamp { nanos: 0, ..at }.to_string())
+        .unwrap_or_default()
+}

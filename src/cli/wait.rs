@@ -1,0 +1,93 @@
+//! `chancery wait`: returns when every connected proxy of every live replica has accepted a revision.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::remote::{self, Output, Remote};
+use crate::api::{json, pb};
+
+/// What `wait` takes.
+#[derive(Debug, clap::Args)]
+pub struct Wait {
+    /// The revision that etcd answered the write with
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..), value_name = "REVISION")]
+    revision: i64,
+    /// How long to wait
+    #[arg(long, default_value = "10s", value_parser = duration, value_name = "TIME")]
+    timeout: Duration,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Runs the command.
+pub async fn run(wait: Wait) -> Result<ExitCode> {
+    let mut client = wait.remote.connect().await?;
+    let request = pb::WaitRequest {
+        revision: wait.revision,
+        timeout: Some(wait.timeout.try_into()?),
+    };
+    let answer = client.wait(request).await?.into_inner();
+    match wait.remote.output {
+        Output::Json => println!("{}", json::whole(&answer)?),
+        Output::Table => print(&answer),
+    }
+    Ok(match answer.confirmed {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn print(answer: &pb::WaitResponse) {
+    let pb::WaitResponse {
+        revision,
+        nodes,
+        replicas,
+        ..
+    } = answer;
+    if answer.confirmed {
+        println!("revision {revision} is confirmed (nodes: {nodes}, replicas: {replicas})");
+        return;
+    }
+    println!("revision {revision} is not confirmed:\n");
+    for rejected in &answer.rejected {
+        println!("{} is not in force: {}", rejected.document, rejected.reason);
+    }
+    if answer.behind.is_empty() {
+        return;
+    }
+    let row = |behind: &pb::Behind| {
+        let or_dash = |text: &String| match text.is_empty() {
+            true => "-".to_owned(),
+            false => text.clone(),
+        };
+        [
+            or_dash(&behind.replica),
+            or_dash(&behind.node),
+            or_dash(&behind.gateway),
+            behind.revision.to_string(),
+            behind.reason.clone(),
+        ]
+    };
+    let rows: Vec<_> = answer.behind.iter().map(row).collect();
+    remote::table(["REPLICA", "NODE", "GATEWAY", "HAS", "REASON"], &rows);
+}
+
+/// `10s`, `500ms`, `2m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        _ => 0,
+    };
+    match digits.parse::<u64>() {
+        Ok(count) if unit > 0 => Ok(Duration::from_millis(count.saturating_mul(unit))),
+        _ => Err("allowed are whole numbers with a unit: 500ms, 10s, 2m".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! What happens to snapshots and nodes, for whoever watches. Nobody waits for a watcher: a slow one misses events.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::broadcast;
+
+use crate::snapshot::{Snapshot, Tallies, Version};
+
+use super::nodes::Node;
+use super::stream::Answer;
+
+/// How many events a watcher may be late.
+const LATE: usize = 1024;
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// When.
+    pub at: SystemTime,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// A snapshot was published.
+    Published {
+        /// Its gateway.
+        gateway: Arc<str>,
+        /// The version of all its content.
+        version: Version,
+        /// The store's revision that it includes.
+        revision: i64,
+        /// What changed in it.
+        tallies: Tallies,
+    },
+    /// A node accepted or refused a response.
+    Answered {
+        /// The node's id.
+        node: Arc<str>,
+        /// Its gateway.
+        gateway: Arc<str>,
+        /// The answer.
+        answer: Arc<Answer>,
+    },
+}
+
+/// Passes events on.
+#[derive(Debug)]
+pub struct Events(broadcast::Sender<Event>);
+
+impl Default for Events {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(LATE))
+    }
+}
+
+impl Events {
+    /// Tells that a snapshot was published.
+    pub fn published(&self, snapshot: &Snapshot, tallies: &Tallies) {
+        self.tell(|| What::Published {
+            gateway: snapshot.gateway.clone(),
+            version: snapshot.version(),
+            revision: snapshot.revision,
+            tallies: *tallies,
+        });
+    }
+
+    /// Tells what a node answered.
+    pub fn answered(&self, node: &Node, answer: Answer) {
+        self.tell(|| What::Answered {
+            node: node.id.clone(),
+            gateway: node.gateway.clone(),
+            answer: answer.into(),
+        });
+    }
+
+    /// All events from now on.
+    pub fn watch(&self) -> broadcast::Receiver<Event> {
+        self.0.subscribe()
+    }
+
+    fn tell(&self, what: impl FnOnce() -> What) {
+        if self.0.receiver_count() > 0 {
+            let at = SystemTime::now();
+            // It fails when the last watcher has just gone.
+            let _ = self.0.send(Event { at, what: what() });
+        }
+    }
+}
