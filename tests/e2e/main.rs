@@ -9,6 +9,8 @@ mod support;
 
 mod apisix;
 mod bad_input;
+mod confirmed;
+mod control_api;
 mod documents;
 mod files;
 mod gateways;

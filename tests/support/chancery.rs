@@ -43,6 +43,18 @@ impl Chancery {
         Self::start(address, &sources, folder)
     }
 
+    /// Starts a `chancery serve` that is one of the replicas on an etcd; it tells of every response that it sends.
+    pub fn replica(id: &str, address: Ipv4Addr, etcd: &str, folder: &Path) -> Self {
+        let (etcd, prefix) = (["--etcd", etcd], ["--etcd-prefix", super::etcd::PREFIX]);
+        let id = ["--replica-id", id];
+        Self::start_with(
+            "info,chancery::xds=debug",
+            address,
+            &[etcd, prefix, id].concat(),
+            folder,
+        )
+    }
+
     /// Starts `chancery serve` on the files of `documents`.
     pub fn serve_files(address: Ipv4Addr, documents: &Path, folder: &Path) -> Self {
         let documents = documents.display().to_string();
@@ -62,10 +74,14 @@ impl Chancery {
     }
 
     fn start(address: Ipv4Addr, sources: &[&str], folder: &Path) -> Self {
+        Self::start_with("info", address, sources, folder)
+    }
+
+    fn start_with(level: &str, address: Ipv4Addr, sources: &[&str], folder: &Path) -> Self {
         let xds = xds(address).to_string();
         let admin = format!("{address}:9180");
         let mut arguments = vec!["serve", "--xds", &xds, "--admin", &admin];
-        arguments.extend(["--log-format", "json", "--log-level", "info"]);
+        arguments.extend(["--log-format", "json", "--log-level", level]);
         arguments.extend(sources);
         Self {
             process: Process::start("chancery", Path::new(BINARY), arguments, folder),
@@ -77,6 +93,18 @@ impl Chancery {
     /// Runs `chancery` with these arguments to its end.
     pub fn run(arguments: &[&str]) -> Output {
         Command::new(BINARY).args(arguments).output().unwrap()
+    }
+
+    /// Where its admin listener is.
+    pub fn url(&self) -> String {
+        format!("http://{}:9180", self.address)
+    }
+
+    /// Runs a command that asks this one.
+    pub async fn ask(&self, arguments: &[&str]) -> Output {
+        let mut command = tokio::process::Command::new(BINARY);
+        command.args(arguments).args(["--admin", &self.url()]);
+        command.output().await.unwrap()
     }
 
     /// Where Envoys reach it.
@@ -97,7 +125,7 @@ impl Chancery {
 
     /// An answer of its admin listener.
     pub async fn admin(&self, path: &str) -> anyhow::Result<http::Answer> {
-        let url = format!("http://{}:9180/{path}", self.address);
+        let url = format!("{}/{path}", self.url());
         http::send(&self.client, Method::GET, &url, &[]).await
     }
 

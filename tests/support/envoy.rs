@@ -51,11 +51,21 @@ impl Envoy {
         folder: &Path,
         more: &[&str],
     ) -> Self {
-        let bootstrap = Bootstrap::read(match protocol {
-            Protocol::Delta => "envoy/bootstrap.yaml",
-            Protocol::Sotw => "envoy/bootstrap-sotw.yaml",
-        });
-        Self::run(bootstrap, gateway, xds, listener, folder, more).await
+        let bootstrap = Bootstrap::for_protocol(protocol);
+        let name = format!("envoy-{gateway}");
+        Self::run(bootstrap, &name, gateway, xds, listener, folder, more).await
+    }
+
+    /// Starts one with a name of its own, which belongs to the gateway `default`.
+    pub async fn start_as(
+        name: &str,
+        protocol: Protocol,
+        xds: SocketAddr,
+        listener: SocketAddr,
+        folder: &Path,
+    ) -> Self {
+        let bootstrap = Bootstrap::for_protocol(protocol);
+        Self::run(bootstrap, name, "default", xds, listener, folder, &[]).await
     }
 
     /// Starts one that shows a certificate to Chancery.
@@ -76,11 +86,13 @@ impl Envoy {
         ] {
             bootstrap.replace(&format!("{context}/{pointer}"), json!(file));
         }
-        Self::run(bootstrap, gateway, xds, listener, folder, &[]).await
+        let name = format!("envoy-{gateway}");
+        Self::run(bootstrap, &name, gateway, xds, listener, folder, &[]).await
     }
 
     async fn run(
         mut bootstrap: Bootstrap,
+        name: &str,
         gateway: &str,
         xds: SocketAddr,
         listener: SocketAddr,
@@ -88,7 +100,6 @@ impl Envoy {
         more: &[&str],
     ) -> Self {
         let admin = SocketAddr::from((own_address(), 9901));
-        let name = format!("envoy-{gateway}");
         bootstrap.replace("/node/id", json!(name));
         bootstrap.replace("/node/cluster", json!(gateway));
         bootstrap.replace("/admin/address/socket_address", socket_address(admin));
@@ -103,7 +114,7 @@ impl Envoy {
         let arguments = arguments.into_iter().chain(["--disable-hot-restart"]);
         let arguments = arguments.chain(more.iter().copied());
         let mut envoy = Self {
-            process: Process::start(&name, &tool("envoy"), arguments, folder),
+            process: Process::start(name, &tool("envoy"), arguments, folder),
             admin,
             listener,
             client: http::client(),
@@ -229,6 +240,13 @@ struct Bootstrap {
 }
 
 impl Bootstrap {
+    fn for_protocol(protocol: Protocol) -> Self {
+        Self::read(match protocol {
+            Protocol::Delta => "envoy/bootstrap.yaml",
+            Protocol::Sotw => "envoy/bootstrap-sotw.yaml",
+        })
+    }
+
     fn read(file: &'static str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
         let text = fs::read_to_string(&path)

@@ -97,6 +97,17 @@ impl Etcd {
         self.client().await.put(key, text, None).await.unwrap();
     }
 
+    /// Writes a document, and tells the revision.
+    pub async fn write(&self, key: &str, document: &Value) -> i64 {
+        let key = format!("{PREFIX}/{key}");
+        let put = self
+            .client()
+            .await
+            .put(key, document.to_string(), None)
+            .await;
+        put.unwrap().header().unwrap().revision()
+    }
+
     /// Deletes a document.
     pub async fn delete(&self, key: &str) {
         let key = format!("{PREFIX}/{key}");

@@ -16,6 +16,7 @@ pub mod http;
 pub mod instance;
 pub mod load;
 pub mod process;
+pub mod relay;
 pub mod stage;
 pub mod tools;
 

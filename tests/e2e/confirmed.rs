@@ -1,0 +1,302 @@
+//! Two replicas on one etcd, three Envoys: a change is confirmed when every Envoy of every live replica has it.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::chancery::Chancery;
+use crate::support::envoy::{Envoy, Protocol};
+use crate::support::etcd::Etcd;
+use crate::support::relay::Relay;
+use crate::support::stage::gateway;
+use crate::support::{eventually, own_address};
+
+struct Replicas {
+    // In the order in which they are ended.
+    envoys: Vec<Envoy>,
+    a: Chancery,
+    b: Chancery,
+    etcd: Etcd,
+    listener: SocketAddr,
+    folders: [TempDir; 2],
+}
+
+impl Replicas {
+    /// Two replicas, called `a` and `b`, without Envoys.
+    async fn set() -> Self {
+        Self::called(["a", "b"]).await
+    }
+
+    async fn called(ids: [&str; 2]) -> Self {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let etcd = Etcd::start(own_address(), folders[0].path()).await;
+        let listener = SocketAddr::from((own_address(), 9080));
+        etcd.put("gateways/default", &gateway(listener)).await;
+        etcd.put("routes/first", &route("/first", "1")).await;
+        let [mut a, mut b] = [0, 1]
+            .map(|i| Chancery::replica(ids[i], own_address(), &etcd.url(), folders[i].path()));
+        a.ready().await;
+        b.ready().await;
+        let replicas = Self {
+            envoys: Vec::new(),
+            a,
+            b,
+            etcd,
+            listener,
+            folders,
+        };
+        for replica in [&replicas.a, &replicas.b] {
+            eventually(async || {
+                let nodes = nodes(replica).await?;
+                ensure!(nodes["replicas"].as_array().unwrap().len() == 1, "{nodes}");
+                Ok(())
+            })
+            .await;
+        }
+        replicas
+    }
+
+    /// An Envoy of its own name.
+    async fn envoy(&mut self, name: &str, protocol: Protocol, xds: SocketAddr) {
+        let folder = self.folders[0].path();
+        let envoy = Envoy::start_as(name, protocol, xds, self.listener, folder).await;
+        self.envoys.push(envoy);
+    }
+
+    /// Two Envoys at `a`, one of them SotW, and one at `b`, all up to date.
+    async fn three_envoys(&mut self) {
+        let (a, b) = (self.a.xds(), self.b.xds());
+        self.envoy("envoy-1", Protocol::Delta, a).await;
+        self.envoy("envoy-2", Protocol::Sotw, a).await;
+        self.envoy("envoy-3", Protocol::Delta, b).await;
+        for (replica, expected) in [(&self.a, 2), (&self.b, 1)] {
+            eventually(async || {
+                let nodes = nodes(replica).await?;
+                let nodes = nodes["nodes"].as_array().unwrap();
+                let synced = nodes.iter().filter(|node| node["synced"] == true).count();
+                ensure!(synced == expected, "{nodes:?}");
+                Ok(())
+            })
+            .await;
+        }
+    }
+}
+
+fn route(uri: &str, body: &str) -> Value {
+    json!({ "uri": uri, "plugins": { "mocking": { "response_example": body } } })
+}
+
+async fn nodes(replica: &Chancery) -> anyhow::Result<Value> {
+    let answer = replica.admin("v1/nodes").await?;
+    serde_json::from_str(&answer.body).context(answer.body)
+}
+
+/// What `chancery wait` says, once it has ended with that exit status.
+async fn wait(replica: &Chancery, revision: i64, timeout: &str, status: i32) -> Value {
+    let revision = revision.to_string();
+    let arguments = [
+        "wait",
+        "--revision",
+        &revision,
+        "--timeout",
+        timeout,
+        "-o",
+        "json",
+    ];
+    let output = replica.ask(&arguments).await;
+    assert_eq!(output.status.code(), Some(status), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn names(answer: &Value) -> Vec<&str> {
+    let behind = answer["behind"].as_array().unwrap();
+    behind
+        .iter()
+        .map(|behind| behind["node"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_change_is_confirmed_by_every_envoy_of_every_replica() {
+    let mut replicas = Replicas::set().await;
+    replicas.three_envoys().await;
+    let revision = replicas
+        .etcd
+        .write("routes/second", &route("/second", "2"))
+        .await;
+    for replica in [&replicas.a, &replicas.b] {
+        let answer = wait(replica, revision, "20s", 0).await;
+        assert_eq!(
+            (&answer["nodes"], &answer["replicas"]),
+            (&json!(3), &json!(2))
+        );
+    }
+    // The listener is all Envoys': whoever answers has it.
+    for envoy in &replicas.envoys {
+        assert_eq!(envoy.get("/second").await.body, "2");
+    }
+    // Nothing changes for Envoys: the same document once more, and one that no gateway uses.
+    for (key, document) in [
+        ("routes/second", route("/second", "2")),
+        (
+            "upstreams/unused",
+            json!({ "nodes": { "127.0.0.1:1": 1 }, "type": "roundrobin" }),
+        ),
+    ] {
+        let revision = replicas.etcd.write(key, &document).await;
+        assert_eq!(
+            wait(&replicas.b, revision, "20s", 0).await["confirmed"],
+            true
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_in_force_is_not_confirmed() {
+    let mut replicas = Replicas::set().await;
+    replicas.three_envoys().await;
+    let bad = json!({ "uri": "/bad", "plugins": { "mockery": {} } });
+    let revision = replicas.etcd.write("routes/bad", &bad).await;
+    let answer = wait(&replicas.b, revision, "20s", 1).await;
+    assert_eq!(answer["rejected"][0]["document"], "routes/bad", "{answer}");
+    let reason = answer["rejected"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("mockery"), "{answer}");
+    let mended = replicas
+        .etcd
+        .write("routes/bad", &route("/bad", "good"))
+        .await;
+    wait(&replicas.b, mended, "20s", 0).await;
+}
+
+#[tokio::test]
+async fn an_envoy_that_stopped_is_named_and_holds_up_the_others_confirmation() {
+    let mut replicas = Replicas::set().await;
+    replicas.three_envoys().await;
+    replicas.envoys[2].process.pause();
+    let revision = replicas
+        .etcd
+        .write("routes/second", &route("/second", "2"))
+        .await;
+    // Named by its own replica, and by the other one.
+    for (replica, named) in [(&replicas.b, "b"), (&replicas.a, "b")] {
+        let answer = wait(replica, revision, "2s", 1).await;
+        assert_eq!(names(&answer), ["envoy-3"], "{answer}");
+        assert_eq!(answer["behind"][0]["replica"], named);
+        let reason = answer["behind"][0]["reason"].as_str().unwrap();
+        assert!(reason.contains("not acknowledged"), "{answer}");
+    }
+    assert_eq!(replicas.b.ask(&["nodes"]).await.status.code(), Some(1));
+    let late = replicas
+        .a
+        .admin("v1/wait?timeout=0s&revision=99999")
+        .await
+        .unwrap();
+    assert_eq!(late.status, 504, "{late:?}");
+
+    replicas.envoys[2].process.resume();
+    wait(&replicas.a, revision, "20s", 0).await;
+    eventually(async || {
+        let output = replicas.b.ask(&["nodes"]).await;
+        ensure!(output.status.code() == Some(0), "{output:?}");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_replica_that_dies_counts_no_longer_and_one_that_ends_is_gone_at_once() {
+    let mut replicas = Replicas::set().await;
+    replicas.three_envoys().await;
+    replicas.b.process.kill();
+    let revision = replicas
+        .etcd
+        .write("routes/second", &route("/second", "2"))
+        .await;
+    // Its lease lasts ten seconds; until then nobody knows what its Envoys have.
+    let answer = wait(&replicas.a, revision, "1s", 1).await;
+    assert_eq!(answer["behind"][0]["replica"], "b", "{answer}");
+    let answer = wait(&replicas.a, revision, "30s", 0).await;
+    assert_eq!(
+        (&answer["nodes"], &answer["replicas"]),
+        (&json!(2), &json!(1))
+    );
+
+    replicas.b.process.start_again();
+    replicas.b.ready().await;
+    wait(&replicas.b, revision, "30s", 0).await;
+    let gone = std::time::Duration::from_secs(10);
+    assert!(replicas.b.process.stop(gone).await.success());
+    let answer = wait(&replicas.a, revision, "1s", 0).await;
+    assert_eq!(answer["replicas"], 1);
+}
+
+#[tokio::test]
+async fn what_replicas_write_is_little_and_publishes_nothing() {
+    let mut replicas = Replicas::set().await;
+    replicas.three_envoys().await;
+    let revision = replicas
+        .etcd
+        .write("routes/second", &route("/second", "2"))
+        .await;
+    wait(&replicas.a, revision, "20s", 0).await;
+    // What has been confirmed may still be told once; then nobody changes anything.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let before = replicas.etcd.write("elsewhere", &json!({})).await;
+    let published = replicas.a.published().len();
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    let after = replicas.etcd.write("elsewhere", &json!({})).await;
+    // The write of `elsewhere` itself is refused as a stray key, and one change may be told of it.
+    assert!(after - before <= 3, "{} writes", after - before);
+    assert_eq!(replicas.a.published().len(), published);
+    for replica in [&replicas.a, &replicas.b] {
+        let said = replica.process.output();
+        assert!(!said.contains("replicas/"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn two_replicas_of_one_name_part() {
+    let replicas = Replicas::called(["same", "same"]).await;
+    let said = |replica: &Chancery| replica.log_of("another process goes by").len();
+    assert_eq!(said(&replicas.a) + said(&replicas.b), 1);
+}
+
+#[tokio::test]
+async fn an_envoy_that_moves_to_another_replica_is_sent_nothing() {
+    for protocol in [Protocol::Delta, Protocol::Sotw] {
+        let mut replicas = Replicas::set().await;
+        let relay = Relay::to(own_address(), replicas.a.xds()).await;
+        replicas.envoy("envoy-1", protocol, relay.address).await;
+        let revision = replicas
+            .etcd
+            .write("routes/second", &route("/second", "2"))
+            .await;
+        wait(&replicas.b, revision, "20s", 0).await;
+        relay.turn(replicas.b.xds());
+        replicas.b.logs(0, "node connected").await;
+        let revision = replicas
+            .etcd
+            .write("upstreams/unused", &json!({ "nodes": [] }))
+            .await;
+        eventually(async || {
+            let nodes = nodes(&replicas.b).await?;
+            ensure!(nodes["nodes"][0]["synced"] == true, "{nodes}");
+            Ok(())
+        })
+        .await;
+        wait(&replicas.b, revision, "20s", 0).await;
+        let all = replicas.a.log_of("response sent");
+        assert!(all.iter().any(|sent| sent.field("resources") != "0"));
+        for sent in replicas.b.log_of("response sent") {
+            let resources = (sent.field("resources"), sent.field("removed"));
+            assert_eq!(
+                resources,
+                ("0".into(), "0".into()),
+                "{protocol:?}: {sent:?}"
+            );
+        }
+        assert_eq!(replicas.envoys[0].get("/second").await.body, "2");
+    }
+}

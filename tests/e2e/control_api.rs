@@ -1,0 +1,133 @@
+//! The control API and the commands that use it, on one Chancery and one Envoy.
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+use crate::support::eventually;
+use crate::support::stage::Stage;
+
+async fn read(stage: &Stage, path: &str) -> (u16, Value) {
+    let answer = stage.chancery.admin(path).await.unwrap();
+    let body = serde_json::from_str(&answer.body).context(answer.body);
+    (answer.status, body.unwrap())
+}
+
+fn route(body: &str) -> Value {
+    json!({ "uri": "/hello", "plugins": { "mocking": { "response_example": body } } })
+}
+
+#[tokio::test]
+async fn nodes_and_snapshots_are_shown_by_command_and_by_url() {
+    let stage = Stage::set().await;
+    stage.etcd.put("routes/hello", &route("hello")).await;
+    stage.envoy.answers_with("/hello", 200).await;
+    eventually(async || {
+        let (_, nodes) = read(&stage, "v1/nodes").await;
+        ensure!(nodes["nodes"][0]["synced"] == true, "{nodes}");
+        Ok(())
+    })
+    .await;
+    let output = stage.chancery.ask(&["nodes"]).await;
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success() && text.contains("envoy-default"),
+        "{text}"
+    );
+    assert!(
+        text.contains("envoy 1.") && text.contains("delta"),
+        "{text}"
+    );
+
+    let (status, snapshot) = read(&stage, "v1/snapshots/default?type=routes").await;
+    assert_eq!(status, 200);
+    let table = &snapshot["sets"][0]["resources"][0]["resource"];
+    let type_url = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+    assert_eq!(table["@type"], type_url);
+    assert_eq!(table["virtualHosts"][0]["domains"], json!(["*"]));
+    let output = stage
+        .chancery
+        .ask(&["snapshot", "default", "--type", "routes", "-o", "json"]);
+    let by_command: Value = serde_json::from_slice(&output.await.stdout).unwrap();
+    assert_eq!(by_command, snapshot);
+    let text = String::from_utf8(stage.chancery.ask(&["snapshot"]).await.stdout).unwrap();
+    assert!(text.contains("1 listeners"), "{text}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_answered_says_why() {
+    let stage = Stage::set().await;
+    for (path, status, code, words) in [
+        ("v1/snapshots/other", 404, 5, "there are: default"),
+        (
+            "v1/snapshots/default?type=cluster",
+            400,
+            3,
+            "allowed: clusters",
+        ),
+        (
+            "v1/snapshots/default?name=nothing",
+            404,
+            5,
+            "no such resource",
+        ),
+        ("v1/nodes?gateway=default", 400, 3, "allowed: none"),
+        ("v1/wait", 400, 3, "revision"),
+        ("v1/wait?revision=1&timeout=1h", 400, 3, "timeout"),
+        ("v1/wait?revision=1&timeout=601s", 400, 3, "timeout"),
+        ("v1/elsewhere", 404, 5, "no such path"),
+    ] {
+        let (found, body) = read(&stage, path).await;
+        assert_eq!(
+            (found, &body["code"]),
+            (status, &json!(code)),
+            "{path}: {body}"
+        );
+        assert!(
+            body["message"].as_str().unwrap().contains(words),
+            "{path}: {body}"
+        );
+    }
+    let code = async |arguments: &[&str]| stage.chancery.ask(arguments).await.status.code();
+    assert_eq!(
+        code(&["snapshot", "default", "--type", "cluster"]).await,
+        Some(2)
+    );
+    assert_eq!(code(&["snapshot", "other"]).await, Some(1));
+    assert_eq!(code(&["wait", "--revision", "0"]).await, Some(2));
+}
+
+#[tokio::test]
+async fn what_happens_is_told_as_it_happens() {
+    let stage = Stage::set().await;
+    let url = format!("{}/v1/events", stage.chancery.url());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut events = client.get(url).send().await.unwrap();
+    let revision = stage.etcd.write("routes/hello", &route("hello")).await;
+    let revision = revision.to_string();
+    let mut told = String::new();
+    let all = async {
+        while !told.contains("\"routes\",\"version\"") {
+            told.push_str(std::str::from_utf8(&events.chunk().await.unwrap().unwrap()).unwrap());
+        }
+    };
+    tokio::time::timeout(crate::support::PATIENCE, all)
+        .await
+        .expect("an ACK of routes");
+    let lines: Vec<Value> = told
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let published = lines
+        .iter()
+        .find(|line| line["published"]["revision"] == *revision);
+    assert_eq!(
+        published.unwrap()["published"]["changes"][0]["type"],
+        "routes",
+        "{told}"
+    );
+    let answer = lines.iter().find_map(|line| line.get("answer")).unwrap();
+    assert_eq!(
+        (&answer["node"], &answer["error"]),
+        (&json!("envoy-default"), &json!(""))
+    );
+}
