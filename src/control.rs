@@ -78,6 +78,8 @@ struct Control {
     touched: HashSet<Id>,
     /// Documents that proxies refuse, and why.
     refused: BTreeMap<String, Arc<str>>,
+    /// Those of them whose earlier form was looked for.
+    recalled: BTreeSet<String>,
     readiness: Readiness,
     restored: Restored,
     /// Whether what was told differs from what was saved last.
@@ -150,6 +152,7 @@ impl Control {
             placed: HashMap::new(),
             touched: HashSet::new(),
             refused: BTreeMap::new(),
+            recalled: BTreeSet::new(),
             readiness: Readiness::default(),
             restored: Restored::new(store, registries, inputs.saved.as_ref()),
             unsaved: false,
@@ -329,6 +332,7 @@ impl Control {
             }
             let refused = self.builders.values().flat_map(Builder::refused).collect();
             report::refused(&self.metrics, &mut self.refused, refused);
+            self.recall_withdrawn();
             let waiting: usize = self.builders.values().map(Builder::waiting).sum();
             let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
             self.metrics.routes_waiting.set(waiting);
@@ -354,6 +358,25 @@ impl Control {
             Some((path, Rejected { revision, reason }))
         });
         rejected.collect()
+    }
+
+    /// Looks in the store's history for a form of what proxies refused and never accepted in this process's time.
+    fn recall_withdrawn(&mut self) {
+        let withdrawn: BTreeSet<String> = self
+            .builders
+            .values()
+            .flat_map(Builder::withdrawn)
+            .collect();
+        self.recalled
+            .retain(|document| withdrawn.contains(document));
+        for document in withdrawn {
+            if let Some(error) = self.refused.get(&document)
+                && self.recalled.insert(document.clone())
+            {
+                self.documents.refuse(&document, error);
+            }
+        }
+        self.settle();
     }
 
     fn publish(&mut self, gateway: &Id, began: Instant) {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::registry::{Discovery, ServiceKey};
 use crate::store::{Change, Document};
 
+use super::problem::Remark;
 use super::{Gateway, Id, Problem, Route};
 use entry::{Entry, Form};
 use references::References;
@@ -105,15 +106,28 @@ impl Documents {
         }
     }
 
-    /// Takes an earlier form of a document that has no good form; ignored when it has one by now, or is gone.
+    /// Takes an earlier form of a document that has no good form, or whose form a proxy refused; ignored when it has one by now, or is gone.
     pub fn earlier(&mut self, document: Document) {
         let path = document.path.clone();
         let Some(entry) = self.entries.get_mut(&path) else {
             return;
         };
+        let before = entry.form().cloned();
         if entry.earlier(document, &self.registries) {
-            self.adopt(path, None);
+            self.adopt(path, before);
         } else {
+            self.reworded.insert(path);
+        }
+    }
+
+    /// A proxy refused what a document becomes, and accepted no form of it that is still known: the form before it is
+    /// worth asking for.
+    pub fn refuse(&mut self, path: &str, error: &str) {
+        if let Some((path, _)) = self.entries.get_key_value(path)
+            && let path = path.clone()
+            && let Some(entry) = self.entries.get_mut(&path)
+        {
+            entry.refuse(Remark::whole(format!("a proxy refused it: {error}")));
             self.reworded.insert(path);
         }
     }

@@ -171,7 +171,7 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
             return self.refuse(guilty, error, next);
         }
         match self.search.take() {
-            Some(search) if sequence >= search.from => self.search_closer(search, next),
+            Some(search) if sequence >= search.from => self.search_closer(search, suspects, next),
             Some(search) => {
                 self.search = Some(search);
                 Verdict::default()
@@ -247,9 +247,12 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         group
     }
 
-    /// The proxies refused what they were sent during the search.
-    fn search_closer(&mut self, mut search: Search<K>, next: u64) -> Verdict<K> {
+    /// The proxies refused what they were sent during the search: what was let out, or what changed meanwhile.
+    fn search_closer(&mut self, mut search: Search<K>, suspects: Vec<K>, next: u64) -> Verdict<K> {
+        let known = |key: &K| search.rest.contains(key) || search.out.contains(key);
+        let fresh: Vec<K> = suspects.into_iter().filter(|key| !known(key)).collect();
         if let Some(count) = search.widening {
+            search.rest.extend(fresh);
             let touched = self.widen(&mut search, 2 * count, next);
             if !touched.is_empty() {
                 self.search = Some(search);
@@ -260,6 +263,7 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
             };
         }
         let mut group = std::mem::take(&mut search.out);
+        group.extend(fresh);
         if group.len() < 2 {
             let mut verdict = self.refuse(group, &search.error.clone(), next);
             verdict.touched.extend(self.search_on(search, next));

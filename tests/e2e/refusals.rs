@@ -178,3 +178,37 @@ async fn a_listener_that_envoy_cannot_open_leaves_the_old_one() {
         .await;
     stage.envoy.answers_by("/next", "blue").await;
 }
+
+#[tokio::test]
+async fn after_a_restart_the_accepted_form_is_found_in_the_history_of_etcd() {
+    let (mut stage, listener) = stage().await;
+    let blue = stage.instance("blue").await;
+    let green = stage.instance("green").await;
+    stage
+        .etcd
+        .put("routes/hello", &route("/hello", &blue))
+        .await;
+    stage
+        .etcd
+        .put("routes/other", &route("/other", &blue))
+        .await;
+    let mut envoy = strict(&stage, Protocol::Delta, listener).await;
+    envoy.answers_by("/hello", "blue").await;
+    for _ in 0..2 {
+        stage
+            .etcd
+            .put("routes/hello", &refused_route("/hello", &green))
+            .await;
+    }
+    refused(&stage, 1.0).await;
+    stage.chancery.process.kill();
+    stage.chancery.process.start_again();
+    stage.chancery.ready().await;
+    stage.etcd.put("routes/new", &route("/new", &green)).await;
+    envoy.answers_by("/new", "green").await;
+    envoy.answers_by("/hello", "blue").await;
+    envoy.process.kill();
+    envoy.process.start_again();
+    envoy.answers_by("/hello", "blue").await;
+    envoy.answers_by("/other", "blue").await;
+}

@@ -62,6 +62,8 @@ pub(super) struct Entry {
     good: Option<Document>,
     /// What is wrong with the text; then the form is one that it had before.
     wrong: Option<Remark>,
+    /// Why a proxy refused the form; then an earlier one is to take its place.
+    refused: Option<Remark>,
     warnings: Vec<Remark>,
     /// What the good form refers to in vain.
     pub unresolved: Option<Remark>,
@@ -81,6 +83,7 @@ impl Entry {
             form: None,
             good: None,
             wrong: None,
+            refused: None,
             warnings: Vec::new(),
             unresolved: None,
             wanted: None,
@@ -100,6 +103,7 @@ impl Entry {
     /// Takes a new text. When it is bad, the last good form stays, and the answer is false.
     pub(super) fn put(&mut self, document: Document, registries: &[Discovery]) -> bool {
         self.wanted = None;
+        self.refused = None;
         let read = read(&document, registries);
         let good = read.is_ok();
         match read {
@@ -127,11 +131,13 @@ impl Entry {
     /// Takes an earlier text where there is no good form; true when it gave one. After a bad one the one before that is
     /// wanted.
     pub(super) fn earlier(&mut self, document: Document, registries: &[Discovery]) -> bool {
-        if self.form.is_some() {
+        if self.form.is_some() && self.refused.is_none() {
             return false;
         }
         match read(&document, registries) {
             Ok((form, warnings)) => {
+                self.wrong = self.wrong.take().or(self.refused.take());
+                self.refused = None;
                 self.form = Some(form);
                 self.good = Some(document);
                 self.warnings = warnings;
@@ -145,6 +151,14 @@ impl Entry {
                 false
             }
         }
+    }
+
+    /// The text in force is of no use: a proxy refused what it becomes, and nothing is known that it accepted before. The
+    /// text before it is wanted, and takes its place when it comes.
+    pub(super) fn refuse(&mut self, remark: Remark) {
+        let text = self.good.as_ref().unwrap_or(&self.document).clone();
+        self.refused = Some(remark);
+        self.want(text);
     }
 
     fn want(&mut self, document: Document) {

@@ -13,13 +13,37 @@ impl Builder {
     /// routes that need them, until they change.
     pub fn refused(&self) -> BTreeMap<String, Arc<str>> {
         let routes = self.routes.refused().iter();
-        let routes = routes.map(|(id, error)| (format!("routes/{id}"), error.clone()));
+        let routes = routes.map(|(id, error)| (self.culprit(id, error), error.clone()));
         let resources = ResourceType::ALL.into_iter().zip(&self.resources);
         let resources = resources.flat_map(|(resource_type, trial)| {
             let refused = trial.refused().iter();
             refused.map(move |(name, error)| (document_of(resource_type, name), error.clone()))
         });
         routes.chain(resources).collect()
+    }
+
+    /// Those of them of which no accepted form is known.
+    pub fn withdrawn(&self) -> Vec<String> {
+        let routes = self.routes.refused().iter();
+        let routes = routes.filter(|(id, _)| self.routes.placed(id).is_none());
+        let resources = ResourceType::ALL.into_iter().zip(&self.resources);
+        let resources = resources.flat_map(|(resource_type, trial)| {
+            let names = trial.refused().keys();
+            let names = names.filter(|name| trial.placed(name).is_none());
+            names.map(move |name| document_of(resource_type, name))
+        });
+        let routes = routes.map(|(id, error)| self.culprit(id, error));
+        routes.chain(resources).collect()
+    }
+
+    /// The document behind the refusal of a route: its own, or that of the cluster which the error is about.
+    fn culprit(&self, id: &Id, error: &str) -> String {
+        let wanted = self.routes.wanted(id);
+        let cluster = wanted.and_then(|route| route.cluster.as_ref());
+        match cluster.filter(|cluster| mentions(error, &cluster.name)) {
+            Some(cluster) => document_of(ResourceType::Cluster, &cluster.name),
+            None => format!("routes/{id}"),
+        }
     }
 
     /// A proxy accepted or refused a snapshot: what it refused is rolled back with the next one.

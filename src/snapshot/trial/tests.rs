@@ -173,3 +173,42 @@ fn the_refusal_of_an_old_snapshot_says_nothing_new() {
         .handle_nack(Some(1), 2, &error, scene.sequence + 1, |_| true);
     assert_eq!(verdict, Verdict::default());
 }
+
+#[test]
+fn what_changes_during_a_search_is_suspected_as_well_and_nobody_in_its_place() {
+    let mut scene = Scene::new(&["bad"]);
+    (1..=8).for_each(|key| scene.want(key, "good"));
+    scene.want(5, "bad");
+    // Another bad one comes at every step of the search.
+    for step in 0..12 {
+        let placed = scene.placed();
+        scene.sequence += 1;
+        let next = scene.sequence + 1;
+        if placed.values().any(|form| *form == "bad") {
+            let error = Arc::from("it is bad");
+            let (after, sequence) = (scene.accepted, scene.sequence);
+            scene
+                .trial
+                .handle_nack(after, sequence, &error, next, |_| false);
+        } else {
+            scene.accepted = Some(scene.sequence);
+            scene.trial.handle_ack(scene.sequence, next);
+        }
+        if step % 3 == 1 {
+            scene.want(100 + step, "bad");
+            scene.want(200 + step, "good");
+        }
+    }
+    scene.settle();
+    assert_eq!(scene.refused(), [5, 101, 104, 107, 110]);
+    assert!(
+        (1..=8)
+            .filter(|key| *key != 5)
+            .all(|key| scene.in_force[&key] == "good")
+    );
+    assert!(
+        [201, 204, 207, 210]
+            .iter()
+            .all(|key| scene.in_force.contains_key(key))
+    );
+}
