@@ -327,8 +327,9 @@ impl Control {
             if !self.pace.admits(now) {
                 return;
             }
+            let mut published = false;
             for gateway in std::mem::take(&mut self.touched) {
-                self.publish(&gateway, now);
+                published |= self.publish(&gateway, now);
             }
             let refused = self.builders.values().flat_map(Builder::refused).collect();
             report::refused(&self.metrics, &mut self.refused, refused);
@@ -336,7 +337,10 @@ impl Control {
             let waiting: usize = self.builders.values().map(Builder::waiting).sum();
             let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
             self.metrics.routes_waiting.set(waiting);
-            self.pace.published(Instant::now());
+            // What proxies say touches a gateway, and mostly changes nothing: no burst.
+            if published {
+                self.pace.published(Instant::now());
+            }
         }
         self.settled.rejected = self.rejected().into();
         self.gateways.settle(self.settled.clone());
@@ -379,22 +383,28 @@ impl Control {
         self.settle();
     }
 
-    fn publish(&mut self, gateway: &Id, began: Instant) {
+    /// Tells whether there was anything to publish.
+    fn publish(&mut self, gateway: &Id, began: Instant) -> bool {
         let Some(builder) = self.builders.get_mut(gateway) else {
-            return;
+            return false;
         };
         let next = builder.next(self.settled.revision, &self.instances);
         if !builder.exists() {
             // The builder stays: if the gateway returns, its snapshots go on counting where streams left them.
             self.gateways.publish(&gateway.to_string(), None);
-            return;
+            return true;
         }
-        if let Some((snapshot, tallies)) = next {
-            let took = began.elapsed();
-            self.gateways
-                .publish(&snapshot.gateway, Some(snapshot.clone()));
-            self.gateways.events().published(&snapshot, &tallies);
-            report::published(&self.metrics, &snapshot, &tallies, took);
-        }
+        let Some((snapshot, tallies)) = next else {
+            return false;
+        };
+        let took = began.elapsed();
+        self.gateways
+            .publish(&snapshot.gateway, Some(snapshot.clone()));
+        self.gateways.events().published(&snapshot, &tallies);
+        report::published(&self.metrics, &snapshot, &tallies, took);
+        true
     }
 }
+
+#[cfg(test)]
+mod tests;
