@@ -217,8 +217,7 @@ impl Builder {
             self.dirty.clusters.insert(cluster.name.clone());
         }
         if before.is_some() || route.is_some() {
-            self.table.replace(id, route);
-            self.dirty.routes = true;
+            self.dirty.routes |= self.table.replace(id, route);
         }
     }
 }

@@ -58,8 +58,21 @@ impl RouteTable {
         }
     }
 
-    /// Puts a route in the place of the one with this id, or takes that away.
-    pub fn replace(&mut self, id: &Id, route: Option<Arc<Route>>) {
+    /// Puts a route in the place of the one with this id, or takes that away. Tells whether the table is another for it: a
+    /// route whose nodes change is not.
+    pub fn replace(&mut self, id: &Id, route: Option<Arc<Route>>) -> bool {
+        let encoded = route.as_ref().map_or_else(Vec::new, |route| {
+            let paths = route.paths.iter();
+            paths
+                .map(|path| canonical(&action::translate(route, path)))
+                .collect()
+        });
+        if let Some(new) = &route
+            && self.holds(new, &encoded)
+        {
+            self.routes.insert(id.clone(), new.clone());
+            return false;
+        }
         let mut touched = BTreeSet::new();
         if let Some(old) = self.routes.remove(id) {
             for (domain, path) in places(&old) {
@@ -70,8 +83,7 @@ impl RouteTable {
             }
         }
         if let Some(new) = route {
-            for path in &new.paths {
-                let encoded = canonical(&action::translate(&new, path));
+            for (path, encoded) in new.paths.iter().zip(encoded) {
                 for domain in domains(&new) {
                     self.tiers.entry(domain.clone()).or_default().insert(
                         path,
@@ -83,9 +95,25 @@ impl RouteTable {
             }
             self.routes.insert(id.clone(), new);
         }
+        let changed = !touched.is_empty();
         for (domain, path) in touched {
             self.touch(&domain, &path);
         }
+        changed
+    }
+
+    /// Whether the table has a route in the same places, encoded to the same bytes for each of its paths.
+    fn holds(&self, new: &Route, encoded: &[Bytes]) -> bool {
+        let Some(old) = self.routes.get(&new.id) else {
+            return false;
+        };
+        (&old.paths, old.priority, domains(old)) == (&new.paths, new.priority, domains(new))
+            && new.paths.iter().zip(encoded).all(|(path, encoded)| {
+                let has = |domain| self.tiers.get(domain)?.find(path, new);
+                domains(new)
+                    .iter()
+                    .all(|domain| has(domain) == Some(encoded))
+            })
     }
 
     /// The table as an encoded `envoy.config.route.v3.RouteConfiguration`, equal for equal routes whatever came before.

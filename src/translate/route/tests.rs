@@ -280,3 +280,39 @@ fn a_change_makes_only_the_leaves_anew_that_it_has_a_part_in() {
         .collect();
     assert_eq!(stale, ["/a/", "/a/b"]);
 }
+
+#[test]
+fn a_route_whose_bytes_stay_makes_no_leaf_anew() {
+    let was = route("a", &["a.test"], &["/a", "/a/*"]);
+    let mut table = table(&[was.clone(), route("b", &[], &["/b"])]);
+    let mut put = |route: &Route| table.replace(&id("a"), Some(Arc::new(route.clone())));
+    let methods = BTreeSet::from(["GET".to_owned()]);
+    for (other, changes) in [
+        (
+            Route {
+                revision: 7,
+                ..was.clone()
+            },
+            false,
+        ),
+        (
+            Route {
+                priority: 1,
+                ..was.clone()
+            },
+            true,
+        ),
+        (
+            Route {
+                methods,
+                ..was.clone()
+            },
+            true,
+        ),
+        (route("a", &["b.test"], &["/a", "/a/*"]), true),
+        (route("a", &["a.test"], &["/a"]), true),
+    ] {
+        assert_eq!(put(&other), changes, "{other:?}");
+        assert_eq!(put(&was), changes, "back from {other:?}");
+    }
+}

@@ -72,6 +72,16 @@ impl Tier {
         }
     }
 
+    /// What a route is encoded to for a path.
+    pub fn find(&self, path: &Path, route: &Route) -> Option<&Bytes> {
+        let candidates = self.paths.get(text(path))?;
+        let candidates = match path {
+            Path::Exact(_) => &candidates.exact,
+            Path::Prefix(_) => &candidates.prefix,
+        };
+        Some(&candidates.get(&order(route))?.encoded)
+    }
+
     /// What a request whose longest key is this one can match: the exact path, then the prefixes from longer to shorter;
     /// and of each, whether the key is its own path.
     pub fn candidates<'a>(&'a self, key: &str) -> impl Iterator<Item = (&'a Candidate, bool)> {
