@@ -1,5 +1,6 @@
 //! One stream: waits for a request, a new snapshot or time, and writes what the state machine hands out.
 
+use std::pin::pin;
 use std::time::{Instant, SystemTime};
 
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
@@ -68,6 +69,8 @@ impl<'a> Conversation<'a> {
         let mut reading = interval(self.ads.limits.slow_reader / 2);
         reading.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut progress = (0, 0);
+        // Once for the stream: all streams wait in one list.
+        let mut shutdown = pin!(self.ads.shutdown.cancelled());
         loop {
             self.flush()?;
             let timeout = self.stream.poll_timeout();
@@ -89,7 +92,7 @@ impl<'a> Conversation<'a> {
                 }
                 _ = reading.tick() => self.check_reader(&mut progress)?,
                 () = self.writer.closed() => return Ok(()),
-                () = self.ads.shutdown.cancelled() => return Err(shutting_down()),
+                () = &mut shutdown => return Err(shutting_down()),
             }
         }
     }
