@@ -1,11 +1,12 @@
 //! Settings of the process: flags, `CHANCERY_*` variables and a YAML file, in that order of strength, parsed once.
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -184,157 +185,6 @@ impl Settings {
         serde_saphyr::from_str(&text)
             .map_err(|error| Error::Malformed(path.to_owned(), error.to_string()))
     }
-
-    /// Checks the settings and fills in defaults.
-    pub fn check(self) -> Result<Config, Error> {
-        let insecure = self.insecure.unwrap_or_default();
-        let xds = self.xds()?;
-        let admin = self
-            .admin
-            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9180)));
-        let clients_known = xds.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-        let exposed = |address: SocketAddr| !address.ip().is_loopback() && !insecure;
-        if exposed(xds.address) && !clients_known {
-            return Err(Error::Contradiction(format!(
-                "--xds {} can be reached from other machines, and nothing says who may connect: use a loopback address, \
-                 demand certificates (xds-cert, xds-key, xds-client-ca), or add --insecure if the network itself is trusted",
-                xds.address
-            )));
-        }
-        if exposed(admin) {
-            return Err(Error::Contradiction(format!(
-                "--admin {admin} can be reached from other machines, and this version authenticates nobody there: \
-                 use a loopback address, or add --insecure if the network itself is trusted"
-            )));
-        }
-        Ok(Config {
-            consul: self.consul_settings()?,
-            state: self.state.clone(),
-            replica: self.replica(admin.port())?,
-            store: self.store()?,
-            xds,
-            admin,
-        })
-    }
-
-    fn xds(&self) -> Result<Xds, Error> {
-        pair("xds", &self.xds_cert, &self.xds_key)?;
-        let client_ca = self.xds_client_ca.clone();
-        let tls = match (&self.xds_cert, &self.xds_key) {
-            (Some(cert), Some(key)) => Some(tls::Files {
-                cert: cert.clone(),
-                key: key.clone(),
-                client_ca,
-            }),
-            _ if client_ca.is_some() => {
-                return Err(Error::Contradiction(
-                    "xds-client-ca demands certificates of clients, and TLS needs one of its own: give xds-cert and xds-key too"
-                        .into(),
-                ));
-            }
-            _ => None,
-        };
-        if self.xds_clients.is_some() && self.xds_client_ca.is_none() {
-            return Err(Error::Contradiction(
-                "xds-clients goes by the names in clients' certificates: give xds-client-ca too, so that they are demanded"
-                    .into(),
-            ));
-        }
-        let defaults = Limits::default();
-        let streams = self.max_streams.and_then(|most| usize::try_from(most).ok());
-        let slow_reader = self
-            .slow_reader
-            .map(|seconds| Duration::from_secs(seconds.into()));
-        for (flag, value) in [
-            ("max-streams", self.max_streams),
-            ("max-connection-rate", self.max_connection_rate),
-            ("max-request-rate", self.max_request_rate),
-            ("slow-reader", self.slow_reader),
-        ] {
-            if value == Some(0) {
-                return Err(Error::Contradiction(format!(
-                    "--{flag}: found 0, allowed is 1 and more"
-                )));
-            }
-        }
-        Ok(Xds {
-            address: self
-                .xds
-                .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 18000))),
-            tls,
-            clients: Clients(self.xds_clients.clone().unwrap_or_default()),
-            limits: Limits {
-                streams: streams.unwrap_or(defaults.streams),
-                connection_rate: self.max_connection_rate.unwrap_or(defaults.connection_rate),
-                request_rate: self.max_request_rate.unwrap_or(defaults.request_rate),
-                slow_reader: slow_reader.unwrap_or(defaults.slow_reader),
-                ..defaults
-            },
-        })
-    }
-
-    fn replica(&self, port: u16) -> Result<Arc<str>, Error> {
-        let Some(id) = &self.replica_id else {
-            let id = format!("{}-{port}", host());
-            return Ok(id.into());
-        };
-        if !(1..=64).contains(&id.len()) || !id.chars().all(is_of_an_id) {
-            return Err(Error::Contradiction(format!(
-                "--replica-id: found {id:?}, allowed: 1 to 64 letters, digits, `-`, `_` and `.`"
-            )));
-        }
-        Ok(id.as_str().into())
-    }
-
-    fn store(self) -> Result<Store, Error> {
-        match (self.etcd, self.files) {
-            (Some(_), Some(_)) => Err(Error::Contradiction(
-                "--etcd and --files both say where documents are: give one".into(),
-            )),
-            (None, None) => Err(Error::Contradiction(
-                "nothing says where documents are: give --etcd URL or --files DIR".into(),
-            )),
-            (None, Some(folder)) => Ok(Store::Files(folder)),
-            (Some(endpoints), None) => {
-                let user = match (self.etcd_user, self.etcd_password) {
-                    (None, None) => None,
-                    (Some(user), Some(password)) => Some((user, password)),
-                    _ => {
-                        return Err(Error::Contradiction(
-                            "etcd-user and etcd-password go together: give both or neither".into(),
-                        ));
-                    }
-                };
-                pair("etcd", &self.etcd_cert, &self.etcd_key)?;
-                Ok(Store::Etcd(etcd::Settings {
-                    endpoints: endpoints
-                        .iter()
-                        .map(|url| checked_url("etcd", url))
-                        .collect::<Result<_, _>>()?,
-                    prefix: self.etcd_prefix.unwrap_or_else(|| "/chancery".into()),
-                    user,
-                    ca: self.etcd_ca,
-                    cert: self.etcd_cert,
-                    key: self.etcd_key,
-                }))
-            }
-        }
-    }
-
-    fn consul_settings(&self) -> Result<Option<consul::Settings>, Error> {
-        let Some(address) = &self.consul else {
-            return Ok(None);
-        };
-        pair("consul", &self.consul_cert, &self.consul_key)?;
-        Ok(Some(consul::Settings {
-            address: checked_url("consul", address)?,
-            token: self.consul_token.clone(),
-            ca: self.consul_ca.clone(),
-            cert: self.consul_cert.clone(),
-            key: self.consul_key.clone(),
-            wait: consul::WAIT,
-        }))
-    }
 }
 
 impl Config {
@@ -361,48 +211,6 @@ fn public(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     format!("{scheme}://{host}")
-}
-
-fn is_of_an_id(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
-}
-
-/// The name of this host, as far as it can be part of an id.
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .or_else(|_| std::env::var("HOSTNAME"))
-        .unwrap_or_default();
-    let name: String = name
-        .trim()
-        .chars()
-        .filter(|c| is_of_an_id(*c))
-        .take(48)
-        .collect();
-    match name.is_empty() {
-        true => "chancery".to_owned(),
-        false => name,
-    }
-}
-
-fn pair(of: &str, cert: &Option<PathBuf>, key: &Option<PathBuf>) -> Result<(), Error> {
-    if cert.is_some() == key.is_some() {
-        return Ok(());
-    }
-    Err(Error::Contradiction(format!(
-        "{of}-cert and {of}-key go together: give both or neither"
-    )))
-}
-
-fn checked_url(flag: &str, text: &str) -> Result<String, Error> {
-    let url = url::Url::parse(text);
-    match url {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
-            Ok(text.trim_end_matches('/').to_owned())
-        }
-        _ => Err(Error::Contradiction(format!(
-            "--{flag}: found {text:?}, allowed is a URL such as http://127.0.0.1:2379"
-        ))),
-    }
 }
 
 impl fmt::Debug for Settings {

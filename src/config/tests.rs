@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 /// Settings as a file of these lines has them, besides a folder of documents.
