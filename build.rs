@@ -1,10 +1,25 @@
 //! Compiles the control API's contract, and brings the descriptors of Envoy's messages, by which they are shown as JSON.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use prost::Message;
+use prost_types::FileDescriptorSet;
+
+/// Where the services of the xDS port are defined.
+const SERVICES: [&str; 7] = [
+    "discovery/v3/ads",
+    "cluster/v3/cds",
+    "endpoint/v3/eds",
+    "listener/v3/lds",
+    "route/v3/rds",
+    "secret/v3/sds",
+    "status/v3/csds",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -18,9 +33,36 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=Cargo.lock");
     // The crate ships its descriptors beside its sources and does not export them.
     let envoy = envoy_types()?.join("src/generated/types.bin");
-    fs::copy(&envoy, out.join("envoy.bin"))
-        .map_err(|error| format!("{}: {error}", envoy.display()))?;
+    let envoy = fs::read(&envoy).map_err(|error| format!("{}: {error}", envoy.display()))?;
+    let services = services(FileDescriptorSet::decode(envoy.as_slice())?)?;
+    fs::write(out.join("envoy.bin"), &envoy)?;
+    fs::write(out.join("services.bin"), services.encode_to_vec())?;
     Ok(())
+}
+
+/// The files of the xDS port's services, for reflection: with what they import, and without comments.
+fn services(all: FileDescriptorSet) -> Result<FileDescriptorSet, Box<dyn Error>> {
+    let mut by_name: BTreeMap<_, _> = all
+        .file
+        .into_iter()
+        .map(|file| (file.name().to_owned(), file))
+        .collect();
+    let mut wanted: Vec<_> = SERVICES
+        .map(|name| format!("envoy/service/{name}.proto"))
+        .into();
+    let mut found = BTreeMap::new();
+    while let Some(name) = wanted.pop() {
+        if found.contains_key(&name) {
+            continue;
+        }
+        let file = by_name.remove(&name);
+        let mut file = file.ok_or_else(|| format!("envoy-types does not describe {name}"))?;
+        file.source_code_info = None;
+        wanted.extend(file.dependency.iter().cloned());
+        found.insert(name, file);
+    }
+    let file = found.into_values().collect();
+    Ok(FileDescriptorSet { file })
 }
 
 /// The folder of the crate `envoy-types`: cargo knows.

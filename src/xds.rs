@@ -14,6 +14,7 @@ pub mod gateways;
 pub mod limits;
 mod method;
 pub mod nodes;
+mod reflection;
 mod refusal;
 pub mod request;
 pub mod response;

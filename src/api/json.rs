@@ -11,7 +11,8 @@ use tonic::Status;
 
 type Pool = Result<DescriptorPool, DescriptorError>;
 
-const OWN_FILES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/chancery.bin"));
+/// The descriptors of the contract.
+pub(super) const OWN_FILES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/chancery.bin"));
 const ENVOY_FILES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/envoy.bin"));
 
 /// The contract.

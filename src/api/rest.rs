@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use prost::{Message, Name};
 use tonic::server::NamedService;
 use tonic::{Code, Request, Status};
+use tonic_reflection::server::Builder;
 
 use super::pb::control_server::{Control, ControlServer};
 use super::{Api, json, pb};
@@ -22,6 +23,7 @@ pub fn router(api: Api) -> Router {
     let grpc = ControlServer::new(api.clone()).max_decoding_message_size(REQUEST);
     let grpc_path = format!("/{}/{{method}}", ControlServer::<Api>::NAME);
     Router::new()
+        .merge(reflection())
         .route("/v1/nodes", get(nodes))
         .route("/v1/snapshots", get(list_snapshots))
         .route("/v1/snapshots/{gateway}", get(read_snapshot))
@@ -33,6 +35,21 @@ pub fn router(api: Api) -> Router {
         )
         .with_state(api)
         .route_service(&grpc_path, grpc)
+}
+
+/// gRPC reflection of the contract.
+fn reflection() -> Router<Api> {
+    let builder = Builder::configure().register_encoded_file_descriptor_set(json::OWN_FILES);
+    match builder.build_v1() {
+        Ok(service) => Router::new().route_service(
+            "/grpc.reflection.v1.ServerReflection/{method}",
+            service.max_decoding_message_size(REQUEST),
+        ),
+        Err(error) => {
+            tracing::error!(%error, "the control API is served without reflection");
+            Router::new()
+        }
+    }
 }
 
 async fn nodes(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {

@@ -50,6 +50,12 @@ const SERVICES: [Service; 6] = [
 ];
 
 impl Method {
+    /// The full names of the services.
+    pub fn services() -> impl Iterator<Item = String> {
+        let names = SERVICES.iter().map(|(name, ..)| name);
+        names.map(|name| format!("envoy.service.{name}"))
+    }
+
     /// The method that a path names: `/envoy.service.<service>/Stream…` is SotW, `/Delta…` is delta.
     pub fn from_path(path: &str) -> Option<Self> {
         let (service, method) = path.strip_prefix("/envoy.service.")?.split_once('/')?;

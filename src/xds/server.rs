@@ -14,6 +14,7 @@ use tonic_health::server::HealthReporter;
 
 use super::accept::{self, Tls};
 use super::csds::Csds;
+use super::reflection;
 use super::service::Ads;
 
 /// The service that health is reported of, besides the whole.
@@ -34,7 +35,11 @@ pub async fn serve(
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(report_health(health, ads.clone()));
     let csds = ClientStatusDiscoveryServiceServer::new(Csds(ads.clone()));
-    let routes = Routes::new(health_service).add_service(csds);
+    let mut routes = Routes::new(health_service).add_service(csds);
+    match reflection::service() {
+        Ok(reflection) => routes = routes.add_service(reflection),
+        Err(error) => tracing::error!(%error, "the xDS port is served without reflection"),
+    }
     let routes = routes.into_axum_router().fallback_service(ads);
     Server::builder()
         // A client that vanished without a word is noticed after 40 s.

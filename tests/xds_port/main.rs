@@ -11,4 +11,5 @@ mod health;
 mod misbehave;
 mod mtls;
 mod port;
+mod reflection;
 mod services;
