@@ -21,6 +21,7 @@ mod operation;
 mod outages;
 mod plugins;
 mod refusals;
+mod restarts;
 mod retries;
 mod stage;
 mod streams;

@@ -14,6 +14,9 @@ use super::{eventually, http};
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_chancery");
 
+/// The log level that tells of every response.
+const TELLING: &str = "info,chancery::xds=debug";
+
 /// A `chancery serve`.
 pub struct Chancery {
     pub process: Process,
@@ -27,6 +30,13 @@ impl Chancery {
         let (etcd, prefix) = (["--etcd", etcd], ["--etcd-prefix", super::etcd::PREFIX]);
         let sources = [etcd, prefix, ["--consul", consul]].concat();
         Self::start(address, &sources, folder)
+    }
+
+    /// Starts `chancery serve` on etcd and Consul; it tells of every response that it sends.
+    pub fn serve_telling(address: Ipv4Addr, etcd: &str, consul: &str, folder: &Path) -> Self {
+        let (etcd, prefix) = (["--etcd", etcd], ["--etcd-prefix", super::etcd::PREFIX]);
+        let sources = [etcd, prefix, ["--consul", consul]].concat();
+        Self::start_with(TELLING, address, &sources, folder)
     }
 
     /// Starts `chancery serve` on etcd and Consul, with its last good state kept in `state`.
@@ -47,12 +57,7 @@ impl Chancery {
     pub fn replica(id: &str, address: Ipv4Addr, etcd: &str, folder: &Path) -> Self {
         let (etcd, prefix) = (["--etcd", etcd], ["--etcd-prefix", super::etcd::PREFIX]);
         let id = ["--replica-id", id];
-        Self::start_with(
-            "info,chancery::xds=debug",
-            address,
-            &[etcd, prefix, id].concat(),
-            folder,
-        )
+        Self::start_with(TELLING, address, &[etcd, prefix, id].concat(), folder)
     }
 
     /// Starts `chancery serve` on the files of `documents`.
