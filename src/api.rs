@@ -6,6 +6,7 @@ mod events;
 pub mod json;
 pub mod lag;
 mod nodes;
+mod problems;
 mod redact;
 pub mod replicas;
 mod rest;
@@ -110,6 +111,13 @@ impl pb::control_server::Control for Api {
         request: Request<pb::ReadSnapshotRequest>,
     ) -> Result<Response<pb::Snapshot>, Status> {
         self.read(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_problems(
+        &self,
+        _: Request<pb::ListProblemsRequest>,
+    ) -> Result<Response<pb::ListProblemsResponse>, Status> {
+        Ok(Response::new(problems::list(self)))
     }
 
     async fn wait(

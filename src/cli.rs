@@ -3,6 +3,7 @@
 mod demo;
 mod echo;
 mod nodes;
+mod problems;
 mod remote;
 mod serve;
 mod snapshot;
@@ -40,6 +41,9 @@ enum Command {
     /// Show which proxies are connected and what each has; exit status 1 when any is behind
     #[command(after_help = NODES_EXAMPLES)]
     Nodes(nodes::Nodes),
+    /// Show which documents are not in force and why; exit status 1 when there is any
+    #[command(after_help = PROBLEMS_EXAMPLES)]
+    Problems(problems::Problems),
     /// Show what proxies are sent
     #[command(after_help = SNAPSHOT_EXAMPLES)]
     Snapshot(snapshot::Snapshot),
@@ -88,6 +92,11 @@ Examples:
   chancery nodes
   chancery nodes -o json | jq '.nodes[] | select(.synced | not)'";
 
+const PROBLEMS_EXAMPLES: &str = "\
+Examples:
+  chancery problems
+  chancery problems -o json | jq -r '.problems[] | select(.kind == \"refused\") | .document'";
+
 const SNAPSHOT_EXAMPLES: &str = "\
 Examples:
   chancery snapshot                                  # all gateways
@@ -128,6 +137,7 @@ pub fn run() -> ExitCode {
         Command::Demo(demo) => block_on(demo::run(demo)),
         Command::Echo(echo) => block_on(echo::run(echo)),
         Command::Nodes(nodes) => ask("nodes", nodes::run(nodes)),
+        Command::Problems(problems) => ask("problems", problems::run(problems)),
         Command::Snapshot(snapshot) => ask("snapshot", snapshot::run(snapshot)),
         Command::Watch(watch) => ask("watch", watch::run(watch)),
         Command::Wait(wait) => ask("wait", wait::run(wait)),

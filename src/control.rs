@@ -4,6 +4,7 @@
 //! *Architecture Invariant:* no I/O here; an error of a source never reaches this loop, so it cannot empty anything.
 
 mod pace;
+mod problems;
 mod readiness;
 mod report;
 mod restored;
@@ -23,7 +24,7 @@ use crate::snapshot::builder::{Builder, Instances};
 use crate::state::{Saved, Wish};
 use crate::store::{self, Earlier};
 use crate::telemetry::{Metrics, Source};
-use crate::xds::gateways::{Gateways, Rejected, Said, Settled};
+use crate::xds::gateways::{Gateways, Said, Settled};
 
 use pace::Pace;
 use readiness::Readiness;
@@ -334,7 +335,7 @@ impl Control {
             let refused = self.builders.values().flat_map(Builder::refused).collect();
             report::refused(&self.metrics, &mut self.refused, refused);
             self.recall_withdrawn();
-            let waiting: usize = self.builders.values().map(Builder::waiting).sum();
+            let waiting = self.builders.values().flat_map(Builder::waiting).count();
             let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
             self.metrics.routes_waiting.set(waiting);
             // What proxies say touches a gateway, and mostly changes nothing: no burst.
@@ -342,26 +343,8 @@ impl Control {
                 self.pace.published(Instant::now());
             }
         }
-        self.settled.rejected = self.rejected().into();
+        self.settled.problems = self.problems().into();
         self.gateways.settle(self.settled.clone());
-    }
-
-    /// The documents whose text is not in force, for its own sake or because proxies refuse what becomes of it.
-    fn rejected(&self) -> BTreeMap<Arc<str>, Rejected> {
-        let problems = self.documents.faults().map(|(path, problem)| {
-            let reason = match problem.field.as_str() {
-                "" => problem.message.clone(),
-                field => format!("{field}: {}", problem.message),
-            };
-            (path.clone(), reason.into())
-        });
-        let refused = self.refused.iter();
-        let refused = refused.map(|(path, error)| (path.as_str().into(), error.clone()));
-        let rejected = problems.chain(refused).filter_map(|(path, reason)| {
-            let revision = self.documents.revision(&path)?;
-            Some((path, Rejected { revision, reason }))
-        });
-        rejected.collect()
     }
 
     /// Looks in the store's history for a form of what proxies refused and never accepted in this process's time.

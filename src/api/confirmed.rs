@@ -1,13 +1,14 @@
 //! Which nodes have accepted a revision, and why the others have not.
 
 use crate::snapshot::{ResourceType, Snapshot};
+use crate::xds::gateways::ProblemKind;
 use crate::xds::nodes::{Node, TypeStatus};
 use crate::xds::{Gateways, Nodes, Settled};
 
 use super::pb;
 
 /// The longest reason that is passed on, in characters: a proxy's own words may be long.
-const REASON: usize = 500;
+pub(super) const REASON: usize = 500;
 
 /// Whether a node has accepted everything up to a revision that has been settled before `newest` was looked up: that
 /// revision itself, or all there is, where it changed nothing for the node.
@@ -33,11 +34,12 @@ pub fn behind(gateways: &Gateways, nodes: &[Node], revision: i64) -> Vec<pb::Beh
     behind.collect()
 }
 
-/// The documents whose text is not in force.
+/// The documents whose text is not in force and will not be by waiting.
 pub fn rejected(settled: &Settled) -> Vec<pb::Rejected> {
     let rejected = settled
-        .rejected
+        .problems
         .iter()
+        .filter(|(_, problem)| problem.kind != ProblemKind::Waiting)
         .map(|(path, rejected)| pb::Rejected {
             document: path.to_string(),
             revision: rejected.revision,

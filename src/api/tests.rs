@@ -15,7 +15,7 @@ use super::replicas::Others;
 use super::{confirmed, json, pb, redact, wait};
 use crate::snapshot::{Change, Resource, ResourceType, Snapshot};
 use crate::store::replicas::{Record, Records};
-use crate::xds::gateways::Rejected;
+use crate::xds::gateways::{Problem, ProblemKind};
 use crate::xds::nodes::{Mark, Node, Status, TypeStatus};
 use crate::xds::{Gateways, Nodes, Protocol, Settled};
 
@@ -251,14 +251,15 @@ async fn the_other_replicas_count() {
 
 #[tokio::test]
 async fn what_is_not_in_force_is_not_confirmed() {
-    let rejected = Rejected {
+    let rejected = Problem {
         revision: 7,
+        kind: ProblemKind::Rejected,
         reason: "uri: found none".into(),
     };
     let settled = Settled {
         revision: 8,
         documents: 8,
-        rejected: Arc::new([("routes/bad".into(), rejected)].into()),
+        problems: Arc::new([("routes/bad".into(), rejected)].into()),
     };
     let (api, _seat) = api(settled, node("envoy-1", true, 8), Others::none());
     assert!(wait::wait(&api, ask(8)).await.unwrap().confirmed);

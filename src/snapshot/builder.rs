@@ -91,9 +91,10 @@ impl Builder {
         self.gateway.is_some()
     }
 
-    /// How many routes wait for the first answer of their service.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// The routes that wait for the first answer of their service, and it.
+    pub fn waiting(&self) -> impl Iterator<Item = (&Id, &ServiceKey)> {
+        let waiting = self.waiting.iter();
+        waiting.filter_map(|(id, route)| Some((id, service_of(route)?)))
     }
 
     /// How many routes are in force.

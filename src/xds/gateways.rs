@@ -40,16 +40,40 @@ pub struct Settled {
     /// The last of these revisions that was about documents: what came after it changes nothing for proxies.
     pub documents: i64,
     /// By path, the documents whose text is not in force.
-    pub rejected: Arc<BTreeMap<Arc<str>, Rejected>>,
+    pub problems: Arc<BTreeMap<Arc<str>, Problem>>,
 }
 
 /// Why a document's text is not in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
+pub struct Problem {
     /// The revision that wrote it.
     pub revision: i64,
+    /// Of which kind it is.
+    pub kind: ProblemKind,
     /// What is wrong with it, in our words or a proxy's.
     pub reason: Arc<str>,
+}
+
+/// What keeps a document's text from being in force, the gravest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// Nobody has said yet which instances its service has.
+    Waiting,
+    /// It is wrong itself.
+    Rejected,
+    /// A proxy refuses what becomes of it.
+    Refused,
+}
+
+impl ProblemKind {
+    /// As operators read it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Rejected => "rejected",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 impl Gateways {

@@ -134,3 +134,42 @@ async fn what_happens_is_told_as_it_happens() {
     let changes = &lines[published.unwrap()]["published"]["changes"];
     assert_eq!(changes[0]["type"], "routes", "{changes}");
 }
+
+#[tokio::test]
+async fn problems_are_listed_until_they_are_mended() {
+    let stage = Stage::set().await;
+    let none = stage.chancery.ask(&["problems"]).await;
+    assert_eq!(none.status.code(), Some(0), "{none:?}");
+    let bad = json!({ "uri": "/hello", "plugins": { "mockery": {} } });
+    let revision = stage.etcd.write("routes/hello", &bad).await;
+    let regex = json!({ "regex_uri": ["(?<name>a)\\1", "/b"] });
+    let other = json!({ "uri": "/other", "plugins": { "proxy-rewrite": regex } });
+    stage.etcd.put("routes/other", &other).await;
+    let problems = eventually(async || {
+        let (_, problems) = read(&stage, "v1/problems").await;
+        let count = problems["problems"].as_array().map(Vec::len);
+        ensure!(count == Some(2), "{problems}");
+        Ok(problems)
+    })
+    .await;
+    let problem = &problems["problems"][0];
+    assert_eq!(problem["document"], "routes/hello");
+    assert_eq!(problem["kind"], "rejected");
+    assert_eq!(problem["revision"], revision.to_string());
+    let text = stage.chancery.ask(&["problems"]).await;
+    assert_eq!(text.status.code(), Some(1));
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(
+        text.contains("mockery") && text.contains("routes/other"),
+        "{text}"
+    );
+
+    stage.etcd.put("routes/hello", &route("hello")).await;
+    stage.etcd.delete("routes/other").await;
+    eventually(async || {
+        let output = stage.chancery.ask(&["problems"]).await;
+        ensure!(output.status.code() == Some(0), "{output:?}");
+        Ok(())
+    })
+    .await;
+}
