@@ -119,7 +119,6 @@ async fn run(arguments: &Arguments) -> Result<()> {
     for &streams in sizes {
         done.push(rounds.run(streams).await?);
     }
-    etcd.process.end().await?;
     match arguments.json {
         true => println!("{}", serde_json::to_string_pretty(&done)?),
         false => print!("{}", table::table(&done)),

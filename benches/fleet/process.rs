@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::io::AsyncReadExt;
@@ -21,7 +22,7 @@ impl Process {
     /// Starts it, its output where the command says.
     pub fn start(command: &mut Command) -> Result<Self> {
         let program = command.as_std().get_program().to_owned();
-        let child = command.stdin(Stdio::piped()).kill_on_drop(true).spawn();
+        let child = command.stdin(Stdio::piped()).spawn();
         let child = child.with_context(|| format!("{} cannot be started", program.display()))?;
         Ok(Self { child })
     }
@@ -57,15 +58,23 @@ impl Process {
         Ok(kib.context("no RssAnon in /proc/<pid>/status")?.parse()?)
     }
 
-    /// Ends it.
-    pub async fn end(mut self) -> Result<()> {
-        Ok(self.child.kill().await?)
-    }
-
     fn proc_file(&self, name: &str) -> Result<String> {
         let pid = self.child.id().context("the process has ended")?;
         let file = format!("/proc/{pid}/{name}");
         std::fs::read_to_string(&file).context(file)
+    }
+}
+
+impl Drop for Process {
+    /// Ends it, and waits for the end: its folder is removed next.
+    fn drop(&mut self) {
+        let _ = self.child.start_kill();
+        for _ in 0..200 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
