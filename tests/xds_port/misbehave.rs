@@ -287,3 +287,44 @@ async fn a_thousand_that_come_and_leave_leave_nothing() {
     let nodes = chancery.admin("metrics").await.unwrap().body;
     assert!(!nodes.contains("chancery_nodes{"), "{nodes}");
 }
+
+#[tokio::test]
+async fn ten_thousand_that_connect_and_refuse_leave_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut chancery = Chancery::serve_files(own_address(), folder.path(), folder.path());
+    chancery.ready().await;
+    let url = format!("http://{}", chancery.xds());
+    let connect_and_refuse = async |count: usize| {
+        let endpoint = tonic::transport::Endpoint::from_shared(url.clone()).unwrap();
+        let channel = endpoint.connect().await.unwrap();
+        for _ in 0..count {
+            let mut client = Sotw::open(&channel, SOTW).await;
+            client.send(wish(CLUSTERS)).await;
+            let response = client.next().await.unwrap().expect("an answer");
+            let mut refusal = wish(CLUSTERS);
+            refusal.response_nonce = response.nonce;
+            refusal.error_detail = Some(Default::default());
+            client.send(refusal).await;
+            // Listeners follow the answer about clusters, whatever it was.
+            client.send(wish(ResourceType::Listener.type_url())).await;
+            client.next().await.unwrap().expect("the refusal is heard");
+        }
+    };
+    let heard = async |count: f64| {
+        eventually(async || {
+            let refused = chancery.metric("chancery_xds_nacks_total").await?;
+            let open = chancery.metric("chancery_xds_streams").await?;
+            ensure!(open == 0.0, "{open} streams are open");
+            ensure!(refused == count, "{refused} refusals are heard");
+            Ok(())
+        })
+        .await;
+    };
+    connect_and_refuse(1_000).await;
+    heard(1_000.0).await;
+    let before = chancery.process.resident_bytes();
+    connect_and_refuse(10_000).await;
+    heard(11_000.0).await;
+    let grown = chancery.process.resident_bytes().saturating_sub(before);
+    assert!(grown < 8 << 20, "{grown} bytes more");
+}
