@@ -198,13 +198,23 @@ impl Builder {
     fn follow(&mut self, id: &Id) {
         let route = self.routes.placed(id).cloned();
         if let Some(cluster) = route.as_ref().and_then(|route| route.cluster.as_ref()) {
+            let wanted = self.routes.wanted(id).map(Arc::as_ptr);
+            let is_newest = wanted == route.as_ref().map(Arc::as_ptr);
             let used = self.clusters.entry(cluster.name.clone());
             let used = used.or_insert_with(|| Used {
                 by: 0,
                 what: cluster.clone(),
             });
+            let before = self
+                .placed
+                .get(id)
+                .and_then(|before| before.cluster.as_ref());
+            let by_itself = before.is_some_and(|before| before.name == cluster.name);
+            // A route that is rolled back does not take back an upstream that others share.
+            if is_newest || used.by <= usize::from(by_itself) {
+                used.what = cluster.clone();
+            }
             used.by += 1;
-            used.what = cluster.clone();
             self.dirty.clusters.insert(cluster.name.clone());
         }
         let before = match &route {

@@ -254,9 +254,12 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         if let Some(count) = search.widening {
             search.rest.extend(fresh);
             let touched = self.widen(&mut search, 2 * count, next);
-            if !touched.is_empty() {
-                self.search = Some(search);
+            if touched.is_empty() {
+                // Even without all of them it is refused: what is held is told, rather than held in silence.
+                let held = std::mem::take(&mut search.groups).concat();
+                return self.refuse(held, &search.error, next);
             }
+            self.search = Some(search);
             return Verdict {
                 touched,
                 refused: Vec::new(),

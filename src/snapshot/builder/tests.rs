@@ -288,3 +288,47 @@ fn a_gateway_without_a_document_is_not_served() {
     let after = scene.next().unwrap().0;
     assert!(after.sequence > before.sequence, "streams count on it");
 }
+
+/// A route to an upstream that others share.
+fn sharing(name: &str, members: Members) -> Arc<Route> {
+    let mut route = Arc::into_inner(route(name, members)).unwrap();
+    let mut cluster = Arc::into_inner(route.cluster.take().unwrap()).unwrap();
+    cluster.name = "upstream/u".into();
+    route.cluster = Some(Arc::new(cluster));
+    Arc::new(route)
+}
+
+#[test]
+fn a_refused_route_does_not_take_an_upstream_back_that_others_share() {
+    let mut scene = Scene::new();
+    let put = |scene: &mut Scene, name: &str, last| {
+        let route = sharing(name, nodes(last));
+        let instances = &scene.instances;
+        scene
+            .builder
+            .handle_route(&id(name), Some(route), instances);
+    };
+    let said = |scene: &mut Scene, sequence: u64, error: Option<&str>| {
+        scene.builder.handle_outcome(&Outcome {
+            resource_type: ResourceType::RouteConfiguration,
+            after: sequence.checked_sub(1),
+            sequence,
+            error: error.map(Into::into),
+        });
+    };
+    let assignment = |snapshot: &Snapshot| {
+        let set = snapshot.set(ResourceType::LoadAssignment);
+        set.iter().next().unwrap().1.version
+    };
+    put(&mut scene, "bad", 1);
+    put(&mut scene, "other", 1);
+    scene.next().unwrap();
+    said(&mut scene, 1, None);
+    put(&mut scene, "bad", 2);
+    put(&mut scene, "other", 2);
+    let (moved, _) = scene.next().unwrap();
+    said(&mut scene, moved.sequence, Some("route/bad is no good"));
+    assert!(scene.builder.refused().contains_key("routes/bad"));
+    let newest = scene.next().map_or(moved.clone(), |(newest, _)| newest);
+    assert_eq!(assignment(&newest), assignment(&moved));
+}

@@ -212,3 +212,20 @@ fn what_changes_during_a_search_is_suspected_as_well_and_nobody_in_its_place() {
             .all(|key| scene.in_force.contains_key(key))
     );
 }
+
+#[test]
+fn what_is_held_when_a_search_ends_without_a_culprit_is_told() {
+    let mut scene = Scene::new(&["good"]);
+    (1..=2).for_each(|key| scene.want(key, "good"));
+    scene.trial.handle_ack(1, 2);
+    scene.sequence = 1;
+    scene.accepted = Some(1);
+    (1..=2).for_each(|key| scene.want(key, "new"));
+    scene.want(3, "good");
+    scene.settle();
+    let held = scene.trial.things.iter();
+    let held: BTreeMap<_, _> = held.filter(|(_, thing)| thing.held).collect();
+    let held: Vec<_> = held.into_keys().copied().collect();
+    assert_eq!(held, [1, 2, 3]);
+    assert_eq!(scene.refused(), held);
+}
