@@ -26,6 +26,8 @@ pub struct Gateways {
     by_name: DashMap<Arc<str>, watch::Sender<Newest>>,
     /// By gateway and type, the newest snapshot that any proxy accepted.
     accepted: DashMap<(Arc<str>, ResourceType), u64>,
+    /// The same of refusals.
+    refused: DashMap<(Arc<str>, ResourceType), u64>,
     settled: watch::Sender<Settled>,
     events: Events,
     said: mpsc::Sender<Said>,
@@ -83,6 +85,7 @@ impl Gateways {
         let gateways = Self {
             by_name: DashMap::new(),
             accepted: DashMap::new(),
+            refused: DashMap::new(),
             settled: watch::Sender::default(),
             events: Events::default(),
             said,
@@ -98,27 +101,35 @@ impl Gateways {
             .entry((gateway.clone(), resource_type))
             .or_default();
         if sequence > *newest {
-            *newest = sequence;
-            drop(newest);
             let outcome = Outcome {
                 resource_type,
                 after: None,
                 sequence,
                 error: None,
             };
-            self.say(gateway, outcome);
+            if self.say(gateway, outcome) {
+                *newest = sequence;
+            }
         }
     }
 
-    /// A proxy refused a snapshot.
+    /// A proxy refused a snapshot. Only the first one to do so is passed on: a fleet says the same thing at once.
     pub fn refuse(&self, gateway: &Arc<str>, outcome: Outcome) {
-        self.say(gateway, outcome);
+        let key = (gateway.clone(), outcome.resource_type);
+        let mut newest = self.refused.entry(key).or_default();
+        let sequence = outcome.sequence;
+        if sequence > *newest && self.say(gateway, outcome) {
+            *newest = sequence;
+        }
     }
 
-    fn say(&self, gateway: &Arc<str>, outcome: Outcome) {
-        if self.said.try_send((gateway.clone(), outcome)).is_err() {
+    /// Tells whether the loop will hear it.
+    fn say(&self, gateway: &Arc<str>, outcome: Outcome) -> bool {
+        let heard = self.said.try_send((gateway.clone(), outcome)).is_ok();
+        if !heard {
             tracing::warn!(%gateway, "the loop is too busy to hear what a proxy said of its snapshot");
         }
+        heard
     }
 
     /// Makes a snapshot the newest of its gateway, or lets the gateway's proxies wait again.
@@ -146,7 +157,9 @@ impl Gateways {
         let forgotten = self.by_name.remove_if(gateway, |_, newest| idle(newest));
         if forgotten.is_some() {
             for resource_type in ResourceType::ALL {
-                self.accepted.remove(&(gateway.into(), resource_type));
+                let key = (gateway.into(), resource_type);
+                self.accepted.remove(&key);
+                self.refused.remove(&key);
             }
         }
     }
