@@ -12,6 +12,7 @@ pub mod documents;
 pub mod gateway;
 pub mod key;
 pub mod plugin;
+mod plugin_config;
 pub mod problem;
 pub mod route;
 mod scalar;

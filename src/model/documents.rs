@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::registry::{Discovery, ServiceKey};
 use crate::store::{Change, Document};
 
+use super::plugin::Plugins;
 use super::problem::Remark;
 use super::{Gateway, Id, Problem, Route};
 use entry::{Entry, Form};
@@ -56,6 +57,8 @@ pub struct Documents {
     dirty: BTreeSet<Arc<str>>,
     /// Documents of which something else is to be told, while their good form is the same.
     reworded: BTreeSet<Arc<str>>,
+    /// The plugins of each global rule, with the clusters of their targets.
+    global_rules: BTreeMap<Arc<str>, Plugins>,
     /// What was told to be in force.
     routes: HashMap<Arc<str>, Arc<Route>>,
     gateways: HashMap<Arc<str>, Arc<Gateway>>,
@@ -74,6 +77,7 @@ impl Documents {
             uses: Uses::default(),
             dirty: BTreeSet::new(),
             reworded: BTreeSet::new(),
+            global_rules: BTreeMap::new(),
             routes: HashMap::new(),
             gateways: HashMap::new(),
             problems: BTreeMap::new(),
@@ -188,10 +192,10 @@ impl Documents {
     fn adopt(&mut self, path: Arc<str>, before: Option<Form>) {
         let before = before.as_ref();
         let now = self.entries.get(&path).and_then(Entry::form);
-        if let Some(service) = now.and_then(Form::service) {
+        for service in now.into_iter().flat_map(Form::services) {
             self.uses.retain(service);
         }
-        if let Some(service) = before.and_then(Form::service) {
+        for service in before.into_iter().flat_map(Form::services) {
             self.uses.release(service);
         }
         let references = |form: Option<&Form>| form.map(Form::references).unwrap_or_default();

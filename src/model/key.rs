@@ -15,19 +15,44 @@ pub enum Kind {
     Upstream,
     /// `services`
     Service,
+    /// `plugin_configs`
+    PluginConfig,
+    /// `global_rules`
+    GlobalRule,
     /// `gateways`
     Gateway,
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Route,
+        Self::Upstream,
+        Self::Service,
+        Self::PluginConfig,
+        Self::GlobalRule,
+        Self::Gateway,
+    ];
+
     /// The name that the store uses, a plural.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Route => "routes",
             Self::Upstream => "upstreams",
             Self::Service => "services",
+            Self::PluginConfig => "plugin_configs",
+            Self::GlobalRule => "global_rules",
             Self::Gateway => "gateways",
         }
+    }
+
+    /// The name that resources begin with which a document of the kind becomes.
+    pub fn singular(self) -> &'static str {
+        self.as_str().trim_end_matches('s')
+    }
+
+    fn names() -> String {
+        Self::ALL.map(Self::as_str).join(", ")
     }
 }
 
@@ -37,8 +62,6 @@ const NOT_SERVED: &[&str] = &[
     "consumers",
     "credentials",
     "drains",
-    "global_rules",
-    "plugin_configs",
     "plugin_metadata",
     "plugins",
     "protos",
@@ -103,18 +126,12 @@ impl FromStr for Key {
 
     fn from_str(path: &str) -> Result<Self, KeyError> {
         let (kind, id) = path.split_once('/').unwrap_or((path, ""));
-        let kind = match kind {
-            "routes" => Kind::Route,
-            "upstreams" => Kind::Upstream,
-            "services" => Kind::Service,
-            "gateways" => Kind::Gateway,
-            other => {
-                let shown = other.escape_debug().take(100).collect();
-                return Err(match NOT_SERVED.contains(&other) {
-                    true => KeyError::NotServed(shown),
-                    false => KeyError::Unknown(shown),
-                });
-            }
+        let Some(kind) = Kind::ALL.into_iter().find(|one| one.as_str() == kind) else {
+            let shown = kind.escape_debug().take(100).collect();
+            return Err(match NOT_SERVED.contains(&kind) {
+                true => KeyError::NotServed(shown),
+                false => KeyError::Unknown(shown),
+            });
         };
         let id = id.parse()?;
         Ok(Self { kind, id })
@@ -125,12 +142,10 @@ impl FromStr for Key {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KeyError {
     /// A kind of the schema that later versions will serve.
-    #[error(
-        "this version does not serve `{0}`; it serves routes, upstreams, services and gateways"
-    )]
+    #[error("this version does not serve `{0}`; it serves {kinds}", kinds = Kind::names())]
     NotServed(String),
     /// No kind of the schema.
-    #[error("unknown kind `{0}`, allowed: routes, upstreams, services, gateways")]
+    #[error("unknown kind `{0}`, allowed: {kinds}", kinds = Kind::names())]
     Unknown(String),
     /// Not an id.
     #[error("found the id `{0}`, allowed: 1 to 64 letters, digits, `-`, `_` and `.`")]

@@ -7,12 +7,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
+
+use crate::registry::ServiceKey;
 
 use super::{Cluster, Id, plugin::Plugins};
 
 /// A host that a route answers to, in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub enum Host {
     /// `www.example.com`
@@ -22,7 +25,7 @@ pub enum Host {
 }
 
 /// A path that a route answers to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub enum Path {
     /// `/a`
@@ -88,4 +91,16 @@ pub struct Route {
     pub plugins: Plugins,
     /// Where requests go; nothing when a plugin answers every request by itself.
     pub cluster: Option<Arc<Cluster>>,
+}
+
+impl Route {
+    /// Every cluster that requests can go to: the route's own, then those of its plugins.
+    pub fn clusters(&self) -> impl Iterator<Item = &Arc<Cluster>> {
+        self.cluster.iter().chain(self.plugins.clusters())
+    }
+
+    /// The services that the members of its clusters come from.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.clusters().filter_map(|cluster| cluster.service())
+    }
 }

@@ -1,10 +1,12 @@
 //! Values that several kinds of documents hold: each is in range once it is read, and says its range when it is not.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 
 use super::decode::quoted;
@@ -22,6 +24,21 @@ macro_rules! whole {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let whole = Whole { range: $range, allowed: $allowed, of: PhantomData::<$type> };
                 deserializer.deserialize_i64(whole).map($name)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                let range: RangeInclusive<i64> = $range;
+                json_schema!({"type": "integer", "minimum": range.start(), "maximum": range.end()})
             }
         }
     )*};
@@ -83,6 +100,20 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
+impl JsonSchema for Seconds {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "number", "minimum": 0.001, "maximum": 31_536_000})
+    }
+}
+
 struct SecondsVisitor;
 
 impl Visitor<'_> for SecondsVisitor {
@@ -122,6 +153,25 @@ impl Visitor<'_> for SecondsVisitor {
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(IdVisitor)
+    }
+}
+
+impl JsonSchema for Id {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Id".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                {"type": "string", "pattern": "^[a-zA-Z0-9._-]{1,64}$"},
+                {"type": "integer", "minimum": 0},
+            ]
+        })
     }
 }
 

@@ -1,19 +1,21 @@
 //! A service: what several routes have in common. It becomes nothing in Envoy by itself; its routes take its fields
 //! where they have none of their own.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::decode;
 use super::key::{Id, Key};
-use super::plugin::Plugins;
+use super::plugin::{Plugins, plugins_schema};
 use super::problem::Remark;
 use super::route::Host;
-use super::route::form::{Target, target};
+use super::route::form::target;
 use super::scalar::{Labels, Timestamp, each_once, same_id};
+use super::upstream::Target;
 
 /// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     id: Option<Id>,
@@ -30,6 +32,7 @@ struct Form {
     #[serde(default)]
     hosts: Vec<Host>,
     enable_websocket: Option<bool>,
+    #[schemars(schema_with = "plugins_schema")]
     plugins: Option<Value>,
     upstream: Option<Value>,
     upstream_id: Option<Id>,
@@ -61,7 +64,7 @@ pub(super) fn read(
     Ok(Service {
         hosts: form.hosts,
         websocket: form.enable_websocket,
-        plugins: Plugins::read(form.plugins.as_ref(), warnings)?,
+        plugins: Plugins::read(key, form.plugins.as_ref(), warnings)?,
         target: target(key, form.upstream.as_ref(), form.upstream_id, warnings)?,
     })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::registry::ServiceKey;
 
-use super::key::{Key, Kind};
+use super::key::{Id, Key};
 use super::route::Timeout;
 
 pub(super) use nodes::HostName;
@@ -123,17 +123,20 @@ pub struct Cluster {
     pub connect_timeout: Duration,
 }
 
+/// Where the fields of a document send requests.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    /// `upstream`
+    Inline(Arc<Cluster>),
+    /// `upstream_id`
+    Reference(Id),
+}
+
 impl Cluster {
     /// The cluster of the upstream that the document `key` holds.
     pub(super) fn new(key: &Key, upstream: Upstream) -> Self {
-        let kind = match key.kind {
-            Kind::Route => "route",
-            Kind::Upstream => "upstream",
-            Kind::Service => "service",
-            Kind::Gateway => "gateway",
-        };
         Self {
-            name: format!("{kind}/{}", key.id).into(),
+            name: format!("{}/{}", key.kind.singular(), key.id).into(),
             connect_timeout: upstream.timeout.connect,
             upstream: Arc::new(upstream),
         }

@@ -94,7 +94,7 @@ impl Builder {
     /// The routes that wait for the first answer of their service, and it.
     pub fn waiting(&self) -> impl Iterator<Item = (&Id, &ServiceKey)> {
         let waiting = self.waiting.iter();
-        waiting.filter_map(|(id, route)| Some((id, service_of(route)?)))
+        waiting.flat_map(|(id, route)| route.services().map(move |service| (id, service)))
     }
 
     /// How many routes are in force.
@@ -113,11 +113,7 @@ impl Builder {
     pub fn handle_route(&mut self, id: &Id, route: Option<Arc<Route>>, instances: &Instances) {
         self.waiting.remove(id);
         match route {
-            Some(route)
-                if service_of(&route).is_none_or(|service| instances.contains_key(service)) =>
-            {
-                self.place(id, Some(route));
-            }
+            Some(route) if is_known(&route, instances) => self.place(id, Some(route)),
             Some(route) => {
                 self.waiting.insert(id.clone(), route);
             }
@@ -126,12 +122,12 @@ impl Builder {
     }
 
     /// A service answered. Routes that waited for it are placed.
-    pub fn handle_answer(&mut self, service: &ServiceKey) {
+    pub fn handle_answer(&mut self, service: &ServiceKey, instances: &Instances) {
         self.dirty.assignments.insert(service.to_string().into());
         let answered: Vec<Id> = self
             .waiting
             .iter()
-            .filter(|(_, route)| service_of(route) == Some(service))
+            .filter(|(_, route)| is_known(route, instances))
             .map(|(id, _)| id.clone())
             .collect();
         for id in answered {
@@ -197,21 +193,19 @@ impl Builder {
     /// Brings the table and the clusters' use in line with the route's form in force.
     fn follow(&mut self, id: &Id) {
         let route = self.routes.placed(id).cloned();
-        if let Some(cluster) = route.as_ref().and_then(|route| route.cluster.as_ref()) {
-            let wanted = self.routes.wanted(id).map(Arc::as_ptr);
-            let is_newest = wanted == route.as_ref().map(Arc::as_ptr);
+        let wanted = self.routes.wanted(id).map(Arc::as_ptr);
+        let is_newest = wanted == route.as_ref().map(Arc::as_ptr);
+        for cluster in route.iter().flat_map(|route| route.clusters()) {
             let used = self.clusters.entry(cluster.name.clone());
             let used = used.or_insert_with(|| Used {
                 by: 0,
                 what: cluster.clone(),
             });
-            let before = self
-                .placed
-                .get(id)
-                .and_then(|before| before.cluster.as_ref());
-            let by_itself = before.is_some_and(|before| before.name == cluster.name);
+            let before = self.placed.get(id).into_iter();
+            let before = before.flat_map(|before| before.clusters());
+            let by_itself = before.filter(|before| before.name == cluster.name).count();
             // A route that is rolled back does not take back an upstream that others share.
-            if is_newest || used.by <= usize::from(by_itself) {
+            if is_newest || used.by <= by_itself {
                 used.what = cluster.clone();
             }
             used.by += 1;
@@ -221,7 +215,7 @@ impl Builder {
             Some(route) => self.placed.insert(id.clone(), route.clone()),
             None => self.placed.remove(id),
         };
-        if let Some(cluster) = before.as_ref().and_then(|before| before.cluster.as_ref()) {
+        for cluster in before.iter().flat_map(|before| before.clusters()) {
             if let Some(used) = self.clusters.get_mut(&cluster.name) {
                 used.by -= 1;
             }
@@ -233,11 +227,11 @@ impl Builder {
     }
 }
 
-fn service_of(route: &Route) -> Option<&ServiceKey> {
-    match &route.cluster.as_ref()?.upstream.members {
-        Members::Service(service) => Some(service),
-        Members::Nodes(_) => None,
-    }
+/// Whether every service that the route needs has answered.
+fn is_known(route: &Route, instances: &Instances) -> bool {
+    route
+        .services()
+        .all(|service| instances.contains_key(service))
 }
 
 #[cfg(test)]

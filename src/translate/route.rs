@@ -20,7 +20,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::canonical;
 use crate::model::{Host, Id, Path, Route};
 use tier::{Candidate, Tier};
 
@@ -64,7 +63,7 @@ impl RouteTable {
         let encoded = route.as_ref().map_or_else(Vec::new, |route| {
             let paths = route.paths.iter();
             paths
-                .map(|path| canonical(&action::translate(route, path)))
+                .map(|path| encode::routes(&action::translate(route, path)))
                 .collect()
         });
         if let Some(new) = &route

@@ -8,10 +8,12 @@ use crate::registry::{Discovery, ServiceKey};
 use crate::store::Document;
 
 use super::super::key::{Key, Kind};
+use super::super::plugin::Plugins;
 use super::super::problem::{Problem, Remark};
-use super::super::route::form::{Draft, Target};
+use super::super::route::form::Draft;
 use super::super::service::Service;
-use super::super::{Cluster, Gateway, gateway, route, service, text, upstream};
+use super::super::upstream::Target;
+use super::super::{Cluster, Gateway, gateway, plugin_config, route, service, text, upstream};
 
 /// A good form. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -19,37 +21,68 @@ pub(super) enum Form {
     Route(Arc<Draft>),
     Upstream(Arc<Cluster>),
     Service(Arc<Service>),
+    PluginConfig(Arc<Plugins>),
+    GlobalRule(Arc<Plugins>),
     Gateway(Arc<Gateway>),
 }
 
 impl Form {
     /// The paths of the documents that it refers to.
     pub(super) fn references(&self) -> Vec<Arc<str>> {
-        let (target, service) = match self {
-            Self::Route(draft) => (draft.target.as_ref(), draft.service.as_ref()),
-            Self::Service(service) => (service.target.as_ref(), None),
-            Self::Upstream(_) | Self::Gateway(_) => (None, None),
-        };
-        let upstream = match target {
-            Some(Target::Reference(id)) => Some(format!("upstreams/{id}").into()),
-            _ => None,
-        };
-        let service = service.map(|id| format!("services/{id}").into());
-        upstream.into_iter().chain(service).collect()
+        let mut references: Vec<Arc<str>> = Vec::new();
+        if let Self::Route(draft) = self {
+            let service = draft.service.iter().map(|id| format!("services/{id}"));
+            let config = draft.plugin_config.iter();
+            let config = config.map(|id| format!("plugin_configs/{id}"));
+            references.extend(service.chain(config).map(Into::into));
+        }
+        for target in self.own_target().into_iter().chain(self.plugin_targets()) {
+            if let Target::Reference(id) = target {
+                references.push(format!("upstreams/{id}").into());
+            }
+        }
+        references
     }
 
-    /// The service of the registry that it names.
-    pub(super) fn service(&self) -> Option<&ServiceKey> {
-        let target = match self {
-            Self::Upstream(cluster) => return cluster.service(),
+    /// The services of the registry that it names.
+    pub(super) fn services(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.own_service().into_iter().chain(self.plugin_services())
+    }
+
+    fn own_service(&self) -> Option<&ServiceKey> {
+        match self {
+            Self::Upstream(cluster) => cluster.service(),
+            _ => self.own_target().and_then(service_of),
+        }
+    }
+
+    fn plugin_services(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.plugin_targets().filter_map(service_of)
+    }
+
+    fn own_target(&self) -> Option<&Target> {
+        match self {
             Self::Route(draft) => draft.target.as_ref(),
             Self::Service(service) => service.target.as_ref(),
-            Self::Gateway(_) => None,
-        };
-        match target {
-            Some(Target::Inline(cluster)) => cluster.service(),
             _ => None,
         }
+    }
+
+    fn plugin_targets(&self) -> impl Iterator<Item = &Target> {
+        let plugins = match self {
+            Self::Route(draft) => Some(&draft.plugins),
+            Self::Service(service) => Some(&service.plugins),
+            Self::PluginConfig(plugins) | Self::GlobalRule(plugins) => Some(&**plugins),
+            Self::Upstream(_) | Self::Gateway(_) => None,
+        };
+        plugins.into_iter().flat_map(Plugins::targets)
+    }
+}
+
+fn service_of(target: &Target) -> Option<&ServiceKey> {
+    match target {
+        Target::Inline(cluster) => cluster.service(),
+        Target::Reference(_) => None,
     }
 }
 
@@ -211,18 +244,28 @@ fn read(document: &Document, registries: &[Discovery]) -> Result<(Form, Vec<Rema
             Form::Upstream(Arc::new(upstream))
         }
         Kind::Service => Form::Service(Arc::new(service::read(&key, &value, &mut warnings)?)),
+        Kind::PluginConfig => {
+            let plugins = plugin_config::read(&key, &value, &mut warnings)?;
+            Form::PluginConfig(Arc::new(plugins))
+        }
+        Kind::GlobalRule => {
+            let plugins = plugin_config::read(&key, &value, &mut warnings)?;
+            Form::GlobalRule(Arc::new(plugins))
+        }
         Kind::Gateway => Form::Gateway(Arc::new(gateway::form::read(&key, &value)?)),
     };
-    match form.service() {
-        Some(service) if !registries.contains(&service.discovery) => {
-            let remark = not_watched(service.discovery, registries);
-            Err(match form {
-                Form::Upstream(_) => remark,
-                _ => remark.under("upstream"),
-            })
-        }
-        _ => Ok((form, warnings)),
+    let unknown = |service: &&ServiceKey| !registries.contains(&service.discovery);
+    if let Some(service) = form.own_service().filter(unknown) {
+        let remark = not_watched(service.discovery, registries);
+        return Err(match form {
+            Form::Upstream(_) => remark,
+            _ => remark.under("upstream"),
+        });
     }
+    if let Some(service) = form.plugin_services().find(unknown) {
+        return Err(not_watched(service.discovery, registries).under("plugins"));
+    }
+    Ok((form, warnings))
 }
 
 fn not_watched(found: Discovery, registries: &[Discovery]) -> Remark {

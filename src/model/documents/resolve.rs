@@ -1,12 +1,14 @@
 //! A route with what it refers to.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::super::key::Id;
+use super::super::plugin::Plugins;
 use super::super::problem::Remark;
-use super::super::route::form::{Draft, Target};
+use super::super::route::form::Draft;
 use super::super::service::Service;
+use super::super::upstream::Target;
 use super::super::{Cluster, Route};
 use super::entry::{Entry, Form};
 
@@ -14,7 +16,12 @@ use super::entry::{Entry, Form};
 type Entries = HashMap<Arc<str>, Entry>;
 
 /// The route as it is in force; nothing when it is switched off.
-pub(super) fn route(entries: &Entries, id: &Id, draft: &Draft) -> Result<Option<Route>, Remark> {
+pub(super) fn route(
+    entries: &Entries,
+    global_rules: &BTreeMap<Arc<str>, Plugins>,
+    id: &Id,
+    draft: &Draft,
+) -> Result<Option<Route>, Remark> {
     if !draft.enabled {
         return Ok(None);
     }
@@ -23,13 +30,7 @@ pub(super) fn route(entries: &Entries, id: &Id, draft: &Draft) -> Result<Option<
         .as_ref()
         .map(|id| find_service(entries, id))
         .transpose()?;
-    let plugins = match service {
-        None => draft.plugins.clone(),
-        Some(service) => draft.plugins.over(&service.plugins),
-    };
-    plugins
-        .check(&draft.paths)
-        .map_err(|remark| by_service(draft, &remark))?;
+    let plugins = layered(entries, global_rules, draft, service)?;
     let cluster = match (&draft.target, service) {
         (Some(target), _) => Some(cluster(entries, target)?),
         (
@@ -78,22 +79,66 @@ pub(super) fn route(entries: &Entries, id: &Id, draft: &Draft) -> Result<Option<
     }))
 }
 
+/// The route's plugins over those of its plugin config, of its service, and of the global rules.
+fn layered(
+    entries: &Entries,
+    global_rules: &BTreeMap<Arc<str>, Plugins>,
+    draft: &Draft,
+    service: Option<&Service>,
+) -> Result<Plugins, Remark> {
+    let mut all = plugins(entries, &draft.plugins)?;
+    let mut add = |plugins: &Plugins, field: &str, path: &str| {
+        all = all.over(plugins);
+        let checked = all.check(&draft.paths);
+        checked.map_err(|remark| elsewhere(field, path, &remark))
+    };
+    if let Some(id) = &draft.plugin_config {
+        let (field, path) = ("plugin_config_id", format!("plugin_configs/{id}"));
+        let Form::PluginConfig(config) = find(entries, "plugin_configs", field, id)? else {
+            return Err(missing("plugin_configs", field, id));
+        };
+        let config = plugins(entries, config).map_err(|remark| elsewhere(field, &path, &remark))?;
+        add(&config, field, &path)?;
+    }
+    if let (Some(id), Some(service)) = (&draft.service, service) {
+        let (field, path) = ("service_id", format!("services/{id}"));
+        let of_service = plugins(entries, &service.plugins);
+        let of_service = of_service.map_err(|remark| elsewhere(field, &path, &remark))?;
+        add(&of_service, field, &path)?;
+    }
+    for (path, rule) in global_rules {
+        add(rule, "", path)?;
+    }
+    Ok(all)
+}
+
+/// Plugins with the clusters of their targets.
+pub(super) fn plugins(entries: &Entries, plugins: &Plugins) -> Result<Plugins, Remark> {
+    plugins.resolved(|target| cluster(entries, target))
+}
+
 /// Whether what a service refers to is there.
 pub(super) fn service(entries: &Entries, service: &Service) -> Result<(), Remark> {
+    plugins(entries, &service.plugins)?;
     let target = service.target.as_ref();
     target.map_or(Ok(()), |target| cluster(entries, target).map(|_| ()))
 }
 
 /// A remark on what the route has from its service.
 fn by_service(draft: &Draft, remark: &Remark) -> Remark {
-    let Some(id) = &draft.service else {
-        return remark.clone();
-    };
+    match &draft.service {
+        Some(id) => elsewhere("service_id", &format!("services/{id}"), remark),
+        None => remark.clone(),
+    }
+}
+
+/// A remark on what the route has from the document at `path`, which its `field` names.
+fn elsewhere(field: &str, path: &str, remark: &Remark) -> Remark {
     let message = match remark.field.as_str() {
-        "" => format!("`services/{id}` {}", remark.message),
-        field => format!("`{field}` of `services/{id}` {}", remark.message),
+        "" => format!("`{path}` {}", remark.message),
+        at => format!("`{at}` of `{path}` {}", remark.message),
     };
-    Remark::new("service_id", message)
+    Remark::new(field, message)
 }
 
 /// A cluster of the route's own where it asks for another time to connect than those who share the upstream.

@@ -1,10 +1,12 @@
 //! What follows from the documents that were touched, and is different from what was told before.
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::super::key::{Key, Kind};
 use super::super::problem::Problem;
-use super::super::{Gateway, Id, Route};
+use super::super::{Gateway, Id};
 use super::entry::{Entry, Form};
 use super::{Changes, Documents, resolve};
 
@@ -17,14 +19,16 @@ impl Documents {
             dirty.insert("gateways/default".into());
         }
         let mut changes = Changes::default();
-        let affected = self.references.affected(dirty);
+        let mut affected = self.references.affected(dirty);
+        self.settle_global_rules(&mut affected);
         for path in &affected {
             if let Ok(Key { kind, id }) = path.parse() {
                 match kind {
                     Kind::Route => self.settle_route(path, id, &mut changes),
                     Kind::Gateway => self.settle_gateway(path, id, &mut changes),
                     Kind::Service => self.settle_service(path),
-                    Kind::Upstream => {}
+                    Kind::PluginConfig => self.settle_plugin_config(path),
+                    Kind::Upstream | Kind::GlobalRule => {}
                 }
             }
         }
@@ -38,7 +42,9 @@ impl Documents {
 
     fn settle_route(&mut self, path: &Arc<str>, id: Id, changes: &mut Changes) {
         let resolved = match self.entries.get(path).and_then(Entry::form) {
-            Some(Form::Route(draft)) => resolve::route(&self.entries, &id, draft),
+            Some(Form::Route(draft)) => {
+                resolve::route(&self.entries, &self.global_rules, &id, draft)
+            }
             _ => Ok(None),
         };
         let (route, unresolved) = match resolved {
@@ -57,12 +63,11 @@ impl Documents {
             None => self.routes.remove(path),
         };
         // A route in force keeps its service watched, even when the upstream that named it is gone.
-        let service = |route: &Route| route.cluster.as_ref()?.service().cloned();
-        if let Some(service) = route.as_deref().and_then(service) {
-            self.uses.retain(&service);
+        for service in route.iter().flat_map(|route| route.services()) {
+            self.uses.retain(service);
         }
-        if let Some(service) = before.as_deref().and_then(service) {
-            self.uses.release(&service);
+        for service in before.iter().flat_map(|route| route.services()) {
+            self.uses.release(service);
         }
         if route.is_some() || before.is_some() {
             changes.routes.push((id, route));
@@ -92,6 +97,47 @@ impl Documents {
         };
         if let Some(entry) = self.entries.get_mut(path) {
             entry.unresolved = unresolved;
+        }
+    }
+
+    fn settle_plugin_config(&mut self, path: &Arc<str>) {
+        let unresolved = match self.entries.get(path).and_then(Entry::form) {
+            Some(Form::PluginConfig(plugins)) => resolve::plugins(&self.entries, plugins).err(),
+            _ => None,
+        };
+        if let Some(entry) = self.entries.get_mut(path) {
+            entry.unresolved = unresolved;
+        }
+    }
+
+    /// Takes up the global rules that are affected; then every route is as well. One whose upstream is missing keeps the
+    /// plugins that it had.
+    fn settle_global_rules(&mut self, affected: &mut BTreeSet<Arc<str>>) {
+        const FIRST: &str = "global_rules/";
+        let rules = affected.range::<str, _>((Bound::Included(FIRST), Bound::Unbounded));
+        let rules = rules.take_while(|path| path.starts_with(FIRST));
+        let rules: Vec<_> = rules.cloned().collect();
+        let mut changed = false;
+        for path in rules {
+            let resolved = match self.entries.get(&path).and_then(Entry::form) {
+                Some(Form::GlobalRule(plugins)) => resolve::plugins(&self.entries, plugins),
+                _ => {
+                    changed |= self.global_rules.remove(&path).is_some();
+                    continue;
+                }
+            };
+            if let Some(entry) = self.entries.get_mut(&path) {
+                entry.unresolved = resolved.as_ref().err().cloned();
+            }
+            if let Ok(plugins) = resolved {
+                self.global_rules.insert(path, plugins);
+                changed = true;
+            }
+        }
+        if changed {
+            let routes = self.entries.iter();
+            let routes = routes.filter(|(_, entry)| matches!(entry.form(), Some(Form::Route(_))));
+            affected.extend(routes.map(|(path, _)| path.clone()));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a sequence of changes leaves in force, and what is told of it.
 
 mod incremental;
+mod plugins;
 
 use super::super::tests::{deleted, json, no_documents, put};
 use super::{Changes, Documents};

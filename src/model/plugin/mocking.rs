@@ -5,22 +5,25 @@ use std::sync::Arc;
 use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::{DirectResponseAction, Route};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::decode;
 use super::super::problem::Remark;
 use super::super::scalar::Count;
+use super::super::upstream::Cluster;
 use super::header::{self, Checked, Headers};
-use super::{ANSWER_BYTES, Entry, Plugin, variable};
+use super::{ANSWER_BYTES, Entry, Plugin, Reading, schema, variable};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "mocking",
     read,
+    schema: schema::<Form>,
     http_filters: Vec::new,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     #[serde(default)]
@@ -43,9 +46,9 @@ fn yes() -> bool {
     true
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "i64")]
-struct Status(u32);
+struct Status(#[schemars(range(min = 200, max = 599))] u32);
 
 impl Default for Status {
     fn default() -> Self {
@@ -71,7 +74,8 @@ struct Mocking {
     headers: Checked,
 }
 
-fn read(value: &Value, warnings: &mut Vec<Remark>) -> Result<Arc<dyn Plugin>, Remark> {
+fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let warnings = &mut reading.warnings;
     let form: Form = decode::read(value)?;
     if let Some(delay) = form.delay.filter(|delay| delay.0 > 0) {
         let message = format!(
@@ -113,7 +117,7 @@ impl Plugin for Mocking {
         true
     }
 
-    fn apply(&self, route: &mut Route) {
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         let body = DataSource {
             specifier: Some(Specifier::InlineString(self.body.clone())),
             ..DataSource::default()

@@ -5,24 +5,26 @@ use std::sync::Arc;
 use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::route_action::HostRewriteSpecifier;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::decode::{self, kind_of, quoted};
 use super::super::problem::Remark;
-use super::super::upstream::HostName;
+use super::super::upstream::{Cluster, HostName};
 use super::header::{self, Checked, Headers};
 use super::pattern::Rewrite;
 use super::variable;
-use super::{Entry, Plugin};
+use super::{Entry, Plugin, Reading, schema};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "proxy-rewrite",
     read,
+    schema: schema::<Form>,
     http_filters: Vec::new,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     uri: Option<String>,
@@ -44,7 +46,7 @@ impl decode::Form for Form {
 }
 
 /// `headers` as it is written today.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct HeadersForm {
     #[serde(default)]
@@ -72,7 +74,8 @@ struct ProxyRewrite {
     remove: Vec<String>,
 }
 
-fn read(value: &Value, warnings: &mut Vec<Remark>) -> Result<Arc<dyn Plugin>, Remark> {
+fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let warnings = &mut reading.warnings;
     let form: Form = decode::read(value)?;
     let switches = [
         ("set_ngx_uri", form.set_ngx_uri),
@@ -170,7 +173,7 @@ fn removed(names: &[String]) -> Result<Vec<String>, Remark> {
 }
 
 impl Plugin for ProxyRewrite {
-    fn apply(&self, route: &mut Route) {
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         route
             .request_headers_to_remove
             .extend(self.remove.iter().cloned());

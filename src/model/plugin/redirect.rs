@@ -7,23 +7,26 @@ use envoy_types::pb::envoy::config::route::v3::redirect_action::{
 };
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::{DirectResponseAction, RedirectAction, Route};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::decode::{self, quoted};
 use super::super::problem::Remark;
 use super::super::route::Path;
+use super::super::upstream::Cluster;
 use super::pattern::Rewrite;
 use super::variable::{self, Piece};
-use super::{Entry, Plugin, header, uri};
+use super::{Entry, Plugin, Reading, header, schema, uri};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "redirect",
     read,
+    schema: schema::<Form>,
     http_filters: Vec::new,
 };
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     #[serde(default)]
@@ -41,9 +44,9 @@ struct Form {
 impl decode::Form for Form {}
 
 /// The statuses that Envoy redirects with.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(try_from = "i64")]
-struct Code(RedirectResponseCode);
+struct Code(#[schemars(with = "u16")] RedirectResponseCode);
 
 impl Default for Code {
     fn default() -> Self {
@@ -95,7 +98,8 @@ enum Redirect {
     },
 }
 
-fn read(value: &Value, warnings: &mut Vec<Remark>) -> Result<Arc<dyn Plugin>, Remark> {
+fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let warnings = &mut reading.warnings;
     let form: Form = decode::read(value)?;
     let code = form.ret_code;
     let redirect = match (
@@ -195,7 +199,7 @@ impl Plugin for Redirect {
         }
     }
 
-    fn apply(&self, route: &mut Route) {
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         route.action = Some(match self {
             Self::Https => Action::Redirect(RedirectAction {
                 // The port that the client came to is not one of TLS.

@@ -9,7 +9,8 @@ use super::Plugins;
 
 /// Reads a document's `plugins`.
 pub(super) fn read(plugins: Value) -> Result<Plugins, Remark> {
-    Plugins::read(Some(&plugins), &mut Vec::new())
+    let key = "routes/r".parse().unwrap();
+    Plugins::read(&key, Some(&plugins), &mut Vec::new())
 }
 
 /// Why a plugin's configuration is refused, the field as seen from within it.
@@ -28,11 +29,19 @@ pub(super) fn refusal(name: &str, configuration: &str) -> String {
 
 /// What plugins make of a route that goes to a cluster.
 pub(super) fn applied(plugins: Value) -> Route {
-    let mut route = Route {
+    only(read(plugins).unwrap().apply(forwarding()))
+}
+
+/// A route that goes to a cluster, before plugins.
+fn forwarding() -> Route {
+    Route {
         action: Some(Action::Route(RouteAction::default())),
         ..Route::default()
-    };
-    read(plugins).unwrap().apply(&mut route);
+    }
+}
+
+fn only(routes: Vec<Route>) -> Route {
+    let [route] = <[Route; 1]>::try_from(routes).unwrap();
     route
 }
 
@@ -126,10 +135,6 @@ fn a_routes_plugin_wins_over_its_services_by_name() {
     .unwrap();
     let both = route.over(&service);
     assert!(!both.answers(), "the route switched the redirect off");
-    let mut applied = Route {
-        action: Some(Action::Route(RouteAction::default())),
-        ..Route::default()
-    };
-    both.apply(&mut applied);
+    let applied = only(both.apply(forwarding()));
     assert!(forwarded(applied).host_rewrite_specifier.is_some());
 }

@@ -3,19 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::decode::{self, quoted};
 use super::super::key::{Id, Key};
-use super::super::plugin::Plugins;
+use super::super::plugin::{Plugins, plugins_schema};
 use super::super::problem::Remark;
 use super::super::scalar::{Labels, Priority, Seconds, Status, Timestamp, each_once, same_id};
-use super::super::upstream::{self, Cluster};
+use super::super::upstream::{self, Target};
 use super::{Host, Path, Timeout};
 
 /// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     id: Option<Id>,
@@ -39,7 +40,9 @@ struct Form {
     status: Option<Status>,
     timeout: Option<TimeoutForm>,
     enable_websocket: Option<bool>,
+    #[schemars(schema_with = "plugins_schema")]
     plugins: Option<Value>,
+    plugin_config_id: Option<Id>,
     upstream: Option<Value>,
     upstream_id: Option<Id>,
     service_id: Option<Id>,
@@ -50,13 +53,8 @@ struct Form {
 const LUA: &str = "Envoy does not run the Lua of a document";
 
 impl decode::Form for Form {
-    const NOT_SERVED: &'static [&'static str] = &[
-        "plugin_config_id",
-        "remote_addr",
-        "remote_addrs",
-        "service_protocol",
-        "vars",
-    ];
+    const NOT_SERVED: &'static [&'static str] =
+        &["remote_addr", "remote_addrs", "service_protocol", "vars"];
     const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] =
         &[("filter_func", LUA), ("script", LUA), ("script_id", LUA)];
 }
@@ -74,17 +72,9 @@ pub(crate) struct Draft {
     pub websocket: Option<bool>,
     pub timeout: Option<Timeout>,
     pub plugins: Plugins,
+    pub plugin_config: Option<Id>,
     pub target: Option<Target>,
     pub service: Option<Id>,
-}
-
-/// Where a route's or a service's own fields send requests.
-#[derive(Debug, Clone)]
-pub(crate) enum Target {
-    /// `upstream`
-    Inline(Arc<Cluster>),
-    /// `upstream_id`
-    Reference(Id),
 }
 
 /// Reads and checks the document `key`.
@@ -97,10 +87,11 @@ pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Resu
     }
     each_once("methods", &form.methods)?;
     each_once("gateways", &form.gateways)?;
-    let plugins = Plugins::read(form.plugins.as_ref(), warnings)?;
+    let plugins = Plugins::read(key, form.plugins.as_ref(), warnings)?;
     plugins.check(&paths)?;
     let target = target(key, form.upstream.as_ref(), form.upstream_id, warnings)?;
-    if target.is_none() && form.service_id.is_none() && !plugins.answers() {
+    let elsewhere = form.service_id.is_some() || form.plugin_config_id.is_some();
+    if target.is_none() && !elsewhere && !plugins.answers() {
         let message =
             "has nowhere to send requests: `upstream`, `upstream_id` or `service_id` is missing";
         return Err(Remark::whole(message));
@@ -118,6 +109,7 @@ pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Resu
         websocket: form.enable_websocket,
         timeout: form.timeout.map(TimeoutForm::checked),
         plugins,
+        plugin_config: form.plugin_config_id,
         target,
         service: form.service_id,
     })
@@ -169,7 +161,7 @@ fn one_or_many<T: PartialEq>(
 }
 
 /// `timeout`: all three or none, as in APISIX.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct TimeoutForm {
     connect: Seconds,
@@ -187,7 +179,7 @@ impl TimeoutForm {
     }
 }
 
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 struct Method(String);
 

@@ -51,17 +51,17 @@ fn a_key_that_names_no_document() {
         (
             "consumers/jack",
             "{}",
-            "this version does not serve `consumers`; it serves routes, upstreams, services and gateways",
+            "this version does not serve `consumers`; it serves routes, upstreams, services, …",
         ),
         (
             "ssls/1",
             "{}",
-            "this version does not serve `ssls`; it serves routes, upstreams, services and gateways",
+            "this version does not serve `ssls`; it serves routes, upstreams, services, …",
         ),
         (
             "foo/1",
             "{}",
-            "unknown kind `foo`, allowed: routes, upstreams, services, gateways",
+            "unknown kind `foo`, allowed: routes, upstreams, services, …",
         ),
         (
             "routes/a b",
@@ -102,12 +102,12 @@ fn a_field_that_is_not_served_or_of_the_wrong_type() {
         (
             "routes/echo",
             r#"{"urii":"/a"}"#,
-            "urii: unknown field `urii`, did you mean `uri`? allowed: id, name, desc, labels, create_time, update_time, uri, uris, host, hosts, methods, priority, status, timeout, enable_websocket, plugins, upstream, upstream_id, service_id, gateways",
+            "urii: unknown field `urii`, did you mean `uri`? allowed: id, name, desc, labels, create_time, update_time, uri, uris, host, hosts, methods, priority, status, timeout, …",
         ),
         (
             "routes/echo",
             r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"nam":"x"}"#,
-            "nam: unknown field `nam`, did you mean `name`? allowed: id, name, desc, labels, create_time, update_time, uri, uris, host, hosts, methods, priority, status, timeout, enable_websocket, plugins, upstream, upstream_id, service_id, gateways",
+            "nam: unknown field `nam`, did you mean `name`? allowed: id, name, desc, labels, create_time, update_time, uri, uris, host, hosts, methods, priority, status, timeout, …",
         ),
         (
             "routes/echo",
@@ -122,7 +122,7 @@ fn a_field_that_is_not_served_or_of_the_wrong_type() {
         (
             "routes/echo",
             r#"{"uri":"/a","upstream":{"nodes":{"10.0.0.1:80":1}},"plugin_config_id":"1"}"#,
-            "plugin_config_id: this version does not have `plugin_config_id`",
+            "plugin_config_id: refers to `plugin_configs/1`, which does not exist",
         ),
         (
             "routes/echo",

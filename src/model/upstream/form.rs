@@ -148,6 +148,20 @@ pub(crate) fn read_inline(
     Ok(Cluster::new(key, check(&form, warnings)?))
 }
 
+/// Reads and checks an upstream that a plugin of the document `key` has beside the document's own; `plugin` tells which.
+pub(crate) fn read_for_plugin(
+    key: &Key,
+    plugin: &str,
+    value: &Value,
+    warnings: &mut Vec<Remark>,
+) -> Result<Cluster, Remark> {
+    let cluster = read_inline(key, value, warnings)?;
+    Ok(Cluster {
+        name: format!("{}/{plugin}", cluster.name).into(),
+        ..cluster
+    })
+}
+
 fn check(form: &Form, warnings: &mut Vec<Remark>) -> Result<Upstream, Remark> {
     Ok(Upstream {
         members: members(form)?,

@@ -155,7 +155,7 @@ impl TryFrom<String> for Address {
 }
 
 /// A host for instances to see, with a port if they need one.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String")]
 pub(crate) struct HostName(pub Arc<str>);
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{Id, Route};
+use crate::model::{Id, Kind, Route};
 
 use super::super::{Change, Outcome, Resource, ResourceType};
 use super::Builder;
@@ -39,8 +39,8 @@ impl Builder {
     /// The document behind the refusal of a route: its own, or that of the cluster which the error is about.
     fn culprit(&self, id: &Id, error: &str) -> String {
         let wanted = self.routes.wanted(id);
-        let cluster = wanted.and_then(|route| route.cluster.as_ref());
-        match cluster.filter(|cluster| mentions(error, &cluster.name)) {
+        let mut clusters = wanted.into_iter().flat_map(|route| route.clusters());
+        match clusters.find(|cluster| mentions(error, &cluster.name)) {
             Some(cluster) => document_of(ResourceType::Cluster, &cluster.name),
             None => format!("routes/{id}"),
         }
@@ -115,12 +115,7 @@ impl Builder {
         if trial.placed(name).is_some() {
             return;
         }
-        let uses = |route: &Route| {
-            route
-                .cluster
-                .as_ref()
-                .is_some_and(|cluster| cluster.name == *name)
-        };
+        let uses = |route: &Route| route.clusters().any(|cluster| cluster.name == *name);
         let users = self.placed.iter().filter(|(_, route)| uses(route));
         let users: Vec<Id> = users.map(|(id, _)| id.clone()).collect();
         let next = self.current.sequence + 1;
@@ -185,7 +180,11 @@ fn mentions(words: &str, name: &str) -> bool {
 fn document_of(resource_type: ResourceType, name: &str) -> String {
     match (resource_type, name.split_once('/')) {
         (ResourceType::Listener, Some((gateway, _))) => format!("gateways/{gateway}"),
-        (_, Some((kind @ ("route" | "upstream" | "service"), id))) => format!("{kind}s/{id}"),
+        // What a plugin adds is named after its document as well: `route/echo/traffic-split/0`.
+        (_, Some((kind, rest))) if Kind::ALL.iter().any(|one| one.singular() == kind) => {
+            let id = rest.split('/').next().unwrap_or(rest);
+            format!("{kind}s/{id}")
+        }
         _ => name.to_owned(),
     }
 }

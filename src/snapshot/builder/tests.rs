@@ -124,7 +124,7 @@ impl Scene {
     fn answer(&mut self, name: &str, instances: &[u8]) -> &mut Self {
         let instances = instances.iter().copied().map(instance).collect();
         self.instances.insert(service(name), instances);
-        self.builder.handle_answer(&service(name));
+        self.builder.handle_answer(&service(name), &self.instances);
         self
     }
 

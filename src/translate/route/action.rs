@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::route::v3::{
-    DirectResponseAction, HeaderMatcher, Route, RouteAction, RouteMatch,
+    HeaderMatcher, Route, RouteAction, RouteMatch,
     header_matcher::HeaderMatchSpecifier,
     route::Action,
     route_action::{
@@ -23,9 +23,10 @@ use crate::model::{self, Cluster, Path};
 use crate::translate::proto::{boolean, duration, never};
 use crate::translate::retry;
 
-/// The Envoy route of a document for one of its paths: it holds for any host, path and method that the document names.
-pub(super) fn translate(route: &model::Route, path: &Path) -> Route {
-    let mut translated = Route {
+/// The Envoy routes of a document for one of its paths, of which the first that matches a request is meant: they hold for
+/// any host and method that the document names.
+pub(super) fn translate(route: &model::Route, path: &Path) -> Vec<Route> {
+    let translated = Route {
         name: format!("route/{}", route.id),
         r#match: Some(RouteMatch {
             path_specifier: Some(match path {
@@ -35,18 +36,14 @@ pub(super) fn translate(route: &model::Route, path: &Path) -> Route {
             headers: method(&route.methods).into_iter().collect(),
             ..RouteMatch::default()
         }),
-        action: Some(match &route.cluster {
-            Some(cluster) => Action::Route(forward(route, cluster)),
-            // A plugin answers, and puts its answer here.
-            None => Action::DirectResponse(DirectResponseAction {
-                status: 404,
-                ..DirectResponseAction::default()
-            }),
-        }),
+        // Without a cluster a plugin answers.
+        action: route
+            .cluster
+            .as_ref()
+            .map(|cluster| Action::Route(forward(route, cluster))),
         ..Route::default()
     };
-    route.plugins.apply(&mut translated);
-    translated
+    route.plugins.apply(translated)
 }
 
 fn method(methods: &BTreeSet<String>) -> Option<HeaderMatcher> {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::config::route::v3::{
-    RouteConfiguration, RouteList, VirtualHost as EnvoyVirtualHost,
+    Route, RouteConfiguration, RouteList, VirtualHost as EnvoyVirtualHost,
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::HttpRequestHeaderMatchInput;
 use envoy_types::pb::google::protobuf::Any;
@@ -17,6 +17,7 @@ use super::tier::Candidate;
 use super::{Domain, VirtualHost};
 use crate::model::Host;
 use crate::model::plugin::ANSWER_BYTES;
+use crate::translate::canonical;
 use crate::translate::proto::{extension, uint32};
 use crate::translate::wire::{put, put_header, size};
 
@@ -40,15 +41,21 @@ const ACTION: u32 = 2;
 /// `RouteList.routes`
 const ROUTES: u32 = 1;
 
+/// Routes as they stand in the list of a leaf.
+pub(super) fn routes(routes: &[Route]) -> Bytes {
+    let mut list = Vec::new();
+    for route in routes {
+        put(&mut list, ROUTES, &canonical(route));
+    }
+    list.into()
+}
+
 /// A leaf as it stands in the tree: the entry of the map, with its key.
 pub(super) fn leaf(key: &str, candidates: &[&Candidate]) -> Bytes {
-    let mut list = Vec::new();
-    for candidate in candidates {
-        put(&mut list, ROUTES, &candidate.encoded);
-    }
+    let encoded: Vec<&[u8]> = candidates.iter().map(|one| &*one.encoded).collect();
     let list = Any {
         type_url: RouteList::type_url(),
-        value: list,
+        value: encoded.concat(),
     };
     let action = TypedExtensionConfig {
         name: "routes".to_owned(),

@@ -1,3 +1,4 @@
+use crate::translate::canonical;
 use std::collections::BTreeSet;
 use std::time::Duration;
 

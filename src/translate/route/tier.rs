@@ -12,7 +12,7 @@ use crate::model::{Id, Path, Route};
 /// A route that a leaf can hold.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    /// The encoded Envoy route.
+    /// The encoded Envoy routes, as they stand in a leaf's list.
     pub encoded: Bytes,
     /// Whether it matches whatever comes to a leaf that holds it: a prefix, for any method.
     pub takes_all: bool,

@@ -1,0 +1,45 @@
+//! Plugins in a document of their own: `plugin_configs`, which routes refer to, and `global_rules`, which hold for every
+//! route. A plugin of the same name that is nearer to the route wins: the route's own, then those of its plugin config, its
+//! service, the global rules.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::decode;
+use super::key::{Id, Key};
+use super::plugin::{Plugins, plugins_schema};
+use super::problem::Remark;
+use super::scalar::{Labels, Timestamp, same_id};
+
+/// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    id: Option<Id>,
+    #[serde(rename = "name")]
+    _name: Option<String>,
+    #[serde(rename = "desc")]
+    _desc: Option<String>,
+    #[serde(rename = "labels")]
+    _labels: Option<Labels>,
+    #[serde(rename = "create_time")]
+    _create_time: Option<Timestamp>,
+    #[serde(rename = "update_time")]
+    _update_time: Option<Timestamp>,
+    #[schemars(schema_with = "plugins_schema")]
+    plugins: Value,
+}
+
+impl decode::Form for Form {}
+
+/// Reads and checks the document `key`.
+pub(super) fn read(
+    key: &Key,
+    value: &Value,
+    warnings: &mut Vec<Remark>,
+) -> Result<Plugins, Remark> {
+    let form: Form = decode::read(value)?;
+    same_id(form.id.as_ref(), &key.id)?;
+    Plugins::read(key, Some(&form.plugins), warnings)
+}
