@@ -30,8 +30,8 @@ use pace::Pace;
 use readiness::Readiness;
 use restored::Restored;
 
-/// The names of services that one registry is to watch.
-pub type Wanted = Arc<BTreeSet<Arc<str>>>;
+/// The services that one registry is to watch.
+pub type Wanted = Arc<BTreeSet<ServiceKey>>;
 
 /// What the loop is connected to.
 #[derive(Debug)]
@@ -311,9 +311,9 @@ impl Control {
             wanted.send_modify(|wanted| {
                 let wanted = Arc::make_mut(wanted);
                 for service in removed {
-                    wanted.remove(&service.name);
+                    wanted.remove(service);
                 }
-                wanted.extend(added.into_iter().map(|service| service.name.clone()));
+                wanted.extend(added.into_iter().cloned());
             });
         }
     }

@@ -1,14 +1,16 @@
-//! Where instances live. A registry watches the services that documents name and tells who is healthy.
+//! Where instances live. A registry watches the services that documents name and tells who there is and how they fare.
 //!
 //! An error, a time-out or a lost leader is not an answer: the instances that were known stay. Only what the registry
 //! answered in full replaces them, an empty list included.
 
 pub mod consul;
 pub mod file;
+mod instance;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+
+pub use instance::{Instance, Status};
 
 /// Which registry a service is looked up in: a document's `discovery_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,56 +31,94 @@ impl Discovery {
     }
 }
 
-/// A service as documents name it: the registry and the name there. Written `consul/echo`.
+/// The part of a registry that a service is looked up in; Consul's own default where nothing is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    /// Consul's datacenter.
+    pub datacenter: Option<Arc<str>>,
+    /// Consul Enterprise's namespace.
+    pub namespace: Option<Arc<str>>,
+    /// Consul Enterprise's admin partition.
+    pub partition: Option<Arc<str>>,
+}
+
+/// What one watch is about: a service as documents name it. Written `consul/echo`, and
+/// `consul/echo?datacenter=dc2&near=_agent` where it says more than the name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceKey {
     /// The registry.
     pub discovery: Discovery,
     /// The service's name there.
     pub name: Arc<str>,
+    /// Where in the registry.
+    pub scope: Scope,
+    /// The node that Consul is to sort its answer by.
+    pub near: Option<Arc<str>>,
+}
+
+impl ServiceKey {
+    /// The service of that name, where the registry looks by default.
+    pub fn new(discovery: Discovery, name: impl Into<Arc<str>>) -> Self {
+        Self {
+            discovery,
+            name: name.into(),
+            scope: Scope::default(),
+            near: None,
+        }
+    }
+
+    /// The registry and the name, as a load assignment's name begins: no two services have the same.
+    pub fn stem(&self) -> String {
+        // What begins the arguments cannot stand in the name itself.
+        let name = self.name.replace('%', "%25").replace('?', "%3F");
+        format!("{}/{name}", self.discovery.as_str())
+    }
+
+    /// What it says beside the name, by the names that documents use.
+    pub fn arguments(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let Scope {
+            datacenter,
+            namespace,
+            partition,
+        } = &self.scope;
+        let arguments = [
+            ("datacenter", datacenter),
+            ("near", &self.near),
+            ("namespace", namespace),
+            ("partition", partition),
+        ];
+        let given = arguments.into_iter();
+        given.filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
 }
 
 impl fmt::Display for ServiceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.discovery.as_str(), self.name)
+        f.write_str(&self.stem())?;
+        let mut arguments = url::form_urlencoded::Serializer::new(String::new());
+        let arguments = arguments.extend_pairs(self.arguments()).finish();
+        match arguments.as_str() {
+            "" => Ok(()),
+            arguments => write!(f, "?{arguments}"),
+        }
     }
 }
 
-/// One instance that may get traffic.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Instance {
-    /// The registry's id of it, unique within its service.
-    pub id: Arc<str>,
-    /// An IP address.
-    pub address: std::net::IpAddr,
-    /// The port, never 0.
-    pub port: u16,
-    /// Its share of the traffic, relative to the others; 0 gets none.
-    pub weight: u32,
-    /// The zone that it stands in (Consul's datacenter), or empty.
-    pub zone: Arc<str>,
-    /// What the registry says of it besides (a version, a tag).
-    pub metadata: BTreeMap<String, String>,
-}
-
-/// An authoritative answer: the healthy instances of one service, sorted by address
-/// and port, each of those once.
+/// An authoritative answer: every instance of one service, whatever its status, sorted by address, port and id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The service that was asked for.
     pub service: ServiceKey,
-    /// Who is healthy; empty when nobody is.
+    /// Who is registered; empty when nobody is.
     pub instances: Arc<[Instance]>,
 }
 
 impl Answer {
-    /// Puts the instances in order, so that equal answers are equal; of those that share an address and port the first
-    /// id stays, because Envoy takes an endpoint once.
+    /// Puts the instances in order, so that equal answers are equal.
     pub fn new(service: ServiceKey, mut instances: Vec<Instance>) -> Self {
         instances.sort_unstable_by(|a, b| {
             (a.address, a.port, &a.id, a).cmp(&(b.address, b.port, &b.id, b))
         });
-        instances.dedup_by_key(|instance| (instance.address, instance.port));
         Self {
             service,
             instances: instances.into(),

@@ -41,7 +41,7 @@ impl Control {
         let (wanted, restored) = (&self.wanted, &mut self.restored);
         self.instances.retain(|service, _| {
             let wanted = wanted.get(&service.discovery);
-            let wanted = wanted.is_some_and(|wanted| wanted.borrow().contains(&service.name));
+            let wanted = wanted.is_some_and(|wanted| wanted.borrow().contains(service));
             if !wanted {
                 restored.handle_known(service);
             }

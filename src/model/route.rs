@@ -99,8 +99,8 @@ impl Route {
         self.cluster.iter().chain(self.plugins.clusters())
     }
 
-    /// The services that the members of its clusters come from.
+    /// The services that its instances come from.
     pub fn services(&self) -> impl Iterator<Item = &ServiceKey> {
-        self.clusters().filter_map(|cluster| cluster.service())
+        self.clusters().flat_map(|cluster| cluster.services())
     }
 }

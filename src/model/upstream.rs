@@ -1,5 +1,6 @@
 //! Where requests go: an upstream, and the cluster that it becomes for the routes that use it.
 
+pub mod discovery;
 pub(super) mod form;
 mod nodes;
 
@@ -11,6 +12,7 @@ use crate::registry::ServiceKey;
 use super::key::{Id, Key};
 use super::route::Timeout;
 
+pub use discovery::{Discovered, Selection};
 pub(super) use nodes::HostName;
 
 /// One node that a document lists by hand.
@@ -31,8 +33,8 @@ pub struct Node {
 pub enum Members {
     /// Listed in the document.
     Nodes(Vec<Node>),
-    /// Whoever the registry says is healthy.
-    Service(ServiceKey),
+    /// Those of a service of the registry.
+    Service(Discovered),
 }
 
 /// What a consistent hash is made of.
@@ -142,16 +144,17 @@ impl Cluster {
         }
     }
 
-    /// The service that its members come from, when they do.
-    pub fn service(&self) -> Option<&ServiceKey> {
-        match &self.upstream.members {
-            Members::Service(service) => Some(service),
+    /// The services that its members come from, in order of preference; none when its nodes stand in the document.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceKey> {
+        let discovered = match &self.upstream.members {
+            Members::Service(discovered) => Some(discovered),
             Members::Nodes(_) => None,
-        }
+        };
+        discovered.into_iter().flat_map(Discovered::services)
     }
 
-    /// The name of its load assignment: the service's (`consul/echo`), so that clusters of one service share it, or its own
-    /// when the nodes stand in the document.
+    /// The name of its load assignment: the service's (`consul/echo`, see [`Discovered`]), so that clusters of the same
+    /// instances share it, or its own when the nodes stand in the document.
     pub fn load_assignment(&self) -> Arc<str> {
         match &self.upstream.members {
             Members::Service(service) => service.to_string().into(),

@@ -22,7 +22,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::registry::{Answer, Discovery, ServiceKey};
+use crate::registry::{Answer, ServiceKey};
 use crate::telemetry::Source;
 
 use budget::Budget;
@@ -72,7 +72,7 @@ impl fmt::Debug for Settings {
 pub async fn watch(
     settings: Settings,
     source: Source,
-    wanted: watch::Receiver<Arc<BTreeSet<Arc<str>>>>,
+    wanted: watch::Receiver<Arc<BTreeSet<ServiceKey>>>,
     answers: mpsc::Sender<Answer>,
     shutdown: CancellationToken,
 ) {
@@ -112,16 +112,16 @@ struct Watches {
     source: Source,
     answers: mpsc::Sender<Answer>,
     outcomes: mpsc::Sender<Outcome>,
-    watched: BTreeMap<Arc<str>, AbortHandle>,
+    watched: BTreeMap<ServiceKey, AbortHandle>,
     /// Watched services whose last query failed.
-    failing: BTreeSet<Arc<str>>,
+    failing: BTreeSet<ServiceKey>,
     tasks: JoinSet<()>,
 }
 
 impl Watches {
     async fn run(
         mut self,
-        mut wanted: watch::Receiver<Arc<BTreeSet<Arc<str>>>>,
+        mut wanted: watch::Receiver<Arc<BTreeSet<ServiceKey>>>,
         mut outcome: mpsc::Receiver<Outcome>,
     ) {
         wanted.mark_changed();
@@ -146,7 +146,7 @@ impl Watches {
     }
 
     /// Ends the tasks of services that nobody wants, starts those of new ones, and leaves the others alone.
-    fn handle_wanted(&mut self, services: &BTreeSet<Arc<str>>) {
+    fn handle_wanted(&mut self, services: &BTreeSet<ServiceKey>) {
         self.watched.retain(|service, task| {
             let stays = services.contains(service);
             if !stays {
@@ -161,10 +161,7 @@ impl Watches {
                 let poll = Poll {
                     client: self.client.clone(),
                     budget: self.budget.clone(),
-                    service: ServiceKey {
-                        discovery: Discovery::Consul,
-                        name: service.clone(),
-                    },
+                    service: service.clone(),
                     answers: self.answers.clone(),
                     outcomes: self.outcomes.clone(),
                 };
@@ -188,7 +185,7 @@ impl Watches {
                 }
             }
             Err(error) => {
-                tracing::debug!(service = &*outcome.service, %error, "query failed");
+                tracing::debug!(service = %outcome.service, %error, "query failed");
                 self.failing.insert(outcome.service);
                 self.source.failed(&error);
             }

@@ -24,7 +24,7 @@ use crate::telemetry::Source;
 const FOLDER: &str = "instances";
 
 /// The services that are wanted, as their watch holds them.
-type Services = Arc<BTreeSet<Arc<str>>>;
+type Services = Arc<BTreeSet<ServiceKey>>;
 
 /// Watches `folder`/instances for the services in `wanted` until shutdown. The first answer of a service comes once the
 /// folder was read, later ones when they differ. Never returns because of a failure.
@@ -66,7 +66,7 @@ struct Files {
     /// Files that are no service's, and why: said once.
     strays: BTreeSet<String>,
     wanted: Services,
-    told: BTreeMap<Arc<str>, Answer>,
+    told: BTreeMap<ServiceKey, Answer>,
 }
 
 /// The file of one service.
@@ -158,14 +158,14 @@ impl Files {
         };
         let mut news = Vec::new();
         for service in self.wanted.iter() {
-            let answer = match files.get(service) {
+            let answer = match files.get(&service.name) {
                 Some(file) => file.good.clone(),
-                None => Some(Answer::new(key(service), Vec::new())),
+                None => Some(Answer::new(service.clone(), Vec::new())),
             };
             if let Some(answer) = answer
                 && self.told.get(service) != Some(&answer)
             {
-                self.told.insert(Arc::clone(service), answer.clone());
+                self.told.insert(service.clone(), answer.clone());
                 news.push(answer);
             }
         }
@@ -174,10 +174,7 @@ impl Files {
 }
 
 fn key(service: &Arc<str>) -> ServiceKey {
-    ServiceKey {
-        discovery: Discovery::File,
-        name: Arc::clone(service),
-    }
+    ServiceKey::new(Discovery::File, Arc::clone(service))
 }
 
 /// Whose file this is, and how it is written.

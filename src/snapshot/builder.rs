@@ -2,7 +2,7 @@
 //!
 //! The one place where the model and the snapshot meet. Pure: told of changes, asked for the next snapshot.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{Cluster, Gateway, Id, Members, Route};
@@ -15,7 +15,7 @@ mod judge;
 use super::trial::Trial;
 use super::{Change, Resource, ResourceType, Snapshot, Tallies};
 
-/// The healthy instances of every service that has answered. A service that is not in it is unknown, not empty.
+/// The instances of every service that has answered. A service that is not in it is unknown, not empty.
 pub type Instances = HashMap<ServiceKey, Arc<[Instance]>>;
 
 /// Derives one gateway's snapshots.
@@ -31,6 +31,8 @@ pub struct Builder {
     waiting: HashMap<Id, Arc<Route>>,
     clusters: HashMap<Arc<str>, Used<Arc<Cluster>>>,
     assignments: HashMap<Arc<str>, Used<Members>>,
+    /// The load assignments of each service's instances.
+    assigned: HashMap<ServiceKey, BTreeSet<Arc<str>>>,
     /// Resources of every type but route tables, and which of them proxies refuse.
     resources: [Trial<Arc<str>, Resource>; ResourceType::ALL.len()],
     dirty: Dirty,
@@ -80,6 +82,7 @@ impl Builder {
             waiting: HashMap::new(),
             clusters: HashMap::new(),
             assignments: HashMap::new(),
+            assigned: HashMap::new(),
             resources: Default::default(),
             dirty: Dirty::default(),
             current: Snapshot::empty(name),
@@ -94,7 +97,7 @@ impl Builder {
     /// The routes that wait for the first answer of their service, and it.
     pub fn waiting(&self) -> impl Iterator<Item = (&Id, &ServiceKey)> {
         let waiting = self.waiting.iter();
-        waiting.flat_map(|(id, route)| route.services().map(move |service| (id, service)))
+        waiting.flat_map(|(id, route)| awaited(route).map(move |service| (id, service)))
     }
 
     /// How many routes are in force.
@@ -123,7 +126,8 @@ impl Builder {
 
     /// A service answered. Routes that waited for it are placed.
     pub fn handle_answer(&mut self, service: &ServiceKey, instances: &Instances) {
-        self.dirty.assignments.insert(service.to_string().into());
+        let assigned = self.assigned.get(service).into_iter().flatten();
+        self.dirty.assignments.extend(assigned.cloned());
         let answered: Vec<Id> = self
             .waiting
             .iter()
@@ -227,11 +231,16 @@ impl Builder {
     }
 }
 
-/// Whether every service that the route needs has answered.
+/// The services that a route waits for: of each cluster the one that its requests go to first. Those it fails over to join
+/// when they answer.
+fn awaited(route: &Route) -> impl Iterator<Item = &ServiceKey> {
+    let clusters = route.clusters();
+    clusters.filter_map(|cluster| cluster.services().next())
+}
+
+/// Whether every service that the route waits for has answered.
 fn is_known(route: &Route, instances: &Instances) -> bool {
-    route
-        .services()
-        .all(|service| instances.contains_key(service))
+    awaited(route).all(|service| instances.contains_key(service))
 }
 
 #[cfg(test)]

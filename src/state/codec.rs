@@ -1,6 +1,6 @@
 //! The file's bytes: a first line with what it is, the format's version and a checksum, then one JSON object.
 //!
-//!     chancery state, format 1, xxh3 5d8c0f3e21b0a947
+//!     chancery state, format 2, xxh3 5d8c0f3e21b0a947
 //!     {"origin":{"store":{"etcd":{…}},"consul":"http://…"},"revision":42,"as_of":1700000000,"documents":[…],"answers":[…]}
 //!
 //! Pure: no I/O, no clock.
@@ -15,7 +15,7 @@ use body::Body;
 /// What every state begins with, of whatever format.
 const MAGIC: &str = "chancery state, format ";
 /// The one format that this version writes and reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Why bytes are of no use.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::registry::{Discovery, Instance, ServiceKey};
+use crate::registry::{Discovery, Instance, Scope, ServiceKey, Status};
 use crate::store::Format;
 use crate::telemetry::Metrics;
 
@@ -24,16 +24,30 @@ pub(super) fn document(path: &str, value: &[u8], revision: i64) -> Document {
 
 pub(super) fn answered(service: &str, instances: u16) -> Answered {
     let instance = |port| Instance {
-        id: format!("{service}-{port}").into(),
-        address: [10, 0, 0, 1].into(),
-        port,
+        status: Status::Warning,
         weight: 3,
+        region: "eu".into(),
         zone: "dc1".into(),
+        tags: ["v2".into()].into(),
         metadata: [("version".to_owned(), "v2".to_owned())].into(),
+        tagged: [("wan".into(), ([192, 0, 2, 1], port).into())].into(),
+        service_id: format!("{service}-{port}").into(),
+        node: "node-1".into(),
+        node_address: "10.0.0.9".into(),
+        ..Instance::new(
+            format!("node-1/{service}-{port}"),
+            [10, 0, 0, 1].into(),
+            port,
+        )
     };
     let service = ServiceKey {
-        discovery: Discovery::Consul,
-        name: service.into(),
+        near: Some("_agent".into()),
+        scope: Scope {
+            datacenter: Some("dc2".into()),
+            namespace: Some("team".into()),
+            partition: Some("part".into()),
+        },
+        ..ServiceKey::new(Discovery::Consul, service)
     };
     Answered {
         answer: Answer::new(service, (1..=instances).map(instance).collect()),

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::Locality;
@@ -16,6 +16,7 @@ use envoy_types::pb::envoy::config::endpoint::v3::{
 
 use super::proto::{address, uint32};
 use crate::model::Node;
+use crate::model::upstream::Selection;
 use crate::registry::Instance;
 
 /// One endpoint to be: what registry and document have in common.
@@ -25,22 +26,40 @@ struct Member {
     weight: u32,
 }
 
-/// Endpoints by priority (0 is preferred) and zone.
-type Groups = BTreeMap<(u32, Arc<str>), Vec<Member>>;
+/// Region and zone.
+type Place = (Arc<str>, Arc<str>);
 
-/// The load assignment of a service: its instances, grouped by zone. Those without weight are left out.
-pub fn load_assignment(name: &str, instances: &[Instance]) -> ClusterLoadAssignment {
+/// Endpoints by priority (0 is preferred) and place.
+type Groups = BTreeMap<(u32, Place), Vec<Member>>;
+
+/// The load assignment of a service: the instances that are selected, grouped by region and zone. `preferred` has what
+/// each datacenter answered, the one that comes first has priority 0; one with nobody to select takes no priority.
+///
+/// Envoy takes an address and port once: of instances that share them the first one counts.
+pub fn load_assignment(
+    name: &str,
+    selection: &Selection,
+    preferred: &[&[Instance]],
+) -> ClusterLoadAssignment {
     let mut groups = Groups::new();
-    for instance in instances.iter().filter(|instance| instance.weight > 0) {
-        let member = Member {
-            host: instance.address.to_string(),
-            port: instance.port,
-            weight: instance.weight,
-        };
-        groups
-            .entry((0, instance.zone.clone()))
-            .or_default()
-            .push(member);
+    let mut addresses = HashSet::new();
+    let mut priority = 0;
+    for instances in preferred {
+        let before = addresses.len();
+        for instance in *instances {
+            let address = selection.address(instance);
+            if selection.leaves_out(instance).is_some() || !addresses.insert(address) {
+                continue;
+            }
+            let member = Member {
+                host: address.ip().to_string(),
+                port: address.port(),
+                weight: instance.weight,
+            };
+            let place = (instance.region.clone(), instance.zone.clone());
+            groups.entry((priority, place)).or_default().push(member);
+        }
+        priority += u32::from(addresses.len() > before);
     }
     assignment(name, groups)
 }
@@ -58,7 +77,8 @@ pub fn static_load_assignment(name: &str, nodes: &[Node]) -> ClusterLoadAssignme
             port: node.port,
             weight: node.weight,
         };
-        groups.entry((rank, "".into())).or_default().push(member);
+        let place = ("".into(), "".into());
+        groups.entry((rank, place)).or_default().push(member);
     }
     assignment(name, groups)
 }
@@ -69,7 +89,7 @@ fn assignment(name: &str, groups: Groups) -> ClusterLoadAssignment {
         .flatten()
         .map(|member| u64::from(member.weight))
         .sum();
-    let group = |((priority, zone), mut members): ((u32, Arc<str>), Vec<Member>)| {
+    let group = |((priority, (region, zone)), mut members): ((u32, Place), Vec<Member>)| {
         members.sort_by(|a, b| (&a.host, a.port, a.weight).cmp(&(&b.host, b.port, b.weight)));
         let weights: Vec<u32> = members
             .iter()
@@ -77,6 +97,7 @@ fn assignment(name: &str, groups: Groups) -> ClusterLoadAssignment {
             .collect();
         LocalityLbEndpoints {
             locality: Some(Locality {
+                region: region.to_string(),
                 zone: zone.to_string(),
                 ..Locality::default()
             }),

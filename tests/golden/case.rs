@@ -117,8 +117,9 @@ impl Case {
         let assignment = |cluster: &Arc<Cluster>| {
             let name = cluster.load_assignment();
             let assignment = match &cluster.upstream.members {
-                Members::Service(service) => {
-                    translate::load_assignment(&name, &self.instances(&service.name))
+                Members::Service(discovered) => {
+                    let instances = self.instances(&discovered.service.name);
+                    translate::load_assignment(&name, &discovered.selection, &[&instances])
                 }
                 Members::Nodes(nodes) if translate::resolved_by_envoy(nodes) => return None,
                 Members::Nodes(nodes) => translate::static_load_assignment(&name, nodes),

@@ -11,8 +11,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chancery::registry::Answer;
 use chancery::registry::consul::{self, Settings, WAIT};
+use chancery::registry::{Answer, Discovery, ServiceKey, Status};
 use chancery::telemetry::Source;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
@@ -27,7 +27,7 @@ const RECOVERY: Duration = Duration::from_secs(5);
 struct Watch {
     source: Source,
     answers: mpsc::Receiver<Answer>,
-    _wanted: watch::Sender<Arc<BTreeSet<Arc<str>>>>,
+    _wanted: watch::Sender<Arc<BTreeSet<ServiceKey>>>,
     _shutdown: DropGuard,
 }
 
@@ -45,7 +45,10 @@ fn settings(url: &str) -> Settings {
 impl Watch {
     fn start(settings: Settings, services: &[&str]) -> Self {
         let source = Source::new("consul");
-        let services = services.iter().copied().map(Arc::from).collect();
+        let services = services
+            .iter()
+            .map(|name| ServiceKey::new(Discovery::Consul, *name))
+            .collect();
         let (wanted, wants) = watch::channel(Arc::new(services));
         let (answers_in, answers) = mpsc::channel(1024);
         let shutdown = CancellationToken::new();
@@ -81,6 +84,7 @@ impl Watch {
             let found: Vec<_> = answer
                 .instances
                 .iter()
+                .filter(|instance| instance.status == Status::Passing)
                 .map(|instance| instance.port)
                 .collect();
             if found == ports {

@@ -111,18 +111,8 @@ fn document(path: &str, text: &str, revision: i64) -> Document {
 }
 
 fn answer(service: &str, ports: &[u16]) -> Answer {
-    let instance = |port: &u16| Instance {
-        id: port.to_string().into(),
-        address: [127, 0, 0, 1].into(),
-        port: *port,
-        weight: 1,
-        zone: "".into(),
-        metadata: Default::default(),
-    };
-    let service = ServiceKey {
-        discovery: Discovery::Consul,
-        name: service.into(),
-    };
+    let instance = |port: &u16| Instance::new(port.to_string(), [127, 0, 0, 1].into(), *port);
+    let service = ServiceKey::new(Discovery::Consul, service);
     Answer::new(service, ports.iter().map(instance).collect())
 }
 

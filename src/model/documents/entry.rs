@@ -44,20 +44,22 @@ impl Form {
         references
     }
 
-    /// The services of the registry that it names.
+    /// The services of registries that it names.
     pub(super) fn services(&self) -> impl Iterator<Item = &ServiceKey> {
-        self.own_service().into_iter().chain(self.plugin_services())
+        self.own_services().chain(self.plugin_services())
     }
 
-    fn own_service(&self) -> Option<&ServiceKey> {
-        match self {
-            Self::Upstream(cluster) => cluster.service(),
-            _ => self.own_target().and_then(service_of),
-        }
+    fn own_services(&self) -> impl Iterator<Item = &ServiceKey> {
+        let cluster = match self {
+            Self::Upstream(cluster) => Some(cluster),
+            _ => self.own_target().and_then(inline),
+        };
+        cluster.into_iter().flat_map(|cluster| cluster.services())
     }
 
     fn plugin_services(&self) -> impl Iterator<Item = &ServiceKey> {
-        self.plugin_targets().filter_map(service_of)
+        let clusters = self.plugin_targets().filter_map(inline);
+        clusters.flat_map(|cluster| cluster.services())
     }
 
     fn own_target(&self) -> Option<&Target> {
@@ -79,9 +81,9 @@ impl Form {
     }
 }
 
-fn service_of(target: &Target) -> Option<&ServiceKey> {
+fn inline(target: &Target) -> Option<&Arc<Cluster>> {
     match target {
-        Target::Inline(cluster) => cluster.service(),
+        Target::Inline(cluster) => Some(cluster),
         Target::Reference(_) => None,
     }
 }
@@ -255,7 +257,7 @@ fn read(document: &Document, registries: &[Discovery]) -> Result<(Form, Vec<Rema
         Kind::Gateway => Form::Gateway(Arc::new(gateway::form::read(&key, &value)?)),
     };
     let unknown = |service: &&ServiceKey| !registries.contains(&service.discovery);
-    if let Some(service) = form.own_service().filter(unknown) {
+    if let Some(service) = form.own_services().find(unknown) {
         let remark = not_watched(service.discovery, registries);
         return Err(match form {
             Form::Upstream(_) => remark,

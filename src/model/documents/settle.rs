@@ -62,11 +62,11 @@ impl Documents {
             Some(route) => self.routes.insert(path.clone(), route.clone()),
             None => self.routes.remove(path),
         };
-        // A route in force keeps its service watched, even when the upstream that named it is gone.
+        // A route in force keeps its services watched, even when the upstream that named them is gone.
         for service in route.iter().flat_map(|route| route.services()) {
             self.uses.retain(service);
         }
-        for service in before.iter().flat_map(|route| route.services()) {
+        for service in before.iter().flat_map(|before| before.services()) {
             self.uses.release(service);
         }
         if route.is_some() || before.is_some() {

@@ -141,7 +141,7 @@ fn services_of_both_registries() {
     for (name, discovery) in [("consul", Discovery::Consul), ("file", Discovery::File)] {
         let text = format!(r#"{{"service_name":"Echo-1","discovery_type":"{name}"}}"#);
         let cluster = cluster(&text);
-        let service = cluster.service().unwrap();
+        let service = cluster.services().next().unwrap();
         assert_eq!((service.discovery, &*service.name), (discovery, "Echo-1"));
     }
 }

@@ -14,7 +14,9 @@ use super::super::problem::Remark;
 use super::super::route::form::TimeoutForm;
 use super::super::scalar::{Count, Labels, Quantity, Seconds, Timestamp, same_id};
 use super::nodes::{HostName, NodesForm};
-use super::{Balancer, Cluster, HashKey, KeepalivePool, Members, PassHost, Scheme, Upstream};
+use super::{
+    Balancer, Cluster, Discovered, HashKey, KeepalivePool, Members, PassHost, Scheme, Upstream,
+};
 
 /// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
 #[derive(Debug, Deserialize)]
@@ -210,7 +212,9 @@ fn members(form: &Form) -> Result<Members, Remark> {
                 }
             };
             let name = service_name(name)?;
-            Ok(Members::Service(ServiceKey { discovery, name }))
+            Ok(Members::Service(Discovered::all(ServiceKey::new(
+                discovery, name,
+            ))))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One query to Consul over HTTP: `/v1/health/service/NAME?passing`. The only file that names the HTTP client.
+//! One query to Consul over HTTP: `/v1/health/service/NAME`, whatever the status of an instance is. The only file that names the HTTP client.
 //!
 //! It keeps nothing between queries and never retries. What comes back is complete and carries an index, or is an error.
 
@@ -14,6 +14,7 @@ use reqwest::{Certificate, ClientBuilder, Identity, StatusCode, redirect};
 use url::Url;
 
 use super::{Error, Settings};
+use crate::registry::{Scope, ServiceKey};
 
 /// Consul's own names of its headers.
 const TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
@@ -86,7 +87,7 @@ impl Client {
 
     /// Asks what is so now. The leader confirms that it still leads and has applied all it knew: one that has only just
     /// been elected or restarted would otherwise answer from half a state.
-    pub async fn ask(&self, service: &str) -> Result<Response, Error> {
+    pub async fn ask(&self, service: &ServiceKey) -> Result<Response, Error> {
         let mut url = self.url(service)?;
         url.query_pairs_mut().append_key_only("consistent");
         self.send(service, url, GRACE).await
@@ -95,7 +96,7 @@ impl Client {
     /// Asks what is so after `index`; Consul answers when it changes, or after `wait` and up to a sixteenth of it.
     pub async fn ask_after(
         &self,
-        service: &str,
+        service: &ServiceKey,
         index: NonZeroU64,
         wait: Duration,
     ) -> Result<Response, Error> {
@@ -106,20 +107,39 @@ impl Client {
         self.send(service, url, wait + wait / 16 + GRACE).await
     }
 
-    fn url(&self, service: &str) -> Result<Url, Error> {
+    fn url(&self, service: &ServiceKey) -> Result<Url, Error> {
         let mut url = self.base.clone();
         let Ok(mut path) = url.path_segments_mut() else {
             return Err(not_an_address("it has no path"));
         };
         path.pop_if_empty();
-        path.extend(["v1", "health", "service", service]);
+        path.extend(["v1", "health", "service", &service.name]);
         drop(path);
-        url.query_pairs_mut().append_pair("passing", "1");
+        let Scope {
+            datacenter,
+            namespace,
+            partition,
+        } = &service.scope;
+        for (name, value) in [
+            ("dc", datacenter),
+            ("ns", namespace),
+            ("partition", partition),
+            ("near", &service.near),
+        ] {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
         Ok(url)
     }
 
     /// One request; `deadline` covers all of it, from the connection to the last byte of the body.
-    async fn send(&self, service: &str, url: Url, deadline: Duration) -> Result<Response, Error> {
+    async fn send(
+        &self,
+        service: &ServiceKey,
+        url: Url,
+        deadline: Duration,
+    ) -> Result<Response, Error> {
         let lost = |error: reqwest::Error| self.lost(error, deadline);
         let request = self.http.get(url).timeout(deadline);
         let mut response = request.send().await.map_err(lost)?;
@@ -235,15 +255,15 @@ fn unusable_file(setting: &'static str, path: &Path, reason: String) -> Error {
     }
 }
 
-fn unusable(service: &str, reason: String) -> Error {
+fn unusable(service: &ServiceKey, reason: String) -> Error {
     Error::Answer {
-        service: service.to_owned(),
+        service: service.name.to_string(),
         reason,
     }
 }
 
-fn refusal(service: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
-    let service = service.to_owned();
+fn refusal(service: &ServiceKey, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    let service = service.name.to_string();
     let reason = first_line(body);
     match status {
         StatusCode::FORBIDDEN => Error::Denied { service, reason },

@@ -1,4 +1,4 @@
-//! Consul's health answer, read: which of its entries are instances that Envoy can be given. Pure.
+//! Consul's health answer, read: which of its entries are instances that Envoy can be given, and how they fare. Pure.
 //!
 //! One bad entry costs that instance, never its service. Which fields mean what: Consul's API, `/v1/health/service`.
 
@@ -6,29 +6,30 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::registry::Instance;
+use crate::registry::{Instance, Status};
 
 /// What an answer says, in the order it came in.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Healthy {
-    /// The entries that are usable.
+pub struct Registered {
+    /// The entries that are usable, whatever their status.
     pub instances: Vec<Instance>,
     /// Who is left out and why, one sentence each, for the person who registered it.
     pub left_out: BTreeSet<String>,
 }
 
-/// The part of an entry that matters here. Tags, checks and the rest are not looked at, so that nothing in them can fail.
+/// The part of an entry that matters here. The rest is not looked at, so that nothing in it can fail.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Entry {
     node: Node,
     service: Service,
+    checks: Option<Vec<Check>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -37,44 +38,73 @@ struct Node {
     node: String,
     address: Option<String>,
     datacenter: Option<Arc<str>>,
+    meta: Option<BTreeMap<String, String>>,
+    locality: Option<Locality>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Service {
     #[serde(rename = "ID")]
-    id: String,
+    id: Arc<str>,
     address: Option<String>,
     port: u16,
+    tags: Option<BTreeSet<Arc<str>>>,
     meta: Option<BTreeMap<String, String>>,
     weights: Option<Weights>,
+    tagged_addresses: Option<BTreeMap<Arc<str>, Tagged>>,
+    locality: Option<Locality>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Weights {
     passing: u32,
+    warning: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tagged {
+    address: String,
+    port: u16,
+}
+
+/// Where newer Consuls say that a node or a service stands.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Locality {
+    region: Option<Arc<str>>,
+    zone: Option<Arc<str>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Check {
+    #[serde(rename = "CheckID")]
+    id: String,
+    status: String,
 }
 
 /// Reads the body of an answer. An error means that it is no answer at all.
-pub fn read(body: &[u8]) -> Result<Healthy, serde_json::Error> {
-    let mut healthy = Healthy::default();
+pub fn read(body: &[u8]) -> Result<Registered, serde_json::Error> {
+    let mut registered = Registered::default();
     if let Ok(entries) = serde_json::from_slice::<Vec<Entry>>(body) {
         for entry in entries {
-            healthy.handle_entry(entry);
+            registered.handle_entry(entry);
         }
-        return Ok(healthy);
+        return Ok(registered);
     }
     // Slower, entry by entry, to find the bad one.
     let values: Vec<Value> = serde_json::from_slice(body)?;
     for (position, value) in values.into_iter().enumerate() {
         let name = name(&value).unwrap_or_else(|| format!("[{position}]"));
         match serde_json::from_value(value) {
-            Ok(entry) => healthy.handle_entry(entry),
-            Err(error) => healthy.leave_out(&name, &format!("its entry is malformed ({error})")),
+            Ok(entry) => registered.handle_entry(entry),
+            Err(error) => registered.leave_out(&name, &format!("its entry is malformed ({error})")),
         }
     }
-    Ok(healthy)
+    Ok(registered)
 }
 
 /// `<node>/<service id>`: a service's id is unique on its node only.
@@ -84,39 +114,117 @@ fn name(value: &Value) -> Option<String> {
     Some(format!("{node}/{id}"))
 }
 
-impl Healthy {
+impl Registered {
     fn handle_entry(&mut self, entry: Entry) {
-        let Entry { node, service } = entry;
-        let id = format!("{}/{}", node.node, service.id);
-        // A service that is registered without an address is reached at its node's.
-        let address = [service.address, node.address]
-            .into_iter()
-            .flatten()
-            .find(|address| !address.is_empty());
-        let Some(address) = address else {
-            return self.leave_out(&id, "neither it nor its node has an address");
-        };
-        let Ok(address) = address.parse::<IpAddr>() else {
-            let reason = format!(
-                "its address `{address}` is a host name, and Envoy is given IP addresses only; register it with one"
-            );
-            return self.leave_out(&id, &reason);
-        };
-        if service.port == 0 {
-            return self.leave_out(&id, "it is registered without a port");
+        let id = format!("{}/{}", entry.node.node, entry.service.id);
+        match entry.instance(&id) {
+            Ok(instance) => self.instances.push(instance),
+            Err(reason) => self.leave_out(&id, &reason),
         }
-        self.instances.push(Instance {
-            id: id.into(),
-            address,
-            port: service.port,
-            weight: service.weights.map_or(1, |weights| weights.passing),
-            zone: node.datacenter.unwrap_or_default(),
-            metadata: service.meta.unwrap_or_default(),
-        });
     }
 
     fn leave_out(&mut self, id: &str, reason: &str) {
         self.left_out
             .insert(format!("instance `{id}` is left out: {reason}"));
     }
+}
+
+impl Entry {
+    /// The instance, or why Envoy cannot be given it.
+    fn instance(self, id: &str) -> Result<Instance, String> {
+        let Self {
+            node,
+            service,
+            checks,
+        } = self;
+        // A service that is registered without an address is reached at its node's.
+        let addresses = [service.address.as_deref(), node.address.as_deref()];
+        let address = addresses
+            .into_iter()
+            .flatten()
+            .find(|address| !address.is_empty());
+        let address = address.ok_or("neither it nor its node has an address")?;
+        let address: IpAddr = address.parse().map_err(|_| {
+            format!(
+                "its address `{address}` is a host name, and Envoy is given IP addresses only; register it with one"
+            )
+        })?;
+        if service.port == 0 {
+            return Err("it is registered without a port".to_owned());
+        }
+        let own = SocketAddr::new(address, service.port);
+        let status = status(&checks.unwrap_or_default());
+        let (region, zone) = place(&node, service.locality);
+        Ok(Instance {
+            status,
+            weight: weight(status, service.weights),
+            region,
+            zone,
+            tags: service.tags.unwrap_or_default(),
+            metadata: service.meta.unwrap_or_default(),
+            tagged: tagged(service.tagged_addresses.unwrap_or_default(), own),
+            service_id: service.id,
+            node: node.node.into(),
+            node_address: node.address.unwrap_or_default().into(),
+            ..Instance::new(id, address, service.port)
+        })
+    }
+}
+
+/// The worst of an instance's checks; its node's are among them. Maintenance is a check of a known id.
+fn status(checks: &[Check]) -> Status {
+    let of = |check: &Check| match (&*check.id, &*check.status) {
+        (_, "passing") => Status::Passing,
+        ("_node_maintenance", _) => Status::Maintenance,
+        (id, _) if id.starts_with("_service_maintenance:") => Status::Maintenance,
+        (_, "warning") => Status::Warning,
+        _ => Status::Critical,
+    };
+    checks.iter().map(of).max().unwrap_or_default()
+}
+
+/// One where Consul says nothing, as it does itself.
+fn weight(status: Status, weights: Option<Weights>) -> u32 {
+    let Some(weights) = weights else { return 1 };
+    match status {
+        Status::Warning => weights.warning.unwrap_or(1),
+        _ => weights.passing,
+    }
+}
+
+/// Region and zone: as Consul knows them, else from the `region` and `zone` of the node's meta; the datacenter is the zone
+/// where nobody says another.
+fn place(node: &Node, of_service: Option<Locality>) -> (Arc<str>, Arc<str>) {
+    let locality = of_service.as_ref().or(node.locality.as_ref());
+    let meta = |key| {
+        node.meta
+            .as_ref()?
+            .get(key)
+            .map(|value| value.as_str().into())
+    };
+    let said = |text: &Option<Arc<str>>| text.clone().filter(|text| !text.is_empty());
+    let region = locality.and_then(|locality| said(&locality.region));
+    let zone = locality.and_then(|locality| said(&locality.zone));
+    (
+        region.or_else(|| meta("region")).unwrap_or_default(),
+        zone.or_else(|| meta("zone"))
+            .or_else(|| node.datacenter.clone())
+            .unwrap_or_default(),
+    )
+}
+
+/// The tagged addresses that can be used and are not the instance's own, which Consul repeats under several names.
+fn tagged(
+    addresses: BTreeMap<Arc<str>, Tagged>,
+    own: SocketAddr,
+) -> BTreeMap<Arc<str>, SocketAddr> {
+    let usable = addresses.into_iter().filter_map(|(name, tagged)| {
+        let port = match tagged.port {
+            0 => own.port(),
+            port => port,
+        };
+        let address = SocketAddr::new(tagged.address.parse().ok()?, port);
+        (address != own).then_some((name, address))
+    });
+    usable.collect()
 }

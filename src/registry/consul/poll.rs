@@ -36,7 +36,7 @@ const IDLE: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Outcome {
     /// The service that was asked for.
-    pub service: Arc<str>,
+    pub service: ServiceKey,
     /// An answer, new or not, or why there is none.
     pub result: Result<(), Error>,
 }
@@ -85,7 +85,7 @@ impl Poll {
                     (Some(Instant::now() + pause), Err(error))
                 }
             };
-            let service = self.service.name.clone();
+            let service = self.service.clone();
             if self
                 .outcomes
                 .send(Outcome { service, result })
@@ -102,7 +102,7 @@ impl Poll {
 
     /// One query, in its turn; nothing when it had to make room for others.
     async fn query(&self, index: Option<NonZeroU64>) -> Result<Option<Response>, Error> {
-        let service = &self.service.name;
+        let service = &self.service;
         let Some(index) = index else {
             let _place = self.budget.immediate().await;
             return self.client.ask(service).await.map(Some);
@@ -161,28 +161,27 @@ impl Known {
             self.index = None;
             return Ok(News::default());
         }
-        let mut healthy = health::read(&response.body).map_err(|error| Error::Answer {
+        let health::Registered {
+            instances,
+            mut left_out,
+        } = health::read(&response.body).map_err(|error| Error::Answer {
             service: service.name.to_string(),
             reason: error.to_string(),
         })?;
         if response.filtered {
-            if healthy.instances.is_empty() {
+            if instances.is_empty() {
                 return Err(Error::Denied {
                     service: service.name.to_string(),
                     reason: "it removed instances from the answer".to_owned(),
                 });
             }
             let hidden = "Consul hides some instances: the token lacks service:read, or node:read on their nodes";
-            healthy.left_out.insert(hidden.to_owned());
+            left_out.insert(hidden.to_owned());
         }
         self.index = Some(answered);
-        let warnings = healthy
-            .left_out
-            .difference(&self.warnings)
-            .cloned()
-            .collect();
-        self.warnings = healthy.left_out;
-        let answer = Answer::new(service.clone(), healthy.instances);
+        let warnings = left_out.difference(&self.warnings).cloned().collect();
+        self.warnings = left_out;
+        let answer = Answer::new(service.clone(), instances);
         let new = self.answer.as_ref() != Some(&answer);
         if new {
             self.answer = Some(answer.clone());

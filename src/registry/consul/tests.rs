@@ -10,14 +10,14 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Settings, WAIT};
-use crate::registry::Answer;
+use crate::registry::{Answer, Discovery, ServiceKey};
 use crate::telemetry::Source;
 use scripted::{DEADLINE, Scripted};
 
 /// A watch of the scripted server, as the control loop would hold it.
 struct Watch {
     source: Source,
-    wanted: watch::Sender<Arc<BTreeSet<Arc<str>>>>,
+    wanted: watch::Sender<Arc<BTreeSet<ServiceKey>>>,
     answers: mpsc::Receiver<Answer>,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
@@ -34,8 +34,9 @@ fn settings(address: &str) -> Settings {
     }
 }
 
-fn services<'a>(names: impl IntoIterator<Item = &'a str>) -> Arc<BTreeSet<Arc<str>>> {
-    Arc::new(names.into_iter().map(Arc::from).collect())
+fn services<'a>(names: impl IntoIterator<Item = &'a str>) -> Arc<BTreeSet<ServiceKey>> {
+    let key = |name| ServiceKey::new(Discovery::Consul, name);
+    Arc::new(names.into_iter().map(key).collect())
 }
 
 impl Watch {
@@ -106,7 +107,6 @@ async fn a_service_is_asked_for_at_once_and_then_by_blocking_queries() {
     let query = consul.query().await;
     assert_eq!(query.service, "echo");
     assert_eq!(query.index(), None);
-    assert!(query.parameters.contains_key("passing"));
     assert!(query.parameters.contains_key("consistent"));
     assert!(query.head.contains("x-consul-token: 9a1c-secret"));
     query.answer(7, &[1, 2]);
@@ -115,7 +115,6 @@ async fn a_service_is_asked_for_at_once_and_then_by_blocking_queries() {
     let query = consul.query().await;
     assert_eq!(query.index(), Some(7));
     assert_eq!(query.parameters["wait"], "10000ms");
-    assert!(query.parameters.contains_key("passing"));
     query.answer(8, &[1]);
     assert_eq!(watch.ports().await, [1]);
     assert_eq!(consul.query().await.index(), Some(8));

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::registry::Instance;
+use crate::registry::{Instance, Status};
 use crate::store::Format;
 
 #[derive(Deserialize)]
@@ -59,39 +59,37 @@ fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
     }
 }
 
-/// The healthy ones, or what is wrong: the field, the place in the text, what was found and what is allowed.
+/// All of them, or what is wrong: the field, the place in the text, what was found and what is allowed.
 pub fn read(format: Format, text: &[u8]) -> Result<Vec<Instance>, String> {
     let File { instances } = match format {
         Format::Json => json(text),
         Format::Yaml => yaml(text),
     }?;
     let mut ids = BTreeSet::new();
-    let mut healthy = Vec::new();
+    let mut all = Vec::new();
     for (position, entry) in instances.into_iter().enumerate() {
-        let (is_healthy, instance) = instance(entry);
+        let instance = instance(entry);
         if !ids.insert(instance.id.clone()) {
             let id = &instance.id;
             return Err(format!("instances[{position}].id: `{id}` is there twice"));
         }
-        if is_healthy {
-            healthy.push(instance);
-        }
+        all.push(instance);
     }
-    Ok(healthy)
+    Ok(all)
 }
 
-fn instance(entry: Entry) -> (bool, Instance) {
+fn instance(entry: Entry) -> Instance {
     let at = SocketAddr::new(entry.address, entry.port);
     let id = entry.id.unwrap_or_else(|| at.to_string());
-    let instance = Instance {
-        id: id.into(),
-        address: entry.address,
-        port: entry.port,
+    Instance {
+        status: match entry.healthy {
+            true => Status::Passing,
+            false => Status::Critical,
+        },
         weight: entry.weight,
-        zone: "".into(),
         metadata: entry.metadata,
-    };
-    (entry.healthy, instance)
+        ..Instance::new(id, entry.address, entry.port)
+    }
 }
 
 fn json(text: &[u8]) -> Result<File, String> {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Files, Services};
 use crate::folder::Scan;
-use crate::registry::Answer;
+use crate::registry::{Answer, Discovery, ServiceKey};
 use crate::telemetry::Source;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -20,7 +20,7 @@ fn services(names: &[&str]) -> Services {
         names
             .iter()
             .copied()
-            .map(Arc::from)
+            .map(|name| ServiceKey::new(Discovery::File, name))
             .collect::<BTreeSet<_>>(),
     )
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::model::{Cluster, Members};
+use crate::registry::Instance;
 use crate::translate;
 
 use super::super::{Change, Resource, ResourceType};
@@ -28,6 +29,7 @@ impl Builder {
             && let Some(used) = self.assignments.get_mut(assignment)
             && used.what != cluster.upstream.members
         {
+            // One name, one service: nodes only.
             used.what = cluster.upstream.members.clone();
             self.dirty.assignments.insert(assignment.clone());
         }
@@ -50,6 +52,10 @@ impl Builder {
 
     fn retain_assignment(&mut self, name: Option<Arc<str>>, cluster: Option<&Cluster>) {
         if let (Some(name), Some(cluster)) = (name, cluster) {
+            for service in cluster.services() {
+                let assigned = self.assigned.entry(service.clone());
+                assigned.or_default().insert(name.clone());
+            }
             let what = cluster.upstream.members.clone();
             let used = self
                 .assignments
@@ -75,16 +81,28 @@ impl Builder {
         instances: &Instances,
         changes: &mut Vec<Change>,
     ) {
-        if self.assignments.get(&name).is_some_and(|used| used.by == 0) {
-            self.assignments.remove(&name);
+        if self.assignments.get(&name).is_some_and(|used| used.by == 0)
+            && let Some(unused) = self.assignments.remove(&name)
+        {
+            self.forget_assigned(&name, &unused.what);
         }
         let message = match self.assignments.get(&name).map(|used| &used.what) {
             Some(Members::Nodes(nodes)) => Some(translate::static_load_assignment(&name, nodes)),
-            Some(Members::Service(service)) => match instances.get(service) {
-                Some(instances) => Some(translate::load_assignment(&name, instances)),
+            Some(Members::Service(discovered)) => {
+                let known: Vec<&[Instance]> = discovered
+                    .services()
+                    .filter_map(|service| instances.get(service).map(|known| &**known))
+                    .collect();
                 // Unknown is not empty: what was sent stays.
-                None => return,
-            },
+                if !instances.contains_key(&discovered.service) {
+                    return;
+                }
+                Some(translate::load_assignment(
+                    &name,
+                    &discovered.selection,
+                    &known,
+                ))
+            }
             None => None,
         };
         changes.push(Change {
@@ -101,6 +119,20 @@ impl Builder {
             }),
             name,
         });
+    }
+
+    fn forget_assigned(&mut self, name: &Arc<str>, members: &Members) {
+        let Members::Service(discovered) = members else {
+            return;
+        };
+        for service in discovered.services() {
+            if let Some(assigned) = self.assigned.get_mut(service)
+                && assigned.remove(name)
+                && assigned.is_empty()
+            {
+                self.assigned.remove(service);
+            }
+        }
     }
 
     pub(super) fn next_listeners(&self, changes: &mut Vec<Change>) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::model::upstream::{Balancer, PassHost, Scheme};
+use crate::model::upstream::{Balancer, Discovered, PassHost, Scheme};
 use crate::model::{self, Path, Upstream, plugin::Plugins, route::Timeout};
 use crate::registry::Discovery;
 
@@ -17,10 +17,7 @@ fn id(text: &str) -> Id {
 }
 
 fn service(name: &str) -> ServiceKey {
-    ServiceKey {
-        discovery: Discovery::Consul,
-        name: name.into(),
-    }
+    ServiceKey::new(Discovery::Consul, name)
 }
 
 fn gateway() -> Arc<Gateway> {
@@ -74,14 +71,7 @@ fn route(name: &str, members: Members) -> Arc<Route> {
 }
 
 fn instance(last: u8) -> Instance {
-    Instance {
-        id: last.to_string().into(),
-        address: Ipv4Addr::new(10, 0, 0, last).into(),
-        port: 80,
-        weight: 1,
-        zone: "dc1".into(),
-        metadata: Default::default(),
-    }
+    Instance::new(last.to_string(), Ipv4Addr::new(10, 0, 0, last).into(), 80)
 }
 
 fn nodes(last: u8) -> Members {
@@ -164,7 +154,7 @@ fn routes_and_instances_touch_only_what_is_theirs() {
     );
     scene
         .answer("echo", &[1, 2])
-        .put("b", Members::Service(service("echo")));
+        .put("b", Members::Service(Discovered::all(service("echo"))));
     assert_eq!(
         scene.changes(),
         "clusters=+1~0-0 endpoints=+1~0-0 routes=~1"
@@ -197,8 +187,8 @@ fn clusters_of_one_service_share_its_load_assignment() {
     let mut scene = Scene::new();
     scene.answer("echo", &[1]);
     scene
-        .put("a", Members::Service(service("echo")))
-        .put("b", Members::Service(service("echo")));
+        .put("a", Members::Service(Discovered::all(service("echo"))))
+        .put("b", Members::Service(Discovered::all(service("echo"))));
     let (snapshot, _) = scene.next().unwrap();
     assert_eq!(snapshot.set(ResourceType::Cluster).len(), 2);
     let assignments = snapshot.set(ResourceType::LoadAssignment);
@@ -227,7 +217,7 @@ fn a_route_waits_for_the_first_answer_of_its_service_and_holds_up_nobody() {
     let mut scene = Scene::new();
     scene.next();
     scene
-        .put("new", Members::Service(service("slow")))
+        .put("new", Members::Service(Discovered::all(service("slow"))))
         .put("other", nodes(1));
     assert_eq!(
         scene.changes(),
@@ -248,7 +238,7 @@ fn a_route_waits_for_the_first_answer_of_its_service_and_holds_up_nobody() {
 fn a_route_that_moves_to_an_unknown_service_keeps_its_form_until_the_answer() {
     let mut scene = Scene::new();
     scene.put("a", nodes(1)).next();
-    scene.put("a", Members::Service(service("slow")));
+    scene.put("a", Members::Service(Discovered::all(service("slow"))));
     assert_eq!(scene.changes(), "nothing");
     scene.answer("slow", &[7]);
     assert_eq!(scene.changes(), "clusters=~1 endpoints=+1~0-1 routes=~1");

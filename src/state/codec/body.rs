@@ -1,14 +1,14 @@
 //! The shapes of the file, apart from those of the rooms: a field that is renamed there does not change the format.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::registry::{self, Discovery, ServiceKey};
+use crate::registry::{self, Discovery, Scope, ServiceKey};
 use crate::state::{Answered, Kept, Origin, Saved};
 use crate::store;
 
@@ -59,6 +59,14 @@ enum Value {
 struct Answer {
     registry: Registry,
     service: Arc<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    datacenter: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    namespace: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    partition: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    near: Option<Arc<str>>,
     as_of: u64,
     instances: Vec<Instance>,
 }
@@ -75,9 +83,30 @@ struct Instance {
     id: Arc<str>,
     address: IpAddr,
     port: u16,
+    status: Status,
     weight: u32,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    region: Arc<str>,
     zone: Arc<str>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    tags: BTreeSet<Arc<str>>,
     metadata: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tagged: BTreeMap<Arc<str>, SocketAddr>,
+    service_id: Arc<str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    node: Arc<str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    node_address: Arc<str>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Passing,
+    Warning,
+    Critical,
+    Maintenance,
 }
 
 impl Body {
@@ -165,6 +194,10 @@ impl Answer {
         Self {
             registry,
             service: service.name,
+            datacenter: service.scope.datacenter,
+            namespace: service.scope.namespace,
+            partition: service.scope.partition,
+            near: service.near,
             as_of: seconds(answered.as_of),
             instances: instances.iter().cloned().map(Instance::new).collect(),
         }
@@ -175,10 +208,19 @@ impl Answer {
             Registry::Consul => Discovery::Consul,
             Registry::File => Discovery::File,
         };
-        let name = self.service;
+        let service = ServiceKey {
+            discovery,
+            name: self.service,
+            scope: Scope {
+                datacenter: self.datacenter,
+                namespace: self.namespace,
+                partition: self.partition,
+            },
+            near: self.near,
+        };
         let instances = self.instances.into_iter().map(Instance::instance);
         Answered {
-            answer: registry::Answer::new(ServiceKey { discovery, name }, instances.collect()),
+            answer: registry::Answer::new(service, instances.collect()),
             as_of: time(self.as_of),
         }
     }
@@ -190,17 +232,31 @@ impl Instance {
             id,
             address,
             port,
+            status,
             weight,
+            region,
             zone,
+            tags,
             metadata,
+            tagged,
+            service_id,
+            node,
+            node_address,
         } = instance;
         Self {
             id,
             address,
             port,
+            status: Status::new(status),
             weight,
+            region,
             zone,
+            tags,
             metadata,
+            tagged,
+            service_id,
+            node,
+            node_address,
         }
     }
 
@@ -209,9 +265,36 @@ impl Instance {
             id: self.id,
             address: self.address,
             port: self.port,
+            status: self.status.status(),
             weight: self.weight,
+            region: self.region,
             zone: self.zone,
+            tags: self.tags,
             metadata: self.metadata,
+            tagged: self.tagged,
+            service_id: self.service_id,
+            node: self.node,
+            node_address: self.node_address,
+        }
+    }
+}
+
+impl Status {
+    fn new(status: registry::Status) -> Self {
+        match status {
+            registry::Status::Passing => Self::Passing,
+            registry::Status::Warning => Self::Warning,
+            registry::Status::Critical => Self::Critical,
+            registry::Status::Maintenance => Self::Maintenance,
+        }
+    }
+
+    fn status(self) -> registry::Status {
+        match self {
+            Self::Passing => registry::Status::Passing,
+            Self::Warning => registry::Status::Warning,
+            Self::Critical => registry::Status::Critical,
+            Self::Maintenance => registry::Status::Maintenance,
         }
     }
 }

@@ -22,15 +22,18 @@ fn the_format_is_this() {
         r#"{"path":"routes/bytes","source":"/chancery/routes/bytes","format":"json","revision":41,"value":[255,0,123]},"#,
         r#"{"path":"routes/bad","source":"/chancery/routes/bad","format":"json","revision":42,"value":"{","#,
         r#""good":{"format":"json","revision":7,"value":"{\"uri\":\"/good\"}"}}],"#,
-        r#""answers":[{"registry":"consul","service":"echo","as_of":1700000100,"instances":["#,
-        r#"{"id":"echo-1","address":"10.0.0.1","port":1,"weight":3,"zone":"dc1","metadata":{"version":"v2"}},"#,
-        r#"{"id":"echo-2","address":"10.0.0.1","port":2,"weight":3,"zone":"dc1","metadata":{"version":"v2"}}]},"#,
-        r#"{"registry":"consul","service":"nobody","as_of":1700000100,"instances":[]}]}"#,
+        r#""answers":[{"registry":"consul","service":"echo","datacenter":"dc2","namespace":"team","partition":"part","near":"_agent","#,
+        r#""as_of":1700000100,"instances":["#,
+        r#"{"id":"node-1/echo-1","address":"10.0.0.1","port":1,"status":"warning","weight":3,"region":"eu","zone":"dc1","tags":["v2"],"metadata":{"version":"v2"},"#,
+        r#""tagged":{"wan":"192.0.2.1:1"},"service_id":"echo-1","node":"node-1","node_address":"10.0.0.9"},"#,
+        r#"{"id":"node-1/echo-2","address":"10.0.0.1","port":2,"status":"warning","weight":3,"region":"eu","zone":"dc1","tags":["v2"],"metadata":{"version":"v2"},"#,
+        r#""tagged":{"wan":"192.0.2.1:2"},"service_id":"echo-2","node":"node-1","node_address":"10.0.0.9"}]},"#,
+        r#"{"registry":"consul","service":"nobody","datacenter":"dc2","namespace":"team","partition":"part","near":"_agent","as_of":1700000100,"instances":[]}]}"#,
     );
     let text = String::from_utf8(bytes()).unwrap();
     let (head, body) = text.split_once('\n').unwrap();
     assert!(
-        head.starts_with("chancery state, format 1, xxh3 "),
+        head.starts_with("chancery state, format 2, xxh3 "),
         "{head}"
     );
     assert_eq!(body, expected);
@@ -60,10 +63,10 @@ fn no_bit_can_be_flipped() {
 
 #[test]
 fn another_format_is_named() {
-    let text = String::from_utf8_lossy(&bytes()).replacen("format 1", "format 12", 1);
+    let text = String::from_utf8_lossy(&bytes()).replacen("format 2", "format 12", 1);
     let error = decode(text.as_bytes()).unwrap_err();
     assert!(matches!(&error, Error::Format(found) if found == "12"));
-    assert!(error.to_string().contains("reads 1 only"), "{error}");
+    assert!(error.to_string().contains("reads 2 only"), "{error}");
 }
 
 #[test]

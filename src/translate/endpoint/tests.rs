@@ -1,19 +1,16 @@
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use envoy_types::pb::envoy::config::core::v3::address::Address;
 
 use super::*;
+use crate::registry::Status;
 
 fn instance(address: [u8; 4], weight: u32, zone: &str) -> Instance {
     let address = IpAddr::from(address);
     Instance {
-        id: format!("echo-{address}").into(),
-        address,
-        port: 8080,
         weight,
         zone: zone.into(),
-        metadata: BTreeMap::new(),
+        ..Instance::new(format!("echo-{address}"), address, 8080)
     }
 }
 
@@ -24,6 +21,11 @@ fn node(host: &str, weight: u32, priority: i32) -> Node {
         weight,
         priority,
     }
+}
+
+/// Everybody that passes, in one datacenter.
+fn all(name: &str, instances: &[Instance]) -> ClusterLoadAssignment {
+    load_assignment(name, &Selection::default(), &[instances])
 }
 
 /// Per group: zone, priority, weight, and the endpoints as `host=weight`.
@@ -69,7 +71,7 @@ fn instances_are_grouped_by_zone_and_weighed_alike() {
         instance([10, 0, 0, 2], 2, "a"),
         instance([10, 0, 0, 1], 1, "a"),
     ];
-    let assignment = load_assignment("consul/echo", &instances);
+    let assignment = all("consul/echo", &instances);
     assert_eq!(assignment.cluster_name, "consul/echo");
     let a = (
         "a".to_owned(),
@@ -83,9 +85,9 @@ fn instances_are_grouped_by_zone_and_weighed_alike() {
 
 #[test]
 fn nobody_healthy_is_an_assignment_without_endpoints() {
-    assert!(load_assignment("consul/echo", &[]).endpoints.is_empty());
+    assert!(all("consul/echo", &[]).endpoints.is_empty());
     assert!(
-        load_assignment("consul/echo", &[instance([10, 0, 0, 1], 0, "a")])
+        all("consul/echo", &[instance([10, 0, 0, 1], 0, "a")])
             .endpoints
             .is_empty()
     );
@@ -130,4 +132,40 @@ fn weights_that_are_too_much_together_keep_their_proportion() {
         groups(&assignment),
         [(String::new(), 0, half + half + 1, endpoints)]
     );
+}
+
+#[test]
+fn an_address_and_port_that_is_registered_twice_is_one_endpoint() {
+    let once = instance([10, 0, 0, 1], 1, "a");
+    let twice = Instance {
+        id: "again".into(),
+        weight: 5,
+        ..once.clone()
+    };
+    let endpoints = vec!["10.0.0.1=1".to_owned()];
+    assert_eq!(
+        groups(&all("consul/echo", &[once, twice])),
+        [("a".to_owned(), 0, 1, endpoints)]
+    );
+}
+
+#[test]
+fn a_datacenter_takes_over_when_those_before_it_have_nobody() {
+    let selection = Selection::default();
+    let here = instance([10, 0, 0, 1], 1, "dc1");
+    let there = [instance([10, 2, 0, 1], 1, "dc2")];
+    let group = |zone: &str, priority, endpoint: &str| {
+        (zone.to_owned(), priority, 1, vec![endpoint.to_owned()])
+    };
+    let both = load_assignment("consul/echo", &selection, &[&[here.clone()], &[], &there]);
+    assert_eq!(
+        groups(&both),
+        [group("dc1", 0, "10.0.0.1=1"), group("dc2", 1, "10.2.0.1=1")]
+    );
+    let failing = Instance {
+        status: Status::Critical,
+        ..here
+    };
+    let one = load_assignment("consul/echo", &selection, &[&[failing], &[], &there]);
+    assert_eq!(groups(&one), [group("dc2", 0, "10.2.0.1=1")]);
 }

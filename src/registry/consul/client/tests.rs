@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::Client;
 use crate::registry::consul::{Settings, WAIT};
+use crate::registry::{Discovery, ServiceKey};
 
 fn settings() -> Settings {
     Settings {
@@ -90,9 +91,12 @@ fn an_address_below_a_path_is_kept() {
         address: "https://gate.example/consul/".to_owned(),
         ..settings()
     };
-    let url = Client::new(&below).unwrap().url("echo").unwrap();
+    let url = Client::new(&below)
+        .unwrap()
+        .url(&ServiceKey::new(Discovery::Consul, "echo"))
+        .unwrap();
     assert_eq!(
         url.as_str(),
-        "https://gate.example/consul/v1/health/service/echo?passing=1"
+        "https://gate.example/consul/v1/health/service/echo"
     );
 }

@@ -6,10 +6,7 @@ use crate::registry::consul::client::Response;
 use crate::registry::{Discovery, ServiceKey};
 
 fn echo() -> ServiceKey {
-    ServiceKey {
-        discovery: Discovery::Consul,
-        name: "echo".into(),
-    }
+    ServiceKey::new(Discovery::Consul, "echo")
 }
 
 /// An answer that lists instances by their ports.
@@ -140,10 +137,4 @@ fn what_the_token_may_not_see_is_not_empty() {
     let news = known.hears(hidden(&[1]));
     assert!(news.warnings[0].contains("service:read"));
     assert_eq!(ports(news), [1]);
-}
-
-#[test]
-fn an_address_and_port_that_is_registered_twice_is_one_instance() {
-    let mut known = Known::default();
-    assert_eq!(ports(known.hears(response(7, &[2, 1, 2]))), [1, 2]);
 }

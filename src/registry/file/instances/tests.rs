@@ -1,5 +1,5 @@
 use super::read;
-use crate::registry::Instance;
+use crate::registry::{Instance, Status};
 use crate::store::Format;
 
 fn yaml(text: &str) -> Result<Vec<Instance>, String> {
@@ -13,14 +13,7 @@ fn json(text: &str) -> Result<Vec<Instance>, String> {
 #[test]
 fn what_is_not_written_has_its_default() {
     let found = yaml("instances:\n- { address: 10.0.0.1, port: 80 }\n").unwrap();
-    let expected = Instance {
-        id: "10.0.0.1:80".into(),
-        address: "10.0.0.1".parse().unwrap(),
-        port: 80,
-        weight: 1,
-        zone: "".into(),
-        metadata: [].into(),
-    };
+    let expected = Instance::new("10.0.0.1:80", "10.0.0.1".parse().unwrap(), 80);
     assert_eq!(found, [expected]);
 }
 
@@ -40,11 +33,11 @@ fn yaml_and_json_say_the_same() {
 }
 
 #[test]
-fn an_unhealthy_instance_is_not_there() {
+fn an_unhealthy_instance_is_critical() {
     let text = "instances:\n- { id: a, address: 10.0.0.1, port: 80, healthy: false }\n- { id: b, address: 10.0.0.2, port: 80 }";
     let found = yaml(text).unwrap();
-    assert_eq!(found.len(), 1);
-    assert_eq!(&*found[0].id, "b");
+    let statuses: Vec<_> = found.iter().map(|found| found.status).collect();
+    assert_eq!(statuses, [Status::Critical, Status::Passing]);
 }
 
 #[test]

@@ -1,0 +1,144 @@
+//! Which instances of a service an upstream takes: `service_name`, `discovery_type` and `discovery_args`.
+//!
+//! What asks the registry something else is part of the [`ServiceKey`], and so a watch of its own. The rest is a
+//! [`Selection`] among what the registry answered: clusters that differ in it share the watch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::registry::{Instance, ServiceKey, Status};
+
+/// The instances of a service that an upstream takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovered {
+    /// The service, in the datacenter that is preferred.
+    pub service: ServiceKey,
+    /// The same service in other datacenters, in order: each gets traffic when those before it have nobody.
+    pub failover: Vec<ServiceKey>,
+    /// Who of them.
+    pub selection: Selection,
+}
+
+impl Discovered {
+    /// All instances of the service that pass their checks.
+    pub fn all(service: ServiceKey) -> Self {
+        Self {
+            service,
+            failover: Vec::new(),
+            selection: Selection::default(),
+        }
+    }
+
+    /// Every watch that it needs, in order of preference.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceKey> {
+        std::iter::once(&self.service).chain(&self.failover)
+    }
+}
+
+impl fmt::Display for Discovered {
+    /// The name of the load assignment: `consul/echo`, and whatever differs from the defaults behind it, by the names that
+    /// documents use and in one order: `consul/echo?datacenter=dc1&tag=v2&meta.canary=yes&passing_only=false`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.service.arguments());
+        let Selection {
+            tags,
+            meta,
+            warning,
+            tagged_address,
+        } = &self.selection;
+        query.extend_pairs(tags.iter().map(|tag| ("tag", tag)));
+        query.extend_pairs(
+            meta.iter()
+                .map(|(key, value)| (format!("meta.{key}"), value)),
+        );
+        if *warning {
+            query.append_pair("passing_only", "false");
+        }
+        if let Some(name) = tagged_address {
+            query.append_pair("tagged_address", name);
+        }
+        for service in &self.failover {
+            let datacenter = service.scope.datacenter.as_deref();
+            query.append_pair("failover", datacenter.unwrap_or_default());
+        }
+        f.write_str(&self.service.stem())?;
+        match query.finish().as_str() {
+            "" => Ok(()),
+            query => write!(f, "?{query}"),
+        }
+    }
+}
+
+/// Who gets traffic, of the instances that a registry answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// All of these tags.
+    pub tags: BTreeSet<Arc<str>>,
+    /// All of these entries of the instance's metadata.
+    pub meta: BTreeMap<Arc<str>, Arc<str>>,
+    /// Also those whose checks warn (`passing_only: false`).
+    pub warning: bool,
+    /// Reach them at their tagged address of this name, where they have it.
+    pub tagged_address: Option<Arc<str>>,
+}
+
+/// Why an instance gets no traffic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftOut {
+    /// By its status.
+    Status(Status),
+    /// Its weight is 0.
+    Weight,
+    /// It has no such tag.
+    Tag(Arc<str>),
+    /// Its metadata has no such entry.
+    Meta(Arc<str>, Arc<str>),
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(Status::Warning) => f.write_str("warning, and passing_only is true"),
+            Self::Status(status) => f.write_str(status.as_str()),
+            Self::Weight => f.write_str("its weight is 0"),
+            Self::Tag(tag) => write!(f, "it has no tag {tag:?}"),
+            Self::Meta(key, value) => write!(f, "its meta has no {key:?} = {value:?}"),
+        }
+    }
+}
+
+impl Selection {
+    /// Why the instance gets no traffic, if it gets none.
+    pub fn leaves_out(&self, instance: &Instance) -> Option<LeftOut> {
+        let serves = match instance.status {
+            Status::Passing => true,
+            Status::Warning => self.warning,
+            Status::Critical | Status::Maintenance => false,
+        };
+        if !serves {
+            return Some(LeftOut::Status(instance.status));
+        }
+        if let Some(tag) = self.tags.iter().find(|tag| !instance.tags.contains(*tag)) {
+            return Some(LeftOut::Tag(tag.clone()));
+        }
+        let differs = |(key, value): &(&Arc<str>, &Arc<str>)| {
+            instance.metadata.get(&***key).map(String::as_str) != Some(&***value)
+        };
+        if let Some((key, value)) = self.meta.iter().find(differs) {
+            return Some(LeftOut::Meta(key.clone(), value.clone()));
+        }
+        (instance.weight == 0).then_some(LeftOut::Weight)
+    }
+
+    /// Where the instance is reached.
+    pub fn address(&self, instance: &Instance) -> SocketAddr {
+        let tagged = self.tagged_address.as_ref();
+        let tagged = tagged.and_then(|name| instance.tagged.get(name));
+        tagged
+            .copied()
+            .unwrap_or_else(|| (instance.address, instance.port).into())
+    }
+}
