@@ -131,6 +131,7 @@ impl Builder {
         let answered: Vec<Id> = self
             .waiting
             .iter()
+            .filter(|(_, route)| awaited(route).any(|one| one == service))
             .filter(|(_, route)| is_known(route, instances))
             .map(|(id, _)| id.clone())
             .collect();

@@ -157,7 +157,11 @@ fn a_datacenter_takes_over_when_those_before_it_have_nobody() {
     let group = |zone: &str, priority, endpoint: &str| {
         (zone.to_owned(), priority, 1, vec![endpoint.to_owned()])
     };
-    let both = load_assignment("consul/echo", &selection, &[&[here.clone()], &[], &there]);
+    let both = load_assignment(
+        "consul/echo",
+        &selection,
+        &[std::slice::from_ref(&here), &[], &there],
+    );
     assert_eq!(
         groups(&both),
         [group("dc1", 0, "10.0.0.1=1"), group("dc2", 1, "10.2.0.1=1")]
