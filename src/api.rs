@@ -2,6 +2,7 @@
 //! same messages; there is no second set of types. Reads what the other rooms know and changes nothing.
 
 mod confirmed;
+mod documents;
 mod events;
 pub mod json;
 pub mod lag;
@@ -16,10 +17,11 @@ mod wait;
 use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use crate::control::question::Question;
 use crate::xds::{Gateways, Nodes};
 
 use replicas::Others;
@@ -42,23 +44,26 @@ pub struct Api {
     gateways: Arc<Gateways>,
     nodes: Arc<Nodes>,
     others: Others,
+    questions: mpsc::Sender<Question>,
     long_calls: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     shutdown: CancellationToken,
 }
 
 impl Api {
-    /// Shows what these know. `shutdown` ends calls that wait or watch.
+    /// Shows what these know, and what the loop answers to `questions`. `shutdown` ends calls that wait or watch.
     pub fn new(
         gateways: Arc<Gateways>,
         nodes: Arc<Nodes>,
         others: Others,
+        questions: mpsc::Sender<Question>,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
             gateways,
             nodes,
             others,
+            questions,
             long_calls: Arc::new(Semaphore::new(LONG_CALLS)),
             reads: Arc::new(Semaphore::new(READS)),
             shutdown,
@@ -118,6 +123,14 @@ impl pb::control_server::Control for Api {
         _: Request<pb::ListProblemsRequest>,
     ) -> Result<Response<pb::ListProblemsResponse>, Status> {
         Ok(Response::new(problems::list(self)))
+    }
+
+    async fn list_documents(
+        &self,
+        request: Request<pb::ListDocumentsRequest>,
+    ) -> Result<Response<pb::ListDocumentsResponse>, Status> {
+        let listed = documents::list(self, request.get_ref()).await?;
+        Ok(Response::new(listed))
     }
 
     async fn wait(

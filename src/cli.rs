@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod demo;
+mod documents;
 mod echo;
 mod nodes;
 mod problems;
@@ -44,6 +45,9 @@ enum Command {
     /// Show which documents are not in force and why; exit status 1 when there is any
     #[command(after_help = PROBLEMS_EXAMPLES)]
     Problems(problems::Problems),
+    /// Show every document and what became of it; exit status 1 when any is not in force
+    #[command(after_help = DOCUMENTS_EXAMPLES)]
+    Documents(documents::Documents),
     /// Show what proxies are sent
     #[command(after_help = SNAPSHOT_EXAMPLES)]
     Snapshot(snapshot::Snapshot),
@@ -97,6 +101,12 @@ Examples:
   chancery problems
   chancery problems -o json | jq -r '.problems[] | select(.kind == \"refused\") | .document'";
 
+const DOCUMENTS_EXAMPLES: &str = "\
+Examples:
+  chancery documents
+  chancery documents --kind routes --state warned
+  chancery documents -o json | jq -r '.documents[] | select(.state == \"rejected\") | .source'";
+
 const SNAPSHOT_EXAMPLES: &str = "\
 Examples:
   chancery snapshot                                  # all gateways
@@ -138,6 +148,7 @@ pub fn run() -> ExitCode {
         Command::Echo(echo) => block_on(echo::run(echo)),
         Command::Nodes(nodes) => ask("nodes", nodes::run(nodes)),
         Command::Problems(problems) => ask("problems", problems::run(problems)),
+        Command::Documents(documents) => ask("documents", documents::run(documents)),
         Command::Snapshot(snapshot) => ask("snapshot", snapshot::run(snapshot)),
         Command::Watch(watch) => ask("watch", watch::run(watch)),
         Command::Wait(wait) => ask("wait", wait::run(wait)),

@@ -5,6 +5,7 @@
 
 mod pace;
 mod problems;
+pub mod question;
 mod readiness;
 mod report;
 mod restored;
@@ -27,6 +28,7 @@ use crate::telemetry::{Metrics, Source};
 use crate::xds::gateways::{Gateways, Said, Settled};
 
 use pace::Pace;
+use question::Question;
 use readiness::Readiness;
 use restored::Restored;
 
@@ -54,6 +56,8 @@ pub struct Inputs {
     pub saved: Option<Saved>,
     /// Asks for what is to be saved.
     pub wishes: mpsc::Receiver<Wish>,
+    /// What others ask.
+    pub questions: mpsc::Receiver<Question>,
 }
 
 /// What came in.
@@ -111,6 +115,10 @@ pub async fn run(
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => None,
             Some(wish) = inputs.wishes.recv(), if control.unsaved && control.is_worth_saving() => {
                 control.grant(wish);
+                None
+            }
+            Some(question) = inputs.questions.recv() => {
+                control.answer(question);
                 None
             }
             () = shutdown.cancelled() => break,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// Which rooms each room may import, itself aside: `cli → control, admin → state → store, registry, xds → snapshot →
-/// translate → model`, with what all may use at the end.
+/// translate → model`, with what all may use at the end; `api` asks `control`.
 const DOORS: &[(&str, &[&str])] = &[
     ("lib", INNER),
     ("main", &["cli"]),
@@ -20,7 +20,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("control", SHELL),
     ("admin", SHELL),
-    ("api", SHELL),
+    ("api", API),
     ("store", &["folder", "telemetry", "tls"]),
     ("registry", &["folder", "store", "telemetry", "tls"]),
     ("xds", &["snapshot", "telemetry"]),
@@ -37,6 +37,10 @@ const DOORS: &[(&str, &[&str])] = &[
 #[rustfmt::skip]
 const SHELL: &[&str] =
     &["state", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry"];
+
+#[rustfmt::skip]
+const API: &[&str] =
+    &["control", "state", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry"];
 
 #[rustfmt::skip]
 const INNER: &[&str] =

@@ -162,7 +162,13 @@ fn api(settled: Settled, node: Node, others: Others) -> (super::Api, crate::xds:
     gateways.settle(settled);
     let seat = nodes.enter(node);
     (
-        super::Api::new(gateways, nodes, others, Default::default()),
+        super::Api::new(
+            gateways,
+            nodes,
+            others,
+            tokio::sync::mpsc::channel(1).0,
+            Default::default(),
+        ),
         seat,
     )
 }

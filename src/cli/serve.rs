@@ -18,6 +18,7 @@ use crate::admin::{self, Admin};
 use crate::api::replicas::{self, Others};
 use crate::api::{self, Api, lag};
 use crate::config::{self, Config, Settings, Store};
+use crate::control::question::Question;
 use crate::control::{self, Inputs};
 use crate::registry::{self, Discovery};
 use crate::state::{self, Saved, Wish};
@@ -64,16 +65,27 @@ pub async fn run(config: Config) -> ExitCode {
     let saved = restore(&config).await;
     let wishes = keep_state(&config, &metrics, &mut tasks, &shutdown);
     let (others, membership) = join_replicas(&config, &gateways, &nodes, &mut tasks, &shutdown);
-    let (inputs, sources) = watch_sources(
-        &config, membership, said, saved, wishes, &mut tasks, &shutdown,
-    );
+    let (questions, asked) = mpsc::channel(QUEUE);
+    let within = Within {
+        said,
+        saved,
+        wishes,
+        questions: asked,
+    };
+    let (inputs, sources) = watch_sources(&config, membership, within, &mut tasks, &shutdown);
     tasks.spawn(control::run(
         inputs,
         gateways.clone(),
         metrics.clone(),
         shutdown.clone(),
     ));
-    let api = Api::new(gateways.clone(), nodes.clone(), others, shutdown.clone());
+    let api = Api::new(
+        gateways.clone(),
+        nodes.clone(),
+        others,
+        questions,
+        shutdown.clone(),
+    );
     let admin = Admin {
         gateways: gateways.clone(),
         nodes: nodes.clone(),
@@ -174,13 +186,19 @@ fn join_replicas(
     (others, membership)
 }
 
+/// What the loop has from within the process.
+struct Within {
+    said: mpsc::Receiver<Said>,
+    saved: Option<Saved>,
+    wishes: mpsc::Receiver<Wish>,
+    questions: mpsc::Receiver<Question>,
+}
+
 /// Starts a task per source, and connects them to the loop.
 fn watch_sources(
     config: &Config,
     membership: Membership,
-    said: mpsc::Receiver<Said>,
-    saved: Option<Saved>,
-    wishes: mpsc::Receiver<Wish>,
+    within: Within,
     tasks: &mut JoinSet<()>,
     shutdown: &CancellationToken,
 ) -> (Inputs, Vec<Source>) {
@@ -251,11 +269,12 @@ fn watch_sources(
             earlier,
             answers,
             wanted,
-            said,
+            said: within.said,
             store,
             registries,
-            saved,
-            wishes,
+            saved: within.saved,
+            wishes: within.wishes,
+            questions: within.questions,
         },
         sources,
     )

@@ -50,6 +50,7 @@ fn control() -> Control {
         store: Source::new("etcd"),
         registries: HashMap::new(),
         saved: None,
+        questions: mpsc::channel(1).1,
         wishes,
     };
     Control::new(&inputs, Arc::new(gateways), Arc::default())

@@ -8,6 +8,7 @@ mod entry;
 mod references;
 mod resolve;
 mod settle;
+mod status;
 mod uses;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -21,6 +22,7 @@ use super::problem::Remark;
 use super::{Gateway, Id, Problem, Route};
 use entry::{Entry, Form};
 use references::References;
+pub use status::Status;
 use uses::Uses;
 
 /// What [`Documents::settle`] found different from the last time.

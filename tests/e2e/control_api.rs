@@ -173,3 +173,56 @@ async fn problems_are_listed_until_they_are_mended() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn every_document_tells_what_became_of_it() {
+    let stage = Stage::set().await;
+    let upstream = json!({ "nodes": { "127.0.0.1:1": 1 }, "keepalive_pool": { "size": 10 } });
+    let warned = json!({ "uri": "/warned", "upstream": upstream });
+    let off = json!({ "uri": "/off", "status": 0, "upstream_id": "none" });
+    for (id, text) in [
+        ("accepted", &route("hello")),
+        ("turned-bad", &route("hello")),
+        ("warned", &warned),
+        ("off", &off),
+    ] {
+        stage.etcd.put(&format!("routes/{id}"), text).await;
+    }
+    let good = stage.etcd.write("routes/turned-bad", &route("good")).await;
+    stage.envoy.answers_with("/hello", 200).await;
+    let bad = json!({ "uri": "/hello", "no_such": 1 });
+    stage.etcd.put("routes/turned-bad", &bad).await;
+    eventually(async || {
+        let (_, listed) = read(&stage, "v1/documents").await;
+        let documents = listed["documents"].as_array().context("documents")?;
+        let states = documents.iter().map(|document| {
+            let field = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
+            (field("document"), field("state"))
+        });
+        let states: Vec<_> = states.collect();
+        let expected = [
+            ("gateways/default", "accepted"),
+            ("routes/accepted", "accepted"),
+            ("routes/off", "off"),
+            ("routes/turned-bad", "rejected"),
+            ("routes/warned", "warned"),
+        ];
+        let expected = expected.map(|(id, state)| (id.to_owned(), state.to_owned()));
+        ensure!(states == expected, "{states:?}");
+        Ok(())
+    })
+    .await;
+    let (_, rejected) = read(&stage, "v1/documents?state=rejected").await;
+    let document = &rejected["documents"][0];
+    assert_eq!(document["holds"], json!(good.to_string()), "{rejected}");
+    assert!(document["reason"].as_str().unwrap().contains("no_such"));
+    let output = stage
+        .chancery
+        .ask(&["documents", "--state", "warned"])
+        .await;
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("keepalive_pool.size"), "{text}");
+    let (status, answer) = read(&stage, "v1/documents?state=odd").await;
+    assert_eq!(status, 400, "{answer}");
+}

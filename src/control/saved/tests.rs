@@ -47,6 +47,7 @@ impl Loop {
             store: store.clone(),
             registries: HashMap::from([(Discovery::Consul, consul.clone())]),
             saved,
+            questions: mpsc::channel(1).1,
             wishes: granting,
             said: mpsc::channel(1).1,
         };

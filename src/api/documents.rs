@@ -1,0 +1,82 @@
+//! Every document, and what became of it.
+
+use tokio::sync::oneshot;
+use tonic::Status;
+
+use super::confirmed::REASON;
+use super::{Api, pb};
+use crate::control::question::{Fared, Question};
+use crate::model::{Kind, Problem};
+use crate::xds::gateways::ProblemKind;
+
+/// The states of documents, as the contract names them.
+const STATES: &[&str] = &[
+    "accepted", "warned", "off", "waiting", "rejected", "refused",
+];
+
+/// The documents of a kind and in a state, where these are named; by path.
+pub async fn list(
+    api: &Api,
+    asked: &pb::ListDocumentsRequest,
+) -> Result<pb::ListDocumentsResponse, Status> {
+    let kinds = Kind::ALL.map(Kind::as_str);
+    one_of("kind", &asked.kind, &kinds)?;
+    one_of("state", &asked.state, STATES)?;
+    let (answer, answered) = oneshot::channel();
+    let question = Question::Documents(answer);
+    let stopping = |_| Status::unavailable("Chancery is stopping");
+    api.questions
+        .send(question)
+        .await
+        .map_err(|_| stopping(()))?;
+    let fared = answered.await.map_err(|_| stopping(()))?;
+    let documents = fared.into_iter().map(document);
+    let of_kind = |document: &pb::Document| {
+        let kind = document.document.split('/').next();
+        asked.kind.is_empty() || kind == Some(&asked.kind)
+    };
+    let in_state =
+        |document: &pb::Document| asked.state.is_empty() || document.state == asked.state;
+    Ok(pb::ListDocumentsResponse {
+        revision: api.gateways.settled().borrow().revision,
+        documents: documents.filter(of_kind).filter(in_state).collect(),
+    })
+}
+
+fn one_of(field: &str, found: &str, allowed: &[&str]) -> Result<(), Status> {
+    if found.is_empty() || allowed.contains(&found) {
+        return Ok(());
+    }
+    let allowed = allowed.join(", ");
+    let message = format!("{field}: found {found:?}, allowed: {allowed}");
+    Err(Status::invalid_argument(message))
+}
+
+fn document(Fared { status, beyond }: Fared) -> pb::Document {
+    let rejected = status.problem.as_ref().map(said);
+    let (state, reason) = match (&beyond, rejected) {
+        (Some((kind @ ProblemKind::Refused, reason)), _) => (kind.as_str(), reason.to_string()),
+        (_, Some(reason)) => (ProblemKind::Rejected.as_str(), reason),
+        (Some((kind, reason)), None) => (kind.as_str(), reason.to_string()),
+        (None, None) if status.off => ("off", String::new()),
+        (None, None) if status.warnings.is_empty() => ("accepted", String::new()),
+        (None, None) => ("warned", String::new()),
+    };
+    pb::Document {
+        document: status.path.to_string(),
+        source: status.source.to_string(),
+        revision: status.revision,
+        state: state.to_owned(),
+        reason: reason.chars().take(REASON).collect(),
+        warnings: status.warnings.iter().map(said).collect(),
+        holds: status.holds.unwrap_or_default(),
+    }
+}
+
+/// A problem, with its field and without its document.
+fn said(problem: &Problem) -> String {
+    match problem.field.as_str() {
+        "" => problem.message.clone(),
+        field => format!("{field}: {}", problem.message),
+    }
+}
