@@ -10,7 +10,7 @@ export CHANCERY_TOOLS := $(CURDIR)/.tools/bin
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## run Chancery, two echo instances and Envoy on the files of examples/ until Ctrl-C; CHECK=1 verifies and exits
+demo: ## run Chancery, two echo instances and Envoy on the files of examples/files/ until Ctrl-C; CHECK=1 verifies and exits
 	@scripts/tools envoy
 	@exec cargo run -- demo --envoy $(CHANCERY_TOOLS)/envoy $(if $(CHECK),--check)
 

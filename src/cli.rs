@@ -1,16 +1,26 @@
 //! The command line: one file per command.
 
+/// Prints a line; a reader that has seen enough, as `head` has, ends the command.
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::cli::print(format_args!($($text)*))
+    };
+}
+
 mod demo;
 mod documents;
 mod echo;
 mod nodes;
 mod problems;
 mod remote;
+mod schema;
 mod serve;
 mod snapshot;
+mod validate;
 mod wait;
 mod watch;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,6 +43,12 @@ enum Command {
     /// Read documents and instances, and serve them to proxies over ADS
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<Serve>),
+    /// Tell what would become of documents, without serving them; exit status 1 when any is rejected
+    #[command(after_help = VALIDATE_EXAMPLES)]
+    Validate(Box<validate::Validate>),
+    /// Print the JSON Schema of a kind of documents, or of a plugin
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema(schema::Schema),
     /// Play with it: Chancery on example files, two instances and a real Envoy, all in one
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(demo::Demo),
@@ -78,9 +94,20 @@ struct Serve {
 const SERVE_EXAMPLES: &str = "\
 Examples:
   chancery serve --etcd http://127.0.0.1:2379 --consul http://127.0.0.1:8500
-  chancery serve --files examples
+  chancery serve --files examples/files
   chancery serve --etcd http://10.0.0.5:2379 --etcd-prefix /apisix --log-format json
   CHANCERY_CONSUL_TOKEN=… chancery serve --config chancery.yaml";
+
+const VALIDATE_EXAMPLES: &str = "\
+Examples:
+  chancery validate -f examples/files
+  chancery validate -f examples/etcd/routes/echo.json
+  chancery validate --etcd http://127.0.0.1:2379 --etcd-prefix /apisix -o json | jq '.[] | select(.state == \"rejected\")'";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  chancery schema routes > route.schema.json
+  chancery schema plugins/redirect";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:
@@ -144,6 +171,8 @@ pub fn run() -> ExitCode {
                 ExitCode::from(USAGE)
             }
         },
+        Command::Validate(validate) => ask("validate", validate::run(*validate)),
+        Command::Schema(asked) => schema::run(&asked),
         Command::Demo(demo) => block_on(demo::run(demo)),
         Command::Echo(echo) => block_on(echo::run(echo)),
         Command::Nodes(nodes) => ask("nodes", nodes::run(nodes)),
@@ -183,6 +212,12 @@ fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
             eprintln!("chancery: cannot start the runtime: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn print(text: std::fmt::Arguments) {
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(0);
     }
 }
 

@@ -16,6 +16,7 @@ mod plugin_config;
 pub mod problem;
 pub mod route;
 mod scalar;
+pub mod schema;
 mod service;
 mod text;
 pub mod upstream;

@@ -53,7 +53,7 @@ fn one_of(field: &str, found: &str, allowed: &[&str]) -> Result<(), Status> {
 }
 
 fn document(Fared { status, beyond }: Fared) -> pb::Document {
-    let rejected = status.problem.as_ref().map(said);
+    let rejected = status.problem.as_ref().map(Problem::said);
     let (state, reason) = match (&beyond, rejected) {
         (Some((kind @ ProblemKind::Refused, reason)), _) => (kind.as_str(), reason.to_string()),
         (_, Some(reason)) => (ProblemKind::Rejected.as_str(), reason),
@@ -68,15 +68,7 @@ fn document(Fared { status, beyond }: Fared) -> pb::Document {
         revision: status.revision,
         state: state.to_owned(),
         reason: reason.chars().take(REASON).collect(),
-        warnings: status.warnings.iter().map(said).collect(),
+        warnings: status.warnings.iter().map(Problem::said).collect(),
         holds: status.holds.unwrap_or_default(),
-    }
-}
-
-/// A problem, with its field and without its document.
-fn said(problem: &Problem) -> String {
-    match problem.field.as_str() {
-        "" => problem.message.clone(),
-        field => format!("{field}: {}", problem.message),
     }
 }

@@ -29,7 +29,7 @@ pub async fn run(documents: Documents) -> Result<ExitCode> {
     };
     let answer = client.list_documents(request).await?.into_inner();
     match documents.remote.output {
-        Output::Json => println!("{}", json::whole(&answer)?),
+        Output::Json => say!("{}", json::whole(&answer)?),
         Output::Table => print(&answer.documents),
     }
     let bad = |document: &pb::Document| !matches!(&*document.state, "accepted" | "warned" | "off");

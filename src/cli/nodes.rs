@@ -22,7 +22,7 @@ pub async fn run(nodes: Nodes) -> Result<ExitCode> {
         .await?
         .into_inner();
     match nodes.remote.output {
-        Output::Json => println!("{}", json::whole(&answer)?),
+        Output::Json => say!("{}", json::whole(&answer)?),
         Output::Table => print(&answer),
     }
     let behind = answer.nodes.iter().any(|node| !node.synced)
@@ -53,12 +53,15 @@ fn print(answer: &pb::ListNodesResponse) {
     remote::table(head, &rows);
     for replica in &answer.replicas {
         let nodes: u32 = replica.nodes.values().sum();
-        println!(
+        say!(
             "\nreplica {} at {}: {nodes} nodes, confirmed revision {} of {}",
-            replica.id, replica.address, replica.confirmed, replica.revision,
+            replica.id,
+            replica.address,
+            replica.confirmed,
+            replica.revision,
         );
         for behind in &replica.behind {
-            println!("  {} ({}): {}", behind.node, behind.gateway, behind.reason);
+            say!("  {} ({}): {}", behind.node, behind.gateway, behind.reason);
         }
     }
 }

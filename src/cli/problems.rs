@@ -20,7 +20,7 @@ pub async fn run(problems: Problems) -> Result<ExitCode> {
     let answer = client.list_problems(pb::ListProblemsRequest {}).await?;
     let answer = answer.into_inner();
     match problems.remote.output {
-        Output::Json => println!("{}", json::whole(&answer)?),
+        Output::Json => say!("{}", json::whole(&answer)?),
         Output::Table => print(&answer.problems),
     }
     Ok(match answer.problems.is_empty() {

@@ -92,7 +92,7 @@ pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
             .iter()
             .zip(widths)
             .map(|(cell, width)| format!("{cell:width$}"));
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        say!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     };
     line(head);
     for row in rows {

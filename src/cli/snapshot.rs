@@ -32,7 +32,7 @@ pub async fn run(snapshot: Snapshot) -> Result<ExitCode> {
             .await?
             .into_inner();
         match output {
-            Output::Json => println!("{}", json::whole(&answer)?),
+            Output::Json => say!("{}", json::whole(&answer)?),
             Output::Table => print_gateways(&answer),
         }
         return Ok(ExitCode::SUCCESS);
@@ -44,7 +44,7 @@ pub async fn run(snapshot: Snapshot) -> Result<ExitCode> {
     };
     let answer = client.read_snapshot(request).await?.into_inner();
     match output {
-        Output::Json => println!("{}", json::terse(&answer)?),
+        Output::Json => say!("{}", json::terse(&answer)?),
         Output::Table => print_resources(&answer),
     }
     Ok(ExitCode::SUCCESS)
@@ -66,9 +66,11 @@ fn print_gateways(answer: &pb::ListSnapshotsResponse) {
 }
 
 fn print_resources(snapshot: &pb::Snapshot) {
-    println!(
+    say!(
         "gateway {}, version {}, revision {}\n",
-        snapshot.gateway, snapshot.version, snapshot.revision
+        snapshot.gateway,
+        snapshot.version,
+        snapshot.revision
     );
     let rows = snapshot.sets.iter().flat_map(|set| {
         let row = |resource: &pb::Resource| {

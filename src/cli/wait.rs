@@ -30,7 +30,7 @@ pub async fn run(wait: Wait) -> Result<ExitCode> {
     };
     let answer = client.wait(request).await?.into_inner();
     match wait.remote.output {
-        Output::Json => println!("{}", json::whole(&answer)?),
+        Output::Json => say!("{}", json::whole(&answer)?),
         Output::Table => print(&answer),
     }
     Ok(match answer.confirmed {
@@ -47,12 +47,12 @@ fn print(answer: &pb::WaitResponse) {
         ..
     } = answer;
     if answer.confirmed {
-        println!("revision {revision} is confirmed (nodes: {nodes}, replicas: {replicas})");
+        say!("revision {revision} is confirmed (nodes: {nodes}, replicas: {replicas})");
         return;
     }
-    println!("revision {revision} is not confirmed:\n");
+    say!("revision {revision} is not confirmed:\n");
     for rejected in &answer.rejected {
-        println!("{} is not in force: {}", rejected.document, rejected.reason);
+        say!("{} is not in force: {}", rejected.document, rejected.reason);
     }
     if answer.behind.is_empty() {
         return;

@@ -21,11 +21,8 @@ impl Control {
             )
         });
         let rejected = self.documents.faults().map(|(path, problem)| {
-            let reason = match problem.field.as_str() {
-                "" => problem.message.clone(),
-                field => format!("{field}: {}", problem.message),
-            };
-            (path.clone(), ProblemKind::Rejected, reason.into())
+            let reason = problem.said().into();
+            (path.clone(), ProblemKind::Rejected, reason)
         });
         let refused = self.refused.iter();
         let refused = refused

@@ -51,6 +51,12 @@ impl Kind {
         self.as_str().trim_end_matches('s')
     }
 
+    /// The kind of that name, the plural or the singular.
+    pub fn named(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|kind| kind.as_str() == name || kind.singular() == name)
+    }
+
     fn names() -> String {
         Self::ALL.map(Self::as_str).join(", ")
     }

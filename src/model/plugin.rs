@@ -274,13 +274,25 @@ pub(super) fn plugins_schema(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "properties": fields, "additionalProperties": false})
 }
 
+/// The names of all plugins, in the order in which they run.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|entry| entry.name)
+}
+
+/// What makes the schema of the plugin of that name.
+pub(super) fn schema_of(name: &str) -> Option<fn(&mut SchemaGenerator) -> Schema> {
+    let mut all = ALL.iter();
+    all.find(|entry| entry.name == name)
+        .map(|entry| entry.schema)
+}
+
 /// The schema of a plugin's form.
 fn schema<F: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<F>()
 }
 
 fn unknown(name: &str) -> Remark {
-    let names: Vec<_> = ALL.iter().map(|entry| entry.name).collect();
+    let names: Vec<_> = names().collect();
     let message = format!(
         "this version does not have the plugin {}; it has {}",
         quoted(name),

@@ -2,7 +2,7 @@
 //! route. A plugin of the same name that is nearer to the route wins: the route's own, then those of its plugin config, its
 //! service, the global rules.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -32,6 +32,11 @@ struct Form {
 }
 
 impl decode::Form for Form {}
+
+/// The schema of the fields.
+pub(super) fn schema(generator: &mut SchemaGenerator) -> Schema {
+    Form::json_schema(generator)
+}
 
 /// Reads and checks the document `key`.
 pub(super) fn read(

@@ -14,13 +14,19 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// The problem without the document: its field, and what is said of it.
+    pub fn said(&self) -> String {
+        match self.field.as_str() {
+            "" => self.message.clone(),
+            field => format!("{field}: {}", self.message),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.source)?;
-        if !self.field.is_empty() {
-            write!(f, "{}: ", self.field)?;
-        }
-        f.write_str(&self.message)
+        write!(f, "{}: {}", self.source, self.said())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A service: what several routes have in common. It becomes nothing in Envoy by itself; its routes take its fields
 //! where they have none of their own.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -34,6 +34,7 @@ struct Form {
     enable_websocket: Option<bool>,
     #[schemars(schema_with = "plugins_schema")]
     plugins: Option<Value>,
+    #[schemars(schema_with = "super::upstream::form::schema")]
     upstream: Option<Value>,
     upstream_id: Option<Id>,
 }
@@ -50,6 +51,11 @@ pub(super) struct Service {
     pub websocket: Option<bool>,
     pub plugins: Plugins,
     pub target: Option<Target>,
+}
+
+/// The schema of the fields.
+pub(super) fn schema(generator: &mut SchemaGenerator) -> Schema {
+    Form::json_schema(generator)
 }
 
 /// Reads and checks the document `key`.

@@ -214,7 +214,7 @@ fn files_count_their_revisions_anew() {
 #[test]
 fn ten_thousand_documents_and_five_thousand_services_load_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let text = include_bytes!("../../examples/etcd/echo.json");
+    let text = include_bytes!("../../examples/etcd/routes/echo.json");
     let kept = |n| Kept {
         document: document(&format!("routes/{n}"), text, n),
         good: None,

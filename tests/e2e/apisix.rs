@@ -1,14 +1,15 @@
-//! S3, a route as APISIX has it, literally: `examples/etcd/echo.json`.
+//! S3, a route as APISIX has it, literally: `examples/etcd/routes/echo.json`.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::chancery::Chancery;
 use crate::support::consul::Memory;
 use crate::support::envoy::Protocol;
 use crate::support::stage::Stage;
 
 fn route() -> Value {
-    serde_json::from_str(include_str!("../../examples/etcd/echo.json")).unwrap()
+    serde_json::from_str(include_str!("../../examples/etcd/routes/echo.json")).unwrap()
 }
 
 #[tokio::test]
@@ -66,4 +67,71 @@ async fn the_route_of_apisix_works_as_it_stands(protocol: Protocol) {
     assert!(answer.body.contains("404 Route Not Found"), "{answer:?}");
     etcd.put("routes/echo", &route()).await;
     envoy.answers_by_all("/testecho/", &["v1", "v2"]).await;
+}
+
+/// What `chancery validate` says of the store, by document.
+fn validate(etcd: &str, prefix: &str) -> (bool, Value) {
+    let at = ["--etcd", etcd, "--etcd-prefix", prefix];
+    let output = Chancery::run(&[&["validate", "-o", "json"], &at[..]].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    (
+        output.status.success(),
+        serde_json::from_str(&text).expect(&text),
+    )
+}
+
+#[tokio::test]
+async fn a_store_of_apisix_is_judged_document_by_document() {
+    let stage = Stage::set().await;
+    let etcd = &stage.etcd;
+    etcd.put("routes/echo", &route()).await;
+    etcd.put_text("services/", "init_dir").await;
+    let (good, verdicts) = validate(&etcd.url(), "/chancery");
+    assert!(good, "{verdicts}");
+    assert_eq!(verdicts[1]["state"], "warned", "{verdicts}");
+    let warning = verdicts[1]["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("keepalive_pool.size"), "{warning}");
+
+    let lua = json!({ "uri": "/lua", "filter_func": "function(vars) return true end" });
+    etcd.put("routes/lua", &lua).await;
+    let (good, verdicts) = validate(&etcd.url(), "/chancery");
+    assert!(!good);
+    assert_eq!(verdicts[2]["document"], "routes/lua", "{verdicts}");
+    let reason = verdicts[2]["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("filter_func") && reason.contains("Lua"),
+        "{reason}"
+    );
+    let (good, verdicts) = validate(&etcd.url(), "/elsewhere");
+    assert!(good && verdicts == json!([]), "{verdicts}");
+}
+
+#[tokio::test]
+async fn schemas_lie_where_apisix_has_them_and_the_command_prints_the_same() {
+    let stage = Stage::set().await;
+    let answer = stage
+        .chancery
+        .admin("apisix/admin/schema/route")
+        .await
+        .unwrap();
+    let published: Value = serde_json::from_str(&answer.body).unwrap();
+    let printed = Chancery::run(&["schema", "routes"]).stdout;
+    assert_eq!(
+        serde_json::from_slice::<Value>(&printed).unwrap(),
+        published
+    );
+    let answer = stage
+        .chancery
+        .admin("apisix/admin/schema/plugins/redirect")
+        .await;
+    assert_eq!(answer.unwrap().status, 200);
+    let answer = stage
+        .chancery
+        .admin("apisix/admin/schema/plugins/lua")
+        .await
+        .unwrap();
+    assert!(
+        answer.status == 404 && answer.body.contains("redirect"),
+        "{answer:?}"
+    );
 }

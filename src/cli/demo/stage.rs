@@ -12,19 +12,19 @@ const BOOTSTRAP: &str = include_str!("../../../envoy/bootstrap.yaml");
 const EXAMPLES: [(&str, &str); 4] = [
     (
         "routes/echo.yaml",
-        include_str!("../../../examples/routes/echo.yaml"),
+        include_str!("../../../examples/files/routes/echo.yaml"),
     ),
     (
         "routes/hello.yaml",
-        include_str!("../../../examples/routes/hello.yaml"),
+        include_str!("../../../examples/files/routes/hello.yaml"),
     ),
     (
         "gateways/default.yaml",
-        include_str!("../../../examples/gateways/default.yaml"),
+        include_str!("../../../examples/files/gateways/default.yaml"),
     ),
     (
         "instances/echo.yaml",
-        include_str!("../../../examples/instances/echo.yaml"),
+        include_str!("../../../examples/files/instances/echo.yaml"),
     ),
 ];
 

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ use super::super::scalar::{Labels, Port, Timestamp, same_id};
 use super::{Gateway, Listener};
 
 /// The fields. Those with `_` are checked and kept in the store; nothing here reads them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     id: Option<Id>,
@@ -26,6 +27,7 @@ struct Form {
     _create_time: Option<Timestamp>,
     #[serde(rename = "update_time")]
     _update_time: Option<Timestamp>,
+    #[schemars(with = "Vec<ListenerForm>")]
     listeners: Vec<Value>,
 }
 
@@ -34,7 +36,7 @@ impl decode::Form for Form {
         &["access_log", "admission", "http", "real_ip", "tracing"];
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct ListenerForm {
     name: Id,
@@ -48,7 +50,7 @@ impl decode::Form for ListenerForm {
     const NOT_SERVED: &'static [&'static str] = &["http3", "proxy_protocol"];
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 struct Address(IpAddr);
 
@@ -62,11 +64,16 @@ impl TryFrom<String> for Address {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Protocol {
     #[default]
     Http,
+}
+
+/// The schema of the fields.
+pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
+    Form::json_schema(generator)
 }
 
 /// Reads and checks the document `key`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -43,6 +43,7 @@ struct Form {
     #[schemars(schema_with = "plugins_schema")]
     plugins: Option<Value>,
     plugin_config_id: Option<Id>,
+    #[schemars(schema_with = "upstream::form::schema")]
     upstream: Option<Value>,
     upstream_id: Option<Id>,
     service_id: Option<Id>,
@@ -75,6 +76,11 @@ pub(crate) struct Draft {
     pub plugin_config: Option<Id>,
     pub target: Option<Target>,
     pub service: Option<Id>,
+}
+
+/// The schema of the fields.
+pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
+    Form::json_schema(generator)
 }
 
 /// Reads and checks the document `key`.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ use super::{
 };
 
 /// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     id: Option<Id>,
@@ -33,6 +34,7 @@ struct Form {
     _create_time: Option<Timestamp>,
     #[serde(rename = "update_time")]
     _update_time: Option<Timestamp>,
+    #[schemars(with = "Option<Value>")]
     nodes: Option<NodesForm>,
     service_name: Option<String>,
     discovery_type: Option<DiscoveryForm>,
@@ -57,14 +59,14 @@ impl decode::Form for Form {
         &["checks", "discovery_args", "slow_start", "subset", "tls"];
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum DiscoveryForm {
     Consul,
     File,
 }
 
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
 enum BalancerForm {
     #[default]
     #[serde(rename = "roundrobin")]
@@ -75,7 +77,7 @@ enum BalancerForm {
     Hash,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum HashOn {
     #[default]
@@ -84,7 +86,7 @@ enum HashOn {
     Cookie,
 }
 
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum SchemeForm {
     #[default]
@@ -93,7 +95,7 @@ enum SchemeForm {
     Grpc,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum PassHostForm {
     #[default]
@@ -103,7 +105,7 @@ enum PassHostForm {
 }
 
 /// A bound in seconds; 0 is none.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "f64")]
 struct RetryTimeout(Option<Duration>);
 
@@ -121,12 +123,17 @@ impl TryFrom<f64> for RetryTimeout {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct KeepalivePoolForm {
     size: Option<Quantity>,
     idle_timeout: Option<Seconds>,
     requests: Option<Quantity>,
+}
+
+/// The schema of the fields.
+pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
+    Form::json_schema(generator)
 }
 
 /// Reads and checks the document `key`.

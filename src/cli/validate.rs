@@ -1,0 +1,233 @@
+//! `chancery validate`: what would become of documents, without serving them.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use clap::Args;
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::remote::Output;
+use crate::config::{Settings, Store};
+use crate::model::documents::Status;
+use crate::model::{Documents, Key, Problem, schema};
+use crate::registry::Discovery;
+use crate::store::replicas::Membership;
+use crate::store::{self, Document, Event, Format};
+use crate::telemetry::Source;
+
+/// How long the store may take to list its documents.
+const LISTING: Duration = Duration::from_secs(30);
+
+/// What `validate` takes.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// A folder with documents (DIR/<kind>/<id>.yaml), or one such file
+    #[arg(
+        short,
+        long,
+        value_name = "PATH",
+        required_unless_present = "etcd",
+        conflicts_with = "etcd"
+    )]
+    files: Option<PathBuf>,
+    /// etcd's endpoints, separated by commas: every document there is checked
+    #[arg(
+        long,
+        env = "CHANCERY_ETCD",
+        value_name = "URL,…",
+        value_delimiter = ','
+    )]
+    etcd: Option<Vec<String>>,
+    /// The prefix of all keys [default: /chancery]
+    #[arg(long, env = "CHANCERY_ETCD_PREFIX", value_name = "PREFIX")]
+    etcd_prefix: Option<String>,
+    /// The user to authenticate as
+    #[arg(long, env = "CHANCERY_ETCD_USER", value_name = "NAME")]
+    etcd_user: Option<String>,
+    /// The user's password; prefer the variable to the flag
+    #[arg(
+        long,
+        env = "CHANCERY_ETCD_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD"
+    )]
+    etcd_password: Option<String>,
+    /// The authorities that etcd's certificate may come from (PEM)
+    #[arg(long, env = "CHANCERY_ETCD_CA", value_name = "FILE")]
+    etcd_ca: Option<PathBuf>,
+    /// The certificate to show to etcd (PEM)
+    #[arg(long, env = "CHANCERY_ETCD_CERT", value_name = "FILE")]
+    etcd_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM)
+    #[arg(long, env = "CHANCERY_ETCD_KEY", value_name = "FILE")]
+    etcd_key: Option<PathBuf>,
+    /// How to show the result
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        value_name = "FORMAT"
+    )]
+    output: Output,
+}
+
+/// What would become of one document.
+#[derive(Debug, Serialize)]
+struct Verdict {
+    /// `<kind>/<id>`
+    document: String,
+    /// `accepted`, `warned`, `off` or `rejected`.
+    state: &'static str,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// What its kind's schema says of the field that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<String>,
+    /// What Envoy does not do exactly.
+    warnings: Vec<String>,
+}
+
+/// Runs the command.
+pub async fn run(validate: Validate) -> Result<ExitCode> {
+    let output = validate.output;
+    let listed = match validate.files.as_deref() {
+        Some(file) if file.is_file() => vec![one(file)?],
+        _ => list(validate).await?,
+    };
+    let mut documents = Documents::new(vec![Discovery::Consul, Discovery::File]);
+    documents.list(listed);
+    documents.settle();
+    let mut verdicts: Vec<_> = documents.statuses().map(verdict).collect();
+    verdicts.sort_by(|a, b| a.document.cmp(&b.document));
+    match output {
+        Output::Json => say!("{}", serde_json::to_string(&verdicts)?),
+        Output::Table => print(&verdicts),
+    }
+    let rejected = verdicts.iter().any(|verdict| verdict.reason.is_some());
+    Ok(if rejected {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// The document in one file, `<kind>/<id>.yaml`.
+fn one(file: &Path) -> Result<Document> {
+    let part = |part: Option<&std::ffi::OsStr>| Some(part?.to_string_lossy().into_owned());
+    let whole = std::path::absolute(file)?;
+    let kind = part(whole.parent().and_then(Path::file_name));
+    let (Some(kind), Some(id)) = (kind, part(file.file_stem())) else {
+        bail!(
+            "{}: a document is a file <kind>/<id>.yaml or .json",
+            file.display()
+        );
+    };
+    let format = match file.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => Format::Json,
+        Some("yaml" | "yml") => Format::Yaml,
+        _ => bail!(
+            "{}: a document ends in .yaml, .yml or .json",
+            file.display()
+        ),
+    };
+    let value = std::fs::read(file).with_context(|| file.display().to_string())?;
+    Ok(Document {
+        path: format!("{kind}/{id}").into(),
+        source: file.to_string_lossy().into(),
+        format,
+        value: value.into(),
+        revision: 1,
+    })
+}
+
+/// All documents of a store, as the server would read them.
+async fn list(validate: Validate) -> Result<Vec<Document>> {
+    let settings = Settings {
+        files: validate.files,
+        etcd: validate.etcd,
+        etcd_prefix: validate.etcd_prefix,
+        etcd_user: validate.etcd_user,
+        etcd_password: validate.etcd_password,
+        etcd_ca: validate.etcd_ca,
+        etcd_cert: validate.etcd_cert,
+        etcd_key: validate.etcd_key,
+        ..Settings::default()
+    };
+    let config = settings.check()?;
+    let (events, mut told) = mpsc::channel(1);
+    let (_earlier, asked) = mpsc::channel(1);
+    let shutdown = CancellationToken::new();
+    let _ends = shutdown.clone().drop_guard();
+    let source = Source::new("the store");
+    match config.store {
+        Store::Files(folder) => {
+            let watch = store::file::watch(folder, source.clone(), asked, events, shutdown);
+            tokio::spawn(watch);
+        }
+        Store::Etcd(etcd) => {
+            // Says nothing of itself, so that it is no replica to the others.
+            let membership = Membership {
+                id: config.replica,
+                own: watch::channel(Bytes::new()).1,
+                records: watch::Sender::default(),
+            };
+            let watch =
+                store::etcd::watch(etcd, source.clone(), asked, events, membership, shutdown);
+            tokio::spawn(watch);
+        }
+    }
+    match tokio::time::timeout(LISTING, told.recv()).await {
+        Ok(Some(Event::Listed { documents, .. })) => Ok(documents),
+        _ => match source.report().error {
+            Some(error) => bail!("the documents cannot be listed: {error}"),
+            None => bail!(
+                "the documents cannot be listed within {} s",
+                LISTING.as_secs()
+            ),
+        },
+    }
+}
+
+fn verdict(status: Status) -> Verdict {
+    let key = status.path.parse::<Key>();
+    let problem = status.problem.as_ref();
+    let schema = key.ok().zip(problem).and_then(|(key, problem)| {
+        let field = problem.field.as_str();
+        (!field.is_empty()).then(|| schema::says(key.kind, field))?
+    });
+    Verdict {
+        document: status.path.to_string(),
+        state: match problem {
+            Some(_) => "rejected",
+            None if status.off => "off",
+            None if status.warnings.is_empty() => "accepted",
+            None => "warned",
+        },
+        reason: problem.map(Problem::said),
+        schema,
+        warnings: status.warnings.iter().map(Problem::said).collect(),
+    }
+}
+
+fn print(verdicts: &[Verdict]) {
+    for verdict in verdicts {
+        say!("{}  {}", verdict.document, verdict.state);
+        let reason = verdict.reason.iter().map(|reason| ("wrong", reason));
+        let schema = verdict.schema.iter().map(|said| ("the field", said));
+        let warnings = verdict.warnings.iter().map(|said| ("warning", said));
+        for (what, said) in reason.chain(schema).chain(warnings) {
+            say!("    {what}: {said}");
+        }
+    }
+    let count = |state: &str| verdicts.iter().filter(|one| one.state == state).count();
+    let states = ["accepted", "warned", "off", "rejected"];
+    let counts = states.map(|state| format!("{} {state}", count(state)));
+    say!("{} documents: {}", verdicts.len(), counts.join(", "));
+}

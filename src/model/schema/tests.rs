@@ -1,0 +1,29 @@
+use serde_json::json;
+
+use super::{of, of_plugin, says};
+use crate::model::{Kind, plugin};
+
+#[test]
+fn every_kind_and_plugin_has_a_schema_that_names_its_fields_and_no_null() {
+    let kinds = Kind::ALL.map(|kind| (kind.as_str(), of(kind)));
+    let plugins = plugin::names().map(|name| (name, of_plugin(name).expect(name)));
+    for (name, schema) in kinds.into_iter().chain(plugins) {
+        assert_eq!(schema["additionalProperties"], json!(false), "of {name}");
+        let fields = schema["properties"].as_object().expect(name);
+        assert!(!fields.is_empty(), "of {name}");
+        assert!(!schema.to_string().contains(r#""null""#), "of {name}");
+    }
+    assert_eq!(of_plugin("no-such"), None);
+}
+
+#[test]
+fn fields_are_found_by_the_paths_that_problems_name() {
+    let route = of(Kind::Route);
+    let inner = &route["properties"]["upstream"]["properties"];
+    assert_eq!(inner["retries"]["type"], "integer", "{inner}");
+    let plugins = &route["properties"]["plugins"]["properties"];
+    assert_eq!(plugins["redirect"]["properties"]["uri"]["type"], "string");
+    let said = says(Kind::Route, "hosts[2]").expect("a description");
+    assert!(said.contains("host"), "{said}");
+    assert_eq!(says(Kind::Route, "no_such.field"), None);
+}
