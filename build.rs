@@ -11,13 +11,14 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 
 /// Where the services of the xDS port are defined.
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     "discovery/v3/ads",
     "cluster/v3/cds",
     "endpoint/v3/eds",
     "listener/v3/lds",
     "route/v3/rds",
     "secret/v3/sds",
+    "extension/v3/config_discovery",
     "status/v3/csds",
 ];
 

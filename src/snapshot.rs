@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub use builder::{Builder, Outcome};
 pub use log::Log;
-pub use resource::{Resource, ResourceType};
+pub use resource::{Child, Resource, ResourceType};
 pub use set::Set;
 pub use version::Version;
 

@@ -12,7 +12,7 @@ use crate::api::{json, pb};
 pub struct Snapshot {
     /// The gateway whose resources are shown; all gateways are listed without
     gateway: Option<String>,
-    /// Only this type: clusters, endpoints, secrets, listeners or routes
+    /// Only this type: clusters, endpoints, secrets, extensions, listeners or routes
     #[arg(long = "type", requires = "gateway", value_name = "TYPE")]
     of_type: Option<String>,
     /// Only resources of this name

@@ -74,6 +74,7 @@ pub fn published(metrics: &Metrics, snapshot: &Snapshot, tallies: &Tallies, took
         clusters = tally(ResourceType::Cluster),
         endpoints = tally(ResourceType::LoadAssignment),
         secrets = tally(ResourceType::Secret),
+        extensions = tally(ResourceType::ExtensionConfig),
         listeners = tally(ResourceType::Listener),
         routes = tally(ResourceType::RouteConfiguration),
         took_ms = millis(took),

@@ -17,6 +17,8 @@ pub enum ResourceType {
     LoadAssignment,
     /// SDS
     Secret,
+    /// ECDS
+    ExtensionConfig,
     /// LDS
     Listener,
     /// RDS
@@ -25,10 +27,11 @@ pub enum ResourceType {
 
 impl ResourceType {
     /// Every type, in order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Cluster,
         Self::LoadAssignment,
         Self::Secret,
+        Self::ExtensionConfig,
         Self::Listener,
         Self::RouteConfiguration,
     ];
@@ -46,6 +49,9 @@ impl ResourceType {
                 "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
             }
             Self::Secret => "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+            Self::ExtensionConfig => {
+                "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
+            }
             Self::Listener => "type.googleapis.com/envoy.config.listener.v3.Listener",
             Self::RouteConfiguration => {
                 "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
@@ -64,6 +70,7 @@ impl ResourceType {
             Self::Cluster => "clusters",
             Self::LoadAssignment => "endpoints",
             Self::Secret => "secrets",
+            Self::ExtensionConfig => "extensions",
             Self::Listener => "listeners",
             Self::RouteConfiguration => "routes",
         }
@@ -74,17 +81,26 @@ impl ResourceType {
         matches!(self, Self::Cluster | Self::Listener)
     }
 
-    /// The type of the resources that one of this type names, and that Envoy waits for when this one changes.
-    pub fn child(self) -> Option<Self> {
+    /// Whether resources of this type may hold what nobody but the proxy is to see, all through.
+    pub fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::ExtensionConfig)
+    }
+
+    /// The types whose resources have this type among their [children](Resource::children).
+    pub fn parents(self) -> &'static [Self] {
         match self {
-            Self::Cluster => Some(Self::LoadAssignment),
-            Self::Listener => Some(Self::RouteConfiguration),
-            _ => None,
+            Self::Cluster | Self::Listener => &[],
+            Self::LoadAssignment => &[Self::Cluster],
+            Self::Secret => &[Self::Cluster, Self::Listener],
+            Self::ExtensionConfig | Self::RouteConfiguration => &[Self::Listener],
         }
     }
 }
 
 const LENGTH_DELIMITED: WireType = WireType::LengthDelimited;
+
+/// What a resource refers to by name, and the proxy asks for and waits for before it uses the resource.
+pub type Child = (ResourceType, Arc<str>);
 
 /// One resource, encoded once.
 ///
@@ -93,8 +109,8 @@ const LENGTH_DELIMITED: WireType = WireType::LengthDelimited;
 pub struct Resource {
     /// The version of its content.
     pub version: Version,
-    /// The names of the resources of its [child type](ResourceType::child) that it refers to.
-    pub children: Box<[Arc<str>]>,
+    /// The resources that it refers to: load assignments, route tables, secrets, extension configs.
+    pub children: Box<[Child]>,
     entry: Bytes,
     sotw_at: usize,
     value_at: usize,
@@ -106,7 +122,7 @@ impl Resource {
         resource_type: ResourceType,
         name: &str,
         value: &[u8],
-        children: Box<[Arc<str>]>,
+        children: Box<[Child]>,
     ) -> Self {
         let version = Version::of(value);
         let type_url = resource_type.type_url();

@@ -7,10 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::snapshot::{Resource, ResourceType, Set, Snapshot, Version};
+use crate::snapshot::{Resource, ResourceType, Snapshot, Version};
 
 use super::request::{Names, Protocol, Request};
 use super::subscription::Subscription;
+
+mod diff;
+
+pub use diff::Diff;
 
 /// A response that the client has not answered yet.
 #[derive(Debug)]
@@ -38,29 +42,6 @@ pub enum Meaning {
     Ack,
     /// The last response is refused, for this reason.
     Nack(String),
-}
-
-/// Resources that go to the client next.
-#[derive(Debug, Default)]
-pub struct Diff {
-    /// To be sent, each name once.
-    pub send: Vec<(Arc<str>, Arc<Resource>)>,
-    /// To be reported as gone or not there.
-    pub remove: Vec<Arc<str>>,
-    /// Whether some of `send` come from another snapshot.
-    pub borrows: bool,
-}
-
-impl Diff {
-    /// Whether there is nothing to say.
-    pub fn is_empty(&self) -> bool {
-        self.send.is_empty() && self.remove.is_empty()
-    }
-
-    /// Whether all of a set is sent, and nothing else.
-    pub fn sends_all(&self, set: &Set) -> bool {
-        self.send.len() == set.len() && !self.borrows
-    }
 }
 
 /// What one stream knows of one type.
@@ -169,6 +150,13 @@ impl Channel {
         Meaning::Nack(error)
     }
 
+    /// The response on its way, while others have to wait for its answer.
+    pub fn awaited(&self) -> Option<&InFlight> {
+        let settled = self.settled.as_ref().map(|settled| settled.sequence);
+        let in_flight = self.in_flight.as_ref();
+        in_flight.filter(|in_flight| settled.is_none_or(|at| at < in_flight.snapshot.sequence))
+    }
+
     /// Whether something was refused that was not sent again.
     pub fn is_refused(&self) -> bool {
         !self.owed.is_empty()
@@ -269,7 +257,7 @@ impl Channel {
     pub fn advance(
         &mut self,
         target: &Arc<Snapshot>,
-        earlier: Option<&Arc<Snapshot>>,
+        earlier: &[Arc<Snapshot>],
         protocol: Protocol,
     ) -> Diff {
         let mut diff = Diff::default();
@@ -297,10 +285,15 @@ impl Channel {
         diff
     }
 
+    /// Whether some names are to be answered even if nothing changed.
+    pub fn is_asked(&self) -> bool {
+        !self.asked.is_empty() || !self.forced.is_empty()
+    }
+
     /// As for most types of a stream whenever anything happens.
     fn has_nothing_new(&self, target: &Arc<Snapshot>) -> bool {
         let same = |sent| Arc::ptr_eq(sent, target);
-        self.sent.as_ref().is_some_and(same) && self.asked.is_empty() && self.forced.is_empty()
+        self.sent.as_ref().is_some_and(same) && !self.is_asked()
     }
 
     /// The version of all that the client wants, has not refused, and `snapshot` has.
@@ -362,7 +355,7 @@ impl Channel {
         &mut self,
         name: &Arc<str>,
         target: &Arc<Snapshot>,
-        earlier: Option<&Arc<Snapshot>>,
+        earlier: &[Arc<Snapshot>],
         protocol: Protocol,
         diff: &mut Diff,
     ) {
@@ -371,8 +364,8 @@ impl Channel {
         let set = target.set(self.resource_type);
         let full_state = self.resource_type.is_full_state();
         let says_gone = protocol == Protocol::Delta || full_state;
-        let awaited = earlier.filter(|_| must);
-        let awaited = awaited.and_then(|earlier| earlier.set(self.resource_type).find(name));
+        let mut earlier = earlier.iter().filter(|_| must);
+        let awaited = earlier.find_map(|earlier| earlier.set(self.resource_type).find(name));
         match (set.find(name), awaited) {
             (Some(resource), _) => {
                 self.stale.remove(name);

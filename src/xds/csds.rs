@@ -17,8 +17,6 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::snapshot::ResourceType;
-
 use super::admission::Peer;
 use super::nodes::{Node, TypeStatus};
 use super::service::{Ads, shutting_down};
@@ -104,7 +102,7 @@ impl Sight<'_> {
 
     fn config(&self, holding: Holding, status: Option<&TypeStatus>) -> GenericXdsConfig {
         let type_url = holding.resource_type.type_url();
-        let contents = self.contents && holding.resource_type != ResourceType::Secret;
+        let contents = self.contents && !holding.resource_type.is_secret();
         let resource = holding.resource.as_ref();
         let any = resource.filter(|_| contents).map(|resource| Any {
             type_url: type_url.into(),

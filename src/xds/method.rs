@@ -16,7 +16,7 @@ pub struct Method {
 /// The service, what its SotW and its delta method end in, and its type.
 type Service = (&'static str, &'static str, Option<ResourceType>);
 
-const SERVICES: [Service; 6] = [
+const SERVICES: [Service; 7] = [
     (
         "discovery.v3.AggregatedDiscoveryService",
         "AggregatedResources",
@@ -46,6 +46,11 @@ const SERVICES: [Service; 6] = [
         "secret.v3.SecretDiscoveryService",
         "Secrets",
         Some(ResourceType::Secret),
+    ),
+    (
+        "extension.v3.ExtensionConfigDiscoveryService",
+        "ExtensionConfigs",
+        Some(ResourceType::ExtensionConfig),
     ),
 ];
 

@@ -1,10 +1,12 @@
 //! One ADS stream as a state machine: requests and snapshots in, responses out. No sockets, no tasks; time is an argument.
 //!
-//! Make before break: clusters go first, at once to the newest snapshot, their load assignments right behind them;
-//! listeners and routes follow to the snapshot whose clusters are settled; a cluster is taken away when no listener and no
-//! route that the client uses, or is about to use, can name it. At most one response of a type is on its way.
+//! Make before break: clusters go first, at once to the newest snapshot, their load assignments and secrets right behind
+//! them, as the client settles no cluster without; extension configs, listeners and routes follow to the snapshot whose
+//! clusters are settled, routes never ahead of the extension configs. What others name is taken away when nothing that the
+//! client uses, or is about to use, can name it. At most one response of a type is on its way.
 
 mod entries;
+mod removal;
 pub mod view;
 
 use std::sync::Arc;
@@ -16,9 +18,19 @@ use super::channel::{Channel, Diff, InFlight, Meaning};
 use super::request::{Protocol, Request};
 use super::response::{self, Response};
 
-/// How long routes wait for clusters that the client does not acknowledge (warming takes as long as a name to resolve or a
+/// How long routes wait for what the client does not acknowledge (a cluster warms as long as a name takes to resolve, or a
 /// first health check), so that a client is never kept waiting for good.
 pub const GATE: Duration = Duration::from_secs(15);
+
+/// The types that later ones may name: taken away once those no longer do. A client that comes back says so last.
+const NAMED: [ResourceType; 3] = [
+    ResourceType::Cluster,
+    ResourceType::Secret,
+    ResourceType::ExtensionConfig,
+];
+
+/// The types whose answer others wait for.
+const GATED: [ResourceType; 2] = [ResourceType::Cluster, ResourceType::ExtensionConfig];
 
 /// What a request answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,7 +58,7 @@ pub struct Stream {
     latest: Option<Arc<Snapshot>>,
     channels: [Channel; ResourceType::ALL.len()],
     nonces: u64,
-    /// Until when a client that came back with clusters may still say which routes and listeners it uses.
+    /// Until when a client that came back may still say which routes and listeners it uses.
     resuming_until: Option<Instant>,
     /// Whether the last response of clusters took some away: adding and taking away never share a response.
     removed_last: bool,
@@ -81,7 +93,7 @@ impl Stream {
             .unzip();
         let after = channel.acked.as_ref().map(|acked| acked.sequence);
         let meaning = channel.handle(request);
-        if first && resource_type == ResourceType::Cluster && channel.resumed {
+        if first && channel.resumed && NAMED.contains(&resource_type) {
             self.resuming_until = Some(now + GATE);
         }
         let error = match meaning {
@@ -103,23 +115,22 @@ impl Stream {
 
     /// When to call [`poll_response`](Self::poll_response) again though nothing came in.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let clusters = self.channel(ResourceType::Cluster);
-        let behind = clusters.in_flight.as_ref().filter(|in_flight| {
-            let settled = clusters.settled.as_ref();
-            settled.is_none_or(|settled| settled.sequence < in_flight.snapshot.sequence)
-        });
-        let gate = behind.map(|in_flight| in_flight.since + GATE);
-        let resuming = self.resuming_until.filter(|_| !clusters.stale.is_empty());
-        gate.into_iter().chain(resuming).min()
+        let gates = GATED.map(|each| self.channel(each).awaited());
+        let gates = gates.into_iter().flatten();
+        let gates = gates.map(|in_flight| in_flight.since + GATE);
+        let mut stale = self.channels.iter().map(|channel| &channel.stale);
+        let resuming = self.resuming_until;
+        let resuming = resuming.filter(|_| stale.any(|stale| !stale.is_empty()));
+        gates.chain(resuming).min()
     }
 
     /// The next response, or nothing until something comes in.
     pub fn poll_response(&mut self, now: Instant) -> Option<Response> {
         self.open_gate(now);
-        // Clusters once more: types that had nothing to say may have moved on, and name fewer clusters now.
+        // Some once more: types that had nothing to say may have moved on, and name fewer of these now.
         ResourceType::ALL
             .into_iter()
-            .chain([ResourceType::Cluster])
+            .chain(NAMED)
             .find_map(|resource_type| self.poll_type(resource_type, now))
     }
 
@@ -160,11 +171,13 @@ impl Stream {
     }
 
     fn open_gate(&mut self, now: Instant) {
-        let clusters = &mut self.channels[ResourceType::Cluster.index()];
-        if let Some(in_flight) = &clusters.in_flight
-            && now.saturating_duration_since(in_flight.since) >= GATE
-        {
-            clusters.settled = Some(in_flight.snapshot.clone());
+        for each in GATED {
+            let channel = &mut self.channels[each.index()];
+            if let Some(in_flight) = &channel.in_flight
+                && now.saturating_duration_since(in_flight.since) >= GATE
+            {
+                channel.settled = Some(in_flight.snapshot.clone());
+            }
         }
         self.resuming_until = self.resuming_until.filter(|until| now < *until);
     }
@@ -229,89 +242,50 @@ impl Stream {
     /// The snapshot that a type may move on to.
     fn target(&self, resource_type: ResourceType) -> Option<Arc<Snapshot>> {
         let clusters = self.channel(ResourceType::Cluster);
-        let waits = matches!(
-            resource_type,
-            ResourceType::Listener | ResourceType::RouteConfiguration
-        );
-        if waits && clusters.started {
-            clusters.settled.clone()
-        } else {
-            self.latest.clone()
-        }
+        let waits = match resource_type {
+            ResourceType::Cluster | ResourceType::LoadAssignment | ResourceType::Secret => false,
+            ResourceType::ExtensionConfig
+            | ResourceType::Listener
+            | ResourceType::RouteConfiguration => clusters.started,
+        };
+        let target = match waits {
+            true => clusters.settled.as_ref()?,
+            false => self.latest.as_ref()?,
+        };
+        // What is on its way arrives first.
+        let extensions = self.channel(ResourceType::ExtensionConfig);
+        let sent = extensions.awaited().and(extensions.sent.as_ref());
+        let bound = sent.filter(|sent| {
+            resource_type == ResourceType::RouteConfiguration && sent.sequence < target.sequence
+        });
+        Some(bound.unwrap_or(target).clone())
     }
 
     fn advance(&mut self, resource_type: ResourceType, target: &Arc<Snapshot>) -> Diff {
+        let earlier = self.earlier(resource_type);
         let protocol = self.protocol;
-        // Clusters on their way are not warm without their assignments, even if both are gone since.
-        let clusters = self.channel(ResourceType::Cluster).in_flight.as_ref();
-        let earlier = clusters.filter(|_| resource_type == ResourceType::LoadAssignment);
-        let earlier = earlier.map(|in_flight| in_flight.snapshot.clone());
-        let diff = self.channels[resource_type.index()].advance(target, earlier.as_ref(), protocol);
-        if let Some(child) = resource_type.child() {
-            let children = diff
-                .send
-                .iter()
-                .flat_map(|(_, resource)| resource.children.iter());
-            self.channels[child.index()]
-                .forced
-                .extend(children.cloned());
+        let diff = self.channels[resource_type.index()].advance(target, &earlier, protocol);
+        let sent = diff.send.iter();
+        for (child, name) in sent.flat_map(|(_, resource)| resource.children.iter()) {
+            self.channels[child.index()].forced.insert(name.clone());
         }
         diff
     }
 
-    /// Takes out of the stale what the client can do without.
-    fn take_removable(&mut self, resource_type: ResourceType) -> Vec<Arc<str>> {
-        let stale = &self.channel(resource_type).stale;
-        if stale.is_empty() {
+    /// The snapshots of parents that the client uses, or is sent: they are not warm without their children, even if these
+    /// are gone since.
+    fn earlier(&self, resource_type: ResourceType) -> Vec<Arc<Snapshot>> {
+        if !self.channel(resource_type).is_asked() {
             return Vec::new();
         }
-        let names = stale
-            .keys()
-            .filter(|name| self.is_removable(resource_type, name));
-        let names: Vec<Arc<str>> = names.cloned().collect();
-        let stale = &mut self.channels[resource_type.index()].stale;
-        for name in &names {
-            stale.remove(name);
-        }
-        names
-    }
-
-    fn is_removable(&self, resource_type: ResourceType, name: &str) -> bool {
-        let done = |parent: ResourceType| {
-            let parent = self.channel(parent);
-            !parent.started || (parent.in_flight.is_none() && parent.stale.is_empty())
-        };
-        match resource_type {
-            ResourceType::Cluster => !self.names_cluster(name),
-            ResourceType::LoadAssignment => done(ResourceType::Cluster),
-            ResourceType::RouteConfiguration => done(ResourceType::Listener),
-            ResourceType::Listener | ResourceType::Secret => true,
-        }
-    }
-
-    /// Whether anything that the client uses, or is about to use, may name the cluster.
-    fn names_cluster(&self, name: &str) -> bool {
-        let clusters = self.channel(ResourceType::Cluster);
-        let users = [ResourceType::Listener, ResourceType::RouteConfiguration];
-        let users = users.map(|user| self.channel(user));
-        // A client that came back may use anything until it acknowledges, or asks for nothing in time.
-        let is_unknown = |user: &&Channel| match user.started {
-            true => user.mixed || (clusters.resumed && user.acked.is_none()),
-            false => self.resuming_until.is_some(),
-        };
-        if users.iter().any(is_unknown) {
-            return true;
-        }
-        let users = users.into_iter().filter(|user| user.started);
-        let used = users.flat_map(|user| {
-            let in_flight = user.in_flight.as_ref().map(|in_flight| &in_flight.snapshot);
-            user.acked.iter().chain(in_flight)
+        let parents = resource_type.parents().iter();
+        let used = parents.flat_map(|parent| {
+            let parent = self.channel(*parent);
+            let in_flight = parent.in_flight.as_ref();
+            let in_flight = in_flight.map(|in_flight| &in_flight.snapshot);
+            in_flight.into_iter().chain(&parent.acked)
         });
-        let mut snapshots = used
-            .chain(&clusters.settled)
-            .chain(&clusters.sent)
-            .chain(&self.latest);
-        snapshots.any(|snapshot| snapshot.set(ResourceType::Cluster).find(name).is_some())
+        used.cloned().collect()
     }
 
     fn respond(

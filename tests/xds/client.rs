@@ -10,15 +10,21 @@ use chancery::xds::Protocol;
 
 use crate::said::Said;
 use crate::wire::{Entry, Received};
-use crate::world::references;
+use crate::world::{children, references};
 
 /// The types that the client uses.
-pub const TYPES: [ResourceType; 4] = [
-    ResourceType::Cluster,
+pub const TYPES: [ResourceType; 6] = ResourceType::ALL;
+
+/// The types that it wants by name.
+const CHILDREN: [ResourceType; 4] = [
     ResourceType::LoadAssignment,
-    ResourceType::Listener,
+    ResourceType::Secret,
+    ResourceType::ExtensionConfig,
     ResourceType::RouteConfiguration,
 ];
+
+/// Resources without which others are not warm.
+pub type Missing = BTreeSet<(ResourceType, String)>;
 
 /// What the client knows of one type.
 #[derive(Debug, Default)]
@@ -44,10 +50,10 @@ pub struct Client {
     sides: [Side; ResourceType::ALL.len()],
     /// Requests on their way.
     pub outbox: VecDeque<Said>,
-    /// Assignments without which the pending clusters are not warm.
-    pub cold: BTreeSet<String>,
-    /// Route configurations without which new or changed listeners are not ready.
-    pub unready: BTreeSet<String>,
+    /// That without which the pending clusters are not warm.
+    pub cold: Missing,
+    /// That without which new or changed listeners are not ready.
+    pub unready: Missing,
     /// Clusters that routes may miss: the client refused them, or SotW left no other way.
     pub excused: BTreeSet<String>,
     /// Whether the server gave up waiting to hear of the routes in use.
@@ -84,7 +90,7 @@ impl Client {
     }
 
     /// Loses its stream and opens another, asking in this order.
-    pub fn reconnect(&mut self, order: [ResourceType; 4]) {
+    pub fn reconnect(&mut self, order: [ResourceType; 6]) {
         self.outbox.clear();
         self.cold.clear();
         self.unready.clear();
@@ -96,8 +102,8 @@ impl Client {
             side.started = false;
             side.answered.clear();
         }
-        for (parent, child) in families() {
-            let wanted = self.names_of_children(parent);
+        for child in CHILDREN {
+            let wanted = self.names_of(child);
             let side = self.side_mut(child);
             side.wanted = wanted;
             side.has.retain(|name, _| side.wanted.contains(name));
@@ -105,7 +111,7 @@ impl Client {
         self.greet(order);
     }
 
-    fn greet(&mut self, order: [ResourceType; 4]) {
+    fn greet(&mut self, order: [ResourceType; 6]) {
         for resource_type in order {
             if resource_type.is_full_state() || !self.side(resource_type).wanted.is_empty() {
                 let wanted = self.side(resource_type).wanted.clone();
@@ -139,12 +145,11 @@ impl Client {
         let resource_type = response.resource_type;
         let names = response.resources.iter().map(|entry| &entry.name);
         for name in names.chain(&response.removed) {
-            match resource_type {
-                ResourceType::LoadAssignment => self.cold.remove(name),
-                ResourceType::RouteConfiguration => self.unready.remove(name),
-                _ => false,
-            };
+            let named = (resource_type, name.clone());
+            self.cold.remove(&named);
+            self.unready.remove(&named);
         }
+        self.check_removals(&response);
         if resource_type == ResourceType::Cluster {
             self.cold = self.changed_children(&response);
         }
@@ -158,14 +163,16 @@ impl Client {
         self.follow_children();
     }
 
-    fn changed_children(&self, response: &Received) -> BTreeSet<String> {
+    fn changed_children(&self, response: &Received) -> Missing {
         let has = &self.side(response.resource_type).has;
         let changed = response.resources.iter().filter(|entry| {
             let before = has.get(&entry.name);
             before.is_none_or(|(text, _)| *text != entry.text)
         });
-        let children = changed.flat_map(|entry| references(&entry.text));
-        children.map(ToOwned::to_owned).collect()
+        let children = changed.flat_map(|entry| children(response.resource_type, &entry.text));
+        children
+            .map(|(child, name)| (child, name.to_owned()))
+            .collect()
     }
 
     /// Accepts what it thinks about, if it can.
@@ -262,26 +269,29 @@ impl Client {
         self.follow_children();
     }
 
-    fn names_of_children(&self, parent: ResourceType) -> BTreeSet<String> {
-        let side = self.side(parent);
-        let pending = side
-            .pending
-            .iter()
-            .filter(|_| parent == ResourceType::Cluster);
-        let pending = pending.flat_map(|response| &response.resources);
-        let texts = side.has.values().map(|(text, _)| text.as_str());
-        let texts = texts.chain(pending.map(|entry| entry.text.as_str()));
-        let names = texts.flat_map(references).map(ToOwned::to_owned);
-        let child = parent.child().unwrap();
+    /// The names of one type that it needs for its clusters, pending ones included, and its listeners.
+    fn names_of(&self, child: ResourceType) -> BTreeSet<String> {
+        let texts = child.parents().iter().flat_map(|parent| {
+            let side = self.side(*parent);
+            let pending = side.pending.iter();
+            let pending = pending.filter(|_| *parent == ResourceType::Cluster);
+            let pending = pending.flat_map(|response| &response.resources);
+            let pending = pending.map(|entry| entry.text.as_str());
+            let has = side.has.values().map(|(text, _)| text.as_str());
+            has.chain(pending).map(|text| (*parent, text))
+        });
+        let names = texts.flat_map(|(parent, text)| children(parent, text));
         names
+            .filter(|(of, _)| *of == child)
+            .map(|(_, name)| name.to_owned())
             .chain(self.side(child).extra.iter().cloned())
             .collect()
     }
 
     /// Wants what its clusters and listeners name, and forgets what they no longer do.
     fn follow_children(&mut self) {
-        for (parent, child) in families() {
-            let names = self.names_of_children(parent);
+        for child in CHILDREN {
+            let names = self.names_of(child);
             let side = self.side_mut(child);
             if names == side.wanted {
                 continue;
@@ -291,10 +301,9 @@ impl Client {
             side.has.retain(|name, _| names.contains(name));
             side.refused.retain(|name| names.contains(name));
             side.wanted = names;
-            if child == ResourceType::RouteConfiguration {
-                let wanted = &self.sides[child.index()].wanted;
-                self.unready.retain(|name| wanted.contains(name));
-            }
+            let wanted = &self.sides[child.index()].wanted;
+            self.unready
+                .retain(|(of, name)| *of != child || wanted.contains(name));
             self.say(child, more, less, None);
         }
     }
@@ -342,6 +351,24 @@ impl Client {
         self.outbox.push_back(said);
     }
 
+    /// Fails when a secret or an extension config is taken away that a cluster or a listener in use names.
+    fn check_removals(&self, response: &Received) {
+        let of = response.resource_type;
+        if !matches!(of, ResourceType::Secret | ResourceType::ExtensionConfig) || self.late {
+            return;
+        }
+        for parent in of.parents() {
+            let has = self.side(*parent).has.values();
+            let named = has.flat_map(|(text, _)| children(*parent, text));
+            let broken = named.filter(|(child, name)| {
+                let held = self.side(of).has.contains_key(*name);
+                *child == of && held && response.removed.iter().any(|removed| removed == name)
+            });
+            let broken: Vec<_> = broken.collect();
+            assert!(broken.is_empty(), "{parent:?} in use needs {broken:?}");
+        }
+    }
+
     /// Fails when a route in use names a cluster that the client does not have.
     pub fn check_routes(&self) {
         let listeners = self.side(ResourceType::Listener).has.values();
@@ -362,8 +389,4 @@ impl Client {
             }
         }
     }
-}
-
-fn families() -> [(ResourceType, ResourceType); 2] {
-    [ResourceType::Cluster, ResourceType::Listener].map(|parent| (parent, parent.child().unwrap()))
 }

@@ -7,7 +7,7 @@ use chancery::xds::Protocol;
 
 use crate::said::Said;
 use crate::wire::Received;
-use crate::world::references;
+use crate::world::children;
 
 /// What was sent on one stream, and what may be sent again.
 #[derive(Debug)]
@@ -142,19 +142,12 @@ impl Judge {
             let again = olds.iter().find(|entry| !lane.free.contains(&entry.name));
             assert!(again.is_none(), "sent again: {again:?} in {response:?}");
         }
-        let due: Vec<String> = match replaces && !lane.refused {
-            true => news
-                .iter()
-                .flat_map(|entry| references(&entry.text))
-                .map(Into::into)
-                .collect(),
-            false => response
-                .resources
-                .iter()
-                .flat_map(|entry| references(&entry.text))
-                .map(Into::into)
-                .collect(),
+        let parents = match replaces && !lane.refused {
+            true => news,
+            false => response.resources.iter().collect(),
         };
+        let due = parents.iter().flat_map(|entry| children(of, &entry.text));
+        let due: Vec<_> = due.map(|(child, name)| (child, name.to_owned())).collect();
         for name in gone.iter().chain(&response.removed) {
             lane.sent.remove(name);
             lane.free.remove(name);
@@ -165,8 +158,8 @@ impl Judge {
         }
         lane.answered = true;
         lane.on_its_way = Some(response.clone());
-        if let Some(child) = of.child() {
-            self.lanes[child.index()].free.extend(due);
+        for (child, name) in due {
+            self.lanes[child.index()].free.insert(name);
         }
     }
 }

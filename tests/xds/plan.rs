@@ -1,5 +1,6 @@
-//! What a random gateway holds: clusters with load assignments, route configurations that name clusters, listeners that
-//! name route configurations. Every reference is to something that is there.
+//! What a random gateway holds: clusters with load assignments and perhaps a secret, route configurations that name
+//! clusters, listeners that name route configurations and perhaps a secret and an extension config. Every reference is to
+//! something that is there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,44 +13,61 @@ const CLUSTERS: [&str; 4] = ["a", "b", "c", "d"];
 /// The assignment that several clusters may refer to.
 const SHARED: &str = "s";
 const ROUTES: [&str; 2] = ["main", "alt"];
+const SECRETS: [&str; 2] = ["k", "l"];
+const EXTENSIONS: [&str; 2] = ["auth", "limit"];
 const LISTENERS: [&str; 2] = ["web", "tls"];
 
 /// What a gateway holds.
 #[derive(Debug, Default, Clone)]
 pub struct Plan {
-    clusters: BTreeMap<&'static str, (u8, bool)>,
+    clusters: BTreeMap<&'static str, (u8, bool, Option<&'static str>)>,
     endpoints: BTreeMap<&'static str, u8>,
     routes: BTreeMap<&'static str, (u8, BTreeSet<&'static str>)>,
-    listeners: BTreeMap<&'static str, (u8, &'static str)>,
+    listeners: BTreeMap<&'static str, (u8, &'static str, Needs)>,
+    secrets: BTreeMap<&'static str, u8>,
+    extensions: BTreeMap<&'static str, u8>,
 }
+
+/// A secret and an extension config.
+type Needs = (Option<&'static str>, Option<&'static str>);
+
+/// Resources by type and name.
+type Texts = BTreeMap<(ResourceType, &'static str), String>;
 
 /// One change of it.
 #[derive(Debug, Clone)]
 pub enum Mutation {
-    /// A cluster comes or changes, with an assignment of its own or the shared one.
-    Cluster(usize, u8, bool),
+    /// A cluster comes or changes, with an assignment of its own or the shared one, and with that secret or none.
+    Cluster(usize, u8, bool, usize),
     /// A cluster goes, and with it what names it.
     NoCluster(usize),
     /// Instances change.
     Endpoints(usize, u8),
     /// Routes come or change; a bit per cluster they name.
     Route(usize, u8, u8),
-    /// A listener comes or changes.
-    Listener(usize, u8, usize),
+    /// A listener comes or changes, with that route configuration, secret or none, and extension config or none.
+    Listener(usize, u8, usize, usize, usize),
     /// A listener goes.
     NoListener(usize),
+    /// A secret is renewed.
+    Secret(usize, u8),
+    /// An extension config changes.
+    Extension(usize, u8),
 }
 
 /// Any change.
 pub fn mutation() -> impl Strategy<Value = Mutation> {
     let content = 0..3_u8;
     prop_oneof![
-        3 => (0..4_usize, content.clone(), any::<bool>()).prop_map(|(i, v, s)| Mutation::Cluster(i, v, s)),
+        3 => (0..4_usize, content.clone(), any::<bool>(), 0..4_usize).prop_map(|(i, v, s, k)| Mutation::Cluster(i, v, s, k)),
         2 => (0..4_usize).prop_map(Mutation::NoCluster),
         3 => (0..5_usize, content.clone()).prop_map(|(i, v)| Mutation::Endpoints(i, v)),
         4 => (0..2_usize, content.clone(), 0..16_u8).prop_map(|(i, v, m)| Mutation::Route(i, v, m)),
-        2 => (0..2_usize, content, 0..2_usize).prop_map(|(i, v, r)| Mutation::Listener(i, v, r)),
+        2 => (0..2_usize, content.clone(), 0..2_usize, 0..3_usize, 0..3_usize)
+            .prop_map(|(i, v, r, k, e)| Mutation::Listener(i, v, r, k, e)),
         1 => (0..2_usize).prop_map(Mutation::NoListener),
+        1 => (0..2_usize, content.clone()).prop_map(|(i, v)| Mutation::Secret(i, v)),
+        1 => (0..2_usize, content).prop_map(|(i, v)| Mutation::Extension(i, v)),
     ]
 }
 
@@ -57,8 +75,10 @@ impl Plan {
     /// Makes a change, and what it needs.
     pub fn apply(&mut self, mutation: &Mutation) {
         match *mutation {
-            Mutation::Cluster(index, content, shared) => {
-                self.clusters.insert(CLUSTERS[index], (content, shared));
+            Mutation::Cluster(index, content, shared, secret) => {
+                let secret = SECRETS.get(secret).copied();
+                self.clusters
+                    .insert(CLUSTERS[index], (content, shared, secret));
             }
             Mutation::NoCluster(index) => {
                 self.clusters.remove(CLUSTERS[index]);
@@ -79,26 +99,35 @@ impl Plan {
                 }
                 self.routes.insert(ROUTES[index], (content, named));
             }
-            Mutation::Listener(index, content, route) => {
+            Mutation::Listener(index, content, route, secret, extension) => {
                 self.routes.entry(ROUTES[route]).or_default();
+                let secret = SECRETS.get(secret).copied();
+                let needs = (secret, EXTENSIONS.get(extension).copied());
                 self.listeners
-                    .insert(LISTENERS[index], (content, ROUTES[route]));
+                    .insert(LISTENERS[index], (content, ROUTES[route], needs));
             }
             Mutation::NoListener(index) => {
                 self.listeners.remove(LISTENERS[index]);
+            }
+            Mutation::Secret(index, content) => {
+                self.secrets.insert(SECRETS[index], content);
+            }
+            Mutation::Extension(index, content) => {
+                self.extensions.insert(EXTENSIONS[index], content);
             }
         }
     }
 
     /// All of it as text.
     pub fn texts(&self) -> Changes {
-        let mut all = BTreeMap::new();
-        for (name, (content, shared)) in &self.clusters {
+        let mut all = Texts::new();
+        for (name, (content, shared, secret)) in &self.clusters {
             let child = if *shared { SHARED } else { name };
             let endpoints = self.endpoints.get(child).copied().unwrap_or_default();
+            let secret = self.secret(*secret, &mut all);
             all.insert(
                 (ResourceType::Cluster, *name),
-                format!("{name}={content}({child})"),
+                format!("{name}={content}({child}{secret})"),
             );
             let assignment = format!("{child}={endpoints}");
             all.insert((ResourceType::LoadAssignment, child), assignment);
@@ -108,14 +137,32 @@ impl Plan {
             let text = format!("{name}={content}({})", named.join(","));
             all.insert((ResourceType::RouteConfiguration, *name), text);
         }
-        for (name, (content, route)) in &self.listeners {
+        for (name, (content, route, (secret, extension))) in &self.listeners {
+            let mut needs = self.secret(*secret, &mut all);
+            if let Some(extension) = *extension {
+                let content = self.extensions.get(extension).copied().unwrap_or_default();
+                let text = format!("{extension}={content}");
+                all.insert((ResourceType::ExtensionConfig, extension), text);
+                needs += &format!(",ECDS/{extension}");
+            }
             all.insert(
                 (ResourceType::Listener, *name),
-                format!("{name}={content}({route})"),
+                format!("{name}={content}({route}{needs})"),
             );
         }
         all.into_iter()
             .map(|((resource_type, name), text)| (resource_type, name.to_owned(), Some(text)))
             .collect()
+    }
+
+    /// A secret as its user refers to it; it is there as long as it is used.
+    fn secret(&self, name: Option<&'static str>, all: &mut Texts) -> String {
+        let Some(name) = name else {
+            return String::new();
+        };
+        let content = self.secrets.get(name).copied().unwrap_or_default();
+        let text = format!("{name}={content}");
+        all.insert((ResourceType::Secret, name), text);
+        format!(",SDS/{name}")
     }
 }

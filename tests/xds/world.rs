@@ -1,5 +1,6 @@
 //! The content of a gateway in words, published as snapshots. A resource is a line of text: `a=1(x)` is the resource `a`
-//! with content `1` that refers to the resource `x`.
+//! with content `1` that refers to the resource `x`: of a cluster a load assignment, of a listener a route configuration,
+//! unless it says otherwise, as `SDS/x` does.
 //!
 //! Knows no stream. The text itself is the encoded message, so that a test reads on the wire what it wrote here.
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use chancery::snapshot::{Change, Resource, ResourceType, Snapshot};
 
 /// The words of a transcript for the types, in the order of [`ResourceType::ALL`].
-pub const SHORT: [&str; 5] = ["CDS", "EDS", "SDS", "LDS", "RDS"];
+pub const SHORT: [&str; 6] = ["CDS", "EDS", "SDS", "ECDS", "LDS", "RDS"];
 
 /// The word for a type.
 pub fn short(resource_type: ResourceType) -> &'static str {
@@ -95,11 +96,28 @@ pub fn references(text: &str) -> impl Iterator<Item = &str> {
     inner.split(',').filter(|name| !name.is_empty())
 }
 
+/// The resources that one of that type and text needs; a route configuration needs none, though it names clusters.
+pub fn children(parent: ResourceType, text: &str) -> impl Iterator<Item = (ResourceType, &str)> {
+    let usual = match parent {
+        ResourceType::Cluster => Some(ResourceType::LoadAssignment),
+        ResourceType::Listener => Some(ResourceType::RouteConfiguration),
+        _ => None,
+    };
+    let typed = move |name| {
+        let (word, inner) = str::split_once(name, '/').unwrap_or(("", name));
+        let index = SHORT.iter().position(|short| *short == word);
+        match index {
+            Some(index) => Some((ResourceType::ALL[index], inner)),
+            None => usual.map(|usual| (usual, name)),
+        }
+    };
+    references(text).filter_map(typed)
+}
+
 fn change((resource_type, name, text): &(ResourceType, String, Option<String>)) -> Change {
     let resource = text.as_ref().map(|text| {
-        let children = references(text)
-            .filter(|_| resource_type.child().is_some())
-            .map(Into::into);
+        let children = children(*resource_type, text);
+        let children = children.map(|(child, name)| (child, name.into()));
         Resource::new(*resource_type, name, text.as_bytes(), children.collect()).into()
     });
     Change {

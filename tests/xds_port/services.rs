@@ -9,7 +9,7 @@ use tonic::Code;
 
 use crate::port::{CLUSTERS, Delta, Port, Sotw, assert_code, node, wish};
 
-const SERVICES: [(ResourceType, &str, &str); 5] = [
+const SERVICES: [(ResourceType, &str, &str); 6] = [
     (
         ResourceType::Cluster,
         "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters",
@@ -34,6 +34,11 @@ const SERVICES: [(ResourceType, &str, &str); 5] = [
         ResourceType::Secret,
         "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets",
         "/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets",
+    ),
+    (
+        ResourceType::ExtensionConfig,
+        "/envoy.service.extension.v3.ExtensionConfigDiscoveryService/StreamExtensionConfigs",
+        "/envoy.service.extension.v3.ExtensionConfigDiscoveryService/DeltaExtensionConfigs",
     ),
 ];
 
@@ -91,7 +96,7 @@ async fn a_service_refuses_another_type_than_its_own() {
         client.send(delta_wish(resource_type, other)).await;
         assert_code(&client.ends().await, Code::InvalidArgument);
     }
-    assert_eq!(port.refused("other_type"), 10);
+    assert_eq!(port.refused("other_type"), 12);
 }
 
 #[tokio::test]

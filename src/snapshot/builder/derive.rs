@@ -7,16 +7,13 @@ use crate::model::{Cluster, Members};
 use crate::registry::Instance;
 use crate::translate;
 
-use super::super::{Change, Resource, ResourceType};
+use super::super::{Change, Child, Resource, ResourceType};
 use super::{Builder, Instances, Used};
 
 impl Builder {
     pub(super) fn next_cluster(&mut self, name: Arc<str>, changes: &mut Vec<Change>) {
-        let before = self
-            .current
-            .set(ResourceType::Cluster)
-            .find(&name)
-            .and_then(|resource| resource.children.first().cloned());
+        let before = self.current.set(ResourceType::Cluster).find(&name);
+        let before = before.and_then(|resource| assignment_among(&resource.children).cloned());
         if self.clusters.get(&name).is_some_and(|used| used.by == 0) {
             self.clusters.remove(&name);
         }
@@ -35,7 +32,10 @@ impl Builder {
         }
         let resource = cluster.map(|cluster| {
             let value = translate::canonical(&translate::cluster(&cluster));
-            let children = after.into_iter().collect();
+            let assignment = after.into_iter();
+            let children = assignment
+                .map(|name| (ResourceType::LoadAssignment, name))
+                .collect();
             Arc::new(Resource::new(
                 ResourceType::Cluster,
                 &name,
@@ -153,7 +153,8 @@ impl Builder {
         }
         for (name, listener) in &listeners {
             let value = translate::canonical(listener);
-            let children = Box::new([self.current.gateway.clone()]);
+            let routes = self.current.gateway.clone();
+            let children = Box::new([(ResourceType::RouteConfiguration, routes)]);
             changes.push(Change {
                 resource_type: ResourceType::Listener,
                 name: name.clone(),
@@ -166,6 +167,13 @@ impl Builder {
             });
         }
     }
+}
+
+fn assignment_among(children: &[Child]) -> Option<&Arc<str>> {
+    let mut assignments = children
+        .iter()
+        .filter(|(child, _)| *child == ResourceType::LoadAssignment);
+    assignments.next().map(|(_, name)| name)
 }
 
 /// The load assignment that a cluster asks for; none when Envoy resolves its nodes' names itself.
