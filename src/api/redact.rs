@@ -1,18 +1,24 @@
 //! Takes secrets out of resources before they are shown: the fields that Envoy's own contract calls sensitive, also inside
-//! `Any`, as Envoy does in its config dump.
+//! `Any`, as Envoy does in its config dump, and what the contract leaves out.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
+use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, ReflectMessage, Value};
 use tonic::Status;
+
+use crate::snapshot::ResourceType;
 
 use super::json;
 
 /// What stands where a secret was.
 const REDACTED: &str = "[redacted]";
 const ANY: &str = "google.protobuf.Any";
+
+/// Where keys may stand though the contract does not say so: a key set may hold symmetric ones.
+const OURS: [&str; 1] = ["envoy.extensions.filters.http.jwt_authn.v3.JwtProvider.local_jwks"];
 
 /// The full names of the sensitive fields; nothing when the contract does not say which they are.
 static SENSITIVE: LazyLock<Option<HashSet<String>>> =
@@ -26,7 +32,7 @@ fn sensitive_fields(pool: &DescriptorPool) -> Option<HashSet<String>> {
         let options = field.options();
         options.get_extension(&sensitive).as_bool() == Some(true)
     };
-    let mut names = HashSet::new();
+    let mut names = HashSet::from(OURS.map(ToOwned::to_owned));
     for message in pool.all_messages() {
         let fields = message.fields().filter(is_sensitive);
         names.extend(fields.map(|field| field.full_name().to_owned()));
@@ -34,8 +40,22 @@ fn sensitive_fields(pool: &DescriptorPool) -> Option<HashSet<String>> {
     Some(names)
 }
 
+/// A resource of that type, without secrets.
+pub fn resource(resource_type: ResourceType, encoded: &[u8]) -> Result<Vec<u8>, Status> {
+    if resource_type != ResourceType::ExtensionConfig {
+        return redacted(resource_type.type_url(), encoded);
+    }
+    // Made of the credentials of consumers, whatever the filter: only which filter it is for is shown.
+    let mut message = TypedExtensionConfig::decode(encoded)
+        .map_err(|error| Status::internal(error.to_string()))?;
+    if let Some(config) = &mut message.typed_config {
+        config.value.clear();
+    }
+    Ok(message.encode_to_vec())
+}
+
 /// An encoded message of that type, without secrets. What cannot be looked into is not shown.
-pub fn redacted(type_url: &str, encoded: &[u8]) -> Result<Vec<u8>, Status> {
+fn redacted(type_url: &str, encoded: &[u8]) -> Result<Vec<u8>, Status> {
     let name = type_url.rsplit('/').next().unwrap_or_default();
     let unknown = || Status::internal(format!("{name} has no descriptor"));
     let descriptor = json::with_envoy()?

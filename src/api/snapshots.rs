@@ -9,8 +9,7 @@ use crate::snapshot::{ResourceType, Snapshot};
 use crate::xds::Gateways;
 
 use super::json::shown;
-use super::pb;
-use super::redact::redacted;
+use super::{pb, redact};
 
 /// The newest snapshot of every gateway, without resources.
 pub fn list(gateways: &Gateways) -> pb::ListSnapshotsResponse {
@@ -116,7 +115,7 @@ fn resources(
             version: resource.version.to_string(),
             resource: Some(Any {
                 type_url: resource_type.type_url().to_owned(),
-                value: redacted(resource_type.type_url(), &resource.value())?,
+                value: redact::resource(resource_type, &resource.value())?,
             }),
         })
     };

@@ -96,7 +96,7 @@ fn resources_are_shown_as_json_without_their_secrets() {
     let type_url = ResourceType::Secret.type_url();
     let resource = prost_types::Any {
         type_url: type_url.into(),
-        value: redact::redacted(type_url, &secret.encode_to_vec()).unwrap(),
+        value: redact::resource(ResourceType::Secret, &secret.encode_to_vec()).unwrap(),
     };
     let shown = json::terse(&pb::Resource {
         name: "ssl/a".into(),
