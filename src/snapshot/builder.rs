@@ -2,7 +2,7 @@
 //!
 //! The one place where the model and the snapshot meet. Pure: told of changes, asked for the next snapshot.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{Cluster, Gateway, Id, Members, Route};
@@ -11,9 +11,10 @@ use crate::translate::RouteTable;
 
 mod derive;
 mod judge;
+mod named;
 
 use super::trial::Trial;
-use super::{Change, Resource, ResourceType, Snapshot, Tallies};
+use super::{Change, Child, Resource, ResourceType, Snapshot, Tallies};
 
 /// The instances of every service that has answered. A service that is not in it is unknown, not empty.
 pub type Instances = HashMap<ServiceKey, Arc<[Instance]>>;
@@ -35,6 +36,8 @@ pub struct Builder {
     assigned: HashMap<ServiceKey, BTreeSet<Arc<str>>>,
     /// Resources of every type but route tables, and which of them proxies refuse.
     resources: [Trial<Arc<str>, Resource>; ResourceType::ALL.len()],
+    /// Secrets and extension configs that are not wanted any more and may still be named.
+    leaving: HashSet<Child>,
     dirty: Dirty,
     current: Snapshot,
 }
@@ -66,6 +69,8 @@ struct Dirty {
     routes: bool,
     clusters: HashSet<Arc<str>>,
     assignments: HashSet<Arc<str>>,
+    /// Secrets and extension configs, as they are wanted from now on.
+    named: BTreeMap<Child, Option<Arc<Resource>>>,
     /// Resources whose wanted form is the same, and whose form in force is another one.
     placed: Vec<(ResourceType, Arc<str>)>,
 }
@@ -84,6 +89,7 @@ impl Builder {
             assignments: HashMap::new(),
             assigned: HashMap::new(),
             resources: Default::default(),
+            leaving: HashSet::new(),
             dirty: Dirty::default(),
             current: Snapshot::empty(name),
         }
@@ -162,7 +168,10 @@ impl Builder {
         if dirty.listeners {
             self.next_listeners(&mut changes);
         }
+        self.next_named(dirty.named, &mut changes);
         let mut changes = self.on_trial(changes, dirty.placed);
+        let gone = self.leave(&changes);
+        changes.extend(self.on_trial(gone, Vec::new()));
         if dirty.routes {
             let name = self.current.gateway.clone();
             let encoded = self.gateway.is_some().then(|| self.table.encode());

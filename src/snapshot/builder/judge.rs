@@ -153,10 +153,16 @@ impl Builder {
             changes.push((resource_type, name));
         }
         changes.extend(placed);
-        let in_force = changes.into_iter().map(|(resource_type, name)| Change {
-            resource: self.resources[resource_type.index()].placed(&name).cloned(),
-            resource_type,
-            name,
+        let in_force = changes.into_iter().filter_map(|(resource_type, name)| {
+            let trial = &self.resources[resource_type.index()];
+            let resource = trial.placed(&name).cloned();
+            // What others name is never withdrawn: proxies keep what they have of it, and would wait for it without.
+            let stays = resource_type.is_secret() && trial.wanted(&name).is_some();
+            (resource.is_some() || !stays).then_some(Change {
+                resource_type,
+                name,
+                resource,
+            })
         });
         in_force.collect()
     }
