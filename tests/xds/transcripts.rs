@@ -24,6 +24,7 @@ transcripts! {
     burst
     children
     empty
+    extensions
     first_sync
     gate
     nack
@@ -31,6 +32,7 @@ transcripts! {
     order
     reconnect
     removals
+    secrets
     subscriptions
     unknown_names
     wildcard
