@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use envoy_types::pb::envoy::config::core::v3::DataSource;
 use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
+use envoy_types::pb::envoy::config::core::v3::{DataSource, TypedExtensionConfig};
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::secret::Type;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{Secret, TlsCertificate};
+use envoy_types::pb::google::protobuf::Any;
 use prost::Message;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -112,6 +113,24 @@ fn resources_are_shown_as_json_without_their_secrets() {
         },
     } });
     assert_eq!(read(shown.unwrap()), expected);
+}
+
+#[test]
+fn of_an_extension_config_only_its_filter_is_shown() {
+    let config = TypedExtensionConfig {
+        name: "auth".into(),
+        typed_config: Some(Any {
+            type_url: "type.googleapis.com/some.Filter".into(),
+            value: b"PRIVATE".into(),
+        }),
+    };
+    let encoded = config.encode_to_vec();
+    let shown = redact::resource(ResourceType::ExtensionConfig, &encoded).unwrap();
+    let shown = TypedExtensionConfig::decode(shown.as_slice()).unwrap();
+    assert_eq!(shown.name, "auth");
+    let shown = shown.typed_config.unwrap();
+    assert_eq!(shown.type_url, "type.googleapis.com/some.Filter");
+    assert!(shown.value.is_empty());
 }
 
 #[test]

@@ -86,6 +86,12 @@ impl ResourceType {
         matches!(self, Self::Secret | Self::ExtensionConfig)
     }
 
+    /// Whether a client is left with what is gone, until it stops asking for it. Envoy answers 500 as soon as an extension
+    /// config is taken away, also on connections of listeners that have long been replaced and only drain.
+    pub fn is_left(self) -> bool {
+        matches!(self, Self::Secret | Self::ExtensionConfig)
+    }
+
     /// The types whose resources have this type among their [children](Resource::children).
     pub fn parents(self) -> &'static [Self] {
         match self {

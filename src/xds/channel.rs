@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::snapshot::{Resource, ResourceType, Snapshot, Version};
 
@@ -13,25 +12,10 @@ use super::request::{Names, Protocol, Request};
 use super::subscription::Subscription;
 
 mod diff;
+mod in_flight;
 
 pub use diff::Diff;
-
-/// A response that the client has not answered yet.
-#[derive(Debug)]
-pub struct InFlight {
-    /// The snapshot that it brings the client to.
-    pub snapshot: Arc<Snapshot>,
-    /// The version that it carries.
-    pub version: Version,
-    /// When it was handed out.
-    pub since: Instant,
-    /// Whether it is the state of the world, so that the client has nothing else once it accepts.
-    pub whole: bool,
-    /// The names that it brings for the first time or with a change; nothing when those are all of the snapshot.
-    pub brings: Option<Vec<Arc<str>>>,
-    /// The names that it takes away.
-    pub removes: Vec<Arc<str>>,
-}
+pub use in_flight::InFlight;
 
 /// What a request meant, besides what it wants.
 #[derive(Debug, PartialEq, Eq)]
@@ -333,6 +317,12 @@ impl Channel {
         candidates
     }
 
+    /// Whether the client is told of what it has and is gone.
+    fn takes_away(&self, protocol: Protocol) -> bool {
+        let sayable = protocol == Protocol::Delta || self.resource_type.is_full_state();
+        sayable && !self.resource_type.is_left()
+    }
+
     fn differs(&self, name: &str, target: &Snapshot) -> bool {
         let resource = target.set(self.resource_type).find(name);
         self.held_version(name) != resource.map(|resource| Some(resource.version))
@@ -344,7 +334,7 @@ impl Channel {
         for name in &owed {
             if target.set(self.resource_type).find(name).is_some() {
                 self.forced.insert(name.clone());
-            } else if protocol == Protocol::Delta || self.resource_type.is_full_state() {
+            } else if self.takes_away(protocol) {
                 self.stale.entry(name.clone()).or_insert(None);
             }
         }
@@ -377,15 +367,17 @@ impl Channel {
             }
             (None, Some(resource)) => {
                 diff.borrows = true;
-                if says_gone {
+                if self.takes_away(protocol) {
                     self.stale.insert(name.clone(), Some(resource.clone()));
                 }
                 diff.send.push((name.clone(), resource.clone()));
             }
             (None, None) if !says_gone => {}
             (None, None) if held.is_some() && (full_state || !must) => {
-                let resource = self.sent_resource(name).cloned();
-                self.stale.entry(name.clone()).or_insert(resource);
+                if self.takes_away(protocol) {
+                    let resource = self.sent_resource(name).cloned();
+                    self.stale.entry(name.clone()).or_insert(resource);
+                }
             }
             (None, None) if must => {
                 self.stale.remove(name);

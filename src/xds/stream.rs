@@ -2,8 +2,9 @@
 //!
 //! Make before break: clusters go first, at once to the newest snapshot, their load assignments and secrets right behind
 //! them, as the client settles no cluster without; extension configs, listeners and routes follow to the snapshot whose
-//! clusters are settled, routes never ahead of the extension configs. What others name is taken away when nothing that the
-//! client uses, or is about to use, can name it. At most one response of a type is on its way.
+//! clusters are settled, routes never ahead of the extension configs. A cluster is taken away when nothing that the client
+//! uses, or is about to use, can name it; a secret or an extension config never is. At most one response of a type is on its
+//! way.
 
 mod entries;
 mod removal;
@@ -21,13 +22,6 @@ use super::response::{self, Response};
 /// How long routes wait for what the client does not acknowledge (a cluster warms as long as a name takes to resolve, or a
 /// first health check), so that a client is never kept waiting for good.
 pub const GATE: Duration = Duration::from_secs(15);
-
-/// The types that later ones may name: taken away once those no longer do. A client that comes back says so last.
-const NAMED: [ResourceType; 3] = [
-    ResourceType::Cluster,
-    ResourceType::Secret,
-    ResourceType::ExtensionConfig,
-];
 
 /// The types whose answer others wait for.
 const GATED: [ResourceType; 2] = [ResourceType::Cluster, ResourceType::ExtensionConfig];
@@ -58,7 +52,7 @@ pub struct Stream {
     latest: Option<Arc<Snapshot>>,
     channels: [Channel; ResourceType::ALL.len()],
     nonces: u64,
-    /// Until when a client that came back may still say which routes and listeners it uses.
+    /// Until when a client that came back with clusters may still say which routes and listeners it uses.
     resuming_until: Option<Instant>,
     /// Whether the last response of clusters took some away: adding and taking away never share a response.
     removed_last: bool,
@@ -93,7 +87,7 @@ impl Stream {
             .unzip();
         let after = channel.acked.as_ref().map(|acked| acked.sequence);
         let meaning = channel.handle(request);
-        if first && channel.resumed && NAMED.contains(&resource_type) {
+        if first && resource_type == ResourceType::Cluster && channel.resumed {
             self.resuming_until = Some(now + GATE);
         }
         let error = match meaning {
@@ -118,19 +112,18 @@ impl Stream {
         let gates = GATED.map(|each| self.channel(each).awaited());
         let gates = gates.into_iter().flatten();
         let gates = gates.map(|in_flight| in_flight.since + GATE);
-        let mut stale = self.channels.iter().map(|channel| &channel.stale);
-        let resuming = self.resuming_until;
-        let resuming = resuming.filter(|_| stale.any(|stale| !stale.is_empty()));
+        let clusters = self.channel(ResourceType::Cluster);
+        let resuming = self.resuming_until.filter(|_| !clusters.stale.is_empty());
         gates.chain(resuming).min()
     }
 
     /// The next response, or nothing until something comes in.
     pub fn poll_response(&mut self, now: Instant) -> Option<Response> {
         self.open_gate(now);
-        // Some once more: types that had nothing to say may have moved on, and name fewer of these now.
+        // Clusters once more: types that had nothing to say may have moved on, and name fewer clusters now.
         ResourceType::ALL
             .into_iter()
-            .chain(NAMED)
+            .chain([ResourceType::Cluster])
             .find_map(|resource_type| self.poll_type(resource_type, now))
     }
 

@@ -354,7 +354,7 @@ impl Client {
     /// Fails when a secret or an extension config is taken away that a cluster or a listener in use names.
     fn check_removals(&self, response: &Received) {
         let of = response.resource_type;
-        if !matches!(of, ResourceType::Secret | ResourceType::ExtensionConfig) || self.late {
+        if !of.is_left() {
             return;
         }
         for parent in of.parents() {

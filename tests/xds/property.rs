@@ -276,7 +276,7 @@ impl Talk {
             let mut has: Vec<_> = has
                 .map(|(name, (text, _))| (name.as_str(), text.as_str()))
                 .collect();
-            if self.protocol == Protocol::Sotw && !resource_type.is_full_state() {
+            if resource_type.is_left() || (sotw && !resource_type.is_full_state()) {
                 // Absence takes nothing away.
                 has.retain(|(name, _)| self.world.find(resource_type, name).is_some());
             }

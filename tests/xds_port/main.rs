@@ -13,3 +13,4 @@ mod mtls;
 mod port;
 mod reflection;
 mod services;
+mod warming;

@@ -28,23 +28,11 @@ impl Stream {
         if resource_type == ResourceType::Cluster {
             return !self.names_cluster(name);
         }
-        let mut parents = resource_type.parents().iter();
-        parents.all(|parent| self.is_past(*parent, self.channel(resource_type)))
-    }
-
-    /// Whether the client has accepted the parents of the snapshot that its children come from.
-    fn is_past(&self, parent: ResourceType, children: &Channel) -> bool {
-        let parent = self.channel(parent);
-        let sequence = |channel: &Channel| channel.sent.as_ref().map(|sent| sent.sequence);
-        match parent.started {
-            true => {
-                parent.in_flight.is_none()
-                    && parent.stale.is_empty()
-                    && !parent.mixed
-                    && sequence(parent) >= sequence(children)
-            }
-            false => self.resuming_until.is_none(),
-        }
+        let parents = resource_type.parents().iter();
+        let mut parents = parents.map(|parent| self.channel(*parent));
+        parents.all(|parent| {
+            !parent.started || (parent.in_flight.is_none() && parent.stale.is_empty())
+        })
     }
 
     /// Whether anything that the client uses, or is about to use, may name the cluster.
