@@ -167,7 +167,7 @@ fn why_a_node_is_behind() {
         reason(&node),
         "clusters sent at 1970-01-01T00:01:00Z and not acknowledged"
     );
-    node.status.types[4] = Some(TypeStatus {
+    node.status.types[ResourceType::RouteConfiguration.index()] = Some(TypeStatus {
         refused: Some((mark(61), "bad regex".into())),
         ..TypeStatus::default()
     });

@@ -56,6 +56,8 @@ pub struct Client {
     pub unready: Missing,
     /// Clusters that routes may miss: the client refused them, or SotW left no other way.
     pub excused: BTreeSet<String>,
+    /// Names that it asked for though it had them: it may be told that they are gone.
+    asked_again: Missing,
     /// Whether the server gave up waiting to hear of the routes in use.
     pub late: bool,
     fresh_stream: bool,
@@ -72,6 +74,7 @@ impl Client {
             cold: BTreeSet::new(),
             unready: BTreeSet::new(),
             excused: BTreeSet::new(),
+            asked_again: Missing::new(),
             late: false,
             fresh_stream: true,
             came_back: false,
@@ -136,6 +139,7 @@ impl Client {
         if self.protocol == Protocol::Delta
             && let Some(name) = self.side(resource_type).wanted.first().cloned()
         {
+            self.asked_again.insert((resource_type, name.clone()));
             self.say(resource_type, [name].into(), BTreeSet::new(), None);
         }
     }
@@ -361,7 +365,8 @@ impl Client {
             let has = self.side(*parent).has.values();
             let named = has.flat_map(|(text, _)| children(*parent, text));
             let broken = named.filter(|(child, name)| {
-                let held = self.side(of).has.contains_key(*name);
+                let asked = self.asked_again.contains(&(of, (*name).to_owned()));
+                let held = self.side(of).has.contains_key(*name) && !asked;
                 *child == of && held && response.removed.iter().any(|removed| removed == name)
             });
             let broken: Vec<_> = broken.collect();
