@@ -187,7 +187,9 @@ fn document_of(resource_type: ResourceType, name: &str) -> String {
     match (resource_type, name.split_once('/')) {
         (ResourceType::Listener, Some((gateway, _))) => format!("gateways/{gateway}"),
         // What a plugin adds is named after its document as well: `route/echo/traffic-split/0`.
-        (_, Some((kind, rest))) if Kind::ALL.iter().any(|one| one.singular() == kind) => {
+        (_, Some((kind, rest)))
+            if kind == "ssl" || Kind::ALL.iter().any(|one| one.singular() == kind) =>
+        {
             let id = rest.split('/').next().unwrap_or(rest);
             format!("{kind}s/{id}")
         }
