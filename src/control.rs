@@ -244,7 +244,7 @@ impl Control {
             .find(|id| id.as_str() == &**gateway)
             .cloned();
         if let Some(id) = id {
-            self.builder(&id).handle_outcome(outcome);
+            self.builder(&id).0.handle_outcome(outcome);
         }
     }
 
@@ -267,7 +267,8 @@ impl Control {
         }
         self.settle_services(&changes);
         for (id, gateway) in changes.gateways {
-            self.builder(&id).handle_gateway(gateway);
+            let (builder, instances) = self.builder(&id);
+            builder.handle_gateway(gateway, instances);
         }
         for (id, route) in changes.routes {
             let before = self.placed.remove(&id).unwrap_or_default();
@@ -288,16 +289,16 @@ impl Control {
     }
 
     fn place(&mut self, gateway: &Id, id: &Id, route: Option<Arc<crate::model::Route>>) {
+        let (builder, instances) = self.builder(gateway);
+        builder.handle_route(id, route, instances);
+    }
+
+    /// The gateway's builder, which is about to have something to say, and what it may look at.
+    fn builder(&mut self, gateway: &Id) -> (&mut Builder, &Instances) {
         self.touched.insert(gateway.clone());
         let builder = self.builders.entry(gateway.clone());
         let builder = builder.or_insert_with(|| Builder::new(gateway));
-        builder.handle_route(id, route, &self.instances);
-    }
-
-    fn builder(&mut self, gateway: &Id) -> &mut Builder {
-        self.touched.insert(gateway.clone());
-        let builder = self.builders.entry(gateway.clone());
-        builder.or_insert_with(|| Builder::new(gateway))
+        (builder, &self.instances)
     }
 
     fn settle_services(&mut self, changes: &Changes) {

@@ -1,21 +1,22 @@
-//! A gateway: a named set of listeners. An Envoy belongs to the gateway that its `node.cluster` names.
+//! A gateway: a named set of listeners, and how they treat clients. An Envoy belongs to the gateway that its
+//! `node.cluster` names.
 
+pub mod access_log;
 pub(super) mod form;
+pub mod http;
+pub mod listener;
+pub mod real_ip;
+pub mod tracing;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
-use super::Id;
+pub use access_log::AccessLog;
+pub use http::Http;
+pub use listener::{Listener, Protocol};
+pub use real_ip::RealIp;
+pub use tracing::Tracing;
 
-/// One listener of a gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
-    /// Unique within the gateway; the Envoy listener is `<gateway>/<name>`.
-    pub name: String,
-    /// The address that Envoy listens on.
-    pub address: IpAddr,
-    /// The port, never 0.
-    pub port: u16,
-}
+use super::{Cluster, Id};
 
 /// A gateway that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,18 +25,40 @@ pub struct Gateway {
     pub id: Id,
     /// At least one.
     pub listeners: Vec<Listener>,
+    /// What all its HTTP listeners allow clients.
+    pub http: Http,
+    /// What is written down of each request, if anything.
+    pub access_log: Option<AccessLog>,
+    /// Where spans go, if anywhere.
+    pub tracing: Option<Tracing>,
+    /// The cluster of tracing's upstream, once that reference is followed.
+    pub collector: Option<Arc<Cluster>>,
+    /// Who may say on whose behalf a request comes; nobody without it.
+    pub real_ip: Option<RealIp>,
 }
 
 impl Gateway {
-    /// `default`, as it is until a document says otherwise: HTTP on port 9080 of every address.
+    /// `default`, as it is until a document says otherwise: HTTP on port 9080 of every address, HTTPS on 9443.
     pub fn built_in() -> Self {
+        Self::new(
+            Id::default_gateway(),
+            vec![
+                Listener::new("http", 9080, Protocol::Http),
+                Listener::new("https", 9443, Protocol::Https),
+            ],
+        )
+    }
+
+    /// A gateway of which no more is said than where it listens.
+    pub fn new(id: Id, listeners: Vec<Listener>) -> Self {
         Self {
-            id: Id::default_gateway(),
-            listeners: vec![Listener {
-                name: "http".to_owned(),
-                address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-                port: 9080,
-            }],
+            id,
+            listeners,
+            http: Http::default(),
+            access_log: None,
+            tracing: None,
+            collector: None,
+            real_ip: None,
         }
     }
 }

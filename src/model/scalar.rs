@@ -61,17 +61,46 @@ whole! {
     Timestamp(i64) in 0..=i64::MAX, "seconds since 1970";
 }
 
-struct Whole<T> {
+/// A whole number with the range that its field has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Within<const FROM: u32, const TO: u32>(pub u32);
+
+impl<'de, const FROM: u32, const TO: u32> Deserialize<'de> for Within<FROM, TO> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let whole = Whole {
+            range: i64::from(FROM)..=i64::from(TO),
+            allowed: format!("{FROM}–{TO}"),
+            of: PhantomData::<u32>,
+        };
+        deserializer.deserialize_i64(whole).map(Self)
+    }
+}
+
+impl<const FROM: u32, const TO: u32> JsonSchema for Within<FROM, TO> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Within_{FROM}_{TO}").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "integer", "minimum": FROM, "maximum": TO})
+    }
+}
+
+struct Whole<A, T> {
     range: RangeInclusive<i64>,
-    allowed: &'static str,
+    allowed: A,
     of: PhantomData<T>,
 }
 
-impl<T: TryFrom<i64>> Visitor<'_> for Whole<T> {
+impl<A: AsRef<str>, T: TryFrom<i64>> Visitor<'_> for Whole<A, T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.allowed)
+        f.write_str(self.allowed.as_ref())
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<T, E> {

@@ -1,5 +1,6 @@
 //! What the writer of a document reads, as text, and that no document brings anything down.
 
+mod gateways;
 mod meanings;
 mod random;
 mod refusals;

@@ -23,6 +23,8 @@ pub type Instances = HashMap<ServiceKey, Arc<[Instance]>>;
 #[derive(Debug)]
 pub struct Builder {
     gateway: Option<Arc<Gateway>>,
+    /// The cluster that spans go to, once its instances are known: a gateway is not held up by tracing.
+    collector: Option<Arc<Cluster>>,
     table: RouteTable,
     /// Routes, and which of them proxies refuse.
     routes: Trial<Id, Route>,
@@ -81,6 +83,7 @@ impl Builder {
         let name: Arc<str> = gateway.to_string().into();
         Self {
             gateway: None,
+            collector: None,
             table: RouteTable::new(&name),
             routes: Trial::default(),
             placed: HashMap::new(),
@@ -112,10 +115,11 @@ impl Builder {
     }
 
     /// The gateway's document came, changed or went.
-    pub fn handle_gateway(&mut self, gateway: Option<Arc<Gateway>>) {
+    pub fn handle_gateway(&mut self, gateway: Option<Arc<Gateway>>, instances: &Instances) {
         self.gateway = gateway;
         self.dirty.listeners = true;
         self.dirty.routes = true;
+        self.collect(instances);
     }
 
     /// A route came, changed or went (or left this gateway).
@@ -134,6 +138,7 @@ impl Builder {
     pub fn handle_answer(&mut self, service: &ServiceKey, instances: &Instances) {
         let assigned = self.assigned.get(service).into_iter().flatten();
         self.dirty.assignments.extend(assigned.cloned());
+        self.collect(instances);
         let answered: Vec<Id> = self
             .waiting
             .iter()
@@ -165,11 +170,13 @@ impl Builder {
         {
             self.next_assignment(name, instances, &mut changes);
         }
-        if dirty.listeners {
-            self.next_listeners(&mut changes);
-        }
         self.next_named(dirty.named, &mut changes);
         let mut changes = self.on_trial(changes, dirty.placed);
+        if dirty.listeners {
+            // Now it is known which clusters there are.
+            let listeners = self.next_listeners();
+            changes.extend(self.on_trial(listeners, Vec::new()));
+        }
         let gone = self.leave(&changes);
         changes.extend(self.on_trial(gone, Vec::new()));
         if dirty.routes {
@@ -210,30 +217,20 @@ impl Builder {
         let wanted = self.routes.wanted(id).map(Arc::as_ptr);
         let is_newest = wanted == route.as_ref().map(Arc::as_ptr);
         for cluster in route.iter().flat_map(|route| route.clusters()) {
-            let used = self.clusters.entry(cluster.name.clone());
-            let used = used.or_insert_with(|| Used {
-                by: 0,
-                what: cluster.clone(),
-            });
             let before = self.placed.get(id).into_iter();
             let before = before.flat_map(|before| before.clusters());
             let by_itself = before.filter(|before| before.name == cluster.name).count();
+            let used = self.clusters.get(&cluster.name);
+            let shared = used.is_some_and(|used| used.by > by_itself);
             // A route that is rolled back does not take back an upstream that others share.
-            if is_newest || used.by <= by_itself {
-                used.what = cluster.clone();
-            }
-            used.by += 1;
-            self.dirty.clusters.insert(cluster.name.clone());
+            self.retain_cluster(cluster, is_newest || !shared);
         }
         let before = match &route {
             Some(route) => self.placed.insert(id.clone(), route.clone()),
             None => self.placed.remove(id),
         };
         for cluster in before.iter().flat_map(|before| before.clusters()) {
-            if let Some(used) = self.clusters.get_mut(&cluster.name) {
-                used.by -= 1;
-            }
-            self.dirty.clusters.insert(cluster.name.clone());
+            self.release_cluster(&cluster.name);
         }
         if before.is_some() || route.is_some() {
             self.dirty.routes |= self.table.replace(id, route);

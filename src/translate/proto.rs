@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::{
-    Address, AggregatedConfigSource, ApiVersion, ConfigSource, SocketAddress, TcpKeepalive,
-    address, config_source::ConfigSourceSpecifier, socket_address::PortSpecifier,
+    Address, AggregatedConfigSource, ApiVersion, CidrRange, ConfigSource, SocketAddress,
+    TcpKeepalive, address, config_source::ConfigSourceSpecifier, socket_address::PortSpecifier,
 };
 use envoy_types::pb::google::protobuf::{self, BoolValue, UInt32Value};
 use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
+use ipnet::IpNet;
 use prost::{Message, Name};
 
 use super::any;
@@ -58,6 +59,14 @@ pub(super) fn address(host: String, port: u16) -> Address {
             port_specifier: Some(PortSpecifier::PortValue(port.into())),
             ..SocketAddress::default()
         })),
+    }
+}
+
+/// A range of addresses.
+pub(super) fn cidr_range(range: &IpNet) -> CidrRange {
+    CidrRange {
+        address_prefix: range.network().to_string(),
+        prefix_len: Some(uint32(range.prefix_len().into())),
     }
 }
 

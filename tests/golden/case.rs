@@ -60,9 +60,13 @@ impl Case {
             .collect();
         let clusters: BTreeMap<Arc<str>, Arc<Cluster>> = routes
             .iter()
-            .filter_map(|route| {
-                Some((route.cluster.as_ref()?.name.clone(), route.cluster.clone()?))
-            })
+            .filter_map(|route| route.cluster.clone())
+            .chain(
+                gateways
+                    .iter()
+                    .filter_map(|gateway| gateway.collector.clone()),
+            )
+            .map(|cluster| (cluster.name.clone(), cluster))
             .collect();
         let listeners = gateways
             .iter()

@@ -87,12 +87,16 @@ fn named<'a>(resources: &'a [Value], field: &str, name: &Value) -> &'a Value {
 }
 
 fn inline_routes(listener: &mut Value, tables: &[Value]) {
-    let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
-    let rds = manager
-        .as_object_mut()
-        .and_then(|manager| manager.remove("rds"))
-        .expect("routes over RDS");
-    manager["route_config"] = named(tables, "name", &rds["route_config_name"]).clone();
+    let chains = listener["filter_chains"].as_array_mut().expect("a list");
+    for chain in chains {
+        let filters = chain["filters"].as_array_mut().expect("a list");
+        let manager = &mut filters.last_mut().expect("a filter")["typed_config"];
+        let rds = manager
+            .as_object_mut()
+            .and_then(|manager| manager.remove("rds"))
+            .expect("routes over RDS");
+        manager["route_config"] = named(tables, "name", &rds["route_config_name"]).clone();
+    }
 }
 
 fn inline_endpoints(cluster: &mut Value, assignments: &[Value]) {

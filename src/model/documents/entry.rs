@@ -36,6 +36,11 @@ impl Form {
             let config = config.map(|id| format!("plugin_configs/{id}"));
             references.extend(service.chain(config).map(Into::into));
         }
+        if let Self::Gateway(gateway) = self
+            && let Some(tracing) = &gateway.tracing
+        {
+            references.push(format!("upstreams/{}", tracing.upstream).into());
+        }
         for target in self.own_target().into_iter().chain(self.plugin_targets()) {
             if let Target::Reference(id) = target {
                 references.push(format!("upstreams/{id}").into());
@@ -254,7 +259,7 @@ fn read(document: &Document, registries: &[Discovery]) -> Result<(Form, Vec<Rema
             let plugins = plugin_config::read(&key, &value, &mut warnings)?;
             Form::GlobalRule(Arc::new(plugins))
         }
-        Kind::Gateway => Form::Gateway(Arc::new(gateway::form::read(&key, &value)?)),
+        Kind::Gateway => Form::Gateway(Arc::new(gateway::form::read(&key, &value, &mut warnings)?)),
     };
     let unknown = |service: &&ServiceKey| !registries.contains(&service.discovery);
     if let Some(service) = form.own_services().find(unknown) {

@@ -9,7 +9,7 @@ use super::super::problem::Remark;
 use super::super::route::form::Draft;
 use super::super::service::Service;
 use super::super::upstream::Target;
-use super::super::{Cluster, Route};
+use super::super::{Cluster, Gateway, Route};
 use super::entry::{Entry, Form};
 
 /// All documents, by path.
@@ -115,6 +115,20 @@ fn layered(
 /// Plugins with the clusters of their targets.
 pub(super) fn plugins(entries: &Entries, plugins: &Plugins) -> Result<Plugins, Remark> {
     plugins.resolved(|target| cluster(entries, target))
+}
+
+/// The gateway with the cluster that its spans go to.
+pub(super) fn gateway(entries: &Entries, gateway: &Arc<Gateway>) -> Result<Arc<Gateway>, Remark> {
+    let Some(tracing) = &gateway.tracing else {
+        return Ok(gateway.clone());
+    };
+    let target = Target::Reference(tracing.upstream.clone());
+    let collector = cluster(entries, &target).map_err(|remark| remark.under("tracing"))?;
+    tracing.check(collector.upstream.scheme)?;
+    Ok(Arc::new(Gateway {
+        collector: Some(collector),
+        ..Gateway::clone(gateway)
+    }))
 }
 
 /// Whether what a service refers to is there.

@@ -75,18 +75,41 @@ impl Documents {
     }
 
     fn settle_gateway(&mut self, path: &Arc<str>, id: Id, changes: &mut Changes) {
-        let gateway = match self.entries.get(path).and_then(Entry::form) {
-            Some(Form::Gateway(gateway)) => Some(gateway.clone()),
-            _ if id == Id::default_gateway() => Some(Arc::new(Gateway::built_in())),
-            _ => None,
+        let resolved = match self.entries.get(path).and_then(Entry::form) {
+            Some(Form::Gateway(gateway)) => resolve::gateway(&self.entries, gateway).map(Some),
+            _ => Ok(None),
         };
+        let (gateway, unresolved) = match resolved {
+            Ok(gateway) => (gateway, None),
+            Err(remark) => (None, Some(remark)),
+        };
+        if let Some(entry) = self.entries.get_mut(path) {
+            let stays = unresolved.is_some() && entry.settled;
+            entry.unresolved = unresolved;
+            if stays {
+                return;
+            }
+        }
+        let built_in = (id == Id::default_gateway()).then(|| Arc::new(Gateway::built_in()));
+        let gateway = gateway.or(built_in);
         if self.gateways.get(path) == gateway.as_ref() {
             return;
         }
-        match &gateway {
+        let before = match &gateway {
             Some(gateway) => self.gateways.insert(path.clone(), gateway.clone()),
             None => self.gateways.remove(path),
         };
+        let collector = |gateway: &Arc<Gateway>| gateway.collector.clone();
+        for collector in gateway.iter().filter_map(collector) {
+            collector
+                .services()
+                .for_each(|service| self.uses.retain(service));
+        }
+        for collector in before.iter().filter_map(collector) {
+            collector
+                .services()
+                .for_each(|service| self.uses.release(service));
+        }
         changes.gateways.push((id, gateway));
     }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::settled;
+use super::{no_documents, settled};
 use crate::store::{Document, Format};
 
 /// Texts that use every field of every kind.
@@ -41,7 +41,30 @@ fn whole_documents() -> Vec<(&'static str, Value)> {
         ),
         (
             "gateways/g",
-            json!({"id": "g", "listeners": [{"name": "http", "address": "::", "port": 80, "protocol": "http"}]}),
+            json!({
+                "id": "g",
+                "listeners": [{
+                    "name": "http", "address": "::", "port": 80, "protocol": "https", "http3": true,
+                    "proxy_protocol": false, "max_connections": 10, "buffer_bytes": 32768,
+                }],
+                "http": {
+                    "idle_timeout": 60, "max_connection_duration": 60, "max_requests_per_connection": 10,
+                    "request_headers_timeout": 0.5, "request_timeout": 60, "stream_idle_timeout": 60,
+                    "max_request_headers_kb": 60, "max_headers_count": 100,
+                    "headers_with_underscores": "drop", "path_with_escaped_slashes": "keep", "merge_slashes": false,
+                    "http2": {
+                        "max_concurrent_streams": 1, "initial_stream_window_size": 65535,
+                        "initial_connection_window_size": 65535,
+                    },
+                },
+                "access_log": {
+                    "path": "/log", "format": "json", "fields": {"a": "%PROTOCOL%"}, "min_status": 500, "min_duration": 1.5,
+                },
+                "tracing": {
+                    "provider": "opentelemetry", "upstream_id": "u", "sampling": 0.5, "service_name": "a",
+                },
+                "real_ip": {"header": "X-Forwarded-For", "trusted_addresses": ["10.0.0.0/8"], "trusted_hops": 1},
+            }),
         ),
     ]
 }
@@ -108,17 +131,18 @@ fn answered(path: &str, format: Format, value: Vec<u8>) {
 
 #[test]
 fn whole_documents_are_good() {
-    for (path, value) in whole_documents() {
-        for format in [Format::Json, Format::Yaml] {
-            let changes = settled(Document {
-                path: path.into(),
-                source: path.into(),
-                format,
-                value: value.to_string().into(),
-                revision: 1,
-            });
-            assert_eq!(changes.problems, [], "{path} as {format:?}");
-        }
+    for format in [Format::Json, Format::Yaml] {
+        let mut documents = no_documents();
+        let document = |(path, value): (&str, Value)| Document {
+            path: path.into(),
+            source: path.into(),
+            format,
+            value: value.to_string().into(),
+            revision: 1,
+        };
+        // All of them, as some refer to others.
+        documents.list(whole_documents().into_iter().map(document).collect());
+        assert_eq!(documents.settle().problems, [], "as {format:?}");
     }
 }
 

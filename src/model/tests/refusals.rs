@@ -156,8 +156,8 @@ fn a_field_that_is_not_served_or_of_the_wrong_type() {
         ),
         (
             "gateways/g",
-            r#"{"listeners":[],"http":{}}"#,
-            "http: this version does not have `http`",
+            r#"{"listeners":[],"admission":{}}"#,
+            "admission: `admission` is not served: which proxies may act as a gateway is the setting `xds-clients` of Chancery itself, beyond the reach of who writes documents",
         ),
         (
             "routes/echo",

@@ -1,4 +1,4 @@
-//! Upstreams and gateways that are refused for what they say. A table: the path, the text, and what is said after
+//! Upstreams that are refused for what they say. A table: the path, the text, and what is said after
 //! `/chancery/<path>: `.
 
 use super::refused;
@@ -215,58 +215,6 @@ fn what_an_upstream_cannot_be() {
             "routes/echo",
             r#"{"uri":"/a","upstream":[]}"#,
             "upstream: invalid length 0, expected an object",
-        ),
-    ]);
-}
-
-#[test]
-fn what_a_gateway_cannot_be() {
-    refused(&[
-        ("gateways/g", "{}", "`listeners` is missing"),
-        (
-            "gateways/g",
-            r#"{"listeners":[]}"#,
-            "listeners: found an empty list, allowed: at least one",
-        ),
-        (
-            "gateways/g",
-            r#"{"listeners":[{"name":"http"}]}"#,
-            "listeners[0]: `port` is missing",
-        ),
-        (
-            "gateways/g",
-            r#"{"listeners":[{"name":"http","port":70000}]}"#,
-            "listeners[0].port: found 70000, allowed: 1–65535",
-        ),
-        (
-            "gateways/g",
-            r#"{"listeners":[{"name":"a b","port":80}]}"#,
-            "listeners[0].name: found the id `a b`, allowed: 1 to 64 letters, digits, `-`, `_` and `.`",
-        ),
-        (
-            "gateways/g",
-            r#"{"listeners":[{"name":"http","port":80,"address":"localhost"}]}"#,
-            r#"listeners[0].address: found "localhost", allowed: an IP address"#,
-        ),
-        (
-            "gateways/g",
-            r#"{"listeners":[{"name":"http","port":80,"protocol":"https"}]}"#,
-            r#"listeners[0].protocol: found "https", allowed: http"#,
-        ),
-        (
-            "gateways/g",
-            r#"{"listeners":[{"name":"http","port":80,"http3":true}]}"#,
-            "listeners[0].http3: this version does not have `http3`",
-        ),
-        (
-            "gateways/g",
-            r#"{"listeners":[{"name":"http","port":80},{"name":"http","port":81}]}"#,
-            r#"listeners[1].name: found "http" a second time, allowed: once"#,
-        ),
-        (
-            "gateways/g",
-            r#"{"listeners":[{"name":"a","port":80},{"name":"b","port":80}]}"#,
-            r#"listeners[1].port: found 80, which listener "a" has at the same address"#,
         ),
     ]);
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::model::{Cluster, Members};
+use crate::model::{Cluster, Gateway, Members};
 use crate::registry::Instance;
 use crate::translate;
 
@@ -48,6 +48,54 @@ impl Builder {
             name,
             resource,
         });
+    }
+
+    /// One more uses the cluster, which is in this form now if it is the newest.
+    pub(super) fn retain_cluster(&mut self, cluster: &Arc<Cluster>, newest: bool) {
+        self.dirty.clusters.insert(cluster.name.clone());
+        let used = self.clusters.entry(cluster.name.clone());
+        let used = used.or_insert_with(|| Used {
+            by: 0,
+            what: cluster.clone(),
+        });
+        used.by += 1;
+        if newest {
+            used.what = cluster.clone();
+        }
+    }
+
+    /// One that used the cluster does no longer.
+    pub(super) fn release_cluster(&mut self, name: &Arc<str>) {
+        if let Some(used) = self.clusters.get_mut(name) {
+            used.by -= 1;
+        }
+        self.dirty.clusters.insert(name.clone());
+    }
+
+    /// Brings the use of the gateway's collector in line with the gateway and with what is known of services.
+    pub(super) fn collect(&mut self, instances: &Instances) {
+        let wanted = self.gateway.as_ref();
+        let wanted = wanted.and_then(|gateway| gateway.collector.clone());
+        if wanted == self.collector {
+            return;
+        }
+        let name = |cluster: &Arc<Cluster>| cluster.name.clone();
+        let awaited = wanted
+            .as_ref()
+            .and_then(|cluster| cluster.services().next());
+        let collector = match awaited.is_none_or(|service| instances.contains_key(service)) {
+            true => wanted,
+            // Its instances before are better than none.
+            false if wanted.as_ref().map(name) == self.collector.as_ref().map(name) => return,
+            false => None,
+        };
+        if let Some(cluster) = &collector {
+            self.retain_cluster(cluster, true);
+        }
+        if let Some(before) = std::mem::replace(&mut self.collector, collector) {
+            self.release_cluster(&before.name);
+        }
+        self.dirty.listeners = true;
     }
 
     fn retain_assignment(&mut self, name: Option<Arc<str>>, cluster: Option<&Cluster>) {
@@ -135,12 +183,18 @@ impl Builder {
         }
     }
 
-    pub(super) fn next_listeners(&self, changes: &mut Vec<Change>) {
-        let listeners = self
-            .gateway
-            .as_deref()
-            .map(translate::listeners)
-            .unwrap_or_default();
+    pub(super) fn next_listeners(&self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let clusters = &self.resources[ResourceType::Cluster.index()];
+        let collector = self.collector.as_ref();
+        let collector = collector.filter(|cluster| clusters.placed(&cluster.name).is_some());
+        let listeners = self.gateway.as_deref().map(|gateway| {
+            translate::listeners(&Gateway {
+                collector: collector.cloned(),
+                ..gateway.clone()
+            })
+        });
+        let listeners = listeners.unwrap_or_default();
         let names: HashSet<&Arc<str>> = listeners.iter().map(|(name, _)| name).collect();
         for (name, _) in self.current.set(ResourceType::Listener).iter() {
             if !names.contains(name) {
@@ -166,6 +220,7 @@ impl Builder {
                 ))),
             });
         }
+        changes
     }
 }
 

@@ -87,6 +87,9 @@ impl Builder {
                     .filter(|_| resource_type == ResourceType::Cluster)
                 {
                     self.withdraw_routes(name, error);
+                    let collector = self.collector.as_ref();
+                    self.dirty.listeners |=
+                        collector.is_some_and(|collector| collector.name == *name);
                     self.refuse_nodes(name, error);
                 }
                 verdict.touched

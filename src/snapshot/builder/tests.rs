@@ -7,6 +7,7 @@ use std::time::Duration;
 use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
 
+use crate::model::gateway::Protocol;
 use crate::model::upstream::{Balancer, Discovered, PassHost, Scheme};
 use crate::model::{self, Path, Upstream, plugin::Plugins, route::Timeout};
 use crate::registry::Discovery;
@@ -24,14 +25,8 @@ fn service(name: &str) -> ServiceKey {
 }
 
 fn gateway() -> Arc<Gateway> {
-    Arc::new(Gateway {
-        id: id("default"),
-        listeners: vec![model::gateway::Listener {
-            name: "http".into(),
-            address: Ipv4Addr::LOCALHOST.into(),
-            port: 9080,
-        }],
-    })
+    let listener = model::gateway::Listener::new("http", 9080, Protocol::Http);
+    Arc::new(Gateway::new(id("default"), vec![listener]))
 }
 
 fn timeout() -> Timeout {
@@ -95,12 +90,16 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let mut builder = Builder::new(&id("default"));
-        builder.handle_gateway(Some(gateway()));
+        builder.handle_gateway(Some(gateway()), &Instances::new());
         Self {
             builder,
             instances: Instances::new(),
             revision: 0,
         }
+    }
+
+    fn gateway(&mut self, gateway: Option<Arc<Gateway>>) {
+        self.builder.handle_gateway(gateway, &self.instances);
     }
 
     fn put(&mut self, name: &str, members: Members) -> &mut Self {
@@ -274,10 +273,10 @@ fn versions_are_equal_however_the_content_came_about() {
 fn a_gateway_without_a_document_is_not_served() {
     let mut scene = Scene::new();
     scene.put("a", nodes(1)).next();
-    scene.builder.handle_gateway(None);
+    scene.gateway(None);
     assert!(!scene.builder.exists());
     let before = scene.next().unwrap().0;
-    scene.builder.handle_gateway(Some(gateway()));
+    scene.gateway(Some(gateway()));
     let after = scene.next().unwrap().0;
     assert!(after.sequence > before.sequence, "streams count on it");
 }

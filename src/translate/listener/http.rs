@@ -1,19 +1,77 @@
-//! The HTTP connection manager, the same for every protocol that carries HTTP.
+//! The HTTP connection manager and the filter chains that it ends, the same for every protocol that carries HTTP.
 
+use envoy_types::pb::envoy::config::listener::v3::{
+    Filter, FilterChain, FilterChainMatch, filter::ConfigType,
+};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager, Rds,
     http_connection_manager::{RouteSpecifier, ServerHeaderTransformation, UpgradeConfig},
 };
 
-use super::super::proto::{ads, boolean, never};
+use super::super::any;
+use super::super::proto::{ads, boolean, cidr_range, never};
+use super::access_log::access_log;
 use super::http_filters::http_filters;
-use super::limits::limits;
+use super::limits::{connection_limit, limits};
 use super::local_reply::local_reply;
 use super::origin::origin;
+use super::tracing::tracing;
 use crate::model::Gateway;
+use crate::model::gateway::{Listener, RealIp};
 
-/// The connection manager of the listener `name`, which takes its routes from the gateway's route table.
-pub(super) fn connection_manager(name: &str, gateway: &Gateway) -> HttpConnectionManager {
+/// What happens to connections of the listener `name`, once they carry HTTP in the clear: a chain for proxies whose word is
+/// taken, where the gateway names their addresses, and one for everybody else.
+///
+/// Two chains rather than one that looks at addresses, as whoever is behind the first may also say whether the client came
+/// over TLS, and for whom.
+pub(super) fn filter_chains(
+    name: &str,
+    gateway: &Gateway,
+    listener: &Listener,
+) -> Vec<FilterChain> {
+    let chain = |trusted| filter_chain(name, gateway, listener, trusted);
+    match &gateway.real_ip {
+        Some(everybody) if everybody.trusted_addresses.is_empty() => vec![chain(Some(everybody))],
+        Some(some) => {
+            let ranges = some.trusted_addresses.iter();
+            let trusted = FilterChain {
+                filter_chain_match: Some(FilterChainMatch {
+                    source_prefix_ranges: ranges.map(cidr_range).collect(),
+                    ..FilterChainMatch::default()
+                }),
+                ..chain(Some(some))
+            };
+            vec![trusted, chain(None)]
+        }
+        None => vec![chain(None)],
+    }
+}
+
+fn filter_chain(
+    name: &str,
+    gateway: &Gateway,
+    listener: &Listener,
+    trusted: Option<&RealIp>,
+) -> FilterChain {
+    let manager = connection_manager(name, gateway, trusted);
+    let manager = Filter {
+        name: "envoy.filters.network.http_connection_manager".to_owned(),
+        config_type: Some(ConfigType::TypedConfig(any(&manager))),
+    };
+    let limit = listener.max_connections;
+    let limit = limit.map(|limit| connection_limit(name, limit));
+    FilterChain {
+        filters: limit.into_iter().chain([manager]).collect(),
+        ..FilterChain::default()
+    }
+}
+
+/// Takes its routes from the gateway's route table.
+fn connection_manager(
+    name: &str,
+    gateway: &Gateway,
+    trusted: Option<&RealIp>,
+) -> HttpConnectionManager {
     let mut routes = ads();
     // A listener waits for its routes, however long that takes: without them it would answer 404 to everything.
     routes.initial_fetch_timeout = Some(never());
@@ -25,6 +83,8 @@ pub(super) fn connection_manager(name: &str, gateway: &Gateway) -> HttpConnectio
             route_config_name: gateway.id.to_string(),
         })),
         local_reply_config: Some(local_reply()),
+        access_log: gateway.access_log.iter().map(access_log).collect(),
+        tracing: tracing(gateway),
         // One kind of upgrade, which a route has to allow.
         upgrade_configs: vec![UpgradeConfig {
             upgrade_type: "websocket".to_owned(),
@@ -33,6 +93,6 @@ pub(super) fn connection_manager(name: &str, gateway: &Gateway) -> HttpConnectio
         }],
         // What tells the proxies apart is nobody's business: the answer's own header, or none.
         server_header_transformation: ServerHeaderTransformation::PassThrough.into(),
-        ..limits(origin(HttpConnectionManager::default()))
+        ..limits(&gateway.http, origin(&gateway.http, trusted))
     }
 }

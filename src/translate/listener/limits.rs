@@ -1,33 +1,63 @@
-//! What one client can hold on to.
-
-use std::time::Duration;
+//! What clients can hold on to.
 
 use envoy_types::pb::envoy::config::core::v3::{
     Http2ProtocolOptions, HttpProtocolOptions, http_protocol_options::HeadersWithUnderscoresAction,
 };
+use envoy_types::pb::envoy::config::listener::v3::{Filter, filter::ConfigType};
+use envoy_types::pb::envoy::extensions::filters::network::connection_limit::v3::ConnectionLimit;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+use envoy_types::pb::google::protobuf::UInt64Value;
 
+use super::super::any;
 use super::super::proto::{duration, uint32};
+use crate::model::gateway::{Http, http::Http2, http::Underscores};
 
 /// What one client can hold on to.
-pub(super) fn limits(manager: HttpConnectionManager) -> HttpConnectionManager {
+pub(super) fn limits(http: &Http, manager: HttpConnectionManager) -> HttpConnectionManager {
+    let underscores = match http.headers_with_underscores {
+        Underscores::Allow => HeadersWithUnderscoresAction::Allow,
+        Underscores::Reject => HeadersWithUnderscoresAction::RejectRequest,
+        Underscores::Drop => HeadersWithUnderscoresAction::DropHeader,
+    };
     HttpConnectionManager {
         common_http_protocol_options: Some(HttpProtocolOptions {
-            idle_timeout: Some(duration(Duration::from_secs(60 * 60))),
-            max_headers_count: Some(uint32(100)),
-            headers_with_underscores_action: HeadersWithUnderscoresAction::RejectRequest.into(),
+            idle_timeout: Some(duration(http.idle_timeout)),
+            max_connection_duration: http.max_connection_duration.map(duration),
+            max_requests_per_connection: http.max_requests_per_connection.map(uint32),
+            max_headers_count: Some(uint32(http.max_headers_count)),
+            headers_with_underscores_action: underscores.into(),
             ..HttpProtocolOptions::default()
         }),
-        http2_protocol_options: Some(Http2ProtocolOptions {
-            max_concurrent_streams: Some(uint32(100)),
-            initial_stream_window_size: Some(uint32(64 * 1024)),
-            initial_connection_window_size: Some(uint32(1024 * 1024)),
-            ..Http2ProtocolOptions::default()
-        }),
-        max_request_headers_kb: Some(uint32(60)),
-        request_headers_timeout: Some(duration(Duration::from_secs(10))),
+        http2_protocol_options: Some(http2(http.http2)),
+        max_request_headers_kb: Some(uint32(http.max_request_headers_kb)),
+        request_headers_timeout: Some(duration(http.request_headers_timeout)),
+        request_timeout: http.request_timeout.map(duration),
         // Until the route is known; then the route's own.
-        stream_idle_timeout: Some(duration(Duration::from_secs(5 * 60))),
+        stream_idle_timeout: Some(duration(http.stream_idle_timeout)),
         ..manager
+    }
+}
+
+fn http2(http2: Http2) -> Http2ProtocolOptions {
+    Http2ProtocolOptions {
+        max_concurrent_streams: Some(uint32(http2.max_concurrent_streams)),
+        initial_stream_window_size: Some(uint32(http2.initial_stream_window_size)),
+        initial_connection_window_size: Some(uint32(http2.initial_connection_window_size)),
+        ..Http2ProtocolOptions::default()
+    }
+}
+
+/// How many connections all clients can hold on to.
+pub(super) fn connection_limit(name: &str, connections: u32) -> Filter {
+    let limit = ConnectionLimit {
+        stat_prefix: name.to_owned(),
+        max_connections: Some(UInt64Value {
+            value: connections.into(),
+        }),
+        ..ConnectionLimit::default()
+    };
+    Filter {
+        name: "envoy.filters.network.connection_limit".to_owned(),
+        config_type: Some(ConfigType::TypedConfig(any(&limit))),
     }
 }

@@ -1,17 +1,24 @@
 //! Who sent a request, and for which path.
 
-use envoy_types::pb::envoy::config::core::v3::CidrRange;
+use envoy_types::pb::envoy::config::core::v3::{CidrRange, TypedExtensionConfig};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager,
     http_connection_manager::{InternalAddressConfig, PathWithEscapedSlashesAction},
 };
+use envoy_types::pb::envoy::extensions::http::original_ip_detection::custom_header::v3::CustomHeaderConfig;
+use envoy_types::pb::envoy::extensions::http::original_ip_detection::xff::v3::{
+    XffConfig, XffTrustedCidrs,
+};
+use ipnet::IpNet;
 
-use super::super::proto::{boolean, uint32};
+use super::super::any;
+use super::super::proto::{boolean, cidr_range, uint32};
+use crate::model::gateway::{Http, RealIp, http::EscapedSlashes, real_ip::By};
 
-/// Who sent the request, and for which path: nothing of that is taken from the client.
-pub(super) fn origin(manager: HttpConnectionManager) -> HttpConnectionManager {
-    HttpConnectionManager {
-        use_remote_address: Some(boolean(true)),
+/// A connection manager that knows who sent the request, and for which path. Nothing of that is taken from the client,
+/// unless it is a proxy that is trusted.
+pub(super) fn origin(http: &Http, trusted: Option<&RealIp>) -> HttpConnectionManager {
+    let manager = HttpConnectionManager {
         // By default Envoy obeys the `x-envoy-*` headers of clients with private addresses: they could ask for retries.
         // There is no client with this address.
         internal_address_config: Some(InternalAddressConfig {
@@ -23,11 +30,70 @@ pub(super) fn origin(manager: HttpConnectionManager) -> HttpConnectionManager {
         }),
         // Only what the client lacks is added.
         preserve_external_request_id: true,
-        normalize_path: Some(boolean(true)),
-        merge_slashes: true,
-        // An upstream that decodes `/public%2F..%2Fadmin` must not see what the routes did not: the client is sent to the
-        // decoded path.
-        path_with_escaped_slashes_action: PathWithEscapedSlashesAction::UnescapeAndRedirect.into(),
+        ..path(http)
+    };
+    let hops = match trusted.map(|real_ip| (&real_ip.by, real_ip)) {
+        None => 0,
+        Some((By::TrustedHops(hops), _)) => *hops,
+        // Envoy refuses these beside `use_remote_address`.
+        Some((By::TrustedAddresses, real_ip)) => {
+            return HttpConnectionManager {
+                original_ip_detection_extensions: vec![forwarded_for(&real_ip.trusted_addresses)],
+                ..manager
+            };
+        }
+        Some((By::Header(name), _)) => {
+            return HttpConnectionManager {
+                original_ip_detection_extensions: vec![header(name)],
+                ..manager
+            };
+        }
+    };
+    HttpConnectionManager {
+        use_remote_address: Some(boolean(true)),
+        xff_num_trusted_hops: hops,
         ..manager
+    }
+}
+
+fn path(http: &Http) -> HttpConnectionManager {
+    // An upstream that decodes `/public%2F..%2Fadmin` must not see what the routes did not.
+    let slashes = match http.path_with_escaped_slashes {
+        EscapedSlashes::UnescapeAndRedirect => PathWithEscapedSlashesAction::UnescapeAndRedirect,
+        EscapedSlashes::Unescape => PathWithEscapedSlashesAction::UnescapeAndForward,
+        EscapedSlashes::Keep => PathWithEscapedSlashesAction::KeepUnchanged,
+        EscapedSlashes::Reject => PathWithEscapedSlashesAction::RejectRequest,
+    };
+    HttpConnectionManager {
+        normalize_path: Some(boolean(true)),
+        merge_slashes: http.merge_slashes,
+        path_with_escaped_slashes_action: slashes.into(),
+        ..HttpConnectionManager::default()
+    }
+}
+
+fn forwarded_for(trusted: &[IpNet]) -> TypedExtensionConfig {
+    let config = XffConfig {
+        xff_trusted_cidrs: Some(XffTrustedCidrs {
+            cidrs: trusted.iter().map(cidr_range).collect(),
+        }),
+        // The upstream sees the proxy in the list, as it does without this extension.
+        skip_xff_append: Some(boolean(false)),
+        ..XffConfig::default()
+    };
+    TypedExtensionConfig {
+        name: "envoy.http.original_ip_detection.xff".to_owned(),
+        typed_config: Some(any(&config)),
+    }
+}
+
+fn header(name: &str) -> TypedExtensionConfig {
+    let config = CustomHeaderConfig {
+        header_name: name.to_owned(),
+        ..CustomHeaderConfig::default()
+    };
+    TypedExtensionConfig {
+        name: "envoy.http.original_ip_detection.custom_header".to_owned(),
+        typed_config: Some(any(&config)),
     }
 }

@@ -1,0 +1,114 @@
+//! Who may say on whose behalf a request comes. By default nobody: the client is whoever connects.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::super::decode::quoted;
+use super::super::problem::Remark;
+use super::super::scalar::{Within, each_once};
+
+/// The proxies in front of a gateway, and how they name the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealIp {
+    /// The addresses of the proxies; every address when empty.
+    pub trusted_addresses: Vec<IpNet>,
+    /// How the client is named.
+    pub by: By,
+}
+
+/// How a proxy names the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// The last address in `X-Forwarded-For` that is not trusted itself.
+    TrustedAddresses,
+    /// The address that so many proxies ago was put in `X-Forwarded-For`: 1 is the last one.
+    TrustedHops(u32),
+    /// A header that holds one address, in lower case.
+    Header(String),
+}
+
+/// `real_ip` as it is written.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+pub(super) struct Form {
+    /// The header in which a trusted proxy names the client; `X-Forwarded-For` when absent.
+    header: Option<Header>,
+    /// Proxies whose word is taken: IP addresses and ranges.
+    #[serde(default)]
+    trusted_addresses: Vec<Range>,
+    /// How many proxies there are in front.
+    trusted_hops: Option<Within<1, 32>>,
+}
+
+impl Form {
+    pub(super) fn checked(self) -> Result<RealIp, Remark> {
+        let trusted: Vec<IpNet> = self
+            .trusted_addresses
+            .iter()
+            .map(|range| range.0.trunc())
+            .collect();
+        each_once("trusted_addresses", &trusted)?;
+        let header = self.header.map(|header| header.0);
+        let header = header.filter(|name| name != "x-forwarded-for");
+        let by = match (header, self.trusted_hops) {
+            (Some(_), Some(_)) => {
+                let message = "found beside another `header` than `X-Forwarded-For`, which holds one address only";
+                return Err(Remark::new("trusted_hops", message));
+            }
+            (_, None) if trusted.is_empty() => {
+                let message =
+                    "is missing: without it every client could say that it is another one";
+                return Err(Remark::new("trusted_addresses", message));
+            }
+            (Some(name), None) => By::Header(name),
+            (None, Some(hops)) => By::TrustedHops(hops.0),
+            (None, None) => By::TrustedAddresses,
+        };
+        Ok(RealIp {
+            trusted_addresses: trusted,
+            by,
+        })
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+struct Header(String);
+
+impl TryFrom<String> for Header {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        match (1..=64).contains(&text.len()) && text.bytes().all(fits) {
+            true => Ok(Self(text.to_ascii_lowercase())),
+            false => Err(format!(
+                "found {}, allowed: a header's name, of letters, digits and `-`",
+                quoted(&text)
+            )),
+        }
+    }
+}
+
+/// A range of addresses, or one address.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+struct Range(#[schemars(with = "String")] IpNet);
+
+impl TryFrom<String> for Range {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let one = |text: &str| text.parse::<IpAddr>().ok().map(IpNet::from);
+        let range = text.parse().ok().or_else(|| one(&text));
+        range.map(Self).ok_or_else(|| {
+            format!(
+                "found {}, allowed: an IP address or a range such as \"10.0.0.0/8\"",
+                quoted(&text)
+            )
+        })
+    }
+}
