@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde_json::json;
 
 use crate::support::envoy::{Envoy, Protocol};
+use crate::support::eventually;
 use crate::support::stage::{Stage, gateway, route_to};
 
 #[tokio::test]
@@ -41,4 +42,47 @@ async fn each_gateway_has_its_own_routes() {
     stage.etcd.put("routes/inside", &moved).await;
     stage.envoy.answers_by("/inside", "blue").await;
     inner.answers_with("/inside", 404).await;
+}
+
+#[tokio::test]
+async fn an_envoy_of_a_gateway_that_does_not_exist_yet_waits() {
+    let stage = Stage::set().await;
+    let listener = SocketAddr::from((stage.address, 9081));
+    let xds = stage.chancery.xds();
+    let later = Envoy::start("later", Protocol::Delta, xds, listener, stage.folder()).await;
+    let blue = stage.instance("blue").await;
+    let mut route = route_to("/both", &[&blue]);
+    route["gateways"] = json!(["default", "later"]);
+    stage.etcd.put("routes/both", &route).await;
+    stage.envoy.answers_by("/both", "blue").await;
+    assert!(later.try_get("/both").await.is_err(), "nothing is open");
+    assert_eq!(later.configured().await.listeners, 0);
+
+    stage.etcd.put("gateways/later", &gateway(listener)).await;
+    later.answers_by("/both", "blue").await;
+}
+
+#[tokio::test]
+async fn a_gateways_document_is_about_listeners_and_a_route_is_not() {
+    let stage = Stage::set().await;
+    let blue = stage.instance("blue").await;
+    stage.etcd.put("routes/a", &route_to("/a", &[&blue])).await;
+    stage.envoy.answers_by("/a", "blue").await;
+    let before = stage.envoy.configured().await;
+    stage.etcd.put("routes/b", &route_to("/b", &[&blue])).await;
+    stage.envoy.answers_by("/b", "blue").await;
+    let after = stage.envoy.configured().await;
+    assert_eq!(after.listeners, before.listeners);
+
+    let mut limited = gateway(stage.envoy.listener());
+    limited["http"] = json!({ "max_headers_count": 20 });
+    stage.etcd.put("gateways/default", &limited).await;
+    let changed = async || {
+        let now = stage.envoy.configured().await.listeners;
+        anyhow::ensure!(now == before.listeners + 1, "{now} updates of listeners");
+        Ok(())
+    };
+    eventually(changed).await;
+    stage.envoy.answers_by("/a", "blue").await;
+    stage.envoy.answers_by("/b", "blue").await;
 }

@@ -1,11 +1,14 @@
 //! Requests and answers, as a client of a gateway sees them.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use reqwest::{Client, Method};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 
 /// An answer, read to its end.
 #[derive(Debug, Clone)]
@@ -41,6 +44,20 @@ pub fn client() -> Client {
         .timeout(Duration::from_secs(10))
         .build()
         .unwrap()
+}
+
+/// Sends bytes as they are, from an address of one's choice, and reads until the other side closes.
+pub async fn raw(from: Ipv4Addr, to: SocketAddr, text: &str) -> anyhow::Result<String> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((from, 0).into())?;
+    let talk = async {
+        let mut connection = socket.connect(to).await?;
+        connection.write_all(text.as_bytes()).await?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await?;
+        Ok(answer)
+    };
+    tokio::time::timeout(Duration::from_secs(10), talk).await?
 }
 
 /// Sends a request and reads the whole answer.

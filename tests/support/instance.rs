@@ -14,6 +14,7 @@ use axum::extract::ws::{WebSocket, WebSocketUpgrade, rejection::WebSocketUpgrade
 use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
+use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -32,6 +33,15 @@ impl Instance {
         let app = Router::new()
             .fallback(answer)
             .with_state(Arc::<str>::from(name));
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
+        Self::run(name, listener, async |listener| {
+            axum::serve(listener, app).await.unwrap();
+        })
+    }
+
+    /// One that speaks gRPC: it sends back what it gets as it gets it, and ends with status 0.
+    pub async fn grpc(name: &str, address: Ipv4Addr) -> Self {
+        let app = Router::new().fallback(grpc_echo);
         let listener = TcpListener::bind((address, 0)).await.unwrap();
         Self::run(name, listener, async |listener| {
             axum::serve(listener, app).await.unwrap();
@@ -113,6 +123,17 @@ fn slowly(chunks: u64, every: Duration) -> Response {
         Ok::<_, std::io::Error>(Bytes::from(format!("line {line}\n")))
     });
     Body::from_stream(lines).into_response()
+}
+
+async fn grpc_echo(request: Request) -> Response {
+    let trailers = http::HeaderMap::from_iter([(
+        http::HeaderName::from_static("grpc-status"),
+        http::HeaderValue::from_static("0"),
+    )]);
+    let body = request.into_body();
+    let body = body.with_trailers(async { Some(Ok(trailers)) });
+    let content_type = [("content-type", "application/grpc")];
+    (content_type, Body::new(body)).into_response()
 }
 
 async fn echo(mut socket: WebSocket) {

@@ -1,5 +1,7 @@
 //! One gateway's snapshots: what is translated, what waits, what is shared.
 
+mod collector;
+
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
