@@ -1,0 +1,180 @@
+//! The plugins of a document or a route: read, laid over those of other documents, and applied in their order.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use serde_json::Value;
+
+use super::super::decode::{kind_of, quoted, shown};
+use super::super::key::Key;
+use super::super::problem::Remark;
+use super::super::route::Path;
+use super::super::upstream::{Cluster, Target};
+use super::reading::{self, Reading};
+use super::{ALL, Plugin, names};
+
+/// The plugins of one document, parsed; or of a route with those of all documents that it refers to.
+#[derive(Debug, Clone, Default)]
+pub struct Plugins {
+    /// By the place in [`ALL`], ascending.
+    configured: Vec<Configured>,
+}
+
+#[derive(Debug, Clone)]
+struct Configured {
+    /// Its place in [`ALL`].
+    at: usize,
+    /// Nothing where a document switched it off.
+    plugin: Option<Arc<dyn Plugin>>,
+    /// Of its targets, in order, once they are looked up.
+    clusters: Arc<[Arc<Cluster>]>,
+}
+
+impl Plugins {
+    /// Reads a document's `plugins`.
+    pub(in super::super) fn read(
+        key: &Key,
+        plugins: Option<&Value>,
+        warnings: &mut Vec<Remark>,
+    ) -> Result<Self, Remark> {
+        let fields = match plugins {
+            None => return Ok(Self::default()),
+            Some(Value::Object(fields)) => fields,
+            Some(other) => {
+                let message = format!("found {}, allowed: an object", kind_of(other));
+                return Err(Remark::new("plugins", message));
+            }
+        };
+        let mut configured = Vec::new();
+        for (name, value) in fields {
+            let place = format!("plugins.{}", shown(name));
+            let Some(at) = ALL.iter().position(|entry| entry.name == name) else {
+                return Err(unknown(name));
+            };
+            let mut reading = Reading {
+                key,
+                name: ALL[at].name,
+                upstreams: 0,
+                warnings: Vec::new(),
+            };
+            let plugin = reading::read(&ALL[at], value, &mut reading)
+                .map_err(|remark| remark.under(&place))?;
+            let said = reading.warnings.into_iter();
+            warnings.extend(said.map(|remark| remark.under(&place)));
+            configured.push(Configured {
+                at,
+                plugin,
+                clusters: Arc::default(),
+            });
+        }
+        configured.sort_by_key(|configured| configured.at);
+        Ok(Self { configured })
+    }
+
+    /// These plugins, and those of `below` that these do not name.
+    pub(in super::super) fn over(&self, below: &Self) -> Self {
+        let mut configured = self.configured.clone();
+        let named = |at: usize| self.configured.iter().any(|own| own.at == at);
+        let unnamed = below.configured.iter().filter(|other| !named(other.at));
+        configured.extend(unnamed.cloned());
+        configured.sort_by_key(|configured| configured.at);
+        Self { configured }
+    }
+
+    /// Where they send requests beside the route's own upstream.
+    pub(in super::super) fn targets(&self) -> impl Iterator<Item = &Target> {
+        let enabled = self.enabled();
+        enabled.flat_map(|configured| configured.targets())
+    }
+
+    /// These plugins with the clusters of their targets looked up.
+    pub(in super::super) fn resolved(
+        &self,
+        cluster: impl Fn(&Target) -> Result<Arc<Cluster>, Remark>,
+    ) -> Result<Self, Remark> {
+        let mut resolved = self.clone();
+        for configured in &mut resolved.configured {
+            let clusters: Result<Vec<_>, _> = configured.targets().iter().map(&cluster).collect();
+            configured.clusters = clusters
+                .map_err(|remark| remark.under(&configured.place()))?
+                .into();
+        }
+        Ok(resolved)
+    }
+
+    /// The clusters that they send requests to, beside the route's own.
+    pub fn clusters(&self) -> impl Iterator<Item = &Arc<Cluster>> {
+        let enabled = self.enabled();
+        enabled.flat_map(|configured| configured.clusters.iter())
+    }
+
+    /// Refuses the paths of a route on which a plugin would not do what its configuration says.
+    pub(in super::super) fn check(&self, paths: &[Path]) -> Result<(), Remark> {
+        for configured in self.enabled() {
+            if let Some(plugin) = &configured.plugin {
+                plugin
+                    .check(paths)
+                    .map_err(|remark| remark.under(&configured.place()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one of them answers every request by itself.
+    pub fn answers(&self) -> bool {
+        let plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        plugins.into_iter().any(|plugin| plugin.answers())
+    }
+
+    /// What a route of Envoy, which already has its match, its cluster and its time-outs, becomes with them: one or several,
+    /// of which the first that matches a request is meant. Where a plugin answers by itself, the ones after it never run.
+    pub fn apply(&self, route: Route) -> Vec<Route> {
+        let mut routes = vec![route];
+        for own in self.enabled() {
+            let Some(plugin) = &own.plugin else { continue };
+            for mut route in std::mem::take(&mut routes) {
+                if is_answered(&route) {
+                    routes.push(route);
+                    continue;
+                }
+                routes.extend(plugin.branch(&route, &own.clusters));
+                plugin.apply(&mut route, &own.clusters);
+                routes.push(route);
+            }
+        }
+        routes
+    }
+
+    fn enabled(&self) -> impl Iterator<Item = &Configured> {
+        self.configured.iter().filter(|own| own.plugin.is_some())
+    }
+}
+
+impl Configured {
+    fn targets(&self) -> &[Target] {
+        self.plugin.as_deref().map_or(&[], Plugin::targets)
+    }
+
+    fn place(&self) -> String {
+        format!("plugins.{}", ALL[self.at].name)
+    }
+}
+
+/// Whether Envoy answers the requests of a route by itself.
+fn is_answered(route: &Route) -> bool {
+    matches!(
+        route.action,
+        Some(Action::DirectResponse(_) | Action::Redirect(_))
+    )
+}
+
+fn unknown(name: &str) -> Remark {
+    let names: Vec<_> = names().collect();
+    let message = format!(
+        "this version does not have the plugin {}; it has {}",
+        quoted(name),
+        names.join(", ")
+    );
+    Remark::new("plugins", message)
+}
