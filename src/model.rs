@@ -7,6 +7,7 @@
 //! A document on its way in: `text` (JSON or YAML to one value), `decode` (the value to the form of its kind, with the
 //! field that is wrong), the form's own checks, [`documents`] (references followed, what is different since).
 
+pub mod certificate;
 mod decode;
 pub mod documents;
 pub mod gateway;

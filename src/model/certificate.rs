@@ -1,0 +1,124 @@
+//! Certificates and private keys inside documents, as PEM. What they hold is checked when a document is read, so that a
+//! proxy never meets one that it cannot load. Nothing here shows a key: not `Debug`, not an error.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// One certificate or more, as PEM.
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct Certificates(Arc<str>);
+
+/// A private key, as PEM.
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub struct PrivateKey(Arc<str>);
+
+/// A certificate with what signed it, and the key that belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate first.
+    pub certificates: Certificates,
+    /// Its key.
+    pub key: PrivateKey,
+}
+
+impl Certificates {
+    /// The PEM, as it is written.
+    pub fn pem(&self) -> &str {
+        &self.0
+    }
+
+    fn der(&self) -> Vec<CertificateDer<'static>> {
+        let found = CertificateDer::pem_slice_iter(self.0.as_bytes());
+        found.filter_map(Result::ok).collect()
+    }
+}
+
+impl TryFrom<String> for Certificates {
+    type Error = String;
+
+    fn try_from(pem: String) -> Result<Self, String> {
+        let mut count = 0;
+        for found in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            count += 1;
+            let read = found.ok().is_some_and(|der| {
+                X509Certificate::from_der(&der).is_ok_and(|(rest, _)| rest.is_empty())
+            });
+            if !read {
+                return Err(format!(
+                    "found a certificate (the {count}. in it) that cannot be read, allowed: X.509 certificates as PEM"
+                ));
+            }
+        }
+        match count {
+            0 => Err("found no certificate, allowed: X.509 certificates as PEM".into()),
+            _ => Ok(Self(pem.into())),
+        }
+    }
+}
+
+impl PrivateKey {
+    /// The PEM, as it is written. A secret.
+    pub fn pem(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for PrivateKey {
+    type Error = String;
+
+    fn try_from(pem: String) -> Result<Self, String> {
+        let known = PrivateKeyDer::from_pem_slice(pem.as_bytes())
+            .is_ok_and(|key| any_supported_type(&key).is_ok());
+        match known {
+            true => Ok(Self(pem.into())),
+            false => Err(
+                "cannot be read, allowed: a private key (RSA, ECDSA) as PEM, not encrypted".into(),
+            ),
+        }
+    }
+}
+
+impl Identity {
+    /// Puts the two together; says so when they do not belong together.
+    pub fn new(certificates: Certificates, key: PrivateKey) -> Result<Self, String> {
+        let belongs = PrivateKeyDer::from_pem_slice(key.0.as_bytes())
+            .ok()
+            .and_then(|key| any_supported_type(&key).ok())
+            .is_some_and(|key| {
+                CertifiedKey::new(certificates.der(), key)
+                    .keys_match()
+                    .is_ok()
+            });
+        match belongs {
+            true => Ok(Self { certificates, key }),
+            false => Err("is not the key of the certificate beside it".into()),
+        }
+    }
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificates({})", self.der().len())
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateKey(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests;
