@@ -55,6 +55,12 @@ whole! {
     Quantity(u32) in 1..=i64::from(u32::MAX), "1–4294967295";
     /// What goes first: higher numbers.
     Priority(i32) in i64::from(i32::MIN)..=i64::from(i32::MAX), "-2147483648–2147483647";
+    /// How often in a row, as checks count.
+    Times(u32) in 1..=254, "1–254";
+    /// The same where 0 turns it off.
+    TimesOrNever(u32) in 0..=254, "0–254";
+    /// The status of an answer, as checks list them.
+    AnswerStatus(u16) in 200..=599, "200–599";
     /// On or off.
     Status(u8) in 0..=1, "0, 1";
     /// Seconds since 1970, which the store's clients write.

@@ -1,19 +1,32 @@
 //! Where requests go: an upstream, and the cluster that it becomes for the routes that use it.
 
+mod checks;
 pub mod discovery;
 pub(super) mod form;
+mod hash;
 mod nodes;
+mod slow_start;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
 use crate::registry::ServiceKey;
 
 use super::key::{Id, Key};
+use super::problem::Remark;
 use super::route::Timeout;
 
+pub use checks::{Active, Checks, Header, HttpProbe, Passive, Probe, Verify};
 pub use discovery::{Discovered, Selection};
+pub use hash::{Hash, HashAlgorithm, HashKey};
 pub(super) use nodes::HostName;
+pub use slow_start::SlowStart;
+pub use tls::{ServerName, Tls, Trust};
 
 /// One node that a document lists by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +39,33 @@ pub struct Node {
     pub weight: u32,
     /// Higher is preferred; lower ones get traffic when the higher fail.
     pub priority: i32,
+    /// Free for whoever wrote the document.
+    pub metadata: Map<String, Value>,
+    /// What is different when it is asked for its health.
+    pub check: NodeCheck,
+}
+
+/// What is different for a node when it is asked for its health.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct NodeCheck {
+    /// The Host that it sees, where nodes see different ones.
+    pub host: Option<Arc<str>>,
+    /// The port, where it is another one.
+    pub port: Option<u16>,
+}
+
+impl Node {
+    /// A node about which nothing else is said.
+    pub fn new(host: Arc<str>, port: u16, weight: u32) -> Self {
+        Self {
+            host,
+            port,
+            weight,
+            priority: 0,
+            metadata: Map::new(),
+            check: NodeCheck::default(),
+        }
+    }
 }
 
 /// Who the instances are.
@@ -37,19 +77,6 @@ pub enum Members {
     Service(Discovered),
 }
 
-/// What a consistent hash is made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HashKey {
-    /// The client's address.
-    RemoteAddress,
-    /// A request header.
-    Header(Arc<str>),
-    /// A cookie.
-    Cookie(Arc<str>),
-    /// An argument of the query.
-    Argument(Arc<str>),
-}
-
 /// How an instance is chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Balancer {
@@ -58,18 +85,59 @@ pub enum Balancer {
     /// Whoever has the fewest requests in flight.
     LeastConnections,
     /// By consistent hash.
-    Hash(HashKey),
+    Hash(Hash),
 }
 
 /// How Envoy talks to the instances.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Scheme {
     /// HTTP/1.1
+    #[default]
     Http,
     /// HTTP/1.1 over TLS
     Https,
     /// HTTP/2
     Grpc,
+    /// HTTP/2 over TLS
+    Grpcs,
+    /// Bytes, for stream routes.
+    Tcp,
+    /// Bytes over TLS, for stream routes.
+    Tls,
+}
+
+impl Scheme {
+    /// The name that documents use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Grpc => "grpc",
+            Self::Grpcs => "grpcs",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
+
+    /// Whether connections are TLS.
+    pub fn is_tls(self) -> bool {
+        matches!(self, Self::Https | Self::Grpcs | Self::Tls)
+    }
+
+    /// Whether it carries requests, and not bytes.
+    pub fn is_http(self) -> bool {
+        !matches!(self, Self::Tcp | Self::Tls)
+    }
+
+    /// The port of a node that names none.
+    fn port(self) -> Option<u16> {
+        match self {
+            Self::Http | Self::Grpc => Some(80),
+            Self::Https | Self::Grpcs => Some(443),
+            Self::Tcp | Self::Tls => None,
+        }
+    }
 }
 
 /// Which Host the instances see.
@@ -111,6 +179,28 @@ pub struct Upstream {
     pub timeout: Timeout,
     /// Connection reuse.
     pub keepalive_pool: Option<KeepalivePool>,
+    /// How ill instances are found out.
+    pub checks: Checks,
+    /// How new instances get their share.
+    pub slow_start: Option<SlowStart>,
+    /// There when the scheme is one over TLS.
+    pub tls: Option<Tls>,
+}
+
+impl Upstream {
+    /// Whether a route of requests can use it.
+    pub(super) fn check_http(&self) -> Result<(), Remark> {
+        match self.scheme.is_http() {
+            true => Ok(()),
+            false => Err(Remark::new(
+                "scheme",
+                format!(
+                    "found \"{}\", which is for stream routes, allowed: http, https, grpc, grpcs",
+                    self.scheme.as_str()
+                ),
+            )),
+        }
+    }
 }
 
 /// An upstream as an Envoy cluster: the upstream, and what the routes that use it demand of the cluster.

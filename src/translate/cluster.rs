@@ -1,24 +1,27 @@
 //! Clusters: how Envoy talks to an upstream's instances. Who these are is a load assignment, over EDS, so that instances
 //! come and go without a changed cluster; only nodes with DNS names stand in the cluster, for Envoy to resolve.
 
+mod balancer;
+mod checks;
+mod tls;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::proto::{BUFFER_BYTES, ads, duration, tcp_keepalive, uint32};
+use super::{any, static_load_assignment};
+use crate::model::upstream::Scheme;
+use crate::model::{self, Members, Node, Upstream};
 use envoy_types::pb::envoy::config::cluster::v3::{
     CircuitBreakers, Cluster, UpstreamConnectionOptions,
     circuit_breakers::Thresholds,
     cluster::{
         ClusterDiscoveryType, CommonLbConfig, DiscoveryType, DnsLookupFamily, EdsClusterConfig,
-        LbPolicy,
     },
 };
 use envoy_types::pb::envoy::config::core::v3::{
     Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions as CommonOptions,
-    TransportSocket, UpstreamHttpProtocolOptions, transport_socket::ConfigType,
-};
-use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
-    CommonTlsContext, UpstreamTlsContext,
 };
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
     HttpProtocolOptions,
@@ -26,12 +29,6 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
         ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
     },
 };
-use envoy_types::pb::envoy::r#type::v3::Percent;
-
-use super::proto::{BUFFER_BYTES, ads, duration, tcp_keepalive, uint32};
-use super::{any, static_load_assignment};
-use crate::model::upstream::{Balancer, PassHost, Scheme};
-use crate::model::{self, Members, Node, Upstream};
 
 /// Connections that nobody uses are closed after that, where the document does not say otherwise.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -47,12 +44,14 @@ pub fn cluster(cluster: &model::Cluster) -> Cluster {
         name: cluster.name.to_string(),
         connect_timeout: Some(duration(cluster.connect_timeout)),
         per_connection_buffer_limit_bytes: Some(uint32(BUFFER_BYTES)),
-        lb_policy: policy(&upstream.balancer).into(),
+        lb_policy: balancer::policy(&upstream.balancer).into(),
+        lb_config: balancer::config(upstream),
         common_lb_config: Some(CommonLbConfig {
-            // The registry decides who is healthy; nobody else is asked, however few these are.
-            healthy_panic_threshold: Some(Percent { value: 0.0 }),
+            healthy_panic_threshold: Some(checks::panic_threshold(&upstream.checks)),
             ..CommonLbConfig::default()
         }),
+        health_checks: checks::active(upstream).into_iter().collect(),
+        outlier_detection: upstream.checks.passive.as_ref().map(checks::passive),
         circuit_breakers: Some(circuit_breakers()),
         typed_extension_protocol_options: HashMap::from([(
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
@@ -64,7 +63,11 @@ pub fn cluster(cluster: &model::Cluster) -> Cluster {
         }),
         // Whoever the registry takes out gets no further request.
         ignore_health_on_host_removal: true,
-        transport_socket: tls(upstream),
+        transport_socket: upstream
+            .tls
+            .as_ref()
+            .map(|tls| tls::socket(tls, upstream.scheme)),
+        transport_socket_matches: checks::socket(upstream).into_iter().collect(),
         ..Cluster::default()
     };
     match &upstream.members {
@@ -106,14 +109,6 @@ fn has_name(node: &Node) -> bool {
     node.host.parse::<IpAddr>().is_err()
 }
 
-fn policy(balancer: &Balancer) -> LbPolicy {
-    match balancer {
-        Balancer::RoundRobin => LbPolicy::RoundRobin,
-        Balancer::LeastConnections => LbPolicy::LeastRequest,
-        Balancer::Hash(_) => LbPolicy::RingHash,
-    }
-}
-
 fn circuit_breakers() -> CircuitBreakers {
     let thresholds = Thresholds {
         max_connections: Some(uint32(IN_FLIGHT)),
@@ -135,10 +130,12 @@ fn http_options(upstream: &Upstream) -> HttpProtocolOptions {
         .map(|pool| pool.requests)
         .filter(|requests| *requests > 0);
     let protocol = match upstream.scheme {
-        Scheme::Http | Scheme::Https => {
+        Scheme::Http | Scheme::Https | Scheme::Tcp | Scheme::Tls => {
             ProtocolConfig::HttpProtocolOptions(Http1ProtocolOptions::default())
         }
-        Scheme::Grpc => ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default()),
+        Scheme::Grpc | Scheme::Grpcs => {
+            ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default())
+        }
     };
     HttpProtocolOptions {
         common_http_protocol_options: Some(CommonOptions {
@@ -148,13 +145,8 @@ fn http_options(upstream: &Upstream) -> HttpProtocolOptions {
             max_requests_per_connection: requests.map(uint32),
             ..CommonOptions::default()
         }),
-        // The name that TLS asks for is the Host that the instance sees; for `pass_host: node` see `tls`.
-        upstream_http_protocol_options: (upstream.scheme == Scheme::Https
-            && upstream.pass_host != PassHost::Node)
-            .then(|| UpstreamHttpProtocolOptions {
-                auto_sni: true,
-                ..UpstreamHttpProtocolOptions::default()
-            }),
+        upstream_http_protocol_options: upstream.tls.as_ref().and_then(tls::by_host),
+        outlier_detection: upstream.checks.passive.as_ref().map(checks::errors),
         upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(
             ExplicitHttpConfig {
                 protocol_config: Some(protocol),
@@ -162,19 +154,4 @@ fn http_options(upstream: &Upstream) -> HttpProtocolOptions {
         )),
         ..HttpProtocolOptions::default()
     }
-}
-
-/// TLS without verification of the certificate, as documents mean it that do not ask for any.
-fn tls(upstream: &Upstream) -> Option<TransportSocket> {
-    let names = matches!(&upstream.members, Members::Nodes(nodes) if resolved_by_envoy(nodes));
-    let context = UpstreamTlsContext {
-        common_tls_context: Some(CommonTlsContext::default()),
-        // The node's name; an address is no name that TLS could ask for.
-        auto_host_sni: names && upstream.pass_host == PassHost::Node,
-        ..UpstreamTlsContext::default()
-    };
-    (upstream.scheme == Scheme::Https).then(|| TransportSocket {
-        name: "envoy.transport_sockets.tls".to_owned(),
-        config_type: Some(ConfigType::TypedConfig(any(&context))),
-    })
 }

@@ -6,17 +6,19 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::core::v3::Locality;
+use envoy_types::pb::envoy::config::core::v3::{Locality, Metadata};
 use envoy_types::pb::envoy::config::endpoint::v3::{
-    ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints, lb_endpoint::HostIdentifier,
+    ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints, endpoint::HealthCheckConfig,
+    lb_endpoint::HostIdentifier,
 };
+use serde_json::{Map, Value};
 
-use super::proto::{address, uint32};
+use super::proto::{address, structure, uint32};
 use crate::model::Node;
-use crate::model::upstream::Selection;
+use crate::model::upstream::{NodeCheck, Selection};
 use crate::registry::Instance;
 
 /// One endpoint to be: what registry and document have in common.
@@ -24,6 +26,8 @@ struct Member {
     host: String,
     port: u16,
     weight: u32,
+    metadata: Option<Metadata>,
+    check: Option<HealthCheckConfig>,
 }
 
 /// Region and zone.
@@ -55,6 +59,11 @@ pub fn load_assignment(
                 host: address.ip().to_string(),
                 port: address.port(),
                 weight: instance.weight,
+                metadata: None,
+                check: check(&NodeCheck {
+                    host: None,
+                    port: selection.check_port,
+                }),
             };
             let place = (instance.region.clone(), instance.zone.clone());
             groups.entry((priority, place)).or_default().push(member);
@@ -76,6 +85,8 @@ pub fn static_load_assignment(name: &str, nodes: &[Node]) -> ClusterLoadAssignme
             host: node.host.to_string(),
             port: node.port,
             weight: node.weight,
+            metadata: metadata(&node.metadata),
+            check: check(&node.check),
         };
         let place = ("".into(), "".into());
         groups.entry((rank, place)).or_default().push(member);
@@ -123,13 +134,35 @@ fn endpoint(member: Member, weight: u32) -> LbEndpoint {
         // Also what `pass_host: node` sends.
         hostname: member.host.clone(),
         address: Some(address(member.host, member.port)),
+        health_check_config: member.check,
         ..Endpoint::default()
     };
     LbEndpoint {
         load_balancing_weight: Some(uint32(weight)),
         host_identifier: Some(HostIdentifier::Endpoint(endpoint)),
+        metadata: member.metadata,
         ..LbEndpoint::default()
     }
+}
+
+/// What is different when the node is asked for its health.
+fn check(check: &NodeCheck) -> Option<HealthCheckConfig> {
+    (*check != NodeCheck::default()).then(|| HealthCheckConfig {
+        port_value: check.port.unwrap_or_default().into(),
+        hostname: match check.host.as_deref() {
+            Some(host) if host.contains(':') => format!("[{host}]"),
+            host => host.unwrap_or_default().to_owned(),
+        },
+        ..HealthCheckConfig::default()
+    })
+}
+
+/// A node's metadata, under a name that means nothing to Envoy itself.
+fn metadata(fields: &Map<String, Value>) -> Option<Metadata> {
+    (!fields.is_empty()).then(|| Metadata {
+        filter_metadata: HashMap::from([("chancery".to_owned(), structure(fields))]),
+        ..Metadata::default()
+    })
 }
 
 /// Envoy refuses weights whose sum is no `u32`: such are scaled down, to a half of it, which leaves room for rounding up.

@@ -6,10 +6,13 @@ use envoy_types::pb::envoy::config::core::v3::{
     Address, AggregatedConfigSource, ApiVersion, CidrRange, ConfigSource, SocketAddress,
     TcpKeepalive, address, config_source::ConfigSourceSpecifier, socket_address::PortSpecifier,
 };
-use envoy_types::pb::google::protobuf::{self, BoolValue, UInt32Value};
+use envoy_types::pb::google::protobuf::{
+    self, BoolValue, ListValue, Struct, UInt32Value, value::Kind,
+};
 use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
 use ipnet::IpNet;
 use prost::{Message, Name};
+use serde_json::{Map, Value};
 
 use super::any;
 
@@ -77,6 +80,28 @@ pub(super) fn ads() -> ConfigSource {
         config_source_specifier: Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource {})),
         ..ConfigSource::default()
     }
+}
+
+/// A JSON object as a message.
+pub(super) fn structure(fields: &Map<String, Value>) -> Struct {
+    let field = |(name, of): (&String, &Value)| (name.clone(), value(of));
+    Struct {
+        fields: fields.iter().map(field).collect(),
+    }
+}
+
+fn value(value: &Value) -> protobuf::Value {
+    let kind = match value {
+        Value::Null => Kind::NullValue(0),
+        Value::Bool(value) => Kind::BoolValue(*value),
+        Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or_default()),
+        Value::String(text) => Kind::StringValue(text.clone()),
+        Value::Array(values) => Kind::ListValue(ListValue {
+            values: values.iter().map(self::value).collect(),
+        }),
+        Value::Object(fields) => Kind::StructValue(structure(fields)),
+    };
+    protobuf::Value { kind: Some(kind) }
 }
 
 /// A peer that vanished without a word is noticed after 90 s of silence.

@@ -13,7 +13,7 @@ use envoy_types::pb::envoy::config::core::v3::{
 };
 use envoy_types::pb::envoy::config::route::v3::RetryPolicy;
 use envoy_types::pb::envoy::config::route::v3::retry_policy::{
-    RetryHostPredicate, retry_host_predicate::ConfigType,
+    RetryHostPredicate, RetryPriority, retry_host_predicate::ConfigType, retry_priority,
 };
 use envoy_types::pb::envoy::extensions::common::matching::v3::ExtensionWithMatcher;
 use envoy_types::pb::envoy::extensions::filters::common::matcher::action::v3::SkipFilter;
@@ -21,6 +21,7 @@ use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
     HeaderMutation, Mutations,
 };
 use envoy_types::pb::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
+use envoy_types::pb::envoy::extensions::retry::priority::previous_priorities::v3::PreviousPrioritiesConfig;
 use envoy_types::pb::envoy::r#type::matcher::v3::HttpRequestHeaderMatchInput;
 use envoy_types::pb::xds::r#type::matcher::v3::matcher::{
     MatcherList, MatcherType, OnMatch,
@@ -63,7 +64,7 @@ pub(super) fn retries(upstream: &Upstream, connect: Duration, read: Duration) ->
 ///
 /// Silence of `read` ends an attempt, while an instance that keeps sending is never cut: this is why the bound is on the
 /// attempt's silence, and not on its length.
-pub(super) fn policy(retries: u32, timeout: &Timeout) -> RetryPolicy {
+pub(super) fn policy(members: &Members, retries: u32, timeout: &Timeout) -> RetryPolicy {
     let another_host = RetryHostPredicate {
         name: "envoy.retry_host_predicates.previous_hosts".to_owned(),
         config_type: Some(ConfigType::TypedConfig(any(&PreviousHostsPredicate {}))),
@@ -78,8 +79,31 @@ pub(super) fn policy(retries: u32, timeout: &Timeout) -> RetryPolicy {
             vec![another_host]
         },
         host_selection_retry_max_attempts: if retries == 0 { 0 } else { 5 },
+        retry_priority: further_priorities(members, retries),
         ..RetryPolicy::default()
     }
+}
+
+/// Where nodes have priorities, those of a lower one get the attempts that are left when the first ones had theirs: without
+/// checks nobody else would notice that these are gone.
+fn further_priorities(members: &Members, retries: u32) -> Option<RetryPriority> {
+    let Members::Nodes(nodes) = members else {
+        return None;
+    };
+    let priorities = || nodes.iter().filter(|n| n.weight > 0).map(|n| n.priority);
+    let highest = priorities().max()?;
+    let first = priorities().filter(|priority| *priority == highest).count();
+    if retries == 0 || first == priorities().count() {
+        return None;
+    }
+    let attempts = i32::try_from(first).unwrap_or(i32::MAX);
+    let config = PreviousPrioritiesConfig {
+        update_frequency: attempts.min(i32::try_from(retries).unwrap_or(i32::MAX)),
+    };
+    Some(RetryPriority {
+        name: "envoy.retry_priorities.previous_priorities".to_owned(),
+        config_type: Some(retry_priority::ConfigType::TypedConfig(any(&config))),
+    })
 }
 
 /// The filter: sets the header unless the method is another one.

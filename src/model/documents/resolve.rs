@@ -32,7 +32,7 @@ pub(super) fn route(
         .transpose()?;
     let plugins = layered(entries, global_rules, draft, service)?;
     let cluster = match (&draft.target, service) {
-        (Some(target), _) => Some(cluster(entries, target)?),
+        (Some(target), _) => Some(http_cluster(entries, target)?),
         (
             None,
             Some(Service {
@@ -40,7 +40,7 @@ pub(super) fn route(
                 ..
             }),
         ) => {
-            let found = cluster(entries, target);
+            let found = http_cluster(entries, target);
             Some(found.map_err(|remark| by_service(draft, &remark))?)
         }
         (None, _) => None,
@@ -114,7 +114,7 @@ fn layered(
 
 /// Plugins with the clusters of their targets.
 pub(super) fn plugins(entries: &Entries, plugins: &Plugins) -> Result<Plugins, Remark> {
-    plugins.resolved(|target| cluster(entries, target))
+    plugins.resolved(|target| http_cluster(entries, target))
 }
 
 /// The gateway with the cluster that its spans go to.
@@ -169,6 +169,20 @@ fn with_connect_timeout(
         upstream: cluster.upstream.clone(),
         connect_timeout,
     })
+}
+
+/// The cluster of a target that gets requests, and not bytes.
+fn http_cluster(entries: &Entries, target: &Target) -> Result<Arc<Cluster>, Remark> {
+    let cluster = cluster(entries, target)?;
+    match (cluster.upstream.check_http(), target) {
+        (Ok(()), _) => Ok(cluster),
+        (Err(remark), Target::Inline(_)) => Err(remark.under("upstream")),
+        (Err(remark), Target::Reference(id)) => Err(elsewhere(
+            "upstream_id",
+            &format!("upstreams/{id}"),
+            &remark,
+        )),
+    }
 }
 
 fn cluster(entries: &Entries, target: &Target) -> Result<Arc<Cluster>, Remark> {

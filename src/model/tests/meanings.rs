@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{json, no_documents, put, settled};
-use crate::model::upstream::{Balancer, HashKey, KeepalivePool, Members, PassHost, Scheme};
+use crate::model::upstream::{
+    Balancer, Hash, HashAlgorithm, HashKey, KeepalivePool, Members, PassHost, Scheme,
+};
 use crate::model::{Cluster, Host, Path, Route};
 use crate::registry::Discovery;
 
@@ -146,6 +148,14 @@ fn services_of_both_registries() {
     }
 }
 
+fn hash(text: &str) -> Hash {
+    let cluster = cluster(&format!(r#"{{"nodes":{{}},"type":"chash",{text}}}"#));
+    match &cluster.upstream.balancer {
+        Balancer::Hash(hash) => hash.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn consistent_hashes() {
     let table = [
@@ -157,6 +167,10 @@ fn consistent_hashes() {
         ),
         (r#""key":"cookie_Sid""#, HashKey::Cookie("Sid".into())),
         (r#""key":"arg_id""#, HashKey::Argument("id".into())),
+        (r#""key":"uri""#, HashKey::Path),
+        (r#""key":"request_uri""#, HashKey::PathAndQuery),
+        (r#""key":"query_string""#, HashKey::Query),
+        (r#""key":"host""#, HashKey::Host),
         (
             r#""hash_on":"header","key":"X-User""#,
             HashKey::Header("x-user".into()),
@@ -165,11 +179,28 @@ fn consistent_hashes() {
             r#""hash_on":"cookie","key":"sid""#,
             HashKey::Cookie("sid".into()),
         ),
+        (
+            r#""hash_on":"consumer""#,
+            HashKey::Header("x-consumer-username".into()),
+        ),
     ];
     for (text, key) in table {
-        let cluster = cluster(&format!(r#"{{"nodes":{{}},"type":"chash",{text}}}"#));
-        assert_eq!(cluster.upstream.balancer, Balancer::Hash(key), "of {text}");
+        assert_eq!(hash(text).keys, [key], "of {text}");
     }
+}
+
+#[test]
+fn a_hash_of_several_things() {
+    let hash = hash(
+        r#""hash_on":"vars_combinations","key":"$remote_addr-${arg_a}$http_x_user","hash_algorithm":"maglev""#,
+    );
+    let keys = [
+        HashKey::RemoteAddress,
+        HashKey::Argument("a".into()),
+        HashKey::Header("x-user".into()),
+    ];
+    assert_eq!(hash.keys, keys);
+    assert_eq!(hash.algorithm, HashAlgorithm::Maglev);
 }
 
 #[test]

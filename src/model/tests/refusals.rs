@@ -141,13 +141,8 @@ fn a_field_that_is_not_served_or_of_the_wrong_type() {
         ),
         (
             "upstreams/u",
-            r#"{"nodes":{},"checks":{}}"#,
-            "checks: this version does not have `checks`",
-        ),
-        (
-            "upstreams/u",
-            r#"{"nodes":{},"tls":{}}"#,
-            "tls: this version does not have `tls`",
+            r#"{"nodes":{},"subset":{}}"#,
+            "subset: this version does not have `subset`",
         ),
         (
             "upstreams/u",

@@ -24,12 +24,12 @@ fn what_an_upstream_cannot_be() {
         (
             "upstreams/u",
             r#"{"service_name":"a"}"#,
-            "discovery_type: is missing beside `service_name`, allowed: consul, file",
+            "discovery_type: is missing beside `service_name`, allowed: consul, dns, file",
         ),
         (
             "upstreams/u",
-            r#"{"service_name":"a","discovery_type":"dns"}"#,
-            r#"discovery_type: found "dns", allowed: consul, file"#,
+            r#"{"service_name":"a","discovery_type":"eureka"}"#,
+            r#"discovery_type: found "eureka", allowed: consul, file, dns"#,
         ),
         (
             "upstreams/u",
@@ -108,18 +108,18 @@ fn what_an_upstream_cannot_be() {
         ),
         (
             "upstreams/u",
-            r#"{"nodes":{},"type":"ewma"}"#,
-            r#"type: found "ewma", allowed: roundrobin, least_conn, chash"#,
+            r#"{"nodes":{},"type":"random"}"#,
+            r#"type: found "random", allowed: roundrobin, least_conn, ewma, chash"#,
         ),
         (
             "upstreams/u",
             r#"{"nodes":{},"type":3}"#,
-            "type: found 3, allowed: roundrobin, least_conn, chash",
+            "type: found 3, allowed: roundrobin, least_conn, ewma, chash",
         ),
         (
             "upstreams/u",
-            r#"{"nodes":{},"type":"chash","key":"uri"}"#,
-            r#"key: found "uri", allowed: remote_addr, http_NAME, cookie_NAME, arg_NAME"#,
+            r#"{"nodes":{},"type":"chash","key":"server_name"}"#,
+            r#"key: found "server_name", allowed: remote_addr, uri, request_uri, query_string, host, http_NAME, cookie_NAME, arg_NAME"#,
         ),
         (
             "upstreams/u",
@@ -133,13 +133,13 @@ fn what_an_upstream_cannot_be() {
         ),
         (
             "upstreams/u",
-            r#"{"nodes":{},"type":"chash","hash_on":"consumer"}"#,
-            r#"hash_on: found "consumer", allowed: vars, header, cookie"#,
+            r#"{"nodes":{},"type":"chash","hash_on":"body"}"#,
+            r#"hash_on: found "body", allowed: vars, header, cookie, consumer, vars_combinations"#,
         ),
         (
             "upstreams/u",
-            r#"{"nodes":{},"scheme":"grpcs"}"#,
-            r#"scheme: found "grpcs", allowed: http, https, grpc"#,
+            r#"{"nodes":{},"scheme":"udp"}"#,
+            r#"scheme: found "udp", allowed: http, https, grpc, grpcs, tcp, tls"#,
         ),
         (
             "upstreams/u",
@@ -215,6 +215,165 @@ fn what_an_upstream_cannot_be() {
             "routes/echo",
             r#"{"uri":"/a","upstream":[]}"#,
             "upstream: invalid length 0, expected an object",
+        ),
+    ]);
+}
+
+#[test]
+fn what_dns_and_schemes_cannot_be() {
+    refused(&[
+        (
+            "upstreams/u",
+            r#"{"service_name":"echo.local","discovery_type":"dns"}"#,
+            r#"service_name: found "echo.local", whose port would stand in SRV records, which Envoy does not resolve, allowed: `name:port`"#,
+        ),
+        (
+            "upstreams/u",
+            r#"{"service_name":"a b:80","discovery_type":"dns"}"#,
+            r#"service_name: found "a b:80", allowed: an IP address or a DNS name, and a port of 1–65535 after a colon"#,
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{"a":1},"scheme":"tcp"}"#,
+            "nodes.a: has no port, and the scheme has none either, allowed: a port of 1–65535",
+        ),
+        (
+            "routes/r",
+            r#"{"uri":"/a","upstream":{"nodes":{"a:1":1},"scheme":"tcp"}}"#,
+            r#"upstream.scheme: found "tcp", which is for stream routes, allowed: http, https, grpc, grpcs"#,
+        ),
+    ]);
+}
+
+#[test]
+fn what_a_hash_and_a_slow_start_cannot_be() {
+    refused(&[
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"type":"chash","hash_on":"vars_combinations","key":"remote_addr"}"#,
+            r#"key: found "remote_addr", allowed: variables, as `$remote_addr$http_x_user`"#,
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"type":"chash","hash_on":"vars_combinations","key":"$remote_addr$pid"}"#,
+            r#"key: found "pid", allowed: remote_addr, uri, request_uri, query_string, host, http_NAME, cookie_NAME, arg_NAME"#,
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"type":"chash","hash_on":"vars_combinations"}"#,
+            "key: is missing, allowed: variables, as `$remote_addr$http_x_user`",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"type":"chash","hash_algorithm":"random"}"#,
+            r#"hash_algorithm: found "random", allowed: ring_hash, maglev"#,
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"type":"chash","slow_start":{"window":5}}"#,
+            "slow_start: found beside the `type` chash, allowed: with roundrobin, least_conn and ewma",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"slow_start":{"window":0}}"#,
+            "slow_start.window: found 0, allowed: seconds, 0.001–31536000",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"slow_start":{"window":5,"aggression":0}}"#,
+            "slow_start.aggression: found 0, allowed: 0.001–1000",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"slow_start":{"window":5,"min_weight_percent":101}}"#,
+            "slow_start.min_weight_percent: found 101, allowed: 0–100",
+        ),
+    ]);
+}
+
+#[test]
+fn what_checks_cannot_be() {
+    refused(&[
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"checks":{}}"#,
+            "checks: holds no check, allowed: active, passive",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"checks":{"active":{"type":"grpc"}}}"#,
+            r#"checks.active.type: found "grpc", allowed: http, https, tcp"#,
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"checks":{"active":{"http_path":"health"}}}"#,
+            r#"checks.active.http_path: found "health", allowed: a path that starts with `/`, in ASCII"#,
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"checks":{"active":{"healthy":{"interval":0}}}}"#,
+            "checks.active.healthy.interval: found 0, allowed: 1–4294967295",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"checks":{"active":{"healthy":{"successes":255}}}}"#,
+            "checks.active.healthy.successes: found 255, allowed: 1–254",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"checks":{"active":{"unhealthy":{"http_statuses":[199]}}}}"#,
+            "checks.active.unhealthy.http_statuses[0]: found 199, allowed: 200–599",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"checks":{"passive":{"unhealthy":{"http_statuses":[]}}}}"#,
+            "checks.passive.unhealthy.http_statuses: found an empty list, allowed: at least one status",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"checks":{"active":{"req_headers":["Secret"]}}}"#,
+            "checks.active.req_headers[0]: cannot be read, allowed: `Name: value`, in ASCII",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"checks":{"active":{"req_headers":["A: b","Host: c"]}}}"#,
+            "checks.active.req_headers[1]: found the header Host, allowed: `checks.active.host`",
+        ),
+    ]);
+}
+
+#[test]
+fn what_tls_cannot_be() {
+    refused(&[
+        (
+            "upstreams/u",
+            r#"{"nodes":{"10.0.0.1":1},"scheme":"https","pass_host":"node","tls":{"verify":true}}"#,
+            "tls.verify: has no name to verify, as nodes are known by their address: `tls.sni` is missing",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{"10.0.0.1:1":1,"a:1":1},"scheme":"tls","tls":{"verify":true}}"#,
+            "tls.verify: has no name to verify, as nodes are known by their address: `tls.sni` is missing",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"scheme":"https","tls":{"sni":"10.0.0.1"}}"#,
+            r#"tls.sni: found "10.0.0.1", allowed: a DNS name"#,
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"scheme":"https","tls":{"client_key":"s3cr3t"}}"#,
+            "tls.client_key: cannot be read, allowed: a private key (RSA, ECDSA) as PEM, not encrypted",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"scheme":"https","tls":{"ca":"nobody"}}"#,
+            "tls.ca: found no certificate, allowed: X.509 certificates as PEM",
+        ),
+        (
+            "upstreams/u",
+            r#"{"nodes":{},"scheme":"https","tls":{"client_cert_id":"mine"}}"#,
+            "tls.client_cert_id: this version does not have `client_cert_id`",
         ),
     ]);
 }

@@ -48,6 +48,7 @@ impl fmt::Display for Discovered {
             meta,
             warning,
             tagged_address,
+            check_port,
         } = &self.selection;
         query.extend_pairs(tags.iter().map(|tag| ("tag", tag)));
         query.extend_pairs(
@@ -59,6 +60,9 @@ impl fmt::Display for Discovered {
         }
         if let Some(name) = tagged_address {
             query.append_pair("tagged_address", name);
+        }
+        if let Some(port) = check_port {
+            query.append_pair("check_port", &port.to_string());
         }
         for service in &self.failover {
             let datacenter = service.scope.datacenter.as_deref();
@@ -83,6 +87,8 @@ pub struct Selection {
     pub warning: bool,
     /// Reach them at their tagged address of this name, where they have it.
     pub tagged_address: Option<Arc<str>>,
+    /// Ask them for their health at this port (`checks.active.port`), which stands with the endpoints in Envoy.
+    pub check_port: Option<u16>,
 }
 
 /// Why an instance gets no traffic.

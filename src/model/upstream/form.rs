@@ -14,9 +14,14 @@ use super::super::key::{Id, Key};
 use super::super::problem::Remark;
 use super::super::route::form::TimeoutForm;
 use super::super::scalar::{Count, Labels, Quantity, Seconds, Timestamp, same_id};
-use super::nodes::{HostName, NodesForm};
+use super::checks::ChecksForm;
+use super::hash::{self, HashOn};
+use super::nodes::{self, HostName, NodesForm};
+use super::slow_start::SlowStartForm;
+use super::tls::TlsForm;
 use super::{
-    Balancer, Cluster, Discovered, HashKey, KeepalivePool, Members, PassHost, Scheme, Upstream,
+    Balancer, Checks, Cluster, Discovered, Hash, HashAlgorithm, KeepalivePool, Members, PassHost,
+    Scheme, SlowStart, Tls, Upstream,
 };
 
 /// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
@@ -34,65 +39,75 @@ struct Form {
     _create_time: Option<Timestamp>,
     #[serde(rename = "update_time")]
     _update_time: Option<Timestamp>,
-    #[schemars(with = "Option<Value>")]
+    /// The instances, by hand: `{"host:port": weight}`, or a list of nodes.
     nodes: Option<NodesForm>,
+    /// The service whose instances they are; for `dns` a name and a port, `name:port`.
     service_name: Option<String>,
+    /// Who knows the service.
     discovery_type: Option<DiscoveryForm>,
+    /// How an instance is chosen.
     #[serde(default, rename = "type")]
     balancer: BalancerForm,
-    #[serde(default)]
-    hash_on: HashOn,
+    /// For `chash`: where `key` is looked up; `vars` if not written.
+    hash_on: Option<HashOn>,
+    /// For `chash`: what is hashed; the client's address if not written.
     key: Option<String>,
+    /// For `chash`: how a hash finds an instance; `ring_hash` if not written.
+    hash_algorithm: Option<HashAlgorithm>,
+    /// How Envoy talks to the instances.
     #[serde(default)]
-    scheme: SchemeForm,
+    scheme: Scheme,
     #[serde(default)]
+    /// Which Host the instances see: the client's, their own, or `upstream_host`.
     pass_host: PassHostForm,
+    /// For `pass_host: rewrite`: the Host that they see.
     upstream_host: Option<HostName>,
+    /// Further attempts after the first; if not written one less than there are nodes, at most 3.
     retries: Option<Count>,
+    /// Seconds for all attempts together; 0 is no bound.
     retry_timeout: Option<RetryTimeout>,
+    /// How long Envoy waits; a route's own wins.
     timeout: Option<TimeoutForm>,
+    /// How long connections live.
     keepalive_pool: Option<KeepalivePoolForm>,
+    /// How ill instances are found out.
+    checks: Option<ChecksForm>,
+    /// How new instances get their share.
+    slow_start: Option<SlowStartForm>,
+    /// For schemes over TLS: who instances must prove to be, and what they are shown.
+    tls: Option<TlsForm>,
 }
 
 impl decode::Form for Form {
-    const NOT_SERVED: &'static [&'static str] =
-        &["checks", "discovery_args", "slow_start", "subset", "tls"];
+    const NOT_SERVED: &'static [&'static str] = &["client_cert_id", "discovery_args", "subset"];
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum DiscoveryForm {
+    /// Consul's health endpoint.
     Consul,
+    /// A file per service.
     File,
+    /// By Envoy, `service_name` being `name:port`.
+    Dns,
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
 enum BalancerForm {
+    /// In turn, by weight.
     #[default]
     #[serde(rename = "roundrobin")]
     RoundRobin,
+    /// Whoever has the fewest requests in flight.
     #[serde(rename = "least_conn")]
     LeastConnections,
+    /// Served as `least_conn`.
+    #[serde(rename = "ewma")]
+    Ewma,
+    /// By consistent hash.
     #[serde(rename = "chash")]
     Hash,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum HashOn {
-    #[default]
-    Vars,
-    Header,
-    Cookie,
-}
-
-#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum SchemeForm {
-    #[default]
-    Http,
-    Https,
-    Grpc,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -107,6 +122,7 @@ enum PassHostForm {
 /// A bound in seconds; 0 is none.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "f64")]
+#[schemars(with = "f64")]
 struct RetryTimeout(Option<Duration>);
 
 impl TryFrom<f64> for RetryTimeout {
@@ -126,8 +142,11 @@ impl TryFrom<f64> for RetryTimeout {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct KeepalivePoolForm {
+    /// Has no effect: Envoy bounds a pool by time and requests, not by size.
     size: Option<Quantity>,
+    /// Seconds after which an idle connection is closed; 60 if not written.
     idle_timeout: Option<Seconds>,
+    /// Requests after which a connection is closed; 1000 if not written.
     requests: Option<Quantity>,
 }
 
@@ -172,11 +191,18 @@ pub(crate) fn read_for_plugin(
 }
 
 fn check(form: &Form, warnings: &mut Vec<Remark>) -> Result<Upstream, Remark> {
+    let mut members = members(form)?;
+    let pass_host = pass_host(form, warnings)?;
+    let tls = tls(form, &members, &pass_host, warnings)?;
+    let checks = match &form.checks {
+        None => Checks::default(),
+        Some(checks) => checks.checked(&mut members, tls.as_ref(), &pass_host, warnings)?,
+    };
     Ok(Upstream {
-        members: members(form)?,
-        balancer: balancer(form)?,
-        scheme: scheme(form, warnings),
-        pass_host: pass_host(form, warnings)?,
+        members,
+        balancer: balancer(form, warnings)?,
+        scheme: form.scheme,
+        pass_host,
         retries: form.retries.map(|retries| retries.0),
         retry_timeout: retry_timeout(form, warnings),
         timeout: form.timeout.map(TimeoutForm::checked).unwrap_or_default(),
@@ -184,6 +210,9 @@ fn check(form: &Form, warnings: &mut Vec<Remark>) -> Result<Upstream, Remark> {
             .keepalive_pool
             .as_ref()
             .map(|pool| keepalive_pool(pool, warnings)),
+        checks,
+        slow_start: slow_start(form)?,
+        tls,
     })
 }
 
@@ -197,11 +226,7 @@ fn members(form: &Form) -> Result<Members, Remark> {
             "names no instances: `nodes`, or `service_name` with `discovery_type`, is missing",
         )),
         (Some(nodes), None) if form.discovery_type.is_none() => {
-            let port = match form.scheme {
-                SchemeForm::Http | SchemeForm::Grpc => 80,
-                SchemeForm::Https => 443,
-            };
-            nodes.checked(port).map(Members::Nodes)
+            nodes.checked(form.scheme.port()).map(Members::Nodes)
         }
         (Some(_), None) => Err(Remark::new(
             "discovery_type",
@@ -211,10 +236,13 @@ fn members(form: &Form) -> Result<Members, Remark> {
             let discovery = match form.discovery_type {
                 Some(DiscoveryForm::Consul) => Discovery::Consul,
                 Some(DiscoveryForm::File) => Discovery::File,
+                Some(DiscoveryForm::Dns) => {
+                    return nodes::by_dns(name).map(|node| Members::Nodes(vec![node]));
+                }
                 None => {
                     return Err(Remark::new(
                         "discovery_type",
-                        "is missing beside `service_name`, allowed: consul, file",
+                        "is missing beside `service_name`, allowed: consul, dns, file",
                     ));
                 }
             };
@@ -241,77 +269,64 @@ fn service_name(name: &str) -> Result<Arc<str>, Remark> {
     ))
 }
 
-fn balancer(form: &Form) -> Result<Balancer, Remark> {
-    match form.balancer {
-        BalancerForm::RoundRobin => Ok(Balancer::RoundRobin),
-        BalancerForm::LeastConnections => Ok(Balancer::LeastConnections),
-        BalancerForm::Hash => hash_key(form).map(Balancer::Hash),
+fn balancer(form: &Form, warnings: &mut Vec<Remark>) -> Result<Balancer, Remark> {
+    if let BalancerForm::Hash = form.balancer {
+        return Ok(Balancer::Hash(Hash {
+            keys: hash::keys(form.hash_on.unwrap_or_default(), form.key.as_deref())?,
+            algorithm: form.hash_algorithm.unwrap_or_default(),
+        }));
     }
-}
-
-fn hash_key(form: &Form) -> Result<HashKey, Remark> {
-    let missing = |what: &str| Remark::new("key", format!("is missing, allowed: {what}"));
-    match (form.hash_on, form.key.as_deref()) {
-        (HashOn::Vars, None) => Ok(HashKey::RemoteAddress),
-        (HashOn::Vars, Some(key)) => variable(key),
-        (HashOn::Header, None) => Err(missing("the name of a header")),
-        (HashOn::Header, Some(key)) => token(key).map(|name| HashKey::Header(header_name(name))),
-        (HashOn::Cookie, None) => Err(missing("the name of a cookie")),
-        (HashOn::Cookie, Some(key)) => token(key).map(|name| HashKey::Cookie(name.into())),
-    }
-}
-
-fn variable(key: &str) -> Result<HashKey, Remark> {
-    if key == "remote_addr" {
-        return Ok(HashKey::RemoteAddress);
-    }
-    if let Some(name) = key.strip_prefix("http_") {
-        return token(name).map(|name| HashKey::Header(header_name(name)));
-    }
-    if let Some(name) = key.strip_prefix("cookie_") {
-        return token(name).map(|name| HashKey::Cookie(name.into()));
-    }
-    if let Some(name) = key.strip_prefix("arg_") {
-        return token(name).map(|name| HashKey::Argument(name.into()));
-    }
-    Err(Remark::new(
-        "key",
-        format!(
-            "found {}, allowed: remote_addr, http_NAME, cookie_NAME, arg_NAME",
-            quoted(key)
-        ),
-    ))
-}
-
-/// nginx's variables write a header's name with `_` for `-`, and so do those who know them.
-fn header_name(name: &str) -> Arc<str> {
-    name.to_ascii_lowercase().replace('_', "-").into()
-}
-
-fn token(name: &str) -> Result<&str, Remark> {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if !name.is_empty() && name.bytes().all(fits) {
-        return Ok(name);
-    }
-    Err(Remark::new(
-        "key",
-        format!(
-            "found the name {}, allowed: letters, digits, `-`, `_` and `.`",
-            quoted(name)
-        ),
-    ))
-}
-
-fn scheme(form: &Form, warnings: &mut Vec<Remark>) -> Scheme {
-    match form.scheme {
-        SchemeForm::Http => Scheme::Http,
-        SchemeForm::Grpc => Scheme::Grpc,
-        SchemeForm::Https => {
-            let message = "the certificates of the nodes are not verified";
-            warnings.push(Remark::new("scheme", message));
-            Scheme::Https
+    for (field, written) in [
+        ("hash_on", form.hash_on.is_some()),
+        ("key", form.key.is_some()),
+        ("hash_algorithm", form.hash_algorithm.is_some()),
+    ] {
+        if written {
+            let message = "has no effect: `type` is not `chash`";
+            warnings.push(Remark::new(field, message));
         }
     }
+    match form.balancer {
+        BalancerForm::LeastConnections => Ok(Balancer::LeastConnections),
+        BalancerForm::Ewma => {
+            let message = "Envoy does not measure how fast nodes are: `ewma` is served as `least_conn`, which slow nodes get less of too";
+            warnings.push(Remark::new("type", message));
+            Ok(Balancer::LeastConnections)
+        }
+        BalancerForm::RoundRobin | BalancerForm::Hash => Ok(Balancer::RoundRobin),
+    }
+}
+
+fn slow_start(form: &Form) -> Result<Option<SlowStart>, Remark> {
+    match form.slow_start {
+        None => Ok(None),
+        Some(_) if matches!(form.balancer, BalancerForm::Hash) => Err(Remark::new(
+            "slow_start",
+            "found beside the `type` chash, allowed: with roundrobin, least_conn and ewma",
+        )),
+        Some(slow_start) => slow_start.checked().map(Some),
+    }
+}
+
+fn tls(
+    form: &Form,
+    members: &Members,
+    pass_host: &PassHost,
+    warnings: &mut Vec<Remark>,
+) -> Result<Option<Tls>, Remark> {
+    if form.scheme.is_tls() {
+        let written = form.tls.as_ref();
+        let default = TlsForm::default();
+        return written
+            .unwrap_or(&default)
+            .checked(members, form.scheme, pass_host, warnings)
+            .map(Some);
+    }
+    if form.tls.is_some() {
+        let message = format!("has no effect: `scheme` is {}", form.scheme.as_str());
+        warnings.push(Remark::new("tls", message));
+    }
+    Ok(None)
 }
 
 fn pass_host(form: &Form, warnings: &mut Vec<Remark>) -> Result<PassHost, Remark> {

@@ -1,10 +1,12 @@
 //! Nodes that a document lists by hand, in both of APISIX's forms: `{"host:port": weight}` and a list of objects.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -12,7 +14,7 @@ use serde_json::{Map, Value};
 use super::super::decode::{quoted, shown};
 use super::super::problem::Remark;
 use super::super::scalar::{Port, Priority, Weight};
-use super::Node;
+use super::{Node, NodeCheck};
 
 /// Nodes as they are written.
 #[derive(Debug)]
@@ -23,16 +25,41 @@ pub(super) enum NodesForm {
     List(Vec<NodeForm>),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 pub(super) struct NodeForm {
+    /// An IP address or a DNS name.
     host: Address,
+    /// The scheme's if not written.
     port: Option<Port>,
+    /// Its share of the traffic, relative to the others; 0 gets none.
     weight: Weight,
+    /// Higher is preferred; 0 if not written.
     priority: Option<Priority>,
-    /// Free for whoever writes the document.
-    #[serde(rename = "metadata")]
-    _metadata: Option<Map<String, Value>>,
+    /// Free for whoever writes the document; Envoy has it as the endpoint's metadata, under `chancery`.
+    #[serde(default)]
+    metadata: Map<String, Value>,
+}
+
+impl JsonSchema for NodesForm {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Nodes".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let weight = generator.subschema_for::<Weight>();
+        let node = generator.subschema_for::<NodeForm>();
+        json_schema!({
+            "anyOf": [
+                {"type": "object", "additionalProperties": weight},
+                {"type": "array", "items": node},
+            ]
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for NodesForm {
@@ -69,38 +96,61 @@ impl<'de> Visitor<'de> for NodesVisitor {
 
 impl NodesForm {
     /// The nodes, each address and port once; `port` is the scheme's, for nodes that name none.
-    pub(super) fn checked(&self, port: u16) -> Result<Vec<Node>, Remark> {
+    pub(super) fn checked(&self, port: Option<u16>) -> Result<Vec<Node>, Remark> {
         let nodes: Vec<(String, Node)> = match self {
             Self::Weights(nodes) => nodes
                 .iter()
-                .map(|(address, weight)| {
-                    let place = format!("nodes.{}", shown(address));
-                    let (host, own) = split(address).map_err(|said| Remark::new(&place, said))?;
-                    let node = Node {
-                        host: host.0,
-                        port: own.unwrap_or(port),
-                        weight: *weight,
-                        priority: 0,
-                    };
-                    Ok((place, node))
-                })
+                .map(|(address, weight)| weighted(address, *weight, port))
                 .collect::<Result<_, Remark>>()?,
             Self::List(nodes) => nodes
                 .iter()
                 .enumerate()
-                .map(|(at, node)| {
-                    let node = Node {
-                        host: node.host.0.clone(),
-                        port: node.port.map_or(port, |port| port.0),
-                        weight: node.weight.0,
-                        priority: node.priority.map_or(0, |priority| priority.0),
-                    };
-                    (format!("nodes[{at}]"), node)
-                })
-                .collect(),
+                .map(|(at, node)| node.checked(format!("nodes[{at}]"), port))
+                .collect::<Result<_, Remark>>()?,
         };
         within_envoys_bounds(&nodes)?;
         Ok(nodes.into_iter().map(|(_, node)| node).collect())
+    }
+}
+
+impl NodeForm {
+    fn checked(&self, place: String, port: Option<u16>) -> Result<(String, Node), Remark> {
+        let port = self.port.map(|port| port.0).or(port);
+        let node = Node {
+            host: self.host.0.clone(),
+            port: port.ok_or_else(|| no_port(&place))?,
+            weight: self.weight.0,
+            priority: self.priority.map_or(0, |priority| priority.0),
+            metadata: self.metadata.clone(),
+            check: NodeCheck::default(),
+        };
+        Ok((place, node))
+    }
+}
+
+fn weighted(address: &str, weight: u32, port: Option<u16>) -> Result<(String, Node), Remark> {
+    let place = format!("nodes.{}", shown(address));
+    let (host, own) = split(address).map_err(|said| Remark::new(&place, said))?;
+    let port = own.or(port).ok_or_else(|| no_port(&place))?;
+    Ok((place, Node::new(host.0, port, weight)))
+}
+
+fn no_port(place: &str) -> Remark {
+    Remark::new(
+        place,
+        "has no port, and the scheme has none either, allowed: a port of 1–65535",
+    )
+}
+
+/// What `discovery_type: dns` names: a node whose name Envoy resolves, to all of its addresses.
+pub(super) fn by_dns(service: &str) -> Result<Node, Remark> {
+    let wrong = |said: String| Remark::new("service_name", said);
+    match split(service).map_err(wrong)? {
+        (host, Some(port)) => Ok(Node::new(host.0, port, 1)),
+        (_, None) => Err(wrong(format!(
+            "found {}, whose port would stand in SRV records, which Envoy does not resolve, allowed: `name:port`",
+            quoted(service)
+        ))),
     }
 }
 
@@ -129,9 +179,10 @@ fn within_envoys_bounds(nodes: &[(String, Node)]) -> Result<(), Remark> {
 }
 
 /// An IP address, or a DNS name in lower case.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-struct Address(Arc<str>);
+#[schemars(with = "String")]
+pub(super) struct Address(pub Arc<str>);
 
 impl TryFrom<String> for Address {
     type Error = String;
@@ -154,9 +205,27 @@ impl TryFrom<String> for Address {
     }
 }
 
-/// A host for instances to see, with a port if they need one.
-#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
+/// A DNS name, in lower case.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub(super) struct DnsName(pub Arc<str>);
+
+impl TryFrom<String> for DnsName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match is_dns_name(&text) {
+            true => Ok(Self(text.to_ascii_lowercase().into())),
+            false => Err(format!("found {}, allowed: a DNS name", quoted(&text))),
+        }
+    }
+}
+
+/// A host for instances to see, with a port if they need one.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
 pub(crate) struct HostName(pub Arc<str>);
 
 impl TryFrom<String> for HostName {

@@ -50,6 +50,9 @@ fn route(name: &str, members: Members) -> Arc<Route> {
         retry_timeout: None,
         timeout: timeout(),
         keepalive_pool: None,
+        checks: Default::default(),
+        slow_start: None,
+        tls: None,
     };
     Arc::new(Route {
         id: id(name),
@@ -75,12 +78,8 @@ fn instance(last: u8) -> Instance {
 }
 
 fn nodes(last: u8) -> Members {
-    Members::Nodes(vec![model::Node {
-        host: format!("10.0.0.{last}").into(),
-        port: 80,
-        weight: 1,
-        priority: 0,
-    }])
+    let host = format!("10.0.0.{last}").into();
+    Members::Nodes(vec![model::Node::new(host, 80, 1)])
 }
 
 struct Scene {

@@ -16,10 +16,8 @@ fn instance(address: [u8; 4], weight: u32, zone: &str) -> Instance {
 
 fn node(host: &str, weight: u32, priority: i32) -> Node {
     Node {
-        host: host.into(),
-        port: 80,
-        weight,
         priority,
+        ..Node::new(host.into(), 80, weight)
     }
 }
 

@@ -6,15 +6,10 @@ use crate::model::route::Timeout;
 use crate::model::upstream::{Balancer, PassHost, Scheme};
 use crate::model::{Members, Node, Upstream};
 
-use super::retries;
+use super::{policy, retries};
 
 fn upstream(nodes: usize, retries: Option<u32>, retry_timeout: Option<Duration>) -> Upstream {
-    let node = Node {
-        host: "10.0.0.1".into(),
-        port: 80,
-        weight: 1,
-        priority: 0,
-    };
+    let node = Node::new("10.0.0.1".into(), 80, 1);
     Upstream {
         members: Members::Nodes(vec![node; nodes]),
         balancer: Balancer::RoundRobin,
@@ -24,6 +19,9 @@ fn upstream(nodes: usize, retries: Option<u32>, retry_timeout: Option<Duration>)
         retry_timeout,
         timeout: Timeout::default(),
         keepalive_pool: None,
+        checks: Default::default(),
+        slow_start: None,
+        tls: None,
     }
 }
 
@@ -46,4 +44,20 @@ fn no_more_than_fit_into_the_retry_timeout() {
         retries(&upstream(1, Some(3), bound), connect, read)
     };
     assert_eq!([within(2), within(3), within(6), within(100)], [0, 0, 1, 3]);
+}
+
+#[test]
+fn a_lower_priority_gets_the_attempts_that_the_first_has_no_node_for() {
+    let with = |priorities: &[i32], retries| {
+        let node = |priority: &i32| Node {
+            priority: *priority,
+            ..Node::new("10.0.0.1".into(), 80, 1)
+        };
+        let members = Members::Nodes(priorities.iter().map(node).collect());
+        let policy = policy(&members, retries, &Timeout::default());
+        policy.retry_priority.is_some()
+    };
+    assert!(with(&[0, -1], 1));
+    assert!(!with(&[0, -1], 0), "there is no other attempt");
+    assert!(!with(&[5, 5], 1), "there is no other priority");
 }

@@ -1,5 +1,7 @@
 //! One route document as an Envoy route, once per path.
 
+mod hash;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -7,10 +9,7 @@ use envoy_types::pb::envoy::config::route::v3::{
     HeaderMatcher, Route, RouteAction, RouteMatch,
     header_matcher::HeaderMatchSpecifier,
     route::Action,
-    route_action::{
-        ClusterSpecifier, HashPolicy, HostRewriteSpecifier, UpgradeConfig,
-        hash_policy::{ConnectionProperties, Cookie, Header, PolicySpecifier, QueryParameter},
-    },
+    route_action::{ClusterSpecifier, HostRewriteSpecifier, UpgradeConfig},
     route_match::PathSpecifier,
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::{
@@ -18,7 +17,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
 };
 
 use crate::model::route::Timeout;
-use crate::model::upstream::{Balancer, HashKey, PassHost};
+use crate::model::upstream::{Balancer, PassHost};
 use crate::model::{self, Cluster, Path};
 use crate::translate::proto::{boolean, duration, never};
 use crate::translate::retry;
@@ -84,9 +83,9 @@ fn forward(route: &model::Route, cluster: &Cluster) -> RouteAction {
             cluster.connect_timeout,
             retries,
         ))),
-        retry_policy: Some(retry::policy(retries, &route.timeout)),
+        retry_policy: Some(retry::policy(&upstream.members, retries, &route.timeout)),
         hash_policy: match &upstream.balancer {
-            Balancer::Hash(key) => hash(key),
+            Balancer::Hash(hash) => hash::policies(&hash.keys),
             Balancer::RoundRobin | Balancer::LeastConnections => Vec::new(),
         },
         upgrade_configs: if route.websocket {
@@ -115,28 +114,4 @@ fn idle_timeout(timeout: &Timeout, connect: Duration, retries: u32) -> Duration 
     attempt
         .saturating_mul(retries.saturating_add(1))
         .max(timeout.send)
-}
-
-/// What the consistent hash is made of; a request without it goes by the client's address.
-fn hash(key: &HashKey) -> Vec<HashPolicy> {
-    let address = PolicySpecifier::ConnectionProperties(ConnectionProperties { source_ip: true });
-    let specifier = match key {
-        HashKey::RemoteAddress => None,
-        HashKey::Header(name) => Some(PolicySpecifier::Header(Header {
-            header_name: name.to_string(),
-            ..Header::default()
-        })),
-        HashKey::Cookie(name) => Some(PolicySpecifier::Cookie(Cookie {
-            name: name.to_string(),
-            ..Cookie::default()
-        })),
-        HashKey::Argument(name) => Some(PolicySpecifier::QueryParameter(QueryParameter {
-            name: name.to_string(),
-        })),
-    };
-    let policy = |specifier| HashPolicy {
-        policy_specifier: Some(specifier),
-        terminal: true,
-    };
-    specifier.into_iter().chain([address]).map(policy).collect()
 }
