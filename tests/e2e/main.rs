@@ -27,3 +27,4 @@ mod restarts;
 mod retries;
 mod stage;
 mod streams;
+mod upstreams;

@@ -6,19 +6,25 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ws::{WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
 use axum::extract::{Query, Request, State};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
+use axum::serve::Listener;
 use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
 
 /// An instance. It ends when it is dropped.
 pub struct Instance {
@@ -48,6 +54,36 @@ impl Instance {
         })
     }
 
+    /// One that answers with a status that the scene changes.
+    pub async fn answering(name: &str, address: Ipv4Addr, status: Arc<AtomicU16>) -> Self {
+        let name: Arc<str> = name.into();
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
+        let app = Router::new()
+            .fallback(answer)
+            .layer(middleware::map_response(move |mut answer: Response| {
+                let status = status.load(Ordering::Relaxed);
+                *answer.status_mut() = status.try_into().unwrap();
+                std::future::ready(answer)
+            }))
+            .with_state(name.clone());
+        Self::run(&name, listener, async |listener| {
+            axum::serve(listener, app).await.unwrap();
+        })
+    }
+
+    /// One that answers over TLS.
+    pub async fn secure(name: &str, address: Ipv4Addr, config: ServerConfig) -> Self {
+        let app = Router::new()
+            .fallback(answer)
+            .with_state(Arc::<str>::from(name));
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Self::run(name, listener, async |listener| {
+            let listener = SecureListener { listener, acceptor };
+            axum::serve(listener, app).await.unwrap();
+        })
+    }
+
     /// One that reads a request and resets the connection without a word.
     pub async fn resetting(name: &str, address: Ipv4Addr) -> Self {
         let listener = TcpListener::bind((address, 0)).await.unwrap();
@@ -73,6 +109,30 @@ impl Instance {
             address: listener.local_addr().unwrap(),
             task: tokio::spawn(serve(listener)),
         }
+    }
+}
+
+/// Connections after their handshake; those that fail it are dropped.
+struct SecureListener {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Listener for SecureListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (connection, address) = self.listener.accept().await.unwrap();
+            if let Ok(connection) = self.acceptor.accept(connection).await {
+                return (connection, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.listener.local_addr()
     }
 }
 
