@@ -27,11 +27,7 @@ pub use configured::Plugins;
 use reading::Reading;
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
-const ALL: &[Entry] = &[
-    mocking::ENTRY,
-    proxy_rewrite::ENTRY,
-    redirect::ENTRY,
-];
+const ALL: &[Entry] = &[mocking::ENTRY, proxy_rewrite::ENTRY, redirect::ENTRY];
 
 /// The longest body that a plugin answers with by itself. A route table must allow it: Envoy's own bound is 4 KiB.
 pub const ANSWER_BYTES: u32 = 1024 * 1024;
