@@ -1,8 +1,10 @@
 //! The control API, `proto/chancery/v1`: what is delivered, and who has it. Served as gRPC and as the JSON mapping of the
-//! same messages; there is no second set of types. Reads what the other rooms know and changes nothing.
+//! same messages; there is no second set of types. Reads what the other rooms know; what it changes, it has `drain` do.
 
+pub mod access;
 mod confirmed;
 mod documents;
+mod drains;
 mod events;
 pub mod json;
 pub mod lag;
@@ -22,7 +24,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::control::question::Question;
+use crate::drain::Drainer;
 use crate::xds::{Gateways, Nodes};
+
+use access::Access;
 
 use replicas::Others;
 pub use rest::router;
@@ -45,18 +50,23 @@ pub struct Api {
     nodes: Arc<Nodes>,
     others: Others,
     questions: mpsc::Sender<Question>,
+    drainer: Option<Arc<Drainer>>,
+    access: Arc<Access>,
     long_calls: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     shutdown: CancellationToken,
 }
 
 impl Api {
-    /// Shows what these know, and what the loop answers to `questions`. `shutdown` ends calls that wait or watch.
+    /// Shows what these know, and what the loop answers to `questions`. Without a drainer nothing can be drained. `shutdown`
+    /// ends calls that wait or watch.
     pub fn new(
         gateways: Arc<Gateways>,
         nodes: Arc<Nodes>,
         others: Others,
         questions: mpsc::Sender<Question>,
+        drainer: Option<Arc<Drainer>>,
+        access: Access,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
@@ -64,6 +74,8 @@ impl Api {
             nodes,
             others,
             questions,
+            drainer,
+            access: Arc::new(access),
             long_calls: Arc::new(Semaphore::new(LONG_CALLS)),
             reads: Arc::new(Semaphore::new(READS)),
             shutdown,
@@ -147,6 +159,43 @@ impl pb::control_server::Control for Api {
         _: Request<pb::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         events::watch(self).map(Response::new)
+    }
+
+    async fn drain(
+        &self,
+        request: Request<pb::DrainRequest>,
+    ) -> Result<Response<pb::DrainResponse>, Status> {
+        drains::drain(self, request).await.map(Response::new)
+    }
+
+    async fn list_drains(
+        &self,
+        _: Request<pb::ListDrainsRequest>,
+    ) -> Result<Response<pb::ListDrainsResponse>, Status> {
+        drains::list(self).await.map(Response::new)
+    }
+
+    async fn read_drain(
+        &self,
+        request: Request<pb::ReadDrainRequest>,
+    ) -> Result<Response<pb::DrainResponse>, Status> {
+        let asked = request.into_inner();
+        drains::read(self, &asked).await.map(Response::new)
+    }
+
+    async fn undrain(
+        &self,
+        request: Request<pb::UndrainRequest>,
+    ) -> Result<Response<pb::UndrainResponse>, Status> {
+        drains::undrain(self, request).await.map(Response::new)
+    }
+
+    async fn list_audit(
+        &self,
+        request: Request<pb::ListAuditRequest>,
+    ) -> Result<Response<pb::ListAuditResponse>, Status> {
+        let asked = request.into_inner();
+        drains::audit(self, &asked).await.map(Response::new)
     }
 }
 

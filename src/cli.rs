@@ -7,8 +7,11 @@ macro_rules! say {
     };
 }
 
+mod audit;
 mod demo;
 mod documents;
+mod drain;
+mod drains;
 mod echo;
 mod nodes;
 mod problems;
@@ -16,6 +19,7 @@ mod remote;
 mod schema;
 mod serve;
 mod snapshot;
+mod undrain;
 mod validate;
 mod wait;
 mod watch;
@@ -73,6 +77,17 @@ enum Command {
     /// Wait until every connected proxy of every live replica has accepted a revision; exit status 1 when the time is over
     #[command(after_help = WAIT_EXAMPLES)]
     Wait(wait::Wait),
+    /// Take an instance out before it is stopped; exit status 1 when not every proxy has confirmed it
+    #[command(after_help = DRAIN_EXAMPLES)]
+    Drain(drain::Drain),
+    /// Put an instance back
+    #[command(after_help = UNDRAIN_EXAMPLES)]
+    Undrain(undrain::Undrain),
+    /// Show which instances are taken out
+    Drains(drains::Drains),
+    /// Show who took which instance out, and which calls were refused
+    #[command(after_help = AUDIT_EXAMPLES)]
+    Audit(audit::Audit),
     /// Print the completion script of a shell
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completion {
@@ -150,6 +165,20 @@ Example:
   revision=$(etcdctl put /chancery/routes/hello \"$(cat hello.json)\" -w json | jq .header.revision)
   chancery wait --revision $revision --timeout 30s";
 
+const DRAIN_EXAMPLES: &str = "\
+Examples:
+  chancery drain 10.0.0.7:8080 --reason 'release 42' && systemctl stop echo
+  id=$(chancery drain 10.0.0.7 --ttl 10m -o json | jq -r .drain.id)";
+
+const UNDRAIN_EXAMPLES: &str = "\
+Example:
+  chancery undrain $id";
+
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  chancery audit
+  chancery audit --limit 1000 -o json | jq '.records[] | select(.result == \"refused\")'";
+
 const COMPLETION_EXAMPLES: &str = "\
 Example:
   source <(chancery completion bash)";
@@ -164,13 +193,17 @@ const GRACE: Duration = Duration::from_secs(3);
 pub fn run() -> ExitCode {
     crate::tls::install();
     match Cli::parse().command {
-        Command::Serve(serve) => match serve::prepare(serve.config, serve.settings) {
-            Ok(config) => block_on(serve::run(config)),
-            Err(error) => {
-                eprintln!("chancery: {error}\nFor more information, try 'chancery serve --help'.");
-                ExitCode::from(USAGE)
+        Command::Serve(serve) => block_on(async {
+            match serve::prepare(serve.config, serve.settings) {
+                Ok((config, _logs)) => serve::run(config).await,
+                Err(error) => {
+                    eprintln!(
+                        "chancery: {error}\nFor more information, try 'chancery serve --help'."
+                    );
+                    ExitCode::from(USAGE)
+                }
             }
-        },
+        }),
         Command::Validate(validate) => ask("validate", validate::run(*validate)),
         Command::Schema(asked) => schema::run(&asked),
         Command::Demo(demo) => block_on(demo::run(demo)),
@@ -181,6 +214,10 @@ pub fn run() -> ExitCode {
         Command::Snapshot(snapshot) => ask("snapshot", snapshot::run(snapshot)),
         Command::Watch(watch) => ask("watch", watch::run(watch)),
         Command::Wait(wait) => ask("wait", wait::run(wait)),
+        Command::Drain(drain) => ask("drain", drain::run(drain)),
+        Command::Undrain(undrain) => ask("undrain", undrain::run(undrain)),
+        Command::Drains(drains) => ask("drains", drains::run(drains)),
+        Command::Audit(audit) => ask("audit", audit::run(audit)),
         Command::Completion { shell } => {
             clap_complete::generate(
                 shell,

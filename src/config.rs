@@ -7,14 +7,17 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::api::access;
 use crate::registry::consul;
 use crate::state::{Origin, Place};
 use crate::store::etcd;
-use crate::telemetry::LogFormat;
+use crate::telemetry::logs::{LogFormat, LogOutput};
 use crate::xds::{Clients, Limits, tls};
 
 /// Declares the settings once, for the command line, the environment and the file.
@@ -74,6 +77,10 @@ settings! {
     /// The key of that certificate (PEM)
     #[arg(long, env = "CHANCERY_CONSUL_KEY", value_name = "FILE", help_heading = "Consul")]
     consul_key: PathBuf,
+    /// How agents are reached, to take an instance out at its own; `{node}` and `{address}` stand for its node's name and
+    /// address [default: Consul's scheme and port at the node's address]
+    #[arg(long, env = "CHANCERY_CONSUL_AGENT", value_name = "URL", help_heading = "Consul")]
+    consul_agent: String,
     /// A folder to read documents (DIR/<kind>/<id>.yaml) and instances (DIR/instances/<service>.yaml) from, instead of etcd
     #[arg(long, env = "CHANCERY_FILES", value_name = "DIR")]
     files: PathBuf,
@@ -110,6 +117,15 @@ settings! {
     /// Where health, readiness, metrics and the control API are [default: 127.0.0.1:9180]
     #[arg(long, env = "CHANCERY_ADMIN", value_name = "ADDRESS:PORT")]
     admin: SocketAddr,
+    /// API keys by their hashes, with names and roles; in the file only
+    #[arg(skip)]
+    api_keys: Vec<access::Key>,
+    /// Networks that instances may be taken out from [default: all]
+    #[arg(long, env = "CHANCERY_DRAIN_NETWORKS", value_name = "NETWORK,…", value_delimiter = ',')]
+    drain_networks: Vec<IpNet>,
+    /// How long etcd keeps the audit trail [default: 30d]
+    #[arg(long, env = "CHANCERY_AUDIT_KEEP", value_name = "TIME")]
+    audit_keep: String,
     /// What this process is called among the replicas on one etcd [default: the host's name and the admin port]
     #[arg(long, env = "CHANCERY_REPLICA_ID", value_name = "ID")]
     replica_id: String,
@@ -122,6 +138,15 @@ settings! {
     /// How to log [default: text]
     #[arg(long, env = "CHANCERY_LOG_FORMAT", value_enum, value_name = "FORMAT", help_heading = "Logs")]
     log_format: LogFormat,
+    /// Where log lines go [default: stderr]
+    #[arg(long, env = "CHANCERY_LOG_OUTPUT", value_enum, value_name = "OUTPUT", help_heading = "Logs")]
+    log_output: LogOutput,
+    /// A folder to log to as well, as JSON: a file a day, of which 14 are kept
+    #[arg(long, env = "CHANCERY_LOG_DIR", value_name = "DIR", help_heading = "Logs")]
+    log_dir: PathBuf,
+    /// An OpenTelemetry collector to log to as well, over OTLP's gRPC
+    #[arg(long, env = "CHANCERY_OTLP", value_name = "URL", help_heading = "Logs")]
+    otlp: String,
 }
 
 /// Where documents live.
@@ -146,8 +171,23 @@ pub struct Config {
     pub xds: Xds,
     /// Where health, readiness, metrics and the control API are.
     pub admin: SocketAddr,
+    /// Who may call the control API.
+    pub access: Access,
+    /// How long etcd keeps the audit trail.
+    pub audit_keep: Duration,
+    /// How Consul's agents are reached, where that is said.
+    pub consul_agent: Option<String>,
     /// What this process is called among the replicas.
     pub replica: Arc<str>,
+}
+
+/// Who may call the control API.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// All keys; without any, everybody may.
+    pub keys: Vec<access::Key>,
+    /// Where instances may be taken out from; everywhere when it is empty.
+    pub networks: Vec<IpNet>,
 }
 
 /// Where and how proxies connect.

@@ -3,6 +3,7 @@
 //!
 //! *Architecture Invariant:* no I/O here; an error of a source never reaches this loop, so it cannot empty anything.
 
+mod drains;
 mod pace;
 mod problems;
 pub mod question;
@@ -19,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::model::{Changes, Documents, Id};
+use crate::model::{Changes, Documents, Drains, Id};
 use crate::registry::{Answer, Discovery, ServiceKey};
 use crate::snapshot::builder::{Builder, Instances};
 use crate::state::{Saved, Wish};
@@ -75,6 +76,7 @@ struct Control {
     wanted: HashMap<Discovery, watch::Sender<Wanted>>,
     documents: Documents,
     instances: Instances,
+    drains: Drains,
     settled: Settled,
     builders: HashMap<Id, Builder>,
     /// The gateways that each route was placed in.
@@ -156,6 +158,7 @@ impl Control {
             wanted: inputs.wanted.clone(),
             documents: Documents::new(inputs.wanted.keys().copied().collect()),
             instances: Instances::new(),
+            drains: Drains::default(),
             settled: Settled::default(),
             builders: HashMap::new(),
             placed: HashMap::new(),
@@ -194,6 +197,7 @@ impl Control {
             } => {
                 self.reach(revision);
                 info!(revision, documents = documents.len(), "documents listed");
+                let documents = self.list_drains(documents);
                 self.documents.list(documents);
                 self.readiness.handle_listed();
                 self.restored.handle_listed(revision);
@@ -201,7 +205,7 @@ impl Control {
             store::Event::Changed { revision, changes } => {
                 self.reach(revision);
                 for change in changes {
-                    self.documents.apply(change);
+                    self.apply(change);
                 }
             }
             store::Event::Progress { revision } => self.settled.revision = revision,
@@ -380,7 +384,7 @@ impl Control {
         let Some(builder) = self.builders.get_mut(gateway) else {
             return false;
         };
-        let next = builder.next(self.settled.revision, &self.instances);
+        let next = builder.next(self.settled.revision, &self.instances, &self.drains);
         if !builder.exists() {
             // The builder stays: if the gateway returns, its snapshots go on counting where streams left them.
             self.gateways.publish(&gateway.to_string(), None);

@@ -14,15 +14,17 @@
 //! | [`snapshot`] | versioned resources that share their encoded bytes | know a route or a stream |
 //! | [`xds`] | the protocol: sans-IO streams, and the gRPC shell around them | know a route |
 //! | [`admin`] | health, readiness, metrics | change anything |
+//! | [`drain`] | taking instances out before they die | speak HTTP or etcd itself |
 //! | [`api`] | the control API, as gRPC and as JSON | change anything |
 //!
-//! Imports point one way: `cli → control, admin, api → state, store, registry, xds → snapshot → translate → model`.
+//! Imports point one way: `cli → control, admin, api → drain → state, store, registry, xds → snapshot → translate → model`.
 
 pub mod admin;
 pub mod api;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod drain;
 mod folder;
 pub mod model;
 pub mod registry;

@@ -10,6 +10,7 @@
 pub mod certificate;
 mod decode;
 pub mod documents;
+pub mod drain;
 pub mod gateway;
 pub mod key;
 pub mod plugin;
@@ -23,6 +24,7 @@ mod text;
 pub mod upstream;
 
 pub use documents::{Changes, Documents};
+pub use drain::{Drain, Drains};
 pub use gateway::Gateway;
 pub use key::{Id, Key, Kind};
 pub use problem::Problem;

@@ -10,6 +10,7 @@ mod instance;
 use std::fmt;
 use std::sync::Arc;
 
+pub use consul::{Agents, Failure};
 pub use instance::{Instance, Status};
 
 /// Which registry a service is looked up in: a document's `discovery_type`.
@@ -65,6 +66,11 @@ impl ServiceKey {
             scope: Scope::default(),
             near: None,
         }
+    }
+
+    /// The service itself, wherever and however it is asked for.
+    pub fn plain(&self) -> Self {
+        Self::new(self.discovery, self.name.clone())
     }
 
     /// The registry and the name, as a load assignment's name begins: no two services have the same.

@@ -5,6 +5,7 @@
 
 pub mod etcd;
 pub mod file;
+pub mod ledger;
 pub mod replicas;
 
 use std::sync::Arc;

@@ -4,7 +4,6 @@ pub mod logs;
 pub mod metrics;
 pub mod source;
 
-pub use logs::LogFormat;
 pub use metrics::Metrics;
 pub use source::Source;
 

@@ -16,11 +16,15 @@ const DOORS: &[(&str, &[&str])] = &[
     ("cli", INNER),
     (
         "config",
-        &["state", "store", "registry", "telemetry", "xds"],
+        &["api", "state", "store", "registry", "telemetry", "xds"],
     ),
     ("control", SHELL),
     ("admin", SHELL),
     ("api", API),
+    (
+        "drain",
+        &["control", "store", "registry", "model", "telemetry"],
+    ),
     ("store", &["folder", "telemetry", "tls"]),
     ("registry", &["folder", "store", "telemetry", "tls"]),
     ("xds", &["snapshot", "telemetry"]),
@@ -40,11 +44,11 @@ const SHELL: &[&str] =
 
 #[rustfmt::skip]
 const API: &[&str] =
-    &["control", "state", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry"];
+    &["control", "drain", "state", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry"];
 
 #[rustfmt::skip]
 const INNER: &[&str] =
-    &["cli", "config", "control", "admin", "api", "state", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry", "tls"];
+    &["cli", "config", "control", "admin", "api", "drain", "state", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry", "tls"];
 
 /// What does I/O behind a door of values: named by its own room, and by those who configure and start it.
 const WORKERS: &[&str] = &[

@@ -70,14 +70,26 @@ fn write<M: Message + Name>(
 
 /// Reads a message. Fields that a newer version knows are passed over.
 pub(super) fn read<M: Message + Name + Default>(json: &[u8]) -> Result<M, Status> {
+    read_with(json, &DeserializeOptions::new().deny_unknown_fields(false))
+}
+
+fn read_with<M: Message + Name + Default>(
+    json: &[u8],
+    options: &DeserializeOptions,
+) -> Result<M, Status> {
     let mut json = serde_json::Deserializer::from_slice(json);
-    let options = DeserializeOptions::new().deny_unknown_fields(false);
     let descriptor = descriptor::<M>(known(&OWN)?)?;
-    let message = DynamicMessage::deserialize_with_options(descriptor, &mut json, &options);
+    let message = DynamicMessage::deserialize_with_options(descriptor, &mut json, options);
+    let message = message.and_then(|message| json.end().map(|()| message));
     message
         .map_err(|error| Status::invalid_argument(error.to_string()))?
         .transcode_to()
         .map_err(|error| Status::internal(error.to_string()))
+}
+
+/// Reads a request. What it does not know it refuses.
+pub(super) fn strict<M: Message + Name + Default>(json: &[u8]) -> Result<M, Status> {
+    read_with(json, &DeserializeOptions::new())
 }
 
 /// A request, from the parameters of a path and of a query.

@@ -2,10 +2,11 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, get, post};
 use futures_util::StreamExt;
 use prost::{Message, Name};
 use tonic::server::NamedService;
@@ -13,7 +14,9 @@ use tonic::{Code, Request, Status};
 use tonic_reflection::server::Builder;
 
 use super::pb::control_server::{Control, ControlServer};
-use super::{Api, json, pb};
+use crate::drain::Caller;
+
+use super::{Api, access, json, pb};
 
 /// The largest gRPC request, in bytes.
 const REQUEST: usize = 64 * 1024;
@@ -31,12 +34,16 @@ pub fn router(api: Api) -> Router {
         .route("/v1/documents", get(documents))
         .route("/v1/wait", get(wait))
         .route("/v1/events", get(events))
+        .route("/v1/drains", post(drain).get(list_drains))
+        .route("/v1/drains/{id}", get(read_drain).delete(undrain))
+        .route("/v1/audit", get(audit))
         .route(
             "/v1/{*path}",
             any(async || error(&Status::not_found("no such path in the control API"))),
         )
-        .with_state(api)
+        .with_state(api.clone())
         .route_service(&grpc_path, grpc)
+        .layer(from_fn_with_state(api, access::check))
 }
 
 /// gRPC reflection of the contract.
@@ -108,9 +115,103 @@ async fn wait(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
     let confirmed = answered
         .as_ref()
         .is_ok_and(|answer| answer.get_ref().confirmed);
-    let mut response = answer(json::whole, async { answered }).await;
-    if response.status() == StatusCode::OK && !confirmed {
-        *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;
+    let status = match confirmed {
+        true => StatusCode::OK,
+        false => StatusCode::GATEWAY_TIMEOUT,
+    };
+    with_status(status, answer(json::whole, async { answered }).await)
+}
+
+async fn drain(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    body: axum::body::Bytes,
+) -> Response {
+    let answered = match json::strict::<pb::DrainRequest>(&body) {
+        Ok(request) => api.drain(called_by(request, caller)).await,
+        Err(status) => Err(status),
+    };
+    drained(answered, StatusCode::CREATED).await
+}
+
+async fn list_drains(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
+    answer(json::whole, async {
+        let request = json::request::<pb::ListDrainsRequest>(&[], query.as_deref())?;
+        api.list_drains(Request::new(request)).await
+    })
+    .await
+}
+
+async fn read_drain(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let request = json::request::<pb::ReadDrainRequest>(&[("id", &id)], query.as_deref());
+    let answered = match request {
+        Ok(request) => api.read_drain(Request::new(request)).await,
+        Err(status) => Err(status),
+    };
+    drained(answered, StatusCode::OK).await
+}
+
+/// 202 while somebody has not confirmed it.
+async fn drained(
+    answered: Result<tonic::Response<pb::DrainResponse>, Status>,
+    confirmed: StatusCode,
+) -> Response {
+    let status = answered.as_ref().map(|answer| {
+        let answer = answer.get_ref();
+        match answer.confirmed {
+            true if answer.existed => StatusCode::OK,
+            true => confirmed,
+            false => StatusCode::ACCEPTED,
+        }
+    });
+    let status = status.unwrap_or_default();
+    with_status(status, answer(json::whole, async { answered }).await)
+}
+
+async fn undrain(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let request = json::request::<pb::UndrainRequest>(&[("id", &id)], query.as_deref());
+    let answered = match request {
+        Ok(request) => api.undrain(called_by(request, caller)).await,
+        Err(status) => Err(status),
+    };
+    let pending = answered
+        .as_ref()
+        .is_ok_and(|answer| !answer.get_ref().pending.is_empty());
+    let status = match pending {
+        true => StatusCode::ACCEPTED,
+        false => StatusCode::OK,
+    };
+    with_status(status, answer(json::whole, async { answered }).await)
+}
+
+async fn audit(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
+    answer(json::whole, async {
+        let request = json::request::<pb::ListAuditRequest>(&[], query.as_deref())?;
+        api.list_audit(Request::new(request)).await
+    })
+    .await
+}
+
+/// A request with who sends it.
+fn called_by<M>(message: M, caller: Caller) -> Request<M> {
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(caller);
+    request
+}
+
+/// An answer that is no error has that status.
+fn with_status(status: StatusCode, mut response: Response) -> Response {
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = status;
     }
     response
 }
@@ -148,11 +249,17 @@ async fn answer<M: Message + Name>(
     }
 }
 
-fn error(status: &Status) -> Response {
+pub(super) fn error(status: &Status) -> Response {
     let body = serde_json::json!({ "code": i32::from(status.code()), "message": status.message() });
     let http = match status.code() {
         Code::InvalidArgument => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::NotFound => StatusCode::NOT_FOUND,
+        Code::FailedPrecondition => StatusCode::CONFLICT,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        // What another system, the registry, said.
+        Code::Unknown => StatusCode::BAD_GATEWAY,
         Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -9,9 +9,9 @@ use tonic::Status;
 use super::{Api, confirmed, pb};
 
 /// How long to wait unless told.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that may be asked for.
-const MAX_TIMEOUT: Duration = Duration::from_secs(600);
+pub const MAX_TIMEOUT: Duration = Duration::from_secs(600);
 /// How many of those that are behind, or rejected, are named.
 const NAMED: usize = 100;
 /// Between two looks: many nodes answer at once.
@@ -19,13 +19,23 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// Waits until the revision is confirmed, or the time is over.
 pub async fn wait(api: &Api, asked: pb::WaitRequest) -> Result<pb::WaitResponse, Status> {
-    let deadline = Instant::now() + timeout(&asked)?;
+    let timeout = timeout(&asked)?;
     if asked.revision < 1 {
         let message =
             "revision: found none above 0; give the one that etcd answered the write with";
         return Err(Status::invalid_argument(message));
     }
     let _place = api.lasting()?;
+    until(api, asked.revision, timeout).await
+}
+
+/// Waits like [`wait`], in a place that is had already.
+pub async fn until(
+    api: &Api,
+    revision: i64,
+    timeout: Duration,
+) -> Result<pb::WaitResponse, Status> {
+    let deadline = Instant::now() + timeout;
     let mut settled = api.gateways.settled();
     let mut nodes = api.nodes.changes();
     let mut others = api.others.changes();
@@ -33,7 +43,7 @@ pub async fn wait(api: &Api, asked: pb::WaitRequest) -> Result<pb::WaitResponse,
         settled.mark_unchanged();
         nodes.mark_unchanged();
         others.mark_unchanged();
-        let answer = look(api, asked.revision);
+        let answer = look(api, revision);
         if answer.confirmed || !answer.rejected.is_empty() {
             return Ok(answer);
         }
@@ -42,7 +52,7 @@ pub async fn wait(api: &Api, asked: pb::WaitRequest) -> Result<pb::WaitResponse,
             Ok(()) = settled.changed() => {}
             Ok(()) = nodes.changed() => {}
             Ok(()) = others.changed() => {}
-            () = sleep_until(deadline) => return Ok(look(api, asked.revision)),
+            () = sleep_until(deadline) => return Ok(look(api, revision)),
             () = api.shutdown.cancelled() => return Err(Status::unavailable("chancery is shutting down")),
         }
         sleep(PAUSE).await;

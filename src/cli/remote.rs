@@ -6,9 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use prost_types::Timestamp;
-use tonic::Code;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
 
+use crate::api::access;
 use crate::api::pb::control_client::ControlClient;
 
 /// How long a connection may take to be made.
@@ -25,6 +29,14 @@ pub struct Remote {
         value_name = "URL"
     )]
     admin: String,
+    /// The API key to show, where there are keys; other users of the machine can read flags, so prefer the variable
+    #[arg(
+        long,
+        env = "CHANCERY_API_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    api_key: Option<String>,
     /// How to show the answer
     #[arg(
         short,
@@ -46,7 +58,20 @@ pub enum Output {
 }
 
 /// The control API of a running Chancery.
-pub type Client = ControlClient<Channel>;
+pub type Client = ControlClient<InterceptedService<Channel, Shown>>;
+
+/// The key that is shown with every call.
+#[derive(Clone)]
+pub struct Shown(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Shown {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(key) = &self.0 {
+            request.metadata_mut().insert(access::HEADER, key.clone());
+        }
+        Ok(request)
+    }
+}
 
 impl Remote {
     /// Connects.
@@ -58,7 +83,12 @@ impl Remote {
             .connect()
             .await
             .with_context(|| format!("no Chancery answers at {}: give --admin URL", self.admin))?;
-        Ok(ControlClient::new(channel).max_decoding_message_size(usize::MAX))
+        let key = self.api_key.as_deref().map(MetadataValue::try_from);
+        let mut key = key.transpose().context("--api-key")?;
+        if let Some(key) = &mut key {
+            key.set_sensitive(true);
+        }
+        Ok(ControlClient::with_interceptor(channel, Shown(key)).max_decoding_message_size(usize::MAX))
     }
 }
 

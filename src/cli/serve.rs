@@ -16,15 +16,20 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin};
 use crate::api::replicas::{self, Others};
+use crate::api::access::Access;
 use crate::api::{self, Api, lag};
 use crate::config::{self, Config, Settings, Store};
 use crate::control::question::Question;
 use crate::control::{self, Inputs};
-use crate::registry::{self, Discovery};
+use crate::drain::audit::{self, Trail};
+use crate::drain::{Drainer, repair};
+use crate::registry::{self, Agents, Discovery};
 use crate::state::{self, Saved, Wish};
 use crate::store;
+use crate::store::ledger::Ledger;
 use crate::store::replicas::Membership;
-use crate::telemetry::{self, Metrics, Source};
+use crate::telemetry::logs::{self, Logs};
+use crate::telemetry::{Metrics, Source};
 use crate::xds::admission::Admission;
 use crate::xds::gateways::Said;
 use crate::xds::tls::{self, Certificates};
@@ -39,12 +44,17 @@ const BACKLOG: u32 = 4096;
 type Unusable = Box<dyn std::error::Error>;
 
 /// Puts the settings together, and starts logging as they say.
-pub fn prepare(file: Option<PathBuf>, flags: Settings) -> Result<Config, Unusable> {
+pub fn prepare(file: Option<PathBuf>, flags: Settings) -> Result<(Config, Logs), Unusable> {
     let weaker = file.as_deref().map(Settings::from_file).transpose()?;
     let settings = flags.or(weaker.unwrap_or_default());
-    let level = settings.log_level.as_deref().unwrap_or("info");
-    telemetry::logs::init(level, settings.log_format.unwrap_or_default())?;
-    Ok(settings.check()?)
+    let logs = logs::init(&logs::Destinations {
+        level: settings.log_level.as_deref().unwrap_or("info"),
+        format: settings.log_format.unwrap_or_default(),
+        output: settings.log_output.unwrap_or_default(),
+        folder: settings.log_dir.as_deref(),
+        otlp: settings.otlp.as_deref(),
+    })?;
+    Ok((settings.check()?, logs))
 }
 
 /// Runs the command.
@@ -79,11 +89,20 @@ pub async fn run(config: Config) -> ExitCode {
         metrics.clone(),
         shutdown.clone(),
     ));
+    let (drainer, trail) = start_draining(&config, questions.clone(), &mut tasks, &shutdown);
+    let access = Access {
+        keys: config.access.keys.clone(),
+        networks: config.access.networks.clone(),
+        trail,
+    };
+    let (gateways_shown, nodes_shown) = (gateways.clone(), nodes.clone());
     let api = Api::new(
-        gateways.clone(),
-        nodes.clone(),
+        gateways_shown,
+        nodes_shown,
         others,
         questions,
+        drainer,
+        access,
         shutdown.clone(),
     );
     let admin = Admin {
@@ -119,6 +138,36 @@ pub async fn run(config: Config) -> ExitCode {
         warn!("some connections did not end in time");
     }
     code
+}
+
+/// Starts what draining needs beside the calls. Without etcd nothing can be drained.
+fn start_draining(
+    config: &Config,
+    questions: mpsc::Sender<Question>,
+    tasks: &mut JoinSet<()>,
+    shutdown: &CancellationToken,
+) -> (Option<Arc<Drainer>>, Trail) {
+    let Store::Etcd(etcd) = &config.store else {
+        return (None, Trail::to_log());
+    };
+    let ledger = Arc::new(Ledger::new(etcd.clone()));
+    let (trail, records) = Trail::new();
+    let writing = audit::write(ledger.clone(), records, config.audit_keep);
+    let ended = shutdown.clone();
+    tasks.spawn(async move {
+        ended.run_until_cancelled(writing).await;
+    });
+    let consul = config.consul.clone();
+    let agents = consul.map(|consul| Agents::new(consul, config.consul_agent.clone()));
+    let drainer = Arc::new(Drainer::new(
+        ledger,
+        agents,
+        questions,
+        trail.clone(),
+        config.replica.clone(),
+    ));
+    tasks.spawn(repair::run(drainer.clone(), shutdown.clone()));
+    (Some(drainer), trail)
 }
 
 /// What an earlier process saved.
@@ -285,6 +334,7 @@ async fn serve_admin(address: SocketAddr, admin: Admin, api: Api, shutdown: Canc
         return;
     };
     let router = admin::router(admin).merge(api::router(api));
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, router)
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await;

@@ -54,9 +54,13 @@ fn print(answer: &pb::WaitResponse) {
     for rejected in &answer.rejected {
         say!("{} is not in force: {}", rejected.document, rejected.reason);
     }
-    if answer.behind.is_empty() {
-        return;
+    if !answer.behind.is_empty() {
+        behind(&answer.behind);
     }
+}
+
+/// Prints who is behind.
+pub fn behind(behind: &[pb::Behind]) {
     let row = |behind: &pb::Behind| {
         let or_dash = |text: &String| match text.is_empty() {
             true => "-".to_owned(),
@@ -70,7 +74,7 @@ fn print(answer: &pb::WaitResponse) {
             behind.reason.clone(),
         ]
     };
-    let rows: Vec<_> = answer.behind.iter().map(row).collect();
+    let rows: Vec<_> = behind.iter().map(row).collect();
     remote::table(["REPLICA", "NODE", "GATEWAY", "HAS", "REASON"], &rows);
 }
 

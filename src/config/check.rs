@@ -9,7 +9,10 @@ use crate::registry::consul;
 use crate::store::etcd;
 use crate::xds::{Clients, Limits, tls};
 
-use super::{Config, Error, Settings, Store, Xds};
+use super::{Access, Config, Error, Settings, Store, Xds};
+
+/// How long etcd keeps the audit trail unless told.
+const AUDIT_KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Settings {
     /// Checks the settings and fills in defaults.
@@ -28,15 +31,19 @@ impl Settings {
                 xds.address
             )));
         }
-        if exposed(admin) {
+        let access = self.access()?;
+        if exposed(admin) && access.keys.is_empty() {
             return Err(Error::Contradiction(format!(
-                "--admin {admin} can be reached from other machines, and this version authenticates nobody there: \
-                 use a loopback address, or add --insecure if the network itself is trusted"
+                "--admin {admin} can be reached from other machines, and nothing says who may call: use a loopback \
+                 address, set api-keys, or add --insecure if the network itself is trusted"
             )));
         }
         Ok(Config {
             consul: self.consul_settings()?,
             state: self.state.clone(),
+            access,
+            audit_keep: self.audit_keep()?,
+            consul_agent: self.consul_agent()?,
             replica: self.replica(admin.port())?,
             store: self.store()?,
             xds,
@@ -98,6 +105,44 @@ impl Settings {
                 ..defaults
             },
         })
+    }
+
+    fn access(&self) -> Result<Access, Error> {
+        let keys = self.api_keys.clone().unwrap_or_default();
+        for (at, key) in keys.iter().enumerate() {
+            let name = &key.name;
+            if name.is_empty() || keys.iter().take(at).any(|other| other.name == *name) {
+                return Err(Error::Contradiction(format!(
+                    "api-keys[{at}].name: found {name:?}, allowed is a name that no other key has"
+                )));
+            }
+        }
+        Ok(Access {
+            keys,
+            networks: self.drain_networks.clone().unwrap_or_default(),
+        })
+    }
+
+    fn audit_keep(&self) -> Result<Duration, Error> {
+        let Some(text) = &self.audit_keep else {
+            return Ok(AUDIT_KEEP);
+        };
+        let keep = humantime::parse_duration(text).ok();
+        keep.filter(|keep| *keep >= Duration::from_secs(60))
+            .ok_or_else(|| {
+                Error::Contradiction(format!(
+                    "--audit-keep: found {text:?}, allowed are times from 1m on, such as 12h or 30d"
+                ))
+            })
+    }
+
+    fn consul_agent(&self) -> Result<Option<String>, Error> {
+        let Some(template) = &self.consul_agent else {
+            return Ok(None);
+        };
+        let example = template.replace("{node}", "node").replace("{address}", "127.0.0.1");
+        checked_url("consul-agent", &example)?;
+        Ok(Some(template.trim_end_matches('/').to_owned()))
     }
 
     fn replica(&self, port: u16) -> Result<Arc<str>, Error> {

@@ -24,6 +24,14 @@ impl Control {
             let reason = problem.said().into();
             (path.clone(), ProblemKind::Rejected, reason)
         });
+        let drains = self.drains.faults().map(|(path, revision, reason)| {
+            let problem = Problem {
+                revision,
+                kind: ProblemKind::Rejected,
+                reason: reason.into(),
+            };
+            (path.clone(), problem)
+        });
         let refused = self.refused.iter();
         let refused = refused
             .map(|(path, error)| (path.as_str().into(), ProblemKind::Refused, error.clone()));
@@ -38,6 +46,6 @@ impl Control {
             };
             Some((path, problem))
         });
-        all.collect()
+        all.chain(drains).collect()
     }
 }

@@ -1,10 +1,12 @@
 //! What others ask the loop, which alone knows all inputs. Answers are copies: nothing of the loop's is shared.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use crate::model::documents::Status;
+use crate::registry::Answer;
 use crate::xds::gateways::ProblemKind;
 
 use super::Control;
@@ -14,6 +16,9 @@ use super::Control;
 pub enum Question {
     /// How every document fares, by path.
     Documents(oneshot::Sender<Vec<Fared>>),
+    /// Who is at an address: the last answer of every service that has an instance there. Not answered while too little is
+    /// known to say.
+    Instances(IpAddr, oneshot::Sender<Vec<Answer>>),
 }
 
 /// How a document fares, in the model and with proxies.
@@ -32,7 +37,24 @@ impl Control {
             Question::Documents(answer) => {
                 let _ = answer.send(self.fared());
             }
+            Question::Instances(address, answer) if self.readiness.is_open() => {
+                let _ = answer.send(self.at(address));
+            }
+            Question::Instances(..) => {}
         }
+    }
+
+    fn at(&self, address: IpAddr) -> Vec<Answer> {
+        let known = self.instances.iter();
+        let known = known.filter(|(_, instances)| {
+            let mut instances = instances.iter();
+            instances.any(|instance| instance.address == address)
+        });
+        let found = known.map(|(service, instances)| Answer {
+            service: service.clone(),
+            instances: instances.clone(),
+        });
+        found.collect()
     }
 
     fn fared(&self) -> Vec<Fared> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::Drains;
 use crate::registry::{Answer, Instance, ServiceKey};
 use crate::state::{Answered, Kept, Saved, Wish};
 use crate::store::{Change, Document};
@@ -14,6 +15,10 @@ impl Control {
         self.reach(saved.revision);
         let (mut documents, mut newest) = (Vec::new(), Vec::new());
         for Kept { document, good } in saved.documents {
+            if Drains::has_path(&document.path) {
+                self.apply(Change::Put(document));
+                continue;
+            }
             match good {
                 // A bad text after a good one, as they came.
                 Some(good) => {
@@ -67,10 +72,11 @@ impl Control {
                 instances: instances.clone(),
             },
         };
+        let drains = self.drains.texts().map(|document| (document, None));
         let saved = Saved {
             revision: self.settled.revision,
             as_of: self.restored.documents_as_of(),
-            documents: self.documents.texts().map(kept).collect(),
+            documents: self.documents.texts().chain(drains).map(kept).collect(),
             answers: self.instances.iter().map(answered).collect(),
         };
         // Whoever wished may have gone meanwhile: then there will be another wish, or no need.

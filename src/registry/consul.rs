@@ -3,6 +3,7 @@
 //! One task per watched service asks ([`poll`]), all share one connection pool and one budget ([`budget`]). An error is
 //! never an empty answer. What is read from an answer: [`health`]; how Consul is spoken to: [`client`].
 
+mod agents;
 mod budget;
 mod client;
 mod error;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::registry::{Answer, ServiceKey};
 use crate::telemetry::Source;
 
+pub use agents::{Agents, Failure};
 use budget::Budget;
 use client::Client;
 use error::Error;

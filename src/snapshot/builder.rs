@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::{Cluster, Gateway, Id, Members, Route};
+use crate::model::{Cluster, Drains, Gateway, Id, Members, Route};
 use crate::registry::{Instance, ServiceKey};
 use crate::translate::RouteTable;
 
@@ -152,11 +152,19 @@ impl Builder {
         }
     }
 
+    /// Instances of a service, wherever it is asked for, were taken out or put back.
+    pub fn handle_drained(&mut self, service: &ServiceKey) {
+        let assigned = self.assigned.iter().filter(|(of, _)| of.plain() == *service);
+        let assigned = assigned.flat_map(|(_, names)| names.iter().cloned());
+        self.dirty.assignments.extend(assigned);
+    }
+
     /// The next snapshot, or nothing when all content is as before.
     pub fn next(
         &mut self,
         revision: i64,
         instances: &Instances,
+        drains: &Drains,
     ) -> Option<(Arc<Snapshot>, Tallies)> {
         let mut changes = Vec::new();
         let dirty = std::mem::take(&mut self.dirty);
@@ -168,7 +176,7 @@ impl Builder {
             .into_iter()
             .chain(std::mem::take(&mut self.dirty.assignments))
         {
-            self.next_assignment(name, instances, &mut changes);
+            self.next_assignment(name, instances, drains, &mut changes);
         }
         self.next_named(dirty.named, &mut changes);
         let mut changes = self.on_trial(changes, dirty.placed);

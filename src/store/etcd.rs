@@ -9,6 +9,7 @@ mod broken;
 mod connection;
 mod history;
 mod keys;
+mod ledger;
 mod membership;
 mod wishes;
 
@@ -32,6 +33,7 @@ use broken::Broken;
 use connection::Connection;
 use history::History;
 use keys::Keys;
+pub use ledger::Ledger;
 use membership::{Table, Teller};
 use wishes::Wishes;
 

@@ -1,11 +1,26 @@
-//! Log lines: text for people, JSON for machines; colours only on a terminal.
+//! Log lines: text for people, JSON for machines; colours only on a terminal. Besides, and so that they outlive a container,
+//! a file a day and an OpenTelemetry collector.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, stderr, stdout};
+use std::path::Path;
 
 use clap::ValueEnum;
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_otlp::{LogExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
 use serde::Deserialize;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+/// How many days of files are kept.
+const FILES: usize = 14;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
@@ -18,17 +33,127 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging to standard error. `level` is a level, or targets with levels.
-pub fn init(level: &str, format: LogFormat) -> Result<(), ParseError> {
-    let filter = EnvFilter::try_new(level)?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_ansi(stderr().is_terminal())
-        .with_writer(stderr);
-    match format {
-        LogFormat::Text => subscriber.init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+/// Where log lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogOutput {
+    /// Standard error.
+    #[default]
+    Stderr,
+    /// Standard output.
+    Stdout,
+}
+
+/// What is logged, and where to.
+#[derive(Debug)]
+pub struct Destinations<'a> {
+    /// A level, or targets with levels. The audit trail is logged in any case.
+    pub level: &'a str,
+    /// How lines are written.
+    pub format: LogFormat,
+    /// Where they go.
+    pub output: LogOutput,
+    /// A folder for a JSON file a day.
+    pub folder: Option<&'a Path>,
+    /// The URL of a collector.
+    pub otlp: Option<&'a str>,
+}
+
+/// Logging under way: what is still held is written when this is dropped.
+#[derive(Debug)]
+pub struct Logs {
+    _file: Option<WorkerGuard>,
+    otlp: Option<SdkLoggerProvider>,
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        if let Some(provider) = &self.otlp
+            && let Err(error) = provider.shutdown()
+        {
+            eprintln!("chancery: the last log lines did not reach the collector: {error}");
+        }
     }
-    Ok(())
+}
+
+/// Why logging cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not a level, nor targets with levels.
+    #[error("--log-level: {0}")]
+    Level(#[from] tracing_subscriber::filter::ParseError),
+    /// The folder cannot be written to.
+    #[error("--log-dir: {0}")]
+    Folder(#[from] tracing_appender::rolling::InitError),
+    /// The collector's address cannot be used.
+    #[error("--otlp: {0}")]
+    Otlp(#[from] opentelemetry_otlp::ExporterBuildError),
+}
+
+type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Starts logging. Within a runtime, which a collector's connection needs.
+pub fn init(to: &Destinations) -> Result<Logs, Error> {
+    // Checked before anything is opened.
+    filter(to.level)?;
+    let (writer, terminal) = match to.output {
+        LogOutput::Stderr => (BoxMakeWriter::new(stderr), stderr().is_terminal()),
+        LogOutput::Stdout => (BoxMakeWriter::new(stdout), stdout().is_terminal()),
+    };
+    let lines = fmt::layer().with_target(false).with_ansi(terminal);
+    let lines = lines.with_writer(writer);
+    let lines: Boxed = match to.format {
+        LogFormat::Text => lines.with_filter(filter(to.level)?).boxed(),
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true);
+            lines.with_filter(filter(to.level)?).boxed()
+        }
+    };
+    let mut layers = vec![lines];
+    let file = to.folder.map(|folder| file(folder, to.level)).transpose()?;
+    let (file, guard) = file.unzip();
+    layers.extend(file);
+    let otlp = to.otlp.map(|url| otlp(url, to.level)).transpose()?;
+    let (otlp, provider) = otlp.unzip();
+    layers.extend(otlp);
+    tracing_subscriber::registry().with(layers).init();
+    Ok(Logs {
+        _file: guard,
+        otlp: provider,
+    })
+}
+
+/// The audit trail is not lost to a level that is set for other reasons.
+fn filter(level: &str) -> Result<EnvFilter, Error> {
+    let audit = "audit=info".parse()?;
+    Ok(EnvFilter::try_new(level)?.add_directive(audit))
+}
+
+fn file(folder: &Path, level: &str) -> Result<(Boxed, WorkerGuard), Error> {
+    let appender = RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("chancery")
+        .filename_suffix("jsonl")
+        .max_log_files(FILES)
+        .build(folder)?;
+    let (writer, guard) = tracing_appender::non_blocking(appender);
+    let lines = fmt::layer().with_ansi(false).with_writer(writer);
+    let lines = lines.json().flatten_event(true);
+    Ok((lines.with_filter(filter(level)?).boxed(), guard))
+}
+
+fn otlp(url: &str, level: &str) -> Result<(Boxed, SdkLoggerProvider), Error> {
+    let exporter = LogExporter::builder().with_tonic().with_endpoint(url);
+    let provider = SdkLoggerProvider::builder()
+        .with_resource(Resource::builder().with_service_name("chancery").build())
+        .with_batch_exporter(exporter.build()?)
+        .build();
+    let bridge = OpenTelemetryTracingBridge::new(&provider);
+    // What sending says must not be sent in turn.
+    let own = Targets::new().with_default(LevelFilter::TRACE);
+    let own = ["opentelemetry", "tonic", "h2", "hyper", "hyper_util", "tower"]
+        .into_iter()
+        .fold(own, |own, target| own.with_target(target, LevelFilter::OFF));
+    let bridge = bridge.with_filter(own).with_filter(filter(level)?);
+    Ok((bridge.boxed(), provider))
 }

@@ -9,7 +9,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::core::v3::{Locality, Metadata};
+use envoy_types::pb::envoy::config::core::v3::{HealthStatus, Locality, Metadata};
 use envoy_types::pb::envoy::config::endpoint::v3::{
     ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints, endpoint::HealthCheckConfig,
     lb_endpoint::HostIdentifier,
@@ -18,8 +18,9 @@ use serde_json::{Map, Value};
 
 use super::proto::{address, structure, uint32};
 use crate::model::Node;
+use crate::model::drain::{self, Mode, Taken};
 use crate::model::upstream::{NodeCheck, Selection};
-use crate::registry::Instance;
+use crate::registry::{Instance, Status};
 
 /// One endpoint to be: what registry and document have in common.
 struct Member {
@@ -28,6 +29,7 @@ struct Member {
     weight: u32,
     metadata: Option<Metadata>,
     check: Option<HealthCheckConfig>,
+    draining: bool,
 }
 
 /// Region and zone.
@@ -39,11 +41,13 @@ type Groups = BTreeMap<(u32, Place), Vec<Member>>;
 /// The load assignment of a service: the instances that are selected, grouped by region and zone. `preferred` has what
 /// each datacenter answered, the one that comes first has priority 0; one with nobody to select takes no priority.
 ///
-/// Envoy takes an address and port once: of instances that share them the first one counts.
+/// Envoy takes an address and port once: of instances that share them the first one counts. Those that are taken out get no
+/// new request, whatever the registry says of them.
 pub fn load_assignment(
     name: &str,
     selection: &Selection,
     preferred: &[&[Instance]],
+    taken: &Taken,
 ) -> ClusterLoadAssignment {
     let mut groups = Groups::new();
     let mut addresses = HashSet::new();
@@ -52,7 +56,15 @@ pub fn load_assignment(
         let before = addresses.len();
         for instance in *instances {
             let address = selection.address(instance);
-            if selection.leaves_out(instance).is_some() || !addresses.insert(address) {
+            let mode = taken.get(&drain::identity(instance)).copied();
+            // One that was registered anew at the address of one that drains is not kept from its traffic by that.
+            let shadowed = mode.is_some()
+                && instances.iter().any(|other| {
+                    selection.address(other) == address
+                        && !taken.contains_key(&drain::identity(other))
+                        && selection.leaves_out(other).is_none()
+                });
+            if shadowed || !stays(selection, instance, mode) || !addresses.insert(address) {
                 continue;
             }
             let member = Member {
@@ -64,6 +76,7 @@ pub fn load_assignment(
                     host: None,
                     port: selection.check_port,
                 }),
+                draining: mode.is_some(),
             };
             let place = (instance.region.clone(), instance.zone.clone());
             groups.entry((priority, place)).or_default().push(member);
@@ -71,6 +84,21 @@ pub fn load_assignment(
         priority += u32::from(addresses.len() > before);
     }
     assignment(name, groups)
+}
+
+/// Whether the load assignment has the instance. One that drains is in maintenance because of that.
+fn stays(selection: &Selection, instance: &Instance, mode: Option<Mode>) -> bool {
+    match mode {
+        None => selection.leaves_out(instance).is_none(),
+        Some(Mode::Leave) => false,
+        Some(Mode::Draining) => {
+            let before = Instance {
+                status: Status::Passing,
+                ..instance.clone()
+            };
+            selection.leaves_out(&before).is_none()
+        }
+    }
 }
 
 /// The load assignment of nodes that a document lists; a higher priority there is a lower number, so an earlier choice, here.
@@ -87,6 +115,7 @@ pub fn static_load_assignment(name: &str, nodes: &[Node]) -> ClusterLoadAssignme
             weight: node.weight,
             metadata: metadata(&node.metadata),
             check: check(&node.check),
+            draining: false,
         };
         let place = ("".into(), "".into());
         groups.entry((rank, place)).or_default().push(member);
@@ -130,6 +159,10 @@ fn assignment(name: &str, groups: Groups) -> ClusterLoadAssignment {
 }
 
 fn endpoint(member: Member, weight: u32) -> LbEndpoint {
+    let health = match member.draining {
+        true => HealthStatus::Draining,
+        false => HealthStatus::Unknown,
+    };
     let endpoint = Endpoint {
         // Also what `pass_host: node` sends.
         hostname: member.host.clone(),
@@ -141,6 +174,7 @@ fn endpoint(member: Member, weight: u32) -> LbEndpoint {
         load_balancing_weight: Some(uint32(weight)),
         host_identifier: Some(HostIdentifier::Endpoint(endpoint)),
         metadata: member.metadata,
+        health_status: health.into(),
         ..LbEndpoint::default()
     }
 }

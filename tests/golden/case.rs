@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chancery::model::drain::Taken;
 use chancery::model::{Cluster, Documents, Gateway, Id, Members, Route};
 use chancery::registry::{Discovery, Instance, consul::health};
 use chancery::store::{Document, Format};
@@ -123,7 +124,8 @@ impl Case {
             let assignment = match &cluster.upstream.members {
                 Members::Service(discovered) => {
                     let instances = self.instances(&discovered.service.name);
-                    translate::load_assignment(&name, &discovered.selection, &[&instances])
+                    let (selection, taken) = (&discovered.selection, Taken::new());
+                    translate::load_assignment(&name, selection, &[&instances], &taken)
                 }
                 Members::Nodes(nodes) if translate::resolved_by_envoy(nodes) => return None,
                 Members::Nodes(nodes) => translate::static_load_assignment(&name, nodes),

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, ClientBuilder, Identity, StatusCode, redirect};
+use reqwest::{Certificate, ClientBuilder, Identity, Method, StatusCode, redirect};
 use url::Url;
 
 use super::{Error, Settings};
@@ -175,6 +175,31 @@ impl Client {
         })
     }
 
+    /// The URL of a path.
+    pub(super) fn path(&self, segments: &[&str]) -> Option<Url> {
+        let mut url = self.base.clone();
+        url.path_segments_mut().ok()?.pop_if_empty().extend(segments);
+        Some(url)
+    }
+
+    /// One request whose answer is small, whatever its status. An error comes with whether Consul may have had the request.
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        url: Url,
+        deadline: Duration,
+    ) -> Result<(StatusCode, Vec<u8>), (Error, bool)> {
+        let lost = |error: reqwest::Error| {
+            let reached = !error.is_connect();
+            (self.lost(error, deadline), reached)
+        };
+        let request = self.http.request(method, url).timeout(deadline);
+        let response = request.send().await.map_err(lost)?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(lost)?;
+        Ok((status, body.to_vec()))
+    }
+
     fn lost(&self, error: reqwest::Error, deadline: Duration) -> Error {
         let address = self.address.clone();
         if error.is_timeout() && !error.is_connect() {
@@ -286,7 +311,7 @@ fn number(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
 }
 
 /// What Consul says of an error is one line of text; anything else (a proxy's page) is cut to that.
-fn first_line(body: &[u8]) -> String {
+pub(super) fn first_line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let line = text.lines().next().unwrap_or_default();
     line.chars().filter(|c| !c.is_control()).take(200).collect()

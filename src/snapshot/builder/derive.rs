@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::model::{Cluster, Gateway, Members};
+use crate::model::{Cluster, Drains, Gateway, Members};
 use crate::registry::Instance;
 use crate::translate;
 
@@ -127,6 +127,7 @@ impl Builder {
         &mut self,
         name: Arc<str>,
         instances: &Instances,
+        drains: &Drains,
         changes: &mut Vec<Change>,
     ) {
         if self.assignments.get(&name).is_some_and(|used| used.by == 0)
@@ -149,6 +150,7 @@ impl Builder {
                     &name,
                     &discovered.selection,
                     &known,
+                    &drains.taken(&discovered.service),
                 ))
             }
             None => None,

@@ -85,6 +85,7 @@ fn nodes(last: u8) -> Members {
 struct Scene {
     builder: Builder,
     instances: Instances,
+    drains: Drains,
     revision: i64,
 }
 
@@ -95,6 +96,7 @@ impl Scene {
         Self {
             builder,
             instances: Instances::new(),
+            drains: Drains::default(),
             revision: 0,
         }
     }
@@ -123,7 +125,8 @@ impl Scene {
 
     fn next(&mut self) -> Option<(Arc<Snapshot>, Tallies)> {
         self.revision += 1;
-        self.builder.next(self.revision, &self.instances)
+        self.builder
+            .next(self.revision, &self.instances, &self.drains)
     }
 
     /// What the next snapshot changes, as the log writes it.

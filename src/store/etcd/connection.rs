@@ -10,7 +10,8 @@ use std::time::Duration;
 use etcd_client::proto::PbKeyValue;
 use etcd_client::{
     Certificate, Client, ConnectOptions, GetOptions, GetResponse, Identity, KvClient, LeaseClient,
-    PutOptions, TlsOptions, WatchClient, WatchOptions, WatchRequestSender, WatchResponseStream,
+    PutOptions, TlsOptions, Txn,
+    TxnResponse, WatchClient, WatchOptions, WatchRequestSender, WatchResponseStream,
 };
 
 use super::Settings;
@@ -96,6 +97,11 @@ impl Connection {
         let response = within(self.kv.clone().put(key, value, Some(options))).await?;
         let header = response.0.header.ok_or(Broken::Malformed("header"))?;
         Ok(header.revision)
+    }
+
+    /// Several changes at once, if what they rest on is so.
+    pub(super) async fn transact(&self, txn: Txn) -> Result<TxnResponse, Broken> {
+        within(self.kv.clone().txn(txn)).await
     }
 
     /// A lease that ends by itself after so many seconds.

@@ -13,6 +13,9 @@ pub(super) const DELETE: i32 = 1;
 
 /// Where replicas speak of themselves: what is there is no document.
 const REPLICAS: &str = "replicas/";
+/// What draining keeps besides its documents: the journal, who works at it, and the audit trail. Only [`super::ledger`]
+/// reads it.
+const LEDGER: [&str; 2] = ["drain/", "audit/"];
 
 /// The keys below a prefix.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(super) enum Key<'a> {
     Document(&'a str),
     /// What a replica of Chancery says of itself, with the replica's id.
     Replica(&'a str),
+    /// Of the ledger.
+    Ledger,
     /// A folder's mark, as APISIX writes them: `<prefix>/routes/` holds `init_dir`.
     Mark,
     /// Something that no kind is named for.
@@ -81,6 +86,7 @@ impl Keys {
             .and_then(|key| key.strip_prefix(&self.prefix));
         match path {
             Some(path) if path.is_empty() || path.ends_with('/') => Key::Mark,
+            Some(path) if LEDGER.iter().any(|part| path.starts_with(part)) => Key::Ledger,
             Some(path) if path.starts_with(REPLICAS) => Key::Replica(&path[REPLICAS.len()..]),
             Some(path)
                 if path
@@ -97,7 +103,7 @@ impl Keys {
     fn path(&self, key: &[u8]) -> Option<Arc<str>> {
         match self.read(key) {
             Key::Document(path) => Some(path.into()),
-            Key::Mark | Key::Replica(_) => None,
+            Key::Mark | Key::Replica(_) | Key::Ledger => None,
             Key::Stray => {
                 let key = key.escape_ascii();
                 tracing::warn!(

@@ -23,7 +23,7 @@ fn node(host: &str, weight: u32, priority: i32) -> Node {
 
 /// Everybody that passes, in one datacenter.
 fn all(name: &str, instances: &[Instance]) -> ClusterLoadAssignment {
-    load_assignment(name, &Selection::default(), &[instances])
+    load_assignment(name, &Selection::default(), &[instances], &Taken::new())
 }
 
 /// Per group: zone, priority, weight, and the endpoints as `host=weight`.
@@ -159,6 +159,7 @@ fn a_datacenter_takes_over_when_those_before_it_have_nobody() {
         "consul/echo",
         &selection,
         &[std::slice::from_ref(&here), &[], &there],
+        &Taken::new(),
     );
     assert_eq!(
         groups(&both),
@@ -168,6 +169,11 @@ fn a_datacenter_takes_over_when_those_before_it_have_nobody() {
         status: Status::Critical,
         ..here
     };
-    let one = load_assignment("consul/echo", &selection, &[&[failing], &[], &there]);
+    let one = load_assignment(
+        "consul/echo",
+        &selection,
+        &[&[failing], &[], &there],
+        &Taken::new(),
+    );
     assert_eq!(groups(&one), [group("dc2", 0, "10.2.0.1=1")]);
 }

@@ -1,0 +1,186 @@
+//! Who may call: API keys with roles, and networks for what changes something. A key is known by its hash only.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{Method, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use ipnet::IpNet;
+use serde::Deserialize;
+use tokio::time::Instant;
+use tonic::Status;
+
+use crate::drain::Caller;
+use crate::drain::audit::{Deed, Trail};
+
+use super::{Api, rest};
+
+/// The header that shows a key.
+pub const HEADER: &str = "x-api-key";
+
+/// What a key may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Reading. Every key has it.
+    Read,
+    /// Taking instances out, and putting them back.
+    Drain,
+}
+
+/// A key, by its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// What the audit trail calls its holder.
+    pub name: String,
+    /// `sha256:` and the hash of the key in hex, as `printf %s KEY | sha256sum` says.
+    pub hash: Hash,
+    /// What it may be used for.
+    pub roles: Vec<Role>,
+}
+
+/// SHA-256 of a key.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    /// The hash of a key.
+    pub fn of(key: &[u8]) -> Self {
+        let digest = ring::digest::digest(&ring::digest::SHA256, key);
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest.as_ref());
+        Self(hash)
+    }
+}
+
+impl FromStr for Hash {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.strip_prefix("sha256:").map(str::as_bytes);
+        let digits = digits.filter(|digits| digits.len() == 64);
+        let byte = |pair: &[u8]| {
+            let text = std::str::from_utf8(pair).ok()?;
+            u8::from_str_radix(text, 16).ok()
+        };
+        let bytes: Option<Vec<u8>> = digits.and_then(|digits| digits.chunks(2).map(byte).collect());
+        let hash = bytes.and_then(|bytes| bytes.try_into().ok());
+        // What was found may be the key itself: it is not repeated.
+        hash.map(Self)
+            .ok_or_else(|| "allowed is `sha256:` and 64 hexadecimal digits".to_owned())
+    }
+}
+
+impl TryFrom<String> for Hash {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hash)")
+    }
+}
+
+/// Who may call.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// All keys; without any, everybody may call.
+    pub keys: Vec<Key>,
+    /// Where drains may be called from; from everywhere when it is empty.
+    pub networks: Vec<IpNet>,
+    /// Where refusals are noted.
+    pub trail: Trail,
+}
+
+impl Access {
+    /// The name of the caller, if it may have this role.
+    pub fn admit(
+        &self,
+        role: Role,
+        key: Option<&[u8]>,
+        address: SocketAddr,
+    ) -> Result<String, Status> {
+        let ip = address.ip().to_canonical();
+        let within = self.networks.iter().any(|network| network.contains(&ip));
+        if role == Role::Drain && !self.networks.is_empty() && !within {
+            return Err(Status::permission_denied(format!(
+                "{ip} is in none of the networks that drains may be called from (drain-networks)"
+            )));
+        }
+        if self.keys.is_empty() {
+            return Ok(String::new());
+        }
+        let shown = key.ok_or_else(|| {
+            Status::unauthenticated(format!("an API key is needed: show it as `{HEADER}`"))
+        })?;
+        let hash = Hash::of(shown);
+        let known = self.keys.iter().find(|key| key.hash == hash);
+        let known = known.ok_or_else(|| Status::unauthenticated("the API key is not known"))?;
+        if role != Role::Read && !known.roles.contains(&role) {
+            let name = &known.name;
+            return Err(Status::permission_denied(format!(
+                "the API key `{name}` has not the role `drain`"
+            )));
+        }
+        Ok(known.name.clone())
+    }
+}
+
+/// The role that a call needs: what changes something is draining, as HTTP or as gRPC.
+fn role(method: &Method, uri: &Uri) -> Role {
+    let changes = match uri.path().rsplit_once('/') {
+        Some(("/chancery.v1.Control", name)) => matches!(name, "Drain" | "Undrain"),
+        _ => uri.path().starts_with("/v1/") && !matches!(*method, Method::GET | Method::HEAD),
+    };
+    match changes {
+        true => Role::Drain,
+        false => Role::Read,
+    }
+}
+
+/// Lets a call through with its [`Caller`], or answers it.
+pub async fn check(
+    State(api): State<Api>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let began = Instant::now();
+    let role = role(request.method(), request.uri());
+    let key = request.headers().get(HEADER).map(|key| key.as_bytes());
+    let from = address.ip().to_canonical().to_string();
+    match api.access.admit(role, key, address) {
+        Ok(name) => {
+            request.extensions_mut().insert(Caller { name, from });
+            next.run(request).await
+        }
+        Err(status) => {
+            let mut deed = Deed::new(&api.access.trail, "call", "", &from);
+            deed.what = format!("{} {}", request.method(), request.uri().path());
+            deed.refused("access", began, &status.message());
+            refused(&request, status)
+        }
+    }
+}
+
+/// A refusal in the language of the call.
+fn refused(request: &Request, status: Status) -> Response {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let grpc = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
+    match grpc {
+        true => status.into_http::<axum::body::Body>().into_response(),
+        false => rest::error(&status),
+    }
+}

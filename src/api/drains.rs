@@ -1,0 +1,233 @@
+//! Drains as the contract has them: a wish in, what stands and who has confirmed it out.
+
+mod wish;
+
+use std::time::{Duration, SystemTime};
+
+use prost_types::Timestamp;
+use tokio::time::Instant;
+use tonic::{Request, Status};
+
+use crate::drain::audit::{Deed, Record};
+use crate::drain::{Caller, Drainer, Refusal, Standing};
+use crate::model::Drain;
+
+use super::{Api, confirmed, pb, wait};
+
+/// How many audit records are shown unless told, and at most.
+const RECORDS: u32 = 100;
+const MAX_RECORDS: u32 = 1000;
+/// How many of those that are behind are named in the audit trail.
+const NAMED: usize = 5;
+
+/// Takes an instance out, and waits for the nodes.
+pub async fn drain(
+    api: &Api,
+    request: Request<pb::DrainRequest>,
+) -> Result<pb::DrainResponse, Status> {
+    let began = Instant::now();
+    let drainer = drainer(api)?;
+    let caller = caller(&request);
+    let asked = request.into_inner();
+    let timeout = wish::wait(&asked.wait, wait::TIMEOUT);
+    let wish = timeout.and_then(|timeout| Ok((wish::read(&asked)?, timeout)));
+    let (wish, timeout) = wish.inspect_err(|status| {
+        let mut deed = Deed::new(&drainer.trail, "drain", &caller.name, &caller.from);
+        deed.what = asked.address.escape_debug().take(60).collect();
+        deed.refused("request", began, &status.message());
+    })?;
+    let _place = api.lasting()?;
+    let standing = drainer.drain(wish, caller.clone()).await;
+    let standing = standing.map_err(|refusal| status(&refusal))?;
+    let mut deed = Deed::new(&drainer.trail, "drain", &caller.name, &caller.from);
+    deed.is_about(&standing.drain);
+    confirm(api, standing, timeout, began, Some(&deed)).await
+}
+
+/// What stands, and who has confirmed it.
+pub async fn read(api: &Api, asked: &pb::ReadDrainRequest) -> Result<pb::DrainResponse, Status> {
+    let began = Instant::now();
+    let timeout = wish::wait(&asked.wait, Duration::ZERO)?;
+    let standing = drainer(api)?.standing().await;
+    let standing = standing.map_err(|refusal| status(&refusal))?;
+    let found = standing
+        .into_iter()
+        .find(|standing| *standing.drain.id == *asked.id);
+    let standing = found.ok_or_else(|| {
+        let id = asked.id.escape_debug();
+        Status::not_found(format!("no drain `{id}` is in force"))
+    })?;
+    let _place = api.lasting()?;
+    confirm(api, standing, timeout, began, None).await
+}
+
+async fn confirm(
+    api: &Api,
+    standing: Standing,
+    timeout: Duration,
+    began: Instant,
+    deed: Option<&Deed<'_>>,
+) -> Result<pb::DrainResponse, Status> {
+    let waited = Instant::now();
+    let answer = wait::until(api, standing.revision, timeout).await?;
+    if let Some(deed) = deed {
+        match answer.confirmed {
+            true => deed.step("confirmation", waited, None::<&Refusal>),
+            false => deed.unconfirmed(waited, summary(&answer.behind)),
+        }
+    }
+    Ok(pb::DrainResponse {
+        existed: standing.existed,
+        drain: Some(message(&standing.drain, standing.revision)),
+        confirmed: answer.confirmed,
+        took: duration(began.elapsed()),
+        replicas: replicas(api),
+        behind: answer.behind,
+    })
+}
+
+/// Who is behind, in a line.
+fn summary(behind: &[pb::Behind]) -> String {
+    let name = |behind: &pb::Behind| match behind.node.as_str() {
+        "" => format!("replica {}: {}", behind.replica, behind.reason),
+        node => format!("{node}: {}", behind.reason),
+    };
+    let mut names: Vec<_> = behind.iter().take(NAMED).map(name).collect();
+    if behind.len() > NAMED {
+        names.push(format!("and {} more", behind.len() - NAMED));
+    }
+    names.join("; ")
+}
+
+/// The live replicas, this one first, and their nodes.
+fn replicas(api: &Api) -> Vec<pb::ReplicaNodes> {
+    let own = pb::Replica {
+        id: api.others.own(),
+        ..confirmed::own(&api.gateways, &api.nodes, 0)
+    };
+    let all = std::iter::once(own).chain(api.others.live());
+    all.map(|replica| pb::ReplicaNodes {
+        replica: replica.id,
+        nodes: replica.nodes,
+    })
+    .collect()
+}
+
+/// The drains in force.
+pub async fn list(api: &Api) -> Result<pb::ListDrainsResponse, Status> {
+    let standing = drainer(api)?.standing().await;
+    let standing = standing.map_err(|refusal| status(&refusal))?;
+    let drains = standing.iter().map(|it| message(&it.drain, it.revision));
+    Ok(pb::ListDrainsResponse {
+        revision: api.gateways.revision(),
+        drains: drains.collect(),
+    })
+}
+
+/// Puts an instance back.
+pub async fn undrain(
+    api: &Api,
+    request: Request<pb::UndrainRequest>,
+) -> Result<pb::UndrainResponse, Status> {
+    let began = Instant::now();
+    let caller = caller(&request);
+    let lifted = drainer(api)?.undrain(request.into_inner().id, caller).await;
+    let lifted = lifted.map_err(|refusal| status(&refusal))?;
+    Ok(pb::UndrainResponse {
+        drain: Some(message(&lifted.drain, 0)),
+        pending: lifted.pending.unwrap_or_default(),
+        took: duration(began.elapsed()),
+    })
+}
+
+/// The newest of the audit trail.
+pub async fn audit(
+    api: &Api,
+    asked: &pb::ListAuditRequest,
+) -> Result<pb::ListAuditResponse, Status> {
+    let limit = match asked.limit {
+        0 => RECORDS,
+        limit if limit <= MAX_RECORDS => limit,
+        limit => {
+            return Err(Status::invalid_argument(format!(
+                "limit: found {limit}, allowed are 1 to {MAX_RECORDS}"
+            )));
+        }
+    };
+    let texts = drainer(api)?.ledger.newest(limit.into()).await;
+    let texts = texts.map_err(|away| Status::unavailable(away.to_string()))?;
+    let records = texts.iter().filter_map(|text| {
+        let record: Record = serde_json::from_slice(text).ok()?;
+        Some(record_message(record))
+    });
+    Ok(pb::ListAuditResponse {
+        records: records.collect(),
+    })
+}
+
+fn drainer(api: &Api) -> Result<&std::sync::Arc<Drainer>, Status> {
+    api.drainer.as_ref().ok_or_else(|| {
+        Status::unimplemented(
+            "drains are kept in etcd, and here documents are files: start Chancery with --etcd",
+        )
+    })
+}
+
+fn caller<M>(request: &Request<M>) -> Caller {
+    let caller = request.extensions().get::<Caller>();
+    caller.cloned().unwrap_or_default()
+}
+
+fn status(refusal: &Refusal) -> Status {
+    let text = refusal.to_string();
+    match refusal {
+        Refusal::Unknown(_) => Status::not_found(text),
+        Refusal::Unclear(_) => Status::invalid_argument(text),
+        Refusal::Conflict(_) => Status::failed_precondition(text),
+        Refusal::Unsupported(_) => Status::unimplemented(text),
+        Refusal::Registry(_) => Status::unknown(text),
+        Refusal::Unavailable(_) => Status::unavailable(text),
+    }
+}
+
+fn message(drain: &Drain, revision: i64) -> pb::InstanceDrain {
+    let created = humantime::parse_rfc3339(&drain.created).ok();
+    let ttl = Duration::from_secs(drain.ttl.into());
+    pb::InstanceDrain {
+        id: drain.id.to_string(),
+        service: drain.service.to_string(),
+        instance: drain.instance.to_string(),
+        address: drain.address.to_string(),
+        port: drain.port.into(),
+        node: drain.node.clone(),
+        mode: drain.mode.as_str().to_owned(),
+        reason: drain.reason.clone(),
+        by: drain.by.clone(),
+        from: drain.from.clone(),
+        created: created.map(Timestamp::from),
+        expires: created.map(|created: SystemTime| (created + ttl).into()),
+        revision,
+    }
+}
+
+fn record_message(record: Record) -> pb::AuditRecord {
+    let took = Duration::try_from_secs_f64(record.took_ms / 1e3);
+    pb::AuditRecord {
+        time: humantime::parse_rfc3339(&record.time)
+            .ok()
+            .map(Timestamp::from),
+        action: record.action,
+        step: record.step,
+        drain: record.drain,
+        who: record.who,
+        from: record.from,
+        what: record.what,
+        result: record.result,
+        detail: record.detail,
+        took: took.ok().and_then(duration),
+    }
+}
+
+fn duration(took: Duration) -> Option<prost_types::Duration> {
+    took.try_into().ok()
+}

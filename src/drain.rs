@@ -1,0 +1,344 @@
+//! Draining: an instance is taken out before it dies. The registry is told first, then all replicas by a document in etcd;
+//! who confirms it is the API's business.
+//!
+//! Every drain has an entry in the journal (`store::ledger`) before the registry is touched, and until it has been told the
+//! opposite. So whatever a crash leaves behind is found by the entry: with its document it is in force, and without one, and
+//! without a claim of somebody who works at it, it is to be undone ([`repair`]).
+
+mod agent;
+pub mod audit;
+mod choose;
+mod entry;
+pub mod repair;
+mod undo;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, sleep};
+
+use crate::control::question::Question;
+use crate::model::drain::{Drain, Mode};
+use crate::registry::{Agents, Answer, Discovery};
+use crate::store::ledger::{Away, Claim, Ledger};
+
+use audit::{Deed, Trail};
+use choose::Choice;
+use entry::Entries;
+
+/// How often a decision is made anew when another replica decides at the same time.
+const ATTEMPTS: usize = 20;
+/// How long to wait for another caller's drain of the same instance, and how often to look.
+const OTHERS: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What a caller wishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// The instance's address.
+    pub address: IpAddr,
+    /// Its port, where one address has several.
+    pub port: Option<u16>,
+    /// Its service, where one address and port has several.
+    pub service: Option<String>,
+    /// When it is put back by itself, in seconds.
+    pub ttl: u32,
+    /// Why.
+    pub reason: String,
+    /// Also when it is the last healthy one.
+    pub force: bool,
+    /// What becomes of the endpoint.
+    pub mode: Mode,
+}
+
+/// Who calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The name of the key; empty without keys.
+    pub name: String,
+    /// The address.
+    pub from: String,
+}
+
+/// A drain in force.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The drain.
+    pub drain: Drain,
+    /// The revision that it is in force with.
+    pub revision: i64,
+    /// Whether it was there, or on its way, before the call.
+    pub existed: bool,
+}
+
+/// A drain that was ended.
+#[derive(Debug, Clone)]
+pub struct Lifted {
+    /// The drain.
+    pub drain: Drain,
+    /// Why the registry has still to be told.
+    pub pending: Option<String>,
+}
+
+/// Why a call changed nothing, or not all that it was to change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such instance, or no such drain.
+    #[error("{0}")]
+    Unknown(String),
+    /// It could be one or another instance.
+    #[error("{0}")]
+    Unclear(String),
+    /// It may be had otherwise, or later.
+    #[error("{0}")]
+    Conflict(String),
+    /// It cannot be had with these settings.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The registry failed.
+    #[error("{0}")]
+    Registry(String),
+    /// etcd, or what is known here, is not enough to decide.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<Away> for Refusal {
+    fn from(away: Away) -> Self {
+        Self::Unavailable(away.to_string())
+    }
+}
+
+/// Takes instances out, and puts them back.
+#[derive(Debug)]
+pub struct Drainer {
+    /// The journal and the documents.
+    pub ledger: Arc<Ledger>,
+    /// The registry's agents, where there is a registry that has such.
+    pub agents: Option<Agents>,
+    /// Asks the loop who is at an address.
+    pub questions: mpsc::Sender<Question>,
+    /// Where steps are noted.
+    pub trail: Trail,
+    /// What this process is called: who acts when nobody called.
+    pub replica: Arc<str>,
+    /// One decision at a time; between replicas, etcd sees to it.
+    deciding: Semaphore,
+}
+
+/// What was decided, and is to be carried out.
+struct Begun {
+    drain: Drain,
+    claim: Claim,
+}
+
+/// A drain of the caller's own, or somebody else's of the same instance.
+enum Decision {
+    Own(Box<Begun>),
+    Other(Box<Drain>),
+}
+
+impl Drainer {
+    /// On these, with nothing under way.
+    pub fn new(
+        ledger: Arc<Ledger>,
+        agents: Option<Agents>,
+        questions: mpsc::Sender<Question>,
+        trail: Trail,
+        replica: Arc<str>,
+    ) -> Self {
+        Self {
+            ledger,
+            agents,
+            questions,
+            trail,
+            replica,
+            deciding: Semaphore::new(1),
+        }
+    }
+
+    /// Takes an instance out. Goes on when the caller does not wait for it.
+    pub async fn drain(self: &Arc<Self>, wish: Wish, caller: Caller) -> Result<Standing, Refusal> {
+        let drainer = self.clone();
+        let work = tokio::spawn(async move { drainer.try_drain(&wish, &caller).await });
+        let gone = |_| Err(Refusal::Unavailable("chancery is shutting down".to_owned()));
+        work.await.unwrap_or_else(gone)
+    }
+
+    async fn try_drain(&self, wish: &Wish, caller: &Caller) -> Result<Standing, Refusal> {
+        let began = Instant::now();
+        let mut deed = Deed::new(&self.trail, "drain", &caller.name, &caller.from);
+        deed.what = match wish.port {
+            Some(port) => format!("{}:{port}", wish.address),
+            None => wish.address.to_string(),
+        };
+        let decided = self.decide(wish, caller).await;
+        match decided {
+            Err(refusal) => {
+                deed.refused("request", began, &refusal);
+                Err(refusal)
+            }
+            Ok(Decision::Other(drain)) => {
+                deed.is_about(&drain);
+                let standing = self.follow(*drain).await;
+                deed.step("request", began, standing.as_ref().err());
+                standing
+            }
+            Ok(Decision::Own(begun)) => {
+                deed.is_about(&begun.drain);
+                deed.step("request", began, None::<&Refusal>);
+                self.carry_out(*begun, &deed).await
+            }
+        }
+    }
+
+    /// Finds the instance, and writes down what is to be done.
+    async fn decide(&self, wish: &Wish, caller: &Caller) -> Result<Decision, Refusal> {
+        let agents = match &self.agents {
+            Some(agents) => Some((agents, agents.own_node().await)),
+            None => None,
+        };
+        let shutting_down = |_| Refusal::Unavailable("chancery is shutting down".to_owned());
+        let _turn = self.deciding.acquire().await.map_err(shutting_down)?;
+        for _ in 0..ATTEMPTS {
+            let answers = self.lookup(wish.address).await?;
+            let journal = self.ledger.journal().await?;
+            let entries = Entries::read(&journal);
+            let (service, instance) = match choose::choose(&answers, &entries, wish)? {
+                Choice::Drained(drain) => return Ok(Decision::Other(Box::new(drain.clone()))),
+                Choice::Instance(service, instance) => (service, instance),
+            };
+            let agent = match (&agents, service.discovery) {
+                (Some((agents, own)), Discovery::Consul) => {
+                    agent::of(agents, own.as_deref(), instance)?
+                }
+                _ => {
+                    return Err(Refusal::Unsupported(format!(
+                        "{service} is not in Consul: only instances there can be drained"
+                    )));
+                }
+            };
+            let drain = Drain {
+                id: format!("{:016x}", fastrand::u64(..)).into(),
+                service,
+                instance: instance.id.clone(),
+                address: instance.address,
+                port: instance.port,
+                node: agent.node,
+                agent: agent.url,
+                mode: wish.mode,
+                reason: wish.reason.clone(),
+                by: caller.name.clone(),
+                from: caller.from.clone(),
+                created: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+                ttl: wish.ttl,
+            };
+            let key = entry::key(&drain);
+            let text = entry::text(&drain)?;
+            if let Some(claim) = self.ledger.begin(&key, text, journal.revision).await? {
+                return Ok(Decision::Own(Box::new(Begun { drain, claim })));
+            }
+        }
+        Err(Refusal::Conflict(
+            "other replicas drain too much at the same time: try again".to_owned(),
+        ))
+    }
+
+    async fn lookup(&self, address: IpAddr) -> Result<Vec<Answer>, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let asked = self.questions.send(Question::Instances(address, answer)).await;
+        let answers = match asked {
+            Ok(()) => answered.await.ok(),
+            Err(_) => None,
+        };
+        answers.ok_or_else(|| {
+            Refusal::Unavailable(
+                "not ready: documents and their services are not known yet".to_owned(),
+            )
+        })
+    }
+
+    /// Tells the registry, then puts the drain in force.
+    async fn carry_out(&self, begun: Begun, deed: &Deed<'_>) -> Result<Standing, Refusal> {
+        let Begun { drain, claim } = begun;
+        let began = Instant::now();
+        if let Err(failure) = self.tell_registry(&drain, true).await {
+            let undone = self.undo(&drain, &claim, failure.reached).await;
+            let refusal = Refusal::Registry(match undone {
+                Ok(()) => format!("{failure}; nothing is changed"),
+                Err(why) => format!("{failure}; what may have changed is undone later: {why}"),
+            });
+            deed.step("registry", began, Some(&refusal));
+            return Err(refusal);
+        }
+        deed.step("registry", began, None::<&Refusal>);
+        let began = Instant::now();
+        let enforced = self
+            .ledger
+            .enforce(&claim, &drain.id, entry::text(&drain)?, drain.ttl)
+            .await;
+        let refusal = match enforced {
+            Ok(Some(revision)) => {
+                deed.step("document", began, None::<&Refusal>);
+                return Ok(Standing {
+                    drain,
+                    revision,
+                    existed: false,
+                });
+            }
+            Ok(None) => "it took too long to tell the registry; it is undone".to_owned(),
+            Err(away) => format!(
+                "{away}; drain {} is half done: it is completed or undone when etcd answers",
+                drain.id
+            ),
+        };
+        let refusal = Refusal::Unavailable(refusal);
+        deed.step("document", began, Some(&refusal));
+        Err(refusal)
+    }
+
+    /// Waits until somebody else's drain is in force.
+    async fn follow(&self, drain: Drain) -> Result<Standing, Refusal> {
+        let deadline = Instant::now() + OTHERS;
+        while Instant::now() < deadline {
+            let journal = self.ledger.journal().await?;
+            if let Some(revision) = journal.in_force.get(&drain.id) {
+                return Ok(Standing {
+                    revision: *revision,
+                    drain,
+                    existed: true,
+                });
+            }
+            let key = entry::key(&drain);
+            let entries = Entries::read(&journal);
+            if entries.find(&drain.id).is_none() || !journal.claimed.contains(&*key) {
+                break;
+            }
+            sleep(LOOK).await;
+        }
+        Err(Refusal::Conflict(format!(
+            "drain {} of this instance was begun by another call and did not come into force, or is being undone: \
+             try again in a moment",
+            drain.id
+        )))
+    }
+
+    /// The drains in force.
+    pub async fn standing(&self) -> Result<Vec<Standing>, Refusal> {
+        let journal = self.ledger.journal().await?;
+        let entries = Entries::read(&journal);
+        let standing = entries.drains().filter_map(|drain| {
+            Some(Standing {
+                revision: *journal.in_force.get(&drain.id)?,
+                drain: drain.clone(),
+                existed: true,
+            })
+        });
+        let mut standing: Vec<_> = standing.collect();
+        let place = |it: &Standing| (it.drain.service.clone(), it.drain.address, it.drain.port);
+        standing.sort_by_key(place);
+        Ok(standing)
+    }
+}

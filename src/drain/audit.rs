@@ -1,0 +1,184 @@
+//! The audit trail: who did what, from where, with which result, in what time. Every record is a line of the log with the
+//! target `audit`, and a key in etcd for a set time.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use crate::model::drain::Drain;
+use crate::store::ledger::Ledger;
+use crate::telemetry::millis;
+
+/// How many records may wait for etcd. What is beyond is in the log only.
+const QUEUE: usize = 10_000;
+/// How many records are written at once: etcd takes 128 changes in a transaction.
+const BATCH: usize = 100;
+/// Records of this time share a lease, and are kept for so much longer.
+const SHARED: Duration = Duration::from_secs(3600);
+/// How long to wait after etcd did not take records.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// One step, or one call that was refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// When it was over, as RFC 3339 has it.
+    pub time: String,
+    /// `drain`, `undrain`, `expire`, `repair` or `call`.
+    pub action: String,
+    /// `request`, `registry`, `document`, `confirmation` or `access`.
+    pub step: String,
+    /// The drain's id, or empty.
+    pub drain: String,
+    /// The name of the key, or of the replica that acts by itself.
+    pub who: String,
+    /// The caller's address.
+    pub from: String,
+    /// What it is about.
+    pub what: String,
+    /// `done`, `refused`, `failed` or `unconfirmed`.
+    pub result: String,
+    /// Why, where it is not done.
+    pub detail: String,
+    /// In milliseconds.
+    pub took_ms: f64,
+}
+
+/// Where records go. A clone is the same one.
+#[derive(Debug, Clone)]
+pub struct Trail(Option<mpsc::Sender<Record>>);
+
+impl Trail {
+    /// To the log only.
+    pub fn to_log() -> Self {
+        Self(None)
+    }
+
+    /// To the log, and to whoever writes them.
+    pub fn new() -> (Self, mpsc::Receiver<Record>) {
+        let (sender, records) = mpsc::channel(QUEUE);
+        (Self(Some(sender)), records)
+    }
+
+    fn note(&self, record: Record) {
+        info!(
+            target: "audit",
+            action = record.action,
+            step = record.step,
+            drain = record.drain,
+            who = record.who,
+            from = record.from,
+            what = record.what,
+            result = record.result,
+            detail = record.detail,
+            took_ms = record.took_ms,
+            "audit"
+        );
+        if let Some(queue) = &self.0
+            && queue.try_send(record).is_err()
+        {
+            warn!("etcd has not taken audit records for a while: this one is in the log only");
+        }
+    }
+}
+
+/// What is done for somebody: the common part of the records of its steps.
+#[derive(Debug)]
+pub struct Deed<'a> {
+    trail: &'a Trail,
+    action: &'static str,
+    who: &'a str,
+    from: &'a str,
+    /// The drain's id, once there is one.
+    pub drain: Arc<str>,
+    /// What it is about.
+    pub what: String,
+}
+
+impl<'a> Deed<'a> {
+    /// One that is about nothing yet.
+    pub fn new(trail: &'a Trail, action: &'static str, who: &'a str, from: &'a str) -> Self {
+        Self {
+            trail,
+            action,
+            who,
+            from,
+            drain: Arc::from(""),
+            what: String::new(),
+        }
+    }
+
+    /// It is about the instance of this drain.
+    pub fn is_about(&mut self, drain: &Drain) {
+        self.drain = drain.id.clone();
+        self.what = format!("{} {}:{}", drain.service, drain.address, drain.port);
+    }
+
+    /// A step was done, or failed.
+    pub fn step(&self, step: &'static str, began: Instant, error: Option<&impl Display>) {
+        let (result, detail) = match error {
+            Some(error) => ("failed", error.to_string()),
+            None => ("done", String::new()),
+        };
+        self.note(step, began, result, detail);
+    }
+
+    /// It was refused before anything changed.
+    pub fn refused(&self, step: &'static str, began: Instant, reason: &impl Display) {
+        self.note(step, began, "refused", reason.to_string());
+    }
+
+    /// Not everybody has confirmed it.
+    pub fn unconfirmed(&self, began: Instant, who: String) {
+        self.note("confirmation", began, "unconfirmed", who);
+    }
+
+    fn note(&self, step: &str, began: Instant, result: &str, detail: String) {
+        self.trail.note(Record {
+            time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            action: self.action.to_owned(),
+            step: step.to_owned(),
+            drain: self.drain.to_string(),
+            who: self.who.to_owned(),
+            from: self.from.to_owned(),
+            what: self.what.clone(),
+            result: result.to_owned(),
+            detail,
+            took_ms: millis(began.elapsed()),
+        });
+    }
+}
+
+/// Writes records to etcd, each kept for `keep`. Ends when nobody makes any.
+pub async fn write(ledger: Arc<Ledger>, mut records: mpsc::Receiver<Record>, keep: Duration) {
+    let mut lease: Option<(i64, Instant)> = None;
+    let mut batch = Vec::new();
+    while records.recv_many(&mut batch, BATCH).await > 0 {
+        let texts: Vec<_> = batch.drain(..).filter_map(|record| text(&record)).collect();
+        loop {
+            let shared = lease.filter(|(_, since)| since.elapsed() < SHARED);
+            let shared = shared.map(|(lease, _)| lease);
+            match ledger.append(&texts, shared, keep + SHARED).await {
+                Ok(used) if shared.is_none() => lease = Some((used, Instant::now())),
+                Ok(_) => {}
+                Err(_) => {
+                    // The lease may be what is wrong: etcd may have been wiped.
+                    lease = None;
+                    sleep(AGAIN).await;
+                    continue;
+                }
+            }
+            break;
+        }
+    }
+}
+
+/// The key of a record, in the order of time, and its text.
+fn text(record: &Record) -> Option<(String, String)> {
+    let key = format!("{}-{:08x}", record.time, fastrand::u32(..));
+    Some((key, serde_json::to_string(record).ok()?))
+}

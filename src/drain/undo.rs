@@ -1,0 +1,82 @@
+//! Putting an instance back: the document goes first, then the registry is told, then the journal forgets it.
+
+use tokio::time::Instant;
+
+use crate::model::drain::Drain;
+use crate::registry::Failure;
+use crate::store::ledger::Claim;
+
+use super::audit::Deed;
+use super::entry::{self, Entries};
+use super::{Caller, Drainer, Lifted, Refusal};
+
+impl Drainer {
+    /// Ends a drain. Goes on when the caller does not wait for it.
+    pub async fn undrain(
+        self: &std::sync::Arc<Self>,
+        id: String,
+        caller: Caller,
+    ) -> Result<Lifted, Refusal> {
+        let drainer = self.clone();
+        let work = tokio::spawn(async move { drainer.try_undrain(&id, &caller).await });
+        let gone = |_| Err(Refusal::Unavailable("chancery is shutting down".to_owned()));
+        work.await.unwrap_or_else(gone)
+    }
+
+    async fn try_undrain(&self, id: &str, caller: &Caller) -> Result<Lifted, Refusal> {
+        let began = Instant::now();
+        let mut deed = Deed::new(&self.trail, "undrain", &caller.name, &caller.from);
+        deed.drain = id.into();
+        let lifted = self.lift(id, &mut deed).await;
+        deed.step("document", began, lifted.as_ref().err());
+        let (drain, claim) = lifted?;
+        let began = Instant::now();
+        let pending = self.undo(&drain, &claim, true).await.err();
+        deed.step("registry", began, pending.as_ref());
+        Ok(Lifted { drain, pending })
+    }
+
+    async fn lift(&self, id: &str, deed: &mut Deed<'_>) -> Result<(Drain, Claim), Refusal> {
+        let journal = self.ledger.journal().await?;
+        let entries = Entries::read(&journal);
+        let Some(drain) = entries.find(id) else {
+            let id = id.escape_debug();
+            return Err(Refusal::Unknown(format!("there is no drain `{id}`")));
+        };
+        deed.is_about(drain);
+        match self.ledger.lift(&entry::key(drain), id).await? {
+            Some(claim) => Ok((drain.clone(), claim)),
+            None => Err(Refusal::Conflict(format!(
+                "drain {id} is being put in force or undone at this moment: try again"
+            ))),
+        }
+    }
+
+    /// Tells the registry that the instance is back, if it may have been told of the drain, and forgets the entry. What
+    /// fails is left to whoever comes next.
+    pub(super) async fn undo(&self, drain: &Drain, claim: &Claim, told: bool) -> Result<(), String> {
+        let undone = match told {
+            true => self.tell_registry(drain, false).await,
+            false => Ok(()),
+        };
+        let undone = undone.map_err(|failure| failure.to_string());
+        let noted = match undone.is_ok() {
+            true => self.ledger.strike(claim).await,
+            false => self.ledger.release(claim).await,
+        };
+        undone.and(noted.map_err(|away| away.to_string()))
+    }
+
+    /// Tells the registry that an instance is drained, or no longer.
+    pub(super) async fn tell_registry(&self, drain: &Drain, drained: bool) -> Result<(), Failure> {
+        let (Some(agents), Some(agent)) = (&self.agents, &drain.agent) else {
+            return Ok(());
+        };
+        let service = super::agent::service_id(drain);
+        let reason = drained.then(|| match drain.reason.as_str() {
+            "" => format!("drained by chancery ({})", drain.id),
+            reason => format!("drained by chancery ({}): {reason}", drain.id),
+        });
+        agents.maintain(agent, service, reason.as_deref()).await
+    }
+}

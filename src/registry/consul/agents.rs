@@ -1,0 +1,130 @@
+//! Consul's agents, each told of the instances that are registered with it: `PUT /v1/agent/service/maintenance/ID`.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use url::Url;
+
+use super::Settings;
+use super::client::Client;
+
+/// How long an agent may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// The agents that the settings lead to.
+#[derive(Debug)]
+pub struct Agents {
+    settings: Settings,
+    template: Option<String>,
+}
+
+/// Why an agent was not told.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Failure {
+    text: String,
+    /// Whether it may have done what it was told.
+    pub reached: bool,
+}
+
+impl Failure {
+    fn unreached(text: String) -> Self {
+        let reached = false;
+        Self { text, reached }
+    }
+}
+
+/// The part of `/v1/agent/self` that matters.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Own {
+    config: OwnConfig,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OwnConfig {
+    node_name: String,
+}
+
+impl Agents {
+    /// Reached like the agent of `settings`, or as `template` says, in which `{node}` and `{address}` stand for the node's name
+    /// and address.
+    pub fn new(settings: Settings, template: Option<String>) -> Self {
+        Self { settings, template }
+    }
+
+    /// The node whose agent the settings name; nothing when it does not say.
+    pub async fn own_node(&self) -> Option<String> {
+        if self.template.is_some() {
+            return None;
+        }
+        let client = Client::new(&self.settings).ok()?;
+        let url = client.path(&["v1", "agent", "self"])?;
+        let answer = client.call(Method::GET, url, DEADLINE).await.ok()?;
+        let own: Own = serde_json::from_slice(&answer.1).ok()?;
+        Some(own.config.node_name)
+    }
+
+    /// The URL of a node's agent. The agent of the settings where it is the node's; otherwise one at the node's address, with
+    /// the scheme and the port of the settings.
+    pub fn url(&self, own: Option<&str>, node: &str, address: &str) -> Result<String, String> {
+        if let Some(template) = &self.template {
+            return Ok(template.replace("{node}", node).replace("{address}", address));
+        }
+        if own == Some(node) {
+            return Ok(self.settings.address.clone());
+        }
+        let mut url = Url::parse(&self.settings.address).map_err(|error| error.to_string())?;
+        let bracketed = match address.contains(':') {
+            true => format!("[{address}]"),
+            false => address.to_owned(),
+        };
+        url.set_host(Some(&bracketed)).map_err(|_| {
+            format!("the registry has no address of node `{node}`: set consul-agent to how agents are reached")
+        })?;
+        Ok(url.to_string().trim_end_matches('/').to_owned())
+    }
+
+    /// Sets an instance's maintenance mode at its agent, with a reason, or ends it. One that the agent does not know any more
+    /// needs neither.
+    pub async fn maintain(
+        &self,
+        agent: &str,
+        service: &str,
+        reason: Option<&str>,
+    ) -> Result<(), Failure> {
+        let settings = Settings {
+            address: agent.to_owned(),
+            ..self.settings.clone()
+        };
+        let client = Client::new(&settings);
+        let client = client.map_err(|error| Failure::unreached(error.to_string()))?;
+        let path = ["v1", "agent", "service", "maintenance", service];
+        let Some(mut url) = client.path(&path) else {
+            return Err(Failure::unreached(format!("{agent} is no address")));
+        };
+        let enable = reason.is_some().to_string();
+        url.query_pairs_mut().append_pair("enable", &enable);
+        if let Some(reason) = reason {
+            url.query_pairs_mut().append_pair("reason", reason);
+        }
+        let (status, body) = client
+            .call(Method::PUT, url, DEADLINE)
+            .await
+            .map_err(|(error, reached)| Failure {
+                text: error.to_string(),
+                reached,
+            })?;
+        match status {
+            StatusCode::OK => Ok(()),
+            StatusCode::NOT_FOUND if reason.is_none() => Ok(()),
+            status => Err(Failure::unreached(format!(
+                "Consul's agent at {agent} did not set the maintenance mode of `{service}` ({status}: {}); the token \
+                 needs service:write",
+                super::client::first_line(&body)
+            ))),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The ledger in etcd: `<prefix>/drain/journal/<key>`, `<prefix>/drain/claims/<key>` and `<prefix>/audit/<time>`, and the
+//! documents `<prefix>/drains/<id>` that rest on them. Every step is one transaction that checks what it rests on.
+//!
+//! It has a connection of its own, made when needed, so that a watch that is busy holds up no drain.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use etcd_client::{
+    Compare, CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp, TxnOpResponse,
+    TxnResponse,
+};
+use tokio::time::timeout;
+
+use crate::store::ledger::{Away, Claim, Entry, Journal};
+
+use super::broken::{self, Broken};
+use super::connection::Connection;
+use super::keys::Keys;
+use super::Settings;
+
+const JOURNAL: &str = "drain/journal/";
+const CLAIMS: &str = "drain/claims/";
+const DRAINS: &str = "drains/";
+const AUDIT: &str = "audit/";
+
+/// How long, in seconds, a claim lasts: more than all steps under it may take together.
+const CLAIM: i64 = 15;
+/// How long one step may take.
+const STEP: Duration = Duration::from_secs(5);
+
+/// The ledger of one prefix.
+pub struct Ledger {
+    settings: Settings,
+    keys: Keys,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Connects to nothing yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            keys: Keys::new(&settings.prefix),
+            settings,
+            connection: Mutex::new(None),
+        }
+    }
+
+    /// All of the journal.
+    pub async fn journal(&self) -> Result<Journal, Away> {
+        let all = |prefix, options: GetOptions| {
+            TxnOp::get(self.keys.key(prefix), Some(options.with_prefix()))
+        };
+        let keys_only = || GetOptions::new().with_keys_only();
+        let txn = Txn::new().and_then([
+            all(JOURNAL, GetOptions::new()),
+            all(DRAINS, keys_only()),
+            all(CLAIMS, keys_only()),
+        ]);
+        let response = self.step(async |etcd| etcd.transact(txn).await).await?;
+        let mut journal = Journal {
+            revision: response.header().map_or(0, |header| header.revision()),
+            ..Journal::default()
+        };
+        for (found, prefix) in response.op_responses().iter().zip([JOURNAL, DRAINS, CLAIMS]) {
+            let TxnOpResponse::Get(found) = found else {
+                continue;
+            };
+            let start = self.keys.key(prefix).len();
+            for value in found.kvs() {
+                let Some(key) = value.key().get(start..).map(String::from_utf8_lossy) else {
+                    continue;
+                };
+                match prefix {
+                    JOURNAL => journal.entries.push(Entry {
+                        key: key.into(),
+                        text: Bytes::copy_from_slice(value.value()),
+                    }),
+                    DRAINS => drop(journal.in_force.insert(key.into(), value.mod_revision())),
+                    _ => drop(journal.claimed.insert(key.into())),
+                }
+            }
+        }
+        Ok(journal)
+    }
+
+    /// Writes an entry and claims it, unless there is one at that key or anything has been written to the journal since
+    /// `seen`.
+    pub async fn begin(&self, key: &str, text: String, seen: i64) -> Result<Option<Claim>, Away> {
+        let (entry, claim) = (self.entry(key), self.claim(key));
+        let whole = self.keys.key(JOURNAL);
+        let rests_on = [
+            Compare::version(entry.clone(), CompareOp::Equal, 0),
+            Compare::mod_revision(whole, CompareOp::Less, seen + 1).with_prefix(),
+        ];
+        let changes = |lease| vec![TxnOp::put(entry, text, None), put(claim, "", lease)];
+        self.claimed(key, rests_on, changes).await
+    }
+
+    /// Puts a drain in force for so many seconds, and gives the claim up. Tells the revision; nothing when the claim has
+    /// ended.
+    pub async fn enforce(
+        &self,
+        claim: &Claim,
+        id: &str,
+        text: String,
+        ttl: u32,
+    ) -> Result<Option<i64>, Away> {
+        let claimed = self.claim(&claim.key);
+        let rests_on = [Compare::lease(claimed.clone(), CompareOp::Equal, claim.lease)];
+        let drain = self.keys.key(&format!("{DRAINS}{id}"));
+        let response = self
+            .step(async |etcd| {
+                let lease = etcd.grant(ttl.into()).await?;
+                let changes = [put(drain, text, lease), TxnOp::delete(claimed, None)];
+                etcd.transact(Txn::new().when(rests_on).and_then(changes))
+                    .await
+            })
+            .await?;
+        Ok(revision(&response))
+    }
+
+    /// Ends a drain that is in force, and claims its entry. Nothing when there is no such drain, or
+    /// somebody works at it.
+    pub async fn lift(&self, key: &str, id: &str) -> Result<Option<Claim>, Away> {
+        let drain = self.keys.key(&format!("{DRAINS}{id}"));
+        let claim = self.claim(key);
+        let rests_on = [
+            Compare::version(drain.clone(), CompareOp::Greater, 0),
+            Compare::version(claim.clone(), CompareOp::Equal, 0),
+        ];
+        let changes = |lease| vec![TxnOp::delete(drain, None), put(claim, "", lease)];
+        self.claimed(key, rests_on, changes).await
+    }
+
+    /// Claims an entry whose drain is not in force; nothing when it is, or somebody works at it, or it is gone.
+    pub async fn take(&self, key: &str, id: &str) -> Result<Option<Claim>, Away> {
+        let drain = self.keys.key(&format!("{DRAINS}{id}"));
+        let claim = self.claim(key);
+        let rests_on = [
+            Compare::version(self.entry(key), CompareOp::Greater, 0),
+            Compare::version(drain, CompareOp::Equal, 0),
+            Compare::version(claim.clone(), CompareOp::Equal, 0),
+        ];
+        let changes = |lease| vec![put(claim, "", lease)];
+        self.claimed(key, rests_on, changes).await
+    }
+
+    /// Strikes an entry: the registry is as it was before.
+    pub async fn strike(&self, claim: &Claim) -> Result<(), Away> {
+        let claimed = self.claim(&claim.key);
+        let rests_on = [Compare::lease(claimed.clone(), CompareOp::Equal, claim.lease)];
+        let changes = [
+            TxnOp::delete(self.entry(&claim.key), None),
+            TxnOp::delete(claimed, None),
+        ];
+        let txn = Txn::new().when(rests_on).and_then(changes);
+        self.step(async |etcd| etcd.transact(txn).await).await?;
+        Ok(())
+    }
+
+    /// Gives a claim up, so that anybody may go on.
+    pub async fn release(&self, claim: &Claim) -> Result<(), Away> {
+        self.step(async |etcd| etcd.revoke(claim.lease).await).await
+    }
+
+    /// Appends to the audit trail. Keys are in the order of time; all end with a lease, which is made when there is none.
+    pub async fn append(
+        &self,
+        records: &[(String, String)],
+        lease: Option<i64>,
+        keep: Duration,
+    ) -> Result<i64, Away> {
+        self.step(async |etcd| {
+            let lease = match lease {
+                Some(lease) => lease,
+                None => {
+                    etcd.grant(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX))
+                        .await?
+                }
+            };
+            let put = |(key, text): &(String, String)| {
+                put(self.keys.key(&format!("{AUDIT}{key}")), text.as_str(), lease)
+            };
+            let changes: Vec<_> = records.iter().map(put).collect();
+            etcd.transact(Txn::new().and_then(changes)).await?;
+            Ok(lease)
+        })
+        .await
+    }
+
+    /// The newest of the audit trail, newest first.
+    pub async fn newest(&self, limit: i64) -> Result<Vec<Bytes>, Away> {
+        let options = GetOptions::new()
+            .with_prefix()
+            .with_sort(SortTarget::Key, SortOrder::Descend)
+            .with_limit(limit);
+        let txn = Txn::new().and_then([TxnOp::get(self.keys.key(AUDIT), Some(options))]);
+        let response = self.step(async |etcd| etcd.transact(txn).await).await?;
+        let mut texts = Vec::new();
+        for found in response.op_responses() {
+            if let TxnOpResponse::Get(found) = found {
+                let found = found.kvs().iter();
+                texts.extend(found.map(|value| Bytes::copy_from_slice(value.value())));
+            }
+        }
+        Ok(texts)
+    }
+
+    fn entry(&self, key: &str) -> String {
+        self.keys.key(&format!("{JOURNAL}{key}"))
+    }
+
+    fn claim(&self, key: &str) -> String {
+        self.keys.key(&format!("{CLAIMS}{key}"))
+    }
+
+    /// Makes changes, a claim among them, if what they rest on is so.
+    async fn claimed(
+        &self,
+        key: &str,
+        rests_on: impl Into<Vec<Compare>>,
+        changes: impl FnOnce(i64) -> Vec<TxnOp>,
+    ) -> Result<Option<Claim>, Away> {
+        let rests_on = rests_on.into();
+        self.step(async |etcd| {
+            let lease = etcd.grant(CLAIM).await?;
+            let txn = Txn::new().when(rests_on).and_then(changes(lease));
+            let claimed = etcd.transact(txn).await?.succeeded();
+            Ok(claimed.then(|| Claim {
+                key: key.into(),
+                lease,
+            }))
+        })
+        .await
+    }
+
+    /// One step on a connection that is good, as far as anybody knows.
+    async fn step<T>(
+        &self,
+        step: impl AsyncFnOnce(&Connection) -> Result<T, Broken>,
+    ) -> Result<T, Away> {
+        let work = async {
+            let connection = self.connection().await?;
+            let done = step(&connection).await;
+            done.map_err(|broken| Away(format!("etcd: {broken}")))
+        };
+        let done = timeout(STEP, work).await;
+        let done = done.unwrap_or_else(|_| Err(Away(format!("etcd: no answer within {STEP:?}"))));
+        if done.is_err() {
+            *self.slot() = None;
+        }
+        done
+    }
+
+    async fn connection(&self) -> Result<Connection, Away> {
+        if let Some(connection) = self.slot().clone() {
+            return Ok(connection);
+        }
+        let mut reasons = Vec::new();
+        for endpoint in &self.settings.endpoints {
+            match Connection::open(&self.settings, endpoint).await {
+                Ok(connection) => {
+                    *self.slot() = Some(connection.clone());
+                    return Ok(connection);
+                }
+                Err(broken) => {
+                    let endpoint = broken::shown(endpoint);
+                    reasons.push(format!("etcd at {endpoint}: {broken}"));
+                }
+            }
+        }
+        Err(Away(reasons.join("; ")))
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
+        let slot = self.connection.lock();
+        slot.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn put(key: String, text: impl Into<Vec<u8>>, lease: i64) -> TxnOp {
+    TxnOp::put(key, text, Some(PutOptions::new().with_lease(lease)))
+}
+
+/// The revision of changes that were made.
+fn revision(response: &TxnResponse) -> Option<i64> {
+    let revision = response.header().map(|header| header.revision());
+    revision.filter(|_| response.succeeded())
+}

@@ -1,0 +1,45 @@
+//! What draining keeps in etcd besides the drains themselves: a journal of what the registry has been told or is about to be,
+//! who works at an entry, and the audit trail. Texts are unread here, as documents are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use super::etcd::Ledger;
+
+/// All of the journal at one revision.
+#[derive(Debug, Clone, Default)]
+pub struct Journal {
+    /// The revision.
+    pub revision: i64,
+    /// By key.
+    pub entries: Vec<Entry>,
+    /// The drains that are in force: by id, the revision that wrote each.
+    pub in_force: BTreeMap<Arc<str>, i64>,
+    /// The keys of the entries that somebody works at.
+    pub claimed: BTreeSet<Arc<str>>,
+}
+
+/// One entry of the journal: the registry has been told of an instance, or may have been.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// One for each instance.
+    pub key: Arc<str>,
+    /// The drain's text.
+    pub text: Bytes,
+}
+
+/// The right to work at an entry, for a quarter of a minute at most.
+#[derive(Debug)]
+pub struct Claim {
+    /// The entry's key.
+    pub key: Arc<str>,
+    /// The lease that it ends with.
+    pub lease: i64,
+}
+
+/// Why etcd could not be asked or told, in words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Away(pub String);
