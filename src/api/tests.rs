@@ -12,8 +12,10 @@ use prost::Message;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::access::Access;
 use super::replicas::Others;
 use super::{confirmed, json, pb, redact, wait};
+use crate::drain::audit::Trail;
 use crate::snapshot::{Change, Resource, ResourceType, Snapshot};
 use crate::store::replicas::{Record, Records};
 use crate::xds::gateways::{Problem, ProblemKind};
@@ -174,6 +176,15 @@ fn why_a_node_is_behind() {
     assert_eq!(reason(&node), "routes refused: bad regex");
 }
 
+/// Everybody may call.
+fn open() -> Access {
+    Access {
+        keys: Vec::new(),
+        networks: Vec::new(),
+        trail: Trail::to_log(),
+    }
+}
+
 /// An API whose store has settled, with one node.
 fn api(settled: Settled, node: Node, others: Others) -> (super::Api, crate::xds::nodes::Seat) {
     let (gateways, nodes) = (Arc::new(Gateways::new().0), Arc::new(Nodes::default()));
@@ -186,6 +197,8 @@ fn api(settled: Settled, node: Node, others: Others) -> (super::Api, crate::xds:
             nodes,
             others,
             tokio::sync::mpsc::channel(1).0,
+            None,
+            open(),
             Default::default(),
         ),
         seat,

@@ -95,10 +95,9 @@ pub async fn run(config: Config) -> ExitCode {
         networks: config.access.networks.clone(),
         trail,
     };
-    let (gateways_shown, nodes_shown) = (gateways.clone(), nodes.clone());
     let api = Api::new(
-        gateways_shown,
-        nodes_shown,
+        gateways.clone(),
+        nodes.clone(),
         others,
         questions,
         drainer,

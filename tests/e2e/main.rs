@@ -12,6 +12,7 @@ mod bad_input;
 mod confirmed;
 mod control_api;
 mod documents;
+mod draining;
 mod edge;
 mod files;
 mod gateways;

@@ -53,6 +53,19 @@ impl Chancery {
         Self::start(address, &sources, folder)
     }
 
+    /// Starts `chancery serve` on etcd and Consul, with more settings.
+    pub fn serve_with(
+        address: Ipv4Addr,
+        etcd: &str,
+        consul: &str,
+        settings: &[&str],
+        folder: &Path,
+    ) -> Self {
+        let (etcd, prefix) = (["--etcd", etcd], ["--etcd-prefix", super::etcd::PREFIX]);
+        let sources = [etcd, prefix, ["--consul", consul]].concat();
+        Self::start(address, &[&sources, settings].concat(), folder)
+    }
+
     /// Starts a `chancery serve` that is one of the replicas on an etcd; it tells of every response that it sends.
     pub fn replica(id: &str, address: Ipv4Addr, etcd: &str, folder: &Path) -> Self {
         let (etcd, prefix) = (["--etcd", etcd], ["--etcd-prefix", super::etcd::PREFIX]);

@@ -119,6 +119,17 @@ impl Consul {
         self.write(&path, &Value::Null).await;
     }
 
+    /// The ids of a service's instances that pass all checks.
+    pub async fn passing(&self, service: &str) -> Vec<String> {
+        let url = format!("{}/v1/health/service/{service}?passing", self.url());
+        let answer = http::send(&self.client, Method::GET, &url, &[]).await;
+        let entries: Vec<Value> = serde_json::from_str(&answer.unwrap().body).unwrap();
+        let ids = entries.iter().map(|entry| entry["Service"]["ID"].as_str());
+        let mut ids: Vec<_> = ids.map(|id| id.unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    }
+
     /// Takes the instance out of the catalog.
     pub async fn deregister(&self, id: &str) {
         self.write(&format!("agent/service/deregister/{id}"), &Value::Null)

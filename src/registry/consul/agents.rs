@@ -1,13 +1,15 @@
 //! Consul's agents, each told of the instances that are registered with it: `PUT /v1/agent/service/maintenance/ID`.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use url::Url;
 
-use super::Settings;
 use super::client::Client;
+use super::{Error, Settings};
 
 /// How long an agent may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -17,6 +19,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 pub struct Agents {
     settings: Settings,
     template: Option<String>,
+    /// By address. What they are made of takes its time.
+    clients: Mutex<HashMap<String, Arc<Client>>>,
 }
 
 /// Why an agent was not told.
@@ -52,7 +56,11 @@ impl Agents {
     /// Reached like the agent of `settings`, or as `template` says, in which `{node}` and `{address}` stand for the node's name
     /// and address.
     pub fn new(settings: Settings, template: Option<String>) -> Self {
-        Self { settings, template }
+        Self {
+            settings,
+            template,
+            clients: Mutex::default(),
+        }
     }
 
     /// The node whose agent the settings name; nothing when it does not say.
@@ -60,7 +68,7 @@ impl Agents {
         if self.template.is_some() {
             return None;
         }
-        let client = Client::new(&self.settings).ok()?;
+        let client = self.client(&self.settings.address).ok()?;
         let url = client.path(&["v1", "agent", "self"])?;
         let answer = client.call(Method::GET, url, DEADLINE).await.ok()?;
         let own: Own = serde_json::from_slice(&answer.1).ok()?;
@@ -95,11 +103,7 @@ impl Agents {
         service: &str,
         reason: Option<&str>,
     ) -> Result<(), Failure> {
-        let settings = Settings {
-            address: agent.to_owned(),
-            ..self.settings.clone()
-        };
-        let client = Client::new(&settings);
+        let client = self.client(agent);
         let client = client.map_err(|error| Failure::unreached(error.to_string()))?;
         let path = ["v1", "agent", "service", "maintenance", service];
         let Some(mut url) = client.path(&path) else {
@@ -126,5 +130,18 @@ impl Agents {
                 super::client::first_line(&body)
             ))),
         }
+    }
+
+    fn client(&self, address: &str) -> Result<Arc<Client>, Error> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(address) {
+            return Ok(client.clone());
+        }
+        let client = Arc::new(Client::new(&Settings {
+            address: address.to_owned(),
+            ..self.settings.clone()
+        })?);
+        clients.insert(address.to_owned(), client.clone());
+        Ok(client)
     }
 }
