@@ -248,7 +248,10 @@ impl Drainer {
 
     async fn lookup(&self, address: IpAddr) -> Result<Vec<Answer>, Refusal> {
         let (answer, answered) = oneshot::channel();
-        let asked = self.questions.send(Question::Instances(address, answer)).await;
+        let asked = self
+            .questions
+            .send(Question::Instances(address, answer))
+            .await;
         let answers = match asked {
             Ok(()) => answered.await.ok(),
             Err(_) => None,

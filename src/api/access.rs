@@ -66,7 +66,8 @@ impl FromStr for Hash {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let digits = text.strip_prefix("sha256:").map(str::as_bytes);
-        let digits = digits.filter(|digits| digits.len() == 64);
+        let digits =
+            digits.filter(|digits| digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit));
         let byte = |pair: &[u8]| {
             let text = std::str::from_utf8(pair).ok()?;
             u8::from_str_radix(text, 16).ok()

@@ -44,6 +44,8 @@ fn print(records: &[pb::AuditRecord]) {
         ]
     };
     let rows: Vec<_> = records.iter().rev().map(row).collect();
-    let head = ["TIME", "WHO", "FROM", "ACTION", "STEP", "WHAT", "RESULT", "DETAIL"];
+    let head = [
+        "TIME", "WHO", "FROM", "ACTION", "STEP", "WHAT", "RESULT", "DETAIL",
+    ];
     remote::table(head, &rows);
 }

@@ -81,7 +81,11 @@ pub async fn run(drain: Drain) -> Result<ExitCode> {
 
 fn print(answer: &pb::DrainResponse) {
     let drain = answer.drain.clone().unwrap_or_default();
-    let nodes: u32 = answer.replicas.iter().flat_map(|it| it.nodes.values()).sum();
+    let nodes: u32 = answer
+        .replicas
+        .iter()
+        .flat_map(|it| it.nodes.values())
+        .sum();
     let what = format!("{} {}:{}", drain.service, drain.address, drain.port);
     let until = remote::time(drain.expires);
     let replicas = answer.replicas.len();

@@ -38,5 +38,8 @@ fn print(drains: &[pb::InstanceDrain]) {
         ]
     };
     let rows: Vec<_> = drains.iter().map(row).collect();
-    remote::table(["ID", "SERVICE", "INSTANCE", "UNTIL", "BY", "REASON"], &rows);
+    remote::table(
+        ["ID", "SERVICE", "INSTANCE", "UNTIL", "BY", "REASON"],
+        &rows,
+    );
 }

@@ -88,7 +88,8 @@ impl Remote {
         if let Some(key) = &mut key {
             key.set_sensitive(true);
         }
-        Ok(ControlClient::with_interceptor(channel, Shown(key)).max_decoding_message_size(usize::MAX))
+        Ok(ControlClient::with_interceptor(channel, Shown(key))
+            .max_decoding_message_size(usize::MAX))
     }
 }
 

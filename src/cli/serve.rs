@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin};
-use crate::api::replicas::{self, Others};
 use crate::api::access::Access;
+use crate::api::replicas::{self, Others};
 use crate::api::{self, Api, lag};
 use crate::config::{self, Config, Settings, Store};
 use crate::control::question::Question;

@@ -30,8 +30,16 @@ pub async fn run(undrain: Undrain) -> Result<ExitCode> {
 
 fn print(answer: &pb::UndrainResponse) {
     let drain = answer.drain.clone().unwrap_or_default();
-    say!("{} {}:{} is no longer drained", drain.service, drain.address, drain.port);
+    say!(
+        "{} {}:{} is no longer drained",
+        drain.service,
+        drain.address,
+        drain.port
+    );
     if !answer.pending.is_empty() {
-        say!("the registry is told as soon as it can be: {}", answer.pending);
+        say!(
+            "the registry is told as soon as it can be: {}",
+            answer.pending
+        );
     }
 }

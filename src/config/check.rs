@@ -140,7 +140,9 @@ impl Settings {
         let Some(template) = &self.consul_agent else {
             return Ok(None);
         };
-        let example = template.replace("{node}", "node").replace("{address}", "127.0.0.1");
+        let example = template
+            .replace("{node}", "node")
+            .replace("{address}", "127.0.0.1");
         checked_url("consul-agent", &example)?;
         Ok(Some(template.trim_end_matches('/').to_owned()))
     }

@@ -30,9 +30,8 @@ pub fn choose<'a>(
     };
     let answers = answers.iter().filter(|answer| named(&answer.service));
     let answers: Vec<_> = answers.collect();
-    let at = |address, port| {
-        address == wish.address && wish.port.is_none_or(|wanted| wanted == port)
-    };
+    let at =
+        |address, port| address == wish.address && wish.port.is_none_or(|wanted| wanted == port);
     let known = answers
         .iter()
         .flat_map(|answer| answer.instances.iter().map(|it| (&answer.service, it)))
@@ -54,9 +53,9 @@ pub fn choose<'a>(
         };
         known.iter().any(same)
     };
-    let drained = entries.drains().filter(|drain| {
-        named(&drain.service) && at(drain.address, drain.port) && !replaced(drain)
-    });
+    let drained = entries
+        .drains()
+        .filter(|drain| named(&drain.service) && at(drain.address, drain.port) && !replaced(drain));
     let drained = drained.map(Choice::Drained);
     let serving = known.iter().any(|(_, instance)| serves(instance));
     // Of several registrations of one place, those that fail were left behind.
@@ -84,9 +83,8 @@ pub fn choose<'a>(
 }
 
 fn of<'a>(entries: &'a Entries, service: &ServiceKey, instance: &'a Instance) -> Choice<'a> {
-    let same = |drain: &&Drain| {
-        drain.service == *service && drain.identity() == drain::identity(instance)
-    };
+    let same =
+        |drain: &&Drain| drain.service == *service && drain.identity() == drain::identity(instance);
     let drain = entries.drains().find(same);
     drain.map_or_else(
         || Choice::Instance(service.clone(), instance),
@@ -107,7 +105,9 @@ fn is_last(
     instance: &Instance,
 ) -> bool {
     let taken = entries.taken(service);
-    let of_service = answers.iter().filter(|answer| answer.service.plain() == *service);
+    let of_service = answers
+        .iter()
+        .filter(|answer| answer.service.plain() == *service);
     let mut others = of_service
         .flat_map(|answer| answer.instances.iter())
         .filter(|other| drain::identity(other) != drain::identity(instance));

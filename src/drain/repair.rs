@@ -52,7 +52,11 @@ pub(super) fn abandoned<'a>(
 impl Drainer {
     /// Undoes what is abandoned, until the first that cannot be.
     async fn repair(&self) -> Result<(), String> {
-        let journal = self.ledger.journal().await.map_err(|away| away.to_string())?;
+        let journal = self
+            .ledger
+            .journal()
+            .await
+            .map_err(|away| away.to_string())?;
         let entries = Entries::read(&journal);
         for drain in abandoned(&journal, &entries) {
             let began = Instant::now();

@@ -54,7 +54,12 @@ impl Drainer {
 
     /// Tells the registry that the instance is back, if it may have been told of the drain, and forgets the entry. What
     /// fails is left to whoever comes next.
-    pub(super) async fn undo(&self, drain: &Drain, claim: &Claim, told: bool) -> Result<(), String> {
+    pub(super) async fn undo(
+        &self,
+        drain: &Drain,
+        claim: &Claim,
+        told: bool,
+    ) -> Result<(), String> {
         let undone = match told {
             true => self.tell_registry(drain, false).await,
             false => Ok(()),

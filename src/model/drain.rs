@@ -51,7 +51,9 @@ pub struct Drain {
 }
 
 /// What becomes of the endpoint of a drained instance.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// It leaves the load assignment.
@@ -130,7 +132,10 @@ impl Drains {
             Change::Deleted { path } => {
                 let entry = self.entries.remove(&path);
                 let drain = entry.and_then(|entry| entry.drain);
-                drain.map(|drain| self.forget(&path, &drain)).into_iter().collect()
+                drain
+                    .map(|drain| self.forget(&path, &drain))
+                    .into_iter()
+                    .collect()
             }
         }
     }
@@ -205,7 +210,9 @@ fn read_service<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ServiceKey
     });
     key.ok_or_else(|| {
         let text = text.escape_debug();
-        serde::de::Error::custom(format!("found the service `{text}`, allowed: consul/<name>, file/<name>"))
+        serde::de::Error::custom(format!(
+            "found the service `{text}`, allowed: consul/<name>, file/<name>"
+        ))
     })
 }
 

@@ -154,7 +154,10 @@ impl Builder {
 
     /// Instances of a service, wherever it is asked for, were taken out or put back.
     pub fn handle_drained(&mut self, service: &ServiceKey) {
-        let assigned = self.assigned.iter().filter(|(of, _)| of.plain() == *service);
+        let assigned = self
+            .assigned
+            .iter()
+            .filter(|(of, _)| of.plain() == *service);
         let assigned = assigned.flat_map(|(_, names)| names.iter().cloned());
         self.dirty.assignments.extend(assigned);
     }

@@ -151,9 +151,16 @@ fn otlp(url: &str, level: &str) -> Result<(Boxed, SdkLoggerProvider), Error> {
     let bridge = OpenTelemetryTracingBridge::new(&provider);
     // What sending says must not be sent in turn.
     let own = Targets::new().with_default(LevelFilter::TRACE);
-    let own = ["opentelemetry", "tonic", "h2", "hyper", "hyper_util", "tower"]
-        .into_iter()
-        .fold(own, |own, target| own.with_target(target, LevelFilter::OFF));
+    let own = [
+        "opentelemetry",
+        "tonic",
+        "h2",
+        "hyper",
+        "hyper_util",
+        "tower",
+    ]
+    .into_iter()
+    .fold(own, |own, target| own.with_target(target, LevelFilter::OFF));
     let bridge = bridge.with_filter(own).with_filter(filter(level)?);
     Ok((bridge.boxed(), provider))
 }

@@ -26,7 +26,12 @@ use crate::support::stage::{Stage, route_to_service};
 use crate::support::{eventually, http, own_address, within};
 
 /// Calls the control API; an answer without a body is `null`.
-async fn call(chancery: &Chancery, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+async fn call(
+    chancery: &Chancery,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> (u16, Value) {
     let url = format!("{}/{path}", chancery.url());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut request = client.request(method, url);
@@ -106,10 +111,20 @@ async fn four_instances_are_deployed_anew_under_load() {
     let load = Load::on(&stage.envoy.url("/echo"), 400);
     for ((name, at), instance) in names.iter().zip(&places).zip(&mut instances) {
         let (status, answer) = drain(&stage.chancery, wish(*at)).await;
-        assert_eq!((status, &answer["confirmed"]), (201, &json!(true)), "{answer}");
+        assert_eq!(
+            (status, &answer["confirmed"]),
+            (201, &json!(true)),
+            "{answer}"
+        );
         assert_eq!(answer["replicas"][0]["nodes"]["default"], 1, "{answer}");
         instance.kill();
-        assert!(!stage.consul.passing("echo").await.contains(&(*name).to_owned()));
+        assert!(
+            !stage
+                .consul
+                .passing("echo")
+                .await
+                .contains(&(*name).to_owned())
+        );
         tokio::time::sleep(Duration::from_millis(200)).await;
         instance.start_again();
         answers(*at).await;
@@ -147,16 +162,39 @@ async fn what_cannot_be_drained_is_refused_with_the_reason() {
     let [a, b] = two(&stage).await;
     for (wish, status, said) in [
         (json!({ "address": "a.example" }), 400, "IP address"),
-        (json!({ "address": "10.0.0.1", "ttl": "1s" }), 400, "10s to 24h"),
-        (json!({ "address": "10.0.0.1", "wait": "soon" }), 400, "wait: found `soon`"),
+        (
+            json!({ "address": "10.0.0.1", "ttl": "1s" }),
+            400,
+            "10s to 24h",
+        ),
+        (
+            json!({ "address": "10.0.0.1", "wait": "soon" }),
+            400,
+            "wait: found `soon`",
+        ),
         (json!({ "adress": "10.0.0.1" }), 400, "adress"),
-        (json!({ "address": "10.9.9.9" }), 404, "no service that documents name"),
-        (json!({ "address": stage.address, "service": "other" }), 404, "other"),
-        (json!({ "address": stage.address }), 400, "several instances"),
+        (
+            json!({ "address": "10.9.9.9" }),
+            404,
+            "no service that documents name",
+        ),
+        (
+            json!({ "address": stage.address, "service": "other" }),
+            404,
+            "other",
+        ),
+        (
+            json!({ "address": stage.address }),
+            400,
+            "several instances",
+        ),
     ] {
         let (found, answer) = drain(&stage.chancery, wish).await;
         let message = answer["message"].as_str().unwrap_or_default();
-        assert!(found == status && message.contains(said), "{found} {answer}");
+        assert!(
+            found == status && message.contains(said),
+            "{found} {answer}"
+        );
     }
     assert_eq!(drain(&stage.chancery, wish(a.address)).await.0, 201);
     let (status, answer) = drain(&stage.chancery, wish(b.address)).await;
@@ -210,13 +248,21 @@ async fn an_envoy_that_is_frozen_is_named() {
     let mut asked = wish(a.address);
     asked["wait"] = json!("1s");
     let (status, answer) = drain(&stage.chancery, asked).await;
-    assert_eq!((status, &answer["confirmed"]), (202, &json!(false)), "{answer}");
+    assert_eq!(
+        (status, &answer["confirmed"]),
+        (202, &json!(false)),
+        "{answer}"
+    );
     assert_eq!(answer["behind"][0]["node"], "envoy-default", "{answer}");
     stage.envoy.process.resume();
     let id = answer["drain"]["id"].as_str().unwrap();
     let path = format!("v1/drains/{id}?wait=20s");
     let (status, answer) = call(&stage.chancery, Method::GET, &path, None).await;
-    assert_eq!((status, &answer["confirmed"]), (200, &json!(true)), "{answer}");
+    assert_eq!(
+        (status, &answer["confirmed"]),
+        (200, &json!(true)),
+        "{answer}"
+    );
     let (_, audit) = call(&stage.chancery, Method::GET, "v1/audit", None).await;
     let records = audit["records"].as_array().unwrap();
     let unconfirmed = |record: &&Value| record["result"] == "unconfirmed";
@@ -364,7 +410,10 @@ async fn only_who_may_drains() {
     let far = serve("far", &["--drain-networks", "10.0.0.0/8"]).await;
     let (status, answer) = drain(&far, wish(a.address)).await;
     assert_eq!(status, 403, "{answer}");
-    assert!(answer["message"].as_str().unwrap().contains("127.0.0.1"), "{answer}");
+    assert!(
+        answer["message"].as_str().unwrap().contains("127.0.0.1"),
+        "{answer}"
+    );
     let line = far.logs(0, "audit").await;
     assert_eq!(
         (line.field("result"), line.field("from")),
@@ -378,7 +427,9 @@ async fn only_who_may_drains() {
     let place = a.address.to_string();
     let refused = keyed.ask(&["drain", &place, "--api-key", "guessed"]).await;
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-    let output = keyed.ask(&["drain", &place, "--api-key", "secret", "-o", "json"]).await;
+    let output = keyed
+        .ask(&["drain", &place, "--api-key", "secret", "-o", "json"])
+        .await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["drain"]["by"], "deploy", "{answer}");
@@ -424,11 +475,13 @@ async fn a_crash_between_the_registry_and_the_document_is_undone() {
     let (etcd, consul) = (stage.etcd.url(), stage.consul.url());
     let folder = tempfile::tempdir().unwrap();
     let settings = ["--consul-agent", &agent];
-    let mut other =
-        Chancery::serve_with(own_address(), &etcd, &consul, &settings, folder.path());
+    let mut other = Chancery::serve_with(own_address(), &etcd, &consul, &settings, folder.path());
     other.ready().await;
     let url = format!("{}/v1/drains", other.url());
-    let call = reqwest::Client::new().post(url).json(&wish(a.address)).send();
+    let call = reqwest::Client::new()
+        .post(url)
+        .json(&wish(a.address))
+        .send();
     let call = tokio::spawn(call);
     within(Duration::from_secs(20), async || {
         tokio::time::timeout(Duration::from_secs(10), slow.told.notified()).await?;
@@ -457,7 +510,10 @@ async fn a_crash_after_the_document_leaves_the_drain_in_force() {
     let [a, _b] = two(&stage).await;
     stage.envoy.process.pause();
     let url = format!("{}/v1/drains", stage.chancery.url());
-    let call = reqwest::Client::new().post(url).json(&wish(a.address)).send();
+    let call = reqwest::Client::new()
+        .post(url)
+        .json(&wish(a.address))
+        .send();
     let call = tokio::spawn(call);
     eventually(async || {
         ensure!(drains(&stage.chancery).await.len() == 1);
@@ -471,7 +527,11 @@ async fn a_crash_after_the_document_leaves_the_drain_in_force() {
     stage.envoy.process.resume();
     stage.envoy.answers_by_all("/echo", &["b"]).await;
     let (status, answer) = drain(&stage.chancery, wish(a.address)).await;
-    assert_eq!((status, &answer["confirmed"]), (200, &json!(true)), "{answer}");
+    assert_eq!(
+        (status, &answer["confirmed"]),
+        (200, &json!(true)),
+        "{answer}"
+    );
     assert_eq!(undrain(&stage.chancery, &answer).await.0, 200);
     stage.envoy.answers_by_all("/echo", &["a", "b"]).await;
 }
@@ -481,7 +541,10 @@ async fn drains_are_seen_and_ended_on_the_command_line() {
     let stage = Stage::set().await;
     let [a, _b] = two(&stage).await;
     let place = a.address.to_string();
-    let output = stage.chancery.ask(&["drain", &place, "--reason", "release 42"]).await;
+    let output = stage
+        .chancery
+        .ask(&["drain", &place, "--reason", "release 42"])
+        .await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
     let id = text.trim().rsplit(' ').next().unwrap().to_owned();

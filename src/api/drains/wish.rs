@@ -24,19 +24,28 @@ const REASON: usize = 500;
 pub fn read(asked: &pb::DrainRequest) -> Result<Wish, Status> {
     let address = asked.address.parse().map_err(|_| {
         let found = shown(&asked.address);
-        wrong("address", &format!("found `{found}`, allowed is an IP address; a port goes to `port`"))
+        wrong(
+            "address",
+            &format!("found `{found}`, allowed is an IP address; a port goes to `port`"),
+        )
     })?;
     let port = match u16::try_from(asked.port) {
         Ok(port) => Some(port).filter(|port| *port > 0),
         Err(_) => {
             let found = asked.port;
-            return Err(wrong("port", &format!("found {found}, allowed are 1 to 65535")));
+            return Err(wrong(
+                "port",
+                &format!("found {found}, allowed are 1 to 65535"),
+            ));
         }
     };
     let ttl = duration("ttl", &asked.ttl, TTL)?;
     if !(MIN_TTL..=MAX_TTL).contains(&ttl) {
         let found = shown(&asked.ttl);
-        return Err(wrong("ttl", &format!("found `{found}`, allowed are 10s to 24h")));
+        return Err(wrong(
+            "ttl",
+            &format!("found `{found}`, allowed are 10s to 24h"),
+        ));
     }
     if asked.reason.len() > REASON {
         return Err(wrong("reason", &format!("allowed are {REASON} bytes")));
@@ -46,7 +55,10 @@ pub fn read(asked: &pb::DrainRequest) -> Result<Wish, Status> {
         "draining" => Mode::Draining,
         other => {
             let found = shown(other);
-            return Err(wrong("mode", &format!("found `{found}`, allowed are leave, draining")));
+            return Err(wrong(
+                "mode",
+                &format!("found `{found}`, allowed are leave, draining"),
+            ));
         }
     };
     Ok(Wish {
@@ -66,7 +78,10 @@ pub fn wait(text: &str, unless_told: Duration) -> Result<Duration, Status> {
     let wait = duration("wait", text, unless_told)?;
     match wait <= wait::MAX_TIMEOUT {
         true => Ok(wait),
-        false => Err(wrong("wait", &format!("found `{}`, allowed are 0s to 10m", shown(text)))),
+        false => Err(wrong(
+            "wait",
+            &format!("found `{}`, allowed are 0s to 10m", shown(text)),
+        )),
     }
 }
 
@@ -76,7 +91,10 @@ fn duration(field: &str, text: &str, unless_told: Duration) -> Result<Duration, 
     }
     humantime::parse_duration(text).map_err(|error| {
         let found = shown(text);
-        wrong(field, &format!("found `{found}` ({error}), allowed are durations such as 10s, 5m"))
+        wrong(
+            field,
+            &format!("found `{found}` ({error}), allowed are durations such as 10s, 5m"),
+        )
     })
 }
 

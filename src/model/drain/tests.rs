@@ -1,0 +1,97 @@
+//! Drains as documents, and whom they take out.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::store::Format;
+
+fn service(name: &str) -> ServiceKey {
+    ServiceKey::new(Discovery::Consul, name)
+}
+
+fn text(id: &str, service: &str, instance: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","service":"{service}","instance":"{instance}","address":"10.0.0.1","port":80,
+        "node":"n","mode":"leave","reason":"","by":"","from":"127.0.0.1","created":"2026-01-01T00:00:00Z","ttl":60}}"#
+    )
+}
+
+fn document(id: &str, text: &str) -> Document {
+    Document {
+        path: format!("drains/{id}").into(),
+        source: format!("/chancery/drains/{id}").into(),
+        format: Format::Json,
+        value: Bytes::copy_from_slice(text.as_bytes()),
+        revision: 1,
+    }
+}
+
+fn put(drains: &mut Drains, id: &str, text: &str) -> Touched {
+    drains.apply(Change::Put(document(id, text)))
+}
+
+fn takes(drains: &Drains, of: &ServiceKey, instance: &str) -> bool {
+    let instance = Instance::new(instance, [10, 0, 0, 1].into(), 80);
+    drains.taken(of).contains_key(&identity(&instance))
+}
+
+#[test]
+fn a_drain_takes_out_its_instance_however_its_service_is_asked_for() {
+    let mut drains = Drains::default();
+    let touched = put(&mut drains, "1", &text("1", "consul/echo", "n/a"));
+    assert_eq!(touched, Touched::from([service("echo")]));
+    let near = ServiceKey {
+        near: Some("_agent".into()),
+        ..service("echo")
+    };
+    for of in [service("echo"), near] {
+        assert!(takes(&drains, &of, "n/a"));
+        assert!(!takes(&drains, &of, "n/a-2"), "a new id is a new instance");
+    }
+    assert!(!takes(&drains, &service("other"), "n/a"));
+    let path = "drains/1".into();
+    let touched = drains.apply(Change::Deleted { path });
+    assert_eq!(touched, Touched::from([service("echo")]));
+    assert!(!takes(&drains, &service("echo"), "n/a"));
+}
+
+#[test]
+fn a_listing_ends_what_is_not_in_it() {
+    let mut drains = Drains::default();
+    put(&mut drains, "1", &text("1", "consul/echo", "n/a"));
+    let other = document("2", &text("2", "consul/other", "n/b"));
+    let touched = drains.list(vec![other]);
+    assert_eq!(touched, Touched::from([service("echo"), service("other")]));
+    assert!(!takes(&drains, &service("echo"), "n/a"));
+    assert!(takes(&drains, &service("other"), "n/b"));
+}
+
+#[test]
+fn a_text_that_is_no_drain_hurts_only_itself() {
+    let mut drains = Drains::default();
+    put(&mut drains, "1", &text("1", "consul/echo", "n/a"));
+    for bad in [
+        "{}".to_owned(),
+        text("1", "eureka/echo", "n/a"),
+        text("1", "consul/echo", "n/a").replace("leave", "linger"),
+        text("1", "consul/echo", "n/a").replace("\"ttl\"", "\"tll\""),
+    ] {
+        assert!(put(&mut drains, "1", &bad).is_empty());
+        assert_eq!(drains.faults().count(), 1, "{bad}");
+        assert!(
+            takes(&drains, &service("echo"), "n/a"),
+            "its last good form stays"
+        );
+    }
+    put(&mut drains, "1", &text("1", "consul/echo", "n/b"));
+    assert_eq!(drains.faults().count(), 0);
+    assert!(!takes(&drains, &service("echo"), "n/a"));
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let drain: Drain = serde_json::from_str(&text("1", "consul/a/b", "n/a")).unwrap();
+    assert_eq!(drain.service, service("a/b"));
+    let written = serde_json::to_string(&drain).unwrap();
+    assert_eq!(serde_json::from_str::<Drain>(&written).unwrap(), drain);
+}

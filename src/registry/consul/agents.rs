@@ -79,7 +79,9 @@ impl Agents {
     /// the scheme and the port of the settings.
     pub fn url(&self, own: Option<&str>, node: &str, address: &str) -> Result<String, String> {
         if let Some(template) = &self.template {
-            return Ok(template.replace("{node}", node).replace("{address}", address));
+            return Ok(template
+                .replace("{node}", node)
+                .replace("{address}", address));
         }
         if own == Some(node) {
             return Ok(self.settings.address.clone());
@@ -114,13 +116,14 @@ impl Agents {
         if let Some(reason) = reason {
             url.query_pairs_mut().append_pair("reason", reason);
         }
-        let (status, body) = client
-            .call(Method::PUT, url, DEADLINE)
-            .await
-            .map_err(|(error, reached)| Failure {
-                text: error.to_string(),
-                reached,
-            })?;
+        let (status, body) =
+            client
+                .call(Method::PUT, url, DEADLINE)
+                .await
+                .map_err(|(error, reached)| Failure {
+                    text: error.to_string(),
+                    reached,
+                })?;
         match status {
             StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND if reason.is_none() => Ok(()),

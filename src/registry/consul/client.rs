@@ -178,7 +178,10 @@ impl Client {
     /// The URL of a path.
     pub(super) fn path(&self, segments: &[&str]) -> Option<Url> {
         let mut url = self.base.clone();
-        url.path_segments_mut().ok()?.pop_if_empty().extend(segments);
+        url.path_segments_mut()
+            .ok()?
+            .pop_if_empty()
+            .extend(segments);
         Some(url)
     }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use etcd_client::proto::PbKeyValue;
 use etcd_client::{
     Certificate, Client, ConnectOptions, GetOptions, GetResponse, Identity, KvClient, LeaseClient,
-    PutOptions, TlsOptions, Txn,
-    TxnResponse, WatchClient, WatchOptions, WatchRequestSender, WatchResponseStream,
+    PutOptions, TlsOptions, Txn, TxnResponse, WatchClient, WatchOptions, WatchRequestSender,
+    WatchResponseStream,
 };
 
 use super::Settings;

@@ -16,10 +16,10 @@ use tokio::time::timeout;
 
 use crate::store::ledger::{Away, Claim, Entry, Journal};
 
+use super::Settings;
 use super::broken::{self, Broken};
 use super::connection::Connection;
 use super::keys::Keys;
-use super::Settings;
 
 const JOURNAL: &str = "drain/journal/";
 const CLAIMS: &str = "drain/claims/";
@@ -72,7 +72,11 @@ impl Ledger {
             revision: response.header().map_or(0, |header| header.revision()),
             ..Journal::default()
         };
-        for (found, prefix) in response.op_responses().iter().zip([JOURNAL, DRAINS, CLAIMS]) {
+        for (found, prefix) in response
+            .op_responses()
+            .iter()
+            .zip([JOURNAL, DRAINS, CLAIMS])
+        {
             let TxnOpResponse::Get(found) = found else {
                 continue;
             };
@@ -117,7 +121,11 @@ impl Ledger {
         ttl: u32,
     ) -> Result<Option<i64>, Away> {
         let claimed = self.claim(&claim.key);
-        let rests_on = [Compare::lease(claimed.clone(), CompareOp::Equal, claim.lease)];
+        let rests_on = [Compare::lease(
+            claimed.clone(),
+            CompareOp::Equal,
+            claim.lease,
+        )];
         let drain = self.keys.key(&format!("{DRAINS}{id}"));
         let response = self
             .step(async |etcd| {
@@ -159,7 +167,11 @@ impl Ledger {
     /// Strikes an entry: the registry is as it was before.
     pub async fn strike(&self, claim: &Claim) -> Result<(), Away> {
         let claimed = self.claim(&claim.key);
-        let rests_on = [Compare::lease(claimed.clone(), CompareOp::Equal, claim.lease)];
+        let rests_on = [Compare::lease(
+            claimed.clone(),
+            CompareOp::Equal,
+            claim.lease,
+        )];
         let changes = [
             TxnOp::delete(self.entry(&claim.key), None),
             TxnOp::delete(claimed, None),
@@ -190,7 +202,11 @@ impl Ledger {
                 }
             };
             let put = |(key, text): &(String, String)| {
-                put(self.keys.key(&format!("{AUDIT}{key}")), text.as_str(), lease)
+                put(
+                    self.keys.key(&format!("{AUDIT}{key}")),
+                    text.as_str(),
+                    lease,
+                )
             };
             let changes: Vec<_> = records.iter().map(put).collect();
             etcd.transact(Txn::new().and_then(changes)).await?;
