@@ -200,10 +200,10 @@ impl Drainer {
             Some(agents) => Some((agents, agents.own_node().await)),
             None => None,
         };
+        let answers = self.lookup(wish.address).await?;
         let shutting_down = |_| Refusal::Unavailable("chancery is shutting down".to_owned());
         let _turn = self.deciding.acquire().await.map_err(shutting_down)?;
         for _ in 0..ATTEMPTS {
-            let answers = self.lookup(wish.address).await?;
             let journal = self.ledger.journal().await?;
             let entries = Entries::read(&journal);
             let (service, instance) = match choose::choose(&answers, &entries, wish)? {

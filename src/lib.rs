@@ -15,9 +15,9 @@
 //! | [`xds`] | the protocol: sans-IO streams, and the gRPC shell around them | know a route |
 //! | [`admin`] | health, readiness, metrics | change anything |
 //! | [`drain`] | taking instances out before they die | speak HTTP or etcd itself |
-//! | [`api`] | the control API, as gRPC and as JSON | change anything |
+//! | [`api`] | the control API, as gRPC and as JSON, and who may call it | have types of its own |
 //!
-//! Imports point one way: `cli → control, admin, api → drain → state, store, registry, xds → snapshot → translate → model`.
+//! Imports point one way: `cli → admin, api → drain → control → state → store, registry, xds → snapshot → translate → model`.
 
 pub mod admin;
 pub mod api;

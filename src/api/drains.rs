@@ -5,15 +5,18 @@ mod wish;
 use std::time::{Duration, SystemTime};
 
 use prost_types::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tonic::{Request, Status};
 
 use crate::drain::audit::{Deed, Record};
 use crate::drain::{Caller, Drainer, Refusal, Standing};
 use crate::model::Drain;
+use crate::model::drain::Mode;
 
 use super::{Api, confirmed, pb, wait};
 
+/// How long Envoy may hold back a change of nothing but health after it has accepted it: its `update_merge_window`.
+const MERGED: Duration = Duration::from_secs(1);
 /// How many audit records are shown unless told, and at most.
 const RECORDS: u32 = 100;
 const MAX_RECORDS: u32 = 1000;
@@ -70,6 +73,9 @@ async fn confirm(
 ) -> Result<pb::DrainResponse, Status> {
     let waited = Instant::now();
     let answer = wait::until(api, standing.revision, timeout).await?;
+    if answer.confirmed && !standing.existed && standing.drain.mode == Mode::Draining {
+        sleep(MERGED).await;
+    }
     if let Some(deed) = deed {
         match answer.confirmed {
             true => deed.step("confirmation", waited, None::<&Refusal>),

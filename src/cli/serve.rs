@@ -52,7 +52,8 @@ pub fn prepare(file: Option<PathBuf>, flags: Settings) -> Result<(Config, Logs),
         format: settings.log_format.unwrap_or_default(),
         output: settings.log_output.unwrap_or_default(),
         folder: settings.log_dir.as_deref(),
-        otlp: settings.otlp.as_deref(),
+        // An empty variable is one that is not set, as compose files have it.
+        otlp: settings.otlp.as_deref().filter(|url| !url.is_empty()),
     })?;
     Ok((settings.check()?, logs))
 }

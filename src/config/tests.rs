@@ -68,3 +68,48 @@ fn the_rule_of_clients_is_read() {
     let Clients(rules) = config.xds.clients;
     assert_eq!(rules["spiffe://example.com/edge"], ["default", "edge"]);
 }
+
+const HASH: &str = "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+
+#[test]
+fn other_machines_reach_the_admin_port_only_where_it_knows_them() {
+    let key = format!("- {{ name: deploy, hash: '{HASH}', roles: [drain] }}\n");
+    let exposed = "admin: 0.0.0.0:9180\n";
+    let text = refusal(exposed);
+    assert!(text.contains("set api-keys"), "{text}");
+    let config = settings(&format!("{exposed}api-keys:\n{key}")).unwrap();
+    assert_eq!(config.access.keys[0].name, "deploy");
+    let text = refusal(&format!("api-keys:\n{key}{key}"));
+    assert!(text.contains("api-keys[1].name"), "{text}");
+}
+
+#[test]
+fn a_key_in_the_place_of_its_hash_is_refused_and_not_repeated() {
+    let lines = "files: documents\napi-keys:\n- { name: deploy, hash: hunter2, roles: [drain] }\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chancery.yaml");
+    std::fs::write(&file, lines).unwrap();
+    let text = Settings::from_file(&file).err().unwrap().to_string();
+    assert!(
+        text.contains("sha256:") && !text.contains("hunter2"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_draining_needs_is_read() {
+    let lines =
+        "drain-networks: [10.0.0.0/8]\naudit-keep: 12h\nconsul-agent: 'http://{node}:8500/'\n";
+    let config = settings(lines).unwrap();
+    assert_eq!(config.access.networks.len(), 1);
+    assert_eq!(config.audit_keep, Duration::from_secs(12 * 3600));
+    assert_eq!(config.consul_agent.as_deref(), Some("http://{node}:8500"));
+    for (line, named) in [
+        ("audit-keep: 1s", "--audit-keep"),
+        ("audit-keep: ever", "--audit-keep"),
+        ("consul-agent: '{node}:8500'", "--consul-agent"),
+    ] {
+        let text = refusal(&format!("{line}\n"));
+        assert!(text.contains(named), "{text}");
+    }
+}

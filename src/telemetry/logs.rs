@@ -105,7 +105,7 @@ pub fn init(to: &Destinations) -> Result<Logs, Error> {
     let lines: Boxed = match to.format {
         LogFormat::Text => lines.with_filter(filter(to.level)?).boxed(),
         LogFormat::Json => {
-            let lines = lines.json().flatten_event(true);
+            let lines = lines.with_target(true).json().flatten_event(true);
             lines.with_filter(filter(to.level)?).boxed()
         }
     };

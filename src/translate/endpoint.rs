@@ -175,7 +175,6 @@ fn endpoint(member: Member, weight: u32) -> LbEndpoint {
         host_identifier: Some(HostIdentifier::Endpoint(endpoint)),
         metadata: member.metadata,
         health_status: health.into(),
-        ..LbEndpoint::default()
     }
 }
 

@@ -1,5 +1,8 @@
 //! Consul's agents, each told of the instances that are registered with it: `PUT /v1/agent/service/maintenance/ID`.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -32,12 +32,13 @@ fn an_address_is_a_wish() {
 
 #[test]
 fn what_is_wrong_is_named_with_what_is_allowed() {
-    let with = |change: fn(&mut pb::DrainRequest)| {
+    type Change = fn(&mut pb::DrainRequest);
+    let with = |change: Change| {
         let mut asked = asked();
         change(&mut asked);
         read(&asked).unwrap_err().message().to_owned()
     };
-    let cases: [(fn(&mut pb::DrainRequest), &str); 7] = [
+    let cases: [(Change, &str); 7] = [
         (
             |it| it.address = "10.0.0.1:80".into(),
             "address: found `10.0.0.1:80`",
