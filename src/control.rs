@@ -8,6 +8,7 @@ mod pace;
 mod problems;
 pub mod question;
 mod readiness;
+mod refused;
 mod report;
 mod restored;
 mod saved;
@@ -241,17 +242,6 @@ impl Control {
         }
     }
 
-    fn handle_said(&mut self, (gateway, outcome): &Said) {
-        let id = self
-            .builders
-            .keys()
-            .find(|id| id.as_str() == &**gateway)
-            .cloned();
-        if let Some(id) = id {
-            self.builder(&id).0.handle_outcome(outcome);
-        }
-    }
-
     /// Follows the documents' changes to the builders and the registries.
     fn settle(&mut self) {
         let changes = self.documents.settle();
@@ -358,25 +348,6 @@ impl Control {
         }
         self.settled.problems = self.problems().into();
         self.gateways.settle(self.settled.clone());
-    }
-
-    /// Looks in the store's history for a form of what proxies refused and never accepted in this process's time.
-    fn recall_withdrawn(&mut self) {
-        let withdrawn: BTreeSet<String> = self
-            .builders
-            .values()
-            .flat_map(Builder::withdrawn)
-            .collect();
-        self.recalled
-            .retain(|document| withdrawn.contains(document));
-        for document in withdrawn {
-            if let Some(error) = self.refused.get(&document)
-                && self.recalled.insert(document.clone())
-            {
-                self.documents.refuse(&document, error);
-            }
-        }
-        self.settle();
     }
 
     /// Tells whether there was anything to publish.

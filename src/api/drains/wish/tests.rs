@@ -2,6 +2,8 @@
 
 use super::*;
 
+type Change = fn(&mut pb::DrainRequest);
+
 fn asked() -> pb::DrainRequest {
     pb::DrainRequest {
         address: "10.0.0.1".into(),
@@ -32,7 +34,6 @@ fn an_address_is_a_wish() {
 
 #[test]
 fn what_is_wrong_is_named_with_what_is_allowed() {
-    type Change = fn(&mut pb::DrainRequest);
     let with = |change: Change| {
         let mut asked = asked();
         change(&mut asked);
