@@ -222,8 +222,9 @@ impl Settings {
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::Unreadable(path.to_owned(), error))?;
+        // The place and not the lines themselves: there are secrets in them.
         serde_saphyr::from_str(&text)
-            .map_err(|error| Error::Malformed(path.to_owned(), error.to_string()))
+            .map_err(|error| Error::Malformed(path.to_owned(), error.without_snippet().to_string()))
     }
 }
 
