@@ -3,11 +3,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use futures_util::StreamExt;
@@ -562,4 +563,52 @@ async fn drains_are_seen_and_ended_on_the_command_line() {
         Ok(())
     })
     .await;
+}
+
+/// A collector that keeps what it is sent as it came.
+async fn collector(address: Ipv4Addr) -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let keep = async |State(kept): State<Arc<Mutex<Vec<u8>>>>, body: Bytes| {
+        kept.lock().unwrap().extend_from_slice(&body);
+        [("content-type", "application/grpc"), ("grpc-status", "0")]
+    };
+    let app = Router::new().fallback(keep).with_state(kept.clone());
+    let listener = TcpListener::bind((address, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    (address, kept)
+}
+
+#[tokio::test]
+async fn the_audit_trail_goes_to_files_and_to_a_collector() {
+    let stage = Stage::set().await;
+    let (collector, kept) = collector(stage.address).await;
+    let (folder, otlp) = (stage.folder().join("logs"), format!("http://{collector}"));
+    let settings = ["--log-dir", folder.to_str().unwrap(), "--otlp", &otlp];
+    let networks = ["--drain-networks", "10.0.0.0/8"];
+    let (etcd, consul) = (stage.etcd.url(), stage.consul.url());
+    let own = tempfile::tempdir().unwrap();
+    let settings = [&settings[..], &networks].concat();
+    let mut other = Chancery::serve_with(own_address(), &etcd, &consul, &settings, own.path());
+    other.ready().await;
+    let nobody = SocketAddr::from(([10, 9, 9, 9], 80));
+    assert_eq!(drain(&other, wish(nobody)).await.0, 403);
+    eventually(async || {
+        let mut files = std::fs::read_dir(&folder)?;
+        let file = files.next().context("no file")??.path();
+        let text = std::fs::read_to_string(file)?;
+        ensure!(text.contains(r#""target":"audit""#), "{text}");
+        let kept = kept.lock().unwrap();
+        let sent = String::from_utf8_lossy(&kept);
+        ensure!(
+            sent.contains("refused") && sent.contains("/v1/drains"),
+            "{sent}"
+        );
+        Ok(())
+    })
+    .await;
+    // What it says is said to the end.
+    assert!(other.process.stop(Duration::from_secs(10)).await.success());
+    let kept = kept.lock().unwrap();
+    assert!(String::from_utf8_lossy(&kept).contains("shutting down"));
 }
