@@ -145,11 +145,6 @@ fn a_field_that_is_not_served_or_of_the_wrong_type() {
             "subset: this version does not have `subset`",
         ),
         (
-            "upstreams/u",
-            r#"{"service_name":"a","discovery_type":"consul","discovery_args":{}}"#,
-            "discovery_args: this version does not have `discovery_args`",
-        ),
-        (
             "gateways/g",
             r#"{"listeners":[],"admission":{}}"#,
             "admission: `admission` is not served: which proxies may act as a gateway is the setting `xds-clients` of Chancery itself, beyond the reach of who writes documents",

@@ -3,6 +3,8 @@
 //! What asks the registry something else is part of the [`ServiceKey`], and so a watch of its own. The rest is a
 //! [`Selection`] among what the registry answered: clusters that differ in it share the watch.
 
+pub(super) mod form;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
@@ -148,3 +150,6 @@ impl Selection {
             .unwrap_or_else(|| (instance.address, instance.port).into())
     }
 }
+
+#[cfg(test)]
+mod tests;

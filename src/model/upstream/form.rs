@@ -7,21 +7,20 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::registry::{Discovery, ServiceKey};
-
 use super::super::decode::{self, quoted};
 use super::super::key::{Id, Key};
 use super::super::problem::Remark;
 use super::super::route::form::TimeoutForm;
 use super::super::scalar::{Count, Labels, Quantity, Seconds, Timestamp, same_id};
 use super::checks::ChecksForm;
+use super::discovery::form::{ArgumentsForm, DiscoveryForm, Written};
 use super::hash::{self, HashOn};
-use super::nodes::{self, HostName, NodesForm};
+use super::nodes::{HostName, NodesForm};
 use super::slow_start::SlowStartForm;
 use super::tls::TlsForm;
 use super::{
-    Balancer, Checks, Cluster, Discovered, Hash, HashAlgorithm, KeepalivePool, Members, PassHost,
-    Scheme, SlowStart, Tls, Upstream,
+    Balancer, Checks, Cluster, Hash, HashAlgorithm, KeepalivePool, Members, PassHost, Scheme,
+    SlowStart, Tls, Upstream,
 };
 
 /// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
@@ -45,6 +44,8 @@ struct Form {
     service_name: Option<String>,
     /// Who knows the service.
     discovery_type: Option<DiscoveryForm>,
+    /// Where the service is looked up, and which of its instances are meant.
+    discovery_args: Option<ArgumentsForm>,
     /// How an instance is chosen.
     #[serde(default, rename = "type")]
     balancer: BalancerForm,
@@ -79,18 +80,7 @@ struct Form {
 }
 
 impl decode::Form for Form {
-    const NOT_SERVED: &'static [&'static str] = &["client_cert_id", "discovery_args", "subset"];
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum DiscoveryForm {
-    /// Consul's health endpoint.
-    Consul,
-    /// A file per service.
-    File,
-    /// By Envoy, `service_name` being `name:port`.
-    Dns,
+    const NOT_SERVED: &'static [&'static str] = &["client_cert_id", "subset"];
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
@@ -191,7 +181,7 @@ pub(crate) fn read_for_plugin(
 }
 
 fn check(form: &Form, warnings: &mut Vec<Remark>) -> Result<Upstream, Remark> {
-    let mut members = members(form)?;
+    let mut members = members(form, warnings)?;
     let pass_host = pass_host(form, warnings)?;
     let tls = tls(form, &members, &pass_host, warnings)?;
     let checks = match &form.checks {
@@ -216,7 +206,7 @@ fn check(form: &Form, warnings: &mut Vec<Remark>) -> Result<Upstream, Remark> {
     })
 }
 
-fn members(form: &Form) -> Result<Members, Remark> {
+fn members(form: &Form, warnings: &mut Vec<Remark>) -> Result<Members, Remark> {
     match (&form.nodes, &form.service_name) {
         (Some(_), Some(_)) => Err(Remark::new(
             "service_name",
@@ -225,48 +215,26 @@ fn members(form: &Form) -> Result<Members, Remark> {
         (None, None) => Err(Remark::whole(
             "names no instances: `nodes`, or `service_name` with `discovery_type`, is missing",
         )),
-        (Some(nodes), None) if form.discovery_type.is_none() => {
+        (Some(nodes), None) if form.discovery_type.is_none() && form.discovery_args.is_none() => {
             nodes.checked(form.scheme.port()).map(Members::Nodes)
         }
+        (Some(_), None) if form.discovery_type.is_none() => Err(Remark::new(
+            "discovery_args",
+            "found beside `nodes`, allowed: only with `service_name`",
+        )),
         (Some(_), None) => Err(Remark::new(
             "discovery_type",
             "found beside `nodes`, allowed: only with `service_name`",
         )),
         (None, Some(name)) => {
-            let discovery = match form.discovery_type {
-                Some(DiscoveryForm::Consul) => Discovery::Consul,
-                Some(DiscoveryForm::File) => Discovery::File,
-                Some(DiscoveryForm::Dns) => {
-                    return nodes::by_dns(name).map(|node| Members::Nodes(vec![node]));
-                }
-                None => {
-                    return Err(Remark::new(
-                        "discovery_type",
-                        "is missing beside `service_name`, allowed: consul, dns, file",
-                    ));
-                }
+            let written = Written {
+                name,
+                discovery: form.discovery_type,
+                arguments: form.discovery_args.as_ref(),
             };
-            let name = service_name(name)?;
-            Ok(Members::Service(Discovered::all(ServiceKey::new(
-                discovery, name,
-            ))))
+            written.checked(warnings)
         }
     }
-}
-
-/// A name that can stand in a URL of Consul and be a file's name: no way out of the folder, nothing that hides.
-fn service_name(name: &str) -> Result<Arc<str>, Remark> {
-    let fits = |c: char| !c.is_control() && !c.is_whitespace() && !matches!(c, '/' | '\\');
-    if (1..=256).contains(&name.len()) && name.chars().all(fits) && !name.starts_with('.') {
-        return Ok(name.into());
-    }
-    Err(Remark::new(
-        "service_name",
-        format!(
-            "found {}, allowed: 1 to 256 bytes without `/`, `\\` and spaces, not starting with `.`",
-            quoted(name)
-        ),
-    ))
 }
 
 fn balancer(form: &Form, warnings: &mut Vec<Remark>) -> Result<Balancer, Remark> {
