@@ -62,12 +62,17 @@ settings! {
     /// The key of that certificate (PEM)
     #[arg(long, env = "CHANCERY_ETCD_KEY", value_name = "FILE", help_heading = "etcd")]
     etcd_key: PathBuf,
-    /// Consul's HTTP address; instances of services with `discovery_type: consul` are read from there
-    #[arg(long, env = "CHANCERY_CONSUL", value_name = "URL", help_heading = "Consul")]
-    consul: String,
-    /// The token for Consul; it needs service:read and node:read. Prefer the variable or the file to the flag
+    /// The HTTP address of Consul, or of several agents of it, separated by commas: when one is at fault the next is asked.
+    /// Instances of services with `discovery_type: consul` are read from there
+    #[arg(long, env = "CHANCERY_CONSUL", value_name = "URL,…", value_delimiter = ',', help_heading = "Consul")]
+    consul: Vec<String>,
+    /// The token for Consul; it needs service:read and node:read. Other users of the machine can read flags, so prefer
+    /// the variable or a file
     #[arg(long, env = "CHANCERY_CONSUL_TOKEN", hide_env_values = true, value_name = "TOKEN", help_heading = "Consul")]
     consul_token: String,
+    /// A file that holds the token for Consul, read again when it changes
+    #[arg(long, env = "CHANCERY_CONSUL_TOKEN_FILE", value_name = "FILE", help_heading = "Consul")]
+    consul_token_file: PathBuf,
     /// The authorities that Consul's certificate may come from (PEM)
     #[arg(long, env = "CHANCERY_CONSUL_CA", value_name = "FILE", help_heading = "Consul")]
     consul_ca: PathBuf,
@@ -242,7 +247,10 @@ impl Config {
                 Place::Files(folder.display().to_string())
             }
         };
-        let consul = self.consul.as_ref().map(|consul| public(&consul.address));
+        let consul = self.consul.as_ref().map(|consul| {
+            let agents = consul.addresses.iter().map(|url| public(url));
+            agents.collect()
+        });
         Origin { store, consul }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod consul;
 pub mod file;
+pub mod freshness;
 mod instance;
 
 use std::fmt;

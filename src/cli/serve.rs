@@ -23,6 +23,7 @@ use crate::control::question::Question;
 use crate::control::{self, Inputs};
 use crate::drain::audit::{self, Trail};
 use crate::drain::{Drainer, repair};
+use crate::registry::freshness::Freshness;
 use crate::registry::{self, Agents, Discovery};
 use crate::state::{self, Saved, Wish};
 use crate::store;
@@ -257,6 +258,7 @@ fn watch_sources(
     let mut wanted = HashMap::new();
     let mut registries = HashMap::new();
     let mut sources = Vec::new();
+    let freshness = Freshness::default();
     let store = match config.store.clone() {
         Store::Etcd(settings) => {
             let source = Source::new("etcd");
@@ -307,6 +309,7 @@ fn watch_sources(
         tasks.spawn(registry::consul::watch(
             settings,
             source,
+            freshness.clone(),
             watched,
             answer_sender,
             shutdown.clone(),

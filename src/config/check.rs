@@ -196,13 +196,40 @@ impl Settings {
     }
 
     fn consul_settings(&self) -> Result<Option<consul::Settings>, Error> {
-        let Some(address) = &self.consul else {
-            return Ok(None);
+        let others = [
+            ("consul-token", self.consul_token.is_some()),
+            ("consul-token-file", self.consul_token_file.is_some()),
+            ("consul-ca", self.consul_ca.is_some()),
+            ("consul-cert", self.consul_cert.is_some()),
+            ("consul-key", self.consul_key.is_some()),
+        ];
+        let Some(addresses) = &self.consul else {
+            return match others.into_iter().find(|(_, given)| *given) {
+                None => Ok(None),
+                Some((flag, _)) => Err(Error::Contradiction(format!(
+                    "--{flag} is given, and no Consul: give --consul URL too"
+                ))),
+            };
         };
+        if self.consul_token.is_some() && self.consul_token_file.is_some() {
+            return Err(Error::Contradiction(
+                "--consul-token and --consul-token-file both give Consul's token: give one".into(),
+            ));
+        }
+        let addresses = addresses.iter().map(|one| checked_url("consul", one));
+        let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+        let encrypted = |address: &&String| address.starts_with("https:");
+        let tls = self.consul_ca.is_some() || self.consul_cert.is_some();
+        if tls && let Some(plain) = addresses.iter().find(|one| !encrypted(one)) {
+            return Err(Error::Contradiction(format!(
+                "--consul: found {plain:?} beside consul-ca or consul-cert, allowed with those: https URLs"
+            )));
+        }
         pair("consul", &self.consul_cert, &self.consul_key)?;
         Ok(Some(consul::Settings {
-            address: checked_url("consul", address)?,
+            addresses,
             token: self.consul_token.clone(),
+            token_file: self.consul_token_file.clone(),
             ca: self.consul_ca.clone(),
             cert: self.consul_cert.clone(),
             key: self.consul_key.clone(),

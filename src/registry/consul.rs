@@ -1,16 +1,20 @@
-//! Instances in Consul: whoever passes all health checks, heard of by blocking queries.
+//! Instances in Consul, heard of by blocking queries.
 //!
-//! One task per watched service asks ([`poll`]), all share one connection pool and one budget ([`budget`]). An error is
-//! never an empty answer. What is read from an answer: [`health`]; how Consul is spoken to: [`client`].
+//! A task per watched service asks ([`poll`]); of more services than there may be connections ([`budget`]) a feed per
+//! datacenter tells ([`feed`]). All share one pool. An error is never an empty answer. What is read from an answer:
+//! [`health`]; what is asked: [`query`]; how Consul is spoken to: [`client`].
 
 mod agents;
 mod budget;
 mod client;
 mod error;
+mod feed;
 pub mod health;
 mod poll;
+mod query;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -23,14 +27,16 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::registry::freshness::Freshness;
 use crate::registry::{Answer, ServiceKey};
 use crate::telemetry::Source;
 
 pub use agents::{Agents, Failure};
-use budget::Budget;
+use budget::{BLOCKING, Budget};
 use client::Client;
 use error::Error;
-use poll::{Outcome, Poll};
+use feed::{Feed, Group};
+use poll::Poll;
 
 /// How long one query blocks, unless told otherwise: a Consul that hangs is noticed after it, and idle services cost a
 /// request per this time.
@@ -42,10 +48,13 @@ const SETTINGS_AGAIN: Duration = Duration::from_secs(2);
 /// Where Consul is, and how to be let in.
 #[derive(Clone)]
 pub struct Settings {
-    /// `http://127.0.0.1:8500`, or https.
-    pub address: String,
+    /// Agents of one Consul, at least one: `http://127.0.0.1:8500`, or https. The first one is asked, and when it is at
+    /// fault the next.
+    pub addresses: Vec<String>,
     /// An ACL token with `service:read` and `node:read`.
     pub token: Option<String>,
+    /// A file that holds such a token, read again when it changes.
+    pub token_file: Option<PathBuf>,
     /// Roots that Consul's certificate must lead to, in PEM; the system's without it.
     pub ca: Option<PathBuf>,
     /// The client's certificate, in PEM; only with `key`.
@@ -59,8 +68,9 @@ pub struct Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
-            .field("address", &self.address)
+            .field("addresses", &self.addresses)
             .field("token", &self.token.as_ref().map(|_| "(secret)"))
+            .field("token_file", &self.token_file)
             .field("ca", &self.ca)
             .field("cert", &self.cert)
             .field("key", &self.key)
@@ -74,24 +84,28 @@ impl fmt::Debug for Settings {
 pub async fn watch(
     settings: Settings,
     source: Source,
+    freshness: Freshness,
     wanted: watch::Receiver<Arc<BTreeSet<ServiceKey>>>,
     answers: mpsc::Sender<Answer>,
     shutdown: CancellationToken,
 ) {
     let watching = async {
-        let client = connect(&settings, &source).await;
+        let client = Arc::new(connect(&settings, &source).await);
         let (outcomes, outcome) = mpsc::channel(64);
         let watches = Watches {
-            client: Arc::new(client),
-            budget: Arc::new(Budget::new(settings.wait)),
+            client: client.clone(),
+            budget: Arc::default(),
+            wait: settings.wait,
             source,
+            freshness,
             answers,
             outcomes,
+            fed: false,
             watched: BTreeMap::new(),
             failing: BTreeSet::new(),
             tasks: JoinSet::new(),
         };
-        watches.run(wanted, outcome).await;
+        tokio::join!(watches.run(wanted, outcome), client.watch_token());
     };
     shutdown.run_until_cancelled(watching).await;
 }
@@ -107,16 +121,43 @@ async fn connect(settings: &Settings, source: &Source) -> Client {
     }
 }
 
+/// Who asks Consul, and fails or does not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Asker {
+    /// One service's own queries.
+    Service(ServiceKey),
+    /// A feed.
+    Feed(Group),
+}
+
+/// How a query ended, for the one who watches over all of them.
+#[derive(Debug)]
+struct Outcome {
+    asker: Asker,
+    /// An answer, new or not, or why there is none.
+    result: Result<(), Error>,
+}
+
+/// A task that asks, and what a feed is told to ask for.
+struct Task {
+    abort: AbortHandle,
+    services: Option<watch::Sender<BTreeSet<ServiceKey>>>,
+}
+
 /// The one who starts and ends the tasks of the services, and tells how Consul fares. Dropping it ends them all.
 struct Watches {
     client: Arc<Client>,
     budget: Arc<Budget>,
+    wait: Duration,
     source: Source,
+    freshness: Freshness,
     answers: mpsc::Sender<Answer>,
     outcomes: mpsc::Sender<Outcome>,
-    watched: BTreeMap<ServiceKey, AbortHandle>,
-    /// Watched services whose last query failed.
-    failing: BTreeSet<ServiceKey>,
+    /// Whether there are too many services for a query each.
+    fed: bool,
+    watched: BTreeMap<Asker, Task>,
+    /// Those whose last query failed.
+    failing: BTreeSet<Asker>,
     tasks: JoinSet<()>,
 }
 
@@ -127,13 +168,17 @@ impl Watches {
         mut outcome: mpsc::Receiver<Outcome>,
     ) {
         wanted.mark_changed();
+        let mut services = Arc::default();
         loop {
             tokio::select! {
                 changed = wanted.changed() => {
                     if changed.is_err() {
                         return;
                     }
-                    let services = wanted.borrow_and_update().clone();
+                    let before = std::mem::replace(&mut services, wanted.borrow_and_update().clone());
+                    for unwanted in before.difference(&services) {
+                        self.freshness.forget(unwanted);
+                    }
                     self.handle_wanted(&services);
                 }
                 Some(outcome) = outcome.recv() => self.handle_outcome(outcome),
@@ -149,46 +194,101 @@ impl Watches {
 
     /// Ends the tasks of services that nobody wants, starts those of new ones, and leaves the others alone.
     fn handle_wanted(&mut self, services: &BTreeSet<ServiceKey>) {
-        self.watched.retain(|service, task| {
-            let stays = services.contains(service);
+        self.fed = match self.fed {
+            // Not back and forth with every service.
+            true => services.len() > BLOCKING - BLOCKING / 4,
+            false => services.len() > BLOCKING,
+        };
+        let mut askers: BTreeMap<Asker, BTreeSet<ServiceKey>> = BTreeMap::new();
+        for service in services {
+            let asker = match self.fed {
+                true => Asker::Feed((service.scope.clone(), service.near.clone())),
+                false => Asker::Service(service.clone()),
+            };
+            askers.entry(asker).or_default().insert(service.clone());
+        }
+        self.watched.retain(|asker, task| {
+            let stays = askers.contains_key(asker);
             if !stays {
-                task.abort();
+                task.abort.abort();
             }
             stays
         });
-        self.failing.retain(|service| services.contains(service));
-        self.budget.handle_watched(services.len());
-        for service in services {
-            if !self.watched.contains_key(service) {
-                let poll = Poll {
-                    client: self.client.clone(),
-                    budget: self.budget.clone(),
-                    service: service.clone(),
-                    answers: self.answers.clone(),
-                    outcomes: self.outcomes.clone(),
-                };
-                let task = self.tasks.spawn(poll.run());
-                self.watched.insert(service.clone(), task);
+        self.failing.retain(|asker| askers.contains_key(asker));
+        for (asker, services) in askers {
+            match self.watched.get(&asker) {
+                None => self.start(asker, services),
+                Some(Task { services: fed, .. }) => {
+                    if let Some(fed) = fed {
+                        fed.send_if_modified(|fed| {
+                            let differ = *fed != services;
+                            *fed = services;
+                            differ
+                        });
+                    }
+                }
             }
         }
+    }
+
+    fn start(&mut self, asker: Asker, services: BTreeSet<ServiceKey>) {
+        let (client, budget) = (self.client.clone(), self.budget.clone());
+        let (answers, outcomes) = (self.answers.clone(), self.outcomes.clone());
+        let (wait, freshness) = (self.wait, self.freshness.clone());
+        let task = match &asker {
+            Asker::Service(service) => {
+                let service = service.clone();
+                let poll = Poll {
+                    client,
+                    budget,
+                    service,
+                    wait,
+                    freshness,
+                    answers,
+                    outcomes,
+                };
+                Task {
+                    abort: self.tasks.spawn(poll.run()),
+                    services: None,
+                }
+            }
+            Asker::Feed(group) => {
+                let (sender, services) = watch::channel(services);
+                let group = group.clone();
+                let feed = Feed {
+                    client,
+                    budget,
+                    wait,
+                    group,
+                    freshness,
+                    answers,
+                    outcomes,
+                };
+                Task {
+                    abort: self.tasks.spawn(feed.run(services)),
+                    services: Some(sender),
+                }
+            }
+        };
+        self.watched.insert(asker, task);
     }
 
     /// Consul is well when no service fails; else one that fails beside many that do not would say "lost" and "back" in
     /// turns.
     fn handle_outcome(&mut self, outcome: Outcome) {
-        if !self.watched.contains_key(&outcome.service) {
+        if !self.watched.contains_key(&outcome.asker) {
             return;
         }
         match outcome.result {
             Ok(()) => {
-                self.failing.remove(&outcome.service);
+                self.failing.remove(&outcome.asker);
                 if self.failing.is_empty() {
                     self.source.answered();
                 }
             }
             Err(error) => {
-                tracing::debug!(service = %outcome.service, %error, "query failed");
-                self.failing.insert(outcome.service);
+                tracing::debug!(%error, "query failed");
+                self.failing.insert(outcome.asker);
                 self.source.failed(&error);
             }
         }

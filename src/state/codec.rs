@@ -1,7 +1,7 @@
 //! The file's bytes: a first line with what it is, the format's version and a checksum, then one JSON object.
 //!
 //!     chancery state, format 2, xxh3 5d8c0f3e21b0a947
-//!     {"origin":{"store":{"etcd":{…}},"consul":"http://…"},"revision":42,"as_of":1700000000,"documents":[…],"answers":[…]}
+//!     {"origin":{"store":{"etcd":{…}},"consul":["http://…"]},"revision":42,"as_of":1700000000,"documents":[…],"answers":[…]}
 //!
 //! Pure: no I/O, no clock.
 

@@ -50,9 +50,9 @@ pub fn load(folder: &Path, origin: &Origin) -> Option<Saved> {
         );
         return None;
     }
-    if from.consul != origin.consul {
+    if !from.is_same_consul(origin) {
         warn!(
-            file = %shown, found = from.consul, now = origin.consul,
+            file = %shown, found = ?from.consul, now = ?origin.consul,
             "the saved instances are of another Consul: starting without them"
         );
         let of_consul = |discovery| discovery == Discovery::Consul;

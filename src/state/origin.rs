@@ -10,8 +10,18 @@ use serde::{Deserialize, Serialize};
 pub struct Origin {
     /// Where documents are.
     pub store: Place,
-    /// Where Consul is, when instances come from there.
-    pub consul: Option<String>,
+    /// The agents of Consul that are asked, when instances come from there.
+    pub consul: Option<BTreeSet<String>>,
+}
+
+impl Origin {
+    /// Whether instances come from the same Consul: one agent in common is enough, as with the members of an etcd.
+    pub(super) fn is_same_consul(&self, other: &Self) -> bool {
+        match (&self.consul, &other.consul) {
+            (Some(agents), Some(others)) => !agents.is_disjoint(others),
+            (one, other) => one == other,
+        }
+    }
 }
 
 /// Where documents are.

@@ -86,7 +86,7 @@ pub(super) fn origin() -> Origin {
             &["http://10.0.0.5:2379", "http://10.0.0.6:2379"],
             "/chancery",
         ),
-        consul: Some("http://127.0.0.1:8500".into()),
+        consul: Some(["http://127.0.0.1:8500".into()].into()),
     }
 }
 
@@ -192,7 +192,7 @@ fn instances_of_another_consul_are_left_out() {
     let folder = tempfile::tempdir().unwrap();
     file::save(folder.path(), &origin(), saved()).unwrap();
     let elsewhere = Origin {
-        consul: Some("http://10.0.0.8:8500".into()),
+        consul: Some(["http://10.0.0.8:8500".into()].into()),
         ..origin()
     };
     let loaded = load(folder.path(), &elsewhere).unwrap();

@@ -4,21 +4,24 @@
 // All of it is tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod access;
+mod cluster;
+mod many;
 mod process;
 
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chancery::registry::consul::{self, Settings, WAIT};
+use chancery::registry::freshness::Freshness;
 use chancery::registry::{Answer, Discovery, ServiceKey, Status};
 use chancery::telemetry::Source;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use process::{Consul, DEADLINE, own_address};
+use process::{Consul, DEADLINE};
 
 /// How soon new state is in force after Consul is back.
 const RECOVERY: Duration = Duration::from_secs(5);
@@ -27,14 +30,15 @@ const RECOVERY: Duration = Duration::from_secs(5);
 struct Watch {
     source: Source,
     answers: mpsc::Receiver<Answer>,
-    _wanted: watch::Sender<Arc<BTreeSet<ServiceKey>>>,
+    wanted: watch::Sender<Arc<BTreeSet<ServiceKey>>>,
     _shutdown: DropGuard,
 }
 
 fn settings(url: &str) -> Settings {
     Settings {
-        address: url.to_owned(),
+        addresses: vec![url.to_owned()],
         token: None,
+        token_file: None,
         ca: None,
         cert: None,
         key: None,
@@ -55,6 +59,7 @@ impl Watch {
         tokio::spawn(consul::watch(
             settings,
             source.clone(),
+            Freshness::default(),
             wants,
             answers_in,
             shutdown.clone(),
@@ -62,7 +67,7 @@ impl Watch {
         Self {
             source,
             answers,
-            _wanted: wanted,
+            wanted,
             _shutdown: shutdown.drop_guard(),
         }
     }
@@ -97,6 +102,23 @@ impl Watch {
     fn assert_quiet(&mut self) {
         if let Ok(answer) = self.answers.try_recv() {
             panic!("nothing has changed, and yet: {answer:?}");
+        }
+    }
+
+    /// Reads answers until every service has had its first one.
+    async fn is_complete(&mut self) {
+        let mut unanswered = (**self.wanted.borrow()).clone();
+        while !unanswered.is_empty() {
+            let answer = self.answer(DEADLINE).await;
+            unanswered.remove(&answer.service);
+        }
+    }
+
+    async fn is_well(&self) {
+        let until = Instant::now() + DEADLINE;
+        while let Some(error) = self.source.report().error {
+            assert!(Instant::now() < until, "{error}");
+            sleep(Duration::from_millis(10)).await;
         }
     }
 
@@ -231,84 +253,4 @@ async fn a_consul_that_hangs_is_noticed() {
     consul.resume();
     consul.register("echo", 8082).await;
     watch.comes_to_within(RECOVERY, &[8081, 8082]).await;
-}
-
-#[tokio::test]
-async fn more_services_than_connections_are_all_answered() {
-    let consul = Consul::dev().await;
-    let names: Vec<_> = (0..400).map(|n| format!("service-{n}")).collect();
-    let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let mut watch = Watch::start(settings(&consul.url()), &names);
-    let mut answered = BTreeSet::new();
-    while answered.len() < names.len() {
-        answered.insert(watch.answer(DEADLINE).await.service);
-    }
-    consul.register("service-399", 8081).await;
-    watch.comes_to(&[8081]).await;
-    assert_eq!(watch.source.report().error, None, "Consul refused nothing");
-}
-
-#[tokio::test]
-async fn a_token_that_consul_does_not_know_is_no_empty_answer() {
-    let consul = Consul::configured(
-        own_address(),
-        r#"acl { enabled = true, default_policy = "deny" }"#,
-    )
-    .await;
-    let unknown = Settings {
-        token: Some("5e8ab7a2-unknown".to_owned()),
-        ..settings(&consul.url())
-    };
-    let mut watch = Watch::start(unknown, &["echo"]);
-    let error = watch.is_lost().await;
-    assert!(error.contains("service:read"), "{error}");
-    assert!(!error.contains("5e8ab7a2"), "{error}");
-    watch.assert_quiet();
-}
-
-#[tokio::test]
-async fn consul_behind_tls_asks_for_a_certificate_and_gets_one() {
-    let address = own_address();
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str| folder.path().join(name);
-    let server = format!("cert create -server -additional-ipaddress {address}");
-    for arguments in ["ca create", &server, "cert create -client"] {
-        let mut tls = Command::new(process::program());
-        tls.current_dir(folder.path())
-            .arg("tls")
-            .args(arguments.split(' '));
-        let made = tls.output().unwrap();
-        assert!(made.status.success(), "{made:?}");
-    }
-    let https = format!(
-        "ports {{ https = 8501 }} verify_incoming_https = true \
-         ca_file = {:?} cert_file = {:?} key_file = {:?}",
-        file("consul-agent-ca.pem"),
-        file("dc1-server-consul-0.pem"),
-        file("dc1-server-consul-0-key.pem"),
-    );
-    let consul = Consul::configured(address, &https).await;
-    consul.register("echo", 8081).await;
-    let url = format!("https://{address}:8501");
-
-    let stranger = Watch::start(settings(&url), &["echo"]);
-    let error = stranger.is_lost().await;
-    assert!(error.contains("certificate"), "{error}");
-
-    let without = Settings {
-        ca: Some(file("consul-agent-ca.pem")),
-        ..settings(&url)
-    };
-    let error = Watch::start(without.clone(), &["echo"]).is_lost().await;
-    assert!(error.contains("unreachable"), "{error}");
-
-    let known = Settings {
-        cert: Some(file("dc1-client-consul-0.pem")),
-        key: Some(file("dc1-client-consul-0-key.pem")),
-        ..without
-    };
-    let mut watch = Watch::start(known, &["echo"]);
-    watch.comes_to(&[8081]).await;
-    consul.register("echo", 8082).await;
-    watch.comes_to(&[8081, 8082]).await;
 }

@@ -36,6 +36,23 @@ impl Consul {
         Self::start(own_address(), &["-server", "-bootstrap-expect=1"], "").await
     }
 
+    /// Two servers, of which neither leads without the other.
+    pub async fn pair() -> (Self, Self) {
+        let (one, other) = (own_address(), own_address());
+        let start = async |own: Ipv4Addr, join: Ipv4Addr, node: &str| {
+            let (node, join) = (format!("-node={node}"), format!("-retry-join={join}"));
+            let mode = [
+                "-server",
+                "-bootstrap-expect=2",
+                "-retry-interval=1s",
+                &node,
+                &join,
+            ];
+            Self::start(own, &mode, "").await
+        };
+        tokio::join!(start(one, other, "node-1"), start(other, one, "node-3"))
+    }
+
     /// A Consul like [`Consul::dev`] at `address`, with more `settings` in HCL.
     pub async fn configured(address: Ipv4Addr, settings: &str) -> Self {
         Self::start(address, &["-dev"], settings).await
@@ -43,7 +60,10 @@ impl Consul {
 
     async fn start(address: Ipv4Addr, mode: &[&str], settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut arguments = vec!["agent".to_owned(), "-node=node-1".to_owned()];
+        let mut arguments = vec!["agent".to_owned()];
+        if !mode.iter().any(|argument| argument.starts_with("-node=")) {
+            arguments.push("-node=node-1".to_owned());
+        }
         arguments.extend([format!("-bind={address}"), format!("-client={address}")]);
         arguments.extend(mode.iter().map(ToString::to_string));
         arguments.extend([
@@ -138,6 +158,19 @@ impl Consul {
         self.put("agent/service/register", registration).await;
     }
 
+    /// Registers an instance without any check, with a tag and weights.
+    pub async fn register_unchecked(&self, service: &str, port: u16, tag: &str, weight: u32) {
+        let registration = json!({
+            "Name": service,
+            "ID": format!("{service}-{port}"),
+            "Address": "127.0.0.1",
+            "Port": port,
+            "Tags": [tag],
+            "Weights": {"Passing": weight, "Warning": 1},
+        });
+        self.put("agent/service/register", registration).await;
+    }
+
     pub async fn deregister(&self, service: &str, port: u16) {
         self.put(
             &format!("agent/service/deregister/{service}-{port}"),
@@ -166,7 +199,8 @@ impl Consul {
             .await;
     }
 
-    async fn put(&self, path: &str, body: Value) {
+    /// Writes to Consul's API.
+    pub async fn put(&self, path: &str, body: Value) {
         let request = self
             .http
             .put(format!("{}/v1/{path}", self.url()))

@@ -1,13 +1,12 @@
 //! An upstream as it is written, in a document of its own or inside a route or a service.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::decode::{self, quoted};
+use super::super::decode;
 use super::super::key::{Id, Key};
 use super::super::problem::Remark;
 use super::super::route::form::TimeoutForm;

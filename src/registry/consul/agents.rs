@@ -71,7 +71,7 @@ impl Agents {
         if self.template.is_some() {
             return None;
         }
-        let client = self.client(&self.settings.address).ok()?;
+        let client = self.client(self.settings.addresses.first()?).ok()?;
         let url = client.path(&["v1", "agent", "self"])?;
         let answer = client.call(Method::GET, url, DEADLINE).await.ok()?;
         let own: Own = serde_json::from_slice(&answer.1).ok()?;
@@ -86,10 +86,11 @@ impl Agents {
                 .replace("{node}", node)
                 .replace("{address}", address));
         }
+        let first = self.settings.addresses.first().cloned().unwrap_or_default();
         if own == Some(node) {
-            return Ok(self.settings.address.clone());
+            return Ok(first);
         }
-        let mut url = Url::parse(&self.settings.address).map_err(|error| error.to_string())?;
+        let mut url = Url::parse(&first).map_err(|error| error.to_string())?;
         let bracketed = match address.contains(':') {
             true => format!("[{address}]"),
             false => address.to_owned(),
@@ -141,10 +142,11 @@ impl Agents {
     fn client(&self, address: &str) -> Result<Arc<Client>, Error> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(address) {
+            client.refresh_token();
             return Ok(client.clone());
         }
         let client = Arc::new(Client::new(&Settings {
-            address: address.to_owned(),
+            addresses: vec![address.to_owned()],
             ..self.settings.clone()
         })?);
         clients.insert(address.to_owned(), client.clone());

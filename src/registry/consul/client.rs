@@ -1,20 +1,23 @@
-//! One query to Consul over HTTP: `/v1/health/service/NAME`, whatever the status of an instance is. The only file that names the HTTP client.
+//! One query to Consul over HTTP. With `token` the only file that names the HTTP client.
 //!
-//! It keeps nothing between queries and never retries. What comes back is complete and carries an index, or is an error.
+//! It never retries; after an error that is the agent's own, the next query goes to the next agent. What comes back is
+//! complete and carries an index, or is an error.
 
 #[cfg(test)]
 mod tests;
 
 use std::num::NonZeroU64;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Certificate, ClientBuilder, Identity, Method, StatusCode, redirect};
 use url::Url;
 
+use super::query::Query;
+use super::token::Token;
 use super::{Error, Settings};
-use crate::registry::{Scope, ServiceKey};
 
 /// Consul's own names of its headers.
 const TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
@@ -32,13 +35,15 @@ const BODY_MAX: usize = 256 << 20;
 /// The longest `Retry-After` that is honoured; recovery must not hang on a wrong number.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
-/// A connection pool to one Consul.
+/// A connection pool to the agents of one Consul.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
-    base: Url,
-    /// Scheme, host and port, for messages.
-    address: String,
+    token: Token,
+    /// At least one.
+    agents: Vec<Url>,
+    /// The agent that is asked now.
+    current: AtomicUsize,
 }
 
 /// A complete answer, its body unread.
@@ -56,7 +61,11 @@ impl Client {
     /// Reads the files that the settings name and connects to nothing yet.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         crate::tls::install();
-        let base = address(&settings.address)?;
+        let agents = settings.addresses.iter().map(|one| address(one));
+        let agents = agents.collect::<Result<Vec<_>, _>>()?;
+        if agents.is_empty() {
+            return Err(not_an_address("there is none"));
+        }
         let mut builder = reqwest::Client::builder()
             .no_proxy()
             // A redirect would carry the token elsewhere.
@@ -70,9 +79,6 @@ impl Client {
             // One HTTP/2 connection carries all queries, so that a dead one must not stay in the pool.
             .http2_keep_alive_interval(KEEPALIVE)
             .http2_keep_alive_timeout(KEEPALIVE);
-        if let Some(token) = &settings.token {
-            builder = builder.default_headers(HeaderMap::from_iter([(TOKEN, secret(token)?)]));
-        }
         builder = tls(builder, settings)?;
         let http = builder.build().map_err(|error| Error::Setting {
             setting: "TLS settings",
@@ -80,68 +86,89 @@ impl Client {
         })?;
         Ok(Self {
             http,
-            address: base.origin().ascii_serialization(),
-            base,
+            token: Token::new(settings)?,
+            agents,
+            current: AtomicUsize::new(0),
         })
+    }
+
+    /// Reads the file that the token is in, if it is in one; what was read before stays when it is of no use.
+    pub fn refresh_token(&self) {
+        if let Err(error) = self.token.refresh() {
+            tracing::warn!(%error, "the token before it stays");
+        }
+    }
+
+    /// Follows the file that the token is in, for as long as it is polled.
+    pub async fn watch_token(&self) {
+        self.token.watch().await;
     }
 
     /// Asks what is so now. The leader confirms that it still leads and has applied all it knew: one that has only just
     /// been elected or restarted would otherwise answer from half a state.
-    pub async fn ask(&self, service: &ServiceKey) -> Result<Response, Error> {
-        let mut url = self.url(service)?;
-        url.query_pairs_mut().append_key_only("consistent");
-        self.send(service, url, GRACE).await
+    pub async fn ask(&self, query: Query<'_>) -> Result<Response, Error> {
+        self.send(query, GRACE, |url| {
+            url.query_pairs_mut().append_key_only("consistent");
+        })
+        .await
     }
 
     /// Asks what is so after `index`; Consul answers when it changes, or after `wait` and up to a sixteenth of it.
     pub async fn ask_after(
         &self,
-        service: &ServiceKey,
+        query: Query<'_>,
         index: NonZeroU64,
         wait: Duration,
     ) -> Result<Response, Error> {
-        let mut url = self.url(service)?;
-        url.query_pairs_mut()
-            .append_pair("index", &index.to_string())
-            .append_pair("wait", &format!("{}ms", wait.as_millis()));
-        self.send(service, url, wait + wait / 16 + GRACE).await
+        self.send(query, wait + wait / 16 + GRACE, |url| {
+            url.query_pairs_mut()
+                .append_pair("index", &index.to_string())
+                .append_pair("wait", &format!("{}ms", wait.as_millis()));
+        })
+        .await
     }
 
-    fn url(&self, service: &ServiceKey) -> Result<Url, Error> {
-        let mut url = self.base.clone();
-        let Ok(mut path) = url.path_segments_mut() else {
-            return Err(not_an_address("it has no path"));
-        };
-        path.pop_if_empty();
-        path.extend(["v1", "health", "service", &service.name]);
-        drop(path);
-        let Scope {
-            datacenter,
-            namespace,
-            partition,
-        } = &service.scope;
-        for (name, value) in [
-            ("dc", datacenter),
-            ("ns", namespace),
-            ("partition", partition),
-            ("near", &service.near),
-        ] {
-            if let Some(value) = value {
-                url.query_pairs_mut().append_pair(name, value);
+    /// Asks the agent whose turn it is; the next one has its turn when this one is at fault.
+    async fn send(
+        &self,
+        query: Query<'_>,
+        deadline: Duration,
+        parameters: impl FnOnce(&mut Url),
+    ) -> Result<Response, Error> {
+        let current = self.current.load(Ordering::Relaxed);
+        let agent = &self.agents[current % self.agents.len()];
+        let mut url = query.url(agent);
+        parameters(&mut url);
+        let answer = self.request(query, agent, url, deadline).await;
+        if self.agents.len() > 1 && answer.as_ref().is_err_and(Error::is_agents) {
+            // Only one of those who find it at fault at the same time moves on.
+            let next = (current + 1) % self.agents.len();
+            let order = Ordering::Relaxed;
+            if self
+                .current
+                .compare_exchange(current, next, order, order)
+                .is_ok()
+            {
+                let (from, to) = (name(agent), name(&self.agents[next]));
+                tracing::debug!(from, to, "asking another Consul agent");
             }
         }
-        Ok(url)
+        answer
     }
 
     /// One request; `deadline` covers all of it, from the connection to the last byte of the body.
-    async fn send(
+    async fn request(
         &self,
-        service: &ServiceKey,
+        query: Query<'_>,
+        agent: &Url,
         url: Url,
         deadline: Duration,
     ) -> Result<Response, Error> {
-        let lost = |error: reqwest::Error| self.lost(error, deadline);
-        let request = self.http.get(url).timeout(deadline);
+        let lost = |error: reqwest::Error| lost(error, agent, deadline);
+        let mut request = self.http.get(url).timeout(deadline);
+        if let Some(token) = self.token.current() {
+            request = request.header(TOKEN, token);
+        }
         let mut response = request.send().await.map_err(lost)?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
@@ -150,24 +177,26 @@ impl Client {
             body.extend_from_slice(&chunk);
             if body.len() > BODY_MAX {
                 return Err(unusable(
-                    service,
+                    query,
                     format!("it is larger than {BODY_MAX} bytes"),
                 ));
             }
         }
         if status != StatusCode::OK {
-            return Err(refusal(service, status, &headers, &body));
+            return Err(refusal(query, status, &headers, &body));
         }
         // Consul sends this only with answers that it cannot vouch for.
         if headers
             .get(KNOWN_LEADER)
             .is_some_and(|known| known == "false")
         {
-            return Err(unusable(service, "Consul has no leader".to_owned()));
+            return Err(Error::Leaderless {
+                address: name(agent),
+            });
         }
         Ok(Response {
             index: number(&headers, &INDEX)
-                .ok_or_else(|| unusable(service, format!("it has no {INDEX} header")))?,
+                .ok_or_else(|| unusable(query, format!("it has no {INDEX} header")))?,
             body,
             filtered: headers
                 .get(FILTERED)
@@ -175,9 +204,9 @@ impl Client {
         })
     }
 
-    /// The URL of a path.
+    /// The URL of a path of the first agent.
     pub(super) fn path(&self, segments: &[&str]) -> Option<Url> {
-        let mut url = self.base.clone();
+        let mut url = self.agents.first()?.clone();
         url.path_segments_mut()
             .ok()?
             .pop_if_empty()
@@ -192,27 +221,36 @@ impl Client {
         url: Url,
         deadline: Duration,
     ) -> Result<(StatusCode, Vec<u8>), (Error, bool)> {
+        let agent = url.clone();
         let lost = |error: reqwest::Error| {
             let reached = !error.is_connect();
-            (self.lost(error, deadline), reached)
+            (lost(error, &agent, deadline), reached)
         };
-        let request = self.http.request(method, url).timeout(deadline);
+        let mut request = self.http.request(method, url).timeout(deadline);
+        if let Some(token) = self.token.current() {
+            request = request.header(TOKEN, token);
+        }
         let response = request.send().await.map_err(lost)?;
         let status = response.status();
         let body = response.bytes().await.map_err(lost)?;
         Ok((status, body.to_vec()))
     }
+}
 
-    fn lost(&self, error: reqwest::Error, deadline: Duration) -> Error {
-        let address = self.address.clone();
-        if error.is_timeout() && !error.is_connect() {
-            return Error::Late { address, deadline };
-        }
-        Error::Unreachable {
-            address,
-            reason: innermost(error),
-        }
+fn lost(error: reqwest::Error, agent: &Url, deadline: Duration) -> Error {
+    let address = name(agent);
+    if error.is_timeout() && !error.is_connect() {
+        return Error::Late { address, deadline };
     }
+    Error::Unreachable {
+        address,
+        reason: innermost(error),
+    }
+}
+
+/// Scheme, host and port, for messages.
+fn name(agent: &Url) -> String {
+    agent.origin().ascii_serialization()
 }
 
 fn address(address: &str) -> Result<Url, Error> {
@@ -233,15 +271,6 @@ fn not_an_address(reason: &str) -> Error {
         setting: "address",
         reason: format!("{reason}; write it like http://127.0.0.1:8500"),
     }
-}
-
-fn secret(token: &str) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::from_str(token).map_err(|_| Error::Setting {
-        setting: "token",
-        reason: "it has characters that no HTTP header can carry, a line break perhaps".to_owned(),
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 fn tls(mut builder: ClientBuilder, settings: &Settings) -> Result<ClientBuilder, Error> {
@@ -283,26 +312,26 @@ fn unusable_file(setting: &'static str, path: &Path, reason: String) -> Error {
     }
 }
 
-fn unusable(service: &ServiceKey, reason: String) -> Error {
+fn unusable(query: Query<'_>, reason: String) -> Error {
     Error::Answer {
-        service: service.name.to_string(),
+        about: query.to_string(),
         reason,
     }
 }
 
-fn refusal(service: &ServiceKey, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
-    let service = service.name.to_string();
+fn refusal(query: Query<'_>, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+    let about = query.to_string();
     let reason = first_line(body);
     match status {
-        StatusCode::FORBIDDEN => Error::Denied { service, reason },
+        StatusCode::FORBIDDEN => Error::Denied { about, reason },
         StatusCode::TOO_MANY_REQUESTS => Error::Busy {
-            service,
+            about,
             reason,
             retry_after: number(headers, &RETRY_AFTER)
                 .map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX)),
         },
         _ => Error::Status {
-            service,
+            about,
             status: status.as_u16(),
             reason,
         },

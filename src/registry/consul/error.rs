@@ -42,46 +42,65 @@ pub enum Error {
     },
     /// 403, or an answer out of which Consul took everything that the token may not see.
     #[error(
-        "Consul does not let the token see service `{service}` ({reason}): it needs service:read on the service and \
-         node:read on its nodes"
+        "Consul does not let the token see {about} ({reason}): it needs service:read on services and \
+         node:read on their nodes"
     )]
     Denied {
-        /// The service.
-        service: String,
+        /// What was asked for.
+        about: String,
         /// What Consul said.
         reason: String,
     },
     /// 429: too many connections or requests.
-    #[error("Consul is asked too often (429 for service `{service}`: {reason})")]
+    #[error("Consul is asked too often (429 for {about}: {reason})")]
     Busy {
-        /// The service.
-        service: String,
+        /// What was asked for.
+        about: String,
         /// What Consul said.
         reason: String,
         /// How long it wants to be left alone.
         retry_after: Option<Duration>,
     },
     /// Any other status than 200; 500 `No cluster leader` among them.
-    #[error("Consul answered {status} for service `{service}`: {reason}")]
+    #[error("Consul answered {status} for {about}: {reason}")]
     Status {
-        /// The service.
-        service: String,
+        /// What was asked for.
+        about: String,
         /// The HTTP status.
         status: u16,
         /// What Consul said.
         reason: String,
     },
+    /// 200, from an agent that knows no leader: it may be long outdated.
+    #[error("Consul at {address} has no leader")]
+    Leaderless {
+        /// Where it was asked.
+        address: String,
+    },
     /// 200, and not what Consul's API promises.
-    #[error("Consul's answer for service `{service}` cannot be used: {reason}")]
+    #[error("Consul's answer for {about} cannot be used: {reason}")]
     Answer {
-        /// The service.
-        service: String,
+        /// What was asked for.
+        about: String,
         /// What is wrong with it.
         reason: String,
     },
 }
 
 impl Error {
+    /// Whether another agent may do better.
+    pub fn is_agents(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Late { .. } | Self::Busy { .. } => true,
+            Self::Leaderless { .. } => true,
+            Self::Status { status, .. } => *status >= 500,
+            Self::Setting { .. }
+            | Self::File { .. }
+            | Self::Denied { .. }
+            | Self::Answer { .. } => false,
+        }
+    }
+
     /// How long Consul wants to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -15,14 +15,16 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use crate::registry::freshness::Freshness;
 use crate::registry::{Answer, ServiceKey};
 
 use super::budget::Budget;
 use super::client::{Client, Response};
-use super::{Error, health};
+use super::query::Query;
+use super::{Asker, Error, Outcome, health};
 
 /// Pauses after errors; jitter makes each up to twice as long.
-const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+pub const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(100))
     .with_max_delay(Duration::from_secs(1))
     .without_max_times()
@@ -30,16 +32,7 @@ const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
 
 /// A query that tells nothing new is followed by the next one no sooner than this after it began. Changes elsewhere wake
 /// some queries (those for a service that nobody registered yet, for one), and a broken proxy may not block at all.
-const IDLE: Duration = Duration::from_millis(250);
-
-/// How a query ended, for the one who watches over all of them.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The service that was asked for.
-    pub service: ServiceKey,
-    /// An answer, new or not, or why there is none.
-    pub result: Result<(), Error>,
-}
+pub const IDLE: Duration = Duration::from_millis(250);
 
 /// The queries for one service.
 #[derive(Debug)]
@@ -50,6 +43,10 @@ pub struct Poll {
     pub budget: Arc<Budget>,
     /// The service.
     pub service: ServiceKey,
+    /// How long a query blocks.
+    pub wait: Duration,
+    /// Where it is noted that the service is as it was answered.
+    pub freshness: Freshness,
     /// Where new answers go.
     pub answers: mpsc::Sender<Answer>,
     /// Where the end of each query is told.
@@ -65,13 +62,13 @@ impl Poll {
             let began = Instant::now();
             let index = known.index;
             let response = match self.query(index).await {
-                Ok(None) => continue,
-                Ok(Some(response)) => known.handle_response(&self.service, &response),
+                Ok(response) => known.handle_response(&self.service, &response),
                 Err(error) => Err(error),
             };
             let (next, result) = match response {
                 Ok(news) => {
                     pauses = PAUSES.build();
+                    self.freshness.confirm(&self.service);
                     let idle = index.is_some() && news.answer.is_none();
                     if self.tell(news).await.is_err() {
                         return;
@@ -79,19 +76,15 @@ impl Poll {
                     (idle.then(|| began + IDLE), Ok(()))
                 }
                 Err(error) => {
-                    known.handle_failure();
+                    known.forget_index();
                     let pause = pauses.next().unwrap_or_default();
                     let pause = pause + error.retry_after().unwrap_or_default();
                     (Some(Instant::now() + pause), Err(error))
                 }
             };
-            let service = self.service.clone();
-            if self
-                .outcomes
-                .send(Outcome { service, result })
-                .await
-                .is_err()
-            {
+            let asker = Asker::Service(self.service.clone());
+            let outcome = Outcome { asker, result };
+            if self.outcomes.send(outcome).await.is_err() {
                 return;
             }
             if let Some(next) = next {
@@ -100,19 +93,14 @@ impl Poll {
         }
     }
 
-    /// One query, in its turn; nothing when it had to make room for others.
-    async fn query(&self, index: Option<NonZeroU64>) -> Result<Option<Response>, Error> {
-        let service = &self.service;
+    async fn query(&self, index: Option<NonZeroU64>) -> Result<Response, Error> {
+        let query = Query::Service(&self.service);
         let Some(index) = index else {
             let _place = self.budget.immediate().await;
-            return self.client.ask(service).await.map(Some);
+            return self.client.ask(query).await;
         };
         let _place = self.budget.blocking().await;
-        let turn = self.budget.turn();
-        tokio::select! {
-            response = self.client.ask_after(service, index, turn) => response.map(Some),
-            () = self.budget.crowded(turn) => Ok(None),
-        }
+        self.client.ask_after(query, index, self.wait).await
     }
 
     async fn tell(&self, news: News) -> Result<(), mpsc::error::SendError<Answer>> {
@@ -128,7 +116,7 @@ impl Poll {
 
 /// What is known of one service.
 #[derive(Debug, Default)]
-struct Known {
+pub struct Known {
     /// What to block on; nothing asks at once.
     index: Option<NonZeroU64>,
     /// The last answer that was believed.
@@ -139,16 +127,16 @@ struct Known {
 
 /// What an answer tells that was not known.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct News {
+pub struct News {
     /// Other instances than before.
-    answer: Option<Answer>,
+    pub answer: Option<Answer>,
     /// What is newly wrong with entries.
-    warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 impl Known {
     /// Takes an answer.
-    fn handle_response(
+    pub fn handle_response(
         &mut self,
         service: &ServiceKey,
         response: &Response,
@@ -165,13 +153,13 @@ impl Known {
             instances,
             mut left_out,
         } = health::read(&response.body).map_err(|error| Error::Answer {
-            service: service.name.to_string(),
+            about: Query::Service(service).to_string(),
             reason: error.to_string(),
         })?;
         if response.filtered {
             if instances.is_empty() {
                 return Err(Error::Denied {
-                    service: service.name.to_string(),
+                    about: Query::Service(service).to_string(),
                     reason: "it removed instances from the answer".to_owned(),
                 });
             }
@@ -192,8 +180,17 @@ impl Known {
         })
     }
 
-    /// Takes a failure: what is known stays, and the next query does not block on an index that may be no longer.
-    fn handle_failure(&mut self) {
+    /// After a failure: what is known stays, and the next query does not block on an index that may be no longer.
+    pub fn forget_index(&mut self) {
         self.index = None;
+    }
+
+    /// Whether an instance is registered on that node.
+    pub fn is_on(&self, node: &str) -> bool {
+        let known = self
+            .answer
+            .iter()
+            .flat_map(|answer| answer.instances.iter());
+        known.into_iter().any(|instance| &*instance.node == node)
     }
 }

@@ -15,7 +15,7 @@ fn what_is_encoded_is_decoded() {
 fn the_format_is_this() {
     let expected = concat!(
         r#"{"origin":{"store":{"etcd":{"endpoints":["http://10.0.0.5:2379","http://10.0.0.6:2379"],"#,
-        r#""prefix":"/chancery"}},"consul":"http://127.0.0.1:8500"},"revision":42,"as_of":1700000000,"#,
+        r#""prefix":"/chancery"}},"consul":["http://127.0.0.1:8500"]},"revision":42,"as_of":1700000000,"#,
         r#""documents":["#,
         r#"{"path":"routes/echo","source":"/chancery/routes/echo","format":"json","revision":40,"value":"{\"uri\":\"/echo\"}"},"#,
         r#"{"path":"routes/yaml","source":"/chancery/routes/yaml","format":"yaml","revision":3,"value":"uri: /yaml"},"#,

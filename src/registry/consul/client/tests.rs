@@ -1,13 +1,14 @@
 use std::path::PathBuf;
 
-use super::Client;
+use super::{Client, Query};
 use crate::registry::consul::{Settings, WAIT};
 use crate::registry::{Discovery, ServiceKey};
 
 fn settings() -> Settings {
     Settings {
-        address: "http://127.0.0.1:8500/".to_owned(),
+        addresses: vec!["http://127.0.0.1:8500/".to_owned()],
         token: None,
+        token_file: None,
         ca: None,
         cert: None,
         key: None,
@@ -34,7 +35,7 @@ fn an_address_says_what_is_allowed() {
         "http://",
     ] {
         let settings = Settings {
-            address: address.to_owned(),
+            addresses: vec![address.to_owned()],
             ..settings()
         };
         assert_refused(settings, &["address", "http://127.0.0.1:8500"]);
@@ -44,7 +45,7 @@ fn an_address_says_what_is_allowed() {
 #[test]
 fn secrets_are_refused_without_being_repeated() {
     let password = Settings {
-        address: "http://me:hunter2@127.0.0.1:8500".to_owned(),
+        addresses: vec!["http://me:hunter2@127.0.0.1:8500".to_owned()],
         ..settings()
     };
     assert_refused(password, &["address", "token"]);
@@ -88,13 +89,12 @@ fn a_file_that_is_no_use_is_named() {
 #[test]
 fn an_address_below_a_path_is_kept() {
     let below = Settings {
-        address: "https://gate.example/consul/".to_owned(),
+        addresses: vec!["https://gate.example/consul/".to_owned()],
         ..settings()
     };
-    let url = Client::new(&below)
-        .unwrap()
-        .url(&ServiceKey::new(Discovery::Consul, "echo"))
-        .unwrap();
+    let client = Client::new(&below).unwrap();
+    let echo = ServiceKey::new(Discovery::Consul, "echo");
+    let url = Query::Service(&echo).url(&client.agents[0]);
     assert_eq!(
         url.as_str(),
         "https://gate.example/consul/v1/health/service/echo"

@@ -91,7 +91,7 @@ fn index_0_is_never_blocked_on() {
 fn a_failure_keeps_what_is_known_and_forgets_the_index() {
     let mut known = Known::default();
     known.hears(response(7, &[1]));
-    known.handle_failure();
+    known.forget_index();
     assert_eq!(known.blocks_on(), None);
     assert_eq!(
         known.hears(response(3, &[1])),

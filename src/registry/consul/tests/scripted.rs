@@ -21,7 +21,7 @@ pub struct Scripted {
 /// One query that waits for its answer.
 #[derive(Debug)]
 pub struct Query {
-    /// The service's name, decoded.
+    /// The service's name, or the path when another thing is asked.
     pub service: String,
     pub parameters: BTreeMap<String, String>,
     /// Request line and headers.
@@ -149,7 +149,7 @@ fn query(head: String, reply: oneshot::Sender<String>) -> Query {
         service: url
             .path()
             .strip_prefix("/v1/health/service/")
-            .unwrap()
+            .unwrap_or(url.path())
             .to_owned(),
         parameters: url.query_pairs().into_owned().collect(),
         head,

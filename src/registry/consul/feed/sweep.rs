@@ -1,0 +1,52 @@
+//! A look at all nodes: what is registered where, and when it was last written.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::super::Error;
+use super::super::budget::{Budget, IMMEDIATE};
+use super::super::client::Client;
+use super::super::query::Query;
+use super::catalog::{self, Held, Node};
+use crate::registry::Scope;
+
+/// What there is.
+#[derive(Debug)]
+pub enum Nodes {
+    /// Every node.
+    All(BTreeMap<String, Held>),
+    /// There are more nodes than services that anybody wants: it is cheaper to read those.
+    TooMany,
+}
+
+/// Looks at all nodes, unless there are more than `most`.
+pub async fn sweep(
+    client: &Client,
+    budget: &Budget,
+    scope: &Scope,
+    most: usize,
+) -> Result<Nodes, Error> {
+    let listed = {
+        let _place = budget.immediate().await;
+        client.ask(Query::Nodes(scope)).await?
+    };
+    let nodes: Vec<Node> = catalog::list(&listed.body)
+        .map_err(|error| super::unusable("the list of nodes", &error))?;
+    if nodes.len() > most {
+        return Ok(Nodes::TooMany);
+    }
+    let look = async |node: Node| {
+        let _place = budget.immediate().await;
+        let answer = client.ask(Query::Node(scope, &node.node)).await?;
+        let services = catalog::services(&answer.body).unwrap_or_else(|error| {
+            // One node that cannot be read hides no other: what is on it is taken for gone here, and so read.
+            tracing::warn!(node = node.node, %error, "Consul's answer about a node cannot be used");
+            catalog::Services::new()
+        });
+        let written = node.modify_index;
+        Ok((node.node, Held { written, services }))
+    };
+    let looks = stream::iter(nodes).map(look).buffer_unordered(IMMEDIATE);
+    looks.try_collect().await.map(Nodes::All)
+}

@@ -1,0 +1,193 @@
+//! More services than there may be connections: three lists are followed, and only what changed is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout};
+
+use super::Watch;
+use super::scripted::{DEADLINE, Query, Scripted};
+
+const MANY: usize = 400;
+const CRITICAL: &str = "/v1/health/state/critical";
+const WARNING: &str = "/v1/health/state/warning";
+const SERVICES: &str = "/v1/catalog/services";
+
+/// A scripted Consul with many services on one node, each with one instance, and a watch of them all.
+struct Scene {
+    consul: Scripted,
+    watch: Watch,
+    /// When each service was last written.
+    written: BTreeMap<String, u64>,
+    /// Lists that block.
+    lists: BTreeMap<String, Query>,
+    /// What was read since.
+    read: Vec<String>,
+}
+
+fn name(number: usize) -> String {
+    format!("service-{number:03}")
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let names: Vec<_> = (0..MANY).map(name).collect();
+        let consul = Scripted::start().await;
+        let watch = Watch::start(&consul.address, names.iter().map(String::as_str));
+        let mut scene = Self {
+            consul,
+            watch,
+            written: names.into_iter().map(|name| (name, 3)).collect(),
+            lists: BTreeMap::new(),
+            read: Vec::new(),
+        };
+        let mut answered = BTreeSet::new();
+        while answered.len() < MANY || scene.lists.len() < 3 {
+            if let Some(answer) = scene.step(DEADLINE).await {
+                assert!(answered.insert(answer), "told twice");
+            }
+        }
+        scene.read.sort();
+        assert!(
+            scene.read.iter().eq(scene.written.keys()),
+            "each is read once"
+        );
+        scene.read.clear();
+        scene
+    }
+
+    /// Answers one query, or tells whose answer came out.
+    async fn step(&mut self, patience: Duration) -> Option<String> {
+        tokio::select! {
+            answer = self.watch.answers.recv() => return Some(answer.unwrap().service.name.to_string()),
+            query = timeout(patience, self.consul.query()) => self.handle(query.ok()?),
+        }
+        None
+    }
+
+    fn handle(&mut self, query: Query) {
+        let path = query.service.clone();
+        let is_list = [CRITICAL, WARNING, SERVICES].contains(&&*path);
+        if is_list && query.index().is_some() {
+            assert_eq!(query.parameters["wait"], "10000ms");
+            let before = self.lists.insert(path, query);
+            assert!(before.is_none(), "one query per list");
+            return;
+        }
+        assert!(query.parameters.contains_key("consistent"));
+        let body = match &*path {
+            CRITICAL | WARNING => json!([]),
+            SERVICES => json!({}),
+            "/v1/catalog/nodes" => json!([{"Node": "node-1", "ModifyIndex": 2}]),
+            "/v1/catalog/node/node-1" => {
+                let service = |(name, index): (&String, &u64)| {
+                    (
+                        format!("{name}-1"),
+                        json!({"Service": name, "ModifyIndex": index}),
+                    )
+                };
+                let services: BTreeMap<_, _> = self.written.iter().map(service).collect();
+                json!({"Node": {"Node": "node-1"}, "Services": services})
+            }
+            service => {
+                self.read.push(service.to_owned());
+                return query.answer(7, &[1]);
+            }
+        };
+        reply(query, 7, &body);
+    }
+
+    /// What a list says now.
+    fn wake(&mut self, list: &str, index: u64, body: &Value) {
+        reply(self.lists.remove(list).expect("it blocks"), index, body);
+    }
+
+    /// What is read until there was silence for a while.
+    async fn reads(&mut self) -> Vec<String> {
+        let until = Instant::now() + Duration::from_millis(1500);
+        while Instant::now() < until {
+            let told = self.step(Duration::from_millis(100)).await;
+            assert_eq!(told, None, "equal answers are told again");
+        }
+        std::mem::take(&mut self.read)
+    }
+}
+
+fn reply(query: Query, index: u64, body: &Value) {
+    query.reply(
+        200,
+        &format!("X-Consul-Index: {index}\r\n"),
+        &body.to_string(),
+    );
+}
+
+fn check(service: &str) -> Value {
+    json!({"Node": "node-1", "CheckID": format!("alive:{service}"), "ServiceName": service, "Status": "critical"})
+}
+
+#[tokio::test]
+async fn only_what_changed_is_read() {
+    let mut scene = Scene::start().await;
+    let (one, other) = (name(7), name(8));
+    scene.wake(CRITICAL, 8, &json!([check(&one)]));
+    assert_eq!(scene.reads().await, [one.clone()]);
+    scene.wake(CRITICAL, 9, &json!([check(&other)]));
+    assert_eq!(scene.reads().await, [one.clone(), other.clone()]);
+    scene.wake(
+        WARNING,
+        10,
+        &json!([check(&one), check("nobody-wants-this"), {"Node": 7}]),
+    );
+    assert_eq!(scene.reads().await, [one.clone()]);
+
+    // Somebody re-registered with another port: no check says so.
+    scene.written.insert(other.clone(), 11);
+    scene.wake(SERVICES, 11, &json!({}));
+    assert_eq!(scene.reads().await, [other]);
+    // A registration elsewhere, or one that came again as it was.
+    scene.wake(SERVICES, 12, &json!({}));
+    assert_eq!(scene.reads().await, [] as [&str; 0]);
+    scene.written.remove(&one);
+    scene.wake(SERVICES, 13, &json!({}));
+    assert_eq!(scene.reads().await, [one]);
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_node_holds_for_all_on_it() {
+    let mut scene = Scene::start().await;
+    let node = json!({"Node": "node-1", "CheckID": "serfHealth", "ServiceName": ""});
+    scene.wake(CRITICAL, 8, &json!([node]));
+    assert_eq!(scene.reads().await.len(), MANY);
+}
+
+#[tokio::test]
+async fn after_a_failure_or_another_state_everything_is_read_again_and_nothing_is_told() {
+    let mut scene = Scene::start().await;
+    let broken = scene.lists.remove(SERVICES).unwrap();
+    broken.reply(500, "", "No cluster leader");
+    scene
+        .watch
+        .assert_fails(&["the list of services", "No cluster leader"])
+        .await;
+    assert_eq!(scene.reads().await.len(), MANY);
+    scene.watch.assert_well().await;
+    // An index that went back is asked again before it is believed.
+    scene.wake(SERVICES, 2, &json!({}));
+    assert_eq!(scene.reads().await.len(), MANY);
+}
+
+#[tokio::test]
+async fn a_service_that_is_wanted_later_is_read_alone() {
+    let mut scene = Scene::start().await;
+    let mut names: Vec<_> = (0..MANY).map(name).collect();
+    names.push("late".to_owned());
+    let names = names.iter().map(String::as_str);
+    scene.watch.wanted.send_replace(super::services(names));
+    let mut told = None;
+    while told.is_none() {
+        told = scene.step(DEADLINE).await;
+    }
+    assert_eq!(told.as_deref(), Some("late"));
+    assert_eq!(scene.reads().await, ["late"]);
+}
