@@ -27,9 +27,9 @@ const INSTANCES: usize = 2;
 /// Nodes that they are on.
 const NODES: usize = 100;
 /// How long idle cost is measured.
-const IDLE: Duration = Duration::from_secs(20);
+const IDLE: Duration = Duration::from_secs(15);
 /// How often each kind of change is made.
-const CHANGES: usize = 20;
+const CHANGES: usize = 10;
 /// What the kernel counts processor time in.
 const TICK_MS: u64 = 10;
 
@@ -196,6 +196,7 @@ fn milliseconds(mut times: Vec<Duration>) -> String {
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    chancery::tls::install();
     let services = std::env::args()
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(5000);

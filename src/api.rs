@@ -13,6 +13,7 @@ mod problems;
 mod redact;
 pub mod replicas;
 mod rest;
+mod services;
 mod snapshots;
 mod wait;
 
@@ -142,6 +143,14 @@ impl pb::control_server::Control for Api {
         request: Request<pb::ListDocumentsRequest>,
     ) -> Result<Response<pb::ListDocumentsResponse>, Status> {
         let listed = documents::list(self, request.get_ref()).await?;
+        Ok(Response::new(listed))
+    }
+
+    async fn list_services(
+        &self,
+        request: Request<pb::ListServicesRequest>,
+    ) -> Result<Response<pb::ListServicesResponse>, Status> {
+        let listed = services::list(self, request.get_ref()).await?;
         Ok(Response::new(listed))
     }
 

@@ -18,6 +18,7 @@ mod problems;
 mod remote;
 mod schema;
 mod serve;
+mod services;
 mod snapshot;
 mod undrain;
 mod validate;
@@ -65,6 +66,9 @@ enum Command {
     /// Show which documents are not in force and why; exit status 1 when there is any
     #[command(after_help = PROBLEMS_EXAMPLES)]
     Problems(problems::Problems),
+    /// Show what registries answered for each service; exit status 1 when one has not been answered yet
+    #[command(after_help = SERVICES_EXAMPLES)]
+    Services(services::Services),
     /// Show every document and what became of it; exit status 1 when any is not in force
     #[command(after_help = DOCUMENTS_EXAMPLES)]
     Documents(documents::Documents),
@@ -149,6 +153,11 @@ Examples:
   chancery documents --kind routes --state warned
   chancery documents -o json | jq -r '.documents[] | select(.state == \"rejected\") | .source'";
 
+const SERVICES_EXAMPLES: &str = "\
+Examples:
+  chancery services
+  chancery services echo -o json | jq '.services[].instances[] | select(.leftOut != {})'";
+
 const SNAPSHOT_EXAMPLES: &str = "\
 Examples:
   chancery snapshot                                  # all gateways
@@ -210,6 +219,7 @@ pub fn run() -> ExitCode {
         Command::Echo(echo) => block_on(echo::run(echo)),
         Command::Nodes(nodes) => ask("nodes", nodes::run(nodes)),
         Command::Problems(problems) => ask("problems", problems::run(problems)),
+        Command::Services(services) => ask("services", services::run(services)),
         Command::Documents(documents) => ask("documents", documents::run(documents)),
         Command::Snapshot(snapshot) => ask("snapshot", snapshot::run(snapshot)),
         Command::Watch(watch) => ask("watch", watch::run(watch)),

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::model::{Changes, Documents, Drains, Id};
+use crate::registry::freshness::Freshness;
 use crate::registry::{Answer, Discovery, ServiceKey};
 use crate::snapshot::builder::{Builder, Instances};
 use crate::state::{Saved, Wish};
@@ -54,6 +55,8 @@ pub struct Inputs {
     pub store: Source,
     /// How the registries fare.
     pub registries: HashMap<Discovery, Source>,
+    /// When each service was last known to be as it was answered.
+    pub freshness: Freshness,
     /// What an earlier process saved.
     pub saved: Option<Saved>,
     /// Asks for what is to be saved.
@@ -90,6 +93,7 @@ struct Control {
     recalled: BTreeSet<String>,
     readiness: Readiness,
     restored: Restored,
+    freshness: Freshness,
     /// Whether what was told differs from what was saved last.
     unsaved: bool,
     pace: Pace,
@@ -167,6 +171,7 @@ impl Control {
             refused: BTreeMap::new(),
             recalled: BTreeSet::new(),
             readiness: Readiness::default(),
+            freshness: inputs.freshness.clone(),
             restored: Restored::new(store, registries, inputs.saved.as_ref()),
             unsaved: false,
             pace: Pace::default(),

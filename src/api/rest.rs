@@ -32,6 +32,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/snapshots/{gateway}", get(read_snapshot))
         .route("/v1/problems", get(problems))
         .route("/v1/documents", get(documents))
+        .route("/v1/services", get(services))
         .route("/v1/wait", get(wait))
         .route("/v1/events", get(events))
         .route("/v1/drains", post(drain).get(list_drains))
@@ -86,6 +87,14 @@ async fn read_snapshot(
         let path = [("gateway", gateway.as_str())];
         let request = json::request::<pb::ReadSnapshotRequest>(&path, query.as_deref())?;
         api.read_snapshot(Request::new(request)).await
+    })
+    .await
+}
+
+async fn services(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
+    answer(json::whole, async {
+        let request = json::request::<pb::ListServicesRequest>(&[], query.as_deref())?;
+        api.list_services(Request::new(request)).await
     })
     .await
 }

@@ -327,6 +327,7 @@ fn watch_sources(
             saved: within.saved,
             wishes: within.wishes,
             questions: within.questions,
+            freshness,
         },
         sources,
     )

@@ -1,12 +1,16 @@
 //! What others ask the loop, which alone knows all inputs. Answers are copies: nothing of the loop's is shared.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::oneshot;
 
+use crate::model::Members;
 use crate::model::documents::Status;
-use crate::registry::Answer;
+use crate::model::upstream::Selection;
+use crate::registry::{Answer, Instance, ServiceKey};
 use crate::xds::gateways::ProblemKind;
 
 use super::Control;
@@ -16,9 +20,35 @@ use super::Control;
 pub enum Question {
     /// How every document fares, by path.
     Documents(oneshot::Sender<Vec<Fared>>),
+    /// What registries answered for each service that documents name, and who uses it.
+    Services(oneshot::Sender<Vec<Watched>>),
     /// Who is at an address: the last answer of every service that has an instance there. Not answered while too little is
     /// known to say.
     Instances(IpAddr, oneshot::Sender<Vec<Answer>>),
+}
+
+/// One service that documents name.
+#[derive(Debug)]
+pub struct Watched {
+    /// The service.
+    pub service: ServiceKey,
+    /// The last answer; nothing when there is none yet.
+    pub instances: Option<Arc<[Instance]>>,
+    /// When the registry last said that it is so.
+    pub confirmed: Option<SystemTime>,
+    /// By load assignment, who takes instances of it.
+    pub uses: BTreeMap<Arc<str>, Use>,
+}
+
+/// Who takes instances of a service.
+#[derive(Debug, Default)]
+pub struct Use {
+    /// Which of them.
+    pub selection: Selection,
+    /// The clusters.
+    pub clusters: BTreeSet<Arc<str>>,
+    /// The routes in force.
+    pub routes: BTreeSet<String>,
 }
 
 /// How a document fares, in the model and with proxies.
@@ -37,11 +67,52 @@ impl Control {
             Question::Documents(answer) => {
                 let _ = answer.send(self.fared());
             }
+            Question::Services(answer) => {
+                let _ = answer.send(self.watched());
+            }
             Question::Instances(address, answer) if self.readiness.is_open() => {
                 let _ = answer.send(self.at(address));
             }
             Question::Instances(..) => {}
         }
+    }
+
+    fn watched(&self) -> Vec<Watched> {
+        let mut uses: BTreeMap<&ServiceKey, BTreeMap<Arc<str>, Use>> = BTreeMap::new();
+        for route in self.documents.routes() {
+            for cluster in route.clusters() {
+                let Members::Service(discovered) = &cluster.upstream.members else {
+                    continue;
+                };
+                for service in discovered.services() {
+                    let uses = uses.entry(service).or_default();
+                    let one = uses.entry(cluster.load_assignment()).or_default();
+                    one.selection.clone_from(&discovered.selection);
+                    one.clusters.insert(cluster.name.clone());
+                    one.routes.insert(route.id.to_string());
+                }
+            }
+        }
+        let watched = self.wanted.values().flat_map(|wanted| {
+            let wanted = wanted.borrow();
+            wanted.iter().cloned().collect::<Vec<_>>()
+        });
+        let mut watched: Vec<_> = watched
+            .map(|service| {
+                let instances = self.instances.get(&service).cloned();
+                let known = instances
+                    .as_ref()
+                    .map(|_| self.restored.service_as_of(&service));
+                Watched {
+                    instances,
+                    confirmed: self.freshness.of(&service).or(known),
+                    uses: uses.remove(&service).unwrap_or_default(),
+                    service,
+                }
+            })
+            .collect();
+        watched.sort_by(|a, b| a.service.cmp(&b.service));
+        watched
     }
 
     fn at(&self, address: IpAddr) -> Vec<Answer> {

@@ -51,6 +51,7 @@ fn control() -> Control {
         registries: HashMap::new(),
         saved: None,
         questions: mpsc::channel(1).1,
+        freshness: Default::default(),
         wishes,
     };
     Control::new(&inputs, Arc::new(gateways), Arc::default())

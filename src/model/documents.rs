@@ -153,6 +153,11 @@ impl Documents {
         self.entries.values().map(Entry::texts)
     }
 
+    /// The routes in force.
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.routes.values()
+    }
+
     /// The paths of documents with a problem, and it.
     pub fn faults(&self) -> impl Iterator<Item = (&Arc<str>, &Problem)> {
         self.problems.iter()

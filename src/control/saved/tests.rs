@@ -48,6 +48,7 @@ impl Loop {
             registries: HashMap::from([(Discovery::Consul, consul.clone())]),
             saved,
             questions: mpsc::channel(1).1,
+            freshness: Default::default(),
             wishes: granting,
             said: mpsc::channel(1).1,
         };

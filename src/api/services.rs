@@ -1,0 +1,68 @@
+//! What registries answered, who uses it, and who of it gets no traffic for which reason.
+
+use tokio::sync::oneshot;
+use tonic::Status;
+
+use super::{Api, nodes, pb};
+use crate::control::question::{Question, Watched};
+use crate::registry::Instance;
+
+/// The services that documents name, or those of one name.
+pub async fn list(
+    api: &Api,
+    asked: &pb::ListServicesRequest,
+) -> Result<pb::ListServicesResponse, Status> {
+    let (answer, answered) = oneshot::channel();
+    let stopping = || Status::unavailable("Chancery is stopping");
+    let sent = api.questions.send(Question::Services(answer)).await;
+    sent.map_err(|_| stopping())?;
+    let watched = answered.await.map_err(|_| stopping())?;
+    let named = |one: &Watched| asked.name.is_empty() || *one.service.name == *asked.name;
+    let services = watched.into_iter().filter(named).map(service);
+    Ok(pb::ListServicesResponse {
+        services: services.collect(),
+    })
+}
+
+fn service(watched: Watched) -> pb::Discovered {
+    let instances = watched.instances.as_deref().unwrap_or_default();
+    let uses = watched.uses.iter().map(|(name, of)| {
+        let selected = instances.iter();
+        let selected = selected.filter(|one| of.selection.leaves_out(one).is_none());
+        pb::Use {
+            load_assignment: name.to_string(),
+            clusters: of.clusters.iter().map(ToString::to_string).collect(),
+            routes: of.routes.iter().cloned().collect(),
+            selected: u32::try_from(selected.count()).unwrap_or(u32::MAX),
+        }
+    });
+    pb::Discovered {
+        service: watched.service.to_string(),
+        answered: watched.instances.is_some(),
+        confirmed: watched.confirmed.map(nodes::seconds),
+        uses: uses.collect(),
+        instances: instances
+            .iter()
+            .map(|one| instance(one, &watched))
+            .collect(),
+    }
+}
+
+fn instance(instance: &Instance, watched: &Watched) -> pb::Instance {
+    let left_out = watched.uses.iter().filter_map(|(name, of)| {
+        let reason = of.selection.leaves_out(instance)?;
+        Some((name.to_string(), reason.to_string()))
+    });
+    pb::Instance {
+        id: instance.id.to_string(),
+        address: std::net::SocketAddr::new(instance.address, instance.port).to_string(),
+        status: instance.status.as_str().to_owned(),
+        weight: instance.weight,
+        region: instance.region.to_string(),
+        zone: instance.zone.to_string(),
+        node: instance.node.to_string(),
+        tags: instance.tags.iter().map(ToString::to_string).collect(),
+        metadata: instance.metadata.clone().into_iter().collect(),
+        left_out: left_out.collect(),
+    }
+}

@@ -1,0 +1,88 @@
+//! `chancery services`: what registries answered, and who of it gets no traffic for which reason.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::remote::{self, Output, Remote};
+use crate::api::{json, pb};
+
+/// What `services` takes.
+#[derive(Debug, clap::Args)]
+pub struct Services {
+    /// Only services of this name
+    name: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Runs the command.
+pub async fn run(services: Services) -> Result<ExitCode> {
+    let mut client = services.remote.connect().await?;
+    let name = services.name.unwrap_or_default();
+    let answer = client
+        .list_services(pb::ListServicesRequest { name })
+        .await?;
+    let answer = answer.into_inner();
+    match services.remote.output {
+        Output::Json => say!("{}", json::whole(&answer)?),
+        Output::Table => print(&answer.services),
+    }
+    Ok(
+        match answer.services.iter().all(|service| service.answered) {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        },
+    )
+}
+
+fn print(services: &[pb::Discovered]) {
+    let head = [
+        "SERVICE",
+        "CONFIRMED",
+        "INSTANCE",
+        "ADDRESS",
+        "STATUS",
+        "WEIGHT",
+        "TAGS",
+        "LEFT OUT",
+    ];
+    let rows: Vec<_> = services.iter().flat_map(rows).collect();
+    remote::table(head, &rows);
+}
+
+/// A row for the service and who uses it, then one for each instance.
+fn rows(service: &pb::Discovered) -> Vec<[String; 8]> {
+    let routes = service.uses.iter().flat_map(|of| &of.routes);
+    let routes: std::collections::BTreeSet<_> = routes.map(String::as_str).collect();
+    let routes: Vec<_> = routes.into_iter().collect();
+    let mut own: [String; 8] = Default::default();
+    own[0].clone_from(&service.service);
+    own[1] = match service.answered {
+        true => remote::time(service.confirmed),
+        false => "never".to_owned(),
+    };
+    own[2] = format!(
+        "{} for routes {}",
+        service.instances.len(),
+        routes.join(", ")
+    );
+    let instance = |one: &pb::Instance| {
+        let mut reasons: Vec<_> = one.left_out.iter().collect();
+        reasons.sort();
+        let reasons = reasons.into_iter().map(|(of, why)| format!("{of}: {why}"));
+        [
+            String::new(),
+            String::new(),
+            one.id.clone(),
+            one.address.clone(),
+            one.status.clone(),
+            one.weight.to_string(),
+            one.tags.join(","),
+            reasons.collect::<Vec<_>>().join("; "),
+        ]
+    };
+    std::iter::once(own)
+        .chain(service.instances.iter().map(instance))
+        .collect()
+}
