@@ -4,8 +4,9 @@ use super::*;
 
 fn agents(template: Option<&str>) -> Agents {
     let settings = Settings {
-        address: "https://127.0.0.1:8501".to_owned(),
+        addresses: vec!["https://127.0.0.1:8501".to_owned()],
         token: None,
+        token_file: None,
         ca: None,
         cert: None,
         key: None,
