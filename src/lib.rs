@@ -10,6 +10,7 @@
 //! | [`control`] | the loop: one task, sole owner of all inputs | do I/O |
 //! | [`state`] | the last good inputs on disk, for a start without the sources | decide when they are served |
 //! | [`model`] | documents parsed into types, references followed; plugins | async, clock, I/O |
+//! | [`explain`] | which route gets a request, and why: the reference of matching | know Envoy |
 //! | [`translate`] | the model to Envoy's messages | know versions or streams |
 //! | [`snapshot`] | versioned resources that share their encoded bytes | know a route or a stream |
 //! | [`xds`] | the protocol: sans-IO streams, and the gRPC shell around them | know a route |
@@ -25,6 +26,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod drain;
+pub mod explain;
 mod folder;
 pub mod model;
 pub mod registry;

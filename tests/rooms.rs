@@ -25,6 +25,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "drain",
         &["control", "store", "registry", "model", "telemetry"],
     ),
+    ("explain", &["model"]),
     ("store", &["folder", "telemetry", "tls"]),
     ("registry", &["folder", "store", "telemetry", "tls"]),
     ("xds", &["snapshot", "telemetry"]),
@@ -40,15 +41,15 @@ const DOORS: &[(&str, &[&str])] = &[
 
 #[rustfmt::skip]
 const SHELL: &[&str] =
-    &["state", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry"];
+    &["state", "store", "registry", "xds", "snapshot", "translate", "explain", "model", "telemetry"];
 
 #[rustfmt::skip]
 const API: &[&str] =
-    &["control", "drain", "state", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry"];
+    &["control", "drain", "state", "store", "registry", "xds", "snapshot", "translate", "explain", "model", "telemetry"];
 
 #[rustfmt::skip]
 const INNER: &[&str] =
-    &["cli", "config", "control", "admin", "api", "drain", "state", "store", "registry", "xds", "snapshot", "translate", "model", "telemetry", "tls"];
+    &["cli", "config", "control", "admin", "api", "drain", "state", "store", "registry", "xds", "snapshot", "translate", "explain", "model", "telemetry", "tls"];
 
 /// What does I/O behind a door of values: named by its own room, and by those who configure and start it.
 const WORKERS: &[&str] = &[
@@ -73,7 +74,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 ];
 
 /// The pure core: no async, no clock (a time is an argument), no I/O.
-const PURE: &[&str] = &["model", "translate", "snapshot", "xds/stream"];
+const PURE: &[&str] = &["explain", "model", "translate", "snapshot", "xds/stream"];
 
 const IMPURE: &str = r"(?x)
     \btokio\b | \basync\b | \.await\b | \bInstant::now\b | \bSystemTime\b |

@@ -5,7 +5,7 @@
 mod configured;
 mod header;
 mod mocking;
-mod pattern;
+pub(super) mod pattern;
 mod proxy_rewrite;
 mod reading;
 mod redirect;

@@ -1,18 +1,20 @@
 //! A route as the gateway uses it: references followed, its service's fields merged in, defaults applied.
 
 pub(super) mod form;
+mod path;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::registry::ServiceKey;
 
-use super::{Cluster, Id, plugin::Plugins};
+use super::{Cluster, Id, plugin::Plugins, vars::Vars};
+pub use path::{Parameters, Path};
 
 /// A host that a route answers to, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
@@ -22,25 +24,6 @@ pub enum Host {
     Exact(Arc<str>),
     /// `*.example.com`, kept without the star: `.example.com`
     Suffix(Arc<str>),
-}
-
-/// A path that a route answers to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-pub enum Path {
-    /// `/a`
-    Exact(Arc<str>),
-    /// `/a*` and `/a/*`, kept without the star: `/a` and `/a/`
-    Prefix(Arc<str>),
-}
-
-impl fmt::Display for Path {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(path) => write!(f, "`{path}`"),
-            Self::Prefix(path) => write!(f, "`{path}*`"),
-        }
-    }
 }
 
 /// How long Envoy waits, each for a side that stays silent.
@@ -81,6 +64,10 @@ pub struct Route {
     pub paths: Vec<Path>,
     /// The methods; any method when empty.
     pub methods: BTreeSet<String>,
+    /// The clients' addresses; any address when empty.
+    pub addresses: Vec<IpNet>,
+    /// What else a request must fulfil.
+    pub vars: Option<Arc<Vars>>,
     /// Higher goes first among routes of the same host and path.
     pub priority: i32,
     /// Whether a request may be upgraded to a WebSocket.

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 
@@ -254,4 +256,29 @@ pub(super) fn same_id(written: Option<&Id>, id: &Id) -> Result<(), Remark> {
         )),
         _ => Ok(()),
     }
+}
+
+/// A range of addresses, or one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+pub(super) struct Net(#[schemars(with = "String")] pub IpNet);
+
+impl TryFrom<String> for Net {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        net(&text).map(Self)
+    }
+}
+
+/// Reads a range of addresses, or one address.
+pub(super) fn net(text: &str) -> Result<IpNet, String> {
+    let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let range = text.parse::<IpNet>().ok().map(|range| range.trunc());
+    range.or_else(one).ok_or_else(|| {
+        format!(
+            "found {}, allowed: an IP address or a range such as \"10.0.0.0/8\"",
+            quoted(text)
+        )
+    })
 }

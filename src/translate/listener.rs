@@ -9,6 +9,7 @@ mod http_filters;
 mod limits;
 mod local_reply;
 mod origin;
+mod port;
 mod tracing;
 
 use std::sync::Arc;

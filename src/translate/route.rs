@@ -4,12 +4,14 @@
 //! that the request's path begins with leads to a *leaf*, a short list of candidates of which the first that matches wins.
 //! Envoy never leaves a leaf again, so each holds all that a request which ends there can match, in the order that a user
 //! expects: the host's own routes, then those of shorter and shorter wildcards, then those without host; among these the
-//! exact path, then longer to shorter prefixes; then priority; then id. The keys are the paths of all these routes.
+//! exact path, then longer to shorter prefixes (with parameters: what stands before the first); then priority; then the longer
+//! path as it is written; then id. The keys are the paths of all these routes.
 
 mod action;
+mod address;
 mod encode;
 #[cfg(test)]
-mod reference;
+mod reading;
 #[cfg(test)]
 mod tests;
 mod tier;
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::model::{Host, Id, Path, Route};
-use tier::{Candidate, Tier};
+use tier::{Candidate, Part, Tier};
 
 /// What a virtual host answers to; nothing stands for any host.
 type Domain = Option<Host>;
@@ -60,14 +62,12 @@ impl RouteTable {
     /// Puts a route in the place of the one with this id, or takes that away. Tells whether the table is another for it: a
     /// route whose nodes change is not.
     pub fn replace(&mut self, id: &Id, route: Option<Arc<Route>>) -> bool {
-        let encoded = route.as_ref().map_or_else(Vec::new, |route| {
+        let parts = route.as_ref().map_or_else(Vec::new, |route| {
             let paths = route.paths.iter();
-            paths
-                .map(|path| encode::routes(&action::translate(route, path)))
-                .collect()
+            paths.map(|path| parts(route, path)).collect()
         });
         if let Some(new) = &route
-            && self.holds(new, &encoded)
+            && self.holds(new, &parts)
         {
             self.routes.insert(id.clone(), new.clone());
             return false;
@@ -82,13 +82,11 @@ impl RouteTable {
             }
         }
         if let Some(new) = route {
-            for (path, encoded) in new.paths.iter().zip(encoded) {
+            let paths = new.paths.iter().zip(parts);
+            for (path, parts) in paths.filter(|(_, parts)| !parts.is_empty()) {
                 for domain in domains(&new) {
-                    self.tiers.entry(domain.clone()).or_default().insert(
-                        path,
-                        &new,
-                        encoded.clone(),
-                    );
+                    let tier = self.tiers.entry(domain.clone()).or_default();
+                    tier.insert(path, &new, parts.clone());
                     touched.insert((domain, path.clone()));
                 }
             }
@@ -101,17 +99,19 @@ impl RouteTable {
         changed
     }
 
-    /// Whether the table has a route in the same places, encoded to the same bytes for each of its paths.
-    fn holds(&self, new: &Route, encoded: &[Bytes]) -> bool {
+    /// Whether the table has a route in the same places, which becomes the same for each of its paths.
+    fn holds(&self, new: &Route, parts: &[Vec<Part>]) -> bool {
         let Some(old) = self.routes.get(&new.id) else {
             return false;
         };
         (&old.paths, old.priority, domains(old)) == (&new.paths, new.priority, domains(new))
-            && new.paths.iter().zip(encoded).all(|(path, encoded)| {
-                let has = |domain| self.tiers.get(domain)?.find(path, new);
-                domains(new)
-                    .iter()
-                    .all(|domain| has(domain) == Some(encoded))
+            && new.paths.iter().zip(parts).all(|(path, parts)| {
+                let has = |domain| {
+                    self.tiers
+                        .get(domain)
+                        .map_or(&[][..], |tier| tier.find(path, new))
+                };
+                domains(new).iter().all(|domain| has(domain) == parts)
             })
     }
 
@@ -148,7 +148,7 @@ impl RouteTable {
                 },
             );
         }
-        let (Path::Exact(key) | Path::Prefix(key)) = path;
+        let key = path.start();
         let hosts = match domain {
             Some(Host::Exact(_)) => self.hosts.range_mut(domain..=domain),
             Some(Host::Suffix(_)) | None => self.hosts.range_mut::<Domain, _>(..),
@@ -162,7 +162,7 @@ impl RouteTable {
             } else {
                 leaves.remove(key);
             }
-            if matches!(path, Path::Prefix(_)) {
+            if !matches!(path, Path::Exact(_)) {
                 let below = leaves.range_mut::<str, _>((Bound::Included(&**key), Bound::Unbounded));
                 below
                     .take_while(|(below, _)| below.starts_with(&**key))
@@ -170,6 +170,16 @@ impl RouteTable {
             }
         }
     }
+}
+
+/// What a route becomes for one of its paths; nothing when its conditions exclude each other.
+fn parts(route: &Route, path: &Path) -> Vec<Part> {
+    let translated = action::translate(route, path).into_iter();
+    let part = |(addresses, routes): (_, Vec<_>)| Part {
+        addresses,
+        encoded: encode::routes(&routes),
+    };
+    translated.map(part).collect()
 }
 
 /// The hosts of a route, each once.

@@ -66,6 +66,8 @@ pub(super) fn route(
         hosts,
         paths: draft.paths.clone(),
         methods: draft.methods.clone(),
+        addresses: draft.addresses.clone(),
+        vars: draft.vars.clone(),
         priority: draft.priority,
         websocket: draft
             .websocket

@@ -74,7 +74,10 @@ pub(crate) fn read(
             .transpose()?,
         real_ip: form
             .real_ip
-            .map(|form| form.checked().map_err(|remark| remark.under("real_ip")))
+            .map(|form| {
+                form.checked(warnings)
+                    .map_err(|remark| remark.under("real_ip"))
+            })
             .transpose()?,
         ..Gateway::new(key.id.clone(), Vec::new())
     })

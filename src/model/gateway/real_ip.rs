@@ -1,14 +1,12 @@
 //! Who may say on whose behalf a request comes. By default nobody: the client is whoever connects.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::decode::quoted;
 use super::super::problem::Remark;
-use super::super::scalar::{Within, each_once};
+use super::super::scalar::{Net, Within, each_once};
 
 /// The proxies in front of a gateway, and how they name the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,18 +36,14 @@ pub(super) struct Form {
     header: Option<Header>,
     /// Proxies whose word is taken: IP addresses and ranges.
     #[serde(default)]
-    trusted_addresses: Vec<Range>,
+    trusted_addresses: Vec<Net>,
     /// How many proxies there are in front.
     trusted_hops: Option<Within<1, 32>>,
 }
 
 impl Form {
-    pub(super) fn checked(self) -> Result<RealIp, Remark> {
-        let trusted: Vec<IpNet> = self
-            .trusted_addresses
-            .iter()
-            .map(|range| range.0.trunc())
-            .collect();
+    pub(super) fn checked(self, warnings: &mut Vec<Remark>) -> Result<RealIp, Remark> {
+        let trusted: Vec<IpNet> = self.trusted_addresses.iter().map(|range| range.0).collect();
         each_once("trusted_addresses", &trusted)?;
         let header = self.header.map(|header| header.0);
         let header = header.filter(|name| name != "x-forwarded-for");
@@ -67,6 +61,11 @@ impl Form {
             (None, Some(hops)) => By::TrustedHops(hops.0),
             (None, None) => By::TrustedAddresses,
         };
+        if !matches!(by, By::TrustedHops(_)) {
+            let message = "for `remote_addr` in routes the client is the proxy: Envoy shows the address that a proxy names to \
+                           routes only with `trusted_hops`";
+            warnings.push(Remark::new("real_ip", message));
+        }
         Ok(RealIp {
             trusted_addresses: trusted,
             by,
@@ -90,25 +89,5 @@ impl TryFrom<String> for Header {
                 quoted(&text)
             )),
         }
-    }
-}
-
-/// A range of addresses, or one address.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-struct Range(#[schemars(with = "String")] IpNet);
-
-impl TryFrom<String> for Range {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let one = |text: &str| text.parse::<IpAddr>().ok().map(IpNet::from);
-        let range = text.parse().ok().or_else(|| one(&text));
-        range.map(Self).ok_or_else(|| {
-            format!(
-                "found {}, allowed: an IP address or a range such as \"10.0.0.0/8\"",
-                quoted(&text)
-            )
-        })
     }
 }

@@ -4,8 +4,8 @@
 //! is therefore given a start: `^(.*?)(?:…)` matches once, from the same place. What the two kinds of expressions do
 //! not both have, or do not mean alike, is refused.
 
-mod size;
-mod syntax;
+pub(in crate::model) mod size;
+pub(in crate::model) mod syntax;
 
 use envoy_types::pb::envoy::r#type::matcher::v3::{RegexMatchAndSubstitute, RegexMatcher};
 use regex_syntax::ast::{AssertionKind, Ast, RepetitionKind};
@@ -83,10 +83,10 @@ impl Rewrite {
             Path::Exact(path) => {
                 regex::Regex::new(&self.written).is_ok_and(|regex| regex.is_match(path))
             }
-            Path::Prefix(prefix) => self
+            Path::Prefix(_) | Path::Parameters(_) => self
                 .sure
                 .as_deref()
-                .is_some_and(|sure| prefix.starts_with(sure)),
+                .is_some_and(|sure| path.start().starts_with(sure)),
         }
     }
 

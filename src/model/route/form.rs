@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,8 +12,9 @@ use super::super::decode::{self, quoted};
 use super::super::key::{Id, Key};
 use super::super::plugin::{Plugins, plugins_schema};
 use super::super::problem::Remark;
-use super::super::scalar::{Labels, Priority, Seconds, Status, Timestamp, each_once, same_id};
+use super::super::scalar::{Labels, Net, Priority, Seconds, Status, Timestamp, each_once, same_id};
 use super::super::upstream::{self, Target};
+use super::super::vars::Vars;
 use super::{Host, Path, Timeout};
 
 /// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
@@ -36,6 +38,11 @@ struct Form {
     hosts: Option<Vec<Host>>,
     #[serde(default)]
     methods: Vec<Method>,
+    remote_addr: Option<Net>,
+    remote_addrs: Option<Vec<Net>>,
+    /// Conditions such as `["arg_a", "==", "1"]`, all of which must hold.
+    #[schemars(with = "Option<Vec<Value>>")]
+    vars: Option<Value>,
     priority: Option<Priority>,
     status: Option<Status>,
     timeout: Option<TimeoutForm>,
@@ -54,8 +61,7 @@ struct Form {
 const LUA: &str = "Envoy does not run the Lua of a document";
 
 impl decode::Form for Form {
-    const NOT_SERVED: &'static [&'static str] =
-        &["remote_addr", "remote_addrs", "service_protocol", "vars"];
+    const NOT_SERVED: &'static [&'static str] = &["service_protocol"];
     const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] =
         &[("filter_func", LUA), ("script", LUA), ("script_id", LUA)];
 }
@@ -69,6 +75,8 @@ pub(crate) struct Draft {
     pub hosts: Vec<Host>,
     pub paths: Vec<Path>,
     pub methods: BTreeSet<String>,
+    pub addresses: Vec<IpNet>,
+    pub vars: Option<Arc<Vars>>,
     pub priority: i32,
     pub websocket: Option<bool>,
     pub timeout: Option<Timeout>,
@@ -93,6 +101,13 @@ pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Resu
     }
     each_once("methods", &form.methods)?;
     each_once("gateways", &form.gateways)?;
+    let addresses = one_or_many(
+        "remote_addr",
+        form.remote_addr,
+        "remote_addrs",
+        form.remote_addrs,
+    )?;
+    let vars = vars(form.vars.as_ref(), warnings)?;
     let plugins = Plugins::read(key, form.plugins.as_ref(), warnings)?;
     plugins.check(&paths)?;
     let target = target(key, form.upstream.as_ref(), form.upstream_id, warnings)?;
@@ -111,6 +126,8 @@ pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Resu
         hosts: one_or_many("host", form.host, "hosts", form.hosts)?,
         paths,
         methods: form.methods.into_iter().map(|method| method.0).collect(),
+        addresses: addresses.into_iter().map(|range| range.0).collect(),
+        vars: vars.map(Arc::new),
         priority: form.priority.map_or(0, |priority| priority.0),
         websocket: form.enable_websocket,
         timeout: form.timeout.map(TimeoutForm::checked),
@@ -143,6 +160,14 @@ pub(crate) fn target(
             Ok(Some(Target::Inline(Arc::new(cluster))))
         }
     }
+}
+
+fn vars(value: Option<&Value>, warnings: &mut Vec<Remark>) -> Result<Option<Vars>, Remark> {
+    let Some(value) = value else { return Ok(None) };
+    let mut own = Vec::new();
+    let vars = Vars::read(value, &mut own).map_err(|remark| remark.under("vars"))?;
+    warnings.extend(own.into_iter().map(|remark| remark.under("vars")));
+    Ok(vars)
 }
 
 fn one_or_many<T: PartialEq>(
@@ -228,42 +253,5 @@ impl TryFrom<String> for Host {
             "found {}, allowed: a host without a port, such as \"www.example.com\" or \"*.example.com\"",
             quoted(&text)
         ))
-    }
-}
-
-impl TryFrom<String> for Path {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong = |allowed: &str| Err(format!("found {}, allowed: {allowed}", quoted(&text)));
-        let (path, prefix) = match text.strip_suffix('*') {
-            Some("") => ("/", true),
-            Some(path) => (path, true),
-            None => (text.as_str(), false),
-        };
-        if !path.starts_with('/') {
-            return wrong("a path that starts with `/`, or `*`");
-        }
-        if path.contains('*') {
-            return wrong("`*` at the end only");
-        }
-        if path.split('/').any(|segment| segment.starts_with(':')) {
-            return wrong(
-                "a path without parameters such as `:id`, which this version does not have",
-            );
-        }
-        if path.contains(['?', '#']) {
-            return wrong("a path without `?` and `#`");
-        }
-        if !path.bytes().all(|b| b.is_ascii_graphic()) {
-            return wrong("a path in ASCII without spaces; write other characters as %XX");
-        }
-        if path.len() > 4096 {
-            return wrong("at most 4096 bytes");
-        }
-        Ok(match prefix {
-            true => Self::Prefix(path.into()),
-            false => Self::Exact(path.into()),
-        })
     }
 }

@@ -42,8 +42,23 @@ fn what_a_route_cannot_match() {
         ),
         (
             "routes/echo",
-            r#"{"uri":"/user/:id","upstream":{"nodes":{"10.0.0.1:80":1}}}"#,
-            r#"uri: found "/user/:id", allowed: a path without parameters such as `:id`, which this version does not have"#,
+            r#"{"uri":"/user/:","upstream":{"nodes":{"10.0.0.1:80":1}}}"#,
+            r#"uri: found "/user/:", allowed: parameters with names of letters, digits, `_`, `-` and `.`, such as `:id`"#,
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/user/:id*","upstream":{"nodes":{"10.0.0.1:80":1}}}"#,
+            r#"uri: found "/user/:id*", allowed: `*` as a segment of its own behind parameters, such as `/user/:id/*`"#,
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","remote_addr":"10.0.0","upstream":{"nodes":{"10.0.0.1:80":1}}}"#,
+            r#"remote_addr: found "10.0.0", allowed: an IP address or a range such as "10.0.0.0/8""#,
+        ),
+        (
+            "routes/echo",
+            r#"{"uri":"/a","vars":[["arg_a","==","1"],["args","==","1"]],"upstream":{"nodes":{"10.0.0.1:80":1}}}"#,
+            r#"vars[1][0]: found the variable "args", allowed: arg_NAME, http_NAME, cookie_NAME, request_method, uri, host, scheme, remote_addr, server_port"#,
         ),
         (
             "routes/echo",

@@ -60,6 +60,8 @@ fn route(name: &str, members: Members) -> Arc<Route> {
         gateways: vec![id("default")],
         hosts: Vec::new(),
         paths: vec![Path::Prefix(format!("/{name}/").into())],
+        addresses: Vec::new(),
+        vars: None,
         methods: BTreeSet::new(),
         priority: 0,
         websocket: false,

@@ -15,6 +15,7 @@ use super::http_filters::http_filters;
 use super::limits::{connection_limit, limits};
 use super::local_reply::local_reply;
 use super::origin::origin;
+use super::port::port;
 use super::tracing::tracing;
 use crate::model::Gateway;
 use crate::model::gateway::{Listener, RealIp};
@@ -61,7 +62,7 @@ fn filter_chain(
     let limit = listener.max_connections;
     let limit = limit.map(|limit| connection_limit(name, limit));
     FilterChain {
-        filters: limit.into_iter().chain([manager]).collect(),
+        filters: limit.into_iter().chain([port(), manager]).collect(),
         ..FilterChain::default()
     }
 }

@@ -1,10 +1,17 @@
 //! Who sent a request, and for which path.
 
-use envoy_types::pb::envoy::config::core::v3::{CidrRange, TypedExtensionConfig};
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
+    HeaderMutation, header_mutation::Action,
+};
+use envoy_types::pb::envoy::config::core::v3::{
+    CidrRange, HeaderValue, HeaderValueOption, TypedExtensionConfig,
+    header_value_option::HeaderAppendAction,
+};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager,
     http_connection_manager::{InternalAddressConfig, PathWithEscapedSlashesAction},
 };
+use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation as EarlyHeaderMutation;
 use envoy_types::pb::envoy::extensions::http::original_ip_detection::custom_header::v3::CustomHeaderConfig;
 use envoy_types::pb::envoy::extensions::http::original_ip_detection::xff::v3::{
     XffConfig, XffTrustedCidrs,
@@ -14,6 +21,7 @@ use ipnet::IpNet;
 use super::super::any;
 use super::super::proto::{boolean, cidr_range, uint32};
 use crate::model::gateway::{Http, RealIp, http::EscapedSlashes, real_ip::By};
+use crate::model::vars::ADDRESS_HEADER;
 
 /// A connection manager that knows who sent the request, and for which path. Nothing of that is taken from the client,
 /// unless it is a proxy that is trusted.
@@ -39,12 +47,14 @@ pub(super) fn origin(http: &Http, trusted: Option<&RealIp>) -> HttpConnectionMan
         Some((By::TrustedAddresses, real_ip)) => {
             return HttpConnectionManager {
                 original_ip_detection_extensions: vec![forwarded_for(&real_ip.trusted_addresses)],
+                early_header_mutation_extensions: vec![peer()],
                 ..manager
             };
         }
         Some((By::Header(name), _)) => {
             return HttpConnectionManager {
                 original_ip_detection_extensions: vec![header(name)],
+                early_header_mutation_extensions: vec![peer()],
                 ..manager
             };
         }
@@ -53,6 +63,30 @@ pub(super) fn origin(http: &Http, trusted: Option<&RealIp>) -> HttpConnectionMan
         use_remote_address: Some(boolean(true)),
         xff_num_trusted_hops: hops,
         ..manager
+    }
+}
+
+/// Puts the connection's address where routes look for the client's: beside a detected address Envoy would leave there what
+/// the client says.
+fn peer() -> TypedExtensionConfig {
+    let address = HeaderValue {
+        key: ADDRESS_HEADER.to_owned(),
+        value: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%".to_owned(),
+        ..HeaderValue::default()
+    };
+    let set = HeaderMutation {
+        action: Some(Action::Append(HeaderValueOption {
+            header: Some(address),
+            append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+            ..HeaderValueOption::default()
+        })),
+    };
+    let config = EarlyHeaderMutation {
+        mutations: vec![set],
+    };
+    TypedExtensionConfig {
+        name: "envoy.http.early_header_mutation.header_mutation".to_owned(),
+        typed_config: Some(any(&config)),
     }
 }
 

@@ -18,31 +18,59 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
 
 use crate::model::route::Timeout;
 use crate::model::upstream::{Balancer, PassHost};
+use crate::model::vars::{Predicate, narrowed};
 use crate::model::{self, Cluster, Path};
 use crate::translate::proto::{boolean, duration, never};
 use crate::translate::retry;
 
+use super::address::Addresses;
+
 /// The Envoy routes of a document for one of its paths, of which the first that matches a request is meant: they hold for
-/// any host and method that the document names.
-pub(super) fn translate(route: &model::Route, path: &Path) -> Vec<Route> {
-    let translated = Route {
-        name: format!("route/{}", route.id),
-        r#match: Some(RouteMatch {
-            path_specifier: Some(match path {
-                Path::Exact(path) => PathSpecifier::Path(path.to_string()),
-                Path::Prefix(path) => PathSpecifier::Prefix(path.to_string()),
-            }),
-            headers: method(&route.methods).into_iter().collect(),
-            ..RouteMatch::default()
-        }),
-        // Without a cluster a plugin answers.
-        action: route
-            .cluster
-            .as_ref()
-            .map(|cluster| Action::Route(forward(route, cluster))),
-        ..Route::default()
+/// any host that the document names. Those that depend on the client's address stand beside its conditions. There are none
+/// when the document's conditions exclude each other.
+pub(super) fn translate(route: &model::Route, path: &Path) -> Vec<(Vec<Addresses>, Vec<Route>)> {
+    let rule = rule(route, path);
+    // Without a cluster a plugin answers.
+    let cluster = route.cluster.as_ref();
+    let action = cluster.map(|cluster| Action::Route(forward(route, cluster)));
+    let everything = [Vec::new()];
+    let alternatives = match &route.vars {
+        Some(vars) => vars.alternatives(),
+        None => &everything,
     };
-    route.plugins.apply(translated)
+    let own = (!route.addresses.is_empty()).then(|| Addresses::among(&route.addresses));
+    let of = |alternative: &Vec<Predicate>| {
+        let translated = Route {
+            name: format!("route/{}", route.id),
+            r#match: Some(narrowed(&rule, alternative)?),
+            action: action.clone(),
+            ..Route::default()
+        };
+        let addresses = alternative.iter().filter_map(Addresses::of);
+        let addresses = own.clone().into_iter().chain(addresses).collect();
+        Some((addresses, route.plugins.apply(translated)))
+    };
+    alternatives.iter().filter_map(of).collect()
+}
+
+/// What requests are for the path with the document's methods.
+fn rule(route: &model::Route, path: &Path) -> RouteMatch {
+    let parameters = match path {
+        Path::Parameters(parameters) => Some(header(":path", regex(parameters.pattern()))),
+        Path::Exact(_) | Path::Prefix(_) => None,
+    };
+    let start = path.start().to_string();
+    RouteMatch {
+        path_specifier: Some(match path {
+            Path::Exact(_) => PathSpecifier::Path(start),
+            Path::Prefix(_) | Path::Parameters(_) => PathSpecifier::Prefix(start),
+        }),
+        headers: method(&route.methods)
+            .into_iter()
+            .chain(parameters)
+            .collect(),
+        ..RouteMatch::default()
+    }
 }
 
 fn method(methods: &BTreeSet<String>) -> Option<HeaderMatcher> {
@@ -50,19 +78,27 @@ fn method(methods: &BTreeSet<String>) -> Option<HeaderMatcher> {
     let pattern = match methods.as_slice() {
         [] => return None,
         [method] => MatchPattern::Exact((*method).to_owned()),
-        several => MatchPattern::SafeRegex(RegexMatcher {
-            regex: several.join("|"),
-            ..RegexMatcher::default()
-        }),
+        several => regex(several.join("|")),
     };
+    Some(header(":method", pattern))
+}
+
+fn header(name: &str, pattern: MatchPattern) -> HeaderMatcher {
     let matcher = StringMatcher {
         match_pattern: Some(pattern),
         ..StringMatcher::default()
     };
-    Some(HeaderMatcher {
-        name: ":method".to_owned(),
+    HeaderMatcher {
+        name: name.to_owned(),
         header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(matcher)),
         ..HeaderMatcher::default()
+    }
+}
+
+fn regex(regex: String) -> MatchPattern {
+    MatchPattern::SafeRegex(RegexMatcher {
+        regex,
+        ..RegexMatcher::default()
     })
 }
 

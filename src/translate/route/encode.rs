@@ -11,10 +11,11 @@ use envoy_types::pb::envoy::config::route::v3::{
 use envoy_types::pb::envoy::r#type::matcher::v3::HttpRequestHeaderMatchInput;
 use envoy_types::pb::google::protobuf::Any;
 use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
+use envoy_types::pb::xds::r#type::matcher::v3::matcher::{OnMatch, on_match};
 use prost::{Message, Name};
 
-use super::tier::Candidate;
-use super::{Domain, VirtualHost};
+use super::tier::{Candidate, Part};
+use super::{Domain, VirtualHost, address};
 use crate::model::Host;
 use crate::model::plugin::ANSWER_BYTES;
 use crate::translate::canonical;
@@ -36,8 +37,6 @@ const MAP: u32 = 1;
 /// The key and the value of any map's entry.
 const KEY: u32 = 1;
 const VALUE: u32 = 2;
-/// `OnMatch.action`
-const ACTION: u32 = 2;
 /// `RouteList.routes`
 const ROUTES: u32 = 1;
 
@@ -52,23 +51,30 @@ pub(super) fn routes(routes: &[Route]) -> Bytes {
 
 /// A leaf as it stands in the tree: the entry of the map, with its key.
 pub(super) fn leaf(key: &str, candidates: &[&Candidate]) -> Bytes {
-    let encoded: Vec<&[u8]> = candidates.iter().map(|one| &*one.encoded).collect();
+    let parts: Vec<&Part> = candidates.iter().flat_map(|one| &one.parts).collect();
+    let value = address::on_match(&parts).encode_to_vec();
+    let mut entry = Vec::with_capacity(key.len() + value.len() + 16);
+    put(&mut entry, KEY, key.as_bytes());
+    put(&mut entry, VALUE, &value);
+    let mut leaf = Vec::with_capacity(size(MAP, entry.len()));
+    put(&mut leaf, MAP, &entry);
+    leaf.into()
+}
+
+/// A list of routes, of which the first that matches is taken; with what it takes from there.
+pub(super) fn list<'a>(parts: impl Iterator<Item = &'a Part>) -> OnMatch {
+    let encoded: Vec<&[u8]> = parts.map(|part| &*part.encoded).collect();
     let list = Any {
         type_url: RouteList::type_url(),
         value: encoded.concat(),
     };
-    let action = TypedExtensionConfig {
-        name: "routes".to_owned(),
-        typed_config: Some(list),
+    OnMatch {
+        on_match: Some(on_match::OnMatch::Action(TypedExtensionConfig {
+            name: "routes".to_owned(),
+            typed_config: Some(list),
+        })),
+        ..OnMatch::default()
     }
-    .encode_to_vec();
-    let mut entry = Vec::with_capacity(key.len() + action.len() + 16);
-    put(&mut entry, KEY, key.as_bytes());
-    put_header(&mut entry, VALUE, size(ACTION, action.len()));
-    put(&mut entry, ACTION, &action);
-    let mut leaf = Vec::with_capacity(size(MAP, entry.len()));
-    put(&mut leaf, MAP, &entry);
-    leaf.into()
 }
 
 /// What stands in a virtual host before its tree: its name, which is its domain.

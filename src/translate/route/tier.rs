@@ -7,19 +7,31 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::address::Addresses;
+use crate::model::route::Parameters;
 use crate::model::{Id, Path, Route};
 
 /// A route that a leaf can hold.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    /// The encoded Envoy routes, as they stand in a leaf's list.
-    pub encoded: Bytes,
-    /// Whether it matches whatever comes to a leaf that holds it: a prefix, for any method.
+    /// Its Envoy routes, at least one.
+    pub parts: Vec<Part>,
+    /// Whether it matches whatever comes to a leaf that holds it: a prefix, without further conditions.
     pub takes_all: bool,
 }
 
-/// Higher priority first, then by id.
-type Order = (Reverse<i32>, Id);
+/// Envoy routes of a candidate that are for the same clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    /// What clients' addresses must be; any when empty.
+    pub addresses: Vec<Addresses>,
+    /// The encoded Envoy routes, as they stand in a leaf's list.
+    pub encoded: Bytes,
+}
+
+/// Higher priority first, then the longer path as it is written, then by id. The path's rest tells the paths of one route
+/// apart.
+type Order = (Reverse<i32>, Reverse<usize>, Id, Option<Arc<str>>);
 
 #[derive(Debug, Default)]
 struct Candidates {
@@ -31,7 +43,7 @@ impl Candidates {
     fn of(&mut self, path: &Path) -> &mut BTreeMap<Order, Candidate> {
         match path {
             Path::Exact(_) => &mut self.exact,
-            Path::Prefix(_) => &mut self.prefix,
+            Path::Prefix(_) | Path::Parameters(_) => &mut self.prefix,
         }
     }
 }
@@ -55,31 +67,34 @@ impl Tier {
         self.paths.keys()
     }
 
-    pub fn insert(&mut self, path: &Path, route: &Route, encoded: Bytes) {
-        let takes_all = matches!(path, Path::Prefix(_)) && route.methods.is_empty();
-        let candidates = self.paths.entry(text(path).clone()).or_default();
+    pub fn insert(&mut self, path: &Path, route: &Route, parts: Vec<Part>) {
+        let takes_all = matches!(path, Path::Prefix(_))
+            && route.methods.is_empty()
+            && route.addresses.is_empty()
+            && always(route);
+        let candidates = self.paths.entry(path.start().clone()).or_default();
         candidates
             .of(path)
-            .insert(order(route), Candidate { encoded, takes_all });
+            .insert(order(path, route), Candidate { parts, takes_all });
     }
 
     pub fn remove(&mut self, path: &Path, route: &Route) {
-        if let Some(candidates) = self.paths.get_mut(text(path)) {
-            candidates.of(path).remove(&order(route));
+        if let Some(candidates) = self.paths.get_mut(path.start()) {
+            candidates.of(path).remove(&order(path, route));
             if candidates.exact.is_empty() && candidates.prefix.is_empty() {
-                self.paths.remove(text(path));
+                self.paths.remove(path.start());
             }
         }
     }
 
-    /// What a route is encoded to for a path.
-    pub fn find(&self, path: &Path, route: &Route) -> Option<&Bytes> {
-        let candidates = self.paths.get(text(path))?;
-        let candidates = match path {
+    /// What a route has become for a path; nothing when it is not there.
+    pub fn find(&self, path: &Path, route: &Route) -> &[Part] {
+        let candidates = self.paths.get(path.start()).map(|candidates| match path {
             Path::Exact(_) => &candidates.exact,
-            Path::Prefix(_) => &candidates.prefix,
-        };
-        Some(&candidates.get(&order(route))?.encoded)
+            Path::Prefix(_) | Path::Parameters(_) => &candidates.prefix,
+        });
+        let found = candidates.and_then(|candidates| candidates.get(&order(path, route)));
+        found.map_or(&[], |candidate| &candidate.parts)
     }
 
     /// What a request whose longest key is this one can match: the exact path, then the prefixes from longer to shorter;
@@ -122,13 +137,25 @@ impl Tier {
     }
 }
 
-fn order(route: &Route) -> Order {
-    (Reverse(route.priority), route.id.clone())
+/// Whether its `vars`, if it has any, hold for every request.
+fn always(route: &Route) -> bool {
+    let vars = route.vars.as_ref();
+    vars.is_none_or(|vars| vars.alternatives().iter().any(Vec::is_empty))
 }
 
-fn text(path: &Path) -> &Arc<str> {
-    let (Path::Exact(text) | Path::Prefix(text)) = path;
-    text
+fn order(path: &Path, route: &Route) -> Order {
+    let (rest, length) = match path {
+        Path::Exact(_) => (None, 0),
+        // The star.
+        Path::Prefix(_) => (None, 1),
+        Path::Parameters(Parameters { rest, .. }) => (Some(rest.clone()), rest.len()),
+    };
+    (
+        Reverse(route.priority),
+        Reverse(length),
+        route.id.clone(),
+        rest,
+    )
 }
 
 /// The length of the text without its last character, if it has one.

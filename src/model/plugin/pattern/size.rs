@@ -7,13 +7,13 @@ use regex_syntax::ast::{AssertionKind, Ast, RepetitionKind, RepetitionRange};
 use regex_syntax::hir::{Class, HirKind};
 
 /// Envoy's bound, `re2.max_program_size.error_level`, unless its bootstrap says otherwise.
-pub(super) const BOUND: u64 = 100;
+pub(in crate::model) const BOUND: u64 = 100;
 
 /// What every program has.
 const FRAME: u64 = 4;
 
 /// An upper bound of the instructions of RE2's program.
-pub(super) fn of(pattern: &str) -> u64 {
+pub(in crate::model) fn of(pattern: &str) -> u64 {
     let ast = match Parser::new().parse(pattern) {
         Ok(ast) => ast,
         Err(_) => return u64::MAX,

@@ -15,7 +15,7 @@ const LENGTH: usize = 1024;
 const REPETITIONS: u32 = 1000;
 
 /// Reads a pattern: its structure, and how many groups it captures.
-pub(super) fn checked(pattern: &str) -> Result<(Ast, u32), String> {
+pub(in crate::model) fn checked(pattern: &str) -> Result<(Ast, u32), String> {
     if pattern.is_empty() || pattern.len() > LENGTH {
         return Err(format!(
             "found {} bytes, allowed: a pattern of 1–{LENGTH} bytes",

@@ -1,0 +1,142 @@
+//! Clients' addresses. An Envoy route cannot ask for one, only the matcher that leads to it; and a list of routes that was
+//! led to is never left again. So where candidates of a leaf ask for addresses, the leaf splits before its list: by ranges,
+//! into one list per set of candidates that a client of the range can have.
+//!
+//! The address is that of `x-envoy-external-address`, which no client can set (`listener/origin`).
+
+use envoy_types::pb::envoy::config::core::v3::CidrRange;
+use envoy_types::pb::envoy::extensions::matching::input_matchers::ip::v3::Ip;
+use envoy_types::pb::envoy::r#type::matcher::v3::HttpRequestHeaderMatchInput;
+use envoy_types::pb::xds::r#type::matcher::v3::Matcher;
+use envoy_types::pb::xds::r#type::matcher::v3::matcher::{
+    MatcherList, MatcherType, OnMatch,
+    matcher_list::{FieldMatcher, Predicate, predicate, predicate::SinglePredicate},
+    on_match,
+};
+use ipnet::IpNet;
+
+use super::encode;
+use super::tier::Part;
+use crate::model::vars;
+use crate::translate::proto::{extension, uint32};
+
+/// What a client's address must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Addresses {
+    nets: Vec<IpNet>,
+    /// Whether it must be in none of them.
+    inverted: bool,
+}
+
+impl Addresses {
+    pub fn among(nets: &[IpNet]) -> Self {
+        Self {
+            nets: nets.to_vec(),
+            inverted: false,
+        }
+    }
+
+    /// What a predicate asks of the address, if it does.
+    pub fn of(predicate: &vars::Predicate) -> Option<Self> {
+        match predicate {
+            vars::Predicate::Address { nets, inverted } => Some(Self {
+                nets: nets.clone(),
+                inverted: *inverted,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Whether it holds for addresses of which this is the smallest range that any candidate of the leaf names; nothing
+    /// stands for those of no range.
+    fn hold(&self, smallest: Option<&IpNet>) -> bool {
+        let within = |smallest| self.nets.iter().any(|net| net.contains(smallest));
+        smallest.is_some_and(within) != self.inverted
+    }
+}
+
+/// Where a leaf leads: to the list of all its routes, or to one of several by the client's address.
+pub(super) fn on_match(parts: &[&Part]) -> OnMatch {
+    let all = parts.iter().flat_map(|part| &part.addresses);
+    let mut nets: Vec<&IpNet> = all.flat_map(|addresses| &addresses.nets).collect();
+    if nets.is_empty() {
+        return encode::list(parts.iter().copied());
+    }
+    // The smallest ranges first: the first that has an address is the smallest that does.
+    nets.sort_by_key(|net| (std::cmp::Reverse(net.prefix_len()), **net));
+    nets.dedup();
+    let matchers = classes(parts, &nets)
+        .into_iter()
+        .map(|(nets, class)| FieldMatcher {
+            predicate: Some(within(&nets)),
+            on_match: Some(list_of(parts, &class)),
+        });
+    let matcher = Matcher {
+        matcher_type: Some(MatcherType::MatcherList(MatcherList {
+            matchers: matchers.collect(),
+        })),
+        on_no_match: Some(Box::new(list_of(parts, &class_of(parts, None)))),
+    };
+    OnMatch {
+        on_match: Some(on_match::OnMatch::Matcher(Box::new(matcher))),
+        ..OnMatch::default()
+    }
+}
+
+/// For each part, whether clients of a range can have it.
+type Class = Vec<bool>;
+
+fn class_of(parts: &[&Part], smallest: Option<&IpNet>) -> Class {
+    let holds = |part: &&Part| part.addresses.iter().all(|one| one.hold(smallest));
+    parts.iter().map(holds).collect()
+}
+
+/// The ranges in order, joined where that changes nothing: those of one class that follow each other, and those of one
+/// length, which are disjoint.
+fn classes<'a>(parts: &[&Part], nets: &[&'a IpNet]) -> Vec<(Vec<&'a IpNet>, Class)> {
+    let mut classes: Vec<(Vec<&IpNet>, Class)> = Vec::new();
+    let mut of_length = 0;
+    let mut length = None;
+    for net in nets {
+        let class = class_of(parts, Some(net));
+        if length.replace(net.prefix_len()) != Some(net.prefix_len()) {
+            // The last class may go on with shorter ranges.
+            of_length = classes.len().saturating_sub(1);
+        }
+        let same = classes[of_length..]
+            .iter_mut()
+            .find(|(_, own)| *own == class);
+        match same {
+            Some((nets, _)) => nets.push(net),
+            None => classes.push((vec![net], class)),
+        }
+    }
+    classes
+}
+
+fn list_of(parts: &[&Part], class: &Class) -> OnMatch {
+    let parts = parts.iter().zip(class).filter(|(_, holds)| **holds);
+    encode::list(parts.map(|(part, _)| *part))
+}
+
+fn within(nets: &[&IpNet]) -> Predicate {
+    let range = |net: &&IpNet| CidrRange {
+        address_prefix: net.addr().to_string(),
+        prefix_len: Some(uint32(net.prefix_len().into())),
+    };
+    let input = HttpRequestHeaderMatchInput {
+        header_name: vars::ADDRESS_HEADER.to_owned(),
+    };
+    let ranges = Ip {
+        cidr_ranges: nets.iter().map(range).collect(),
+        stat_prefix: "client_address".to_owned(),
+    };
+    Predicate {
+        match_type: Some(predicate::MatchType::SinglePredicate(SinglePredicate {
+            input: Some(extension("client_address", &input)),
+            matcher: Some(predicate::single_predicate::Matcher::CustomMatch(
+                extension("ranges", &ranges),
+            )),
+        })),
+    }
+}
