@@ -6,6 +6,7 @@ mod confirmed;
 mod documents;
 mod drains;
 mod events;
+mod explain;
 pub mod json;
 pub mod lag;
 mod nodes;
@@ -136,6 +137,15 @@ impl pb::control_server::Control for Api {
         _: Request<pb::ListProblemsRequest>,
     ) -> Result<Response<pb::ListProblemsResponse>, Status> {
         Ok(Response::new(problems::list(self)))
+    }
+
+    async fn explain(
+        &self,
+        request: Request<pb::ExplainRequest>,
+    ) -> Result<Response<pb::Explanation>, Status> {
+        explain::explain(self, &request.into_inner())
+            .await
+            .map(Response::new)
     }
 
     async fn list_documents(

@@ -13,6 +13,7 @@ mod documents;
 mod drain;
 mod drains;
 mod echo;
+mod explain;
 mod nodes;
 mod problems;
 mod remote;
@@ -72,6 +73,9 @@ enum Command {
     /// Show every document and what became of it; exit status 1 when any is not in force
     #[command(after_help = DOCUMENTS_EXAMPLES)]
     Documents(documents::Documents),
+    /// Show which route gets a request, which others were considered, and why they lost; exit status 1 when none gets it
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(explain::Explain),
     /// Show what proxies are sent
     #[command(after_help = SNAPSHOT_EXAMPLES)]
     Snapshot(snapshot::Snapshot),
@@ -158,6 +162,12 @@ Examples:
   chancery services
   chancery services echo -o json | jq '.services[].instances[] | select(.leftOut != {})'";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  chancery explain GET http://www.example.com/cart?v=2
+  chancery explain POST /cart -H 'Host: www.example.com' -H 'Cookie: beta=1' --from 10.0.0.7
+  chancery explain GET /cart -o json | jq -r '.destinations[].instances[]'";
+
 const SNAPSHOT_EXAMPLES: &str = "\
 Examples:
   chancery snapshot                                  # all gateways
@@ -221,6 +231,7 @@ pub fn run() -> ExitCode {
         Command::Problems(problems) => ask("problems", problems::run(problems)),
         Command::Services(services) => ask("services", services::run(services)),
         Command::Documents(documents) => ask("documents", documents::run(documents)),
+        Command::Explain(explain) => ask("explain", explain::run(explain)),
         Command::Snapshot(snapshot) => ask("snapshot", snapshot::run(snapshot)),
         Command::Watch(watch) => ask("watch", watch::run(watch)),
         Command::Wait(wait) => ask("wait", wait::run(wait)),

@@ -16,18 +16,21 @@ pub mod key;
 pub mod plugin;
 mod plugin_config;
 pub mod problem;
+mod request;
 pub mod route;
 mod scalar;
 pub mod schema;
 mod service;
 mod text;
 pub mod upstream;
+pub mod vars;
 
 pub use documents::{Changes, Documents};
 pub use drain::{Drain, Drains};
 pub use gateway::Gateway;
 pub use key::{Id, Key, Kind};
 pub use problem::Problem;
+pub use request::Request;
 pub use route::{Host, Path, Route};
 pub use upstream::{Cluster, Members, Node, Upstream};
 

@@ -23,13 +23,7 @@ pub async fn list(
     one_of("kind", &asked.kind, &kinds)?;
     one_of("state", &asked.state, STATES)?;
     let (answer, answered) = oneshot::channel();
-    let question = Question::Documents(answer);
-    let stopping = |_| Status::unavailable("Chancery is stopping");
-    api.questions
-        .send(question)
-        .await
-        .map_err(|_| stopping(()))?;
-    let fared = answered.await.map_err(|_| stopping(()))?;
+    let fared = ask(api, Question::Documents(answer), answered).await?;
     let documents = fared.into_iter().map(document);
     let of_kind = |document: &pb::Document| {
         let kind = document.document.split('/').next();
@@ -41,6 +35,32 @@ pub async fn list(
         revision: api.gateways.settled().borrow().revision,
         documents: documents.filter(of_kind).filter(in_state).collect(),
     })
+}
+
+/// Asks the loop.
+pub(super) async fn ask<T>(
+    api: &Api,
+    question: Question,
+    answered: oneshot::Receiver<T>,
+) -> Result<T, Status> {
+    let stopping = || Status::unavailable("Chancery is stopping");
+    let asked = api.questions.send(question).await;
+    asked.map_err(|_| stopping())?;
+    answered.await.map_err(|_| stopping())
+}
+
+/// A document that is not in force, and why.
+pub(super) fn fares(fared: Fared) -> String {
+    let pb::Document {
+        document,
+        state,
+        reason,
+        ..
+    } = document(fared);
+    match reason.as_str() {
+        "" => format!("{document}: {state}"),
+        reason => format!("{document}: {state}: {reason}"),
+    }
 }
 
 fn one_of(field: &str, found: &str, allowed: &[&str]) -> Result<(), Status> {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use prost::{Message, Name};
 use prost_reflect::{
     DescriptorError, DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor,
-    SerializeOptions,
+    SerializeOptions, Value,
 };
 use tonic::Status;
 
@@ -108,6 +108,13 @@ pub(super) fn request<M: Message + Name + Default>(
         let field = descriptor
             .get_field_by_json_name(&name)
             .ok_or_else(|| unknown_parameter(&name, &descriptor))?;
+        if field.is_list() {
+            let one = Value::String(value.into_owned());
+            if let Some(list) = request.get_field_mut(&field).as_list_mut() {
+                list.push(one);
+            }
+            continue;
+        }
         if given.contains(&field) {
             return Err(Status::invalid_argument(format!("`{name}` is given twice")));
         }

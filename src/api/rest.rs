@@ -33,6 +33,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/problems", get(problems))
         .route("/v1/documents", get(documents))
         .route("/v1/services", get(services))
+        .route("/v1/explain", get(explain))
         .route("/v1/wait", get(wait))
         .route("/v1/events", get(events))
         .route("/v1/drains", post(drain).get(list_drains))
@@ -111,6 +112,14 @@ async fn problems(State(api): State<Api>, RawQuery(query): RawQuery) -> Response
     answer(json::whole, async {
         let request = json::request::<pb::ListProblemsRequest>(&[], query.as_deref())?;
         api.list_problems(Request::new(request)).await
+    })
+    .await
+}
+
+async fn explain(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
+    answer(json::whole, async {
+        let request = json::request::<pb::ExplainRequest>(&[], query.as_deref())?;
+        api.explain(Request::new(request)).await
     })
     .await
 }

@@ -64,7 +64,7 @@ fn types(name: &str) -> Result<Vec<ResourceType>, Status> {
     })
 }
 
-fn unknown_gateway(gateways: &Gateways, asked: &str) -> Status {
+pub(super) fn unknown_gateway(gateways: &Gateways, asked: &str) -> Status {
     let mut known: Vec<_> = gateways
         .newest()
         .iter()

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 
 use tokio::sync::oneshot;
 
-use crate::model::Members;
 use crate::model::documents::Status;
 use crate::model::upstream::Selection;
+use crate::model::{Id, Members, Route};
 use crate::registry::{Answer, Instance, ServiceKey};
 use crate::xds::gateways::ProblemKind;
 
@@ -25,6 +25,17 @@ pub enum Question {
     /// Who is at an address: the last answer of every service that has an instance there. Not answered while too little is
     /// known to say.
     Instances(IpAddr, oneshot::Sender<Vec<Answer>>),
+    /// The routes of a gateway; nothing for a gateway that does not exist.
+    Routes(Id, oneshot::Sender<Option<Routes>>),
+}
+
+/// The routes of a gateway.
+#[derive(Debug)]
+pub struct Routes {
+    /// Those in force, in no order.
+    pub in_force: Vec<Arc<Route>>,
+    /// The documents of routes that are in force in no gateway.
+    pub others: Vec<Fared>,
 }
 
 /// One service that documents name.
@@ -74,6 +85,9 @@ impl Control {
                 let _ = answer.send(self.at(address));
             }
             Question::Instances(..) => {}
+            Question::Routes(gateway, answer) => {
+                let _ = answer.send(self.routes(&gateway));
+            }
         }
     }
 
@@ -126,6 +140,22 @@ impl Control {
             instances: instances.clone(),
         });
         found.collect()
+    }
+
+    fn routes(&self, gateway: &Id) -> Option<Routes> {
+        let builder = self.builders.get(gateway).filter(|one| one.exists())?;
+        let in_force = |path: &str| {
+            self.builders.values().any(|builder| {
+                let id = path.strip_prefix("routes/");
+                id.is_none_or(|id| id.parse().is_ok_and(|id| builder.route(&id).is_some()))
+            })
+        };
+        let mut others = self.fared();
+        others.retain(|fared| !in_force(&fared.status.path));
+        Some(Routes {
+            in_force: builder.routes().cloned().collect(),
+            others,
+        })
     }
 
     fn fared(&self) -> Vec<Fared> {

@@ -109,6 +109,16 @@ impl Builder {
         waiting.flat_map(|(id, route)| awaited(route).map(move |service| (id, service)))
     }
 
+    /// The routes in the table, in no order.
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.placed.values()
+    }
+
+    /// The route of this id in the table.
+    pub fn route(&self, id: &Id) -> Option<&Arc<Route>> {
+        self.placed.get(id)
+    }
+
     /// How many routes are in force.
     pub fn placed(&self) -> usize {
         self.placed.len()
