@@ -20,6 +20,7 @@ mod http2;
 mod instances;
 mod last_good_state;
 mod make_before_break;
+mod matching;
 mod operation;
 mod outages;
 mod plugins;

@@ -73,6 +73,12 @@ impl Chancery {
         Self::start_with(TELLING, address, &[etcd, prefix, id].concat(), folder)
     }
 
+    /// Starts `chancery serve` on etcd alone.
+    pub fn serve_etcd(address: Ipv4Addr, etcd: &str, folder: &Path) -> Self {
+        let sources = ["--etcd", etcd, "--etcd-prefix", super::etcd::PREFIX];
+        Self::start(address, &sources, folder)
+    }
+
     /// Starts `chancery serve` on the files of `documents`.
     pub fn serve_files(address: Ipv4Addr, documents: &Path, folder: &Path) -> Self {
         let documents = documents.display().to_string();

@@ -1,0 +1,293 @@
+//! Matching through the real Envoy: whatever the routes and the request are, the one wins that the reference says.
+
+mod draw;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use chancery::explain::winner;
+use chancery::model::{Documents, Request, Route};
+use chancery::store::{Change, Document, Format};
+use futures_util::future::join_all;
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use crate::support::chancery::Chancery;
+use crate::support::envoy::{Envoy, Protocol};
+use crate::support::etcd::Etcd;
+use crate::support::stage::gateway;
+use crate::support::{eventually, own_address};
+use draw::Draw;
+
+/// How many documents there are at most at the same time.
+const ROUTES: usize = 14;
+/// How many requests are sent after each change.
+const REQUESTS: usize = 160;
+
+/// `CHANCERY_MATCHING_SECONDS` makes it longer, `CHANCERY_MATCHING_SEED` plays one again.
+#[tokio::test]
+async fn envoy_takes_the_route_that_the_reference_says() {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let time = Duration::from_secs(number("CHANCERY_MATCHING_SECONDS").unwrap_or(12));
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    let seed = number("CHANCERY_MATCHING_SEED").unwrap_or(now.as_nanos() as u64);
+    let mut draw = Draw::new(seed);
+    let stage = Stage::set().await;
+    let (mut documents, began, mut rounds) = (BTreeMap::new(), Instant::now(), 0);
+    while rounds < 3 || began.elapsed() < time {
+        stage.change(&mut documents, &mut draw).await;
+        let routes: Vec<_> = documents
+            .values()
+            .filter_map(|(_, route)| route.clone())
+            .collect();
+        let requests: Vec<_> = (0..REQUESTS)
+            .map(|_| draw.request(stage.listener.port(), &stage.addresses()))
+            .collect();
+        let asked = requests.iter().map(|request| stage.ask(request));
+        for (request, taken) in requests.iter().zip(join_all(asked).await) {
+            let expected = winner(&routes, request).map(|id| id.to_string());
+            let texts: Vec<_> = documents
+                .iter()
+                .map(|(id, (text, _))| format!("{id}: {text}"))
+                .collect();
+            assert_eq!(
+                taken,
+                expected,
+                "CHANCERY_MATCHING_SEED={seed}, change {rounds}, {request:?} among\n{}",
+                texts.join("\n")
+            );
+        }
+        rounds += 1;
+    }
+    println!(
+        "seed {seed}: {rounds} changes, {} requests",
+        rounds * REQUESTS
+    );
+}
+
+#[tokio::test]
+async fn a_request_is_explained() {
+    let stage = Stage::set().await;
+    for (id, document) in [
+        (
+            "cart",
+            json!({ "uri": "/cart", "upstream": { "nodes": { "127.0.0.1:8081": 1 } } }),
+        ),
+        (
+            "beta",
+            json!({ "uri": "/cart*", "host": "a.test", "vars": [["arg_v", "==", "3"]], "plugins": { "mocking": {} } }),
+        ),
+        (
+            "office",
+            json!({ "uri": "/cart", "remote_addr": "10.0.0.0/8", "plugins": { "mocking": {} } }),
+        ),
+        ("rest", json!({ "uri": "/*", "plugins": { "mocking": {} } })),
+        (
+            "off",
+            json!({ "uri": "/cart", "status": 0, "plugins": { "mocking": {} } }),
+        ),
+    ] {
+        stage.etcd.put(&format!("routes/{id}"), &document).await;
+    }
+    stage.settled().await;
+    let url = "http://a.test/cart?v=2";
+    let explained = stage.chancery.ask(&["explain", "GET", url]).await;
+    let said = String::from_utf8(explained.stdout).unwrap();
+    assert!(explained.status.success(), "{said}");
+    assert_eq!(
+        said,
+        "routes/cart\n  to route/cart: 127.0.0.1:8081\n\n\
+         ROUTE          HOST    PATH    PRIORITY  WHAT BECAME OF IT\n\
+         routes/beta    a.test  /cart*  0         arg_v == \"3\" (found: \"2\")\n\
+         routes/cart    *       /cart   0         wins\n\
+         routes/office  *       /cart   0         is for other clients\n\
+         routes/rest    *       /*      0         fits, but another comes first\n\n\
+         0 more with another host, 0 with another path\n\
+         not in force: routes/off: off\n"
+    );
+    let json = "v1/explain?url=/cart&header=Host:%20b.test&header=X-A:%201&from=10.0.0.7";
+    let answer = stage.chancery.admin(json).await.unwrap();
+    let explained: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(explained["route"], "routes/cart", "{explained}");
+    assert_eq!(
+        explained["candidates"][1]["verdict"], "later",
+        "{explained}"
+    );
+    assert_eq!(explained["otherHost"], 1, "{explained}");
+    let none = stage
+        .chancery
+        .ask(&["explain", "GET", "/", "--gateway", "none"])
+        .await;
+    assert_eq!(none.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn no_client_says_where_it_comes_from() {
+    let stage = Stage::set().await;
+    let office = json!({ "uri": "/*", "remote_addr": "10.0.0.0/8", "plugins": { "mocking": {} } });
+    stage.etcd.put("routes/office", &office).await;
+    let claims = [
+        ("x-envoy-external-address", "10.0.0.1"),
+        ("x-forwarded-for", "10.0.0.1"),
+        ("x-real-ip", "10.0.0.1"),
+    ];
+    for (real_ip, status) in [
+        (Value::Null, 404),
+        (json!({ "trusted_hops": 1 }), 200),
+        // Envoy does not show routes what it detects like this: the client is the proxy.
+        (json!({ "trusted_addresses": ["127.0.0.0/8"] }), 404),
+        (
+            json!({ "trusted_addresses": ["127.0.0.0/8"], "header": "X-Real-IP" }),
+            404,
+        ),
+    ] {
+        let mut gateway = gateway(stage.listener);
+        if !real_ip.is_null() {
+            gateway["real_ip"] = real_ip.clone();
+        }
+        stage.etcd.put("gateways/default", &gateway).await;
+        stage.settled().await;
+        // Connections that are open keep what they know of clients.
+        let client = Client::builder().no_proxy().build().unwrap();
+        eventually(async || {
+            let mut asked = client.get(format!("http://{}/", stage.listener));
+            for (name, value) in claims {
+                asked = asked.header(name, value);
+            }
+            let answered = asked.send().await?.status();
+            anyhow::ensure!(answered == status, "{real_ip}: {answered}");
+            Ok(())
+        })
+        .await;
+    }
+}
+
+/// An etcd, a Chancery and an Envoy, and clients with addresses of their own.
+struct Stage {
+    // In the order in which they are ended.
+    _envoy: Envoy,
+    chancery: Chancery,
+    etcd: Etcd,
+    listener: SocketAddr,
+    clients: Vec<(IpAddr, Client)>,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = own_address();
+        let etcd = Etcd::start(address, folder.path()).await;
+        let listener = SocketAddr::from((address, 9080));
+        etcd.put("gateways/default", &gateway(listener)).await;
+        let mut chancery = Chancery::serve_etcd(address, &etcd.url(), folder.path());
+        chancery.ready().await;
+        let xds = chancery.xds();
+        let envoy = Envoy::start("default", Protocol::Delta, xds, listener, folder.path()).await;
+        envoy.answers_with("/", 404).await;
+        let client = |text: &str| {
+            let address: IpAddr = text.parse().unwrap();
+            let client = Client::builder().no_proxy().local_address(address);
+            (address, client.build().unwrap())
+        };
+        Self {
+            _envoy: envoy,
+            chancery,
+            etcd,
+            listener,
+            clients: ["127.0.0.1", "127.0.0.2", "127.8.0.1"].map(client).into(),
+            _folder: folder,
+        }
+    }
+
+    fn addresses(&self) -> Vec<IpAddr> {
+        self.clients.iter().map(|(address, _)| *address).collect()
+    }
+
+    /// Writes and deletes some documents, and waits until the proxy has the last one. Those that are off, or that Envoy has no
+    /// form for, are among them.
+    async fn change(
+        &self,
+        documents: &mut BTreeMap<String, (Value, Option<Arc<Route>>)>,
+        draw: &mut Draw,
+    ) {
+        for _ in 0..draw.below(ROUTES) + 1 {
+            let id = format!("r{}", draw.below(ROUTES));
+            if draw.one_in(5) {
+                self.etcd.delete(&format!("routes/{id}")).await;
+                documents.remove(&id);
+                continue;
+            }
+            let mut document = draw.route();
+            document["plugins"]["mocking"]["response_headers"]["x-route"] = json!(id);
+            if let Ok(route) = read(&id, &document) {
+                self.etcd.put(&format!("routes/{id}"), &document).await;
+                documents.insert(id, (document, route));
+            }
+        }
+        self.settled().await;
+    }
+
+    /// Waits until the proxy has everything that was written.
+    async fn settled(&self) {
+        let revision = self
+            .etcd
+            .write("upstreams/last", &json!({ "nodes": {} }))
+            .await;
+        let wait = format!("v1/wait?timeout=20s&revision={revision}");
+        let answer = self.chancery.admin(&wait).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// The route that answers.
+    async fn ask(&self, request: &Request) -> Option<String> {
+        let client = self
+            .clients
+            .iter()
+            .find(|(address, _)| *address == request.address);
+        let query = match request.query.as_str() {
+            "" => String::new(),
+            query => format!("?{query}"),
+        };
+        let url = format!("http://{}{}{query}", self.listener, request.path);
+        let method = request.method.parse().unwrap();
+        let mut asked = client.unwrap().1.request(method, url);
+        asked = asked.header("host", &request.authority);
+        for (name, value) in &request.headers {
+            asked = asked.header(name, value);
+        }
+        let answer = asked.send().await.unwrap();
+        let route = answer.headers().get("x-route");
+        assert_eq!(
+            answer.status(),
+            if route.is_some() { 200 } else { 404 },
+            "{request:?}"
+        );
+        route.map(|id| id.to_str().unwrap().to_owned())
+    }
+}
+
+/// The route that a document puts in force, if any; refused documents have none.
+fn read(id: &str, document: &Value) -> Result<Option<Arc<Route>>, String> {
+    let mut documents = Documents::new(Vec::new());
+    documents.apply(Change::Put(Document {
+        path: format!("routes/{id}").into(),
+        source: "drawn".into(),
+        format: Format::Json,
+        value: document.to_string().into(),
+        revision: 1,
+    }));
+    let mut changes = documents.settle();
+    match changes.problems.first() {
+        Some(problem) => Err(problem.to_string()),
+        None => Ok(changes.routes.pop().and_then(|(_, route)| route)),
+    }
+}
