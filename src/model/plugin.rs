@@ -2,14 +2,23 @@
 //!
 //! To add one: write its file with an [`Entry`], and name the entry in [`ALL`].
 
+mod answer;
 mod configured;
+mod denial;
+mod filter;
 mod header;
+mod ip_restriction;
+mod message;
 mod mocking;
 pub(super) mod pattern;
 mod proxy_rewrite;
 mod reading;
 mod redirect;
+mod referer_restriction;
+pub mod reply;
+mod ua_restriction;
 mod uri;
+mod uri_blocker;
 mod variable;
 
 use std::fmt;
@@ -27,7 +36,15 @@ pub use configured::Plugins;
 use reading::Reading;
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
-const ALL: &[Entry] = &[mocking::ENTRY, proxy_rewrite::ENTRY, redirect::ENTRY];
+const ALL: &[Entry] = &[
+    mocking::ENTRY,
+    ip_restriction::ENTRY,
+    ua_restriction::ENTRY,
+    referer_restriction::ENTRY,
+    uri_blocker::ENTRY,
+    proxy_rewrite::ENTRY,
+    redirect::ENTRY,
+];
 
 /// The longest body that a plugin answers with by itself. A route table must allow it: Envoy's own bound is 4 KiB.
 pub const ANSWER_BYTES: u32 = 1024 * 1024;

@@ -1,5 +1,7 @@
 //! Plugins and matching as a client sees them.
 
+mod restrictions;
+
 use reqwest::Method;
 use serde_json::json;
 

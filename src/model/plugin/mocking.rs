@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
-use envoy_types::pb::envoy::config::route::v3::route::Action;
-use envoy_types::pb::envoy::config::route::v3::{DirectResponseAction, Route};
+use envoy_types::pb::envoy::config::route::v3::Route;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,6 +11,7 @@ use super::super::decode;
 use super::super::problem::Remark;
 use super::super::scalar::Count;
 use super::super::upstream::Cluster;
+use super::answer::{Status, answer};
 use super::header::{self, Checked, Headers};
 use super::{ANSWER_BYTES, Entry, Plugin, Reading, schema, variable};
 
@@ -26,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
-    #[serde(default)]
+    #[serde(default = "ok")]
     response_status: Status,
     content_type: Option<String>,
     #[serde(default)]
@@ -46,25 +45,8 @@ fn yes() -> bool {
     true
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(try_from = "i64")]
-struct Status(#[schemars(range(min = 200, max = 599))] u32);
-
-impl Default for Status {
-    fn default() -> Self {
-        Self(200)
-    }
-}
-
-impl TryFrom<i64> for Status {
-    type Error = String;
-
-    fn try_from(status: i64) -> Result<Self, String> {
-        match u32::try_from(status) {
-            Ok(status @ 200..=599) => Ok(Self(status)),
-            _ => Err(format!("found {status}, allowed: 200–599")),
-        }
-    }
+fn ok() -> Status {
+    Status(200)
 }
 
 #[derive(Debug)]
@@ -118,17 +100,7 @@ impl Plugin for Mocking {
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        let body = DataSource {
-            specifier: Some(Specifier::InlineString(self.body.clone())),
-            ..DataSource::default()
-        };
-        route.action = Some(Action::DirectResponse(DirectResponseAction {
-            status: self.status,
-            body: Some(body).filter(|_| !self.body.is_empty()),
-            ..DirectResponseAction::default()
-        }));
-        // Envoy gives an answer of 201 or 3xx the address of the request as its `location`.
-        route.response_headers_to_remove.push("location".to_owned());
+        answer(route, self.status, &self.body);
         let headers = self.headers.iter();
         route
             .response_headers_to_add

@@ -4,6 +4,7 @@
 //! is therefore given a start: `^(.*?)(?:…)` matches once, from the same place. What the two kinds of expressions do
 //! not both have, or do not mean alike, is refused.
 
+mod search;
 pub(in crate::model) mod size;
 pub(in crate::model) mod syntax;
 
@@ -14,6 +15,8 @@ use super::super::decode::quoted;
 use super::super::problem::Remark;
 use super::super::route::Path;
 use super::uri;
+
+pub(super) use search::search;
 
 /// A rewrite of paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,6 +221,12 @@ fn matches_anything(ast: &Ast) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether Envoy takes a pattern.
+#[cfg(test)]
+pub(super) fn fits_envoy(pattern: &str) -> bool {
+    size::of(pattern) <= size::BOUND
 }
 
 #[cfg(test)]

@@ -1,11 +1,20 @@
 //! What all plugins share.
 
+use envoy_types::pb::envoy::config::rbac::v3::principal::{self, Identifier};
+use envoy_types::pb::envoy::config::rbac::v3::{Principal, rbac};
+use envoy_types::pb::envoy::config::route::v3::header_matcher::HeaderMatchSpecifier;
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
+use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::RbacPerRoute;
+use envoy_types::pb::envoy::r#type::matcher::v3::StringMatcher;
+use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
+use envoy_types::pb::google::protobuf::value::Kind;
+use prost::Message;
 use serde_json::{Value, json};
 
 use super::super::problem::Remark;
 use super::Plugins;
+use super::reply::BODIES;
 
 /// Reads a document's `plugins`.
 pub(super) fn read(plugins: Value) -> Result<Plugins, Remark> {
@@ -27,9 +36,24 @@ pub(super) fn refusal(name: &str, configuration: &str) -> String {
         .to_owned()
 }
 
+/// What is said of a configuration that is read.
+pub(super) fn warnings(plugins: Value) -> Vec<String> {
+    let key = "routes/r".parse().unwrap();
+    let mut warnings = Vec::new();
+    Plugins::read(&key, Some(&plugins), &mut warnings).unwrap();
+    let said = warnings.into_iter();
+    said.map(|Remark { field, message }| format!("{field}: {message}"))
+        .collect()
+}
+
+/// The routes that plugins make of one that goes to a cluster.
+pub(super) fn all_applied(plugins: Value) -> Vec<Route> {
+    read(plugins).unwrap().apply(forwarding())
+}
+
 /// What plugins make of a route that goes to a cluster.
 pub(super) fn applied(plugins: Value) -> Route {
-    only(read(plugins).unwrap().apply(forwarding()))
+    only(all_applied(plugins))
 }
 
 /// A route that goes to a cluster, before plugins.
@@ -67,13 +91,68 @@ pub(super) fn forwarded(route: Route) -> RouteAction {
     }
 }
 
+/// The body that a route has for answers of Envoy's own.
+pub(super) fn body(route: &Route, name: &str) -> String {
+    let bodies = &route.metadata.as_ref().unwrap().filter_metadata[BODIES];
+    match &bodies.fields[name].kind {
+        Some(Kind::StringValue(body)) => body.clone(),
+        other => panic!("not a text: {other:?}"),
+    }
+}
+
+/// Whom the filter `name` denies, by the name of its policy.
+pub(super) fn denied(route: &Route, name: &str) -> Value {
+    let config = &route.typed_per_filter_config[name].value;
+    let rules = RbacPerRoute::decode(config.as_slice()).unwrap().rbac;
+    let rules = rules.unwrap().rules.unwrap();
+    assert_eq!(rules.action, rbac::Action::Deny as i32);
+    let policies = rules.policies.iter();
+    policies
+        .map(|(name, policy)| (name.clone(), principal(&policy.principals[0])))
+        .collect()
+}
+
+fn principal(of: &Principal) -> Value {
+    let each = |set: &principal::Set| set.ids.iter().map(principal).collect::<Value>();
+    match of.identifier.as_ref().unwrap() {
+        Identifier::AndIds(set) => json!({ "all": each(set) }),
+        Identifier::OrIds(set) => json!({ "any": each(set) }),
+        Identifier::NotId(of) => json!({ "not": principal(of) }),
+        Identifier::RemoteIp(net) => {
+            let length = net.prefix_len.unwrap().value;
+            json!({ "remote": format!("{}/{length}", net.address_prefix) })
+        }
+        Identifier::Header(header) => match header.header_match_specifier.as_ref().unwrap() {
+            HeaderMatchSpecifier::PresentMatch(true) => json!({ "present": header.name }),
+            HeaderMatchSpecifier::StringMatch(matcher) => json!({ &header.name: text(matcher) }),
+            other => panic!("not one of ours: {other:?}"),
+        },
+        other => panic!("not one of ours: {other:?}"),
+    }
+}
+
+/// What a text is matched with.
+pub(super) fn text(matcher: &StringMatcher) -> String {
+    let case = if matcher.ignore_case {
+        " in any case"
+    } else {
+        ""
+    };
+    match matcher.match_pattern.as_ref().unwrap() {
+        MatchPattern::Contains(text) => format!("contains {text}{case}"),
+        MatchPattern::SafeRegex(regex) => regex.regex.clone(),
+        other => panic!("not one of ours: {other:?}"),
+    }
+}
+
 #[test]
 fn plugins_are_refused_by_name_and_in_their_fields() {
     let table = [
         (json!([]), "plugins: found a list, allowed: an object"),
         (
-            json!({"limit-count": {}}),
-            "plugins: this version does not have the plugin \"limit-count\"; it has mocking, proxy-rewrite, redirect",
+            json!({"no-such": {}}),
+            "plugins: this version does not have the plugin \"no-such\"; it has mocking, ip-restriction, ua-restriction, \
+             referer-restriction, uri-blocker, proxy-rewrite, redirect",
         ),
         (
             json!({"redirect": true}),

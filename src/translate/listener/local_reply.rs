@@ -1,24 +1,49 @@
 //! What Envoy says in its own name.
 
 use envoy_types::pb::envoy::config::accesslog::v3::{
-    AccessLogFilter, ResponseFlagFilter, access_log_filter::FilterSpecifier,
+    AccessLogFilter, ExtensionFilter, ResponseFlagFilter, access_log_filter::FilterSpecifier,
+    extension_filter::ConfigType,
 };
 use envoy_types::pb::envoy::config::core::v3::{
     DataSource, SubstitutionFormatString, data_source::Specifier as Source,
     substitution_format_string::Format,
 };
+use envoy_types::pb::envoy::extensions::access_loggers::filters::cel::v3::ExpressionFilter;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     LocalReplyConfig, ResponseMapper,
 };
+
+use super::super::any;
+use super::super::proto::uint32;
+use crate::model::plugin::reply::{self, BODIES, Reply};
 
 /// What a client is told when no route matches, whatever the host.
 const NO_ROUTE: &str = r#"{"error_msg":"404 Route Not Found"}"#;
 
 /// The answers that are put in words of Chancery's own.
 pub(super) fn local_reply() -> LocalReplyConfig {
+    let of_plugins = reply::replies();
+    let of_plugins = of_plugins.iter().map(of_plugin);
     LocalReplyConfig {
-        mappers: vec![no_route()],
+        mappers: [no_route()].into_iter().chain(of_plugins).collect(),
         body_format: None,
+    }
+}
+
+/// The body is the route's, told apart by the reason that Envoy gives for its answer.
+fn of_plugin(reply: &Reply) -> ResponseMapper {
+    let reason = ExpressionFilter {
+        expression: format!("response.code_details == '{}'", reply.details),
+        ..ExpressionFilter::default()
+    };
+    let reason = ExtensionFilter {
+        name: "envoy.access_loggers.extension_filters.cel".to_owned(),
+        config_type: Some(ConfigType::TypedConfig(any(&reason))),
+    };
+    let body = format!("%METADATA(ROUTE:{BODIES}:{})%", reply.body);
+    ResponseMapper {
+        status_code: reply.status.map(uint32),
+        ..mapper(FilterSpecifier::ExtensionFilter(reason), body)
     }
 }
 
@@ -27,13 +52,21 @@ fn no_route() -> ResponseMapper {
     let flags = ResponseFlagFilter {
         flags: vec!["NR".to_owned()],
     };
+    mapper(
+        FilterSpecifier::ResponseFlagFilter(flags),
+        NO_ROUTE.to_owned(),
+    )
+}
+
+/// Puts a body of JSON, one of Envoy's format strings, in the place of Envoy's own.
+fn mapper(filter: FilterSpecifier, body: String) -> ResponseMapper {
     let body = DataSource {
-        specifier: Some(Source::InlineString(NO_ROUTE.to_owned())),
+        specifier: Some(Source::InlineString(body)),
         ..DataSource::default()
     };
     ResponseMapper {
         filter: Some(AccessLogFilter {
-            filter_specifier: Some(FilterSpecifier::ResponseFlagFilter(flags)),
+            filter_specifier: Some(filter),
         }),
         body_format_override: Some(SubstitutionFormatString {
             content_type: "application/json".to_owned(),
