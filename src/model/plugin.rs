@@ -8,6 +8,9 @@ mod denial;
 mod filter;
 mod header;
 mod ip_restriction;
+mod limit;
+mod limit_count;
+mod limit_req;
 mod message;
 mod mocking;
 pub(super) mod pattern;
@@ -43,6 +46,8 @@ const ALL: &[Entry] = &[
     referer_restriction::ENTRY,
     uri_blocker::ENTRY,
     proxy_rewrite::ENTRY,
+    limit_count::ENTRY,
+    limit_req::ENTRY,
     redirect::ENTRY,
 ];
 

@@ -1,5 +1,6 @@
 //! Plugins and matching as a client sees them.
 
+mod limits;
 mod restrictions;
 
 use reqwest::Method;

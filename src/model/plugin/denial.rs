@@ -19,7 +19,7 @@ use prost::Name;
 use serde_json::json;
 
 use super::filter;
-use super::reply::Reply;
+use super::reply::{self, Reply};
 
 /// The filter of the plugin `name`.
 pub(super) fn filter(name: &str) -> HttpFilter {
@@ -57,7 +57,7 @@ pub(super) fn apply(
         ..Rbac::default()
     };
     filter::enable(route, name, &RbacPerRoute { rbac: Some(rbac) });
-    filter::set_body(route, name, &json!({"message": message}).to_string());
+    reply::set_body(route, name, &json!({"message": message}).to_string());
 }
 
 /// The status of a denial. Envoy knows 403 only; the policy's name, which it calls the reason, tells the listener of 404.

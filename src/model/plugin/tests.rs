@@ -152,7 +152,7 @@ fn plugins_are_refused_by_name_and_in_their_fields() {
         (
             json!({"no-such": {}}),
             "plugins: this version does not have the plugin \"no-such\"; it has mocking, ip-restriction, ua-restriction, \
-             referer-restriction, uri-blocker, proxy-rewrite, redirect",
+             referer-restriction, uri-blocker, proxy-rewrite, limit-count, limit-req, redirect",
         ),
         (
             json!({"redirect": true}),
