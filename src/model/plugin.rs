@@ -6,6 +6,7 @@ mod answer;
 mod configured;
 mod denial;
 mod filter;
+mod forward_auth;
 mod header;
 mod ip_restriction;
 mod limit;
@@ -45,10 +46,28 @@ const ALL: &[Entry] = &[
     ua_restriction::ENTRY,
     referer_restriction::ENTRY,
     uri_blocker::ENTRY,
+    forward_auth::ENTRY,
     proxy_rewrite::ENTRY,
     limit_count::ENTRY,
     limit_req::ENTRY,
     redirect::ENTRY,
+];
+
+/// Plugins of APISIX that Envoy has nothing for, and what to do.
+const NOT_IN_ENVOY: &[(&str, &str)] = &[
+    (
+        "hmac-auth",
+        "Envoy does not verify these signatures; let a service of yours do it, with forward-auth",
+    ),
+    (
+        "limit-conn",
+        "Envoy does not count requests in flight by key; limit-req and limit-count bound how many come",
+    ),
+    (
+        "opa",
+        "Envoy cannot ask an Open Policy Agent with the input document of APISIX; put a service before the agent that \
+         does, with forward-auth",
+    ),
 ];
 
 /// The longest body that a plugin answers with by itself. A route table must allow it: Envoy's own bound is 4 KiB.

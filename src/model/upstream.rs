@@ -213,6 +213,19 @@ pub struct Cluster {
     pub upstream: Arc<Upstream>,
     /// The time that a connection may take.
     pub connect_timeout: Duration,
+    /// What its requests ask, where they are not those of clients.
+    pub check: Option<Arc<Check>>,
+}
+
+/// Requests that ask whether another request may pass: a 2xx says yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The Host that they have: letters, digits and `-._:[]`.
+    pub host: String,
+    /// Headers that the other request has from the answer, or not at all; in lower case.
+    pub replaced: Vec<String>,
+    /// Headers that the answer loses when it says no; in lower case.
+    pub hidden: Vec<String>,
 }
 
 /// Where the fields of a document send requests.
@@ -231,6 +244,7 @@ impl Cluster {
             name: format!("{}/{}", key.kind.singular(), key.id).into(),
             connect_timeout: upstream.timeout.connect,
             upstream: Arc::new(upstream),
+            check: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! come and go without a changed cluster; only nodes with DNS names stand in the cluster, for Envoy to resolve.
 
 mod balancer;
+mod check;
 mod checks;
 mod tls;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 use super::proto::{BUFFER_BYTES, ads, duration, tcp_keepalive, uint32};
 use super::{any, static_load_assignment};
 use crate::model::upstream::Scheme;
-use crate::model::{self, Members, Node, Upstream};
+use crate::model::{self, Members, Node};
 use envoy_types::pb::envoy::config::cluster::v3::{
     CircuitBreakers, Cluster, UpstreamConnectionOptions,
     circuit_breakers::Thresholds,
@@ -55,7 +56,7 @@ pub fn cluster(cluster: &model::Cluster) -> Cluster {
         circuit_breakers: Some(circuit_breakers()),
         typed_extension_protocol_options: HashMap::from([(
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
-            any(&http_options(upstream)),
+            any(&http_options(cluster)),
         )]),
         upstream_connection_options: Some(UpstreamConnectionOptions {
             tcp_keepalive: Some(tcp_keepalive()),
@@ -124,7 +125,8 @@ fn circuit_breakers() -> CircuitBreakers {
     }
 }
 
-fn http_options(upstream: &Upstream) -> HttpProtocolOptions {
+fn http_options(cluster: &model::Cluster) -> HttpProtocolOptions {
+    let upstream = &cluster.upstream;
     let pool = upstream.keepalive_pool;
     let requests = pool
         .map(|pool| pool.requests)
@@ -152,6 +154,10 @@ fn http_options(upstream: &Upstream) -> HttpProtocolOptions {
                 protocol_config: Some(protocol),
             },
         )),
+        http_filters: cluster
+            .check
+            .as_deref()
+            .map_or_else(Vec::new, check::filters),
         ..HttpProtocolOptions::default()
     }
 }

@@ -1,5 +1,6 @@
 //! Plugins and matching as a client sees them.
 
+mod forward_auth;
 mod limits;
 mod restrictions;
 

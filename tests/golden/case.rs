@@ -61,7 +61,7 @@ impl Case {
             .collect();
         let clusters: BTreeMap<Arc<str>, Arc<Cluster>> = routes
             .iter()
-            .filter_map(|route| route.cluster.clone())
+            .flat_map(|route| route.clusters().cloned())
             .chain(
                 gateways
                     .iter()

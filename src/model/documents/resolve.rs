@@ -168,8 +168,8 @@ fn with_connect_timeout(
     }
     Arc::new(Cluster {
         name: format!("route/{id}").into(),
-        upstream: cluster.upstream.clone(),
         connect_timeout,
+        ..(*cluster).clone()
     })
 }
 

@@ -12,7 +12,7 @@ use super::super::problem::Remark;
 use super::super::route::Path;
 use super::super::upstream::{Cluster, Target};
 use super::reading::{self, Reading};
-use super::{ALL, Plugin, names};
+use super::{ALL, NOT_IN_ENVOY, Plugin, names};
 
 /// The plugins of one document, parsed; or of a route with those of all documents that it refers to.
 #[derive(Debug, Clone, Default)]
@@ -170,6 +170,13 @@ fn is_answered(route: &Route) -> bool {
 }
 
 fn unknown(name: &str) -> Remark {
+    let reason = NOT_IN_ENVOY.iter().find(|(other, _)| *other == name);
+    if let Some((_, reason)) = reason {
+        return Remark::new(
+            format!("plugins.{name}"),
+            format!("is not served: {reason}"),
+        );
+    }
     let names: Vec<_> = names().collect();
     let message = format!(
         "this version does not have the plugin {}; it has {}",

@@ -36,24 +36,31 @@ pub(super) fn refusal(name: &str, configuration: &str) -> String {
         .to_owned()
 }
 
-/// What is said of a configuration that is read.
-pub(super) fn warnings(plugins: Value) -> Vec<String> {
+/// What is told of a plugin's configuration that is accepted, the fields as seen from within it.
+pub(super) fn warned(name: &str, configuration: Value) -> Vec<String> {
     let key = "routes/r".parse().unwrap();
     let mut warnings = Vec::new();
+    let plugins = json!({ name: configuration });
     Plugins::read(&key, Some(&plugins), &mut warnings).unwrap();
-    let said = warnings.into_iter();
-    said.map(|Remark { field, message }| format!("{field}: {message}"))
-        .collect()
+    let place = format!("plugins.{name}");
+    let field = |field: &str| {
+        field
+            .trim_start_matches(&place)
+            .trim_start_matches('.')
+            .to_owned()
+    };
+    let said = |remark: Remark| format!("{}: {}", field(&remark.field), remark.message);
+    warnings.into_iter().map(said).collect()
 }
 
 /// The routes that plugins make of one that goes to a cluster.
-pub(super) fn all_applied(plugins: Value) -> Vec<Route> {
+pub(super) fn branched(plugins: Value) -> Vec<Route> {
     read(plugins).unwrap().apply(forwarding())
 }
 
 /// What plugins make of a route that goes to a cluster.
 pub(super) fn applied(plugins: Value) -> Route {
-    only(all_applied(plugins))
+    only(branched(plugins))
 }
 
 /// A route that goes to a cluster, before plugins.
@@ -151,8 +158,15 @@ fn plugins_are_refused_by_name_and_in_their_fields() {
         (json!([]), "plugins: found a list, allowed: an object"),
         (
             json!({"no-such": {}}),
-            "plugins: this version does not have the plugin \"no-such\"; it has mocking, ip-restriction, ua-restriction, \
-             referer-restriction, uri-blocker, proxy-rewrite, limit-count, limit-req, redirect",
+            &format!(
+                "plugins: this version does not have the plugin \"no-such\"; it has {}",
+                super::names().collect::<Vec<_>>().join(", ")
+            ),
+        ),
+        (
+            json!({"opa": {}}),
+            "plugins.opa: is not served: Envoy cannot ask an Open Policy Agent with the input document of APISIX; put a \
+             service before the agent that does, with forward-auth",
         ),
         (
             json!({"redirect": true}),

@@ -71,6 +71,7 @@ fn route(name: &str, members: Members) -> Arc<Route> {
             name: format!("route/{name}").into(),
             upstream: Arc::new(upstream),
             connect_timeout: SECOND,
+            check: None,
         })),
     })
 }

@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::extensions::filters::http::local_ratelimit::v3::Loca
 use prost::Message;
 use serde_json::json;
 
-use super::super::tests::{applied, refusal, warnings};
+use super::super::tests::{applied, refusal, warned};
 use super::Rate;
 
 #[test]
@@ -39,7 +39,7 @@ fn rates_are_whole_tokens_in_a_second_or_more() {
 
 #[test]
 fn only_a_delay_is_told() {
-    let told = |configuration| warnings(json!({ "limit-req": configuration })).len();
+    let told = |configuration| warned("limit-req", configuration).len();
     assert_eq!(
         told(json!({"rate": 1, "burst": 0, "key": "remote_addr"})),
         1

@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::config::route::v3::header_matcher::HeaderMatchSpecif
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use serde_json::json;
 
-use super::super::tests::{all_applied, forwarded, refusal, warnings};
+use super::super::tests::{branched, forwarded, refusal, warned};
 
 /// A blocking route: the rule, the status, the body.
 fn blocked(route: &Route) -> (String, u32, Option<Specifier>) {
@@ -24,7 +24,7 @@ fn blocked(route: &Route) -> (String, u32, Option<Specifier>) {
 
 #[test]
 fn each_rule_answers_before_the_route_does() {
-    let routes = all_applied(json!({"uri-blocker": {
+    let routes = branched(json!({"uri-blocker": {
         "block_rules": ["root.exe", "passwd"], "rejected_msg": "not here", "rejected_code": 404,
     }}));
     let [first, second, rest] = <[Route; 3]>::try_from(routes).unwrap();
@@ -41,7 +41,7 @@ fn each_rule_answers_before_the_route_does() {
 
 #[test]
 fn nothing_but_rules_needs_to_be_written() {
-    let routes = all_applied(json!({"uri-blocker": {
+    let routes = branched(json!({"uri-blocker": {
         "block_rules": ["Select", "^/a"], "case_insensitive": true,
     }}));
     assert_eq!(
@@ -53,11 +53,11 @@ fn nothing_but_rules_needs_to_be_written() {
 
 #[test]
 fn what_normalisation_takes_away_is_told() {
-    let told = warnings(json!({"uri-blocker": {"block_rules": ["%2e%2e"]}}));
+    let told = warned("uri-blocker", json!({"block_rules": ["%2e%2e"]}));
     assert_eq!(
         told,
         [
-            "plugins.uri-blocker.block_rules[0]: sees paths as Envoy has normalised them: without `//` and `..`, letters and \
+            "block_rules[0]: sees paths as Envoy has normalised them: without `//` and `..`, letters and \
           digits unescaped"
         ]
     );
