@@ -3,26 +3,30 @@
 //! To add one: write its file with an [`Entry`], and name the entry in [`ALL`].
 
 mod configured;
+mod fault;
+mod filter;
 mod header;
 mod mocking;
 mod pattern;
+mod place;
 mod proxy_rewrite;
 mod reading;
 mod redirect;
+mod share;
 mod uri;
 mod variable;
 
 use std::fmt;
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::problem::Remark;
 use super::route::Path;
-use super::upstream::{Cluster, Target};
+use super::upstream::{Breaker, Cluster, Target};
 pub use configured::Plugins;
 use reading::Reading;
 
@@ -49,9 +53,21 @@ trait Plugin: fmt::Debug + Send + Sync {
         &[]
     }
 
-    /// Whether it answers every request by itself, so that none goes to an upstream.
-    fn answers(&self) -> bool {
+    /// The routes to go before the route itself and its branches, for requests that go to one of its
+    /// [`targets`](Self::targets) in the place of the route's own upstream: what the route does with those stands in
+    /// `actions`, in order. All plugins are then applied to each of these routes.
+    fn detours(&self, _route: &Route, _actions: &[RouteAction]) -> Vec<Route> {
+        Vec::new()
+    }
+
+    /// Whether it answers every request for these paths by itself, so that none goes to an upstream.
+    fn answers(&self, _paths: &[Path]) -> bool {
         false
+    }
+
+    /// What it demands of the route's own cluster.
+    fn breaker(&self) -> Option<&Breaker> {
+        None
     }
 
     /// Refuses the paths of a route on which Envoy would not do what the configuration says.

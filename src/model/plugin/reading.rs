@@ -27,7 +27,6 @@ pub(super) struct Reading<'a> {
 impl Reading<'_> {
     /// Reads an upstream that stands in the configuration, at `field`. Its cluster is named after the document and the
     /// plugin: `route/echo/traffic-split/0`.
-    #[expect(dead_code, reason = "the plugins that have upstreams follow")]
     pub(super) fn upstream(&mut self, field: &str, value: &Value) -> Result<Target, Remark> {
         let plugin = format!("{}/{}", self.name, self.upstreams);
         self.upstreams += 1;

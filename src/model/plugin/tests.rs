@@ -1,10 +1,12 @@
 //! What all plugins share.
 
 use envoy_types::pb::envoy::config::route::v3::route::Action;
-use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
+use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction, RouteMatch};
 use serde_json::{Value, json};
 
 use super::super::problem::Remark;
+use super::super::upstream::Cluster;
 use super::Plugins;
 
 /// Reads a document's `plugins`.
@@ -27,14 +29,45 @@ pub(super) fn refusal(name: &str, configuration: &str) -> String {
         .to_owned()
 }
 
-/// What plugins make of a route that goes to a cluster.
-pub(super) fn applied(plugins: Value) -> Route {
-    only(read(plugins).unwrap().apply(forwarding()))
+/// What is told of a plugin's configuration that is accepted, the fields as seen from within it.
+pub(super) fn warned(name: &str, configuration: Value) -> Vec<String> {
+    let key = "routes/r".parse().unwrap();
+    let mut warnings = Vec::new();
+    let plugins = json!({ name: configuration });
+    Plugins::read(&key, Some(&plugins), &mut warnings).unwrap();
+    let place = format!("plugins.{name}");
+    let field = |field: &str| {
+        field
+            .trim_start_matches(&place)
+            .trim_start_matches('.')
+            .to_owned()
+    };
+    let said = |remark: Remark| format!("{}: {}", field(&remark.field), remark.message);
+    warnings.into_iter().map(said).collect()
 }
 
-/// A route that goes to a cluster, before plugins.
+/// The routes that plugins make of one with the prefix `/b/`, which goes to a cluster.
+pub(super) fn branched(plugins: Value) -> Vec<Route> {
+    let elsewhere = |_: &Cluster| RouteAction::default();
+    read(plugins).unwrap().apply(forwarding(), elsewhere)
+}
+
+/// What plugins make of a route that goes to a cluster.
+pub(super) fn applied(plugins: Value) -> Route {
+    only(
+        read(plugins)
+            .unwrap()
+            .apply(forwarding(), |_| RouteAction::default()),
+    )
+}
+
+/// A route with the prefix `/b/` that goes to a cluster, before plugins.
 fn forwarding() -> Route {
     Route {
+        r#match: Some(RouteMatch {
+            path_specifier: Some(PathSpecifier::Prefix("/b/".to_owned())),
+            ..RouteMatch::default()
+        }),
         action: Some(Action::Route(RouteAction::default())),
         ..Route::default()
     }
@@ -72,8 +105,11 @@ fn plugins_are_refused_by_name_and_in_their_fields() {
     let table = [
         (json!([]), "plugins: found a list, allowed: an object"),
         (
-            json!({"limit-count": {}}),
-            "plugins: this version does not have the plugin \"limit-count\"; it has mocking, proxy-rewrite, redirect",
+            json!({"no-such": {}}),
+            &format!(
+                "plugins: this version does not have the plugin \"no-such\"; it has {}",
+                super::names().collect::<Vec<_>>().join(", ")
+            ),
         ),
         (
             json!({"redirect": true}),
@@ -101,7 +137,7 @@ fn plugins_are_refused_by_name_and_in_their_fields() {
 #[test]
 fn a_plugin_that_is_switched_off_does_nothing() {
     let off = json!({"redirect": {"uri": "/b", "_meta": {"disable": true}}});
-    assert!(!read(off.clone()).unwrap().answers());
+    assert!(!read(off.clone()).unwrap().answers(&[]));
     assert_eq!(forwarded(applied(off)), RouteAction::default());
 }
 
@@ -134,7 +170,7 @@ fn a_routes_plugin_wins_over_its_services_by_name() {
     }))
     .unwrap();
     let both = route.over(&service);
-    assert!(!both.answers(), "the route switched the redirect off");
-    let applied = only(both.apply(forwarding()));
+    assert!(!both.answers(&[]), "the route switched the redirect off");
+    let applied = only(both.apply(forwarding(), |_| RouteAction::default()));
     assert!(forwarded(applied).host_rewrite_specifier.is_some());
 }

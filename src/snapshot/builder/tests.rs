@@ -69,6 +69,7 @@ fn route(name: &str, members: Members) -> Arc<Route> {
             name: format!("route/{name}").into(),
             upstream: Arc::new(upstream),
             connect_timeout: SECOND,
+            breaker: None,
         })),
     })
 }

@@ -42,7 +42,8 @@ pub(super) fn translate(route: &model::Route, path: &Path) -> Vec<Route> {
             .map(|cluster| Action::Route(forward(route, cluster))),
         ..Route::default()
     };
-    route.plugins.apply(translated)
+    let elsewhere = |cluster: &Cluster| forward(route, cluster);
+    route.plugins.apply(translated, elsewhere)
 }
 
 fn method(methods: &BTreeSet<String>) -> Option<HeaderMatcher> {
