@@ -5,6 +5,7 @@
 mod configured;
 mod fault;
 mod filter;
+mod grpc_web;
 mod header;
 mod mocking;
 mod pattern;
@@ -31,7 +32,12 @@ pub use configured::Plugins;
 use reading::Reading;
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
-const ALL: &[Entry] = &[mocking::ENTRY, proxy_rewrite::ENTRY, redirect::ENTRY];
+const ALL: &[Entry] = &[
+    mocking::ENTRY,
+    proxy_rewrite::ENTRY,
+    redirect::ENTRY,
+    grpc_web::ENTRY,
+];
 
 /// The longest body that a plugin answers with by itself. A route table must allow it: Envoy's own bound is 4 KiB.
 pub const ANSWER_BYTES: u32 = 1024 * 1024;
