@@ -2,6 +2,7 @@
 //!
 //! To add one: write its file with an [`Entry`], and name the entry in [`ALL`].
 
+mod client_control;
 mod configured;
 mod fault;
 mod filter;
@@ -33,6 +34,7 @@ use reading::Reading;
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
 const ALL: &[Entry] = &[
+    client_control::ENTRY,
     mocking::ENTRY,
     proxy_rewrite::ENTRY,
     redirect::ENTRY,
