@@ -14,6 +14,7 @@ mod place;
 mod proxy_rewrite;
 mod reading;
 mod redirect;
+mod request_id;
 mod share;
 mod uri;
 mod variable;
@@ -35,6 +36,7 @@ use reading::Reading;
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
 const ALL: &[Entry] = &[
     client_control::ENTRY,
+    request_id::ENTRY,
     mocking::ENTRY,
     proxy_rewrite::ENTRY,
     redirect::ENTRY,
