@@ -5,6 +5,7 @@
 mod client_control;
 mod configured;
 mod fault;
+mod fault_injection;
 mod filter;
 mod grpc_web;
 mod header;
@@ -37,6 +38,7 @@ use reading::Reading;
 const ALL: &[Entry] = &[
     client_control::ENTRY,
     request_id::ENTRY,
+    fault_injection::ENTRY,
     mocking::ENTRY,
     proxy_rewrite::ENTRY,
     redirect::ENTRY,
