@@ -4,6 +4,7 @@
 
 mod client_control;
 mod configured;
+mod cors;
 mod fault;
 mod fault_injection;
 mod filter;
@@ -40,6 +41,7 @@ const ALL: &[Entry] = &[
     request_id::ENTRY,
     fault_injection::ENTRY,
     mocking::ENTRY,
+    cors::ENTRY,
     proxy_rewrite::ENTRY,
     redirect::ENTRY,
     grpc_web::ENTRY,
