@@ -5,6 +5,7 @@
 mod client_control;
 mod configured;
 mod cors;
+mod csrf;
 mod fault;
 mod fault_injection;
 mod filter;
@@ -42,6 +43,7 @@ const ALL: &[Entry] = &[
     fault_injection::ENTRY,
     mocking::ENTRY,
     cors::ENTRY,
+    csrf::ENTRY,
     proxy_rewrite::ENTRY,
     redirect::ENTRY,
     grpc_web::ENTRY,
