@@ -14,6 +14,7 @@ mod header;
 mod mocking;
 mod pattern;
 mod place;
+mod proxy_mirror;
 mod proxy_rewrite;
 mod reading;
 mod redirect;
@@ -44,6 +45,7 @@ const ALL: &[Entry] = &[
     mocking::ENTRY,
     cors::ENTRY,
     csrf::ENTRY,
+    proxy_mirror::ENTRY,
     proxy_rewrite::ENTRY,
     redirect::ENTRY,
     grpc_web::ENTRY,
