@@ -2,7 +2,9 @@
 //!
 //! To add one: write its file with an [`Entry`], and name the entry in [`ALL`].
 
+mod brotli;
 mod client_control;
+mod compression;
 mod configured;
 mod cors;
 mod csrf;
@@ -10,6 +12,7 @@ mod fault;
 mod fault_injection;
 mod filter;
 mod grpc_web;
+mod gzip;
 mod header;
 mod mocking;
 mod pattern;
@@ -47,6 +50,8 @@ const ALL: &[Entry] = &[
     csrf::ENTRY,
     proxy_mirror::ENTRY,
     proxy_rewrite::ENTRY,
+    brotli::ENTRY,
+    gzip::ENTRY,
     redirect::ENTRY,
     grpc_web::ENTRY,
 ];
