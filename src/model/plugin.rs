@@ -23,6 +23,7 @@ mod reading;
 mod redirect;
 mod request_id;
 mod share;
+mod traffic_split;
 mod uri;
 mod variable;
 
@@ -52,6 +53,7 @@ const ALL: &[Entry] = &[
     proxy_rewrite::ENTRY,
     brotli::ENTRY,
     gzip::ENTRY,
+    traffic_split::ENTRY,
     redirect::ENTRY,
     grpc_web::ENTRY,
 ];
