@@ -2,6 +2,7 @@
 //!
 //! To add one: write its file with an [`Entry`], and name the entry in [`ALL`].
 
+mod api_breaker;
 mod brotli;
 mod client_control;
 mod compression;
@@ -51,6 +52,7 @@ const ALL: &[Entry] = &[
     csrf::ENTRY,
     proxy_mirror::ENTRY,
     proxy_rewrite::ENTRY,
+    api_breaker::ENTRY,
     brotli::ENTRY,
     gzip::ENTRY,
     traffic_split::ENTRY,
