@@ -23,6 +23,7 @@ mod proxy_rewrite;
 mod reading;
 mod redirect;
 mod request_id;
+mod response_rewrite;
 mod share;
 mod traffic_split;
 mod uri;
@@ -57,6 +58,7 @@ const ALL: &[Entry] = &[
     gzip::ENTRY,
     traffic_split::ENTRY,
     redirect::ENTRY,
+    response_rewrite::ENTRY,
     grpc_web::ENTRY,
 ];
 
