@@ -18,9 +18,11 @@ mod header;
 mod mocking;
 mod pattern;
 mod place;
+mod proxy_buffering;
 mod proxy_mirror;
 mod proxy_rewrite;
 mod reading;
+mod real_ip;
 mod redirect;
 mod request_id;
 mod response_rewrite;
@@ -45,6 +47,7 @@ use reading::Reading;
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
 const ALL: &[Entry] = &[
+    real_ip::ENTRY,
     client_control::ENTRY,
     request_id::ENTRY,
     fault_injection::ENTRY,
@@ -60,6 +63,7 @@ const ALL: &[Entry] = &[
     redirect::ENTRY,
     response_rewrite::ENTRY,
     grpc_web::ENTRY,
+    proxy_buffering::ENTRY,
 ];
 
 /// The longest body that a plugin answers with by itself. A route table must allow it: Envoy's own bound is 4 KiB.
