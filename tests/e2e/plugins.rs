@@ -1,9 +1,20 @@
 //! Plugins and matching as a client sees them.
 
-use reqwest::Method;
-use serde_json::json;
+mod answers;
+mod requests;
 
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::instance::Instance;
 use crate::support::stage::{Stage, route_to};
+
+/// A route from `uri` to an instance, with plugins.
+fn with_plugins(uri: &str, node: &Instance, plugins: Value) -> Value {
+    let mut route = route_to(uri, &[node]);
+    route["plugins"] = plugins;
+    route
+}
 
 #[tokio::test]
 async fn plugins_rewrite_redirect_and_answer() {
