@@ -3,10 +3,20 @@
 //! To add one: write its file with an [`Entry`], and name the entry in [`ALL`].
 
 mod answer;
+mod api_breaker;
+mod brotli;
+mod client_control;
+mod compression;
 mod configured;
+mod cors;
+mod csrf;
 mod denial;
+mod fault;
+mod fault_injection;
 mod filter;
 mod forward_auth;
+mod grpc_web;
+mod gzip;
 mod header;
 mod ip_restriction;
 mod limit;
@@ -15,11 +25,19 @@ mod limit_req;
 mod message;
 mod mocking;
 pub(super) mod pattern;
+mod place;
+mod proxy_buffering;
+mod proxy_mirror;
 mod proxy_rewrite;
 mod reading;
+mod real_ip;
 mod redirect;
 mod referer_restriction;
 pub mod reply;
+mod request_id;
+mod response_rewrite;
+mod share;
+mod traffic_split;
 mod ua_restriction;
 mod uri;
 mod uri_blocker;
@@ -28,29 +46,43 @@ mod variable;
 use std::fmt;
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::problem::Remark;
 use super::route::Path;
-use super::upstream::{Cluster, Target};
+use super::upstream::{Breaker, Cluster, Target};
 pub use configured::Plugins;
 use reading::Reading;
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
 const ALL: &[Entry] = &[
+    real_ip::ENTRY,
+    client_control::ENTRY,
+    request_id::ENTRY,
+    fault_injection::ENTRY,
     mocking::ENTRY,
+    cors::ENTRY,
     ip_restriction::ENTRY,
     ua_restriction::ENTRY,
     referer_restriction::ENTRY,
+    csrf::ENTRY,
     uri_blocker::ENTRY,
     forward_auth::ENTRY,
+    proxy_mirror::ENTRY,
     proxy_rewrite::ENTRY,
+    api_breaker::ENTRY,
     limit_count::ENTRY,
     limit_req::ENTRY,
+    brotli::ENTRY,
+    gzip::ENTRY,
+    traffic_split::ENTRY,
     redirect::ENTRY,
+    response_rewrite::ENTRY,
+    grpc_web::ENTRY,
+    proxy_buffering::ENTRY,
 ];
 
 /// Plugins of APISIX that Envoy has nothing for, and what to do.
@@ -90,9 +122,21 @@ trait Plugin: fmt::Debug + Send + Sync {
         &[]
     }
 
-    /// Whether it answers every request by itself, so that none goes to an upstream.
-    fn answers(&self) -> bool {
+    /// The routes to go before the route itself and its branches, for requests that go to one of its
+    /// [`targets`](Self::targets) in the place of the route's own upstream: what the route does with those stands in
+    /// `actions`, in order. All plugins are then applied to each of these routes.
+    fn detours(&self, _route: &Route, _actions: &[RouteAction]) -> Vec<Route> {
+        Vec::new()
+    }
+
+    /// Whether it answers every request for these paths by itself, so that none goes to an upstream.
+    fn answers(&self, _paths: &[Path]) -> bool {
         false
+    }
+
+    /// What it demands of the route's own cluster.
+    fn breaker(&self) -> Option<&Breaker> {
+        None
     }
 
     /// Refuses the paths of a route on which Envoy would not do what the configuration says.

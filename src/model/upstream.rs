@@ -8,6 +8,7 @@ mod nodes;
 mod slow_start;
 mod tls;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,11 +204,22 @@ impl Upstream {
     }
 }
 
+/// When an instance that answers with errors gets no requests for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breaker {
+    /// The statuses that are errors, at least one.
+    pub statuses: BTreeSet<u16>,
+    /// So many of them in a row.
+    pub failures: u32,
+    /// The longest while.
+    pub longest: Duration,
+}
+
 /// An upstream as an Envoy cluster: the upstream, and what the routes that use it demand of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
     /// `upstream/<id>`, `service/<id>` or `route/<id>`, after the document that holds the upstream; `route/<id>` as well
-    /// when a route's own `timeout.connect` differs from that of the upstream that it refers to.
+    /// when a route demands something of it that the upstream which it refers to does not have.
     pub name: Arc<str>,
     /// The upstream.
     pub upstream: Arc<Upstream>,
@@ -215,6 +227,8 @@ pub struct Cluster {
     pub connect_timeout: Duration,
     /// What its requests ask, where they are not those of clients.
     pub check: Option<Arc<Check>>,
+    /// What a route's `api-breaker` demands.
+    pub breaker: Option<Breaker>,
 }
 
 /// Requests that ask whether another request may pass: a 2xx says yes.
@@ -243,6 +257,7 @@ impl Cluster {
         Self {
             name: format!("{}/{}", key.kind.singular(), key.id).into(),
             connect_timeout: upstream.timeout.connect,
+            breaker: None,
             upstream: Arc::new(upstream),
             check: None,
         }

@@ -2,6 +2,7 @@
 //! come and go without a changed cluster; only nodes with DNS names stand in the cluster, for Envoy to resolve.
 
 mod balancer;
+mod breaker;
 mod check;
 mod checks;
 mod tls;
@@ -15,7 +16,7 @@ use super::{any, static_load_assignment};
 use crate::model::upstream::Scheme;
 use crate::model::{self, Members, Node};
 use envoy_types::pb::envoy::config::cluster::v3::{
-    CircuitBreakers, Cluster, UpstreamConnectionOptions,
+    CircuitBreakers, Cluster, OutlierDetection, UpstreamConnectionOptions,
     circuit_breakers::Thresholds,
     cluster::{
         ClusterDiscoveryType, CommonLbConfig, DiscoveryType, DnsLookupFamily, EdsClusterConfig,
@@ -27,9 +28,10 @@ use envoy_types::pb::envoy::config::core::v3::{
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
     HttpProtocolOptions,
     http_protocol_options::{
-        ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
+        self, ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
     },
 };
+use envoy_types::pb::envoy::r#type::v3::Percent;
 
 /// Connections that nobody uses are closed after that, where the document does not say otherwise.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -48,11 +50,11 @@ pub fn cluster(cluster: &model::Cluster) -> Cluster {
         lb_policy: balancer::policy(&upstream.balancer).into(),
         lb_config: balancer::config(upstream),
         common_lb_config: Some(CommonLbConfig {
-            healthy_panic_threshold: Some(checks::panic_threshold(&upstream.checks)),
+            healthy_panic_threshold: Some(panic_threshold(cluster)),
             ..CommonLbConfig::default()
         }),
         health_checks: checks::active(upstream).into_iter().collect(),
-        outlier_detection: upstream.checks.passive.as_ref().map(checks::passive),
+        outlier_detection: outlier_detection(cluster),
         circuit_breakers: Some(circuit_breakers()),
         typed_extension_protocol_options: HashMap::from([(
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
@@ -110,6 +112,29 @@ fn has_name(node: &Node) -> bool {
     node.host.parse::<IpAddr>().is_err()
 }
 
+/// A breaker breaks, however few are left.
+fn panic_threshold(cluster: &model::Cluster) -> Percent {
+    match &cluster.breaker {
+        Some(_) => Percent { value: 0.0 },
+        None => checks::panic_threshold(&cluster.upstream.checks),
+    }
+}
+
+/// A route's breaker wins over the upstream's own checks.
+fn outlier_detection(cluster: &model::Cluster) -> Option<OutlierDetection> {
+    let passive = cluster.upstream.checks.passive.as_ref();
+    let breaker = cluster.breaker.as_ref().map(breaker::outlier_detection);
+    breaker.or_else(|| passive.map(checks::passive))
+}
+
+/// Which answers count as errors there.
+fn errors(cluster: &model::Cluster) -> Option<http_protocol_options::OutlierDetection> {
+    let passive = cluster.upstream.checks.passive.as_ref();
+    let breaker = cluster.breaker.as_ref().map(|breaker| &breaker.statuses);
+    let statuses = breaker.or(passive.map(|passive| &passive.unhealthy));
+    statuses.map(checks::errors)
+}
+
 fn circuit_breakers() -> CircuitBreakers {
     let thresholds = Thresholds {
         max_connections: Some(uint32(IN_FLIGHT)),
@@ -148,7 +173,7 @@ fn http_options(cluster: &model::Cluster) -> HttpProtocolOptions {
             ..CommonOptions::default()
         }),
         upstream_http_protocol_options: upstream.tls.as_ref().and_then(tls::by_host),
-        outlier_detection: upstream.checks.passive.as_ref().map(checks::errors),
+        outlier_detection: errors(cluster),
         upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(
             ExplicitHttpConfig {
                 protocol_config: Some(protocol),

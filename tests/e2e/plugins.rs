@@ -1,13 +1,23 @@
 //! Plugins and matching as a client sees them.
 
+mod answers;
 mod forward_auth;
 mod limits;
+mod requests;
 mod restrictions;
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::support::instance::Instance;
 use crate::support::stage::{Stage, route_to};
+
+/// A route from `uri` to an instance, with plugins.
+fn with_plugins(uri: &str, node: &Instance, plugins: Value) -> Value {
+    let mut route = route_to(uri, &[node]);
+    route["plugins"] = plugins;
+    route
+}
 
 #[tokio::test]
 async fn plugins_rewrite_redirect_and_answer() {

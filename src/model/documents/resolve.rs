@@ -8,7 +8,7 @@ use super::super::plugin::Plugins;
 use super::super::problem::Remark;
 use super::super::route::form::Draft;
 use super::super::service::Service;
-use super::super::upstream::Target;
+use super::super::upstream::{Breaker, Target};
 use super::super::{Cluster, Gateway, Route};
 use super::entry::{Entry, Form};
 
@@ -45,7 +45,7 @@ pub(super) fn route(
         }
         (None, _) => None,
     };
-    if cluster.is_none() && !plugins.answers() {
+    if cluster.is_none() && !plugins.answers(&draft.paths) {
         let message = "has no upstream, and neither has this route";
         return Err(by_service(draft, &Remark::whole(message)));
     }
@@ -75,8 +75,8 @@ pub(super) fn route(
             .unwrap_or(false),
         timeout,
         cluster: cluster
-            .filter(|_| !plugins.answers())
-            .map(|cluster| with_connect_timeout(cluster, id, timeout.connect)),
+            .filter(|_| !plugins.answers(&draft.paths))
+            .map(|cluster| demanded(cluster, id, timeout.connect, plugins.breaker())),
         plugins,
     }))
 }
@@ -157,18 +157,20 @@ fn elsewhere(field: &str, path: &str, remark: &Remark) -> Remark {
     Remark::new(field, message)
 }
 
-/// A cluster of the route's own where it asks for another time to connect than those who share the upstream.
-fn with_connect_timeout(
+/// A cluster of the route's own where it demands something that those who share the upstream do not.
+fn demanded(
     cluster: Arc<Cluster>,
     id: &Id,
     connect_timeout: std::time::Duration,
+    breaker: Option<&Breaker>,
 ) -> Arc<Cluster> {
-    if cluster.connect_timeout == connect_timeout {
+    if cluster.connect_timeout == connect_timeout && breaker.is_none() {
         return cluster;
     }
     Arc::new(Cluster {
         name: format!("route/{id}").into(),
         connect_timeout,
+        breaker: breaker.cloned(),
         ..(*cluster).clone()
     })
 }

@@ -221,19 +221,19 @@ fn a_services_plugin_must_fit_the_routes_paths() {
         (
             put(
                 "services/s",
-                r#"{"plugins":{"redirect":{"regex_uri":["^/b/(.*)","/$1"]}}}"#,
+                r#"{"upstream":{"nodes":{"a:80":1}},"plugins":{"grpc-web":{}}}"#,
             ),
             "",
         ),
         (
-            put("routes/r", r#"{"uri":"/a/*","service_id":"s"}"#),
+            put("routes/r", r#"{"uri":"/a","service_id":"s"}"#),
             "bad /chancery/routes/r",
         ),
     ]);
     let problem = documents.problems().next().unwrap().to_string();
     assert!(
         problem.starts_with(
-            "/chancery/routes/r: service_id: `plugins.redirect.regex_uri[0]` of `services/s` does not match every request for `/a/*`"
+            "/chancery/routes/r: service_id: `plugins.grpc-web` of `services/s` is for routes with a prefix"
         ),
         "{problem}"
     );

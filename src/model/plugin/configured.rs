@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
 use serde_json::Value;
 
 use super::super::decode::{kind_of, quoted, shown};
 use super::super::key::Key;
 use super::super::problem::Remark;
 use super::super::route::Path;
-use super::super::upstream::{Cluster, Target};
+use super::super::upstream::{Breaker, Cluster, Target};
 use super::reading::{self, Reading};
 use super::{ALL, NOT_IN_ENVOY, Plugin, names};
 
@@ -109,6 +109,12 @@ impl Plugins {
         enabled.flat_map(|configured| configured.clusters.iter())
     }
 
+    /// What they demand of the route's own cluster.
+    pub(in super::super) fn breaker(&self) -> Option<&Breaker> {
+        let mut plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        plugins.find_map(|plugin| plugin.breaker())
+    }
+
     /// Refuses the paths of a route on which a plugin would not do what its configuration says.
     pub(in super::super) fn check(&self, paths: &[Path]) -> Result<(), Remark> {
         for configured in self.enabled() {
@@ -121,16 +127,18 @@ impl Plugins {
         Ok(())
     }
 
-    /// Whether one of them answers every request by itself.
-    pub fn answers(&self) -> bool {
-        let plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
-        plugins.into_iter().any(|plugin| plugin.answers())
+    /// Whether one of them answers every request for these paths by itself.
+    pub fn answers(&self, paths: &[Path]) -> bool {
+        let mut plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        plugins.any(|plugin| plugin.answers(paths))
     }
 
     /// What a route of Envoy, which already has its match, its cluster and its time-outs, becomes with them: one or several,
-    /// of which the first that matches a request is meant. Where a plugin answers by itself, the ones after it never run.
-    pub fn apply(&self, route: Route) -> Vec<Route> {
-        let mut routes = vec![route];
+    /// of which the first that matches a request is meant. `forward` is what the route does with requests that go to another
+    /// cluster. Where a plugin answers by itself, the ones after it never run.
+    pub fn apply(&self, route: Route, forward: impl Fn(&Cluster) -> RouteAction) -> Vec<Route> {
+        let mut routes = self.detours(&route, forward);
+        routes.push(route);
         for own in self.enabled() {
             let Some(plugin) = &own.plugin else { continue };
             for mut route in std::mem::take(&mut routes) {
@@ -144,6 +152,23 @@ impl Plugins {
             }
         }
         routes
+    }
+
+    /// The routes that go elsewhere; none where no request goes anywhere.
+    fn detours(&self, route: &Route, forward: impl Fn(&Cluster) -> RouteAction) -> Vec<Route> {
+        if route.action.is_none() {
+            return Vec::new();
+        }
+        let detours = self.enabled().filter_map(|own| {
+            let plugin = own.plugin.as_ref()?;
+            let actions: Vec<_> = own
+                .clusters
+                .iter()
+                .map(|cluster| forward(cluster))
+                .collect();
+            Some(plugin.detours(route, &actions))
+        });
+        detours.flatten().collect()
     }
 
     fn enabled(&self) -> impl Iterator<Item = &Configured> {

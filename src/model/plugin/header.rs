@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
+    HeaderMutation, header_mutation::Action,
+};
 use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -69,6 +72,8 @@ pub(super) type Headers = BTreeMap<String, Text>;
 /// Headers in Envoy's terms, by name in lower case.
 pub(super) type Checked = BTreeMap<String, String>;
 
+const TWICE: &str = "found a second time in other letters, allowed: once";
+
 /// Checks the headers that are written at `place`.
 pub(super) fn checked(
     place: &str,
@@ -81,11 +86,24 @@ pub(super) fn checked(
         let name = name(written).map_err(|said| Remark::new(&place, said))?;
         let value = value(text, &place, warnings)?;
         if checked.insert(name, value).is_some() {
-            let message = "found a second time in other letters, allowed: once";
-            return Err(Remark::new(place, message));
+            return Err(Remark::new(place, TWICE));
         }
     }
     Ok(checked)
+}
+
+/// A header as it is written on a line of its own, `NAME: VALUE`.
+pub(super) fn line(
+    line: &str,
+    place: &str,
+    warnings: &mut Vec<Remark>,
+) -> Result<(String, String), Remark> {
+    let Some((written, text)) = line.split_once(':') else {
+        let message = "found no `:`, allowed: a header such as \"X-Name: value\"";
+        return Err(Remark::new(place, message));
+    };
+    let name = name(written.trim()).map_err(|said| Remark::new(place, said))?;
+    Ok((name, value(text.trim(), place, warnings)?))
 }
 
 /// A header's name, in lower case.
@@ -138,6 +156,22 @@ fn printable(text: &str) -> Result<(), String> {
     }
 }
 
+/// Checks headers whose values stand for themselves wherever they go: as they are written, without variables.
+pub(super) fn plain(place: &str, headers: &Headers) -> Result<Checked, Remark> {
+    let mut plain = Checked::new();
+    for (written, Text(text)) in headers {
+        let place = format!("{place}.{}", shown(written));
+        let wrong = |said: String| Remark::new(&place, said);
+        let name = name(written).map_err(wrong)?;
+        printable(text).map_err(wrong)?;
+        variable::none_in(text).map_err(wrong)?;
+        if plain.insert(name, text.clone()).is_some() {
+            return Err(Remark::new(&place, TWICE));
+        }
+    }
+    Ok(plain)
+}
+
 /// Adds a header beside those of its name.
 pub(super) fn add(name: &str, value: &str) -> HeaderValueOption {
     option(name, value, HeaderAppendAction::AppendIfExistsOrAdd)
@@ -146,6 +180,25 @@ pub(super) fn add(name: &str, value: &str) -> HeaderValueOption {
 /// Puts a header in the place of those of its name.
 pub(super) fn set(name: &str, value: &str) -> HeaderValueOption {
     option(name, value, HeaderAppendAction::OverwriteIfExistsOrAdd)
+}
+
+/// Adds a header where there is none of its name.
+pub(super) fn default(name: &str, value: &str) -> HeaderValueOption {
+    option(name, value, HeaderAppendAction::AddIfAbsent)
+}
+
+/// A header to add or set, as a step of Envoy's filter of headers.
+pub(super) fn mutation(header: HeaderValueOption) -> HeaderMutation {
+    HeaderMutation {
+        action: Some(Action::Append(header)),
+    }
+}
+
+/// A header to take away, likewise.
+pub(super) fn removal(name: &str) -> HeaderMutation {
+    HeaderMutation {
+        action: Some(Action::Remove(name.to_owned())),
+    }
 }
 
 fn option(name: &str, value: &str, action: HeaderAppendAction) -> HeaderValueOption {

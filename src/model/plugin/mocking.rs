@@ -1,6 +1,7 @@
 //! `mocking`: a fixed answer, and no upstream.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use envoy_types::pb::envoy::config::route::v3::Route;
 use schemars::JsonSchema;
@@ -9,17 +10,21 @@ use serde_json::Value;
 
 use super::super::decode;
 use super::super::problem::Remark;
+use super::super::route::Path;
 use super::super::scalar::Count;
 use super::super::upstream::Cluster;
 use super::answer::{Status, answer};
 use super::header::{self, Checked, Headers};
-use super::{ANSWER_BYTES, Entry, Plugin, Reading, schema, variable};
+use super::{ANSWER_BYTES, Entry, Plugin, Reading, fault, filter, schema, share, variable};
+
+/// Holds answers up.
+const FILTER: &str = "chancery.mocking.delay";
 
 pub(super) const ENTRY: Entry = Entry {
     name: "mocking",
     read,
     schema: schema::<Form>,
-    http_filters: Vec::new,
+    http_filters: || vec![fault::disabled(FILTER)],
 };
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -34,7 +39,9 @@ struct Form {
     response_headers: Headers,
     #[serde(default = "yes")]
     with_mock_header: bool,
-    delay: Option<Count>,
+    /// Seconds to wait before the answer.
+    #[serde(default = "none")]
+    delay: Count,
 }
 
 impl decode::Form for Form {
@@ -49,23 +56,21 @@ fn ok() -> Status {
     Status(200)
 }
 
+fn none() -> Count {
+    Count(0)
+}
+
 #[derive(Debug)]
 struct Mocking {
     status: u32,
     body: String,
     headers: Checked,
+    delay: Duration,
 }
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let warnings = &mut reading.warnings;
     let form: Form = decode::read(value)?;
-    if let Some(delay) = form.delay.filter(|delay| delay.0 > 0) {
-        let message = format!(
-            "found {}, allowed: 0, as this version does not delay answers",
-            delay.0
-        );
-        return Err(Remark::new("delay", message));
-    }
     let body = form.response_example;
     variable::none_in(&body).map_err(|said| Remark::new("response_example", said))?;
     if body.len() > ANSWER_BYTES as usize {
@@ -91,15 +96,19 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         status: form.response_status.0,
         body,
         headers,
+        delay: Duration::from_secs(form.delay.0.into()),
     }))
 }
 
 impl Plugin for Mocking {
-    fn answers(&self) -> bool {
+    fn answers(&self, _: &[Path]) -> bool {
         true
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        if !self.delay.is_zero() {
+            filter::enable(route, FILTER, &fault::delay(self.delay, share::ALL));
+        }
         answer(route, self.status, &self.body);
         let headers = self.headers.iter();
         route

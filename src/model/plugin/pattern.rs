@@ -8,6 +8,7 @@ mod search;
 pub(in crate::model) mod size;
 pub(in crate::model) mod syntax;
 
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteMatch, route_match::PathSpecifier};
 use envoy_types::pb::envoy::r#type::matcher::v3::{RegexMatchAndSubstitute, RegexMatcher};
 use regex_syntax::ast::{AssertionKind, Ast, RepetitionKind};
 
@@ -18,11 +19,30 @@ use super::uri;
 
 pub(super) use search::search;
 
+/// A pattern of PCRE that may match anywhere in a text, as one of RE2 that matches the whole text.
+pub(super) fn anywhere(written: &str) -> Result<String, String> {
+    syntax::checked(written)?;
+    bounded(format!(".*(?:{written}).*"), written)
+}
+
+/// A pattern, unless it is larger than Envoy allows.
+fn bounded(pattern: String, written: &str) -> Result<String, String> {
+    match size::of(&pattern) > size::BOUND {
+        false => Ok(pattern),
+        true => Err(format!(
+            "found {}, which is too large for Envoy: allowed: fewer or shorter repetitions such as `{{1,30}}`",
+            quoted(written)
+        )),
+    }
+}
+
 /// A rewrite of paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rewrite {
     /// As it is written.
     written: String,
+    /// Where in the list.
+    at: usize,
     /// The pattern for Envoy.
     pattern: String,
     /// The substitution for Envoy.
@@ -31,34 +51,60 @@ pub(super) struct Rewrite {
     sure: Option<String>,
 }
 
+/// Which of a route's requests match a pattern.
+pub(super) enum Among {
+    All,
+    None,
+    /// Those of this route.
+    Some(Box<Route>),
+}
+
 impl Rewrite {
     /// Reads `["pattern", "template"]`.
-    pub(super) fn read(pair: &[String]) -> Result<Self, Remark> {
-        let [written, template] = pair else {
+    pub(super) fn read(list: &[String]) -> Result<Self, Remark> {
+        match list {
+            [written, template] => Self::pair(0, written, template),
+            _ => Err(Remark::new(
+                "regex_uri",
+                format!(
+                    "found {} strings, allowed: one pattern and its template, as two strings",
+                    list.len()
+                ),
+            )),
+        }
+    }
+
+    /// Reads `["pattern", "template", …]`, of which the first pattern that matches is meant.
+    pub(super) fn read_several(list: &[String]) -> Result<Vec<Self>, Remark> {
+        let pairs = list.chunks_exact(2);
+        if list.is_empty() || !pairs.remainder().is_empty() {
             let message = format!(
-                "found {} strings, allowed: one pattern and its template, as two strings",
-                pair.len()
+                "found {} strings, allowed: patterns, each followed by its template",
+                list.len()
             );
             return Err(Remark::new("regex_uri", message));
-        };
+        }
+        pairs
+            .enumerate()
+            .map(|(at, pair)| Self::pair(at * 2, &pair[0], &pair[1]))
+            .collect()
+    }
+
+    /// Reads a pattern, which stands at that place of the list, and its template.
+    fn pair(at: usize, written: &str, template: &str) -> Result<Self, Remark> {
+        let place = |at: usize| format!("regex_uri[{at}]");
         let (ast, groups) =
-            syntax::checked(written).map_err(|said| Remark::new("regex_uri[0]", said))?;
+            syntax::checked(written).map_err(|said| Remark::new(place(at), said))?;
         let tied = starts_at_start(&ast);
         let shift = u32::from(!tied);
         let template = substitution(template, groups, shift)
             .and_then(|template| starts_a_path(template, tied))
-            .map_err(|said| Remark::new("regex_uri[1]", said))?;
+            .map_err(|said| Remark::new(place(at + 1), said))?;
         let pattern = match tied {
-            true => written.clone(),
+            true => written.to_owned(),
             false => format!("^(.*?)(?:{written})"),
         };
-        if size::of(&pattern) > size::BOUND {
-            let message = format!(
-                "found {}, which is too large for Envoy: allowed: fewer or shorter repetitions such as `{{1,30}}`",
-                quoted(written)
-            );
-            return Err(Remark::new("regex_uri[0]", message));
-        }
+        let pattern = bounded(pattern, written).map_err(|said| Remark::new(place(at), said))?;
         Ok(Self {
             pattern,
             substitution: match tied {
@@ -66,7 +112,8 @@ impl Rewrite {
                 false => format!("\\1{template}"),
             },
             sure: sure_start(&ast),
-            written: written.clone(),
+            written: written.to_owned(),
+            at,
         })
     }
 
@@ -74,6 +121,7 @@ impl Rewrite {
     pub(super) fn everything(path: &str) -> Self {
         Self {
             written: String::new(),
+            at: 0,
             pattern: "^.*$".to_owned(),
             substitution: literal(path),
             sure: Some(String::new()),
@@ -83,14 +131,58 @@ impl Rewrite {
     /// Whether every request for a path matches.
     pub(super) fn covers(&self, path: &Path) -> bool {
         match path {
-            Path::Exact(path) => {
-                regex::Regex::new(&self.written).is_ok_and(|regex| regex.is_match(path))
-            }
-            Path::Prefix(_) | Path::Parameters(_) => self
-                .sure
-                .as_deref()
-                .is_some_and(|sure| path.start().starts_with(sure)),
+            Path::Exact(path) => self.matches(path),
+            Path::Prefix(_) | Path::Parameters(_) => self.is_sure_of(path.start()),
         }
+    }
+
+    /// Refuses a pattern that tells requests for a path apart, and is too large for Envoy then.
+    pub(super) fn check(&self, path: &Path) -> Result<(), Remark> {
+        let asked = !matches!(path, Path::Exact(_)) && !self.covers(path);
+        let question = asked.then(|| bounded(self.question(), &self.written));
+        let place = || format!("regex_uri[{}]", self.at);
+        let fits = question.transpose().map(|_| ());
+        fits.map_err(|said| Remark::new(place(), said))
+    }
+
+    /// Which of a route's requests match.
+    pub(super) fn among(&self, route: &Route) -> Among {
+        let path = route
+            .r#match
+            .as_ref()
+            .and_then(|m| m.path_specifier.as_ref());
+        match path {
+            Some(PathSpecifier::Path(path)) if self.matches(path) => Among::All,
+            Some(PathSpecifier::Path(_)) => Among::None,
+            Some(PathSpecifier::Prefix(prefix)) if self.is_sure_of(prefix) => Among::All,
+            _ => Among::Some(Box::new(self.narrowed(route))),
+        }
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        regex::Regex::new(&self.written).is_ok_and(|regex| regex.is_match(path))
+    }
+
+    fn is_sure_of(&self, prefix: &str) -> bool {
+        let sure = self.sure.as_deref();
+        sure.is_some_and(|sure| prefix.starts_with(sure))
+    }
+
+    /// The route for the requests that match. Its prefix need not be asked for again: only requests below it come to the leaf
+    /// of the table in which the route stands.
+    fn narrowed(&self, route: &Route) -> Route {
+        let mut narrowed = route.clone();
+        let matched = narrowed.r#match.get_or_insert_with(RouteMatch::default);
+        matched.path_specifier = Some(PathSpecifier::SafeRegex(RegexMatcher {
+            regex: self.question(),
+            engine_type: None,
+        }));
+        narrowed
+    }
+
+    /// The pattern as one of whole paths.
+    fn question(&self) -> String {
+        format!("(?:{}).*", self.pattern)
     }
 
     /// For a route of Envoy.

@@ -11,9 +11,10 @@ use serde_json::Value;
 
 use super::super::decode::{self, kind_of, quoted};
 use super::super::problem::Remark;
+use super::super::route::Path;
 use super::super::upstream::{Cluster, HostName};
 use super::header::{self, Checked, Headers};
-use super::pattern::Rewrite;
+use super::pattern::{Among, Rewrite};
 use super::variable;
 use super::{Entry, Plugin, Reading, schema};
 
@@ -67,7 +68,8 @@ impl decode::Form for OlderHeaders {}
 
 #[derive(Debug)]
 struct ProxyRewrite {
-    path: Option<Rewrite>,
+    /// The first that matches is meant; none leaves the path as it is.
+    paths: Vec<Rewrite>,
     host: Option<Arc<str>>,
     add: Checked,
     set: Checked,
@@ -101,7 +103,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         return Err(Remark::new("headers", message));
     }
     Ok(Arc::new(ProxyRewrite {
-        path: path(form.uri.as_deref(), form.regex_uri.as_deref(), warnings)?,
+        paths: paths(form.uri.as_deref(), form.regex_uri.as_deref(), warnings)?,
         host: form.host.map(|host| host.0),
         // APISIX adds, then removes, then sets; Envoy removes, then adds. Without what the later steps undo, both are one.
         add: add
@@ -114,16 +116,16 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
 }
 
 /// `uri` and `regex_uri`, of which `uri` wins.
-fn path(
+fn paths(
     uri: Option<&str>,
     regex_uri: Option<&[String]>,
     warnings: &mut Vec<Remark>,
-) -> Result<Option<Rewrite>, Remark> {
-    let rewrite = regex_uri.map(Rewrite::read).transpose()?;
+) -> Result<Vec<Rewrite>, Remark> {
+    let rewrites = regex_uri.map(Rewrite::read_several).transpose()?;
     let Some(uri) = uri else {
-        return Ok(rewrite);
+        return Ok(rewrites.unwrap_or_default());
     };
-    if rewrite.is_some() {
+    if rewrites.is_some() {
         warnings.push(Remark::new("regex_uri", "has no effect beside `uri`"));
     }
     variable::none_in(uri).map_err(|said| Remark::new("uri", said))?;
@@ -134,7 +136,7 @@ fn path(
         );
         return Err(Remark::new("uri", message));
     }
-    Ok(Some(Rewrite::everything(uri)))
+    Ok(vec![Rewrite::everything(uri)])
 }
 
 /// The headers, and where those to set are written.
@@ -173,7 +175,46 @@ fn removed(names: &[String]) -> Result<Vec<String>, Remark> {
 }
 
 impl Plugin for ProxyRewrite {
+    fn check(&self, paths: &[Path]) -> Result<(), Remark> {
+        let asked = self
+            .asked()
+            .flat_map(|rewrite| paths.iter().map(move |path| (rewrite, path)));
+        asked
+            .into_iter()
+            .try_for_each(|(rewrite, path)| rewrite.check(path))
+    }
+
+    /// A route for each pattern but the last: Envoy leaves a path as it is that does not match.
+    fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
+        let mut branches = Vec::new();
+        for rewrite in self.asked() {
+            let (mut branch, all) = match rewrite.among(route) {
+                Among::None => continue,
+                Among::Some(branch) => (*branch, false),
+                Among::All => (route.clone(), true),
+            };
+            self.rewrite(&mut branch, Some(rewrite));
+            branches.push(branch);
+            if all {
+                break;
+            }
+        }
+        branches
+    }
+
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        self.rewrite(route, self.paths.last());
+    }
+}
+
+impl ProxyRewrite {
+    /// The patterns that a request has to be asked about.
+    fn asked(&self) -> impl Iterator<Item = &Rewrite> {
+        let last = self.paths.len().saturating_sub(1);
+        self.paths.iter().take(last)
+    }
+
+    fn rewrite(&self, route: &mut Route, path: Option<&Rewrite>) {
         route
             .request_headers_to_remove
             .extend(self.remove.iter().cloned());
@@ -189,7 +230,7 @@ impl Plugin for ProxyRewrite {
         let Some(Action::Route(action)) = &mut route.action else {
             return;
         };
-        if let Some(path) = &self.path {
+        if let Some(path) = path {
             action.regex_rewrite = Some(path.to_envoy());
         }
         if let Some(host) = &self.host {

@@ -15,7 +15,7 @@ use super::super::decode::{self, quoted};
 use super::super::problem::Remark;
 use super::super::route::Path;
 use super::super::upstream::Cluster;
-use super::pattern::Rewrite;
+use super::pattern::{Among, Rewrite};
 use super::variable::{self, Piece};
 use super::{Entry, Plugin, Reading, header, schema, uri};
 
@@ -178,28 +178,48 @@ fn path(text: &str) -> Result<String, Remark> {
 }
 
 impl Plugin for Redirect {
-    fn answers(&self) -> bool {
-        true
+    fn answers(&self, paths: &[Path]) -> bool {
+        match self {
+            Self::Rewrite { rewrite, .. } => paths.iter().all(|path| rewrite.covers(path)),
+            Self::Https | Self::Location { .. } | Self::Path { .. } => true,
+        }
     }
 
-    /// APISIX lets a request pass that `regex_uri` does not match; a redirect of Envoy would send it back to itself.
     fn check(&self, paths: &[Path]) -> Result<(), Remark> {
-        let Self::Rewrite { rewrite, .. } = self else {
-            return Ok(());
-        };
-        match paths.iter().find(|path| !rewrite.covers(path)) {
-            None => Ok(()),
-            Some(path) => Err(Remark::new(
-                "regex_uri[0]",
-                format!(
-                    "does not match every request for {path}, allowed: a pattern that does, such as `^/path/(.*)`; \
-                     Envoy cannot let the others pass"
-                ),
-            )),
+        match self {
+            Self::Rewrite { rewrite, .. } => paths.iter().try_for_each(|path| rewrite.check(path)),
+            Self::Https | Self::Location { .. } | Self::Path { .. } => Ok(()),
+        }
+    }
+
+    /// A request that `regex_uri` does not match passes; a redirect of Envoy would send it back to itself.
+    fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
+        match self.among(route) {
+            Among::All | Among::None => Vec::new(),
+            Among::Some(mut branch) => {
+                self.redirect(&mut branch);
+                vec![*branch]
+            }
         }
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        if let Among::All = self.among(route) {
+            self.redirect(route);
+        }
+    }
+}
+
+impl Redirect {
+    /// Which of a route's requests are sent elsewhere.
+    fn among(&self, route: &Route) -> Among {
+        match self {
+            Self::Rewrite { rewrite, .. } => rewrite.among(route),
+            Self::Https | Self::Location { .. } | Self::Path { .. } => Among::All,
+        }
+    }
+
+    fn redirect(&self, route: &mut Route) {
         route.action = Some(match self {
             Self::Https => Action::Redirect(RedirectAction {
                 // The port that the client came to is not one of TLS.

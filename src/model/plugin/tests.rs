@@ -4,7 +4,8 @@ use envoy_types::pb::envoy::config::rbac::v3::principal::{self, Identifier};
 use envoy_types::pb::envoy::config::rbac::v3::{Principal, rbac};
 use envoy_types::pb::envoy::config::route::v3::header_matcher::HeaderMatchSpecifier;
 use envoy_types::pb::envoy::config::route::v3::route::Action;
-use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
+use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction, RouteMatch};
 use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::RbacPerRoute;
 use envoy_types::pb::envoy::r#type::matcher::v3::StringMatcher;
 use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
@@ -13,6 +14,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::super::problem::Remark;
+use super::super::upstream::Cluster;
 use super::Plugins;
 use super::reply::BODIES;
 
@@ -53,19 +55,28 @@ pub(super) fn warned(name: &str, configuration: Value) -> Vec<String> {
     warnings.into_iter().map(said).collect()
 }
 
-/// The routes that plugins make of one that goes to a cluster.
+/// The routes that plugins make of one with the prefix `/b/`, which goes to a cluster.
 pub(super) fn branched(plugins: Value) -> Vec<Route> {
-    read(plugins).unwrap().apply(forwarding())
+    let elsewhere = |_: &Cluster| RouteAction::default();
+    read(plugins).unwrap().apply(forwarding(), elsewhere)
 }
 
 /// What plugins make of a route that goes to a cluster.
 pub(super) fn applied(plugins: Value) -> Route {
-    only(branched(plugins))
+    only(
+        read(plugins)
+            .unwrap()
+            .apply(forwarding(), |_| RouteAction::default()),
+    )
 }
 
-/// A route that goes to a cluster, before plugins.
+/// A route with the prefix `/b/` that goes to a cluster, before plugins.
 fn forwarding() -> Route {
     Route {
+        r#match: Some(RouteMatch {
+            path_specifier: Some(PathSpecifier::Prefix("/b/".to_owned())),
+            ..RouteMatch::default()
+        }),
         action: Some(Action::Route(RouteAction::default())),
         ..Route::default()
     }
@@ -194,7 +205,7 @@ fn plugins_are_refused_by_name_and_in_their_fields() {
 #[test]
 fn a_plugin_that_is_switched_off_does_nothing() {
     let off = json!({"redirect": {"uri": "/b", "_meta": {"disable": true}}});
-    assert!(!read(off.clone()).unwrap().answers());
+    assert!(!read(off.clone()).unwrap().answers(&[]));
     assert_eq!(forwarded(applied(off)), RouteAction::default());
 }
 
@@ -227,7 +238,7 @@ fn a_routes_plugin_wins_over_its_services_by_name() {
     }))
     .unwrap();
     let both = route.over(&service);
-    assert!(!both.answers(), "the route switched the redirect off");
-    let applied = only(both.apply(forwarding()));
+    assert!(!both.answers(&[]), "the route switched the redirect off");
+    let applied = only(both.apply(forwarding(), |_| RouteAction::default()));
     assert!(forwarded(applied).host_rewrite_specifier.is_some());
 }

@@ -230,7 +230,7 @@ fn a_plugin_that_answers_needs_no_upstream() {
     for (text, clustered) in table {
         let route = route(text);
         assert_eq!(route.cluster.is_some(), clustered, "of {text}");
-        assert_eq!(route.plugins.answers(), !clustered, "of {text}");
+        assert_eq!(route.plugins.answers(&route.paths), !clustered, "of {text}");
     }
 }
 

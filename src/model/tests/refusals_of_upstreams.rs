@@ -29,7 +29,7 @@ fn what_an_upstream_cannot_be() {
         (
             "upstreams/u",
             r#"{"service_name":"a","discovery_type":"eureka"}"#,
-            r#"discovery_type: found "eureka", allowed: consul, file, dns"#,
+            r#"discovery_type: found "eureka", allowed: consul, dns, file"#,
         ),
         (
             "upstreams/u",

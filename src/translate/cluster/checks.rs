@@ -182,8 +182,8 @@ pub(super) fn passive(passive: &Passive) -> OutlierDetection {
 }
 
 /// Which answers count as errors.
-pub(super) fn errors(passive: &Passive) -> http_protocol_options::OutlierDetection {
-    let statuses: Vec<String> = passive.unhealthy.iter().map(u16::to_string).collect();
+pub(super) fn errors(statuses: &BTreeSet<u16>) -> http_protocol_options::OutlierDetection {
+    let statuses: Vec<String> = statuses.iter().map(u16::to_string).collect();
     let regex = RegexMatcher {
         regex: statuses.join("|"),
         ..RegexMatcher::default()

@@ -39,6 +39,7 @@ pub(super) fn translate(route: &model::Route, path: &Path) -> Vec<(Vec<Addresses
         None => &everything,
     };
     let own = (!route.addresses.is_empty()).then(|| Addresses::among(&route.addresses));
+    let elsewhere = |cluster: &Cluster| forward(route, cluster);
     let of = |alternative: &Vec<Predicate>| {
         let translated = Route {
             name: format!("route/{}", route.id),
@@ -48,7 +49,7 @@ pub(super) fn translate(route: &model::Route, path: &Path) -> Vec<(Vec<Addresses
         };
         let addresses = alternative.iter().filter_map(Addresses::of);
         let addresses = own.clone().into_iter().chain(addresses).collect();
-        Some((addresses, route.plugins.apply(translated)))
+        Some((addresses, route.plugins.apply(translated, elsewhere)))
     };
     alternatives.iter().filter_map(of).collect()
 }

@@ -15,7 +15,8 @@ fn answers(documents: &mut Documents, change: Change) -> bool {
     documents.apply(change);
     let changes = documents.settle();
     let (_, route) = changes.routes.last().expect("the route");
-    route.as_ref().expect("in force").plugins.answers()
+    let route = route.as_ref().expect("in force");
+    route.plugins.answers(&route.paths)
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use envoy_types::pb::envoy::config::route::v3::route_action::HostRewriteSpecifier;
 use serde_json::{Value, json};
 
-use super::super::tests::{applied, forwarded, refusal, shown};
+use super::super::tests::{applied, branched, forwarded, refusal, shown};
 
 /// The pattern and the substitution of a path's rewrite.
 fn rewrite(configuration: Value) -> (String, String) {
@@ -26,6 +26,27 @@ fn regex_uri_is_the_pattern_of_the_third_setup() {
         ),
         ("^/testecho/(.*)".into(), "/\\1".into())
     );
+}
+
+#[test]
+fn of_several_patterns_the_first_that_matches_is_meant() {
+    let substitutions = |pairs: Value| -> Vec<String> {
+        let routes = branched(json!({"proxy-rewrite": {"regex_uri": pairs}}));
+        let rewrite = |route| forwarded(route).regex_rewrite.unwrap();
+        let substitution = |route| rewrite(route).substitution;
+        routes.into_iter().map(substitution).collect()
+    };
+    let pairs = json!([
+        "^/b/(1.*)",
+        "/one/$1",
+        "^/b/(2.*)",
+        "/two/$1",
+        "^/b/(.*)",
+        "/$1"
+    ]);
+    assert_eq!(substitutions(pairs), ["/one/\\1", "/two/\\1", "/\\1"]);
+    let sure = json!(["^/b/(.*)", "/$1", "^/b/(2.*)", "/two/$1"]);
+    assert_eq!(substitutions(sure)[0], "/\\1");
 }
 
 #[test]
@@ -111,11 +132,11 @@ fn what_is_refused() {
         ),
         (
             r#"{"regex_uri":["^/a"]}"#,
-            "regex_uri: found 1 strings, allowed: one pattern and its template, as two strings",
+            "regex_uri: found 1 strings, allowed: patterns, each followed by its template",
         ),
         (
-            r#"{"regex_uri":["^/a","/b","^/c","/d"]}"#,
-            "regex_uri: found 4 strings, allowed: one pattern and its template, as two strings",
+            r#"{"regex_uri":["^/a","/b","^/(c","/d"]}"#,
+            r#"regex_uri[2]: found "^/(c": unclosed group"#,
         ),
         (
             r#"{"regex_uri":["^/(?=a)","/b"]}"#,

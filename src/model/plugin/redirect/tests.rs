@@ -3,9 +3,10 @@ use envoy_types::pb::envoy::config::route::v3::redirect_action::{
     PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier,
 };
 use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
 use serde_json::{Value, json};
 
-use super::super::tests::{applied, read, refusal, shown};
+use super::super::tests::{applied, branched, read, refusal, shown};
 use crate::model::route::Path;
 
 fn redirected(configuration: Value) -> RedirectAction {
@@ -102,7 +103,7 @@ fn regex_uri_rewrites_the_path_and_drops_the_query() {
 }
 
 #[test]
-fn regex_uri_must_match_all_of_a_routes_paths() {
+fn regex_uri_answers_all_of_a_routes_paths_or_some() {
     let table = [
         ("^/b/(.*)", Path::Prefix("/b/".into()), true),
         ("^/b/(.*)$", Path::Prefix("/b/c".into()), true),
@@ -116,9 +117,24 @@ fn regex_uri_must_match_all_of_a_routes_paths() {
     ];
     for (pattern, path, covered) in table {
         let plugins = read(json!({"redirect": {"regex_uri": [pattern, "/c"]}})).unwrap();
-        let checked = plugins.check(&[Path::Exact("/b/c".into()), path.clone()]);
-        assert_eq!(checked.is_ok(), covered, "{pattern} and {path}");
+        let answers = plugins.answers(&[Path::Exact("/b/c".into()), path.clone()]);
+        assert_eq!(answers, covered, "{pattern} and {path}");
     }
+}
+
+#[test]
+fn a_request_that_regex_uri_does_not_match_passes() {
+    let routes = branched(json!({"redirect": {"regex_uri": ["^/b/([a-z]+)$", "/c/$1"]}}));
+    let [redirected, passed] = routes.as_slice() else {
+        panic!("not two: {routes:?}");
+    };
+    let asked = redirected.r#match.clone().unwrap().path_specifier.unwrap();
+    let PathSpecifier::SafeRegex(asked) = asked else {
+        panic!("no pattern: {asked:?}");
+    };
+    assert_eq!(asked.regex, "(?:^/b/([a-z]+)$).*");
+    assert!(matches!(redirected.action, Some(Action::Redirect(_))));
+    assert!(matches!(passed.action, Some(Action::Route(_))));
 }
 
 #[test]

@@ -1,0 +1,248 @@
+//! `fault-injection`: some requests are held up, or answered with an error.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::extensions::filters::http::fault::v3::{
+    FaultAbort, HttpFault, fault_abort::ErrorType,
+};
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
+    HeaderMutation, HeaderMutationPerRoute, Mutations,
+};
+use envoy_types::pb::google::protobuf::{self, value::Kind};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::decode;
+use super::super::problem::Remark;
+use super::super::upstream::Cluster;
+use super::header::{self, Checked, Headers};
+use super::{ANSWER_BYTES, Entry, Plugin, Reading, fault, filter, schema, share, variable};
+
+/// The headers of what is answered, the delay, and the answer: each a filter of its own, since they draw lots apart.
+const HEADERS: &str = "chancery.fault-injection.headers";
+const DELAY: &str = "chancery.fault-injection.delay";
+const ABORT: &str = "chancery.fault-injection.abort";
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "fault-injection",
+    read,
+    schema: schema::<Form>,
+    http_filters: || {
+        vec![
+            filter::disabled(HEADERS, &HeaderMutation::default()),
+            fault::disabled(DELAY),
+            fault::disabled(ABORT),
+        ]
+    },
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    /// Requests that are answered at once.
+    #[schemars(with = "Option<AbortForm>")]
+    abort: Option<Value>,
+    /// Requests that are held up.
+    #[schemars(with = "Option<DelayForm>")]
+    delay: Option<Value>,
+}
+
+impl decode::Form for Form {}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct AbortForm {
+    /// What they are answered with.
+    http_status: Status,
+    body: Option<String>,
+    #[serde(default)]
+    headers: Headers,
+    /// How many of a hundred; all by default.
+    #[serde(default)]
+    percentage: Percentage,
+}
+
+impl decode::Form for AbortForm {
+    const NOT_SERVED: &'static [&'static str] = &["vars"];
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct DelayForm {
+    /// Seconds, with fractions.
+    duration: Seconds,
+    /// How many of a hundred; all by default.
+    #[serde(default)]
+    percentage: Percentage,
+}
+
+impl decode::Form for DelayForm {
+    const NOT_SERVED: &'static [&'static str] = &["vars"];
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(try_from = "i64")]
+struct Status(#[schemars(range(min = 200, max = 599))] u32);
+
+impl TryFrom<i64> for Status {
+    type Error = String;
+
+    fn try_from(status: i64) -> Result<Self, String> {
+        match u32::try_from(status) {
+            Ok(status @ 200..=599) => Ok(Self(status)),
+            _ => Err(format!("found {status}, allowed: 200–599")),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(try_from = "i64")]
+struct Percentage(#[schemars(range(min = 0, max = 100))] u32);
+
+impl Default for Percentage {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+impl TryFrom<i64> for Percentage {
+    type Error = String;
+
+    fn try_from(percentage: i64) -> Result<Self, String> {
+        match u32::try_from(percentage) {
+            Ok(percentage @ 0..=100) => Ok(Self(percentage)),
+            _ => Err(format!("found {percentage}, allowed: 0–100")),
+        }
+    }
+}
+
+impl Percentage {
+    fn millionths(self) -> u32 {
+        self.0 * (share::ALL / 100)
+    }
+}
+
+/// Not none, as [`scalar::Seconds`](super::super::scalar::Seconds) are.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(try_from = "f64")]
+struct Seconds(#[schemars(with = "f64", range(min = 0, max = 86_400))] Duration);
+
+impl TryFrom<f64> for Seconds {
+    type Error = String;
+
+    fn try_from(seconds: f64) -> Result<Self, String> {
+        match (0.0..=86_400.0).contains(&seconds) {
+            true => Ok(Self(Duration::from_secs_f64(seconds))),
+            false => Err(format!("found {seconds}, allowed: seconds, 0–86400")),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct FaultInjection {
+    abort: Option<Abort>,
+    /// Never of no time.
+    delay: Option<(Duration, Percentage)>,
+}
+
+#[derive(Debug)]
+struct Abort {
+    status: u32,
+    body: String,
+    headers: Checked,
+    percentage: Percentage,
+}
+
+fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read(value)?;
+    if form.abort.is_none() && form.delay.is_none() {
+        return Err(Remark::whole("needs `abort`, `delay` or both"));
+    }
+    let abort = form.abort.as_ref().map(abort).transpose();
+    let delay = form.delay.as_ref().map(delay).transpose();
+    Ok(Arc::new(FaultInjection {
+        abort: abort.map_err(|remark| remark.under("abort"))?,
+        delay: delay.map_err(|remark| remark.under("delay"))?.flatten(),
+    }))
+}
+
+fn abort(value: &Value) -> Result<Abort, Remark> {
+    let form: AbortForm = decode::read(value)?;
+    let body = form.body.unwrap_or_default();
+    variable::none_in(&body).map_err(|said| Remark::new("body", said))?;
+    if body.len() > ANSWER_BYTES as usize {
+        let message = format!(
+            "found {} bytes, allowed: at most {ANSWER_BYTES}",
+            body.len()
+        );
+        return Err(Remark::new("body", message));
+    }
+    Ok(Abort {
+        status: form.http_status.0,
+        body,
+        headers: header::plain("headers", &form.headers)?,
+        percentage: form.percentage,
+    })
+}
+
+fn delay(value: &Value) -> Result<Option<(Duration, Percentage)>, Remark> {
+    let form: DelayForm = decode::read(value)?;
+    let Seconds(duration) = form.duration;
+    Ok((duration >= Duration::from_millis(1)).then_some((duration, form.percentage)))
+}
+
+impl Abort {
+    /// The headers go along as what Envoy remembers of a request that it answered so, and only of such.
+    fn fault(&self) -> HttpFault {
+        let fields = self.headers.values().enumerate().map(|(at, value)| {
+            let kind = Some(Kind::StringValue(value.clone()));
+            (at.to_string(), protobuf::Value { kind })
+        });
+        let fields: HashMap<_, _> = fields.collect();
+        HttpFault {
+            abort: Some(FaultAbort {
+                percentage: Some(share::of(self.percentage.millionths())),
+                error_type: Some(ErrorType::HttpStatus(self.status)),
+                response_body: self.body.clone(),
+            }),
+            filter_metadata: (!fields.is_empty()).then_some(protobuf::Struct { fields }),
+            ..fault::quiet()
+        }
+    }
+
+    /// Sets the headers from there.
+    fn mutations(&self) -> HeaderMutationPerRoute {
+        let set = self.headers.keys().enumerate().map(|(at, name)| {
+            let value = format!("%DYNAMIC_METADATA({ABORT}:{at})%");
+            header::mutation(header::set(name, &value))
+        });
+        HeaderMutationPerRoute {
+            mutations: Some(Mutations {
+                response_mutations: set.collect(),
+                ..Mutations::default()
+            }),
+        }
+    }
+}
+
+impl Plugin for FaultInjection {
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        if let Some((duration, percentage)) = self.delay {
+            let delay = fault::delay(duration, percentage.millionths());
+            filter::enable(route, DELAY, &delay);
+        }
+        if let Some(abort) = &self.abort {
+            filter::enable(route, ABORT, &abort.fault());
+            if !abort.headers.is_empty() {
+                filter::enable(route, HEADERS, &abort.mutations());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! `traffic-split`: some of a route's requests go to other upstreams, by weight.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction, RouteMatch};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::decode;
+use super::super::key::Id;
+use super::super::problem::Remark;
+use super::super::scalar::Weight;
+use super::super::upstream::{self, Cluster, Target};
+use super::{Entry, Plugin, Reading, schema, share};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "traffic-split",
+    read,
+    schema: schema::<Form>,
+    http_filters: Vec::new,
+};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    /// The first that fits a request holds.
+    #[serde(default)]
+    #[schemars(with = "Vec<RuleForm>")]
+    rules: Vec<Value>,
+}
+
+impl decode::Form for Form {}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct RuleForm {
+    /// Where its requests go; to the route's own upstream by default.
+    #[serde(default = "own")]
+    weighted_upstreams: Vec<WeightedForm>,
+}
+
+impl decode::Form for RuleForm {
+    const NOT_SERVED: &'static [&'static str] = &["match"];
+}
+
+/// An upstream and its share; without either field of an upstream, the route's own is meant.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct WeightedForm {
+    /// An upstream document.
+    upstream_id: Option<Id>,
+    /// An upstream that stands here.
+    #[schemars(schema_with = "upstream::form::schema")]
+    upstream: Option<Value>,
+    /// Its share, relative to the others.
+    #[serde(default = "one")]
+    weight: Weight,
+}
+
+fn own() -> Vec<WeightedForm> {
+    vec![WeightedForm {
+        upstream_id: None,
+        upstream: None,
+        weight: one(),
+    }]
+}
+
+fn one() -> Weight {
+    Weight(1)
+}
+
+#[derive(Debug)]
+struct TrafficSplit {
+    /// The first rule; it takes every request.
+    shares: Vec<Share>,
+    targets: Vec<Target>,
+}
+
+/// Where a part of the requests goes.
+#[derive(Debug)]
+struct Share {
+    /// One of the targets; nothing is the route's own upstream.
+    target: Option<usize>,
+    /// Never 0.
+    weight: u32,
+}
+
+fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read(value)?;
+    let mut split = TrafficSplit {
+        shares: Vec::new(),
+        targets: Vec::new(),
+    };
+    for (at, rule) in form.rules.iter().enumerate() {
+        let place = format!("rules[{at}]");
+        let form: RuleForm = decode::read(rule).map_err(|remark| remark.under(&place))?;
+        let place = format!("{place}.weighted_upstreams");
+        let shares = shares(&place, form.weighted_upstreams, &mut split.targets, reading)?;
+        if at == 0 {
+            split.shares = shares;
+        } else {
+            let message = "has no effect: the rule before it takes every request";
+            reading
+                .warnings
+                .push(Remark::new(format!("rules[{at}]"), message));
+        }
+    }
+    Ok(Arc::new(split))
+}
+
+/// The shares of a rule, those of weight 0 left out.
+fn shares(
+    place: &str,
+    forms: Vec<WeightedForm>,
+    targets: &mut Vec<Target>,
+    reading: &mut Reading,
+) -> Result<Vec<Share>, Remark> {
+    let mut shares = Vec::new();
+    for (at, form) in forms.into_iter().enumerate() {
+        let place = format!("{place}[{at}]");
+        let target = match (form.upstream_id, form.upstream) {
+            (None, None) => None,
+            (Some(id), None) => Some(Target::Reference(id)),
+            (None, Some(upstream)) => {
+                Some(reading.upstream(&format!("{place}.upstream"), &upstream)?)
+            }
+            (Some(_), Some(_)) => {
+                let message = "found beside `upstream`, allowed: one of the two";
+                return Err(Remark::new(format!("{place}.upstream_id"), message));
+            }
+        };
+        let target = target.map(|target| {
+            targets.push(target);
+            targets.len() - 1
+        });
+        shares.push(Share {
+            target,
+            weight: form.weight.0,
+        });
+    }
+    shares.retain(|share| share.weight > 0);
+    match shares.is_empty() {
+        false => Ok(shares),
+        true => Err(Remark::new(
+            place,
+            "has no weight above 0, allowed: at least one",
+        )),
+    }
+}
+
+impl Plugin for TrafficSplit {
+    fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Envoy draws one number for a request, and a route can ask that it is below a bound: the first route takes what is below
+    /// its share, the next what is below both shares, and so on. Each is a whole route, as each upstream has a Host, a hash and
+    /// retries of its own.
+    fn detours(&self, route: &Route, actions: &[RouteAction]) -> Vec<Route> {
+        let total: u64 = self
+            .shares
+            .iter()
+            .map(|share| u64::from(share.weight))
+            .sum();
+        let mut below = 0;
+        let mut detours = Vec::new();
+        for share in &self.shares {
+            below += u64::from(share.weight);
+            let mut detour = route.clone();
+            if let Some(action) = share.target.and_then(|target| actions.get(target)) {
+                detour.action = Some(Action::Route(action.clone()));
+            }
+            if below < total {
+                let bound = below * u64::from(share::ALL) / total;
+                let matched = detour.r#match.get_or_insert_with(RouteMatch::default);
+                matched.runtime_fraction =
+                    Some(share::fixed(u32::try_from(bound).unwrap_or(share::ALL)));
+            }
+            detours.push(detour);
+        }
+        detours
+    }
+
+    /// What it does is in its [`detours`](Self::detours).
+    fn apply(&self, _: &mut Route, _: &[Arc<Cluster>]) {}
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+use envoy_types::pb::envoy::config::route::v3::Route;
+use serde_json::{Value, json};
+
+use super::super::tests::{branched, refusal, warned};
+
+/// The bounds of the routes before the route itself, in millionths.
+fn bounds(weighted: Value) -> Vec<Option<u32>> {
+    let rules = json!([{"weighted_upstreams": weighted}]);
+    let mut routes = branched(json!({"traffic-split": {"rules": rules}}));
+    routes.pop();
+    let bound = |route: Route| {
+        let fraction = route.r#match.unwrap().runtime_fraction?;
+        Some(fraction.default_value.unwrap().numerator)
+    };
+    routes.into_iter().map(bound).collect()
+}
+
+#[test]
+fn each_share_begins_where_the_one_before_it_ends() {
+    let upstream = json!({"nodes": {"10.0.0.1:80": 1}});
+    let weighted =
+        json!([{"upstream": upstream, "weight": 1}, {"upstream_id": "u", "weight": 2}, {}]);
+    assert_eq!(bounds(weighted), [Some(250_000), Some(750_000), None]);
+    let switched = json!([{"upstream": upstream, "weight": 0}, {"weight": 3}]);
+    assert_eq!(bounds(switched), [None]);
+}
+
+#[test]
+fn a_rule_after_one_for_every_request_has_no_effect() {
+    let said = warned("traffic-split", json!({"rules": [{}, {}]}));
+    assert_eq!(
+        said,
+        ["rules[1]: has no effect: the rule before it takes every request"]
+    );
+}
+
+#[test]
+fn what_is_refused() {
+    let table = [
+        (
+            r#"{"rules":[{"weighted_upstreams":[{"weight":0}]}]}"#,
+            "rules[0].weighted_upstreams: has no weight above 0, allowed: at least one",
+        ),
+        (
+            r#"{"rules":[{"weighted_upstreams":[{"upstream":{"nodes":{"a:0":1}}}]}]}"#,
+            "rules[0].weighted_upstreams[0].upstream.nodes.a:0: found \"a:0\", allowed: an IP address or a DNS name, and a port of 1–65535 after a colon",
+        ),
+        (
+            r#"{"rules":[{"weighted_upstreams":[{"upstream":{},"upstream_id":"u"}]}]}"#,
+            "rules[0].weighted_upstreams[0].upstream_id: found beside `upstream`, allowed: one of the two",
+        ),
+        (
+            r#"{"rules":[{"match":[]}]}"#,
+            "rules[0].match: this version does not have `match`",
+        ),
+    ];
+    for (configuration, said) in table {
+        assert_eq!(
+            refusal("traffic-split", configuration),
+            said,
+            "of {configuration}"
+        );
+    }
+}
