@@ -7,6 +7,7 @@ mod api_breaker;
 mod brotli;
 mod client_control;
 mod compression;
+mod condition;
 mod configured;
 mod cors;
 mod csrf;
@@ -131,6 +132,11 @@ trait Plugin: fmt::Debug + Send + Sync {
 
     /// Whether it answers every request for these paths by itself, so that none goes to an upstream.
     fn answers(&self, _paths: &[Path]) -> bool {
+        false
+    }
+
+    /// Whether it tells requests for these paths apart by a pattern, as `vars` about `uri` do: a route of Envoy's has one.
+    fn asks_for_paths(&self, _paths: &[Path]) -> bool {
         false
     }
 

@@ -31,6 +31,9 @@ pub(super) fn route(
         .map(|id| find_service(entries, id))
         .transpose()?;
     let plugins = layered(entries, global_rules, draft, service)?;
+    if let Some(vars) = &draft.vars {
+        plugins.check_with(vars, &draft.paths)?;
+    }
     let cluster = match (&draft.target, service) {
         (Some(target), _) => Some(http_cluster(entries, target)?),
         (

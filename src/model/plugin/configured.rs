@@ -11,6 +11,7 @@ use super::super::key::Key;
 use super::super::problem::Remark;
 use super::super::route::Path;
 use super::super::upstream::{Breaker, Cluster, Target};
+use super::super::vars::{Predicate, Vars};
 use super::reading::{self, Reading};
 use super::{ALL, NOT_IN_ENVOY, Plugin, names};
 
@@ -107,6 +108,25 @@ impl Plugins {
     pub fn clusters(&self) -> impl Iterator<Item = &Arc<Cluster>> {
         let enabled = self.enabled();
         enabled.flat_map(|configured| configured.clusters.iter())
+    }
+
+    /// Refuses a pattern of a plugin about these paths, where the route's own `vars` have one already.
+    pub(in super::super) fn check_with(&self, vars: &Vars, paths: &[Path]) -> Result<(), Remark> {
+        let of_path = |predicate: &Predicate| matches!(predicate, Predicate::Path(_));
+        if !vars.alternatives().iter().flatten().any(of_path) {
+            return Ok(());
+        }
+        let asks = |own: &&Configured| {
+            let plugin = own.plugin.as_ref();
+            plugin.is_some_and(|plugin| plugin.asks_for_paths(paths))
+        };
+        match self.configured.iter().find(asks) {
+            None => Ok(()),
+            Some(own) => Err(Remark::new(
+                own.place(),
+                "asks a pattern of some paths beside `vars` about `uri`, allowed: one of the two, as an Envoy route has one",
+            )),
+        }
     }
 
     /// What they demand of the route's own cluster.

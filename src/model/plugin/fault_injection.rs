@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::super::decode;
 use super::super::problem::Remark;
 use super::super::upstream::Cluster;
+use super::condition::Condition;
 use super::header::{self, Checked, Headers};
 use super::{ANSWER_BYTES, Entry, Plugin, Reading, fault, filter, schema, share, variable};
 
@@ -64,11 +65,13 @@ struct AbortForm {
     /// How many of a hundred; all by default.
     #[serde(default)]
     percentage: Percentage,
+    /// Which requests, as lists of conditions: all of one must hold.
+    #[serde(default)]
+    #[schemars(with = "Vec<Vec<Value>>")]
+    vars: Vec<Value>,
 }
 
-impl decode::Form for AbortForm {
-    const NOT_SERVED: &'static [&'static str] = &["vars"];
-}
+impl decode::Form for AbortForm {}
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
@@ -78,11 +81,13 @@ struct DelayForm {
     /// How many of a hundred; all by default.
     #[serde(default)]
     percentage: Percentage,
+    /// Which requests, as lists of conditions: all of one must hold.
+    #[serde(default)]
+    #[schemars(with = "Vec<Vec<Value>>")]
+    vars: Vec<Value>,
 }
 
-impl decode::Form for DelayForm {
-    const NOT_SERVED: &'static [&'static str] = &["vars"];
-}
+impl decode::Form for DelayForm {}
 
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(try_from = "i64")]
@@ -146,7 +151,14 @@ impl TryFrom<f64> for Seconds {
 struct FaultInjection {
     abort: Option<Abort>,
     /// Never of no time.
-    delay: Option<(Duration, Percentage)>,
+    delay: Option<Delay>,
+}
+
+#[derive(Debug)]
+struct Delay {
+    duration: Duration,
+    percentage: Percentage,
+    condition: Condition,
 }
 
 #[derive(Debug)]
@@ -155,22 +167,36 @@ struct Abort {
     body: String,
     headers: Checked,
     percentage: Percentage,
+    condition: Condition,
 }
 
-fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
     if form.abort.is_none() && form.delay.is_none() {
         return Err(Remark::whole("needs `abort`, `delay` or both"));
     }
-    let abort = form.abort.as_ref().map(abort).transpose();
-    let delay = form.delay.as_ref().map(delay).transpose();
+    let mut warnings = Vec::new();
+    let abort = form.abort.as_ref().map(|value| abort(value, &mut warnings));
+    let abort = abort.transpose().map_err(|remark| remark.under("abort"))?;
+    let of_abort = warnings.drain(..).map(|remark| remark.under("abort"));
+    reading.warnings.extend(of_abort);
+    let delay = form.delay.as_ref().map(|value| delay(value, &mut warnings));
+    let delay = delay.transpose().map_err(|remark| remark.under("delay"))?;
+    let of_delay = warnings.into_iter().map(|remark| remark.under("delay"));
+    reading.warnings.extend(of_delay);
     Ok(Arc::new(FaultInjection {
-        abort: abort.map_err(|remark| remark.under("abort"))?,
-        delay: delay.map_err(|remark| remark.under("delay"))?.flatten(),
+        abort,
+        delay: delay.flatten(),
     }))
 }
 
-fn abort(value: &Value) -> Result<Abort, Remark> {
+fn condition(vars: &[Value], warnings: &mut Vec<Remark>) -> Result<Condition, Remark> {
+    let all = vars.iter().enumerate();
+    let all = all.map(|(at, value)| (format!("vars[{at}]"), value));
+    Condition::any(&all.collect::<Vec<_>>(), warnings)
+}
+
+fn abort(value: &Value, warnings: &mut Vec<Remark>) -> Result<Abort, Remark> {
     let form: AbortForm = decode::read(value)?;
     let body = form.body.unwrap_or_default();
     variable::none_in(&body).map_err(|said| Remark::new("body", said))?;
@@ -186,13 +212,18 @@ fn abort(value: &Value) -> Result<Abort, Remark> {
         body,
         headers: header::plain("headers", &form.headers)?,
         percentage: form.percentage,
+        condition: condition(&form.vars, warnings)?,
     })
 }
 
-fn delay(value: &Value) -> Result<Option<(Duration, Percentage)>, Remark> {
+fn delay(value: &Value, warnings: &mut Vec<Remark>) -> Result<Option<Delay>, Remark> {
     let form: DelayForm = decode::read(value)?;
-    let Seconds(duration) = form.duration;
-    Ok((duration >= Duration::from_millis(1)).then_some((duration, form.percentage)))
+    let delay = Delay {
+        duration: form.duration.0,
+        percentage: form.percentage,
+        condition: condition(&form.vars, warnings)?,
+    };
+    Ok(Some(delay).filter(|delay| delay.duration >= Duration::from_millis(1)))
 }
 
 impl Abort {
@@ -230,15 +261,51 @@ impl Abort {
 }
 
 impl Plugin for FaultInjection {
-    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        if let Some((duration, percentage)) = self.delay {
-            let delay = fault::delay(duration, percentage.millionths());
-            filter::enable(route, DELAY, &delay);
+    /// With both faults, then with one of them, each where its conditions hold.
+    fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
+        let abort = self
+            .abort
+            .as_ref()
+            .filter(|abort| !abort.condition.is_always());
+        let delay = self
+            .delay
+            .as_ref()
+            .filter(|delay| !delay.condition.is_always());
+        let aborted =
+            |route: &Route| abort.map_or(Vec::new(), |abort| abort.condition.narrowed(route));
+        let delayed =
+            |route: &Route| delay.map_or(Vec::new(), |delay| delay.condition.narrowed(route));
+        let mut branches = Vec::new();
+        for part in aborted(route) {
+            branches.extend(delayed(&part).into_iter().map(|both| (both, true, true)));
+            branches.push((part, true, false));
         }
-        if let Some(abort) = &self.abort {
-            filter::enable(route, ABORT, &abort.fault());
-            if !abort.headers.is_empty() {
-                filter::enable(route, HEADERS, &abort.mutations());
+        branches.extend(delayed(route).into_iter().map(|part| (part, false, true)));
+        let enabled = |(mut part, abort, delay): (Route, bool, bool)| {
+            self.enable(&mut part, abort, delay);
+            part
+        };
+        branches.into_iter().map(enabled).collect()
+    }
+
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        self.enable(route, false, false);
+    }
+}
+
+impl FaultInjection {
+    /// Enables the faults for all requests, and those of which the conditions hold.
+    fn enable(&self, route: &mut Route, abort: bool, delay: bool) {
+        let delays = |fault: &&Delay| delay || fault.condition.is_always();
+        if let Some(fault) = self.delay.as_ref().filter(delays) {
+            let fault = fault::delay(fault.duration, fault.percentage.millionths());
+            filter::enable(route, DELAY, &fault);
+        }
+        let aborts = |fault: &&Abort| abort || fault.condition.is_always();
+        if let Some(fault) = self.abort.as_ref().filter(aborts) {
+            filter::enable(route, ABORT, &fault.fault());
+            if !fault.headers.is_empty() {
+                filter::enable(route, HEADERS, &fault.mutations());
             }
         }
     }

@@ -136,9 +136,15 @@ impl Rewrite {
         }
     }
 
+    /// Whether Envoy has to tell requests for one of these paths apart.
+    pub(super) fn asks_for(&self, paths: &[Path]) -> bool {
+        let asked = |path: &Path| !matches!(path, Path::Exact(_)) && !self.covers(path);
+        paths.iter().any(asked)
+    }
+
     /// Refuses a pattern that tells requests for a path apart, and is too large for Envoy then.
     pub(super) fn check(&self, path: &Path) -> Result<(), Remark> {
-        let asked = !matches!(path, Path::Exact(_)) && !self.covers(path);
+        let asked = self.asks_for(std::slice::from_ref(path));
         let question = asked.then(|| bounded(self.question(), &self.written));
         let place = || format!("regex_uri[{}]", self.at);
         let fits = question.transpose().map(|_| ());

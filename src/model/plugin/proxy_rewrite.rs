@@ -184,6 +184,10 @@ impl Plugin for ProxyRewrite {
             .try_for_each(|(rewrite, path)| rewrite.check(path))
     }
 
+    fn asks_for_paths(&self, paths: &[Path]) -> bool {
+        self.asked().any(|rewrite| rewrite.asks_for(paths))
+    }
+
     /// A route for each pattern but the last: Envoy leaves a path as it is that does not match.
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
         let mut branches = Vec::new();

@@ -192,6 +192,10 @@ impl Plugin for Redirect {
         }
     }
 
+    fn asks_for_paths(&self, paths: &[Path]) -> bool {
+        matches!(self, Self::Rewrite { rewrite, .. } if rewrite.asks_for(paths))
+    }
+
     /// A request that `regex_uri` does not match passes; a redirect of Envoy would send it back to itself.
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
         match self.among(route) {

@@ -13,6 +13,7 @@ use super::super::key::Id;
 use super::super::problem::Remark;
 use super::super::scalar::Weight;
 use super::super::upstream::{self, Cluster, Target};
+use super::condition::Condition;
 use super::{Entry, Plugin, Reading, schema, share};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -36,13 +37,23 @@ impl decode::Form for Form {}
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct RuleForm {
+    /// Which requests; all by default.
+    #[serde(default, rename = "match")]
+    matches: Vec<MatchForm>,
     /// Where its requests go; to the route's own upstream by default.
     #[serde(default = "own")]
     weighted_upstreams: Vec<WeightedForm>,
 }
 
-impl decode::Form for RuleForm {
-    const NOT_SERVED: &'static [&'static str] = &["match"];
+impl decode::Form for RuleForm {}
+
+/// Conditions, all of which must hold.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct MatchForm {
+    /// Such as `["arg_a", "==", "1"]`.
+    #[schemars(with = "Vec<Value>")]
+    vars: Value,
 }
 
 /// An upstream and its share; without either field of an upstream, the route's own is meant.
@@ -73,9 +84,15 @@ fn one() -> Weight {
 
 #[derive(Debug)]
 struct TrafficSplit {
-    /// The first rule; it takes every request.
-    shares: Vec<Share>,
+    /// The first that fits a request holds.
+    rules: Vec<Rule>,
     targets: Vec<Target>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    condition: Condition,
+    shares: Vec<Share>,
 }
 
 /// Where a part of the requests goes.
@@ -89,25 +106,24 @@ struct Share {
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
-    let mut split = TrafficSplit {
-        shares: Vec::new(),
-        targets: Vec::new(),
-    };
-    for (at, rule) in form.rules.iter().enumerate() {
+    let mut targets = Vec::new();
+    let mut rules: Vec<Rule> = Vec::new();
+    for (at, value) in form.rules.iter().enumerate() {
         let place = format!("rules[{at}]");
-        let form: RuleForm = decode::read(rule).map_err(|remark| remark.under(&place))?;
-        let place = format!("{place}.weighted_upstreams");
-        let shares = shares(&place, form.weighted_upstreams, &mut split.targets, reading)?;
-        if at == 0 {
-            split.shares = shares;
+        let form: RuleForm = decode::read(value).map_err(|remark| remark.under(&place))?;
+        let vars = form.matches.iter().enumerate();
+        let vars = vars.map(|(at, item)| (format!("{place}.match[{at}].vars"), &item.vars));
+        let condition = Condition::any(&vars.collect::<Vec<_>>(), &mut reading.warnings)?;
+        let weighted = format!("{place}.weighted_upstreams");
+        let shares = shares(&weighted, form.weighted_upstreams, &mut targets, reading)?;
+        if rules.last().is_some_and(|rule| rule.condition.is_always()) {
+            let message = "has no effect: a rule before it takes every request";
+            reading.warnings.push(Remark::new(place, message));
         } else {
-            let message = "has no effect: the rule before it takes every request";
-            reading
-                .warnings
-                .push(Remark::new(format!("rules[{at}]"), message));
+            rules.push(Rule { condition, shares });
         }
     }
-    Ok(Arc::new(split))
+    Ok(Arc::new(TrafficSplit { rules, targets }))
 }
 
 /// The shares of a rule, those of weight 0 left out.
@@ -155,36 +171,42 @@ impl Plugin for TrafficSplit {
         &self.targets
     }
 
-    /// Envoy draws one number for a request, and a route can ask that it is below a bound: the first route takes what is below
-    /// its share, the next what is below both shares, and so on. Each is a whole route, as each upstream has a Host, a hash and
-    /// retries of its own.
     fn detours(&self, route: &Route, actions: &[RouteAction]) -> Vec<Route> {
-        let total: u64 = self
-            .shares
-            .iter()
-            .map(|share| u64::from(share.weight))
-            .sum();
-        let mut below = 0;
-        let mut detours = Vec::new();
-        for share in &self.shares {
-            below += u64::from(share.weight);
-            let mut detour = route.clone();
-            if let Some(action) = share.target.and_then(|target| actions.get(target)) {
-                detour.action = Some(Action::Route(action.clone()));
-            }
-            if below < total {
-                let bound = below * u64::from(share::ALL) / total;
-                let matched = detour.r#match.get_or_insert_with(RouteMatch::default);
-                matched.runtime_fraction =
-                    Some(share::fixed(u32::try_from(bound).unwrap_or(share::ALL)));
-            }
-            detours.push(detour);
-        }
-        detours
+        let rules = self.rules.iter();
+        let parts = rules.flat_map(|rule| {
+            let narrowed = rule.condition.narrowed(route);
+            narrowed.into_iter().map(|part| (part, &rule.shares))
+        });
+        parts
+            .flat_map(|(part, shares)| split(&part, shares, actions))
+            .collect()
     }
 
     /// What it does is in its [`detours`](Self::detours).
     fn apply(&self, _: &mut Route, _: &[Arc<Cluster>]) {}
+}
+
+/// Envoy draws one number for a request, and a route can ask that it is below a bound: the first route takes what is below its
+/// share, the next what is below both shares, and so on. Each is a whole route, as each upstream has a Host, a hash and retries
+/// of its own.
+fn split(route: &Route, shares: &[Share], actions: &[RouteAction]) -> Vec<Route> {
+    let total: u64 = shares.iter().map(|share| u64::from(share.weight)).sum();
+    let mut below = 0;
+    let detour = |share: &Share| {
+        below += u64::from(share.weight);
+        let mut detour = route.clone();
+        if let Some(action) = share.target.and_then(|target| actions.get(target)) {
+            detour.action = Some(Action::Route(action.clone()));
+        }
+        if below < total {
+            let bound = below * u64::from(share::ALL) / total;
+            let matched = detour.r#match.get_or_insert_with(RouteMatch::default);
+            matched.runtime_fraction =
+                Some(share::fixed(u32::try_from(bound).unwrap_or(share::ALL)));
+        }
+        detour
+    };
+    shares.iter().map(detour).collect()
 }
 
 #[cfg(test)]

@@ -84,11 +84,37 @@ async fn plugins_split_and_mirror_traffic() {
     });
     etcd.put("routes/split", &with_plugins("/split", &blue, split))
         .await;
+    let by_header = json!({
+        "traffic-split": { "rules": [{
+            "match": [{ "vars": [["http_x_beta", "==", "yes"]] }],
+            "weighted_upstreams": [{ "upstream_id": "green" }],
+        }] },
+        "fault-injection": { "abort": { "http_status": 418, "vars": [[["arg_tea", "==", "1"]]] } },
+    });
+    etcd.put("routes/beta", &with_plugins("/beta", &blue, by_header))
+        .await;
     let mirror = json!({ "proxy-mirror": { "host": format!("http://{}", canary.node()) } });
     etcd.put("routes/mirror", &with_plugins("/mirror", &blue, mirror))
         .await;
     envoy.answers_with("/split", 200).await;
     envoy.answers_by("/mirror", "blue").await;
+    envoy.answers_by("/beta", "blue").await;
+
+    for (beta, path, status) in [
+        ("yes", "/beta", 200),
+        ("no", "/beta", 200),
+        ("yes", "/beta?tea=1", 418),
+    ] {
+        let answer = envoy
+            .send(Method::GET, path, &[("x-beta", beta)])
+            .await
+            .unwrap();
+        assert_eq!(answer.status, status, "{path}");
+        if status == 200 {
+            let expected = if beta == "yes" { "green" } else { "blue" };
+            assert_eq!(answer.instance().unwrap(), expected, "{beta}");
+        }
+    }
 
     let mut answered = BTreeMap::new();
     for _ in 0..200 {

@@ -26,11 +26,40 @@ fn each_share_begins_where_the_one_before_it_ends() {
 }
 
 #[test]
+fn a_rule_with_conditions_is_for_some_requests() {
+    let one = json!([["arg_a", "==", "1"]]);
+    let either = json!({"match": [{"vars": one}, {"vars": [["http_b", "==", "2"]]}],
+        "weighted_upstreams": [{"upstream_id": "u"}, {}]});
+    let plugins = json!({"traffic-split": {"rules": [either, {"match": [{"vars": one}]}]}});
+    let asked: Vec<_> = branched(plugins)
+        .into_iter()
+        .map(|route| {
+            let matched = route.r#match.unwrap();
+            let bounded = matched.runtime_fraction.is_some();
+            (
+                matched.query_parameters.len(),
+                matched.headers.len(),
+                bounded,
+            )
+        })
+        .collect();
+    let expected = [
+        (1, 0, true),
+        (1, 0, false),
+        (0, 1, true),
+        (0, 1, false),
+        (1, 0, false),
+        (0, 0, false),
+    ];
+    assert_eq!(asked, expected);
+}
+
+#[test]
 fn a_rule_after_one_for_every_request_has_no_effect() {
     let said = warned("traffic-split", json!({"rules": [{}, {}]}));
     assert_eq!(
         said,
-        ["rules[1]: has no effect: the rule before it takes every request"]
+        ["rules[1]: has no effect: a rule before it takes every request"]
     );
 }
 
@@ -50,8 +79,8 @@ fn what_is_refused() {
             "rules[0].weighted_upstreams[0].upstream_id: found beside `upstream`, allowed: one of the two",
         ),
         (
-            r#"{"rules":[{"match":[]}]}"#,
-            "rules[0].match: this version does not have `match`",
+            r#"{"rules":[{"match":[{"vars":[["remote_addr","ipmatch",["10.0.0.0/8"]]]}]}]}"#,
+            "rules[0].match[0].vars: asks for `remote_addr`, which is for a route's own `vars`: Envoy cannot ask for it within a route",
         ),
     ];
     for (configuration, said) in table {
