@@ -21,6 +21,8 @@ pub mod route;
 mod scalar;
 pub mod schema;
 mod service;
+pub mod ssl;
+pub mod stream_route;
 mod text;
 pub mod upstream;
 pub mod vars;
@@ -32,6 +34,8 @@ pub use key::{Id, Key, Kind};
 pub use problem::Problem;
 pub use request::Request;
 pub use route::{Host, Path, Route};
+pub use ssl::Ssl;
+pub use stream_route::StreamRoute;
 pub use upstream::{Cluster, Members, Node, Upstream};
 
 #[cfg(test)]

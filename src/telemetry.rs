@@ -11,3 +11,11 @@ pub use source::Source;
 pub fn millis(duration: std::time::Duration) -> f64 {
     (duration.as_secs_f64() * 1e4).round() / 10.0
 }
+
+/// The time in seconds since 1970.
+pub fn now() -> i64 {
+    let since = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

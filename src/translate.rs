@@ -9,10 +9,12 @@ mod listener;
 mod proto;
 mod retry;
 mod route;
+mod secret;
 mod wire;
 
 pub use canonical::{any, canonical};
 pub use cluster::{cluster, resolved_by_envoy};
 pub use endpoint::{load_assignment, static_load_assignment};
-pub use listener::listeners;
+pub use listener::{Opened, listeners};
 pub use route::RouteTable;
+pub use secret::{client_secret, secrets};

@@ -9,6 +9,7 @@ mod golden {
     pub mod descriptors;
     pub mod envoy;
     pub mod maps;
+    pub mod pem;
     pub mod resource;
 }
 
@@ -52,7 +53,7 @@ fn each_case_becomes_what_it_says() {
     for case in Case::all() {
         let yaml =
             serde_saphyr::to_string(&case.resources()).expect("a value can be written as YAML");
-        expect(&case.expected(), &yaml);
+        expect(&case.expected(), &golden::pem::unwritten(&yaml));
     }
 }
 

@@ -18,7 +18,7 @@ use crate::model::{Documents, Key, Problem, schema};
 use crate::registry::Discovery;
 use crate::store::replicas::Membership;
 use crate::store::{self, Document, Event, Format};
-use crate::telemetry::Source;
+use crate::telemetry::{self, Source};
 
 /// How long the store may take to list its documents.
 const LISTING: Duration = Duration::from_secs(30);
@@ -104,7 +104,7 @@ pub async fn run(validate: Validate) -> Result<ExitCode> {
     let mut documents = Documents::new(vec![Discovery::Consul, Discovery::File]);
     documents.list(listed);
     documents.settle();
-    let mut verdicts: Vec<_> = documents.statuses().map(verdict).collect();
+    let mut verdicts: Vec<_> = documents.statuses(telemetry::now()).map(verdict).collect();
     verdicts.sort_by(|a, b| a.document.cmp(&b.document));
     match output {
         Output::Json => say!("{}", serde_json::to_string(&verdicts)?),

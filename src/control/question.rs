@@ -11,6 +11,7 @@ use crate::model::documents::Status;
 use crate::model::upstream::Selection;
 use crate::model::{Id, Members, Route};
 use crate::registry::{Answer, Instance, ServiceKey};
+use crate::telemetry;
 use crate::xds::gateways::ProblemKind;
 
 use super::Control;
@@ -160,7 +161,7 @@ impl Control {
 
     fn fared(&self) -> Vec<Fared> {
         let problems = self.problems();
-        let fared = self.documents.statuses().map(|status| {
+        let fared = self.documents.statuses(telemetry::now()).map(|status| {
             let problem = problems.get(&status.path);
             let beyond = problem.filter(|problem| problem.kind != ProblemKind::Rejected);
             Fared {

@@ -1,6 +1,8 @@
 //! Certificates and private keys inside documents, as PEM. What they hold is checked when a document is read, so that a
 //! proxy never meets one that it cannot load. Nothing here shows a key: not `Debug`, not an error.
 
+mod leaf;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -83,10 +85,19 @@ impl TryFrom<String> for PrivateKey {
             .is_ok_and(|key| any_supported_type(&key).is_ok());
         match known {
             true => Ok(Self(pem.into())),
-            false => Err(
-                "cannot be read, allowed: a private key (RSA, ECDSA) as PEM, not encrypted".into(),
-            ),
+            false => Err(unreadable(&pem).into()),
         }
+    }
+}
+
+/// Why a private key is none, without a word of it.
+fn unreadable(text: &str) -> &'static str {
+    if text.starts_with('$') {
+        "cannot be read: a reference to a secret elsewhere is not followed, allowed: a private key (RSA, ECDSA) as PEM"
+    } else if !text.is_empty() && !text.contains("-----") {
+        "cannot be read, allowed: a private key (RSA, ECDSA) as PEM; APISIX stores keys encrypted unless its `data_encryption` is off"
+    } else {
+        "cannot be read, allowed: a private key (RSA, ECDSA) as PEM, not encrypted"
     }
 }
 

@@ -63,9 +63,12 @@ pub(super) fn kind_of(value: &Value) -> String {
     }
 }
 
-/// A text as an error shows it: quoted, on one line, and not longer than a person reads.
+/// A text as an error shows it: quoted, on one line, and not longer than a person reads. A key in the wrong place stays unseen.
 pub(super) fn quoted(text: &str) -> String {
     const SHOWN: usize = 80;
+    if text.contains("PRIVATE KEY") {
+        return "a private key".to_owned();
+    }
     match text.char_indices().nth(SHOWN) {
         None => format!("{text:?}"),
         Some((end, _)) => format!("{:?}…", &text[..end]),

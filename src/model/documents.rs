@@ -4,6 +4,7 @@
 //! last resolved, with the upstream it had then. Only a deletion forgets. Must not do I/O: what a store should be asked
 //! for is in [`Changes::formless`].
 
+mod edge;
 mod entry;
 mod references;
 mod resolve;
@@ -19,7 +20,7 @@ use crate::store::{Change, Document};
 
 use super::plugin::Plugins;
 use super::problem::Remark;
-use super::{Gateway, Id, Problem, Route};
+use super::{Gateway, Id, Problem, Route, Ssl, StreamRoute};
 use entry::{Entry, Form};
 use references::References;
 pub use status::Status;
@@ -30,7 +31,7 @@ use uses::Uses;
 pub struct Changes {
     /// Routes that came, changed or went.
     pub routes: Vec<(Id, Option<Arc<Route>>)>,
-    /// Gateways that came, changed or went; `default` is there without being written.
+    /// Gateways that came, changed or went, with their ssls and stream routes; `default` is there without being written.
     pub gateways: Vec<(Id, Option<Arc<Gateway>>)>,
     /// Services that a document names now and none did before.
     pub services_added: Vec<ServiceKey>,
@@ -64,6 +65,9 @@ pub struct Documents {
     /// What was told to be in force.
     routes: HashMap<Arc<str>, Arc<Route>>,
     gateways: HashMap<Arc<str>, Arc<Gateway>>,
+    /// What is in force of the documents that become part of gateways, by id.
+    ssls: BTreeMap<Arc<str>, Arc<Ssl>>,
+    stream_routes: BTreeMap<Arc<str>, Arc<StreamRoute>>,
     problems: BTreeMap<Arc<str>, Problem>,
     warnings: BTreeMap<Arc<str>, Vec<Problem>>,
 }
@@ -82,6 +86,8 @@ impl Documents {
             global_rules: BTreeMap::new(),
             routes: HashMap::new(),
             gateways: HashMap::new(),
+            ssls: BTreeMap::new(),
+            stream_routes: BTreeMap::new(),
             problems: BTreeMap::new(),
             warnings: BTreeMap::new(),
         }

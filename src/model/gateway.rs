@@ -16,7 +16,7 @@ pub use listener::{Listener, Protocol};
 pub use real_ip::RealIp;
 pub use tracing::Tracing;
 
-use super::{Cluster, Id};
+use super::{Cluster, Id, Ssl, StreamRoute};
 
 /// A gateway that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub struct Gateway {
     pub collector: Option<Arc<Cluster>>,
     /// Who may say on whose behalf a request comes; nobody without it.
     pub real_ip: Option<RealIp>,
+    /// The certificates that its HTTPS listeners show, by id; no name is in two of them.
+    pub ssls: Vec<Arc<Ssl>>,
+    /// Where the bytes of its TCP and TLS listeners go, by id.
+    pub stream_routes: Vec<Arc<StreamRoute>>,
 }
 
 impl Gateway {
@@ -59,6 +63,8 @@ impl Gateway {
             tracing: None,
             collector: None,
             real_ip: None,
+            ssls: Vec::new(),
+            stream_routes: Vec::new(),
         }
     }
 }

@@ -19,18 +19,24 @@ pub enum Kind {
     PluginConfig,
     /// `global_rules`
     GlobalRule,
+    /// `ssls`
+    Ssl,
+    /// `stream_routes`
+    StreamRoute,
     /// `gateways`
     Gateway,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Route,
         Self::Upstream,
         Self::Service,
         Self::PluginConfig,
         Self::GlobalRule,
+        Self::Ssl,
+        Self::StreamRoute,
         Self::Gateway,
     ];
 
@@ -42,6 +48,8 @@ impl Kind {
             Self::Service => "services",
             Self::PluginConfig => "plugin_configs",
             Self::GlobalRule => "global_rules",
+            Self::Ssl => "ssls",
+            Self::StreamRoute => "stream_routes",
             Self::Gateway => "gateways",
         }
     }
@@ -73,8 +81,6 @@ const NOT_SERVED: &[&str] = &[
     "protos",
     "replicas",
     "secrets",
-    "ssls",
-    "stream_routes",
 ];
 
 /// A document's id: `[a-zA-Z0-9-_.]{1,64}`.

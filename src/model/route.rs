@@ -4,6 +4,7 @@ pub(super) mod form;
 mod path;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,15 @@ pub enum Host {
     Exact(Arc<str>),
     /// `*.example.com`, kept without the star: `.example.com`
     Suffix(Arc<str>),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Suffix(suffix) => write!(f, "*{suffix}"),
+        }
+    }
 }
 
 /// How long Envoy waits, each for a side that stays silent.

@@ -5,7 +5,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
 use super::key::Kind;
-use super::{gateway, plugin, plugin_config, route, service, upstream};
+use super::{gateway, plugin, plugin_config, route, service, ssl, stream_route, upstream};
 
 /// The schema of a kind of documents.
 pub fn of(kind: Kind) -> Value {
@@ -14,6 +14,8 @@ pub fn of(kind: Kind) -> Value {
         Kind::Upstream => upstream::form::schema,
         Kind::Service => service::schema,
         Kind::PluginConfig | Kind::GlobalRule => plugin_config::schema,
+        Kind::Ssl => ssl::form::schema,
+        Kind::StreamRoute => stream_route::form::schema,
         Kind::Gateway => gateway::form::schema,
     })
 }

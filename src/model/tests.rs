@@ -6,6 +6,7 @@ mod random;
 mod refusals;
 mod refusals_of_routes;
 mod refusals_of_upstreams;
+mod tls;
 mod warnings;
 
 use std::sync::Arc;

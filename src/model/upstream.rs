@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::registry::ServiceKey;
 
+use super::certificate::Identity;
 use super::key::{Id, Key};
 use super::problem::Remark;
 use super::route::Timeout;
@@ -260,6 +261,23 @@ impl Cluster {
             breaker: None,
             upstream: Arc::new(upstream),
             check: None,
+        }
+    }
+
+    /// The ssl document that it refers to for what instances are shown.
+    pub(super) fn client_cert(&self) -> Option<&Id> {
+        self.upstream.tls.as_ref()?.client_cert.as_ref()
+    }
+
+    /// The cluster that shows this to instances.
+    pub(super) fn showing(&self, identity: Identity) -> Self {
+        let mut upstream = Upstream::clone(&self.upstream);
+        if let Some(tls) = &mut upstream.tls {
+            tls.identity = Some(identity);
+        }
+        Self {
+            upstream: Arc::new(upstream),
+            ..self.clone()
         }
     }
 

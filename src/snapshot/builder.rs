@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::{Cluster, Drains, Gateway, Id, Members, Route};
+use crate::model::{Cluster, Drains, Gateway, Id, Members, Route, StreamRoute};
 use crate::registry::{Instance, ServiceKey};
 use crate::translate::RouteTable;
 
 mod derive;
+mod edge;
 mod judge;
 mod named;
 
@@ -25,6 +26,8 @@ pub struct Builder {
     gateway: Option<Arc<Gateway>>,
     /// The cluster that spans go to, once its instances are known: a gateway is not held up by tracing.
     collector: Option<Arc<Cluster>>,
+    /// The gateway's stream routes, once their instances are known.
+    stream_routes: BTreeMap<Id, Arc<StreamRoute>>,
     table: RouteTable,
     /// Routes, and which of them proxies refuse.
     routes: Trial<Id, Route>,
@@ -84,6 +87,7 @@ impl Builder {
         Self {
             gateway: None,
             collector: None,
+            stream_routes: BTreeMap::new(),
             table: RouteTable::new(&name),
             routes: Trial::default(),
             placed: HashMap::new(),
@@ -124,12 +128,14 @@ impl Builder {
         self.placed.len()
     }
 
-    /// The gateway's document came, changed or went.
+    /// The gateway's document came, changed or went, or one of its ssls or stream routes did.
     pub fn handle_gateway(&mut self, gateway: Option<Arc<Gateway>>, instances: &Instances) {
+        self.dirty.routes |= self.gateway.is_some() != gateway.is_some();
+        self.follow_ssls(gateway.as_ref());
         self.gateway = gateway;
         self.dirty.listeners = true;
-        self.dirty.routes = true;
         self.collect(instances);
+        self.follow_stream_routes(instances);
     }
 
     /// A route came, changed or went (or left this gateway).
@@ -149,6 +155,7 @@ impl Builder {
         let assigned = self.assigned.get(service).into_iter().flatten();
         self.dirty.assignments.extend(assigned.cloned());
         self.collect(instances);
+        self.follow_stream_routes(instances);
         let answered: Vec<Id> = self
             .waiting
             .iter()
@@ -191,7 +198,9 @@ impl Builder {
         {
             self.next_assignment(name, instances, drains, &mut changes);
         }
-        self.next_named(dirty.named, &mut changes);
+        let named = dirty.named.into_iter();
+        let named = named.chain(std::mem::take(&mut self.dirty.named));
+        self.next_named(named, &mut changes);
         let mut changes = self.on_trial(changes, dirty.placed);
         if dirty.listeners {
             // Now it is known which clusters there are.

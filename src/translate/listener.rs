@@ -1,15 +1,20 @@
 //! A gateway's listeners, safe at the edge, as Envoy's guidance for edge proxies has it.
 //!
-//! Nothing of a route may stand here: a changed listener drains its connections. Every filter that a route can need is in
+//! Nothing of a route may stand here: a changed listener drains its connections. What ssl documents and stream routes become
+//! are filter chains of their own, so that only theirs are drained. Every filter that a route can need is in
 //! the chain, disabled; a route enables it by its `typed_per_filter_config`.
 
 mod access_log;
 mod http;
 mod http_filters;
+mod https;
 mod limits;
 mod local_reply;
+mod misdirected;
 mod origin;
 mod port;
+mod stream;
+mod tls;
 mod tracing;
 
 use std::sync::Arc;
@@ -21,23 +26,56 @@ use envoy_types::pb::envoy::extensions::filters::listener::proxy_protocol::v3::P
 
 use super::any;
 use super::proto::{address, tcp_keepalive, uint32};
+use crate::model::gateway::Protocol;
 use crate::model::{Gateway, gateway};
+use http::Carried;
 
-/// The gateway's Envoy listeners, by name: `<gateway>/<listener>`. All take their routes from the gateway's route table.
-/// One that has nothing to offer is not opened: HTTPS without a certificate, TCP and TLS without a stream route.
-pub fn listeners(gateway: &Gateway) -> Vec<(Arc<str>, Listener)> {
-    let opened = gateway
-        .listeners
-        .iter()
-        .filter(|listener| listener.protocol == gateway::Protocol::Http);
-    let named = opened.map(|listener| {
-        let name: Arc<str> = format!("{}/{}", gateway.id, listener.name).into();
-        (name.clone(), translate(&name, gateway, listener))
-    });
-    named.collect()
+/// An Envoy listener, and what it asks for by name.
+#[derive(Debug)]
+pub struct Opened {
+    /// `<gateway>/<listener>`, and `<gateway>/<listener>/http3` for HTTP/3.
+    pub name: Arc<str>,
+    /// The message.
+    pub listener: Listener,
+    /// Whether it takes its routes from the gateway's route table.
+    pub routes: bool,
+    /// The secrets that it asks for.
+    pub secrets: Vec<Arc<str>>,
 }
 
-fn translate(name: &str, gateway: &Gateway, listener: &gateway::Listener) -> Listener {
+/// The gateway's Envoy listeners. One that has nothing to offer is not opened: HTTPS without a certificate, TCP and TLS
+/// without a stream route.
+pub fn listeners(gateway: &Gateway) -> Vec<Opened> {
+    let listeners = gateway.listeners.iter();
+    let opened = listeners.flat_map(|listener| {
+        let name: Arc<str> = format!("{}/{}", gateway.id, listener.name).into();
+        let over_quic = listener
+            .http3
+            .then(|| https::over_quic(&name, gateway, listener));
+        let over_tcp = match listener.protocol {
+            Protocol::Http => Some(in_the_clear(name, gateway, listener)),
+            Protocol::Https => https::over_tcp(name, gateway, listener),
+            Protocol::Tcp | Protocol::Tls => stream::listener(name, gateway, listener),
+        };
+        over_tcp.into_iter().chain(over_quic.flatten())
+    });
+    opened.collect()
+}
+
+fn in_the_clear(name: Arc<str>, gateway: &Gateway, listener: &gateway::Listener) -> Opened {
+    Opened {
+        listener: Listener {
+            filter_chains: http::filter_chains(&name, gateway, listener, &Carried::default()),
+            ..shell(&name, listener)
+        },
+        name,
+        routes: true,
+        secrets: Vec::new(),
+    }
+}
+
+/// A listener without filter chains.
+fn shell(name: &str, listener: &gateway::Listener) -> Listener {
     Listener {
         name: name.to_owned(),
         address: Some(address(listener.address.to_string(), listener.port)),
@@ -46,7 +84,6 @@ fn translate(name: &str, gateway: &Gateway, listener: &gateway::Listener) -> Lis
             .then(proxy_protocol)
             .into_iter()
             .collect(),
-        filter_chains: http::filter_chains(name, gateway, listener),
         per_connection_buffer_limit_bytes: Some(uint32(listener.buffer_bytes)),
         tcp_keepalive: Some(tcp_keepalive()),
         ..Listener::default()

@@ -52,11 +52,26 @@ pub(super) fn retries(upstream: &Upstream, connect: Duration, read: Duration) ->
         (None, Members::Nodes(nodes)) => (nodes.len().saturating_sub(1) as u32).min(MOST_RETRIES),
         (None, Members::Service(_)) => MOST_RETRIES,
     };
-    let Some(bound) = upstream.retry_timeout else {
+    within(
+        upstream.retry_timeout,
+        retries,
+        connect.saturating_add(read),
+    )
+}
+
+/// How many attempts to connect the bytes of a stream get. Nodes come and go and must not change listeners by that: without
+/// a word of the upstream it is one number for all.
+pub(super) fn attempts_to_connect(upstream: &Upstream, connect: Duration) -> u32 {
+    let retries = upstream.retries.unwrap_or(MOST_RETRIES);
+    within(upstream.retry_timeout, retries, connect).saturating_add(1)
+}
+
+fn within(bound: Option<Duration>, retries: u32, attempt: Duration) -> u32 {
+    let Some(bound) = bound else {
         return retries;
     };
-    let attempt = connect.saturating_add(read).as_millis().max(1);
-    let attempts = u32::try_from(bound.as_millis() / attempt).unwrap_or(u32::MAX);
+    let attempts = bound.as_millis() / attempt.as_millis().max(1);
+    let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
     retries.min(attempts.saturating_sub(1))
 }
 

@@ -28,5 +28,7 @@ mod refusals;
 mod restarts;
 mod retries;
 mod stage;
+mod stream_routes;
 mod streams;
+mod tls;
 mod upstreams;

@@ -1,7 +1,7 @@
 //! Upstreams: which instance a request goes to, how instances are named, and (below) checks and TLS.
 
 mod checks;
-mod tls;
+pub mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;

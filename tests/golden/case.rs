@@ -12,7 +12,7 @@ use chancery::store::{Document, Format};
 use chancery::translate;
 use serde_json::{Map, Value};
 
-use super::resource;
+use super::{pem, resource};
 
 /// A folder below `tests/golden`.
 pub struct Case {
@@ -59,24 +59,35 @@ impl Case {
             .into_iter()
             .filter_map(|(_, gateway)| gateway)
             .collect();
-        let clusters: BTreeMap<Arc<str>, Arc<Cluster>> = routes
+        let own = routes.iter().flat_map(|route| route.clusters());
+        let collectors = gateways
             .iter()
-            .flat_map(|route| route.clusters().cloned())
-            .chain(
-                gateways
-                    .iter()
-                    .filter_map(|gateway| gateway.collector.clone()),
-            )
-            .map(|cluster| (cluster.name.clone(), cluster))
+            .filter_map(|gateway| gateway.collector.as_ref());
+        let streams = gateways.iter().flat_map(|gateway| &gateway.stream_routes);
+        let streams = streams.map(|route| &route.cluster);
+        let clusters: BTreeMap<Arc<str>, Arc<Cluster>> = own
+            .chain(collectors)
+            .chain(streams)
+            .map(|cluster| (cluster.name.clone(), cluster.clone()))
             .collect();
         let listeners = gateways
             .iter()
             .flat_map(|gateway| translate::listeners(gateway));
+        let ssls = gateways.iter().flat_map(|gateway| &gateway.ssls);
+        let secrets: BTreeMap<Arc<str>, Value> = ssls
+            .flat_map(|ssl| translate::secrets(ssl))
+            .chain(
+                clusters
+                    .values()
+                    .filter_map(|cluster| translate::client_secret(cluster)),
+            )
+            .map(|(name, secret)| (name, resource::of(&secret)))
+            .collect();
         let mut resources = Map::new();
         resources.insert(
             "listeners".into(),
             listeners
-                .map(|(_, listener)| resource::of(&listener))
+                .map(|opened| resource::of(&opened.listener))
                 .collect(),
         );
         resources.insert(
@@ -91,6 +102,9 @@ impl Case {
             .map(|cluster| resource::of(&translate::cluster(cluster)));
         resources.insert("clusters".into(), translated.collect());
         resources.insert("endpoints".into(), self.endpoints(clusters.values()));
+        if !secrets.is_empty() {
+            resources.insert("secrets".into(), secrets.into_values().collect());
+        }
         resources.into()
     }
 
@@ -112,7 +126,7 @@ impl Case {
             } else {
                 Format::Yaml
             },
-            value: fs::read(&file).expect("a document").into(),
+            value: pem::written(&fs::read_to_string(&file).expect("a document")).into(),
             revision: 1,
         };
         files.map(document).collect()

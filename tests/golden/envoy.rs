@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 pub struct Bootstrap {
     listeners: Vec<Value>,
     clusters: Vec<Value>,
+    secrets: Vec<Value>,
 }
 
 impl Bootstrap {
@@ -23,6 +24,7 @@ impl Bootstrap {
             listener["address"]["socket_address"]["port_value"] =
                 (10_000 + self.listeners.len()).into();
             inline_routes(&mut listener, list(resources, "routes"));
+            inline_secrets(&mut listener);
             self.listeners.push(listener);
         }
         for cluster in list(resources, "clusters") {
@@ -37,16 +39,18 @@ impl Bootstrap {
                 cluster["name"]
             );
             inline_endpoints(&mut cluster, list(resources, "endpoints"));
+            inline_secrets(&mut cluster);
             self.clusters.push(cluster);
         }
+        let secrets = resources["secrets"].as_array().into_iter().flatten();
+        self.secrets.extend(secrets.cloned());
     }
 
     /// Has Envoy load it all, without serving.
     pub fn validate(&self) -> Result<(), String> {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("envoy.json");
-        let bootstrap =
-            json!({"static_resources": {"listeners": self.listeners, "clusters": self.clusters}});
+        let bootstrap = json!({"static_resources": {"listeners": self.listeners, "clusters": self.clusters, "secrets": self.secrets}});
         std::fs::write(&file, bootstrap.to_string()).expect("the bootstrap can be written");
         let output = Command::new(envoy())
             .args([
@@ -93,9 +97,24 @@ fn inline_routes(listener: &mut Value, tables: &[Value]) {
         let manager = &mut filters.last_mut().expect("a filter")["typed_config"];
         let rds = manager
             .as_object_mut()
-            .and_then(|manager| manager.remove("rds"))
-            .expect("routes over RDS");
+            .and_then(|manager| manager.remove("rds"));
+        let Some(rds) = rds else {
+            // Bytes have no routes.
+            continue;
+        };
         manager["route_config"] = named(tables, "name", &rds["route_config_name"]).clone();
+    }
+}
+
+/// A secret that is asked for without a source is one of the bootstrap's.
+fn inline_secrets(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(inline_secrets),
+        Value::Object(fields) => {
+            fields.remove("sds_config");
+            fields.values_mut().for_each(inline_secrets);
+        }
+        _ => {}
     }
 }
 

@@ -17,6 +17,7 @@ pub mod instance;
 pub mod load;
 pub mod process;
 pub mod relay;
+pub mod secure;
 pub mod stage;
 pub mod tools;
 

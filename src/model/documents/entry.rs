@@ -13,7 +13,9 @@ use super::super::problem::{Problem, Remark};
 use super::super::route::form::Draft;
 use super::super::service::Service;
 use super::super::upstream::Target;
-use super::super::{Cluster, Gateway, gateway, plugin_config, route, service, text, upstream};
+use super::super::{
+    Cluster, Gateway, gateway, plugin_config, route, service, ssl, stream_route, text, upstream,
+};
 
 /// A good form. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub(super) enum Form {
     Service(Arc<Service>),
     PluginConfig(Arc<Plugins>),
     GlobalRule(Arc<Plugins>),
+    Ssl(Arc<ssl::Draft>),
+    StreamRoute(Arc<stream_route::form::Draft>),
     Gateway(Arc<Gateway>),
 }
 
@@ -41,11 +45,23 @@ impl Form {
         {
             references.push(format!("upstreams/{}", tracing.upstream).into());
         }
+        if let Self::StreamRoute(draft) = self {
+            let service = draft.service.iter().map(|id| format!("services/{id}"));
+            let gateways = draft.gateways.iter().map(|id| format!("gateways/{id}"));
+            references.extend(service.chain(gateways).map(Into::into));
+        }
+        let mut clusters: Vec<&Arc<Cluster>> = Vec::new();
+        if let Self::Upstream(cluster) = self {
+            clusters.push(cluster);
+        }
         for target in self.own_target().into_iter().chain(self.plugin_targets()) {
-            if let Target::Reference(id) = target {
-                references.push(format!("upstreams/{id}").into());
+            match target {
+                Target::Reference(id) => references.push(format!("upstreams/{id}").into()),
+                Target::Inline(cluster) => clusters.push(cluster),
             }
         }
+        let client_certs = clusters.into_iter().filter_map(|one| one.client_cert());
+        references.extend(client_certs.map(|id| format!("ssls/{id}").into()));
         references
     }
 
@@ -71,6 +87,7 @@ impl Form {
         match self {
             Self::Route(draft) => draft.target.as_ref(),
             Self::Service(service) => service.target.as_ref(),
+            Self::StreamRoute(draft) => draft.target.as_ref(),
             _ => None,
         }
     }
@@ -80,7 +97,7 @@ impl Form {
             Self::Route(draft) => Some(&draft.plugins),
             Self::Service(service) => Some(&service.plugins),
             Self::PluginConfig(plugins) | Self::GlobalRule(plugins) => Some(&**plugins),
-            Self::Upstream(_) | Self::Gateway(_) => None,
+            Self::Upstream(_) | Self::Ssl(_) | Self::StreamRoute(_) | Self::Gateway(_) => None,
         };
         plugins.into_iter().flat_map(Plugins::targets)
     }
@@ -105,6 +122,8 @@ pub(super) struct Entry {
     /// Why a proxy refused the form; then an earlier one is to take its place.
     refused: Option<Remark>,
     warnings: Vec<Remark>,
+    /// What other documents take away from the good form.
+    pub shadowed: Vec<Remark>,
     /// What the good form refers to in vain.
     pub unresolved: Option<Remark>,
     /// A text without a good form, whose earlier form was not asked for yet.
@@ -125,6 +144,7 @@ impl Entry {
             wrong: None,
             refused: None,
             warnings: Vec::new(),
+            shadowed: Vec::new(),
             unresolved: None,
             wanted: None,
             asked: 0,
@@ -227,9 +247,9 @@ impl Entry {
         Some(remark.clone().of(&self.document.source))
     }
 
-    /// What Envoy does not do exactly.
+    /// What Envoy does not do exactly, or not for this document.
     pub(super) fn warnings(&self) -> Vec<Problem> {
-        let warnings = self.warnings.iter().cloned();
+        let warnings = self.warnings.iter().chain(&self.shadowed).cloned();
         warnings
             .map(|remark| remark.of(&self.document.source))
             .collect()
@@ -258,6 +278,11 @@ fn read(document: &Document, registries: &[Discovery]) -> Result<(Form, Vec<Rema
         Kind::GlobalRule => {
             let plugins = plugin_config::read(&key, &value, &mut warnings)?;
             Form::GlobalRule(Arc::new(plugins))
+        }
+        Kind::Ssl => Form::Ssl(Arc::new(ssl::form::read(&key, &value, &mut warnings)?)),
+        Kind::StreamRoute => {
+            let draft = stream_route::form::read(&key, &value, &mut warnings)?;
+            Form::StreamRoute(Arc::new(draft))
         }
         Kind::Gateway => Form::Gateway(Arc::new(gateway::form::read(&key, &value, &mut warnings)?)),
     };

@@ -9,7 +9,7 @@ use super::super::problem::Remark;
 use super::super::route::form::Draft;
 use super::super::service::Service;
 use super::super::upstream::{Breaker, Target};
-use super::super::{Cluster, Gateway, Route};
+use super::super::{Cluster, Gateway, Route, StreamRoute, ssl, stream_route};
 use super::entry::{Entry, Form};
 
 /// All documents, by path.
@@ -192,14 +192,89 @@ fn http_cluster(entries: &Entries, target: &Target) -> Result<Arc<Cluster>, Rema
     }
 }
 
-fn cluster(entries: &Entries, target: &Target) -> Result<Arc<Cluster>, Remark> {
+pub(super) fn cluster(entries: &Entries, target: &Target) -> Result<Arc<Cluster>, Remark> {
     match target {
-        Target::Inline(cluster) => Ok(cluster.clone()),
+        Target::Inline(cluster) => {
+            shown(entries, cluster).map_err(|remark| remark.under("upstream"))
+        }
         Target::Reference(id) => match find(entries, "upstreams", "upstream_id", id)? {
-            Form::Upstream(cluster) => Ok(cluster.clone()),
+            Form::Upstream(cluster) => shown(entries, cluster)
+                .map_err(|remark| elsewhere("upstream_id", &format!("upstreams/{id}"), &remark)),
             _ => Err(missing("upstreams", "upstream_id", id)),
         },
     }
+}
+
+/// The cluster with what its `client_cert_id` refers to.
+pub(super) fn shown(entries: &Entries, cluster: &Arc<Cluster>) -> Result<Arc<Cluster>, Remark> {
+    const FIELD: &str = "tls.client_cert_id";
+    let Some(id) = cluster.client_cert() else {
+        return Ok(cluster.clone());
+    };
+    let Form::Ssl(draft) = find(entries, "ssls", FIELD, id)? else {
+        return Err(missing("ssls", FIELD, id));
+    };
+    match &draft.of {
+        _ if !draft.enabled => {
+            let message = format!("refers to `ssls/{id}`, which is switched off");
+            Err(Remark::new(FIELD, message))
+        }
+        ssl::Type::Client(identity) => Ok(Arc::new(cluster.showing(identity.clone()))),
+        ssl::Type::Server(_) => {
+            let message = format!("refers to `ssls/{id}`, which is not of `type: client`");
+            Err(Remark::new(FIELD, message))
+        }
+    }
+}
+
+/// The stream route as it is in force.
+pub(super) fn stream_route(
+    entries: &Entries,
+    id: &Id,
+    draft: &stream_route::form::Draft,
+) -> Result<StreamRoute, Remark> {
+    let through = |remark: Remark| match (&draft.target, &draft.service) {
+        (None, Some(id)) => elsewhere("service_id", &format!("services/{id}"), &remark),
+        _ => remark,
+    };
+    let service = match &draft.service {
+        Some(id) => Some(find_service(entries, id)?),
+        None => None,
+    };
+    let target = draft.target.as_ref();
+    let target = target.or(service.and_then(|service| service.target.as_ref()));
+    let Some(target) = target else {
+        let message = "has no upstream, and neither has this stream route";
+        return Err(through(Remark::whole(message)));
+    };
+    let cluster = cluster(entries, target).map_err(through)?;
+    let sni = draft.matching.sni.as_ref();
+    stream_route::check(&cluster.upstream, sni).map_err(|remark| {
+        through(match target {
+            Target::Inline(_) => remark.under("upstream"),
+            Target::Reference(id) => elsewhere("upstream_id", &format!("upstreams/{id}"), &remark),
+        })
+    })?;
+    for gateway in &draft.gateways {
+        let built_in = (*gateway == Id::default_gateway()).then(|| Arc::new(Gateway::built_in()));
+        let written = match entries
+            .get(&*format!("gateways/{gateway}"))
+            .map(Entry::form)
+        {
+            Some(Some(Form::Gateway(gateway))) => Some(gateway.clone()),
+            _ => built_in,
+        };
+        // One that is not there yet may have whatever is needed.
+        if let Some(gateway) = written {
+            draft.matching.check(&gateway, cluster.upstream.scheme)?;
+        }
+    }
+    Ok(StreamRoute {
+        id: id.clone(),
+        gateways: draft.gateways.clone(),
+        matching: draft.matching.clone(),
+        cluster,
+    })
 }
 
 fn find_service<'a>(entries: &'a Entries, id: &Id) -> Result<&'a Service, Remark> {

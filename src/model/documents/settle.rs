@@ -21,6 +21,7 @@ impl Documents {
         let mut changes = Changes::default();
         let mut affected = self.references.affected(dirty);
         self.settle_global_rules(&mut affected);
+        self.settle_edge(&mut affected);
         for path in &affected {
             if let Ok(Key { kind, id }) = path.parse() {
                 match kind {
@@ -28,7 +29,8 @@ impl Documents {
                     Kind::Gateway => self.settle_gateway(path, id, &mut changes),
                     Kind::Service => self.settle_service(path),
                     Kind::PluginConfig => self.settle_plugin_config(path),
-                    Kind::Upstream | Kind::GlobalRule => {}
+                    Kind::Upstream => self.settle_upstream(path),
+                    Kind::GlobalRule | Kind::Ssl | Kind::StreamRoute => {}
                 }
             }
         }
@@ -83,15 +85,17 @@ impl Documents {
             Ok(gateway) => (gateway, None),
             Err(remark) => (None, Some(remark)),
         };
+        let mut stays = false;
         if let Some(entry) = self.entries.get_mut(path) {
-            let stays = unresolved.is_some() && entry.settled;
+            stays = unresolved.is_some() && entry.settled;
             entry.unresolved = unresolved;
-            if stays {
-                return;
-            }
         }
         let built_in = (id == Id::default_gateway()).then(|| Arc::new(Gateway::built_in()));
-        let gateway = gateway.or(built_in);
+        let gateway = match stays {
+            true => self.gateways.get(path).cloned(),
+            false => gateway.or(built_in),
+        };
+        let gateway = gateway.map(|gateway| self.with_edge(&gateway));
         if self.gateways.get(path) == gateway.as_ref() {
             return;
         }
@@ -111,6 +115,16 @@ impl Documents {
                 .for_each(|service| self.uses.release(service));
         }
         changes.gateways.push((id, gateway));
+    }
+
+    fn settle_upstream(&mut self, path: &Arc<str>) {
+        let unresolved = match self.entries.get(path).and_then(Entry::form) {
+            Some(Form::Upstream(cluster)) => resolve::shown(&self.entries, cluster).err(),
+            _ => None,
+        };
+        if let Some(entry) = self.entries.get_mut(path) {
+            entry.unresolved = unresolved;
+        }
     }
 
     fn settle_service(&mut self, path: &Arc<str>) {

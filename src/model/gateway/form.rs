@@ -59,7 +59,7 @@ pub(crate) fn read(
     let form: Form = decode::read(value)?;
     same_id(form.id.as_ref(), &key.id)?;
     Ok(Gateway {
-        listeners: listener::read(form.listeners, warnings)?,
+        listeners: listener::read(form.listeners)?,
         http: form.http.checked(),
         access_log: form
             .access_log

@@ -17,11 +17,11 @@ pub enum Protocol {
     /// HTTP/1.1, and HTTP/2 with prior knowledge, without TLS; for routes.
     #[default]
     Http,
-    /// HTTP/1.1 and HTTP/2 over TLS; for routes.
+    /// HTTP/1.1 and HTTP/2 over TLS, with the certificates of ssl documents; for routes.
     Https,
     /// Bytes; for stream routes.
     Tcp,
-    /// Bytes over TLS, which is passed through or ended here; for stream routes.
+    /// TLS that is passed through unopened, by the name that the client asks for; for stream routes.
     Tls,
 }
 
@@ -123,7 +123,7 @@ pub(super) struct Form {
 }
 
 /// Checks the listeners of one gateway, each for itself and beside the others.
-pub(super) fn read(forms: Vec<Form>, warnings: &mut Vec<Remark>) -> Result<Vec<Listener>, Remark> {
+pub(super) fn read(forms: Vec<Form>) -> Result<Vec<Listener>, Remark> {
     if forms.is_empty() {
         let message = "found an empty list, allowed: at least one";
         return Err(Remark::new("listeners", message));
@@ -135,7 +135,6 @@ pub(super) fn read(forms: Vec<Form>, warnings: &mut Vec<Remark>) -> Result<Vec<L
         listener
             .check(&listeners)
             .map_err(|remark| remark.under(&place))?;
-        warnings.extend(listener.closed().map(|remark| remark.under(&place)));
         listeners.push(listener);
     }
     Ok(listeners)
@@ -155,23 +154,9 @@ impl Form {
     }
 }
 
-impl Listener {
-    /// What a listener waits for that nothing in this version brings.
-    fn closed(&self) -> Option<Remark> {
-        let waits_for = match self.protocol {
-            Protocol::Http => return None,
-            Protocol::Https => "an ssl document",
-            Protocol::Tcp | Protocol::Tls => "a stream route",
-        };
-        let message =
-            format!("is not opened without {waits_for}, which this version does not serve");
-        Some(Remark::new("protocol", message))
-    }
-}
-
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-struct Address(IpAddr);
+pub(in crate::model) struct Address(pub IpAddr);
 
 impl TryFrom<String> for Address {
     type Error = String;

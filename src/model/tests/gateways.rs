@@ -88,19 +88,6 @@ fn who_is_behind_a_proxy() {
 }
 
 #[test]
-fn a_listener_that_is_not_opened_is_told() {
-    let text = r#"{"listeners":[{"name":"a","port":80},{"name":"b","port":81,"protocol":"tls"}]}"#;
-    let changes = settled(json("gateways/g", text));
-    let said: Vec<_> = changes.warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        said,
-        [
-            "/chancery/gateways/g: listeners[1].protocol: is not opened without a stream route, which this version does not serve"
-        ]
-    );
-}
-
-#[test]
 fn what_a_listener_cannot_be() {
     let table = [
         ("", "listeners: found an empty list, allowed: at least one"),

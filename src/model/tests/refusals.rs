@@ -54,11 +54,6 @@ fn a_key_that_names_no_document() {
             "this version does not serve `consumers`; it serves routes, upstreams, services, …",
         ),
         (
-            "ssls/1",
-            "{}",
-            "this version does not serve `ssls`; it serves routes, upstreams, services, …",
-        ),
-        (
             "foo/1",
             "{}",
             "unknown kind `foo`, allowed: routes, upstreams, services, …",

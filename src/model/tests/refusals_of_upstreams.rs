@@ -363,7 +363,7 @@ fn what_tls_cannot_be() {
         (
             "upstreams/u",
             r#"{"nodes":{},"scheme":"https","tls":{"client_key":"s3cr3t"}}"#,
-            "tls.client_key: cannot be read, allowed: a private key (RSA, ECDSA) as PEM, not encrypted",
+            "tls.client_key: cannot be read, allowed: a private key (RSA, ECDSA) as PEM; APISIX stores keys encrypted unless its `data_encryption` is off",
         ),
         (
             "upstreams/u",
@@ -373,7 +373,7 @@ fn what_tls_cannot_be() {
         (
             "upstreams/u",
             r#"{"nodes":{},"scheme":"https","tls":{"client_cert_id":"mine"}}"#,
-            "tls.client_cert_id: this version does not have `client_cert_id`",
+            "tls.client_cert_id: refers to `ssls/mine`, which does not exist",
         ),
     ]);
 }

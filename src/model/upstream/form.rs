@@ -79,7 +79,7 @@ struct Form {
 }
 
 impl decode::Form for Form {
-    const NOT_SERVED: &'static [&'static str] = &["client_cert_id", "subset"];
+    const NOT_SERVED: &'static [&'static str] = &["subset"];
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::certificate::{Certificates, Identity, PrivateKey};
+use super::super::key::Id;
 use super::super::problem::Remark;
 use super::nodes::DnsName;
 use super::{Members, PassHost, Scheme};
@@ -42,6 +43,8 @@ pub struct Tls {
     pub verify: Option<Trust>,
     /// What instances are shown that ask for a client's certificate.
     pub identity: Option<Identity>,
+    /// The ssl document that `identity` comes from, once that reference is followed; else it stands in the upstream.
+    pub client_cert: Option<Id>,
 }
 
 /// `tls` of an upstream.
@@ -52,6 +55,8 @@ pub(super) struct TlsForm {
     client_cert: Option<Certificates>,
     /// Its private key, as PEM.
     client_key: Option<PrivateKey>,
+    /// The ssl document of `type: client` that holds both.
+    client_cert_id: Option<Id>,
     /// Whether the certificates of instances are verified.
     #[serde(default)]
     verify: bool,
@@ -93,10 +98,17 @@ impl TlsForm {
                 None => Trust::System,
             }),
             identity: self.identity()?,
+            client_cert: self.client_cert_id.clone(),
         })
     }
 
     fn identity(&self) -> Result<Option<Identity>, Remark> {
+        if self.client_cert_id.is_some()
+            && (self.client_cert.is_some() || self.client_key.is_some())
+        {
+            let message = "found beside `client_cert` or `client_key`, allowed: one or the other";
+            return Err(Remark::new("tls.client_cert_id", message));
+        }
         match (&self.client_cert, &self.client_key) {
             (None, None) => Ok(None),
             (Some(certificates), Some(key)) => Identity::new(certificates.clone(), key.clone())

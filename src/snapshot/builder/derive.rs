@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::model::{Cluster, Drains, Gateway, Members};
+use crate::model::{Cluster, Drains, Members};
 use crate::registry::Instance;
 use crate::translate;
 
@@ -13,7 +13,9 @@ use super::{Builder, Instances, Used};
 impl Builder {
     pub(super) fn next_cluster(&mut self, name: Arc<str>, changes: &mut Vec<Change>) {
         let before = self.current.set(ResourceType::Cluster).find(&name);
-        let before = before.and_then(|resource| assignment_among(&resource.children).cloned());
+        let child = |of| before.and_then(|resource| child_of(of, &resource.children).cloned());
+        let secret_before = child(ResourceType::Secret);
+        let before = child(ResourceType::LoadAssignment);
         if self.clusters.get(&name).is_some_and(|used| used.by == 0) {
             self.clusters.remove(&name);
         }
@@ -30,12 +32,14 @@ impl Builder {
             used.what = cluster.upstream.members.clone();
             self.dirty.assignments.insert(assignment.clone());
         }
+        let secret = cluster.as_deref().and_then(translate::client_secret);
+        let secret_name = secret.as_ref().map(|(name, _)| name.clone());
+        self.follow_client_secret(secret_before, secret);
         let resource = cluster.map(|cluster| {
             let value = translate::canonical(&translate::cluster(&cluster));
-            let assignment = after.into_iter();
-            let children = assignment
-                .map(|name| (ResourceType::LoadAssignment, name))
-                .collect();
+            let assignment = after.map(|name| (ResourceType::LoadAssignment, name));
+            let secret = secret_name.map(|name| (ResourceType::Secret, name));
+            let children = assignment.into_iter().chain(secret).collect();
             Arc::new(Resource::new(
                 ResourceType::Cluster,
                 &name,
@@ -187,17 +191,9 @@ impl Builder {
 
     pub(super) fn next_listeners(&self) -> Vec<Change> {
         let mut changes = Vec::new();
-        let clusters = &self.resources[ResourceType::Cluster.index()];
-        let collector = self.collector.as_ref();
-        let collector = collector.filter(|cluster| clusters.placed(&cluster.name).is_some());
-        let listeners = self.gateway.as_deref().map(|gateway| {
-            translate::listeners(&Gateway {
-                collector: collector.cloned(),
-                ..gateway.clone()
-            })
-        });
-        let listeners = listeners.unwrap_or_default();
-        let names: HashSet<&Arc<str>> = listeners.iter().map(|(name, _)| name).collect();
+        let opened = self.offered().as_ref().map(translate::listeners);
+        let opened = opened.unwrap_or_default();
+        let names: HashSet<&Arc<str>> = opened.iter().map(|opened| &opened.name).collect();
         for (name, _) in self.current.set(ResourceType::Listener).iter() {
             if !names.contains(name) {
                 changes.push(Change {
@@ -207,16 +203,21 @@ impl Builder {
                 });
             }
         }
-        for (name, listener) in &listeners {
-            let value = translate::canonical(listener);
+        for opened in &opened {
+            let value = translate::canonical(&opened.listener);
             let routes = self.current.gateway.clone();
-            let children = Box::new([(ResourceType::RouteConfiguration, routes)]);
+            let routes = opened
+                .routes
+                .then_some((ResourceType::RouteConfiguration, routes));
+            let secrets = opened.secrets.iter().cloned();
+            let secrets = secrets.map(|name| (ResourceType::Secret, name));
+            let children = routes.into_iter().chain(secrets).collect();
             changes.push(Change {
                 resource_type: ResourceType::Listener,
-                name: name.clone(),
+                name: opened.name.clone(),
                 resource: Some(Arc::new(Resource::new(
                     ResourceType::Listener,
-                    name,
+                    &opened.name,
                     &value,
                     children,
                 ))),
@@ -226,11 +227,10 @@ impl Builder {
     }
 }
 
-fn assignment_among(children: &[Child]) -> Option<&Arc<str>> {
-    let mut assignments = children
-        .iter()
-        .filter(|(child, _)| *child == ResourceType::LoadAssignment);
-    assignments.next().map(|(_, name)| name)
+/// The child of that type; a cluster has one at most.
+fn child_of(of: ResourceType, children: &[Child]) -> Option<&Arc<str>> {
+    let mut found = children.iter().filter(|(child, _)| *child == of);
+    found.next().map(|(_, name)| name)
 }
 
 /// The load assignment that a cluster asks for; none when Envoy resolves its nodes' names itself.

@@ -87,14 +87,14 @@ impl Builder {
                     .filter(|_| resource_type == ResourceType::Cluster)
                 {
                     self.withdraw_routes(name, error);
-                    let collector = self.collector.as_ref();
-                    self.dirty.listeners |=
-                        collector.is_some_and(|collector| collector.name == *name);
+                    self.dirty.listeners |= self.is_for_listeners(name);
                     self.refuse_nodes(name, error);
                 }
                 verdict.touched
             }
         };
+        // Listeners ask for no secret that is not there.
+        self.dirty.listeners |= resource_type == ResourceType::Secret && !touched.is_empty();
         let placed = touched.into_iter().map(|name| (resource_type, name));
         self.dirty.placed.extend(placed);
     }
@@ -190,9 +190,7 @@ fn document_of(resource_type: ResourceType, name: &str) -> String {
     match (resource_type, name.split_once('/')) {
         (ResourceType::Listener, Some((gateway, _))) => format!("gateways/{gateway}"),
         // What a plugin adds is named after its document as well: `route/echo/traffic-split/0`.
-        (_, Some((kind, rest)))
-            if kind == "ssl" || Kind::ALL.iter().any(|one| one.singular() == kind) =>
-        {
+        (_, Some((kind, rest))) if Kind::ALL.iter().any(|one| one.singular() == kind) => {
             let id = rest.split('/').next().unwrap_or(rest);
             format!("{kind}s/{id}")
         }

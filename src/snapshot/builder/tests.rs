@@ -1,6 +1,7 @@
 //! One gateway's snapshots: what is translated, what waits, what is shared.
 
 mod collector;
+mod edge;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

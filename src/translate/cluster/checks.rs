@@ -148,6 +148,7 @@ fn own_tls(requests: Option<&Tls>, verify: Verify, host: Option<&Arc<str>>) -> T
             Verify::Never => None,
         },
         identity: requests.and_then(|tls| tls.identity.clone()),
+        client_cert: requests.and_then(|tls| tls.client_cert.clone()),
     }
 }
 

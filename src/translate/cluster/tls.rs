@@ -7,15 +7,14 @@ use envoy_types::pb::envoy::config::core::v3::{
     transport_socket::ConfigType,
 };
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
-    CertificateValidationContext, CommonTlsContext, SubjectAltNameMatcher, TlsCertificate,
-    UpstreamTlsContext, common_tls_context::ValidationContextType,
-    subject_alt_name_matcher::SanType,
+    CertificateValidationContext, CommonTlsContext, SubjectAltNameMatcher, UpstreamTlsContext,
+    common_tls_context::ValidationContextType, subject_alt_name_matcher::SanType,
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 
-use crate::model::certificate::Identity;
 use crate::model::upstream::{Scheme, ServerName, Tls, Trust};
 use crate::translate::any;
+use crate::translate::secret::{self, certificate, inline, sds};
 
 /// Where Debian, its relatives and Envoy's own images keep whom they trust. Envoy has `system_root_certs` in its contract
 /// and not in its code: without a file it verifies nothing.
@@ -52,9 +51,14 @@ pub(super) fn context(tls: &Tls, alpn: &[&str]) -> UpstreamTlsContext {
         .verify
         .as_ref()
         .map(|trust| validation(trust, &tls.name));
+    let own = tls.identity.iter().filter(|_| tls.client_cert.is_none());
     UpstreamTlsContext {
         common_tls_context: Some(CommonTlsContext {
-            tls_certificates: tls.identity.iter().map(certificate).collect(),
+            tls_certificates: own.map(certificate).collect(),
+            tls_certificate_sds_secret_configs: secret::client_name(tls)
+                .map(sds)
+                .into_iter()
+                .collect(),
             alpn_protocols: alpn.iter().map(|&protocol| protocol.to_owned()).collect(),
             validation_context_type: validation.map(ValidationContextType::ValidationContext),
             ..CommonTlsContext::default()
@@ -101,21 +105,6 @@ fn exactly(name: &str) -> SubjectAltNameMatcher {
             ..StringMatcher::default()
         }),
         ..SubjectAltNameMatcher::default()
-    }
-}
-
-fn certificate(identity: &Identity) -> TlsCertificate {
-    TlsCertificate {
-        certificate_chain: Some(inline(identity.certificates.pem())),
-        private_key: Some(inline(identity.key.pem())),
-        ..TlsCertificate::default()
-    }
-}
-
-fn inline(text: &str) -> DataSource {
-    DataSource {
-        specifier: Some(Specifier::InlineString(text.to_owned())),
-        ..DataSource::default()
     }
 }
 

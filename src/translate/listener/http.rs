@@ -4,21 +4,32 @@ use envoy_types::pb::envoy::config::listener::v3::{
     Filter, FilterChain, FilterChainMatch, filter::ConfigType,
 };
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
-    HttpConnectionManager, Rds,
-    http_connection_manager::{RouteSpecifier, ServerHeaderTransformation, UpgradeConfig},
+    HttpConnectionManager, HttpFilter, Rds,
+    http_connection_manager::{
+        CodecType, RouteSpecifier, ServerHeaderTransformation, UpgradeConfig,
+    },
 };
 
 use super::super::any;
 use super::super::proto::{ads, boolean, cidr_range, never};
 use super::access_log::access_log;
 use super::http_filters::http_filters;
-use super::limits::{connection_limit, limits};
+use super::limits::{connection_limit, http3, limits};
 use super::local_reply::local_reply;
 use super::origin::origin;
 use super::port::port;
 use super::tracing::tracing;
 use crate::model::Gateway;
 use crate::model::gateway::{Listener, RealIp};
+
+/// What differs between protocols.
+#[derive(Default)]
+pub(super) struct Carried {
+    /// The filters that requests pass first.
+    pub first: Vec<HttpFilter>,
+    /// Whether requests come over QUIC.
+    pub quic: bool,
+}
 
 /// What happens to connections of the listener `name`, once they carry HTTP in the clear: a chain for proxies whose word is
 /// taken, where the gateway names their addresses, and one for everybody else.
@@ -29,8 +40,9 @@ pub(super) fn filter_chains(
     name: &str,
     gateway: &Gateway,
     listener: &Listener,
+    carried: &Carried,
 ) -> Vec<FilterChain> {
-    let chain = |trusted| filter_chain(name, gateway, listener, trusted);
+    let chain = |trusted| filter_chain(name, gateway, listener, carried, trusted);
     match &gateway.real_ip {
         Some(everybody) if everybody.trusted_addresses.is_empty() => vec![chain(Some(everybody))],
         Some(some) => {
@@ -52,9 +64,10 @@ fn filter_chain(
     name: &str,
     gateway: &Gateway,
     listener: &Listener,
+    carried: &Carried,
     trusted: Option<&RealIp>,
 ) -> FilterChain {
-    let manager = connection_manager(name, gateway, trusted);
+    let manager = connection_manager(name, gateway, carried, trusted);
     let manager = Filter {
         name: "envoy.filters.network.http_connection_manager".to_owned(),
         config_type: Some(ConfigType::TypedConfig(any(&manager))),
@@ -71,6 +84,7 @@ fn filter_chain(
 fn connection_manager(
     name: &str,
     gateway: &Gateway,
+    carried: &Carried,
     trusted: Option<&RealIp>,
 ) -> HttpConnectionManager {
     let mut routes = ads();
@@ -78,7 +92,17 @@ fn connection_manager(
     routes.initial_fetch_timeout = Some(never());
     HttpConnectionManager {
         stat_prefix: name.to_owned(),
-        http_filters: http_filters(),
+        codec_type: match carried.quic {
+            true => CodecType::Http3.into(),
+            false => CodecType::Auto.into(),
+        },
+        http3_protocol_options: carried.quic.then(|| http3(gateway.http.http2)),
+        http_filters: carried
+            .first
+            .iter()
+            .cloned()
+            .chain(http_filters())
+            .collect(),
         route_specifier: Some(RouteSpecifier::Rds(Rds {
             config_source: Some(routes),
             route_config_name: gateway.id.to_string(),

@@ -1,7 +1,8 @@
 //! What clients can hold on to.
 
 use envoy_types::pb::envoy::config::core::v3::{
-    Http2ProtocolOptions, HttpProtocolOptions, http_protocol_options::HeadersWithUnderscoresAction,
+    Http2ProtocolOptions, Http3ProtocolOptions, HttpProtocolOptions, QuicProtocolOptions,
+    http_protocol_options::HeadersWithUnderscoresAction,
 };
 use envoy_types::pb::envoy::config::listener::v3::{Filter, filter::ConfigType};
 use envoy_types::pb::envoy::extensions::filters::network::connection_limit::v3::ConnectionLimit;
@@ -44,6 +45,19 @@ fn http2(http2: Http2) -> Http2ProtocolOptions {
         initial_stream_window_size: Some(uint32(http2.initial_stream_window_size)),
         initial_connection_window_size: Some(uint32(http2.initial_connection_window_size)),
         ..Http2ProtocolOptions::default()
+    }
+}
+
+/// The same bounds as for HTTP/2.
+pub(super) fn http3(http2: Http2) -> Http3ProtocolOptions {
+    Http3ProtocolOptions {
+        quic_protocol_options: Some(QuicProtocolOptions {
+            max_concurrent_streams: Some(uint32(http2.max_concurrent_streams)),
+            initial_stream_window_size: Some(uint32(http2.initial_stream_window_size)),
+            initial_connection_window_size: Some(uint32(http2.initial_connection_window_size)),
+            ..QuicProtocolOptions::default()
+        }),
+        ..Http3ProtocolOptions::default()
     }
 }
 

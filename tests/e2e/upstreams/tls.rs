@@ -16,7 +16,7 @@ use crate::support::instance::Instance;
 use crate::support::stage::Stage;
 
 /// What an instance shows; with an authority, it asks for a certificate of that.
-fn server(identity: &Identity, clients: Option<&Authority>) -> ServerConfig {
+pub fn server(identity: &Identity, clients: Option<&Authority>) -> ServerConfig {
     let certificate = CertificateDer::from_pem_slice(identity.cert.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());

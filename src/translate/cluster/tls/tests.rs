@@ -14,6 +14,7 @@ fn tls(name: ServerName, verify: Option<Trust>) -> Tls {
         name,
         verify,
         identity: None,
+        client_cert: None,
     }
 }
 

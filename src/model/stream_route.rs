@@ -1,0 +1,112 @@
+//! A stream route as the gateway uses it: where the bytes of a connection go that carries no HTTP.
+
+pub(super) mod form;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::gateway::{Listener, Protocol};
+use super::problem::Remark;
+use super::upstream::{Balancer, HashKey, Scheme};
+use super::{Cluster, Gateway, Host, Id, Upstream};
+
+/// A stream route that is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamRoute {
+    /// The document's id.
+    pub id: Id,
+    /// The gateways that it belongs to, at least one.
+    pub gateways: Vec<Id>,
+    /// Which connections it takes.
+    pub matching: Matching,
+    /// Where they go.
+    pub cluster: Arc<Cluster>,
+}
+
+/// Which connections a stream route takes. Whatever is absent is any.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Matching {
+    /// The port of the gateway.
+    pub port: Option<u16>,
+    /// The address of the gateway that the client connected to.
+    pub address: Option<IpAddr>,
+    /// The name that the client asks for in TLS, which passes through unopened.
+    pub sni: Option<Host>,
+    /// Where the client is.
+    pub source: Option<IpNet>,
+}
+
+impl StreamRoute {
+    /// Whether connections of the listener can be its own. Without `sni` a `tls` listener passes every TLS connection on;
+    /// what goes to the upstream over TLS is not encrypted a second time.
+    pub fn is_on(&self, listener: &Listener) -> bool {
+        self.matching.is_on(listener, self.cluster.upstream.scheme)
+    }
+}
+
+impl Matching {
+    fn is_on(&self, listener: &Listener, scheme: Scheme) -> bool {
+        let protocol = match listener.protocol {
+            Protocol::Tcp => self.sni.is_none(),
+            Protocol::Tls => scheme != Scheme::Tls,
+            Protocol::Http | Protocol::Https => false,
+        };
+        protocol && self.port.is_none_or(|port| port == listener.port)
+    }
+
+    /// Refuses what none of the gateway's listeners can take.
+    pub(super) fn check(&self, gateway: &Gateway, scheme: Scheme) -> Result<(), Remark> {
+        if gateway.listeners.iter().any(|one| self.is_on(one, scheme)) {
+            return Ok(());
+        }
+        let protocols = match &self.sni {
+            Some(_) => "`protocol: tls`",
+            None if scheme == Scheme::Tls => "`protocol: tcp`",
+            None => "`protocol: tcp` or `tls`",
+        };
+        Err(match self.port {
+            Some(port) => Remark::new(
+                "server_port",
+                format!(
+                    "found {port}: no listener of gateway `{}` has this port and {protocols}",
+                    gateway.id
+                ),
+            ),
+            None => Remark::whole(format!(
+                "takes no connection: gateway `{}` has no listener of {protocols}",
+                gateway.id
+            )),
+        })
+    }
+}
+
+/// Refuses an upstream that needs requests to do its work.
+pub(super) fn check(upstream: &Upstream, sni: Option<&Host>) -> Result<(), Remark> {
+    match upstream.scheme {
+        Scheme::Tls if sni.is_some() => Err(Remark::new(
+            "scheme",
+            "found \"tls\" beside `sni`, allowed: tcp, as TLS passes through unopened",
+        )),
+        // What APISIX writes where nobody said anything.
+        Scheme::Http | Scheme::Tcp | Scheme::Tls => balancer(&upstream.balancer),
+        other => Err(Remark::new(
+            "scheme",
+            format!(
+                "found \"{}\", which is for routes, allowed: tcp, tls",
+                other.as_str()
+            ),
+        )),
+    }
+}
+
+fn balancer(balancer: &Balancer) -> Result<(), Remark> {
+    match balancer {
+        Balancer::Hash(hash) if hash.keys.iter().any(|key| *key != HashKey::RemoteAddress) => {
+            let message = "needs a request, which a stream has none of, allowed: remote_addr";
+            Err(Remark::new("key", message))
+        }
+        _ => Ok(()),
+    }
+}

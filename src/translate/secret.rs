@@ -1,0 +1,99 @@
+//! Certificates and keys as secrets of their own, so that a renewed one changes nothing else: no listener, no cluster, no
+//! connection.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
+    CertificateValidationContext, SdsSecretConfig, Secret, TlsCertificate, secret,
+};
+
+use super::proto::{ads, uint32};
+use crate::model::certificate::Identity;
+use crate::model::upstream::Tls;
+use crate::model::{Cluster, Ssl, ssl};
+
+/// The secrets of an ssl document, each with its name: `ssl/<id>`, `ssl/<id>/1` and so on for its further certificates,
+/// `ssl/<id>/client_ca` for who has to have signed those of clients.
+pub fn secrets(ssl: &Ssl) -> Vec<(Arc<str>, Secret)> {
+    let identities = ssl.identities.iter().enumerate();
+    let certificates = identities.map(|(at, identity)| (certificate_name(ssl, at), of(identity)));
+    let clients = ssl.clients.iter();
+    let clients = clients.map(|clients| (client_ca_name(ssl), authorities(clients)));
+    let named = certificates.chain(clients);
+    named
+        .map(|(name, of)| (name.clone().into(), secret(name, of)))
+        .collect()
+}
+
+/// The secret that a cluster asks for, with its name: `ssl/<id>/client`, after the ssl document that its upstream refers to.
+pub fn client_secret(cluster: &Cluster) -> Option<(Arc<str>, Secret)> {
+    let tls = cluster.upstream.tls.as_ref()?;
+    let name = client_name(tls)?;
+    let identity = tls.identity.as_ref()?;
+    Some((name.clone().into(), secret(name, of(identity))))
+}
+
+/// The names of the certificates that the document's listeners ask for.
+pub(super) fn certificate_names(ssl: &Ssl) -> impl Iterator<Item = String> {
+    (0..ssl.identities.len()).map(|at| certificate_name(ssl, at))
+}
+
+pub(super) fn client_ca_name(ssl: &Ssl) -> String {
+    format!("ssl/{}/client_ca", ssl.id)
+}
+
+pub(super) fn client_name(tls: &Tls) -> Option<String> {
+    let id = tls.client_cert.as_ref()?;
+    Some(format!("ssl/{id}/client"))
+}
+
+/// Asks for a secret. The source is the same for all: with another one Envoy would want the same secret anew.
+pub(super) fn sds(name: String) -> SdsSecretConfig {
+    SdsSecretConfig {
+        name,
+        sds_config: Some(ads()),
+    }
+}
+
+/// The certificate and its key as they stand in a context or in a secret.
+pub(super) fn certificate(identity: &Identity) -> TlsCertificate {
+    TlsCertificate {
+        certificate_chain: Some(inline(identity.certificates.pem())),
+        private_key: Some(inline(identity.key.pem())),
+        ..TlsCertificate::default()
+    }
+}
+
+pub(super) fn inline(text: &str) -> DataSource {
+    DataSource {
+        specifier: Some(Specifier::InlineString(text.to_owned())),
+        ..DataSource::default()
+    }
+}
+
+fn certificate_name(ssl: &Ssl, at: usize) -> String {
+    match at {
+        0 => format!("ssl/{}", ssl.id),
+        further => format!("ssl/{}/{further}", ssl.id),
+    }
+}
+
+fn of(identity: &Identity) -> secret::Type {
+    secret::Type::TlsCertificate(certificate(identity))
+}
+
+fn authorities(clients: &ssl::Clients) -> secret::Type {
+    secret::Type::ValidationContext(CertificateValidationContext {
+        trusted_ca: Some(inline(clients.authorities.pem())),
+        max_verify_depth: Some(uint32(clients.depth)),
+        ..CertificateValidationContext::default()
+    })
+}
+
+fn secret(name: String, of: secret::Type) -> Secret {
+    Secret {
+        name,
+        r#type: Some(of),
+    }
+}
