@@ -32,6 +32,8 @@ fn route(id: &str, address: &str, sni: &str, source: &str) -> StreamRoute {
             name: id.into(),
             upstream: Arc::new(upstream),
             connect_timeout: Timeout::default().connect,
+            breaker: None,
+            check: None,
         }),
     }
 }
