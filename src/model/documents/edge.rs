@@ -47,11 +47,12 @@ impl Documents {
     }
 
     fn settle_stream_route(&mut self, path: &Arc<str>, id: &Id) {
-        let resolved = match self.entries.get(path).and_then(Entry::form) {
+        let (resolved, useless) = match self.entries.get(path).and_then(Entry::form) {
             Some(Form::StreamRoute(draft)) => {
-                resolve::stream_route(&self.entries, id, draft).map(Some)
+                let resolved = resolve::stream_route(&self.entries, id, draft);
+                (resolved.map(Some), resolve::useless(&self.entries, draft))
             }
-            _ => Ok(None),
+            _ => (Ok(None), Vec::new()),
         };
         let (route, unresolved) = match resolved {
             Ok(route) => (route.map(Arc::new), None),
@@ -60,6 +61,7 @@ impl Documents {
         if let Some(entry) = self.entries.get_mut(path) {
             let stays = unresolved.is_some() && entry.settled;
             entry.unresolved = unresolved;
+            entry.shadowed = useless;
             if stays {
                 return;
             }

@@ -122,7 +122,7 @@ pub(super) struct Entry {
     /// Why a proxy refused the form; then an earlier one is to take its place.
     refused: Option<Remark>,
     warnings: Vec<Remark>,
-    /// What other documents take away from the good form.
+    /// What has no effect of the good form, or of what it refers to, because of other documents.
     pub shadowed: Vec<Remark>,
     /// What the good form refers to in vain.
     pub unresolved: Option<Remark>,

@@ -227,6 +227,22 @@ pub(super) fn shown(entries: &Entries, cluster: &Arc<Cluster>) -> Result<Arc<Clu
     }
 }
 
+/// What a stream route has no use for of its service.
+pub(super) fn useless(entries: &Entries, draft: &stream_route::form::Draft) -> Vec<Remark> {
+    let service = draft
+        .service
+        .as_ref()
+        .map(|id| (id, find_service(entries, id)));
+    let useless = service.and_then(|(id, service)| match service {
+        Ok(service) if !service.plugins.is_empty() => {
+            let message = format!("the plugins of `services/{id}` have no effect on streams");
+            Some(Remark::new("service_id", message))
+        }
+        _ => None,
+    });
+    useless.into_iter().collect()
+}
+
 /// The stream route as it is in force.
 pub(super) fn stream_route(
     entries: &Entries,

@@ -33,6 +33,11 @@ struct Configured {
 }
 
 impl Plugins {
+    /// Whether a document has none.
+    pub(in super::super) fn is_empty(&self) -> bool {
+        self.configured.is_empty()
+    }
+
     /// Reads a document's `plugins`.
     pub(in super::super) fn read(
         key: &Key,

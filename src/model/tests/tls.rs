@@ -324,6 +324,26 @@ fn a_stream_route_waits_for_its_listener_and_keeps_its_form() {
 }
 
 #[test]
+fn plugins_of_a_service_have_no_effect_on_streams() {
+    let mut documents = no_documents();
+    documents.apply(Change::Put(document("gateways/default", STREAMS)));
+    let plugins = json!({ "redirect": { "http_to_https": true } });
+    let service = json!({ "upstream": { "nodes": {} }, "plugins": plugins });
+    put(&mut documents, "services/s", &service);
+    let changes = put(
+        &mut documents,
+        "stream_routes/s",
+        &json!({ "service_id": "s" }),
+    );
+    assert_eq!(
+        warnings(&changes),
+        [
+            "/chancery/stream_routes/s: service_id: the plugins of `services/s` have no effect on streams"
+        ]
+    );
+}
+
+#[test]
 fn services_of_stream_routes_are_watched() {
     let mut documents = no_documents();
     documents.apply(Change::Put(document("gateways/default", STREAMS)));
