@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::model::{Changes, Documents, Drains, Id};
+use crate::model::{Changes, Consumers, Documents, Drains, Id};
 use crate::registry::freshness::Freshness;
 use crate::registry::{Answer, Discovery, ServiceKey};
 use crate::snapshot::builder::{Builder, Instances};
@@ -82,6 +82,7 @@ struct Control {
     instances: Instances,
     drains: Drains,
     settled: Settled,
+    consumers: Arc<Consumers>,
     builders: HashMap<Id, Builder>,
     /// The gateways that each route was placed in.
     placed: HashMap<Id, Vec<Id>>,
@@ -165,6 +166,7 @@ impl Control {
             instances: Instances::new(),
             drains: Drains::default(),
             settled: Settled::default(),
+            consumers: Arc::default(),
             builders: HashMap::new(),
             placed: HashMap::new(),
             touched: HashSet::new(),
@@ -265,6 +267,9 @@ impl Control {
             }
         }
         self.settle_services(&changes);
+        if let Some(consumers) = &changes.consumers {
+            self.settle_consumers(consumers);
+        }
         for (id, gateway) in changes.gateways {
             let (builder, instances) = self.builder(&id);
             builder.handle_gateway(gateway, instances);
@@ -287,6 +292,15 @@ impl Control {
         }
     }
 
+    /// All gateways have the same consumers.
+    fn settle_consumers(&mut self, consumers: &Arc<Consumers>) {
+        self.consumers = consumers.clone();
+        for (gateway, builder) in &mut self.builders {
+            builder.handle_consumers(consumers);
+            self.touched.insert(gateway.clone());
+        }
+    }
+
     fn place(&mut self, gateway: &Id, id: &Id, route: Option<Arc<crate::model::Route>>) {
         let (builder, instances) = self.builder(gateway);
         builder.handle_route(id, route, instances);
@@ -296,7 +310,11 @@ impl Control {
     fn builder(&mut self, gateway: &Id) -> (&mut Builder, &Instances) {
         self.touched.insert(gateway.clone());
         let builder = self.builders.entry(gateway.clone());
-        let builder = builder.or_insert_with(|| Builder::new(gateway));
+        let builder = builder.or_insert_with(|| {
+            let mut builder = Builder::new(gateway);
+            builder.handle_consumers(&self.consumers);
+            builder
+        });
         (builder, &self.instances)
     }
 

@@ -8,6 +8,7 @@
 //! field that is wrong), the form's own checks, [`documents`] (references followed, what is different since).
 
 pub mod certificate;
+pub mod consumer;
 mod decode;
 pub mod documents;
 pub mod drain;
@@ -27,6 +28,7 @@ mod text;
 pub mod upstream;
 pub mod vars;
 
+pub use consumer::Consumers;
 pub use documents::{Changes, Documents};
 pub use drain::{Drain, Drains};
 pub use gateway::Gateway;

@@ -4,6 +4,7 @@
 
 mod canonical;
 mod cluster;
+mod consumers;
 mod endpoint;
 mod listener;
 mod proto;
@@ -14,6 +15,7 @@ mod wire;
 
 pub use canonical::{any, canonical};
 pub use cluster::{cluster, resolved_by_envoy};
+pub use consumers::consumers;
 pub use endpoint::{load_assignment, static_load_assignment};
 pub use listener::{Opened, listeners};
 pub use route::RouteTable;

@@ -6,7 +6,7 @@ use tonic::Status;
 use super::confirmed::REASON;
 use super::{Api, pb};
 use crate::control::question::{Fared, Question};
-use crate::model::{Kind, Problem};
+use crate::model::{Key, Kind, Problem};
 use crate::xds::gateways::ProblemKind;
 
 /// The states of documents, as the contract names them.
@@ -26,8 +26,8 @@ pub async fn list(
     let fared = ask(api, Question::Documents(answer), answered).await?;
     let documents = fared.into_iter().map(document);
     let of_kind = |document: &pb::Document| {
-        let kind = document.document.split('/').next();
-        asked.kind.is_empty() || kind == Some(&asked.kind)
+        let key = document.document.parse::<Key>().ok();
+        asked.kind.is_empty() || key.is_some_and(|key| key.kind.as_str() == asked.kind)
     };
     let in_state =
         |document: &pb::Document| asked.state.is_empty() || document.state == asked.state;

@@ -79,11 +79,24 @@ fn redact(
     if message.descriptor().full_name() == ANY {
         return redact_any(message, all);
     }
+    let empty = message.fields().filter(|(_, value)| is_empty_any(value));
+    let empty: Vec<_> = empty.map(|(field, _)| field).collect();
+    for field in &empty {
+        message.clear_field(field);
+    }
     for (field, value) in message.fields_mut() {
         let all = all || sensitive.contains(field.full_name());
         redact_value(value, sensitive, all)?;
     }
     Ok(())
+}
+
+/// Whether it is an `Any` of nothing, which JSON has no form for. Routes enable filters with one.
+fn is_empty_any(value: &Value) -> bool {
+    let Some(any) = value.as_message() else {
+        return false;
+    };
+    any.descriptor().full_name() == ANY && any.fields().next().is_none()
 }
 
 fn redact_value(value: &mut Value, sensitive: &HashSet<String>, all: bool) -> Result<(), Status> {

@@ -4,6 +4,7 @@
 //! last resolved, with the upstream it had then. Only a deletion forgets. Must not do I/O: what a store should be asked
 //! for is in [`Changes::formless`].
 
+mod consumers;
 mod edge;
 mod entry;
 mod references;
@@ -20,7 +21,8 @@ use crate::store::{Change, Document};
 
 use super::plugin::Plugins;
 use super::problem::Remark;
-use super::{Gateway, Id, Problem, Route, Ssl, StreamRoute};
+use super::{Consumers, Gateway, Id, Problem, Route, Ssl, StreamRoute};
+use consumers::Registered;
 use entry::{Entry, Form};
 use references::References;
 pub use status::Status;
@@ -33,6 +35,8 @@ pub struct Changes {
     pub routes: Vec<(Id, Option<Arc<Route>>)>,
     /// Gateways that came, changed or went, with their ssls and stream routes; `default` is there without being written.
     pub gateways: Vec<(Id, Option<Arc<Gateway>>)>,
+    /// All consumers, when they are others than before.
+    pub consumers: Option<Arc<Consumers>>,
     /// Services that a document names now and none did before.
     pub services_added: Vec<ServiceKey>,
     /// Services that no document names any more.
@@ -62,6 +66,7 @@ pub struct Documents {
     reworded: BTreeSet<Arc<str>>,
     /// The plugins of each global rule, with the clusters of their targets.
     global_rules: BTreeMap<Arc<str>, Plugins>,
+    consumers: Registered,
     /// What was told to be in force.
     routes: HashMap<Arc<str>, Arc<Route>>,
     gateways: HashMap<Arc<str>, Arc<Gateway>>,
@@ -84,6 +89,7 @@ impl Documents {
             dirty: BTreeSet::new(),
             reworded: BTreeSet::new(),
             global_rules: BTreeMap::new(),
+            consumers: Registered::default(),
             routes: HashMap::new(),
             gateways: HashMap::new(),
             ssls: BTreeMap::new(),

@@ -25,11 +25,17 @@ pub enum Kind {
     StreamRoute,
     /// `gateways`
     Gateway,
+    /// `consumers`
+    Consumer,
+    /// `consumers/<username>/credentials`
+    Credential,
+    /// `consumer_groups`
+    ConsumerGroup,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Route,
         Self::Upstream,
         Self::Service,
@@ -38,6 +44,9 @@ impl Kind {
         Self::Ssl,
         Self::StreamRoute,
         Self::Gateway,
+        Self::Consumer,
+        Self::Credential,
+        Self::ConsumerGroup,
     ];
 
     /// The name that the store uses, a plural.
@@ -51,6 +60,9 @@ impl Kind {
             Self::Ssl => "ssls",
             Self::StreamRoute => "stream_routes",
             Self::Gateway => "gateways",
+            Self::Consumer => "consumers",
+            Self::Credential => "credentials",
+            Self::ConsumerGroup => "consumer_groups",
         }
     }
 
@@ -72,9 +84,6 @@ impl Kind {
 
 /// Kinds that stores of this schema hold and this version does not serve.
 const NOT_SERVED: &[&str] = &[
-    "consumer_groups",
-    "consumers",
-    "credentials",
     "drains",
     "plugin_metadata",
     "plugins",
@@ -123,12 +132,17 @@ impl fmt::Display for Id {
 pub struct Key {
     /// The kind.
     pub kind: Kind,
-    /// The id within the kind.
+    /// The id within the kind; of a credential, within its consumer.
     pub id: Id,
+    /// The consumer that a credential is of.
+    pub consumer: Option<Id>,
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(consumer) = &self.consumer {
+            write!(f, "{}/{consumer}/", Kind::Consumer.as_str())?;
+        }
         write!(f, "{}/{}", self.kind.as_str(), self.id)
     }
 }
@@ -138,7 +152,17 @@ impl FromStr for Key {
 
     fn from_str(path: &str) -> Result<Self, KeyError> {
         let (kind, id) = path.split_once('/').unwrap_or((path, ""));
-        let Some(kind) = Kind::ALL.into_iter().find(|one| one.as_str() == kind) else {
+        let known = Kind::ALL.into_iter().find(|one| one.as_str() == kind);
+        // A credential lies below its consumer.
+        let within = id.split_once("/credentials/");
+        if let (Some(Kind::Consumer), Some((consumer, id))) = (known, within) {
+            return Ok(Self {
+                kind: Kind::Credential,
+                id: id.parse()?,
+                consumer: Some(consumer.parse()?),
+            });
+        }
+        let Some(kind) = known.filter(|kind| *kind != Kind::Credential) else {
             let shown = kind.escape_debug().take(100).collect();
             return Err(match NOT_SERVED.contains(&kind) {
                 true => KeyError::NotServed(shown),
@@ -146,7 +170,11 @@ impl FromStr for Key {
             });
         };
         let id = id.parse()?;
-        Ok(Self { kind, id })
+        Ok(Self {
+            kind,
+            id,
+            consumer: None,
+        })
     }
 }
 

@@ -4,11 +4,13 @@
 
 mod answer;
 mod api_breaker;
+mod basic_auth;
 mod brotli;
 mod client_control;
 mod compression;
 mod condition;
 mod configured;
+mod consumer_restriction;
 mod cors;
 mod csrf;
 mod denial;
@@ -19,7 +21,10 @@ mod forward_auth;
 mod grpc_web;
 mod gzip;
 mod header;
+pub mod identity;
 mod ip_restriction;
+mod jwt_auth;
+mod key_auth;
 mod limit;
 mod limit_count;
 mod limit_req;
@@ -71,6 +76,10 @@ const ALL: &[Entry] = &[
     referer_restriction::ENTRY,
     csrf::ENTRY,
     uri_blocker::ENTRY,
+    basic_auth::ENTRY,
+    jwt_auth::ENTRY,
+    key_auth::ENTRY,
+    consumer_restriction::ENTRY,
     forward_auth::ENTRY,
     proxy_mirror::ENTRY,
     proxy_rewrite::ENTRY,

@@ -5,7 +5,9 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
 use super::key::Kind;
-use super::{gateway, plugin, plugin_config, route, service, ssl, stream_route, upstream};
+use super::{
+    consumer, gateway, plugin, plugin_config, route, service, ssl, stream_route, upstream,
+};
 
 /// The schema of a kind of documents.
 pub fn of(kind: Kind) -> Value {
@@ -17,6 +19,9 @@ pub fn of(kind: Kind) -> Value {
         Kind::Ssl => ssl::form::schema,
         Kind::StreamRoute => stream_route::form::schema,
         Kind::Gateway => gateway::form::schema,
+        Kind::Consumer => consumer::consumer_schema,
+        Kind::Credential => consumer::credential_schema,
+        Kind::ConsumerGroup => consumer::group_schema,
     })
 }
 

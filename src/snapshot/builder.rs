@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::{Cluster, Drains, Gateway, Id, Members, Route, StreamRoute};
+use crate::model::{Cluster, Consumers, Drains, Gateway, Id, Members, Route, StreamRoute};
 use crate::registry::{Instance, ServiceKey};
 use crate::translate::RouteTable;
 
@@ -84,7 +84,7 @@ impl Builder {
     /// A builder for the gateway of that name, which does not exist yet.
     pub fn new(gateway: &Id) -> Self {
         let name: Arc<str> = gateway.to_string().into();
-        Self {
+        let mut builder = Self {
             gateway: None,
             collector: None,
             stream_routes: BTreeMap::new(),
@@ -99,7 +99,9 @@ impl Builder {
             leaving: HashSet::new(),
             dirty: Dirty::default(),
             current: Snapshot::empty(name),
-        }
+        };
+        builder.handle_consumers(&Consumers::default());
+        builder
     }
 
     /// Whether the gateway exists: one that does not is not served, so that its proxies wait.

@@ -8,6 +8,7 @@ mod access_log;
 mod http;
 mod http_filters;
 mod https;
+mod identity;
 mod limits;
 mod local_reply;
 mod misdirected;

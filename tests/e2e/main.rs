@@ -10,6 +10,7 @@ mod support;
 mod apisix;
 mod bad_input;
 mod confirmed;
+mod consumers;
 mod control_api;
 mod documents;
 mod draining;

@@ -105,18 +105,23 @@ impl Case {
         if !secrets.is_empty() {
             resources.insert("secrets".into(), secrets.into_values().collect());
         }
+        if let Some(consumers) = &changes.consumers {
+            let extensions = translate::consumers(consumers);
+            resources.insert(
+                "extensions".into(),
+                extensions.iter().map(resource::of).collect(),
+            );
+        }
         resources.into()
     }
 
     fn documents(&self) -> Vec<Document> {
-        let kinds = entries(&self.folder.join("documents")).into_iter();
-        let files = kinds.flat_map(|kind| {
-            entries(&kind)
-                .into_iter()
-                .map(move |file| (stem(&kind), file))
-        });
-        let document = |(kind, file): (String, PathBuf)| Document {
-            path: format!("{kind}/{}", stem(&file)).into(),
+        let root = self.folder.join("documents");
+        let document = |file: PathBuf| Document {
+            path: {
+                let path = file.strip_prefix(&root).expect("below the documents");
+                path.with_extension("").display().to_string().into()
+            },
             source: file.display().to_string().into(),
             format: if file
                 .extension()
@@ -129,7 +134,7 @@ impl Case {
             value: pem::written(&fs::read_to_string(&file).expect("a document")).into(),
             revision: 1,
         };
-        files.map(document).collect()
+        files(&root).into_iter().map(document).collect()
     }
 
     fn endpoints<'a>(&self, clusters: impl Iterator<Item = &'a Arc<Cluster>>) -> Value {
@@ -179,6 +184,16 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
         .collect();
     paths.sort();
     paths
+}
+
+/// The files in a folder and in those below it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = entries(folder).into_iter();
+    let below = entries.flat_map(|path| match path.is_dir() {
+        true => files(&path),
+        false => vec![path],
+    });
+    below.collect()
 }
 
 fn stem(path: &Path) -> String {

@@ -25,6 +25,7 @@ impl Bootstrap {
                 (10_000 + self.listeners.len()).into();
             inline_routes(&mut listener, list(resources, "routes"));
             inline_secrets(&mut listener);
+            inline_extensions(&mut listener, resources["extensions"].as_array());
             self.listeners.push(listener);
         }
         for cluster in list(resources, "clusters") {
@@ -115,6 +116,30 @@ fn inline_secrets(value: &mut Value) {
             fields.values_mut().for_each(inline_secrets);
         }
         _ => {}
+    }
+}
+
+/// A filter whose configuration has not been written is left out: then no route of the case has it either.
+fn inline_extensions(listener: &mut Value, extensions: Option<&Vec<Value>>) {
+    let chains = listener["filter_chains"].as_array_mut().expect("a list");
+    for chain in chains {
+        let filters = chain["filters"].as_array_mut().expect("a list");
+        let manager = &mut filters.last_mut().expect("a filter")["typed_config"];
+        let Some(filters) = manager["http_filters"].as_array_mut() else {
+            continue;
+        };
+        filters.retain_mut(|filter| {
+            let fields = filter.as_object_mut().expect("an object");
+            if fields.remove("config_discovery").is_none() {
+                return true;
+            }
+            let Some(extensions) = extensions else {
+                return false;
+            };
+            let config = named(extensions, "name", &fields["name"])["typed_config"].clone();
+            fields.insert("typed_config".into(), config);
+            true
+        });
     }
 }
 

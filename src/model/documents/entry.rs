@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::registry::{Discovery, ServiceKey};
 use crate::store::Document;
 
-use super::super::key::{Key, Kind};
+use super::super::consumer::{self, Consumer, Credentials};
+use super::super::key::{Id, Key, Kind};
 use super::super::plugin::Plugins;
 use super::super::problem::{Problem, Remark};
 use super::super::route::form::Draft;
@@ -28,6 +29,12 @@ pub(super) enum Form {
     Ssl(Arc<ssl::Draft>),
     StreamRoute(Arc<stream_route::form::Draft>),
     Gateway(Arc<Gateway>),
+    Consumer(Arc<Consumer>),
+    Credential {
+        consumer: Id,
+        credentials: Arc<Credentials>,
+    },
+    ConsumerGroup,
 }
 
 impl Form {
@@ -44,6 +51,14 @@ impl Form {
             && let Some(tracing) = &gateway.tracing
         {
             references.push(format!("upstreams/{}", tracing.upstream).into());
+        }
+        if let Self::Consumer(consumer) = self
+            && let Some(group) = &consumer.group
+        {
+            references.push(format!("consumer_groups/{group}").into());
+        }
+        if let Self::Credential { consumer, .. } = self {
+            references.push(format!("consumers/{consumer}").into());
         }
         if let Self::StreamRoute(draft) = self {
             let service = draft.service.iter().map(|id| format!("services/{id}"));
@@ -97,7 +112,13 @@ impl Form {
             Self::Route(draft) => Some(&draft.plugins),
             Self::Service(service) => Some(&service.plugins),
             Self::PluginConfig(plugins) | Self::GlobalRule(plugins) => Some(&**plugins),
-            Self::Upstream(_) | Self::Ssl(_) | Self::StreamRoute(_) | Self::Gateway(_) => None,
+            Self::Upstream(_)
+            | Self::Ssl(_)
+            | Self::StreamRoute(_)
+            | Self::Gateway(_)
+            | Self::Consumer(_)
+            | Self::Credential { .. }
+            | Self::ConsumerGroup => None,
         };
         plugins.into_iter().flat_map(Plugins::targets)
     }
@@ -285,6 +306,21 @@ fn read(document: &Document, registries: &[Discovery]) -> Result<(Form, Vec<Rema
             Form::StreamRoute(Arc::new(draft))
         }
         Kind::Gateway => Form::Gateway(Arc::new(gateway::form::read(&key, &value, &mut warnings)?)),
+        Kind::Consumer => {
+            let consumer = consumer::read_consumer(&key, &value, &mut warnings)?;
+            Form::Consumer(Arc::new(consumer))
+        }
+        Kind::Credential => {
+            let credentials = consumer::read_credential(&key, &value, &mut warnings)?;
+            Form::Credential {
+                consumer: key.consumer.unwrap_or(key.id),
+                credentials: Arc::new(credentials),
+            }
+        }
+        Kind::ConsumerGroup => {
+            consumer::read_group(&key, &value)?;
+            Form::ConsumerGroup
+        }
     };
     let unknown = |service: &&ServiceKey| !registries.contains(&service.discovery);
     if let Some(service) = form.own_services().find(unknown) {

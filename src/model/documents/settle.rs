@@ -22,15 +22,21 @@ impl Documents {
         let mut affected = self.references.affected(dirty);
         self.settle_global_rules(&mut affected);
         self.settle_edge(&mut affected);
+        changes.consumers = self.settle_consumers(&mut affected);
         for path in &affected {
-            if let Ok(Key { kind, id }) = path.parse() {
+            if let Ok(Key { kind, id, .. }) = path.parse() {
                 match kind {
                     Kind::Route => self.settle_route(path, id, &mut changes),
                     Kind::Gateway => self.settle_gateway(path, id, &mut changes),
                     Kind::Service => self.settle_service(path),
                     Kind::PluginConfig => self.settle_plugin_config(path),
                     Kind::Upstream => self.settle_upstream(path),
-                    Kind::GlobalRule | Kind::Ssl | Kind::StreamRoute => {}
+                    Kind::GlobalRule
+                    | Kind::Ssl
+                    | Kind::StreamRoute
+                    | Kind::Consumer
+                    | Kind::Credential
+                    | Kind::ConsumerGroup => {}
                 }
             }
         }

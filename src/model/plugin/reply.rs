@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::config::core::v3::Metadata;
 use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 
-use super::{denial, limit};
+use super::{denial, identity, limit};
 
 /// Where the metadata of a route holds the bodies of answers that Envoy gives, by their [`Reply::body`].
 pub const BODIES: &str = "chancery.replies";
@@ -27,6 +27,7 @@ pub struct Reply {
 pub fn replies() -> Vec<Reply> {
     let filters = super::http_filters();
     let denials = filters.iter().flat_map(denial::replies);
+    let denials = denials.chain(identity::replies());
     denials.chain([limit::reply()]).collect()
 }
 

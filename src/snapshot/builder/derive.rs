@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::model::plugin::identity::Extension;
 use crate::model::{Cluster, Drains, Members};
 use crate::registry::Instance;
 use crate::translate;
@@ -206,12 +207,16 @@ impl Builder {
         for opened in &opened {
             let value = translate::canonical(&opened.listener);
             let routes = self.current.gateway.clone();
+            let extensions = Extension::ALL.into_iter().filter(|_| opened.routes);
+            let extensions =
+                extensions.map(|one| (ResourceType::ExtensionConfig, one.name().into()));
             let routes = opened
                 .routes
                 .then_some((ResourceType::RouteConfiguration, routes));
             let secrets = opened.secrets.iter().cloned();
             let secrets = secrets.map(|name| (ResourceType::Secret, name));
-            let children = routes.into_iter().chain(secrets).collect();
+            let children = routes.into_iter().chain(secrets).chain(extensions);
+            let children = children.collect();
             changes.push(Change {
                 resource_type: ResourceType::Listener,
                 name: opened.name.clone(),

@@ -7,6 +7,7 @@ use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
 use prost::{Message, Name};
 
+use crate::model::Consumers;
 use crate::translate;
 
 use super::super::{Change, Child, Resource, ResourceType};
@@ -23,6 +24,13 @@ impl Builder {
     /// their children.
     pub fn handle_extension(&mut self, name: &Arc<str>, config: Option<&TypedExtensionConfig>) {
         self.handle_named(ResourceType::ExtensionConfig, name, config);
+    }
+
+    /// Consumers came, changed or went. What listeners name of them is there from the beginning.
+    pub fn handle_consumers(&mut self, consumers: &Consumers) {
+        for config in translate::consumers(consumers) {
+            self.handle_extension(&config.name.as_str().into(), Some(&config));
+        }
     }
 
     fn handle_named<M: Message + Name>(

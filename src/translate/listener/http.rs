@@ -14,6 +14,7 @@ use super::super::any;
 use super::super::proto::{ads, boolean, cidr_range, never};
 use super::access_log::access_log;
 use super::http_filters::http_filters;
+use super::identity::own_headers;
 use super::limits::{connection_limit, http3, limits};
 use super::local_reply::local_reply;
 use super::origin::origin;
@@ -116,6 +117,7 @@ fn connection_manager(
             enabled: Some(boolean(false)),
             ..UpgradeConfig::default()
         }],
+        early_header_mutation_extensions: vec![own_headers()],
         // What tells the proxies apart is nobody's business: the answer's own header, or none.
         server_header_transformation: ServerHeaderTransformation::PassThrough.into(),
         ..limits(&gateway.http, origin(&gateway.http, trusted))

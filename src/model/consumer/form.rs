@@ -1,0 +1,156 @@
+//! The documents about consumers, as they are written.
+
+use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::decode::{self, quoted};
+use super::super::key::{Id, Key};
+use super::super::problem::Remark;
+use super::super::scalar::{Labels, Timestamp, same_id};
+use super::credential::{self, Credentials, Plugins};
+
+/// A consumer, checked for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consumer {
+    /// Its name: the document's id.
+    pub username: Arc<str>,
+    /// The group that it belongs to.
+    pub group: Option<Id>,
+    /// The credentials in its own document.
+    pub credentials: Credentials,
+}
+
+/// The fields of a consumer, as APISIX names them. Those with `_` are checked and kept in the store.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct ConsumerForm {
+    id: Option<Id>,
+    /// The consumer's name, which is the id in the key.
+    username: String,
+    /// The group that it belongs to: consumer-restriction can ask for it.
+    group_id: Option<Id>,
+    #[schemars(with = "Option<Plugins>")]
+    plugins: Option<Value>,
+    #[serde(rename = "desc")]
+    _desc: Option<String>,
+    #[serde(rename = "labels")]
+    _labels: Option<Labels>,
+    #[serde(rename = "create_time")]
+    _create_time: Option<Timestamp>,
+    #[serde(rename = "update_time")]
+    _update_time: Option<Timestamp>,
+}
+
+impl decode::Form for ConsumerForm {}
+
+/// The fields of a credential.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct CredentialForm {
+    id: Option<Id>,
+    #[schemars(with = "Plugins")]
+    plugins: Value,
+    #[serde(rename = "name")]
+    _name: Option<String>,
+    #[serde(rename = "desc")]
+    _desc: Option<String>,
+    #[serde(rename = "labels")]
+    _labels: Option<Labels>,
+    #[serde(rename = "create_time")]
+    _create_time: Option<Timestamp>,
+    #[serde(rename = "update_time")]
+    _update_time: Option<Timestamp>,
+}
+
+impl decode::Form for CredentialForm {}
+
+/// The fields of a group, which is a name for consumers to share and nothing more.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct GroupForm {
+    id: Option<Id>,
+    /// None: Envoy has no settings of some consumers.
+    #[serde(default)]
+    plugins: serde_json::Map<String, Value>,
+    #[serde(rename = "name")]
+    _name: Option<String>,
+    #[serde(rename = "desc")]
+    _desc: Option<String>,
+    #[serde(rename = "labels")]
+    _labels: Option<Labels>,
+    #[serde(rename = "create_time")]
+    _create_time: Option<Timestamp>,
+    #[serde(rename = "update_time")]
+    _update_time: Option<Timestamp>,
+}
+
+impl decode::Form for GroupForm {}
+
+pub(in super::super) fn consumer_schema(generator: &mut SchemaGenerator) -> Schema {
+    ConsumerForm::json_schema(generator)
+}
+
+pub(in super::super) fn credential_schema(generator: &mut SchemaGenerator) -> Schema {
+    CredentialForm::json_schema(generator)
+}
+
+pub(in super::super) fn group_schema(generator: &mut SchemaGenerator) -> Schema {
+    GroupForm::json_schema(generator)
+}
+
+/// Reads and checks the consumer `key`.
+pub(in super::super) fn read_consumer(
+    key: &Key,
+    value: &Value,
+    warnings: &mut Vec<Remark>,
+) -> Result<Consumer, Remark> {
+    let form: ConsumerForm = decode::read(value)?;
+    same_id(form.id.as_ref(), &key.id)?;
+    if form.username != key.id.as_str() {
+        let message = format!(
+            "found {}, allowed: \"{}\" as in the key",
+            quoted(&form.username),
+            key.id
+        );
+        return Err(Remark::new("username", message));
+    }
+    Ok(Consumer {
+        username: form.username.into(),
+        group: form.group_id,
+        credentials: credential::read(form.plugins.as_ref(), warnings)?,
+    })
+}
+
+/// Reads and checks the credential `key`.
+pub(in super::super) fn read_credential(
+    key: &Key,
+    value: &Value,
+    warnings: &mut Vec<Remark>,
+) -> Result<Credentials, Remark> {
+    let form: CredentialForm = decode::read(value)?;
+    same_id(form.id.as_ref(), &key.id)?;
+    warnings.push(Remark::whole(
+        "upstreams are told the consumer, and not the credential (`X-Credential-Identifier`), which Envoy cannot tell",
+    ));
+    credential::read(Some(&form.plugins), warnings)
+}
+
+/// Reads and checks the group `key`.
+pub(in super::super) fn read_group(key: &Key, value: &Value) -> Result<(), Remark> {
+    let form: GroupForm = decode::read(value)?;
+    same_id(form.id.as_ref(), &key.id)?;
+    match form.plugins.keys().next() {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!(
+                "found {}, allowed: none; Envoy has no settings of some consumers, so what is to hold for a group belongs to \
+                 a route with consumer-restriction",
+                quoted(name)
+            );
+            Err(Remark::new("plugins", message))
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! All consumers as routes know them: who is behind which credential.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use super::super::key::Id;
+use super::super::problem::Remark;
+use super::{Basic, Consumer, Credentials, Jwt, Secret};
+
+/// Who is behind which credential, and who is in which group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consumers {
+    /// Consumers' names by the key that they send.
+    pub keys: BTreeMap<Secret, Arc<str>>,
+    /// Names with passwords, and the consumers' names, by the former.
+    pub basics: BTreeMap<Arc<str>, (Basic, Arc<str>)>,
+    /// What verifies tokens, and the consumers' names, by the claim that says whose they are.
+    pub jwts: BTreeMap<Arc<str>, (Jwt, Arc<str>)>,
+    /// The groups of consumers, by name; every consumer is there.
+    pub groups: BTreeMap<Arc<str>, Option<Id>>,
+}
+
+/// A document with credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) enum Holder {
+    Consumer(Arc<Consumer>),
+    Credential {
+        username: Arc<str>,
+        credentials: Arc<Credentials>,
+    },
+}
+
+/// Puts documents together, by path. Of two that hold the same credential the first in the order of paths has it; the other
+/// is left out whole, and told.
+pub(in super::super) fn together(
+    holders: &BTreeMap<Arc<str>, Holder>,
+) -> (Consumers, BTreeMap<Arc<str>, Remark>) {
+    let mut known = Consumers::default();
+    let mut owners = Owners::default();
+    let mut conflicts = BTreeMap::new();
+    for (path, holder) in holders {
+        let (username, credentials) = match holder {
+            Holder::Consumer(consumer) => (&consumer.username, &consumer.credentials),
+            Holder::Credential {
+                username,
+                credentials,
+            } => (username, &**credentials),
+        };
+        if let Some(remark) = owners.conflict(credentials) {
+            conflicts.insert(path.clone(), remark);
+            continue;
+        }
+        owners.take(path, credentials);
+        if let Holder::Consumer(consumer) = holder {
+            known
+                .groups
+                .insert(username.clone(), consumer.group.clone());
+        }
+        known.add(username, credentials);
+    }
+    (known, conflicts)
+}
+
+impl Consumers {
+    fn add(&mut self, username: &Arc<str>, credentials: &Credentials) {
+        if let Some(key) = &credentials.key {
+            self.keys.insert(key.clone(), username.clone());
+        }
+        if let Some(basic) = &credentials.basic {
+            let of = (basic.clone(), username.clone());
+            self.basics.insert(basic.username.clone(), of);
+        }
+        if let Some(jwt) = &credentials.jwt {
+            let of = (jwt.clone(), username.clone());
+            self.jwts.insert(jwt.key.clone(), of);
+        }
+    }
+}
+
+/// The documents that hold each credential.
+#[derive(Default)]
+struct Owners<'a>(BTreeMap<(&'static str, &'a str), &'a Arc<str>>);
+
+impl<'a> Owners<'a> {
+    fn conflict(&self, credentials: &Credentials) -> Option<Remark> {
+        let mut parts = parts(credentials);
+        parts.find_map(|(field, text)| {
+            let owner = self.0.get(&(field, text))?;
+            let message = format!("is that of `{owner}` as well, allowed: one that no other has");
+            Some(Remark::new(format!("plugins.{field}"), message))
+        })
+    }
+
+    fn take(&mut self, path: &'a Arc<str>, credentials: &'a Credentials) {
+        for part in parts(credentials) {
+            if let Entry::Vacant(free) = self.0.entry(part) {
+                free.insert(path);
+            }
+        }
+    }
+}
+
+/// What no two documents may share, by field.
+fn parts(credentials: &Credentials) -> impl Iterator<Item = (&'static str, &str)> {
+    let key = credentials.key.as_ref();
+    let basic = credentials.basic.as_ref();
+    let jwt = credentials.jwt.as_ref();
+    let key = key.map(|key| ("key-auth.key", key.reveal()));
+    let basic = basic.map(|basic| ("basic-auth.username", &*basic.username));
+    let jwt = jwt.map(|jwt| ("jwt-auth.key", &*jwt.key));
+    key.into_iter().chain(basic).chain(jwt)
+}

@@ -1,0 +1,147 @@
+//! Consumers as the configuration of the filters that know them: one small resource each, in the place of every listener.
+
+use envoy_types::pb::envoy::config::core::v3::{
+    DataSource, TypedExtensionConfig, data_source::Specifier,
+};
+use envoy_types::pb::envoy::extensions::filters::http::api_key_auth::v3::{
+    ApiKeyAuth, Credential, Forwarding, KeySource,
+};
+use envoy_types::pb::envoy::extensions::filters::http::basic_auth::v3::BasicAuth;
+use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::jwt_provider::JwksSourceSpecifier;
+use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::jwt_requirement::RequiresType;
+use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::{
+    FilterStateRule, JwtAuthentication, JwtClaimToHeader, JwtHeader, JwtProvider, JwtRequirement,
+};
+
+use super::any;
+use crate::model::Consumers;
+use crate::model::consumer::Jwt;
+use crate::model::plugin::identity::{
+    BASIC, CLAIM_PREFIX, CLAIMED, CLAIMS, CONSUMER, Extension, GROUP, NO_GROUP, SELECTED, TOKEN,
+};
+
+/// A line for somebody without a password: Envoy takes no empty list, and no text is known to have this hash.
+const NOBODY: &str = "nobody:{SHA}AAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+
+/// The configuration of each [`Extension`], under its name; there is always one.
+pub fn consumers(consumers: &Consumers) -> [TypedExtensionConfig; Extension::ALL.len()] {
+    Extension::ALL.map(|extension| TypedExtensionConfig {
+        name: extension.name().to_owned(),
+        typed_config: Some(match extension {
+            Extension::Basics => any(&basics(consumers)),
+            Extension::BasicConsumers => any(&basic_consumers(consumers)),
+            Extension::Jwts => any(&jwts(consumers)),
+            Extension::JwtConsumers => any(&jwt_consumers(consumers)),
+            Extension::Keys => any(&keys(consumers)),
+            Extension::Groups => any(&groups(consumers)),
+        }),
+    })
+}
+
+fn basics(consumers: &Consumers) -> BasicAuth {
+    let basics = consumers.basics.values();
+    let lines = basics.map(|(basic, _)| {
+        let hash = basic.hash.reveal();
+        format!("{}:{{SHA}}{hash}\n", basic.username)
+    });
+    let lines: String = lines.collect();
+    let lines = match lines.is_empty() {
+        true => NOBODY.to_owned(),
+        false => lines,
+    };
+    BasicAuth {
+        users: Some(inline(lines)),
+        forward_username_header: BASIC.to_owned(),
+        ..BasicAuth::default()
+    }
+}
+
+fn basic_consumers(consumers: &Consumers) -> ApiKeyAuth {
+    let basics = consumers.basics.values();
+    let names = basics.map(|(basic, consumer)| (basic.username.to_string(), consumer.to_string()));
+    lookup(BASIC, names, CONSUMER)
+}
+
+/// Which key verifies a token hangs on the claim that was read from it before; a token whose claim is nobody's passes
+/// unverified, and is found to be nobody's by the next filter.
+fn jwts(consumers: &Consumers) -> JwtAuthentication {
+    let jwts = consumers.jwts.values().map(|(jwt, _)| jwt);
+    let provider = |jwt: &Jwt| (jwt.key.to_string(), provider(jwt));
+    let requirement = |jwt: &Jwt| {
+        let requires_type = Some(RequiresType::ProviderName(jwt.key.to_string()));
+        (jwt.key.to_string(), JwtRequirement { requires_type })
+    };
+    JwtAuthentication {
+        providers: jwts.clone().map(provider).collect(),
+        filter_state_rules: Some(FilterStateRule {
+            name: SELECTED.to_owned(),
+            requires: jwts.map(requirement).collect(),
+        }),
+        ..JwtAuthentication::default()
+    }
+}
+
+fn provider(jwt: &Jwt) -> JwtProvider {
+    let claim = |claim: &str| JwtClaimToHeader {
+        header_name: format!("{CLAIM_PREFIX}{claim}"),
+        claim_name: claim.to_owned(),
+        ..JwtClaimToHeader::default()
+    };
+    let key_set = inline(jwt.key_set.reveal().to_owned());
+    JwtProvider {
+        jwks_source_specifier: Some(JwksSourceSpecifier::LocalJwks(key_set)),
+        from_headers: vec![JwtHeader {
+            name: TOKEN.to_owned(),
+            ..JwtHeader::default()
+        }],
+        claim_to_headers: CLAIMS.map(claim).into(),
+        clock_skew_seconds: jwt.grace_seconds,
+        ..JwtProvider::default()
+    }
+}
+
+fn jwt_consumers(consumers: &Consumers) -> ApiKeyAuth {
+    let jwts = consumers.jwts.values();
+    let names = jwts.map(|(jwt, consumer)| (format!("{0} {0}", jwt.key), consumer.to_string()));
+    lookup(CLAIMED, names, CONSUMER)
+}
+
+/// Routes say which header and argument the key comes in.
+fn keys(consumers: &Consumers) -> ApiKeyAuth {
+    let keys = consumers.keys.iter();
+    let names = keys.map(|(key, consumer)| (key.reveal().to_owned(), consumer.to_string()));
+    lookup("apikey", names, CONSUMER)
+}
+
+fn groups(consumers: &Consumers) -> ApiKeyAuth {
+    let groups = consumers.groups.iter();
+    let names = groups.map(|(consumer, group)| {
+        let group = group.as_ref().map_or(NO_GROUP, |group| group.as_str());
+        (consumer.to_string(), group.to_owned())
+    });
+    lookup(CONSUMER, names, GROUP)
+}
+
+/// Looks the value of one header up, and tells what it finds in another.
+fn lookup(header: &str, names: impl Iterator<Item = (String, String)>, found: &str) -> ApiKeyAuth {
+    ApiKeyAuth {
+        credentials: names
+            .map(|(key, client)| Credential { key, client })
+            .collect(),
+        key_sources: vec![KeySource {
+            header: header.to_owned(),
+            ..KeySource::default()
+        }],
+        forwarding: Some(Forwarding {
+            header: found.to_owned(),
+            hide_credentials: false,
+        }),
+    }
+}
+
+fn inline(text: String) -> DataSource {
+    DataSource {
+        specifier: Some(Specifier::InlineString(text)),
+        ..DataSource::default()
+    }
+}

@@ -1,0 +1,35 @@
+//! What no client may say of itself.
+
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
+    HeaderMutation as Mutation,
+    header_mutation::{Action, RemoveOnMatch},
+};
+use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
+use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
+use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
+
+use super::super::any;
+use crate::model::plugin::identity::OWN_HEADERS;
+
+/// Takes off requests the headers in which upstreams are told who sends them, before a route is chosen.
+pub(super) fn own_headers() -> TypedExtensionConfig {
+    let remove = |name: &str| match name.ends_with('-') {
+        false => Action::Remove(name.to_owned()),
+        true => Action::RemoveOnMatch(RemoveOnMatch {
+            key_matcher: Some(StringMatcher {
+                match_pattern: Some(MatchPattern::Prefix(name.to_owned())),
+                ..StringMatcher::default()
+            }),
+        }),
+    };
+    let mutation = |name: &str| Mutation {
+        action: Some(remove(name)),
+    };
+    let config = HeaderMutation {
+        mutations: OWN_HEADERS.map(mutation).into(),
+    };
+    TypedExtensionConfig {
+        name: "chancery.own_headers".to_owned(),
+        typed_config: Some(any(&config)),
+    }
+}
