@@ -125,7 +125,8 @@ fn inline_extensions(listener: &mut Value, extensions: Option<&Vec<Value>>) {
     for chain in chains {
         let filters = chain["filters"].as_array_mut().expect("a list");
         let manager = &mut filters.last_mut().expect("a filter")["typed_config"];
-        let Some(filters) = manager["http_filters"].as_array_mut() else {
+        let filters = manager.get_mut("http_filters");
+        let Some(filters) = filters.and_then(Value::as_array_mut) else {
             continue;
         };
         filters.retain_mut(|filter| {
