@@ -200,19 +200,20 @@ impl Drainer {
             Some(agents) => Some((agents, agents.own_node().await)),
             None => None,
         };
-        let answers = self.lookup(wish.address).await?;
         let shutting_down = |_| Refusal::Unavailable("chancery is shutting down".to_owned());
         let _turn = self.deciding.acquire().await.map_err(shutting_down)?;
         for _ in 0..ATTEMPTS {
             let journal = self.ledger.journal().await?;
             let entries = Entries::read(&journal);
+            // As late as can be: who is healthy may have changed while others decided.
+            let answers = self.lookup(wish.address).await?;
             let (service, instance) = match choose::choose(&answers, &entries, wish)? {
                 Choice::Drained(drain) => return Ok(Decision::Other(Box::new(drain.clone()))),
                 Choice::Instance(service, instance) => (service, instance),
             };
             let agent = match (&agents, service.discovery) {
                 (Some((agents, own)), Discovery::Consul) => {
-                    agent::of(agents, own.as_deref(), instance)?
+                    agent::of(agents, own.as_deref(), instance).await?
                 }
                 _ => {
                     return Err(Refusal::Unsupported(format!(
@@ -291,7 +292,12 @@ impl Drainer {
                     existed: false,
                 });
             }
-            Ok(None) => "it took too long to tell the registry; it is undone".to_owned(),
+            Ok(None) => match self.put_back(&drain).await {
+                Ok(()) => "it took too long to tell the registry; it is undone".to_owned(),
+                Err(why) => format!(
+                    "it took too long to tell the registry; what may have changed is undone later: {why}"
+                ),
+            },
             Err(away) => format!(
                 "{away}; drain {} is half done: it is completed or undone when etcd answers",
                 drain.id

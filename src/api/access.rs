@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use crate::drain::Caller;
-use crate::drain::audit::{Deed, Trail};
+use crate::drain::audit::{self, Deed, Trail};
 
 use super::{Api, rest};
 
@@ -170,7 +170,7 @@ pub async fn check(
         Err(status) => {
             let mut deed = Deed::new(&api.access.trail, "call", "", &from);
             deed.what = format!("{} {}", request.method(), request.uri().path());
-            deed.refused("access", began, &status.message());
+            deed.refused(audit::ACCESS, began, &status.message());
             refused(&request, status)
         }
     }

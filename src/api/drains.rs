@@ -34,17 +34,21 @@ pub async fn drain(
     let asked = request.into_inner();
     let timeout = wish::wait(&asked.wait, wait::TIMEOUT);
     let wish = timeout.and_then(|timeout| Ok((wish::read(&asked)?, timeout)));
-    let (wish, timeout) = wish.inspect_err(|status| {
-        let mut deed = Deed::new(&drainer.trail, "drain", &caller.name, &caller.from);
-        deed.what = asked.address.escape_debug().take(60).collect();
-        deed.refused("request", began, &status.message());
-    })?;
-    let _place = api.lasting()?;
+    let (wish, timeout) = wish.inspect_err(|status| misread(api, &caller, &asked, status))?;
+    let place = api.lasting();
+    let _place = place.inspect_err(|status| misread(api, &caller, &asked, status))?;
     let standing = drainer.drain(wish, caller.clone()).await;
     let standing = standing.map_err(|refusal| status(&refusal))?;
     let mut deed = Deed::new(&drainer.trail, "drain", &caller.name, &caller.from);
     deed.is_about(&standing.drain);
     confirm(api, standing, timeout, began, Some(&deed)).await
+}
+
+/// Notes a request that did not get as far as to be about an instance.
+pub fn misread(api: &Api, caller: &Caller, asked: &pb::DrainRequest, status: &Status) {
+    let mut deed = Deed::new(&api.access.trail, "drain", &caller.name, &caller.from);
+    deed.what = asked.address.escape_debug().take(60).collect();
+    deed.refused("request", Instant::now(), &status.message());
 }
 
 /// What stands, and who has confirmed it.
@@ -73,8 +77,16 @@ async fn confirm(
 ) -> Result<pb::DrainResponse, Status> {
     let waited = Instant::now();
     let answer = wait::until(api, standing.revision, timeout).await?;
-    if answer.confirmed && !standing.existed && standing.drain.mode == Mode::Draining {
+    // Also when another call has written it: that may have been a moment ago.
+    let asked_to_wait = deed.is_some() || !timeout.is_zero();
+    if answer.confirmed && asked_to_wait && standing.drain.mode == Mode::Draining {
         sleep(MERGED).await;
+    }
+    if let Err(status) = still_stands(api, &standing.drain.id, answer.confirmed).await {
+        if let Some(deed) = deed {
+            deed.step("confirmation", waited, Some(&status.message()));
+        }
+        return Err(status);
     }
     if let Some(deed) = deed {
         match answer.confirmed {
@@ -90,6 +102,20 @@ async fn confirm(
         replicas: replicas(api),
         behind: answer.behind,
     })
+}
+
+/// What was confirmed may be the end of the drain: the newest snapshot has the instance again.
+async fn still_stands(api: &Api, id: &str, confirmed: bool) -> Result<(), Status> {
+    match drainer(api)?.ledger.is_in_force(id).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Status::failed_precondition(format!(
+            "drain {id} ended while it was waited for: its ttl is over, or it was undone"
+        ))),
+        Err(away) if confirmed => Err(Status::unavailable(format!(
+            "{away}; whether drain {id} is still in force is not known"
+        ))),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Who is behind, in a line.
@@ -189,8 +215,7 @@ fn status(refusal: &Refusal) -> Status {
     match refusal {
         Refusal::Unknown(_) => Status::not_found(text),
         Refusal::Unclear(_) => Status::invalid_argument(text),
-        Refusal::Conflict(_) => Status::failed_precondition(text),
-        Refusal::Unsupported(_) => Status::unimplemented(text),
+        Refusal::Conflict(_) | Refusal::Unsupported(_) => Status::failed_precondition(text),
         Refusal::Registry(_) => Status::unknown(text),
         Refusal::Unavailable(_) => Status::unavailable(text),
     }

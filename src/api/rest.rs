@@ -16,7 +16,7 @@ use tonic_reflection::server::Builder;
 use super::pb::control_server::{Control, ControlServer};
 use crate::drain::Caller;
 
-use super::{Api, access, json, pb};
+use super::{Api, access, drains, json, pb};
 
 /// The largest gRPC request, in bytes.
 const REQUEST: usize = 64 * 1024;
@@ -147,7 +147,10 @@ async fn drain(
 ) -> Response {
     let answered = match json::strict::<pb::DrainRequest>(&body) {
         Ok(request) => api.drain(called_by(request, caller)).await,
-        Err(status) => Err(status),
+        Err(status) => {
+            drains::misread(&api, &caller, &pb::DrainRequest::default(), &status);
+            Err(status)
+        }
     };
     drained(answered, StatusCode::CREATED).await
 }

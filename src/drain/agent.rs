@@ -1,7 +1,7 @@
-//! Which agent knows an instance. Pure.
+//! Which agent knows an instance, and whether it is left alone.
 
 use crate::model::drain::Drain;
-use crate::registry::{Agents, Instance, Status};
+use crate::registry::{Agents, Failure, Instance, Status};
 
 use super::Refusal;
 
@@ -14,14 +14,19 @@ pub struct Agent {
 }
 
 /// The agent of an instance; `own` is the node of the agent that the settings name.
-pub fn of(agents: &Agents, own: Option<&str>, instance: &Instance) -> Result<Agent, Refusal> {
+pub async fn of(agents: &Agents, own: Option<&str>, instance: &Instance) -> Result<Agent, Refusal> {
     let node = instance.node.to_string();
-    // Somebody has taken it out already, and it stays out when the drain ends.
-    if instance.status == Status::Maintenance {
-        return Ok(Agent { node, url: None });
-    }
     let url = agents.url(own, &node, &instance.node_address);
     let url = url.map_err(|reason| Refusal::Registry(format!("{reason}; nothing is changed")))?;
+    // Somebody has taken it out already, and it stays out when the drain ends. The agent is asked, as what is known here may
+    // be from before the end of another drain, and a node's maintenance is not the instance's.
+    if instance.status == Status::Maintenance {
+        let set = agents.is_in_maintenance(&url, &instance.service_id).await;
+        let failed = |failure: Failure| Refusal::Registry(format!("{failure}; nothing is changed"));
+        if set.map_err(failed)? {
+            return Ok(Agent { node, url: None });
+        }
+    }
     Ok(Agent {
         node,
         url: Some(url),

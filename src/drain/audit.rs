@@ -2,7 +2,7 @@
 //! target `audit`, and a key in etcd for a set time.
 
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -14,12 +14,21 @@ use crate::model::drain::Drain;
 use crate::store::ledger::Ledger;
 use crate::telemetry::millis;
 
+/// The step that lets a call in, or does not.
+pub const ACCESS: &str = "access";
+
 /// How many records may wait for etcd. What is beyond is in the log only.
 const QUEUE: usize = 10_000;
 /// How many records are written at once: etcd takes 128 changes in a transaction.
 const BATCH: usize = 100;
 /// Records of this time share a lease, and are kept for so much longer.
 const SHARED: Duration = Duration::from_secs(3600);
+/// How many calls that access refused are kept in etcd per minute: whoever may not call at all must not fill it.
+const REFUSALS: u32 = 60;
+const MINUTE: Duration = Duration::from_secs(60);
+/// The longest texts, in characters: etcd takes 1.5 MB in a transaction, and a path may be as long as the caller likes.
+const WHAT: usize = 200;
+const DETAIL: usize = 1500;
 /// How long to wait after etcd did not take records.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -50,7 +59,28 @@ pub struct Record {
 
 /// Where records go. A clone is the same one.
 #[derive(Debug, Clone)]
-pub struct Trail(Option<mpsc::Sender<Record>>);
+pub struct Trail(Option<Kept>);
+
+/// What goes to etcd.
+#[derive(Debug, Clone)]
+struct Kept {
+    queue: mpsc::Sender<Record>,
+    /// Since when refused calls are counted, and how many they are.
+    refused: Arc<Mutex<(Instant, u32)>>,
+}
+
+impl Kept {
+    /// Whether one more refused call may be kept.
+    fn has_room(&self) -> bool {
+        let refused = self.refused.lock();
+        let mut refused = refused.unwrap_or_else(PoisonError::into_inner);
+        if refused.0.elapsed() >= MINUTE {
+            *refused = (Instant::now(), 0);
+        }
+        refused.1 = refused.1.saturating_add(1);
+        refused.1 <= REFUSALS
+    }
+}
 
 impl Trail {
     /// To the log only.
@@ -61,7 +91,11 @@ impl Trail {
     /// To the log, and to whoever writes them.
     pub fn new() -> (Self, mpsc::Receiver<Record>) {
         let (sender, records) = mpsc::channel(QUEUE);
-        (Self(Some(sender)), records)
+        let kept = Kept {
+            queue: sender,
+            refused: Arc::new(Mutex::new((Instant::now(), 0))),
+        };
+        (Self(Some(kept)), records)
     }
 
     fn note(&self, record: Record) {
@@ -78,8 +112,9 @@ impl Trail {
             took_ms = record.took_ms,
             "audit"
         );
-        if let Some(queue) = &self.0
-            && queue.try_send(record).is_err()
+        if let Some(kept) = &self.0
+            && (record.step != ACCESS || kept.has_room())
+            && kept.queue.try_send(record).is_err()
         {
             warn!("etcd has not taken audit records for a while: this one is in the log only");
         }
@@ -145,9 +180,9 @@ impl<'a> Deed<'a> {
             drain: self.drain.to_string(),
             who: self.who.to_owned(),
             from: self.from.to_owned(),
-            what: self.what.clone(),
+            what: self.what.chars().take(WHAT).collect(),
             result: result.to_owned(),
-            detail,
+            detail: detail.chars().take(DETAIL).collect(),
             took_ms: millis(began.elapsed()),
         });
     }
@@ -157,15 +192,23 @@ impl<'a> Deed<'a> {
 pub async fn write(ledger: Arc<Ledger>, mut records: mpsc::Receiver<Record>, keep: Duration) {
     let mut lease: Option<(i64, Instant)> = None;
     let mut batch = Vec::new();
+    let mut said = false;
     while records.recv_many(&mut batch, BATCH).await > 0 {
         let texts: Vec<_> = batch.drain(..).filter_map(|record| text(&record)).collect();
         loop {
             let shared = lease.filter(|(_, since)| since.elapsed() < SHARED);
             let shared = shared.map(|(lease, _)| lease);
             match ledger.append(&texts, shared, keep + SHARED).await {
-                Ok(used) if shared.is_none() => lease = Some((used, Instant::now())),
-                Ok(_) => {}
-                Err(_) => {
+                Ok(used) => {
+                    said = false;
+                    if shared.is_none() {
+                        lease = Some((used, Instant::now()));
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut said, true) {
+                        warn!(%error, "audit records wait until etcd takes them");
+                    }
                     // The lease may be what is wrong: etcd may have been wiped.
                     lease = None;
                     sleep(AGAIN).await;
@@ -182,3 +225,6 @@ fn text(record: &Record) -> Option<(String, String)> {
     let key = format!("{}-{:08x}", record.time, fastrand::u32(..));
     Some((key, serde_json::to_string(record).ok()?))
 }
+
+#[cfg(test)]
+mod tests;

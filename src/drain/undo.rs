@@ -8,7 +8,7 @@ use crate::store::ledger::Claim;
 
 use super::audit::Deed;
 use super::entry::{self, Entries};
-use super::{Caller, Drainer, Lifted, Refusal};
+use super::{ATTEMPTS, Caller, Drainer, Lifted, Refusal};
 
 impl Drainer {
     /// Ends a drain. Goes on when the caller does not wait for it.
@@ -61,7 +61,7 @@ impl Drainer {
         told: bool,
     ) -> Result<(), String> {
         let undone = match told {
-            true => self.tell_registry(drain, false).await,
+            true => self.tell_registry_or_forget(drain).await,
             false => Ok(()),
         };
         let undone = undone.map_err(|failure| failure.to_string());
@@ -72,10 +72,44 @@ impl Drainer {
         undone.and(noted.map_err(|away| away.to_string()))
     }
 
+    /// Undoes a drain whose entry was struck before the registry was told: another replica took it for abandoned, while
+    /// this one stood still.
+    pub(super) async fn put_back(&self, drain: &Drain) -> Result<(), String> {
+        let key = entry::key(drain);
+        for _ in 0..ATTEMPTS {
+            let journal = self.ledger.journal().await.map_err(in_words)?;
+            let entries = Entries::read(&journal);
+            // It will be undone by its entry, be that of this drain or of a later one.
+            if entries.drains().any(|other| entry::key(other) == key) {
+                return Ok(());
+            }
+            let text = entry::text(drain).map_err(in_words)?;
+            let claim = self.ledger.begin(&key, text, journal.revision).await;
+            if let Some(claim) = claim.map_err(in_words)? {
+                return self.undo(drain, &claim, true).await;
+            }
+        }
+        Err("other replicas drain too much at the same time".to_owned())
+    }
+
+    /// Tells the registry that an instance is back. Nobody needs to be told of a node that the registry has forgotten.
+    async fn tell_registry_or_forget(&self, drain: &Drain) -> Result<(), Failure> {
+        let told = self.tell_registry(drain, false).await;
+        match &self.agents {
+            Some(agents) if told.is_err() && agents.is_forgotten(&drain.node).await => Ok(()),
+            _ => told,
+        }
+    }
+
     /// Tells the registry that an instance is drained, or no longer.
     pub(super) async fn tell_registry(&self, drain: &Drain, drained: bool) -> Result<(), Failure> {
-        let (Some(agents), Some(agent)) = (&self.agents, &drain.agent) else {
+        let Some(agent) = &drain.agent else {
             return Ok(());
+        };
+        let Some(agents) = &self.agents else {
+            return Err(Failure::unreached(
+                "this replica has no Consul: another one has to tell it".to_owned(),
+            ));
         };
         let service = super::agent::service_id(drain);
         let reason = drained.then(|| match drain.reason.as_str() {
@@ -85,3 +119,10 @@ impl Drainer {
         agents.maintain(agent, service, reason.as_deref()).await
     }
 }
+
+fn in_words(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ use crate::support::stage::{Stage, route_to_service};
 use crate::support::{eventually, http, own_address, within};
 
 /// Calls the control API; an answer without a body is `null`.
-async fn call(
+pub async fn call(
     chancery: &Chancery,
     method: Method,
     path: &str,
@@ -44,11 +44,11 @@ async fn call(
     (status, response.json().await.unwrap_or_default())
 }
 
-async fn drain(chancery: &Chancery, wish: Value) -> (u16, Value) {
+pub async fn drain(chancery: &Chancery, wish: Value) -> (u16, Value) {
     call(chancery, Method::POST, "v1/drains", Some(wish)).await
 }
 
-async fn undrain(chancery: &Chancery, answer: &Value) -> (u16, Value) {
+pub async fn undrain(chancery: &Chancery, answer: &Value) -> (u16, Value) {
     let path = format!("v1/drains/{}", answer["drain"]["id"].as_str().unwrap());
     call(chancery, Method::DELETE, &path, None).await
 }
@@ -62,12 +62,12 @@ async fn drains(chancery: &Chancery) -> Vec<String> {
     names.map(|name| name.unwrap().to_owned()).collect()
 }
 
-fn wish(at: SocketAddr) -> Value {
+pub fn wish(at: SocketAddr) -> Value {
     json!({ "address": at.ip(), "port": at.port() })
 }
 
 /// Two instances of the service `echo` that Envoy serves.
-async fn two(stage: &Stage) -> [Instance; 2] {
+pub async fn two(stage: &Stage) -> [Instance; 2] {
     let two = [stage.instance("a").await, stage.instance("b").await];
     for instance in &two {
         let (name, at) = (&instance.name, instance.address);

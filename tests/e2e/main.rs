@@ -14,6 +14,7 @@ mod consumers;
 mod control_api;
 mod documents;
 mod draining;
+mod draining_faults;
 mod edge;
 mod files;
 mod gateways;

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tonic::Status;
@@ -22,7 +23,7 @@ const REASON: usize = 500;
 
 /// What is wished, or the field that is wrong.
 pub fn read(asked: &pb::DrainRequest) -> Result<Wish, Status> {
-    let address = asked.address.parse().map_err(|_| {
+    let address: IpAddr = asked.address.parse().map_err(|_| {
         let found = shown(&asked.address);
         wrong(
             "address",
@@ -62,7 +63,8 @@ pub fn read(asked: &pb::DrainRequest) -> Result<Wish, Status> {
         }
     };
     Ok(Wish {
-        address,
+        // `::ffff:10.0.0.7` is 10.0.0.7.
+        address: address.to_canonical(),
         port,
         service: Some(asked.service.clone()).filter(|service| !service.is_empty()),
         // At most a day.

@@ -4,11 +4,14 @@
 mod tests;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::time::timeout;
 use url::Url;
 
 use super::client::Client;
@@ -36,11 +39,15 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn unreached(text: String) -> Self {
+    /// It was not told.
+    pub(crate) fn unreached(text: String) -> Self {
         let reached = false;
         Self { text, reached }
     }
 }
+
+/// How long it may take to learn whether a node is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(4);
 
 /// The part of `/v1/agent/self` that matters.
 #[derive(Deserialize)]
@@ -131,12 +138,68 @@ impl Agents {
         match status {
             StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND if reason.is_none() => Ok(()),
-            status => Err(Failure::unreached(format!(
-                "Consul's agent at {agent} did not set the maintenance mode of `{service}` ({status}: {}); the token \
-                 needs service:write",
-                super::client::first_line(&body)
-            ))),
+            status => Err(Failure {
+                text: format!(
+                    "Consul's agent at {agent} did not set the maintenance mode of `{service}` ({status}: {}); the token \
+                     needs service:write",
+                    super::client::first_line(&body)
+                ),
+                // What stands before an agent may have lost its answer.
+                reached: status.is_server_error(),
+            }),
         }
+    }
+
+    /// Whether an instance's own maintenance mode is set, as its agent says now.
+    pub async fn is_in_maintenance(&self, agent: &str, service: &str) -> Result<bool, Failure> {
+        let path = ["v1", "agent", "checks"];
+        let checks: HashMap<String, IgnoredAny> = self.read(agent, &path, None).await?;
+        Ok(checks.contains_key(&format!("_service_maintenance:{service}")))
+    }
+
+    /// Whether no datacenter has a node of that name: it has left, or it failed days ago. Not when anybody does not say.
+    pub async fn is_forgotten(&self, node: &str) -> bool {
+        let asking = async {
+            let agent = self.settings.addresses.first()?;
+            let path = ["v1", "catalog", "datacenters"];
+            let all: Vec<String> = self.read(agent, &path, None).await.ok()?;
+            for datacenter in &all {
+                let path = ["v1", "catalog", "node", node];
+                let found = self.read(agent, &path, Some(datacenter)).await.ok()?;
+                let found: Option<IgnoredAny> = found;
+                if found.is_some() {
+                    return Some(false);
+                }
+            }
+            Some(!all.is_empty())
+        };
+        let forgotten = timeout(FORGOTTEN, asking).await;
+        forgotten.ok().flatten().unwrap_or_default()
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        agent: &str,
+        path: &[&str],
+        datacenter: Option<&str>,
+    ) -> Result<T, Failure> {
+        let unreached = |error: &dyn fmt::Display| Failure::unreached(error.to_string());
+        let client = self.client(agent).map_err(|error| unreached(&error))?;
+        let url = client.path(path);
+        let mut url = url.ok_or_else(|| unreached(&format!("{agent} is no address")))?;
+        if let Some(datacenter) = datacenter {
+            url.query_pairs_mut().append_pair("dc", datacenter);
+        }
+        let answer = client.call(Method::GET, url, DEADLINE).await;
+        let (status, body) = answer.map_err(|(error, _)| unreached(&error))?;
+        let read = (status == StatusCode::OK).then(|| serde_json::from_slice(&body).ok());
+        read.flatten().ok_or_else(|| {
+            let said = super::client::first_line(&body);
+            let path = path.join("/");
+            unreached(&format!(
+                "Consul's agent at {agent} did not answer {path} ({status}: {said})"
+            ))
+        })
     }
 
     fn client(&self, address: &str) -> Result<Arc<Client>, Error> {

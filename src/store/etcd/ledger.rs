@@ -138,6 +138,15 @@ impl Ledger {
         Ok(revision(&response))
     }
 
+    /// Whether a drain is in force at this moment.
+    pub async fn is_in_force(&self, id: &str) -> Result<bool, Away> {
+        let drain = self.keys.key(&format!("{DRAINS}{id}"));
+        let there = Compare::version(drain, CompareOp::Greater, 0);
+        let txn = Txn::new().when([there]);
+        let response = self.step(async |etcd| etcd.transact(txn).await).await?;
+        Ok(response.succeeded())
+    }
+
     /// Ends a drain that is in force, and claims its entry. Nothing when there is no such drain, or
     /// somebody works at it.
     pub async fn lift(&self, key: &str, id: &str) -> Result<Option<Claim>, Away> {

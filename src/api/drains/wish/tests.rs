@@ -15,6 +15,11 @@ fn asked() -> pb::DrainRequest {
 fn an_address_is_a_wish() {
     let wish = read(&asked()).unwrap();
     assert_eq!((wish.port, wish.service, wish.ttl), (None, None, 3600));
+    let mapped = pb::DrainRequest {
+        address: "::ffff:10.0.0.1".into(),
+        ..asked()
+    };
+    assert_eq!(read(&mapped).unwrap().address, wish.address);
     assert_eq!((wish.mode, wish.force), (Mode::Leave, false));
     let told = pb::DrainRequest {
         ttl: "5m".into(),

@@ -3,8 +3,12 @@
 use super::*;
 
 fn agents(template: Option<&str>) -> Agents {
+    agents_at("https://127.0.0.1:8501", template)
+}
+
+fn agents_at(address: &str, template: Option<&str>) -> Agents {
     let settings = Settings {
-        addresses: vec!["https://127.0.0.1:8501".to_owned()],
+        addresses: vec![address.to_owned()],
         token: None,
         token_file: None,
         ca: None,
@@ -32,4 +36,55 @@ fn a_template_says_it_for_all() {
     let agents = agents(Some("http://{node}.internal:8500/at/{address}"));
     let url = agents.url(Some("here"), "here", "10.0.0.1");
     assert_eq!(url.unwrap(), "http://here.internal:8500/at/10.0.0.1");
+}
+
+/// An agent that answers everything in the same way.
+async fn agent(status: axum::http::StatusCode, body: &'static str) -> String {
+    let app = axum::Router::new().fallback(async move || (status, body));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn an_error_of_the_servers_may_hide_that_it_was_done() {
+    use axum::http::StatusCode;
+    for (status, reached) in [
+        (StatusCode::FORBIDDEN, false),
+        (StatusCode::NOT_FOUND, false),
+        (StatusCode::INTERNAL_SERVER_ERROR, true),
+        (StatusCode::GATEWAY_TIMEOUT, true),
+    ] {
+        let url = agent(status, "").await;
+        let told = agents_at(&url, None).maintain(&url, "a", Some("why")).await;
+        assert_eq!(told.unwrap_err().reached, reached, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_instances_own_maintenance_is_not_its_nodes() {
+    use axum::http::StatusCode;
+    let of_node = agent(StatusCode::OK, r#"{"_node_maintenance": {}}"#).await;
+    let own = agent(StatusCode::OK, r#"{"_service_maintenance:a": {}}"#).await;
+    let nobody = agent(StatusCode::FORBIDDEN, "no").await;
+    let agents = agents(None);
+    assert!(!agents.is_in_maintenance(&of_node, "a").await.unwrap());
+    assert!(!agents.is_in_maintenance(&own, "b").await.unwrap());
+    assert!(agents.is_in_maintenance(&own, "a").await.unwrap());
+    assert!(agents.is_in_maintenance(&nobody, "a").await.is_err());
+}
+
+#[tokio::test]
+async fn a_node_is_forgotten_only_if_consul_says_so() {
+    use axum::http::StatusCode;
+    for (status, body) in [
+        (StatusCode::OK, "null"),
+        (StatusCode::OK, "[]"),
+        (StatusCode::INTERNAL_SERVER_ERROR, "[]"),
+        (StatusCode::OK, r#"["dc1"]"#),
+    ] {
+        let url = agent(status, body).await;
+        assert!(!agents_at(&url, None).is_forgotten("n").await, "{body}");
+    }
 }

@@ -1,0 +1,238 @@
+//! S4 where something fails at the worst moment: claims that end, agents that are gone for good, drains that end while
+//! somebody waits, and callers who would fill the audit trail.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::ensure;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::draining::{call, drain, two, undrain, wish};
+use crate::support::chancery::Chancery;
+use crate::support::stage::Stage;
+use crate::support::{eventually, http, own_address, within};
+
+/// The audit trail as etcd has it.
+async fn audit(chancery: &Chancery, limit: u32) -> Vec<Value> {
+    let path = format!("v1/audit?limit={limit}");
+    let (status, answer) = call(chancery, Method::GET, &path, None).await;
+    assert_eq!(status, 200, "{answer}");
+    answer["records"].as_array().cloned().unwrap_or_default()
+}
+
+async fn serve(listener: TcpListener, app: Router) -> JoinHandle<()> {
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() })
+}
+
+#[tokio::test]
+async fn a_drain_right_after_an_undrain_tells_the_registry() {
+    let stage = Stage::set().await;
+    let [a, _b] = two(&stage).await;
+    for round in 0..8 {
+        let (status, answer) = drain(&stage.chancery, wish(a.address)).await;
+        assert_eq!(status, 201, "{answer}");
+        let passing = stage.consul.passing("echo").await;
+        assert_eq!(passing, ["b"], "in round {round}");
+        let (status, answer) = undrain(&stage.chancery, &answer).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+    // What somebody else has set stays.
+    stage.consul.maintenance("a", true).await;
+    stage.envoy.answers_by_all("/echo", &["b"]).await;
+    let (status, answer) = drain(&stage.chancery, wish(a.address)).await;
+    assert_eq!(status, 201, "{answer}");
+    assert_eq!(undrain(&stage.chancery, &answer).await.0, 200);
+    assert_eq!(stage.consul.passing("echo").await, ["b"]);
+}
+
+/// Passes on to Consul what an agent is told; before the instance is taken out, another replica has taken the entry for
+/// abandoned, and struck it.
+async fn overtaken(address: Ipv4Addr, consul: String, etcd: String) -> SocketAddr {
+    let pass_on = async |State((consul, etcd)): State<(String, String)>, request: Request| {
+        let url = format!("{consul}{}", request.uri());
+        if url.contains("enable=true") {
+            let mut etcd = etcd_client::Client::connect([etcd], None).await.unwrap();
+            for part in ["journal", "claims"] {
+                let all = etcd_client::DeleteOptions::new().with_prefix();
+                let key = format!("/chancery/drain/{part}/");
+                etcd.delete(key, Some(all)).await.unwrap();
+            }
+        }
+        let method = request.method().clone();
+        let answer = http::send(&http::client(), method, &url, &[]).await;
+        let answer = answer.unwrap();
+        (StatusCode::from_u16(answer.status).unwrap(), answer.body)
+    };
+    let listener = TcpListener::bind((address, 0)).await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let app = Router::new().fallback(pass_on);
+    serve(listener, app.with_state((consul, etcd))).await;
+    at
+}
+
+#[tokio::test]
+async fn a_drain_whose_claim_has_ended_leaves_the_registry_as_it_was() {
+    let stage = Stage::set().await;
+    let [a, _b] = two(&stage).await;
+    let (etcd, consul) = (stage.etcd.url(), stage.consul.url());
+    let agent = overtaken(stage.address, consul.clone(), etcd.clone()).await;
+    let agent = format!("http://{agent}");
+    let folder = tempfile::tempdir().unwrap();
+    let settings = ["--consul-agent", &agent];
+    let mut other = Chancery::serve_with(own_address(), &etcd, &consul, &settings, folder.path());
+    other.ready().await;
+    let (status, answer) = drain(&other, wish(a.address)).await;
+    assert_eq!(status, 503, "{answer}");
+    within(Duration::from_secs(30), async || {
+        let passing = stage.consul.passing("echo").await;
+        ensure!(passing == ["a", "b"], "{passing:?}");
+        Ok(())
+    })
+    .await;
+    stage.envoy.answers_by_all("/echo", &["a", "b"]).await;
+}
+
+/// Registers an instance at a node whose agent is not Consul's own.
+async fn register_at(stage: &Stage, node: &str, agent: Ipv4Addr, port: u16) {
+    let registration = json!({
+        "Node": node, "Address": agent,
+        "Service": { "ID": node, "Service": "echo", "Address": agent, "Port": port },
+    });
+    catalog(stage, "register", &registration).await;
+}
+
+async fn catalog(stage: &Stage, what: &str, body: &Value) {
+    let url = format!("{}/v1/catalog/{what}", stage.consul.url());
+    let client = http::client();
+    let answer = client.put(url).json(body).send().await.unwrap();
+    assert!(answer.status().is_success(), "{answer:?}");
+}
+
+async fn journal(stage: &Stage) -> usize {
+    let url = stage.etcd.url();
+    let mut etcd = etcd_client::Client::connect([url], None).await.unwrap();
+    let all = etcd_client::GetOptions::new()
+        .with_prefix()
+        .with_count_only();
+    let found = etcd.get("/chancery/drain/journal/", Some(all)).await;
+    usize::try_from(found.unwrap().count()).unwrap()
+}
+
+#[tokio::test]
+async fn nodes_that_are_gone_keep_nobody_else_out() {
+    let stage = Stage::set().await;
+    let [a, _b] = two(&stage).await;
+    // Their agents answer now, and never again.
+    let agents = own_address();
+    let listener = TcpListener::bind((agents, 8500)).await.unwrap();
+    let app = Router::new().fallback(async || "null");
+    let running = serve(listener, app).await;
+    let nodes: Vec<_> = (0..6).map(|number| format!("gone-{number}")).collect();
+    for (node, port) in nodes.iter().zip(7001..) {
+        register_at(&stage, node, agents, port).await;
+    }
+    let mut ids = Vec::new();
+    let places = (7001..).map(|port| SocketAddr::from((agents, port)));
+    for at in places.take(nodes.len()).chain([a.address]) {
+        let mut answer = Value::Null;
+        within(Duration::from_secs(20), async || {
+            let found = drain(&stage.chancery, wish(at)).await;
+            ensure!(found.0 == 201, "{found:?}");
+            answer = found.1;
+            Ok(())
+        })
+        .await;
+        ids.push(answer["drain"]["id"].as_str().unwrap().to_owned());
+    }
+    running.abort();
+    let _ = running.await;
+    // They end all at once, as a lease that two share would have it.
+    for id in ids {
+        stage.etcd.delete(&format!("drains/{id}")).await;
+    }
+    within(Duration::from_secs(25), async || {
+        let passing = stage.consul.passing("echo").await;
+        ensure!(passing.contains(&"a".to_owned()), "{passing:?}");
+        Ok(())
+    })
+    .await;
+    assert_eq!(journal(&stage).await, nodes.len(), "they may come back");
+    // What the registry has forgotten needs nobody to be told.
+    for node in &nodes {
+        catalog(&stage, "deregister", &json!({ "Node": node })).await;
+    }
+    within(Duration::from_secs(60), async || {
+        let left = journal(&stage).await;
+        ensure!(left == 0, "{left} entries");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_drain_that_ends_while_it_is_waited_for_is_not_confirmed() {
+    let stage = Stage::set().await;
+    let [a, _b] = two(&stage).await;
+    stage.envoy.process.pause();
+    let mut asked = wish(a.address);
+    asked["wait"] = json!("60s");
+    let waiting = drain(&stage.chancery, asked);
+    let ending = async {
+        let id = eventually(async || {
+            let (_, answer) = call(&stage.chancery, Method::GET, "v1/drains", None).await;
+            let id = answer["drains"][0]["id"].as_str().map(ToOwned::to_owned);
+            id.ok_or_else(|| anyhow::anyhow!("{answer}"))
+        })
+        .await;
+        let path = format!("v1/drains/{id}");
+        assert_eq!(
+            call(&stage.chancery, Method::DELETE, &path, None).await.0,
+            200
+        );
+        stage.envoy.process.resume();
+    };
+    let ((status, answer), ()) = tokio::join!(waiting, ending);
+    assert_eq!(status, 409, "{answer}");
+    stage.envoy.answers_by_all("/echo", &["a", "b"]).await;
+}
+
+#[tokio::test]
+async fn callers_who_are_refused_do_not_fill_the_audit_trail() {
+    let stage = Stage::set().await;
+    let (etcd, consul) = (stage.etcd.url(), stage.consul.url());
+    let folder = tempfile::tempdir().unwrap();
+    let settings = ["--drain-networks", "10.0.0.0/8"];
+    let mut far = Chancery::serve_with(own_address(), &etcd, &consul, &settings, folder.path());
+    far.ready().await;
+    let long = format!("v1/{}", "x".repeat(60_000));
+    let calls = (0..400).map(|_| call(&far, Method::POST, &long, None));
+    for (status, answer) in join_all(calls).await {
+        assert_eq!(status, 403, "{answer}");
+    }
+    // What comes later is noted, the long ones were cut, and not all of them were kept.
+    let (status, _) = call(&stage.chancery, Method::DELETE, "v1/drains/none", None).await;
+    assert_eq!(status, 404);
+    let said = json!({ "adress": "10.0.0.1" });
+    assert_eq!(drain(&stage.chancery, said).await.0, 400);
+    let refused = |record: &&Value| record["action"] == "call";
+    let records = within(Duration::from_secs(20), async || {
+        let records = audit(&stage.chancery, 1000).await;
+        let noted = |action: &str| records.iter().any(|record| record["action"] == action);
+        ensure!(noted("undrain") && noted("drain"), "{records:?}");
+        ensure!(records.iter().any(|it| refused(&it)), "no call");
+        Ok(records)
+    })
+    .await;
+    let kept: Vec<_> = records.iter().filter(refused).collect();
+    assert!(kept.len() < 200, "{} of them", kept.len());
+    for record in kept {
+        assert!(record["what"].as_str().unwrap().len() < 400);
+    }
+}
