@@ -1,14 +1,13 @@
 //! One gateway's snapshots: what is translated, what waits, what is shared.
 
 mod collector;
+mod drains;
 mod edge;
+mod secrets;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
-
-use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
-use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
 
 use crate::model::gateway::Protocol;
 use crate::model::upstream::{Balancer, Discovered, PassHost, Scheme};
@@ -337,13 +336,6 @@ fn a_refused_route_does_not_take_an_upstream_back_that_others_share() {
     assert_eq!(assignment(&newest), assignment(&moved));
 }
 
-fn secret(content: &str) -> Secret {
-    Secret {
-        name: content.into(),
-        ..Secret::default()
-    }
-}
-
 fn said(scene: &mut Scene, of: ResourceType, sequence: u64, error: Option<&str>) {
     scene.builder.handle_outcome(&Outcome {
         resource_type: of,
@@ -351,110 +343,4 @@ fn said(scene: &mut Scene, of: ResourceType, sequence: u64, error: Option<&str>)
         sequence,
         error: error.map(Into::into),
     });
-}
-
-#[test]
-fn a_secret_or_an_extension_changes_nothing_else() {
-    let mut scene = Scene::new();
-    scene.next();
-    let (ssl, auth) = ("ssl/a".into(), "auth".into());
-    scene.builder.handle_secret(&ssl, Some(&secret("1")));
-    let config = TypedExtensionConfig::default();
-    scene.builder.handle_extension(&auth, Some(&config));
-    assert_eq!(scene.changes(), "secrets=+1~0-0 extensions=+1~0-0");
-    scene.builder.handle_secret(&ssl, Some(&secret("1")));
-    assert_eq!(scene.changes(), "nothing");
-    scene.builder.handle_secret(&ssl, Some(&secret("2")));
-    assert_eq!(scene.changes(), "secrets=~1");
-    scene.builder.handle_secret(&ssl, None);
-    scene.builder.handle_extension(&auth, None);
-    assert_eq!(scene.changes(), "secrets=+0~0-1 extensions=+0~0-1");
-}
-
-#[test]
-fn a_refused_secret_keeps_its_last_accepted_form_and_is_never_withdrawn() {
-    const SECRET: ResourceType = ResourceType::Secret;
-    let mut scene = Scene::new();
-    scene.next();
-    let ssl = "ssl/a".into();
-    let version = |snapshot: &Snapshot| snapshot.set(SECRET).find("ssl/a").unwrap().version;
-    scene.builder.handle_secret(&ssl, Some(&secret("1")));
-    let good = scene.next().unwrap().0;
-    said(&mut scene, SECRET, good.sequence, None);
-    scene.builder.handle_secret(&ssl, Some(&secret("2")));
-    let bad = scene.next().unwrap().0;
-    said(&mut scene, SECRET, bad.sequence, Some("ssl/a is no good"));
-    assert!(scene.builder.refused().contains_key("ssls/a"));
-    assert_eq!(version(&scene.next().unwrap().0), version(&good));
-
-    let other = "ssl/b".into();
-    scene.builder.handle_secret(&other, Some(&secret("1")));
-    let bad = scene.next().unwrap().0;
-    said(&mut scene, SECRET, bad.sequence, Some("ssl/b is no good"));
-    assert_eq!(scene.builder.withdrawn(), ["ssls/b"]);
-    assert_eq!(scene.changes(), "nothing");
-    scene.builder.handle_secret(&other, None);
-    assert_eq!(scene.changes(), "secrets=+0~0-1");
-}
-
-#[test]
-fn a_secret_goes_when_no_resource_in_force_names_it() {
-    let mut scene = Scene::new();
-    scene.next();
-    let ssl: Arc<str> = "ssl/a".into();
-    scene.builder.handle_secret(&ssl, Some(&secret("1")));
-    scene.next();
-    let parent = |children: Box<[Child]>| {
-        let of = ResourceType::Cluster;
-        let name: Arc<str> = "c".into();
-        let resource = Some(Arc::new(Resource::new(of, &name, b"", children)));
-        vec![Change {
-            resource_type: of,
-            name,
-            resource,
-        }]
-    };
-    let naming = parent([(ResourceType::Secret, ssl.clone())].into());
-    scene.builder.leaving.insert((ResourceType::Secret, ssl));
-    assert!(scene.builder.leave(&naming).is_empty());
-    scene.builder.current = scene.builder.current.next(naming, 1).0;
-    assert!(scene.builder.leave(&[]).is_empty());
-    assert_eq!(scene.builder.leave(&parent(Box::default())).len(), 1);
-    assert!(scene.builder.leaving.is_empty());
-}
-
-#[test]
-fn a_drained_instance_is_endpoints_and_nothing_else() {
-    let drain = |id: &str| {
-        serde_json::json!({
-            "id": id, "service": "consul/echo", "instance": "1", "address": "10.0.0.1", "port": 80,
-            "node": "", "mode": "leave", "reason": "", "by": "", "from": "", "created": "", "ttl": 60,
-        })
-    };
-    let mut scene = Scene::new();
-    scene
-        .answer("echo", &[1, 2])
-        .put("a", Members::Service(Discovered::all(service("echo"))))
-        .answer("other", &[1])
-        .put("b", Members::Service(Discovered::all(service("other"))));
-    scene.next();
-    let touched = scene.drains.list(vec![crate::store::Document {
-        path: "drains/x".into(),
-        source: "drains/x".into(),
-        format: crate::store::Format::Json,
-        value: drain("x").to_string().into(),
-        revision: 1,
-    }]);
-    for service in &touched {
-        scene.builder.handle_drained(service);
-    }
-    assert_eq!(scene.changes(), "endpoints=~1", "and only of its service");
-    // The registry says once more that it is there.
-    scene.answer("echo", &[1, 2]);
-    assert_eq!(scene.changes(), "nothing");
-    let touched = scene.drains.list(Vec::new());
-    for service in &touched {
-        scene.builder.handle_drained(service);
-    }
-    assert_eq!(scene.changes(), "endpoints=~1");
 }
