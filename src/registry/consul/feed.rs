@@ -8,9 +8,10 @@
 
 mod catalog;
 mod follow;
+mod reads;
 mod sweep;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -24,19 +25,18 @@ use crate::registry::{Answer, Scope, ServiceKey, Status};
 
 use super::budget::{Budget, IMMEDIATE};
 use super::client::{Client, Response};
-use super::poll::{Known, News};
+use super::poll::News;
 use super::query::Query;
 use super::{Asker, Error, Outcome};
 use catalog::{Catalog, Check};
 use follow::{Follow, Heard};
+use reads::{READ_AGAIN, Reads};
 use sweep::Nodes;
 
 /// How soon after a sweep the next one may be: a rollout's registrations are merged, and Consul's share of it is bounded.
 const SWEEP_PACE: Duration = Duration::from_secs(1);
 /// How often nodes are looked at though nothing woke: what is said of a node itself wakes no list.
 const SWEEP_AGAIN: Duration = Duration::from_secs(60);
-/// How soon a service whose read failed is read again.
-const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// What one feed is about: services of one place, sorted by one node.
 pub type Group = (Scope, Option<Arc<str>>);
@@ -76,32 +76,12 @@ enum Done {
     Swept(Result<Nodes, Error>),
 }
 
-/// How what is known of a service compares to Consul.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Fresh,
-    /// To be read.
-    Stale,
-    Reading,
-    /// Being read, and changed since that began.
-    ReadingStale,
-}
-
-struct Entry {
-    known: Known,
-    state: State,
-}
-
 /// The feed at work.
 struct Work {
     feed: Feed,
-    entries: BTreeMap<ServiceKey, Entry>,
-    /// Stale services, in the order in which they are read.
-    queue: VecDeque<ServiceKey>,
-    /// Stale services whose read failed, and when they are read again.
-    later: BTreeSet<(Instant, ServiceKey)>,
-    /// No reads before, as Consul asked for.
-    quiet: Instant,
+    reads: Reads,
+    /// Nothing is asked before, as Consul wished.
+    quiet: Option<Instant>,
     hearing: [Hearing; 3],
     failing: [BTreeSet<Check>; 2],
     catalog: Catalog,
@@ -150,7 +130,7 @@ impl Feed {
                 changed = wanted.changed() => match changed {
                     Ok(()) => {
                         let services = wanted.borrow_and_update().clone();
-                        work.handle_wanted(services);
+                        work.reads.handle_wanted(services);
                         Ok(())
                     }
                     Err(_) => return,
@@ -185,10 +165,8 @@ impl Work {
         let now = Instant::now();
         Self {
             feed,
-            entries: BTreeMap::new(),
-            queue: VecDeque::new(),
-            later: BTreeSet::new(),
-            quiet: now,
+            reads: Reads::default(),
+            quiet: None,
             hearing: Default::default(),
             failing: Default::default(),
             catalog: Catalog::default(),
@@ -197,20 +175,6 @@ impl Work {
             sweep_at: None,
             sweep_began: now,
             tasks: JoinSet::new(),
-        }
-    }
-
-    fn handle_wanted(&mut self, services: BTreeSet<ServiceKey>) {
-        self.entries.retain(|service, _| services.contains(service));
-        for service in services {
-            if !self.entries.contains_key(&service) {
-                let entry = Entry {
-                    known: Known::default(),
-                    state: State::Stale,
-                };
-                self.queue.push_back(service.clone());
-                self.entries.insert(service, entry);
-            }
         }
     }
 
@@ -231,10 +195,8 @@ impl Work {
             Err(_) => Hearing::Lost,
         };
         if self.is_well() {
-            for (service, entry) in &self.entries {
-                if entry.state == State::Fresh {
-                    self.feed.freshness.confirm(service);
-                }
+            for service in self.reads.fresh() {
+                self.feed.freshness.confirm(service);
             }
         }
         self.tell(result).await
@@ -245,7 +207,7 @@ impl Work {
         if anew {
             self.swept = false;
             self.catalog = Catalog::default();
-            self.touch_all();
+            self.reads.touch_all();
         }
         let soonest = self.sweep_began + SWEEP_PACE;
         self.sweep_at = Some(match self.swept {
@@ -260,7 +222,7 @@ impl Work {
             Ok(checks) => checks.into_iter().collect(),
             Err(error) => {
                 // What changed is not known, and will not be said again.
-                self.touch_all();
+                self.reads.touch_all();
                 return Err(unusable("the failing checks", &error));
             }
         };
@@ -271,7 +233,7 @@ impl Work {
             .collect();
         for check in changed {
             match &*check.service_name {
-                "" => self.touch_node(&check.node),
+                "" => self.reads.touch_node(&check.node),
                 service => self.touch(service),
             }
         }
@@ -283,8 +245,9 @@ impl Work {
             Done::Swept(result) => {
                 self.sweeping = false;
                 let result = result.map(|nodes| self.handle_sweep(nodes));
-                if result.is_err() {
+                if let Err(error) = &result {
                     self.sweep_at = Some(Instant::now() + SWEEP_PACE);
+                    self.heed(error);
                 }
                 self.tell(result).await
             }
@@ -299,7 +262,7 @@ impl Work {
                     self.touch(&service);
                 }
             }
-            Nodes::TooMany => self.touch_all(),
+            Nodes::TooMany => self.reads.touch_all(),
         }
         self.swept = true;
         self.sweep_at.get_or_insert(self.sweep_began + SWEEP_AGAIN);
@@ -310,41 +273,33 @@ impl Work {
         service: ServiceKey,
         result: Result<Response, Error>,
     ) -> Result<(), Deaf> {
-        let Some(entry) = self.entries.get_mut(&service) else {
-            return Ok(());
-        };
-        entry.known.forget_index();
-        let read = result.and_then(|response| entry.known.handle_response(&service, &response));
-        match read {
-            Ok(News { answer, warnings }) => {
-                let again = entry.state == State::ReadingStale;
-                entry.state = if again { State::Stale } else { State::Fresh };
+        if let Err(error) = &result {
+            self.heed(error);
+        }
+        match self.reads.handle_read(&service, result, Instant::now()) {
+            None => Ok(()),
+            Some(Ok(News { answer, warnings })) => {
                 for warning in warnings {
                     tracing::warn!(%service, "{warning}");
                 }
                 self.feed.freshness.confirm(&service);
-                if again {
-                    self.queue.push_back(service);
-                }
                 if let Some(answer) = answer {
                     self.feed.answers.send(answer).await?;
                 }
                 self.tell(Ok(())).await
             }
-            Err(error) => {
-                entry.state = State::Stale;
-                let now = Instant::now();
-                if let Some(pause) = error.retry_after() {
-                    self.quiet = now + pause;
-                }
-                self.later.insert((now + READ_AGAIN, service));
-                self.tell(Err(error)).await
-            }
+            Some(Err(error)) => self.tell(Err(error)).await,
         }
     }
 
+    /// Leaves Consul alone for as long as it wishes.
+    fn heed(&mut self, error: &Error) {
+        let until = error.retry_after().map(|pause| Instant::now() + pause);
+        self.quiet = self.quiet.max(until);
+    }
+
     fn is_well(&self) -> bool {
-        self.later.is_empty() && self.hearing.iter().all(|list| *list == Hearing::Well)
+        self.reads.is_well() && self.hearing.iter().all(|list| *list == Hearing::Well)
     }
 
     /// Passes on how it went; well is only who is well in everything.
@@ -357,12 +312,6 @@ impl Work {
         Ok(self.feed.outcomes.send(outcome).await?)
     }
 
-    fn touch_all(&mut self) {
-        for (service, entry) in &mut self.entries {
-            entry.touch(service, &mut self.queue);
-        }
-    }
-
     fn touch(&mut self, name: &str) {
         let (scope, near) = &self.feed.group;
         let service = ServiceKey {
@@ -370,31 +319,22 @@ impl Work {
             near: near.clone(),
             ..ServiceKey::new(crate::registry::Discovery::Consul, name)
         };
-        if let Some(entry) = self.entries.get_mut(&service) {
-            entry.touch(&service, &mut self.queue);
-        }
-    }
-
-    /// Something was said of a node: that holds for whoever is on it.
-    fn touch_node(&mut self, node: &str) {
-        for (service, entry) in &mut self.entries {
-            if entry.known.is_on(node) {
-                entry.touch(service, &mut self.queue);
-            }
-        }
+        self.reads.touch(&service);
     }
 
     /// When to look again though nothing came in.
     fn due(&self) -> Instant {
-        let read = self.later.first().map(|(at, _)| *at);
+        let now = Instant::now();
+        if let Some(quiet) = self.quiet.filter(|quiet| *quiet > now) {
+            return quiet;
+        }
         let sweep = self.sweep_at.filter(|_| !self.sweeping);
-        let quiet = Some(self.quiet).filter(|quiet| *quiet > Instant::now());
-        let all = [read, sweep, quiet].into_iter().flatten();
+        let all = self.reads.due().into_iter().chain(sweep);
         // A failed list wakes this by itself.
-        let earliest = all.min().unwrap_or_else(|| Instant::now() + SWEEP_AGAIN);
+        let earliest = all.min().unwrap_or(now + SWEEP_AGAIN);
         match self.may_ask() {
             true => earliest,
-            false => earliest.max(Instant::now() + READ_AGAIN),
+            false => earliest.max(now + READ_AGAIN),
         }
     }
 
@@ -407,15 +347,16 @@ impl Work {
     /// Starts what is due.
     fn start(&mut self) {
         let now = Instant::now();
-        if !self.may_ask() || now < self.quiet {
+        if !self.may_ask() || self.quiet.is_some_and(|quiet| now < quiet) {
             return;
         }
+        self.reads.handle_time(now);
         if !self.sweeping && self.sweep_at.is_some_and(|at| at <= now) {
             self.sweeping = true;
             self.sweep_at = None;
             self.sweep_began = now;
             let (client, budget) = (self.feed.client.clone(), self.feed.budget.clone());
-            let (scope, most) = (self.feed.group.0.clone(), self.entries.len());
+            let (scope, most) = (self.feed.group.0.clone(), self.reads.len());
             self.tasks.spawn(async move {
                 Done::Swept(sweep::sweep(&client, &budget, &scope, most).await)
             });
@@ -423,41 +364,16 @@ impl Work {
         if !self.swept {
             return;
         }
-        while self.later.first().is_some_and(|(at, _)| *at <= now) {
-            self.queue
-                .extend(self.later.pop_first().map(|(_, service)| service));
-        }
         while self.tasks.len() < IMMEDIATE
-            && let Some(service) = self.queue.pop_front()
+            && let Some(service) = self.reads.poll_next()
         {
-            self.read(service);
+            let (client, budget) = (self.feed.client.clone(), self.feed.budget.clone());
+            self.tasks.spawn(async move {
+                let _place = budget.immediate().await;
+                let read = client.ask(Query::Service(&service)).await;
+                Done::Read(service, read)
+            });
         }
-    }
-
-    fn read(&mut self, service: ServiceKey) {
-        match self.entries.get_mut(&service) {
-            Some(entry) if entry.state == State::Stale => entry.state = State::Reading,
-            _ => return,
-        }
-        let (client, budget) = (self.feed.client.clone(), self.feed.budget.clone());
-        self.tasks.spawn(async move {
-            let _place = budget.immediate().await;
-            let read = client.ask(Query::Service(&service)).await;
-            Done::Read(service, read)
-        });
-    }
-}
-
-impl Entry {
-    fn touch(&mut self, service: &ServiceKey, queue: &mut VecDeque<ServiceKey>) {
-        self.state = match self.state {
-            State::Fresh => {
-                queue.push_back(service.clone());
-                State::Stale
-            }
-            State::Reading => State::ReadingStale,
-            state => state,
-        };
     }
 }
 

@@ -1,0 +1,166 @@
+//! Which services are to be read, and when: whose state is not what Consul has. Time is an argument.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::Error;
+use super::super::client::Response;
+use super::super::poll::{Known, News};
+use crate::registry::ServiceKey;
+
+/// How soon a service whose read failed is read again.
+pub const READ_AGAIN: Duration = Duration::from_secs(1);
+
+/// How what is known of a service compares to Consul.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Fresh,
+    /// To be read.
+    Stale,
+    Reading,
+    /// Being read, and changed since that began.
+    ReadingStale,
+}
+
+#[derive(Debug)]
+struct Entry {
+    known: Known,
+    state: State,
+}
+
+/// All services of a feed.
+#[derive(Debug, Default)]
+pub struct Reads {
+    entries: BTreeMap<ServiceKey, Entry>,
+    /// Stale services, in the order in which they are read.
+    queue: VecDeque<ServiceKey>,
+    /// Stale services whose read failed, and when they are read again.
+    later: BTreeSet<(Instant, ServiceKey)>,
+    /// Services whose last read failed.
+    failing: BTreeSet<ServiceKey>,
+}
+
+impl Reads {
+    /// How many services there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Those that are as they were answered.
+    pub fn fresh(&self) -> impl Iterator<Item = &ServiceKey> {
+        let fresh = self.entries.iter();
+        let fresh = fresh.filter(|(_, entry)| entry.state == State::Fresh);
+        fresh.map(|(service, _)| service)
+    }
+
+    /// Whether no service's last read failed.
+    pub fn is_well(&self) -> bool {
+        self.failing.is_empty()
+    }
+
+    /// These services, and no others.
+    pub fn handle_wanted(&mut self, services: BTreeSet<ServiceKey>) {
+        self.entries.retain(|service, _| services.contains(service));
+        self.later.retain(|(_, service)| services.contains(service));
+        self.failing.retain(|service| services.contains(service));
+        for service in services {
+            if !self.entries.contains_key(&service) {
+                let entry = Entry {
+                    known: Known::default(),
+                    state: State::Stale,
+                };
+                self.queue.push_back(service.clone());
+                self.entries.insert(service, entry);
+            }
+        }
+    }
+
+    /// A service changed, if it is one of these.
+    pub fn touch(&mut self, service: &ServiceKey) {
+        if let Some(entry) = self.entries.get_mut(service) {
+            entry.touch(service, &mut self.queue);
+        }
+    }
+
+    /// Every service may have changed.
+    pub fn touch_all(&mut self) {
+        for (service, entry) in &mut self.entries {
+            entry.touch(service, &mut self.queue);
+        }
+    }
+
+    /// Something was said of a node: that holds for whoever is on it.
+    pub fn touch_node(&mut self, node: &str) {
+        for (service, entry) in &mut self.entries {
+            if entry.known.is_on(node) {
+                entry.touch(service, &mut self.queue);
+            }
+        }
+    }
+
+    /// When the next failed read is to be tried again.
+    pub fn due(&self) -> Option<Instant> {
+        self.later.first().map(|(at, _)| *at)
+    }
+
+    /// Failed reads whose time has come are to be tried again.
+    pub fn handle_time(&mut self, now: Instant) {
+        while self.later.first().is_some_and(|(at, _)| *at <= now) {
+            let due = self.later.pop_first();
+            self.queue.extend(due.map(|(_, service)| service));
+        }
+    }
+
+    /// The next service to read, which counts as being read from here on.
+    pub fn poll_next(&mut self) -> Option<ServiceKey> {
+        loop {
+            let service = self.queue.pop_front()?;
+            if let Some(entry) = self.entries.get_mut(&service)
+                && entry.state == State::Stale
+            {
+                entry.state = State::Reading;
+                return Some(service);
+            }
+        }
+    }
+
+    /// Takes what a read brought; nothing comes of it where nobody wants the service any more.
+    pub fn handle_read(
+        &mut self,
+        service: &ServiceKey,
+        result: Result<Response, Error>,
+        now: Instant,
+    ) -> Option<Result<News, Error>> {
+        let entry = self.entries.get_mut(service)?;
+        entry.known.forget_index();
+        let read = result.and_then(|response| entry.known.handle_response(service, &response));
+        let again = entry.state == State::ReadingStale;
+        entry.state = match (&read, again) {
+            (Ok(_), false) => State::Fresh,
+            _ => State::Stale,
+        };
+        if read.is_err() {
+            self.failing.insert(service.clone());
+            self.later.insert((now + READ_AGAIN, service.clone()));
+        } else {
+            self.failing.remove(service);
+            self.queue.extend(again.then(|| service.clone()));
+        }
+        Some(read)
+    }
+}
+
+impl Entry {
+    fn touch(&mut self, service: &ServiceKey, queue: &mut VecDeque<ServiceKey>) {
+        self.state = match self.state {
+            State::Fresh => {
+                queue.push_back(service.clone());
+                State::Stale
+            }
+            State::Reading => State::ReadingStale,
+            state => state,
+        };
+    }
+}
