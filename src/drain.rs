@@ -197,7 +197,7 @@ impl Drainer {
     /// Finds the instance, and writes down what is to be done.
     async fn decide(&self, wish: &Wish, caller: &Caller) -> Result<Decision, Refusal> {
         let agents = match &self.agents {
-            Some(agents) => Some((agents, agents.own_node().await)),
+            Some(agents) => Some((agents, agents.own_nodes().await)),
             None => None,
         };
         let shutting_down = |_| Refusal::Unavailable("chancery is shutting down".to_owned());
@@ -213,7 +213,7 @@ impl Drainer {
             };
             let agent = match (&agents, service.discovery) {
                 (Some((agents, own)), Discovery::Consul) => {
-                    agent::of(agents, own.as_deref(), instance).await?
+                    agent::of(agents, own, instance).await?
                 }
                 _ => {
                     return Err(Refusal::Unsupported(format!(

@@ -1,5 +1,7 @@
 //! Which agent knows an instance, and whether it is left alone.
 
+use std::collections::HashMap;
+
 use crate::model::drain::Drain;
 use crate::registry::{Agents, Failure, Instance, Status};
 
@@ -13,8 +15,12 @@ pub struct Agent {
     pub url: Option<String>,
 }
 
-/// The agent of an instance; `own` is the node of the agent that the settings name.
-pub async fn of(agents: &Agents, own: Option<&str>, instance: &Instance) -> Result<Agent, Refusal> {
+/// The agent of an instance; `own` are the nodes of the agents that the settings name.
+pub async fn of(
+    agents: &Agents,
+    own: &HashMap<String, String>,
+    instance: &Instance,
+) -> Result<Agent, Refusal> {
     let node = instance.node.to_string();
     let url = agents.url(own, &node, &instance.node_address);
     let url = url.map_err(|reason| Refusal::Registry(format!("{reason}; nothing is changed")))?;

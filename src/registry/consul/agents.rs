@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -73,31 +74,47 @@ impl Agents {
         }
     }
 
-    /// The node whose agent the settings name; nothing when it does not say.
-    pub async fn own_node(&self) -> Option<String> {
+    /// By node, the addresses of the settings, as far as their agents say whose they are. All are asked at the same time.
+    pub async fn own_nodes(&self) -> HashMap<String, String> {
         if self.template.is_some() {
-            return None;
+            return HashMap::new();
         }
-        let client = self.client(self.settings.addresses.first()?).ok()?;
+        let asked = self.settings.addresses.iter().map(|address| async {
+            let node = self.node_of(address).await?;
+            Some((node, address.clone()))
+        });
+        let answered = join_all(asked).await.into_iter().flatten();
+        // Of two addresses of one agent the first one counts, as it does for queries.
+        answered.rev().collect()
+    }
+
+    async fn node_of(&self, address: &str) -> Option<String> {
+        let client = self.client(address).ok()?;
         let url = client.path(&["v1", "agent", "self"])?;
         let answer = client.call(Method::GET, url, DEADLINE).await.ok()?;
         let own: Own = serde_json::from_slice(&answer.1).ok()?;
         Some(own.config.node_name)
     }
 
-    /// The URL of a node's agent. The agent of the settings where it is the node's; otherwise one at the node's address, with
-    /// the scheme and the port of the settings.
-    pub fn url(&self, own: Option<&str>, node: &str, address: &str) -> Result<String, String> {
+    /// The URL of a node's agent. The one of the settings where it is the node's; otherwise one at the node's address, with
+    /// the scheme and the port of the first of the settings.
+    pub fn url(
+        &self,
+        own: &HashMap<String, String>,
+        node: &str,
+        address: &str,
+    ) -> Result<String, String> {
         if let Some(template) = &self.template {
             return Ok(template
                 .replace("{node}", node)
                 .replace("{address}", address));
         }
-        let first = self.settings.addresses.first().cloned().unwrap_or_default();
-        if own == Some(node) {
-            return Ok(first);
+        if let Some(own) = own.get(node) {
+            return Ok(own.clone());
         }
-        let mut url = Url::parse(&first).map_err(|error| error.to_string())?;
+        let first = self.settings.addresses.first();
+        let first = first.map(String::as_str).unwrap_or_default();
+        let mut url = Url::parse(first).map_err(|error| error.to_string())?;
         let bracketed = match address.contains(':') {
             true => format!("[{address}]"),
             false => address.to_owned(),

@@ -1,5 +1,5 @@
 mod feed;
-mod scripted;
+pub(super) mod scripted;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,14 +1,11 @@
 //! How agents are reached.
 
+use super::super::tests::scripted::Scripted;
 use super::*;
 
-fn agents(template: Option<&str>) -> Agents {
-    agents_at("https://127.0.0.1:8501", template)
-}
-
-fn agents_at(address: &str, template: Option<&str>) -> Agents {
+fn agents<const N: usize>(addresses: [&str; N], template: Option<&str>) -> Agents {
     let settings = Settings {
-        addresses: vec![address.to_owned()],
+        addresses: addresses.map(ToOwned::to_owned).to_vec(),
         token: None,
         token_file: None,
         ca: None,
@@ -21,9 +18,9 @@ fn agents_at(address: &str, template: Option<&str>) -> Agents {
 
 #[test]
 fn an_agent_is_at_its_nodes_address_unless_it_is_the_one_that_is_set() {
-    let agents = agents(None);
-    let own = Some("here");
-    let url = |node, address| agents.url(own, node, address);
+    let agents = agents(["https://127.0.0.1:8501"], None);
+    let own = HashMap::from([("here".to_owned(), "https://127.0.0.1:8501".to_owned())]);
+    let url = |node, address| agents.url(&own, node, address);
     assert_eq!(url("here", "10.0.0.1").unwrap(), "https://127.0.0.1:8501");
     assert_eq!(url("there", "10.0.0.2").unwrap(), "https://10.0.0.2:8501");
     assert_eq!(url("six", "fd00::2").unwrap(), "https://[fd00::2]:8501");
@@ -33,8 +30,9 @@ fn an_agent_is_at_its_nodes_address_unless_it_is_the_one_that_is_set() {
 
 #[test]
 fn a_template_says_it_for_all() {
-    let agents = agents(Some("http://{node}.internal:8500/at/{address}"));
-    let url = agents.url(Some("here"), "here", "10.0.0.1");
+    let template = Some("http://{node}.internal:8500/at/{address}");
+    let agents = agents(["https://127.0.0.1:8501"], template);
+    let url = agents.url(&HashMap::new(), "here", "10.0.0.1");
     assert_eq!(url.unwrap(), "http://here.internal:8500/at/10.0.0.1");
 }
 
@@ -57,7 +55,7 @@ async fn an_error_of_the_servers_may_hide_that_it_was_done() {
         (StatusCode::GATEWAY_TIMEOUT, true),
     ] {
         let url = agent(status, "").await;
-        let told = agents_at(&url, None).maintain(&url, "a", Some("why")).await;
+        let told = agents([&*url], None).maintain(&url, "a", Some("why")).await;
         assert_eq!(told.unwrap_err().reached, reached, "{status}");
     }
 }
@@ -68,7 +66,7 @@ async fn an_instances_own_maintenance_is_not_its_nodes() {
     let of_node = agent(StatusCode::OK, r#"{"_node_maintenance": {}}"#).await;
     let own = agent(StatusCode::OK, r#"{"_service_maintenance:a": {}}"#).await;
     let nobody = agent(StatusCode::FORBIDDEN, "no").await;
-    let agents = agents(None);
+    let agents = agents(["https://127.0.0.1:8501"], None);
     assert!(!agents.is_in_maintenance(&of_node, "a").await.unwrap());
     assert!(!agents.is_in_maintenance(&own, "b").await.unwrap());
     assert!(agents.is_in_maintenance(&own, "a").await.unwrap());
@@ -85,6 +83,28 @@ async fn a_node_is_forgotten_only_if_consul_says_so() {
         (StatusCode::OK, r#"["dc1"]"#),
     ] {
         let url = agent(status, body).await;
-        assert!(!agents_at(&url, None).is_forgotten("n").await, "{body}");
+        assert!(!agents([&*url], None).is_forgotten("n").await, "{body}");
     }
+}
+
+#[tokio::test]
+async fn whoever_of_several_answers_says_whose_agent_it_is() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let mut one = Scripted::start().await;
+    let mut other = Scripted::start().await;
+    let agents = agents([&gone, &one.address, &other.address], None);
+    let answering = async {
+        for (agent, node) in [(&mut one, "node-1"), (&mut other, "node-2")] {
+            let asked = agent.query().await;
+            assert_eq!(asked.service, "/v1/agent/self");
+            asked.reply(200, "", &format!(r#"{{"Config":{{"NodeName":"{node}"}}}}"#));
+        }
+    };
+    let (own, ()) = tokio::join!(agents.own_nodes(), answering);
+    let url = |node| agents.url(&own, node, "10.0.0.1").unwrap();
+    assert_eq!(url("node-1"), one.address);
+    assert_eq!(url("node-2"), other.address);
+    assert!(url("node-3").starts_with("http://10.0.0.1:"));
 }

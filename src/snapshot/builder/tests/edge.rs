@@ -67,7 +67,10 @@ fn listeners(snapshot: &Snapshot) -> Vec<String> {
 fn a_renewed_certificate_is_another_secret_and_nothing_else() {
     let mut scene = Scene::new();
     scene.gateway(edge(&[], &[]));
-    assert_eq!(scene.changes(), "extensions=+6~0-0 listeners=+1~0-0 routes=+1~0-0");
+    assert_eq!(
+        scene.changes(),
+        "extensions=+6~0-0 listeners=+1~0-0 routes=+1~0-0"
+    );
     let (a, b) = (ssl("a"), ssl("b"));
     scene.gateway(edge(&[&a, &b], &[]));
     assert_eq!(scene.changes(), "secrets=+2~0-0 listeners=+1~0-0");
