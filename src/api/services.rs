@@ -28,11 +28,12 @@ fn service(watched: Watched) -> pb::Discovered {
     let instances = watched.instances.as_deref().unwrap_or_default();
     let uses = watched.uses.iter().map(|(name, of)| {
         let selected = instances.iter();
-        let selected = selected.filter(|one| of.selection.leaves_out(one).is_none());
+        let selected = selected.filter(|one| watched.leaves_out(one, of).is_none());
         pb::Use {
             load_assignment: name.to_string(),
             clusters: of.clusters.iter().map(ToString::to_string).collect(),
             routes: of.routes.iter().cloned().collect(),
+            others: of.others.iter().cloned().collect(),
             selected: u32::try_from(selected.count()).unwrap_or(u32::MAX),
         }
     });
@@ -50,7 +51,7 @@ fn service(watched: Watched) -> pb::Discovered {
 
 fn instance(instance: &Instance, watched: &Watched) -> pb::Instance {
     let left_out = watched.uses.iter().filter_map(|(name, of)| {
-        let reason = of.selection.leaves_out(instance)?;
+        let reason = watched.leaves_out(instance, of)?;
         Some((name.to_string(), reason.to_string()))
     });
     pb::Instance {

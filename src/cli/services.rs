@@ -53,20 +53,19 @@ fn print(services: &[pb::Discovered]) {
 
 /// A row for the service and who uses it, then one for each instance.
 fn rows(service: &pb::Discovered) -> Vec<[String; 8]> {
-    let routes = service.uses.iter().flat_map(|of| &of.routes);
-    let routes: std::collections::BTreeSet<_> = routes.map(String::as_str).collect();
-    let routes: Vec<_> = routes.into_iter().collect();
+    let documents = service.uses.iter().flat_map(|of| {
+        let routes = of.routes.iter().map(|id| format!("routes/{id}"));
+        routes.chain(of.others.iter().cloned())
+    });
+    let documents: std::collections::BTreeSet<_> = documents.collect();
+    let documents: Vec<_> = documents.into_iter().collect();
     let mut own: [String; 8] = Default::default();
     own[0].clone_from(&service.service);
     own[1] = match service.answered {
         true => remote::time(service.confirmed),
         false => "never".to_owned(),
     };
-    own[2] = format!(
-        "{} for routes {}",
-        service.instances.len(),
-        routes.join(", ")
-    );
+    own[2] = format!("{} for {}", service.instances.len(), documents.join(", "));
     let instance = |one: &pb::Instance| {
         let mut reasons: Vec<_> = one.left_out.iter().collect();
         reasons.sort();

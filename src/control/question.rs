@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use tokio::sync::oneshot;
 
 use crate::model::documents::Status;
-use crate::model::upstream::Selection;
+use crate::model::drain::Mode;
+use crate::model::upstream::{LeftOut, Selection};
 use crate::model::{Id, Members, Route};
 use crate::registry::{Answer, Instance, ServiceKey};
 use crate::telemetry;
@@ -48,8 +49,19 @@ pub struct Watched {
     pub instances: Option<Arc<[Instance]>>,
     /// When the registry last said that it is so.
     pub confirmed: Option<SystemTime>,
+    /// Those that drains take out, and how; by id, address and port.
+    pub drained: BTreeMap<(Arc<str>, IpAddr, u16), Mode>,
     /// By load assignment, who takes instances of it.
     pub uses: BTreeMap<Arc<str>, Use>,
+}
+
+impl Watched {
+    /// Why an instance of the service gets no traffic from one of those who take some.
+    pub fn leaves_out(&self, instance: &Instance, of: &Use) -> Option<LeftOut> {
+        let identity = (instance.id.clone(), instance.address, instance.port);
+        let drained = self.drained.get(&identity).copied();
+        of.selection.leaves_out(instance, drained)
+    }
 }
 
 /// Who takes instances of a service.
@@ -59,8 +71,10 @@ pub struct Use {
     pub selection: Selection,
     /// The clusters.
     pub clusters: BTreeSet<Arc<str>>,
-    /// The routes in force.
+    /// The routes in force, by id.
     pub routes: BTreeSet<String>,
+    /// What else is in force and goes there, by path: stream routes, and gateways for their spans.
+    pub others: BTreeSet<String>,
 }
 
 /// How a document fares, in the model and with proxies.
@@ -94,18 +108,19 @@ impl Control {
 
     fn watched(&self) -> Vec<Watched> {
         let mut uses: BTreeMap<&ServiceKey, BTreeMap<Arc<str>, Use>> = BTreeMap::new();
-        for route in self.documents.routes() {
-            for cluster in route.clusters() {
-                let Members::Service(discovered) = &cluster.upstream.members else {
-                    continue;
+        for (document, cluster) in self.documents.clusters() {
+            let Members::Service(discovered) = &cluster.upstream.members else {
+                continue;
+            };
+            for service in discovered.services() {
+                let uses = uses.entry(service).or_default();
+                let one = uses.entry(cluster.load_assignment()).or_default();
+                one.selection.clone_from(&discovered.selection);
+                one.clusters.insert(cluster.name.clone());
+                match document.strip_prefix("routes/") {
+                    Some(id) => one.routes.insert(id.to_owned()),
+                    None => one.others.insert(document.to_string()),
                 };
-                for service in discovered.services() {
-                    let uses = uses.entry(service).or_default();
-                    let one = uses.entry(cluster.load_assignment()).or_default();
-                    one.selection.clone_from(&discovered.selection);
-                    one.clusters.insert(cluster.name.clone());
-                    one.routes.insert(route.id.to_string());
-                }
             }
         }
         let watched = self.wanted.values().flat_map(|wanted| {
@@ -118,8 +133,12 @@ impl Control {
                 let known = instances
                     .as_ref()
                     .map(|_| self.restored.service_as_of(&service));
+                let drained = self.drains.taken(&service).into_iter();
+                let drained =
+                    drained.map(|((id, address, port), mode)| ((id.into(), address, port), mode));
                 Watched {
                     instances,
+                    drained: drained.collect(),
                     confirmed: self.freshness.of(&service).or(known),
                     uses: uses.remove(&service).unwrap_or_default(),
                     service,

@@ -21,7 +21,7 @@ use crate::store::{Change, Document};
 
 use super::plugin::Plugins;
 use super::problem::Remark;
-use super::{Consumers, Gateway, Id, Problem, Route, Ssl, StreamRoute};
+use super::{Cluster, Consumers, Gateway, Id, Problem, Route, Ssl, StreamRoute};
 use consumers::Registered;
 use entry::{Entry, Form};
 use references::References;
@@ -165,9 +165,16 @@ impl Documents {
         self.entries.values().map(Entry::texts)
     }
 
-    /// The routes in force.
-    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.routes.values()
+    /// The clusters that traffic may go to, each with the path of the document in force that sends it there.
+    pub fn clusters(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Cluster>)> {
+        let routes = self.routes.iter();
+        let routes = routes.flat_map(|(path, route)| route.clusters().map(move |one| (path, one)));
+        let streams = self.stream_routes.iter();
+        let streams = streams.map(|(path, stream)| (path, &stream.cluster));
+        let gateways = self.gateways.iter();
+        let spans =
+            gateways.filter_map(|(path, gateway)| Some((path, gateway.collector.as_ref()?)));
+        routes.chain(streams).chain(spans)
     }
 
     /// The paths of documents with a problem, and it.

@@ -24,7 +24,7 @@ use super::problem::Remark;
 use super::route::Timeout;
 
 pub use checks::{Active, Checks, Header, HttpProbe, Passive, Probe, Verify};
-pub use discovery::{Discovered, Selection};
+pub use discovery::{Discovered, LeftOut, Selection};
 pub use hash::{Hash, HashAlgorithm, HashKey};
 pub(super) use nodes::HostName;
 pub use slow_start::SlowStart;

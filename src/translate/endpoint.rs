@@ -19,8 +19,8 @@ use serde_json::{Map, Value};
 use super::proto::{address, structure, uint32};
 use crate::model::Node;
 use crate::model::drain::{self, Mode, Taken};
-use crate::model::upstream::{NodeCheck, Selection};
-use crate::registry::{Instance, Status};
+use crate::model::upstream::{LeftOut, NodeCheck, Selection};
+use crate::registry::Instance;
 
 /// One endpoint to be: what registry and document have in common.
 struct Member {
@@ -62,7 +62,7 @@ pub fn load_assignment(
                 && instances.iter().any(|other| {
                     selection.address(other) == address
                         && !taken.contains_key(&drain::identity(other))
-                        && selection.leaves_out(other).is_none()
+                        && selection.leaves_out(other, None).is_none()
                 });
             if shadowed || !stays(selection, instance, mode) || !addresses.insert(address) {
                 continue;
@@ -86,19 +86,12 @@ pub fn load_assignment(
     assignment(name, groups)
 }
 
-/// Whether the load assignment has the instance. One that drains is in maintenance because of that.
+/// Whether the load assignment has the instance.
 fn stays(selection: &Selection, instance: &Instance, mode: Option<Mode>) -> bool {
-    match mode {
-        None => selection.leaves_out(instance).is_none(),
-        Some(Mode::Leave) => false,
-        Some(Mode::Draining) => {
-            let before = Instance {
-                status: Status::Passing,
-                ..instance.clone()
-            };
-            selection.leaves_out(&before).is_none()
-        }
-    }
+    matches!(
+        selection.leaves_out(instance, mode),
+        None | Some(LeftOut::Drained(Mode::Draining))
+    )
 }
 
 /// The load assignment of nodes that a document lists; a higher priority there is a lower number, so an earlier choice, here.

@@ -10,6 +10,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::model::drain::Mode;
 use crate::registry::{Instance, ServiceKey, Status};
 
 /// The instances of a service that an upstream takes.
@@ -104,6 +105,8 @@ pub enum LeftOut {
     Tag(Arc<str>),
     /// Its metadata has no such entry.
     Meta(Arc<str>, Arc<str>),
+    /// A drain takes it out.
+    Drained(Mode),
 }
 
 impl fmt::Display for LeftOut {
@@ -114,14 +117,18 @@ impl fmt::Display for LeftOut {
             Self::Weight => f.write_str("its weight is 0"),
             Self::Tag(tag) => write!(f, "it has no tag {tag:?}"),
             Self::Meta(key, value) => write!(f, "its meta has no {key:?} = {value:?}"),
+            Self::Drained(Mode::Leave) => f.write_str("drained"),
+            Self::Drained(Mode::Draining) => f.write_str("drained, in Envoy as DRAINING"),
         }
     }
 }
 
 impl Selection {
-    /// Why the instance gets no traffic, if it gets none.
-    pub fn leaves_out(&self, instance: &Instance) -> Option<LeftOut> {
+    /// Why the instance gets no traffic, if it gets none; `drained` is how it is taken out, where it is. One that is taken out
+    /// is in maintenance because of that, so that its status says nothing.
+    pub fn leaves_out(&self, instance: &Instance, drained: Option<Mode>) -> Option<LeftOut> {
         let serves = match instance.status {
+            _ if drained.is_some() => true,
             Status::Passing => true,
             Status::Warning => self.warning,
             Status::Critical | Status::Maintenance => false,
@@ -138,7 +145,10 @@ impl Selection {
         if let Some((key, value)) = self.meta.iter().find(differs) {
             return Some(LeftOut::Meta(key.clone(), value.clone()));
         }
-        (instance.weight == 0).then_some(LeftOut::Weight)
+        if instance.weight == 0 {
+            return Some(LeftOut::Weight);
+        }
+        drained.map(LeftOut::Drained)
     }
 
     /// Where the instance is reached.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::super::{Cluster, Key, Members, problem::Remark};
 use super::super::form;
 use super::{Discovered, LeftOut, Selection};
+use crate::model::drain::Mode;
 use crate::registry::{Instance, Status};
 
 fn read(arguments: Value) -> Result<(Cluster, Vec<Remark>), Remark> {
@@ -138,7 +139,7 @@ fn who_is_selected_and_why_the_others_are_not() {
     let why = |arguments: Value, change: fn(&mut Instance)| {
         let mut instance = instance.clone();
         change(&mut instance);
-        discovered(arguments).selection.leaves_out(&instance)
+        discovered(arguments).selection.leaves_out(&instance, None)
     };
     assert_eq!(why(json!({"tags": ["v2", "green"]}), |_| ()), None);
     assert_eq!(why(json!({"meta": {"canary": "yes"}}), |_| ()), None);
@@ -163,8 +164,22 @@ fn who_is_selected_and_why_the_others_are_not() {
             ..Selection::default()
         };
         let left_out = Some(LeftOut::Status(status));
-        assert_eq!(selection.leaves_out(&instance), left_out);
+        assert_eq!(selection.leaves_out(&instance, None), left_out);
     }
+}
+
+#[test]
+fn one_that_is_drained_is_left_out_for_that_and_not_for_its_maintenance() {
+    let mut instance = Instance::new("a", [10, 0, 0, 1].into(), 80);
+    instance.status = Status::Maintenance;
+    let plain = Selection::default();
+    let drained = Some(Mode::Leave);
+    let why = plain.leaves_out(&instance, drained);
+    assert_eq!(why, Some(LeftOut::Drained(Mode::Leave)));
+    // It would get none without the drain either.
+    let tagged = discovered(json!({"tag": "v2"})).selection;
+    let why = tagged.leaves_out(&instance, drained);
+    assert_eq!(why, Some(LeftOut::Tag("v2".into())));
 }
 
 #[test]
