@@ -12,6 +12,7 @@ mod bad_input;
 mod confirmed;
 mod consumers;
 mod control_api;
+mod discovery;
 mod documents;
 mod draining;
 mod draining_faults;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::process::Process;
 use super::tools::tool;
-use super::{eventually, http};
+use super::{eventually, http, own_address};
 
 /// What a Consul remembers when it is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,33 @@ pub struct Consul {
 impl Consul {
     /// Starts one and waits until it has a leader.
     pub async fn start(address: Ipv4Addr, folder: &Path, memory: Memory) -> Self {
+        Self::run("consul", address, folder, memory, &[]).await
+    }
+
+    /// Starts another one, of another datacenter, that the first one reaches.
+    pub async fn start_beside(first: &Self, datacenter: &str, folder: &Path) -> Self {
+        let more = ["-datacenter", datacenter, "-node", datacenter];
+        let memory = Memory::Forgets;
+        let one = Self::run(datacenter, own_address(), folder, memory, &more).await;
+        let join = format!("agent/join/{}?wan=1", first.address);
+        one.write(&join, &Value::Null).await;
+        let nodes = format!("{}/v1/catalog/nodes?dc={datacenter}", first.url());
+        eventually(async || {
+            let answer = http::send(&first.client, Method::GET, &nodes, &[]).await?;
+            ensure!(answer.status == 200, "{answer:?}");
+            Ok(())
+        })
+        .await;
+        one
+    }
+
+    async fn run(
+        name: &str,
+        address: Ipv4Addr,
+        folder: &Path,
+        memory: Memory,
+        more: &[&str],
+    ) -> Self {
         let own = address.to_string();
         let data = folder.join("consul-data").display().to_string();
         let mut arguments = vec!["agent", "-bind", &own, "-client", &own];
@@ -41,7 +68,8 @@ impl Consul {
                 arguments.extend(["-server", "-bootstrap-expect=1", "-data-dir", &data]);
             }
         }
-        let process = Process::start("consul", &tool("consul"), arguments, folder);
+        arguments.extend(more);
+        let process = Process::start(name, &tool("consul"), arguments, folder);
         let mut consul = Self {
             process,
             address,
@@ -89,6 +117,21 @@ impl Consul {
         self.write("agent/service/register", &registration).await;
     }
 
+    /// Registers an instance as `agent/service/register` wants it.
+    pub async fn register_as(&self, registration: &Value) {
+        self.write("agent/service/register", registration).await;
+    }
+
+    /// Registers an instance on a node that has no agent.
+    pub async fn register_far(&self, service: &str, id: &str, at: SocketAddr) {
+        let registration = json!({
+            "Node": "far",
+            "Address": at.ip(),
+            "Service": { "ID": id, "Service": service, "Address": at.ip(), "Port": at.port() },
+        });
+        self.write("catalog/register", &registration).await;
+    }
+
     /// Registers an instance whose check passes until [`Consul::fail_check`].
     pub async fn register_checked(&self, service: &str, id: &str, at: SocketAddr) {
         let registration = json!({
@@ -111,6 +154,18 @@ impl Consul {
     pub async fn pass_check(&self, id: &str) {
         self.write(&format!("agent/check/pass/check-{id}"), &Value::Null)
             .await;
+    }
+
+    /// The instance's check warns.
+    pub async fn warn_check(&self, id: &str) {
+        self.write(&format!("agent/check/warn/check-{id}"), &Value::Null)
+            .await;
+    }
+
+    /// Puts the agent's node in maintenance, or takes it out.
+    pub async fn node_maintenance(&self, enable: bool) {
+        let path = format!("agent/maintenance?enable={enable}");
+        self.write(&path, &Value::Null).await;
     }
 
     /// Puts the instance in maintenance, or takes it out.

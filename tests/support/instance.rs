@@ -4,7 +4,7 @@
 //! lines, one every M milliseconds; a WebSocket gets back what it sends.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -35,11 +35,11 @@ pub struct Instance {
 
 impl Instance {
     /// One that answers.
-    pub async fn echo(name: &str, address: Ipv4Addr) -> Self {
+    pub async fn echo(name: &str, address: impl Into<IpAddr>) -> Self {
         let app = Router::new()
             .fallback(answer)
             .with_state(Arc::<str>::from(name));
-        let listener = TcpListener::bind((address, 0)).await.unwrap();
+        let listener = TcpListener::bind((address.into(), 0)).await.unwrap();
         Self::run(name, listener, async |listener| {
             axum::serve(listener, app).await.unwrap();
         })
