@@ -218,6 +218,14 @@ impl Settings {
         }
         let addresses = addresses.iter().map(|one| checked_url("consul", one));
         let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+        if let Some(position) = addresses.iter().position(|one| one.contains('@')) {
+            return Err(Error::Contradiction(format!(
+                "--consul: URL {} of {} holds a user or a password, allowed is none: Consul takes a token, see \
+                 --consul-token-file",
+                position + 1,
+                addresses.len()
+            )));
+        }
         let encrypted = |address: &&String| address.starts_with("https:");
         let tls = self.consul_ca.is_some() || self.consul_cert.is_some();
         if tls && let Some(plain) = addresses.iter().find(|one| !encrypted(one)) {
@@ -274,8 +282,12 @@ fn checked_url(flag: &str, text: &str) -> Result<String, Error> {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
             Ok(text.trim_end_matches('/').to_owned())
         }
-        _ => Err(Error::Contradiction(format!(
-            "--{flag}: found {text:?}, allowed is a URL such as http://127.0.0.1:2379"
-        ))),
+        _ => {
+            // Before an `@` there may be a password.
+            let shown = text.rsplit_once('@').map_or(text, |(_, rest)| rest);
+            Err(Error::Contradiction(format!(
+                "--{flag}: found {shown:?}, allowed is a URL such as http://127.0.0.1:2379"
+            )))
+        }
     }
 }

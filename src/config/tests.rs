@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use clap::FromArgMatches;
+
 use super::*;
 
 /// Settings as a file of these lines has them, besides a folder of documents.
@@ -112,4 +114,81 @@ fn what_draining_needs_is_read() {
         let text = refusal(&format!("{line}\n"));
         assert!(text.contains(named), "{text}");
     }
+}
+
+#[test]
+fn several_agents_of_consul_are_read_in_their_order() {
+    let config = settings("consul: ['http://10.0.0.1:8500/', 'http://10.0.0.2:8500']\n").unwrap();
+    let addresses = config.consul.unwrap().addresses;
+    assert_eq!(addresses, ["http://10.0.0.1:8500", "http://10.0.0.2:8500"]);
+    let flags = [
+        "chancery",
+        "--files",
+        "documents",
+        "--consul",
+        "http://a:8500,http://b:8500",
+    ];
+    let command = Settings::augment_args(clap::Command::new("chancery"));
+    let matches = command.get_matches_from(flags);
+    let config = Settings::from_arg_matches(&matches)
+        .unwrap()
+        .check()
+        .unwrap();
+    assert_eq!(
+        config.consul.unwrap().addresses,
+        ["http://a:8500", "http://b:8500"]
+    );
+}
+
+#[test]
+fn where_consul_is_says_what_is_allowed_and_repeats_no_password() {
+    let one = |url: &str| refusal(&format!("consul: ['http://10.0.0.1:8500', '{url}']\n"));
+    for url in [
+        "",
+        "10.0.0.2:8500",
+        "unix:///run/consul",
+        "ftp://me:hunter2@consul",
+    ] {
+        let text = one(url);
+        assert!(
+            text.contains("--consul: found") && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+    let text = one("http://me:hunter2@consul:8500");
+    assert!(
+        text.contains("URL 2 of 2") && text.contains("--consul-token-file"),
+        "{text}"
+    );
+    assert!(!text.contains("hunter2"), "{text}");
+    // All of them, as the next one is asked with the same certificate.
+    let text = refusal("consul: ['https://a:8501', 'http://b:8500']\nconsul-ca: ca.pem\n");
+    assert!(
+        text.contains("http://b:8500") && text.contains("https"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_token_for_consul_comes_from_one_place() {
+    let consul = "consul: ['http://127.0.0.1:8500']\n";
+    let config = settings(&format!("{consul}consul-token-file: /run/token\n")).unwrap();
+    let given = config.consul.unwrap();
+    assert_eq!(given.token_file.unwrap().to_str(), Some("/run/token"));
+    assert_eq!(given.token, None);
+    let both = format!("{consul}consul-token-file: /run/token\nconsul-token: hunter2\n");
+    let text = refusal(&both);
+    assert!(
+        text.contains("give one") && !text.contains("hunter2"),
+        "{text}"
+    );
+    for alone in ["consul-token-file: /run/token\n", "consul-token: hunter2\n"] {
+        let text = refusal(alone);
+        assert!(
+            text.contains("--consul URL") && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+    let text = refusal("consul: ['https://a:8501']\nconsul-cert: c.pem\n");
+    assert!(text.contains("consul-key"), "{text}");
 }

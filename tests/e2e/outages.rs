@@ -126,6 +126,30 @@ async fn consul_stops_and_starts() {
 }
 
 #[tokio::test]
+async fn consul_hangs_and_goes_on() {
+    let (stage, blue) = stage_at_work(Protocol::Delta).await;
+    let load = Load::on(&stage.envoy.url("/echo"), PER_SECOND);
+    stage.consul.process.pause();
+    // A query may block for ten seconds, and be late for some more.
+    within(Duration::from_secs(40), async || {
+        let metrics = stage.chancery.admin("metrics").await?.body;
+        let of = |name: &str| {
+            let name = format!("chancery_source_{name}{{source=\"consul\"}} ");
+            let value = metrics.lines().find_map(|line| line.strip_prefix(&name));
+            value.and_then(|value| value.parse::<f64>().ok())
+        };
+        let (up, age) = (of("up"), of("age_seconds"));
+        ensure!(up == Some(0.0) && age > Some(10.0), "{up:?} {age:?}");
+        Ok(())
+    })
+    .await;
+    a_new_route_arrives(&stage, &blue).await;
+    stage.consul.process.resume();
+    let _green = a_new_instance_arrives(&stage).await;
+    load.stop().await.assert_flawless();
+}
+
+#[tokio::test]
 async fn consul_is_killed_and_starts() {
     let (mut stage, _blue) = stage_at_work(Protocol::Delta).await;
     let load = Load::on(&stage.envoy.url("/echo"), PER_SECOND);

@@ -24,6 +24,10 @@ struct Scene {
     lists: BTreeMap<String, Query>,
     /// What was read since.
     read: Vec<String>,
+    /// How reads of a service are refused: the status, and headers.
+    refused: BTreeMap<String, (u16, &'static str)>,
+    /// What is said of the only node; all that is registered there, unless something else is.
+    node: Option<&'static str>,
 }
 
 fn name(number: usize) -> String {
@@ -41,6 +45,8 @@ impl Scene {
             written: names.into_iter().map(|name| (name, 3)).collect(),
             lists: BTreeMap::new(),
             read: Vec::new(),
+            refused: BTreeMap::new(),
+            node: None,
         };
         let mut answered = BTreeSet::new();
         while answered.len() < MANY || scene.lists.len() < 3 {
@@ -80,6 +86,10 @@ impl Scene {
             CRITICAL | WARNING => json!([]),
             SERVICES => json!({}),
             "/v1/catalog/nodes" => json!([{"Node": "node-1", "ModifyIndex": 2}]),
+            "/v1/catalog/node/node-1" if self.node.is_some() => {
+                let headers = "X-Consul-Index: 7\r\n";
+                return query.reply(200, headers, self.node.unwrap_or_default());
+            }
             "/v1/catalog/node/node-1" => {
                 let service = |(name, index): (&String, &u64)| {
                     (
@@ -92,7 +102,10 @@ impl Scene {
             }
             service => {
                 self.read.push(service.to_owned());
-                return query.answer(7, &[1]);
+                return match self.refused.get(service) {
+                    Some((status, headers)) => query.reply(*status, headers, "refused"),
+                    None => query.answer(7, &[1]),
+                };
             }
         };
         reply(query, 7, &body);
@@ -190,4 +203,70 @@ async fn a_service_that_is_wanted_later_is_read_alone() {
     }
     assert_eq!(told.as_deref(), Some("late"));
     assert_eq!(scene.reads().await, ["late"]);
+}
+
+#[tokio::test]
+async fn a_pause_that_consul_asks_for_holds_all_reads() {
+    let mut scene = Scene::start().await;
+    let (one, other) = (name(7), name(8));
+    scene
+        .refused
+        .insert(one.clone(), (429, "Retry-After: 3\r\n"));
+    scene.wake(CRITICAL, 8, &json!([check(&one)]));
+    while scene.read.is_empty() {
+        scene.step(DEADLINE).await;
+    }
+    let refused = Instant::now();
+    scene.refused.clear();
+    scene.watch.assert_fails(&["429"]).await;
+    while !scene.lists.contains_key(CRITICAL) {
+        scene.step(DEADLINE).await;
+    }
+    scene.wake(CRITICAL, 9, &json!([check(&one), check(&other)]));
+    while scene.read.len() < 3 {
+        scene.step(DEADLINE).await;
+    }
+    assert!(refused.elapsed() >= Duration::from_millis(2900));
+    scene.read.sort();
+    assert_eq!(scene.read, [one.clone(), one, other]);
+    scene.watch.assert_well().await;
+}
+
+#[tokio::test]
+async fn a_service_whose_read_fails_keeps_the_source_at_fault_and_holds_no_other() {
+    let mut scene = Scene::start().await;
+    let (one, other) = (name(7), name(8));
+    scene.refused.insert(one.clone(), (500, ""));
+    scene.wake(CRITICAL, 8, &json!([check(&one), check(&other)]));
+    let until = Instant::now() + Duration::from_secs(3);
+    while scene.read.iter().filter(|read| **read == one).count() < 3 {
+        assert!(Instant::now() < until + DEADLINE, "{:?}", scene.read);
+        scene.step(Duration::from_millis(20)).await;
+        if scene.read.len() > 2 {
+            scene.watch.assert_fails(&[&one, "500"]).await;
+        }
+    }
+    assert!(scene.read.contains(&other));
+    scene.refused.clear();
+    scene.reads().await;
+    scene.watch.assert_well().await;
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_be_read_empties_nothing() {
+    let mut scene = Scene::start().await;
+    scene.node = Some("<html>");
+    scene.wake(SERVICES, 8, &json!({}));
+    assert_eq!(
+        scene.reads().await.len(),
+        MANY,
+        "whatever was there is read"
+    );
+    scene.watch.assert_well().await;
+    scene.node = None;
+    while !scene.lists.contains_key(SERVICES) {
+        scene.step(DEADLINE).await;
+    }
+    scene.wake(SERVICES, 9, &json!({}));
+    assert_eq!(scene.reads().await.len(), MANY, "and when it can be again");
 }
