@@ -30,8 +30,10 @@ mod limit_count;
 mod limit_req;
 mod message;
 mod mocking;
+mod opentelemetry;
 pub(super) mod pattern;
 mod place;
+mod prometheus;
 mod proxy_buffering;
 mod proxy_mirror;
 mod proxy_rewrite;
@@ -43,11 +45,13 @@ pub mod reply;
 mod request_id;
 mod response_rewrite;
 mod share;
+mod span;
 mod traffic_split;
 mod ua_restriction;
 mod uri;
 mod uri_blocker;
 mod variable;
+mod zipkin;
 
 use std::fmt;
 use std::sync::Arc;
@@ -68,6 +72,8 @@ const ALL: &[Entry] = &[
     real_ip::ENTRY,
     client_control::ENTRY,
     request_id::ENTRY,
+    zipkin::ENTRY,
+    opentelemetry::ENTRY,
     fault_injection::ENTRY,
     mocking::ENTRY,
     cors::ENTRY,
@@ -92,6 +98,7 @@ const ALL: &[Entry] = &[
     redirect::ENTRY,
     response_rewrite::ENTRY,
     grpc_web::ENTRY,
+    prometheus::ENTRY,
     proxy_buffering::ENTRY,
 ];
 
@@ -102,6 +109,10 @@ const NOT_IN_ENVOY: &[(&str, &str)] = &[
         "Envoy does not verify these signatures; let a service of yours do it, with forward-auth",
     ),
     (
+        "http-logger",
+        "Envoy does not post logs; write `access_log` of the gateway, and have the log shipped from there",
+    ),
+    (
         "limit-conn",
         "Envoy does not count requests in flight by key; limit-req and limit-count bound how many come",
     ),
@@ -110,10 +121,23 @@ const NOT_IN_ENVOY: &[(&str, &str)] = &[
         "Envoy cannot ask an Open Policy Agent with the input document of APISIX; put a service before the agent that \
          does, with forward-auth",
     ),
+    (
+        "tcp-logger",
+        "Envoy does not write logs to a connection; write `access_log` of the gateway, and have the log shipped from there",
+    ),
 ];
 
 /// The longest body that a plugin answers with by itself. A route table must allow it: Envoy's own bound is 4 KiB.
 pub const ANSWER_BYTES: u32 = 1024 * 1024;
+
+/// What a route is called in statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CountedBy {
+    /// Its id.
+    Id,
+    /// Its `name`, where it has one.
+    Name,
+}
 
 /// A plugin as documents configured it.
 trait Plugin: fmt::Debug + Send + Sync {
@@ -147,6 +171,11 @@ trait Plugin: fmt::Debug + Send + Sync {
     /// Whether it tells requests for these paths apart by a pattern, as `vars` about `uri` do: a route of Envoy's has one.
     fn asks_for_paths(&self, _paths: &[Path]) -> bool {
         false
+    }
+
+    /// What a route is called in statistics of its own; it has none when no plugin says.
+    fn counted_by(&self) -> Option<CountedBy> {
+        None
     }
 
     /// What it demands of the route's own cluster.

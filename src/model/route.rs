@@ -84,6 +84,8 @@ pub struct Route {
     pub websocket: bool,
     /// `send` and `read` hold for the route, `connect` is its cluster's.
     pub timeout: Timeout,
+    /// What it is called in statistics of its own; nothing when it has none.
+    pub counted_as: Option<Arc<str>>,
     /// What is done to requests and answers on the way.
     pub plugins: Plugins,
     /// Where requests go; nothing when a plugin answers every request by itself.

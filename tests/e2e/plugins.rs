@@ -3,6 +3,7 @@
 mod answers;
 mod forward_auth;
 mod limits;
+mod observability;
 mod requests;
 mod restrictions;
 

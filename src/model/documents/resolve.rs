@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::super::key::Id;
-use super::super::plugin::Plugins;
+use super::super::plugin::{CountedBy, Plugins};
 use super::super::problem::Remark;
 use super::super::route::form::Draft;
 use super::super::service::Service;
@@ -80,8 +80,22 @@ pub(super) fn route(
         cluster: cluster
             .filter(|_| !plugins.answers(&draft.paths))
             .map(|cluster| demanded(cluster, id, timeout.connect, plugins.breaker())),
+        counted_as: plugins
+            .counted_by()
+            .map(|by| counted_as(by, id, draft.name.as_deref())),
         plugins,
     }))
+}
+
+/// A dot would end the name in Envoy's statistics, so only what stands for itself there is left.
+fn counted_as(by: CountedBy, id: &Id, name: Option<&str>) -> Arc<str> {
+    let called = match (by, name) {
+        (CountedBy::Name, Some(name)) if !name.is_empty() => name.to_owned(),
+        _ => id.to_string(),
+    };
+    let kept = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let called = called.chars().map(|c| if kept(c) { c } else { '_' });
+    called.collect::<String>().into()
 }
 
 /// The route's plugins over those of its plugin config, of its service, and of the global rules.

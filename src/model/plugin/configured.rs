@@ -13,7 +13,7 @@ use super::super::route::Path;
 use super::super::upstream::{Breaker, Cluster, Target};
 use super::super::vars::{Predicate, Vars};
 use super::reading::{self, Reading};
-use super::{ALL, NOT_IN_ENVOY, Plugin, names};
+use super::{ALL, CountedBy, NOT_IN_ENVOY, Plugin, names};
 
 /// The plugins of one document, parsed; or of a route with those of all documents that it refers to.
 #[derive(Debug, Clone, Default)]
@@ -132,6 +132,12 @@ impl Plugins {
                 "asks a pattern of some paths beside `vars` about `uri`, allowed: one of the two, as an Envoy route has one",
             )),
         }
+    }
+
+    /// What the route is called in statistics of its own; nothing when it has none.
+    pub(in super::super) fn counted_by(&self) -> Option<CountedBy> {
+        let mut plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        plugins.find_map(|plugin| plugin.counted_by())
     }
 
     /// What they demand of the route's own cluster.

@@ -22,8 +22,7 @@ use super::{Host, Path, Timeout};
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     id: Option<Id>,
-    #[serde(rename = "name")]
-    _name: Option<String>,
+    name: Option<String>,
     #[serde(rename = "desc")]
     _desc: Option<String>,
     #[serde(rename = "labels")]
@@ -69,6 +68,8 @@ impl decode::Form for Form {
 /// A route, checked for itself; what it refers to is looked up when it is resolved.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
+    /// What a person calls it.
+    pub name: Option<Arc<str>>,
     /// False is as if deleted.
     pub enabled: bool,
     pub gateways: Vec<Id>,
@@ -118,6 +119,7 @@ pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Resu
         return Err(Remark::whole(message));
     }
     Ok(Draft {
+        name: form.name.map(Arc::from),
         enabled: form.status != Some(Status(0)),
         gateways: match form.gateways {
             none if none.is_empty() => vec![Id::default_gateway()],

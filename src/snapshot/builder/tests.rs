@@ -66,6 +66,7 @@ fn route(name: &str, members: Members) -> Arc<Route> {
         priority: 0,
         websocket: false,
         timeout: timeout(),
+        counted_as: None,
         plugins: Plugins::default(),
         cluster: Some(Arc::new(Cluster {
             name: format!("route/{name}").into(),

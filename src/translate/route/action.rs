@@ -45,6 +45,7 @@ pub(super) fn translate(route: &model::Route, path: &Path) -> Vec<(Vec<Addresses
             name: format!("route/{}", route.id),
             r#match: Some(narrowed(&rule, alternative)?),
             action: action.clone(),
+            stat_prefix: route.counted_as.as_deref().unwrap_or_default().to_owned(),
             ..Route::default()
         };
         let addresses = alternative.iter().filter_map(Addresses::of);

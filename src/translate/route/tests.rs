@@ -73,6 +73,7 @@ fn route(name: &str, hosts: &[&str], paths: &[&str]) -> Route {
             send: second,
             read: second,
         },
+        counted_as: None,
         plugins: Default::default(),
         cluster: None,
     }
