@@ -16,6 +16,7 @@ mod csrf;
 mod denial;
 mod fault;
 mod fault_injection;
+mod file_logger;
 mod filter;
 mod forward_auth;
 mod grpc_web;
@@ -44,6 +45,7 @@ mod referer_restriction;
 pub mod reply;
 mod request_id;
 mod response_rewrite;
+pub mod router;
 mod share;
 mod span;
 mod traffic_split;
@@ -99,6 +101,7 @@ const ALL: &[Entry] = &[
     response_rewrite::ENTRY,
     grpc_web::ENTRY,
     prometheus::ENTRY,
+    file_logger::ENTRY,
     proxy_buffering::ENTRY,
 ];
 

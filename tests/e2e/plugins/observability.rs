@@ -1,7 +1,7 @@
 //! Plugins that tell of requests.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::with_plugins;
 use crate::support::eventually;
@@ -54,6 +54,53 @@ async fn a_route_says_which_requests_become_spans() {
         Ok(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_route_writes_its_requests_to_a_file() {
+    let stage = Stage::set().await;
+    let (etcd, envoy) = (&stage.etcd, &stage.envoy);
+    let blue = stage.instance("blue").await;
+    etcd.put("routes/quiet", &with_plugins("/quiet", &blue, json!({})))
+        .await;
+    envoy.answers_by("/quiet", "blue").await;
+    let before = envoy.configured().await.listeners;
+    let file = stage.folder().join("requests.log");
+    let logger = json!({ "file-logger": {
+        "path": file.to_str().unwrap(),
+        "log_format": { "at": "$uri", "user": "$http_x_user", "status": "$status", "from": "a file" },
+        "match": [[["arg_log", "==", "yes"]]],
+    } });
+    etcd.put("routes/logged", &with_plugins("/logged/*", &blue, logger))
+        .await;
+    envoy.answers_by("/logged/quiet", "blue").await;
+    let user = [("x-user", "ann")];
+    for path in ["/logged/a?log=yes", "/logged/b?log=no", "/quiet?log=yes"] {
+        let answer = envoy.send(Method::GET, path, &user).await.unwrap();
+        assert_eq!(answer.instance().unwrap(), "blue");
+    }
+    let answer = envoy.send(Method::POST, "/logged/c?log=yes", &[]).await;
+    assert_eq!(answer.unwrap().seen().unwrap()["method"], "POST");
+    let line = |at: &str, user: Option<&str>| {
+        let mut line = json!({ "at": at, "status": 200, "from": "a file", "route_id": "logged" });
+        if let Some(user) = user {
+            line["user"] = json!(user);
+        }
+        line
+    };
+    eventually(async || {
+        let text = std::fs::read_to_string(&file)?;
+        let lines: Result<Vec<Value>, _> = text.lines().map(serde_json::from_str).collect();
+        let lines = lines?;
+        anyhow::ensure!(lines.len() >= 2, "only {lines:?}");
+        assert_eq!(
+            lines,
+            [line("/logged/a", Some("ann")), line("/logged/c", None)]
+        );
+        Ok(())
+    })
+    .await;
+    assert_eq!(envoy.configured().await.listeners, before);
 }
 
 #[tokio::test]

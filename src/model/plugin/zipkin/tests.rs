@@ -46,10 +46,7 @@ fn what_the_gateway_says_instead_is_told() {
 #[test]
 fn what_is_refused() {
     let table = [
-        (
-            r#"{"sample_ratio":1}"#,
-            "missing field `endpoint`, which has no default",
-        ),
+        (r#"{"sample_ratio":1}"#, "`endpoint` is missing"),
         (
             r#"{"endpoint":"http://a","sample_ratio":0}"#,
             "sample_ratio: found 0, allowed: 0.00001–1",
