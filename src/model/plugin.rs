@@ -159,6 +159,11 @@ trait Plugin: fmt::Debug + Send + Sync {
         &[]
     }
 
+    /// Whether it sends every request to one of its [`targets`](Self::targets), so that the route needs no upstream.
+    fn sends_all(&self) -> bool {
+        false
+    }
+
     /// The routes to go before the route itself and its branches, for requests that go to one of its
     /// [`targets`](Self::targets) in the place of the route's own upstream: what the route does with those stands in
     /// `actions`, in order. All plugins are then applied to each of these routes.

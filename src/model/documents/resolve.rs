@@ -46,7 +46,7 @@ pub(super) fn route(
             let found = http_cluster(entries, target);
             Some(found.map_err(|remark| by_service(draft, &remark))?)
         }
-        (None, _) => None,
+        (None, _) => plugins.stand_in().cloned(),
     };
     if cluster.is_none() && !plugins.answers(&draft.paths) {
         let message = "has no upstream, and neither has this route";

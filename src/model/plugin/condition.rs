@@ -49,6 +49,14 @@ impl Condition {
         self.0.is_none()
     }
 
+    /// The routes to go before this one, for those of its requests that are meant; none when all are.
+    pub(super) fn branches(&self, route: &Route) -> Vec<Route> {
+        match self.is_always() {
+            true => Vec::new(),
+            false => self.narrowed(route),
+        }
+    }
+
     /// The route for those of its requests that are meant: several, of which one must match.
     pub(super) fn narrowed(&self, route: &Route) -> Vec<Route> {
         let Some(alternatives) = &self.0 else {

@@ -134,6 +134,21 @@ impl Plugins {
         }
     }
 
+    /// Whether one of them sends every request elsewhere, so that the route needs no upstream of its own.
+    pub(in super::super) fn sends_all(&self) -> bool {
+        self.sender().is_some()
+    }
+
+    /// A cluster in the place of the route's own, which gets no requests then.
+    pub(in super::super) fn stand_in(&self) -> Option<&Arc<Cluster>> {
+        self.sender()?.clusters.first()
+    }
+
+    fn sender(&self) -> Option<&Configured> {
+        let sends = |own: &&Configured| own.plugin.as_ref().is_some_and(|own| own.sends_all());
+        self.configured.iter().find(sends)
+    }
+
     /// What the route is called in statistics of its own; nothing when it has none.
     pub(in super::super) fn counted_by(&self) -> Option<CountedBy> {
         let mut plugins = self.enabled().filter_map(|own| own.plugin.as_ref());

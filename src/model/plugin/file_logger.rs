@@ -130,10 +130,7 @@ impl FileLogger {
 
 impl Plugin for FileLogger {
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
-        if self.condition.is_always() {
-            return Vec::new();
-        }
-        let mut parts = self.condition.narrowed(route);
+        let mut parts = self.condition.branches(route);
         parts.iter_mut().for_each(|part| self.log(part));
         parts
     }

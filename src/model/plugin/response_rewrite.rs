@@ -23,6 +23,7 @@ use serde_json::Value;
 use super::super::decode::{self, kind_of};
 use super::super::problem::Remark;
 use super::super::upstream::Cluster;
+use super::condition::Condition;
 use super::header::{self, Checked, Headers};
 use super::{ANSWER_BYTES, Entry, Plugin, Reading, filter, schema};
 
@@ -52,13 +53,15 @@ struct Form {
     /// Whether `body` is base64 of what is meant.
     #[serde(default)]
     body_base64: bool,
+    /// Which requests' answers, by what stands in the request; all by default.
+    #[schemars(with = "Option<Vec<Value>>")]
+    vars: Option<Value>,
     /// Headers to add, set and remove, or just to set.
     #[schemars(with = "Option<HeadersForm>")]
     headers: Option<Value>,
 }
 
 impl decode::Form for Form {
-    const NOT_SERVED: &'static [&'static str] = &["vars"];
     const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] =
         &[("filters", "Envoy cannot replace parts of a body on its way")];
 }
@@ -100,6 +103,7 @@ impl decode::Form for OnlySet {}
 
 #[derive(Debug, Default)]
 struct ResponseRewrite {
+    condition: Condition,
     /// In place of what the instance answers.
     answer: Option<LocalResponsePolicy>,
     add: Vec<(String, String)>,
@@ -113,6 +117,8 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         None => ResponseRewrite::default(),
         Some(headers) => read_headers(headers, reading)?,
     };
+    let vars = form.vars.iter().map(|vars| ("vars".to_owned(), vars));
+    rewrite.condition = Condition::any(&vars.collect::<Vec<_>>(), &mut reading.warnings)?;
     let Some(body) = body(&form)? else {
         return match form.status_code {
             None => Ok(Arc::new(rewrite)),
@@ -191,10 +197,10 @@ fn read_headers(value: &Value, reading: &mut Reading) -> Result<ResponseRewrite,
         remove.push(name);
     }
     Ok(ResponseRewrite {
-        answer: None,
         add,
         set: header::checked("headers.set", &form.set, &mut reading.warnings)?,
         remove,
+        ..ResponseRewrite::default()
     })
 }
 
@@ -231,13 +237,25 @@ impl ResponseRewrite {
             .map(|(name, value)| header::set(name, value));
         add.chain(set)
     }
-}
 
-impl Plugin for ResponseRewrite {
-    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+    fn enable(&self, route: &mut Route) {
         match &self.answer {
             Some(answer) => filter::enable(route, ANSWER, &always(answer)),
             None => filter::enable(route, HEADERS, &self.headers()),
+        }
+    }
+}
+
+impl Plugin for ResponseRewrite {
+    fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
+        let mut parts = self.condition.branches(route);
+        parts.iter_mut().for_each(|part| self.enable(part));
+        parts
+    }
+
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        if self.condition.is_always() {
+            self.enable(route);
         }
     }
 }

@@ -171,6 +171,14 @@ impl Plugin for TrafficSplit {
         &self.targets
     }
 
+    fn sends_all(&self) -> bool {
+        let shares = self.rules.iter().flat_map(|rule| &rule.shares);
+        self.rules
+            .last()
+            .is_some_and(|rule| rule.condition.is_always())
+            && shares.into_iter().all(|share| share.target.is_some())
+    }
+
     fn detours(&self, route: &Route, actions: &[RouteAction]) -> Vec<Route> {
         let rules = self.rules.iter();
         let parts = rules.flat_map(|rule| {

@@ -91,7 +91,10 @@ async fn plugins_compress_and_rewrite_answers() {
     } });
     etcd.put("routes/answer", &with_plugins("/answer", &blue, answer))
         .await;
-    for path in ["/both", "/long", "/headers"] {
+    let in_part = json!({ "response-rewrite": { "headers": { "x-beta": "yes" }, "vars": [["http_x_beta", "==", "1"]] } });
+    etcd.put("routes/in-part", &with_plugins("/in-part", &blue, in_part))
+        .await;
+    for path in ["/both", "/long", "/headers", "/in-part"] {
         envoy.answers_by(path, "blue").await;
     }
 
@@ -122,6 +125,10 @@ async fn plugins_compress_and_rewrite_answers() {
         ("soon", "busy")
     );
     assert_eq!(header(&answer, "content-type"), "text/x-soon");
+    for (beta, marked) in [("1", "yes"), ("2", "")] {
+        let answer = send(envoy, Method::GET, "/in-part", &[("x-beta", beta)]).await;
+        assert_eq!(header(&answer, "x-beta"), marked, "of {beta}");
+    }
 }
 
 #[tokio::test]

@@ -93,12 +93,17 @@ async fn plugins_split_and_mirror_traffic() {
     });
     etcd.put("routes/beta", &with_plugins("/beta", &blue, by_header))
         .await;
+    let whole = json!({ "uri": "/whole", "plugins": { "traffic-split": { "rules": [{
+        "weighted_upstreams": [{ "upstream_id": "green" }],
+    }] } } });
+    etcd.put("routes/whole", &whole).await;
     let mirror = json!({ "proxy-mirror": { "host": format!("http://{}", canary.node()) } });
     etcd.put("routes/mirror", &with_plugins("/mirror", &blue, mirror))
         .await;
     envoy.answers_with("/split", 200).await;
     envoy.answers_by("/mirror", "blue").await;
     envoy.answers_by("/beta", "blue").await;
+    envoy.answers_by("/whole", "green").await;
 
     for (beta, path, status) in [
         ("yes", "/beta", 200),

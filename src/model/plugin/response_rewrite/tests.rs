@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::super::tests::{applied, refusal, warned};
+use super::super::tests::{applied, branched, refusal, warned};
 use super::{ANSWER, HEADERS};
 
 #[test]
@@ -12,6 +12,17 @@ fn headers_and_an_answer_of_its_own_are_two_filters() {
     assert_eq!(enabled(json!({"headers": {"x-a": "b"}})), [HEADERS]);
     let answer = json!({"headers": {"set": {"x-a": 1}}, "body": "{}", "status_code": 201});
     assert_eq!(enabled(answer), [ANSWER]);
+}
+
+#[test]
+fn only_answers_to_requests_that_match_are_rewritten() {
+    let vars = json!([["arg_a", "==", "1"]]);
+    let routes = branched(json!({"response-rewrite": {"headers": {"x-a": "b"}, "vars": vars}}));
+    let rewritten: Vec<bool> = routes
+        .iter()
+        .map(|route| route.typed_per_filter_config.contains_key(HEADERS))
+        .collect();
+    assert_eq!(rewritten, [true, false]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use envoy_types::pb::envoy::config::route::v3::Route;
 use serde_json::{Value, json};
 
-use super::super::tests::{branched, refusal, warned};
+use super::super::tests::{branched, read, refusal, warned};
 
 /// The bounds of the routes before the route itself, in millionths.
 fn bounds(weighted: Value) -> Vec<Option<u32>> {
@@ -52,6 +52,28 @@ fn a_rule_with_conditions_is_for_some_requests() {
         (0, 0, false),
     ];
     assert_eq!(asked, expected);
+}
+
+#[test]
+fn a_route_needs_no_upstream_where_every_request_goes_elsewhere() {
+    let vars = json!([["arg_a", "==", "1"]]);
+    let elsewhere = json!([{"upstream_id": "u"}]);
+    let some = json!({"match": [{"vars": vars}], "weighted_upstreams": elsewhere});
+    let some_own = json!({"match": [{"vars": vars}]});
+    let all = json!({"weighted_upstreams": elsewhere});
+    let all_but_a_share = json!({"weighted_upstreams": [{"upstream_id": "u"}, {"weight": 1}]});
+    let table = [
+        (json!([some, all]), true),
+        (json!([all]), true),
+        (json!([some]), false),
+        (json!([some_own, all]), false),
+        (json!([all_but_a_share]), false),
+        (json!([]), false),
+    ];
+    for (rules, sends_all) in table {
+        let plugins = read(json!({"traffic-split": {"rules": rules}})).unwrap();
+        assert_eq!(plugins.sends_all(), sends_all, "of {rules}");
+    }
 }
 
 #[test]
