@@ -67,7 +67,7 @@ use super::problem::Remark;
 use super::route::Path;
 use super::upstream::{Breaker, Cluster, Target};
 pub use configured::Plugins;
-use reading::Reading;
+use reading::{META, Meta, Reading};
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
 const ALL: &[Entry] = &[
@@ -240,9 +240,14 @@ pub(super) fn schema_of(name: &str) -> Option<fn(&mut SchemaGenerator) -> Schema
         .map(|entry| entry.schema)
 }
 
-/// The schema of a plugin's form.
+/// The schema of a plugin's form, and of what every plugin has beside it.
 fn schema<F: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    generator.subschema_for::<F>()
+    let mut schema = generator.subschema_for::<F>();
+    let meta = generator.subschema_for::<Meta>();
+    if let Some(Value::Object(fields)) = schema.get_mut("properties") {
+        fields.insert(META.to_owned(), meta.into());
+    }
+    schema
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::plugin::{Plugins, plugins_schema};
 use super::problem::Remark;
 use super::scalar::{Labels, Timestamp, same_id};
 
-/// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
+/// Plugins for the routes that name this document (`plugin_configs`), or for all (`global_rules`).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -27,6 +27,7 @@ struct Form {
     _create_time: Option<Timestamp>,
     #[serde(rename = "update_time")]
     _update_time: Option<Timestamp>,
+    /// The plugins, by name.
     #[schemars(schema_with = "plugins_schema")]
     plugins: Value,
 }

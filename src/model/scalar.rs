@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
 
 use super::decode::quoted;
@@ -19,7 +20,7 @@ use super::problem::Remark;
 macro_rules! whole {
     ($($(#[$doc:meta])* $name:ident($type:ty) in $range:expr, $allowed:literal;)*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
         pub(super) struct $name(pub $type);
 
         impl<'de> Deserialize<'de> for $name {
@@ -70,7 +71,7 @@ whole! {
 }
 
 /// A whole number with the range that its field has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct Within<const FROM: u32, const TO: u32>(pub u32);
 
 impl<'de, const FROM: u32, const TO: u32> Deserialize<'de> for Within<FROM, TO> {

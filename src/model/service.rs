@@ -14,7 +14,7 @@ use super::route::form::target;
 use super::scalar::{Labels, Timestamp, each_once, same_id};
 use super::upstream::Target;
 
-/// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
+/// What several routes have in common; a route's own fields win.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -29,13 +29,20 @@ struct Form {
     _create_time: Option<Timestamp>,
     #[serde(rename = "update_time")]
     _update_time: Option<Timestamp>,
+    /// The hosts of its routes that name none; any if not written.
     #[serde(default)]
     hosts: Vec<Host>,
+    /// Whether connections may become WebSockets; false if not written.
     enable_websocket: Option<bool>,
+    /// What is done to requests and answers beside passing them on, by the name of the plugin.
+    #[serde(default)]
     #[schemars(schema_with = "plugins_schema")]
     plugins: Option<Value>,
+    /// Where requests go; in place of `upstream_id`.
+    #[serde(default)]
     #[schemars(schema_with = "super::upstream::form::schema")]
     upstream: Option<Value>,
+    /// The upstream document that says where requests go.
     upstream_id: Option<Id>,
 }
 

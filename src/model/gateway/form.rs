@@ -10,7 +10,7 @@ use super::super::problem::Remark;
 use super::super::scalar::{Labels, Timestamp, same_id};
 use super::{Gateway, access_log, http, listener, real_ip, tracing};
 
-/// The fields. Those with `_` are checked and kept in the store; nothing here reads them.
+/// A set of proxies, and what they listen on.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {

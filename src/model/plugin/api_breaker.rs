@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::config::route::v3::Route;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::decode;
@@ -22,6 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: Vec::new,
 };
 
+/// An upstream that keeps answering with errors gets no requests for a while.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -30,10 +31,12 @@ struct Form {
     /// The longest while, in seconds.
     #[serde(default = "max_breaker_sec")]
     max_breaker_sec: Quantity,
+    /// What counts as an error, and how many break.
+    /// Has no effect: Envoy asks again when the while is over.
     #[serde(default)]
-    #[schemars(with = "UnhealthyForm")]
+    #[schemars(with = "Option<UnhealthyForm>")]
     unhealthy: Option<Value>,
-    #[schemars(with = "HealthyForm")]
+    #[schemars(with = "Option<HealthyForm>")]
     healthy: Option<Value>,
 }
 
@@ -67,7 +70,9 @@ impl decode::Form for UnhealthyForm {}
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[expect(dead_code, reason = "Envoy has no use for them, which is told")]
 struct HealthyForm {
+    /// Statuses of good answers.
     http_statuses: Option<Vec<Status<200>>>,
+    /// How many of them in a row.
     successes: Option<Quantity>,
 }
 
@@ -82,7 +87,7 @@ fn three() -> Quantity {
 }
 
 /// A status from `FROM` on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "i64")]
 struct Status<const FROM: u16>(u16);
 

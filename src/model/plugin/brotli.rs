@@ -28,6 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![place::empty(FILTER)],
 };
 
+/// Compresses answers with brotli for clients that take it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -39,7 +40,7 @@ struct Form {
     min_length: Quantity,
     /// What is compressed: 0 anything, 1 text, 2 fonts.
     mode: Option<Count>,
-    /// From fast to small.
+    /// From fast to small, 0–11.
     #[serde(default = "comp_level")]
     comp_level: Count,
     /// The window, as a power of two; 0 leaves it to the library.
@@ -47,8 +48,10 @@ struct Form {
     lgwin: Count,
     /// The block, likewise.
     lgblock: Option<Count>,
+    /// The version of HTTP that clients must have at least, 1.0 or 1.1: either means all that Envoy serves.
     #[serde(rename = "http_version")]
     _http_version: Option<HttpVersion>,
+    /// Whether answers have `Vary: Accept-Encoding`; Envoy always says so.
     vary: Option<bool>,
 }
 

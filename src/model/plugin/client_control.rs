@@ -24,6 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![place::empty(FILTER)],
 };
 
+/// Answers 413 to requests with a longer body.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {

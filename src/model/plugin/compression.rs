@@ -10,12 +10,12 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
 };
 use envoy_types::pb::google::protobuf::UInt32Value;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::problem::Remark;
 
 /// The media types that are compressed.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "a list of media types, such as [\"text/html\"], or \"*\""
@@ -28,7 +28,7 @@ pub(super) enum Types {
 }
 
 /// `*`
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 pub(super) enum Star {
     #[serde(rename = "*")]
     Star,

@@ -25,6 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![filter::disabled(FILTER, &Filter {})],
 };
 
+/// Tells browsers which pages of other origins may read the answers.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {

@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![filter::disabled(FILTER, &policy())],
 };
 
+/// Refuses requests that change something unless they come from a page of the same host.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[expect(dead_code, reason = "Envoy has no use for them, which is told")]

@@ -13,7 +13,7 @@ use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
 };
 use envoy_types::pb::google::protobuf::{self, value::Kind};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::decode;
@@ -41,6 +41,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
 };
 
+/// Holds up some requests, or answers them with an error.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -59,7 +60,9 @@ impl decode::Form for Form {}
 struct AbortForm {
     /// What they are answered with.
     http_status: Status,
+    /// The body of the answer; none if not written.
     body: Option<String>,
+    /// Headers of the answer, with variables.
     #[serde(default)]
     headers: Headers,
     /// How many of a hundred; all by default.
@@ -104,7 +107,7 @@ impl TryFrom<i64> for Status {
     }
 }
 
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "i64")]
 struct Percentage(#[schemars(range(min = 0, max = 100))] u32);
 

@@ -30,6 +30,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![place::empty(FILTER)],
 };
 
+/// Lets browsers talk to a gRPC service.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {

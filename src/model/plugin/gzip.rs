@@ -6,7 +6,7 @@ use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::compression::gzip::compressor::v3::Gzip as Library;
 use envoy_types::pb::envoy::extensions::filters::http::compressor::v3::Compressor;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::decode;
@@ -25,6 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![place::empty(FILTER)],
 };
 
+/// Compresses answers with gzip for clients that take it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -34,13 +35,15 @@ struct Form {
     /// The shortest body in bytes; one of unknown length is compressed as well.
     #[serde(default = "min_length")]
     min_length: Quantity,
-    /// From fast to small.
+    /// From fast to small, 1–9.
     #[serde(default)]
     comp_level: Level,
+    /// The version of HTTP that clients must have at least, 1.0 or 1.1: either means all that Envoy serves.
     #[serde(rename = "http_version")]
     _http_version: Option<HttpVersion>,
     /// nginx's buffers.
     buffers: Option<Buffers>,
+    /// Whether answers have `Vary: Accept-Encoding`; Envoy always says so.
     vary: Option<bool>,
 }
 
@@ -50,7 +53,9 @@ impl decode::Form for Form {}
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[expect(dead_code, reason = "Envoy has no use for them, which is told")]
 struct Buffers {
+    /// How many.
     number: Option<Quantity>,
+    /// Bytes of each.
     size: Option<Quantity>,
 }
 
@@ -58,7 +63,7 @@ fn min_length() -> Quantity {
     Quantity(20)
 }
 
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "i64")]
 struct Level(#[schemars(range(min = 1, max = 9))] i32);
 

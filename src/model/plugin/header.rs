@@ -69,6 +69,13 @@ impl Visitor<'_> for TextVisitor {
 /// Headers as they are written: names and values.
 pub(super) type Headers = BTreeMap<String, Text>;
 
+/// The schema of headers to change in the ways that `F` has, or just to set.
+pub(super) fn changes<F: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let changes = generator.subschema_for::<F>();
+    let set = generator.subschema_for::<Headers>();
+    json_schema!({"anyOf": [changes, set]})
+}
+
 /// Headers in Envoy's terms, by name in lower case.
 pub(super) type Checked = BTreeMap<String, String>;
 

@@ -30,6 +30,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![denial::filter(NAME)],
 };
 
+/// Lets only some addresses send requests, or all but some.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -40,7 +41,7 @@ struct Form {
     /// What the others are told.
     #[serde(default = "message")]
     message: Message,
-    /// With which status.
+    /// With which status, 403 or 404; 403 if not written.
     #[serde(default)]
     response_code: Code,
 }

@@ -26,6 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![limit::filter(NAME)],
 };
 
+/// Lets so many requests of a key pass per second, and some more at once.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -38,7 +39,7 @@ struct Form {
     /// How `key` is written.
     #[serde(default)]
     key_type: KeyType,
-    /// The status of the others.
+    /// The status of the others; 503 if not written.
     #[serde(default)]
     rejected_code: Code,
     /// What the others are told; nothing without it.

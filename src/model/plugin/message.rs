@@ -1,10 +1,10 @@
 //! What a client is told whose request is not let through.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A text of 1–1024 characters.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub(super) struct Message(#[schemars(length(min = 1, max = 1024))] pub String);
 

@@ -27,16 +27,22 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![fault::disabled(FILTER)],
 };
 
+/// Answers by itself, without an upstream.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
+    /// The status of the answer.
     #[serde(default = "ok")]
     response_status: Status,
+    /// The `Content-Type` of the answer.
     content_type: Option<String>,
+    /// The body of the answer.
     #[serde(default)]
     response_example: String,
+    /// Further headers of the answer.
     #[serde(default)]
     response_headers: Headers,
+    /// Whether the answer says that it is one, in `x-mock-by`.
     #[serde(default = "yes")]
     with_mock_header: bool,
     /// Seconds to wait before the answer.

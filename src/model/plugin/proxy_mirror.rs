@@ -21,12 +21,13 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: Vec::new,
 };
 
+/// Sends a copy of each request to another server, and throws its answers away.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     /// The server, such as `http://10.0.0.1:8080`.
     host: String,
-    /// The share of the requests that are copied, 0.00001–1.
+    /// The share of the requests that are copied, 0.00001–1; all if not written.
     #[serde(default)]
     sample_ratio: Ratio,
 }

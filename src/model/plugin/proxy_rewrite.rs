@@ -25,15 +25,24 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: Vec::new,
 };
 
+/// Gives requests another path, host or other headers on the way to the upstream.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
+    /// The path that the upstream sees; the query stays.
     uri: Option<String>,
+    /// Pairs of a pattern of paths and what to put in place of what it matches, `$1` for its groups; the first pattern that
+    /// matches is meant.
     regex_uri: Option<Vec<String>>,
     host: Option<HostName>,
+    /// Headers of the request to add, set and remove, or just to set.
+    #[serde(default)]
+    #[schemars(schema_with = "header::changes::<HeadersForm>")]
     headers: Option<Value>,
+    /// Concerns nginx alone: false.
     #[serde(default)]
     set_ngx_uri: bool,
+    /// Whether the path goes on as the client wrote it: false, as the listener normalises it.
     #[serde(default)]
     use_real_request_uri_unsafe: bool,
 }
@@ -50,10 +59,13 @@ impl decode::Form for Form {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct HeadersForm {
+    /// Headers to add to those of the same name.
     #[serde(default)]
     add: Headers,
+    /// Headers to set in the place of those of the same name.
     #[serde(default)]
     set: Headers,
+    /// Names of headers to remove.
     #[serde(default)]
     remove: Vec<String>,
 }

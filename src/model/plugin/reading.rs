@@ -39,10 +39,13 @@ impl Reading<'_> {
     }
 }
 
+/// The field that holds [`Meta`].
+pub(super) const META: &str = "_meta";
+
 /// What every plugin may say of itself, whatever it does.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
-struct Meta {
+pub(super) struct Meta {
     /// Whether it is switched off: also what documents further away say of it.
     #[serde(default)]
     disable: bool,
@@ -63,9 +66,9 @@ pub(super) fn read(
         return Err(Remark::whole(message));
     };
     let mut own = fields.clone();
-    let meta: Meta = match own.remove("_meta") {
+    let meta: Meta = match own.remove(META) {
         None => Meta::default(),
-        Some(meta) => decode::read(&meta).map_err(|remark| remark.under("_meta"))?,
+        Some(meta) => decode::read(&meta).map_err(|remark| remark.under(META))?,
     };
     let plugin = (entry.read)(&Value::Object(own), reading)?;
     Ok(Some(plugin).filter(|_| !meta.disable))

@@ -17,6 +17,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: Vec::new,
 };
 
+/// Refused here: a gateway says where the address of clients stands, in `real_ip`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 #[expect(dead_code, reason = "it is read to be refused")]

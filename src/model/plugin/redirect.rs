@@ -26,17 +26,24 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: Vec::new,
 };
 
+/// Sends clients elsewhere.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
+    /// Whether requests over HTTP are sent to the same URL over HTTPS.
     #[serde(default)]
     http_to_https: bool,
+    /// Where to, with variables: a path, or a whole URL.
     uri: Option<String>,
+    /// A pattern of paths, and what to put in place of what it matches, `$1` for its groups.
     regex_uri: Option<Vec<String>>,
+    /// The status: 301, 302, 303, 307 or 308; 302 if not written.
     #[serde(default)]
     ret_code: Code,
+    /// Whether the path is percent-encoded.
     #[serde(default)]
     encode_uri: bool,
+    /// Whether the query of the request is kept.
     #[serde(default)]
     append_query_string: bool,
 }

@@ -34,6 +34,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![denial::filter(NAME)],
 };
 
+/// Lets only requests that come from pages of some hosts pass, or all but those.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {

@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
     HeaderMutation, HeaderMutationPerRoute, Mutations,
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::decode;
@@ -25,6 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![filter::disabled(FILTER, &HeaderMutation::default())],
 };
 
+/// Gives every request an id, which the instance and the client see.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -52,7 +53,7 @@ fn yes() -> bool {
     true
 }
 
-#[derive(Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Algorithm {
     #[default]

@@ -43,6 +43,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
 };
 
+/// Gives clients another answer, or other headers, than the instance's.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -57,7 +58,8 @@ struct Form {
     #[schemars(with = "Option<Vec<Value>>")]
     vars: Option<Value>,
     /// Headers to add, set and remove, or just to set.
-    #[schemars(with = "Option<HeadersForm>")]
+    #[serde(default)]
+    #[schemars(schema_with = "header::changes::<HeadersForm>")]
     headers: Option<Value>,
 }
 
@@ -87,8 +89,10 @@ struct HeadersForm {
     /// `NAME: VALUE`
     #[serde(default)]
     add: Vec<String>,
+    /// Headers to set in the place of those of the same name.
     #[serde(default)]
     set: Headers,
+    /// Names of headers to remove.
     #[serde(default)]
     remove: Vec<String>,
 }

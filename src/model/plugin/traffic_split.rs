@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: Vec::new,
 };
 
+/// Sends some of a route's requests to other upstreams, by weight.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -63,6 +64,7 @@ struct WeightedForm {
     /// An upstream document.
     upstream_id: Option<Id>,
     /// An upstream that stands here.
+    #[serde(default)]
     #[schemars(schema_with = "upstream::form::schema")]
     upstream: Option<Value>,
     /// Its share, relative to the others.

@@ -26,6 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![denial::filter(NAME)],
 };
 
+/// Lets only some kinds of clients send requests, or all but some, as far as they say who they are.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {

@@ -17,7 +17,7 @@ use super::super::upstream::{self, Target};
 use super::super::vars::Vars;
 use super::{Host, Path, Timeout};
 
-/// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
+/// Which requests are meant, and where they go.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -31,28 +31,47 @@ struct Form {
     _create_time: Option<Timestamp>,
     #[serde(rename = "update_time")]
     _update_time: Option<Timestamp>,
+    /// The path of the requests that are meant: exact (`/a`), a prefix (`/a/*`), or with parameters (`/user/:id`).
     uri: Option<Path>,
+    /// Several paths, in place of `uri`.
     uris: Option<Vec<Path>>,
+    /// The host that is meant, or with `*.` before it all below it; any if not written.
     host: Option<Host>,
+    /// Several hosts, in place of `host`.
     hosts: Option<Vec<Host>>,
+    /// The methods of the requests that are meant; any if not written.
     #[serde(default)]
     methods: Vec<Method>,
+    /// The addresses of the clients that are meant; any if not written.
     remote_addr: Option<Net>,
+    /// Several ranges, in place of `remote_addr`.
     remote_addrs: Option<Vec<Net>>,
     /// Conditions such as `["arg_a", "==", "1"]`, all of which must hold.
     #[schemars(with = "Option<Vec<Value>>")]
     vars: Option<Value>,
+    /// Which route goes first for the same host and path: the higher number; 0 if not written.
     priority: Option<Priority>,
+    /// 0 is as if the route were deleted; 1 if not written.
     status: Option<Status>,
+    /// How long Envoy waits; the upstream's if not written.
     timeout: Option<TimeoutForm>,
+    /// Whether connections may become WebSockets; the service's if not written, and false without it.
     enable_websocket: Option<bool>,
+    /// What is done to requests and answers beside passing them on, by the name of the plugin.
+    #[serde(default)]
     #[schemars(schema_with = "plugins_schema")]
     plugins: Option<Value>,
+    /// The plugin config whose plugins the route has too; its own win.
     plugin_config_id: Option<Id>,
+    /// Where requests go; in place of `upstream_id`.
+    #[serde(default)]
     #[schemars(schema_with = "upstream::form::schema")]
     upstream: Option<Value>,
+    /// The upstream document that says where requests go.
     upstream_id: Option<Id>,
+    /// The service that says what the route does not.
     service_id: Option<Id>,
+    /// The gateways that have the route; `default` if not written.
     #[serde(default)]
     gateways: Vec<Id>,
 }
@@ -198,8 +217,11 @@ fn one_or_many<T: PartialEq>(
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 pub(crate) struct TimeoutForm {
+    /// Seconds until a connection stands.
     connect: Seconds,
+    /// Seconds that the client may stay silent within a request.
     send: Seconds,
+    /// Seconds that the instance may stay silent; then the client is told 504.
     read: Seconds,
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::decode;
@@ -22,7 +22,7 @@ use super::{
     SlowStart, Tls, Upstream,
 };
 
-/// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
+/// Instances, and how they are chosen, asked and talked to.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -57,8 +57,8 @@ struct Form {
     /// How Envoy talks to the instances.
     #[serde(default)]
     scheme: Scheme,
-    #[serde(default)]
     /// Which Host the instances see: the client's, their own, or `upstream_host`.
+    #[serde(default)]
     pass_host: PassHostForm,
     /// For `pass_host: rewrite`: the Host that they see.
     upstream_host: Option<HostName>,
@@ -82,7 +82,7 @@ impl decode::Form for Form {
     const NOT_SERVED: &'static [&'static str] = &["subset"];
 }
 
-#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 enum BalancerForm {
     /// In turn, by weight.
     #[default]
@@ -99,12 +99,15 @@ enum BalancerForm {
     Hash,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum PassHostForm {
+    /// The client's.
     #[default]
     Pass,
+    /// The instance's own.
     Node,
+    /// `upstream_host`.
     Rewrite,
 }
 

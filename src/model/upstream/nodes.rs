@@ -1,7 +1,7 @@
 //! Nodes that a document lists by hand, in both of APISIX's forms: `{"host:port": weight}` and a list of objects.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::decode::{quoted, shown};
 use super::super::problem::Remark;
@@ -38,7 +38,7 @@ pub(super) struct NodeForm {
     priority: Option<Priority>,
     /// Free for whoever writes the document; Envoy has it as the endpoint's metadata, under `chancery`.
     #[serde(default)]
-    metadata: Map<String, Value>,
+    metadata: BTreeMap<String, Value>,
 }
 
 impl JsonSchema for NodesForm {
@@ -121,7 +121,7 @@ impl NodeForm {
             port: port.ok_or_else(|| no_port(&place))?,
             weight: self.weight.0,
             priority: self.priority.map_or(0, |priority| priority.0),
-            metadata: self.metadata.clone(),
+            metadata: self.metadata.clone().into_iter().collect(),
             check: NodeCheck::default(),
         };
         Ok((place, node))

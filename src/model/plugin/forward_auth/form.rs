@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::super::decode;
@@ -17,6 +17,7 @@ use super::super::header::{self, Headers};
 use super::ForwardAuth;
 use super::uri::Uri;
 
+/// Asks a service whether a request may pass.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 pub(super) struct Form {
@@ -45,7 +46,7 @@ pub(super) struct Form {
     /// Headers of its answer that the client is sent whose request does not pass.
     #[serde(default)]
     client_headers: Vec<String>,
-    /// How long it may take, in milliseconds.
+    /// How long it may take, in milliseconds; 3000 if not written.
     timeout: Option<Quantity>,
     /// Whether connections to it are kept.
     #[serde(default = "yes")]
@@ -64,7 +65,7 @@ fn yes() -> bool {
     true
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 enum Method {
     #[default]
     #[serde(rename = "GET")]

@@ -12,7 +12,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::AddressMatcher;
 use envoy_types::pb::google::protobuf::{BoolValue, UInt32Value};
 use envoy_types::pb::xds::core::v3::CidrRange;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::super::problem::Remark;
 use super::super::variable::{self, Piece};
@@ -26,7 +26,7 @@ const ADDRESS: &str = "address";
 const ADDRESS_FORMAT: &str = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%";
 
 /// How `key` is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in super::super) enum KeyType {
     /// The name of a variable.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::super::decode::quoted;
 use super::super::super::problem::Remark;
@@ -25,7 +25,7 @@ pub(in super::super) struct ChecksForm {
     passive: Option<PassiveForm>,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Type {
     #[default]
@@ -55,8 +55,10 @@ struct ActiveForm {
     /// Further headers, as `Name: value`.
     #[serde(default)]
     req_headers: Vec<String>,
+    /// What is asked of a healthy node, and what makes one healthy.
     #[serde(default)]
     healthy: ActiveHealthy,
+    /// What is asked of an ill node, and what makes one ill.
     #[serde(default)]
     unhealthy: ActiveUnhealthy,
 }
@@ -93,7 +95,9 @@ struct PassiveForm {
     /// Whether answers count (`http`, `https`), or only connections (`tcp`).
     #[serde(default, rename = "type")]
     kind: Type,
+    /// Has no effect: a node that is taken out gets no requests that could succeed.
     healthy: Option<PassiveHealthy>,
+    /// What makes a node ill.
     #[serde(default)]
     unhealthy: PassiveUnhealthy,
 }
@@ -102,8 +106,10 @@ struct PassiveForm {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct PassiveHealthy {
+    /// Statuses of good answers.
     #[serde(rename = "http_statuses")]
     _http_statuses: Option<Statuses>,
+    /// How many of them in a row.
     #[serde(rename = "successes")]
     _successes: Option<TimesOrNever>,
 }
