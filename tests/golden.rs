@@ -6,13 +6,16 @@
 
 mod golden {
     pub mod case;
+    pub mod coverage;
     pub mod descriptors;
     pub mod envoy;
     pub mod maps;
     pub mod pem;
     pub mod resource;
+    pub mod validity;
 }
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use golden::case::Case;
@@ -66,4 +69,30 @@ fn envoy_takes_what_each_case_becomes() {
     if let Err(said) = bootstrap.validate() {
         panic!("{said}");
     }
+}
+
+#[test]
+fn every_field_of_every_kind_and_plugin_stands_in_a_case() {
+    let all = golden::coverage::all();
+    let used = golden::coverage::used(&Case::all());
+    let refused: BTreeSet<String> = golden::coverage::REFUSED
+        .iter()
+        .map(|(field, _)| (*field).to_owned())
+        .collect();
+    let missing = all
+        .difference(&used)
+        .filter(|field| !refused.contains(*field));
+    let missing: Vec<_> = missing.collect();
+    assert!(missing.is_empty(), "in no document: {missing:#?}");
+    let stale: Vec<_> = refused
+        .iter()
+        .filter(|field| !all.contains(*field) || used.contains(*field))
+        .collect();
+    assert!(stale.is_empty(), "no exceptions any more: {stale:#?}");
+}
+
+#[test]
+fn what_is_accepted_is_valid_by_its_schema() {
+    let wrong = golden::validity::wrong(&Case::all());
+    assert!(wrong.is_empty(), "accepted, and not valid: {wrong:#?}");
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chancery::model::drain::Taken;
-use chancery::model::{Cluster, Documents, Gateway, Id, Members, Route};
-use chancery::registry::{Discovery, Instance, consul::health};
+use chancery::model::{Cluster, Documents, Gateway, Id, Key, Kind, Members, Route};
+use chancery::registry::{Discovery, Instance, ServiceKey, consul::health};
 use chancery::store::{Document, Format};
 use chancery::translate;
 use serde_json::{Map, Value};
@@ -115,6 +115,18 @@ impl Case {
         resources.into()
     }
 
+    /// The documents as values, with their kinds.
+    pub fn values(&self) -> Vec<(Document, Kind, Value)> {
+        let documents = self.documents().into_iter();
+        let values = documents.map(|document| {
+            let key: Key = document.path.parse().expect("a kind and an id");
+            let text = std::str::from_utf8(&document.value).expect("a text");
+            let value = serde_saphyr::from_str(text).expect("a value");
+            (document, key.kind, value)
+        });
+        values.collect()
+    }
+
     fn documents(&self) -> Vec<Document> {
         let root = self.folder.join("documents");
         let document = |file: PathBuf| Document {
@@ -142,9 +154,11 @@ impl Case {
             let name = cluster.load_assignment();
             let assignment = match &cluster.upstream.members {
                 Members::Service(discovered) => {
-                    let instances = self.instances(&discovered.service.name);
+                    let answers = discovered.services().map(|key| self.instances(key));
+                    let answers: Vec<_> = answers.collect();
+                    let instances: Vec<_> = answers.iter().map(Vec::as_slice).collect();
                     let (selection, taken) = (&discovered.selection, Taken::new());
-                    translate::load_assignment(&name, selection, &[&instances], &taken)
+                    translate::load_assignment(&name, selection, &instances, &taken)
                 }
                 Members::Nodes(nodes) if translate::resolved_by_envoy(nodes) => return None,
                 Members::Nodes(nodes) => translate::static_load_assignment(&name, nodes),
@@ -155,9 +169,14 @@ impl Case {
         assignments.into_values().collect()
     }
 
-    /// What Consul says of a service: `consul/<service>.json`, an answer of `/v1/health/service/<service>?passing`.
-    fn instances(&self, service: &str) -> Vec<Instance> {
-        let file = self.folder.join("consul").join(format!("{service}.json"));
+    /// What Consul says of a service: `consul/<service>.json`, an answer of `/v1/health/service/<service>?passing`; in a
+    /// datacenter that is asked for by name, `consul/<service>.<datacenter>.json`.
+    fn instances(&self, service: &ServiceKey) -> Vec<Instance> {
+        let file = match &service.scope.datacenter {
+            None => format!("{}.json", service.name),
+            Some(datacenter) => format!("{}.{datacenter}.json", service.name),
+        };
+        let file = self.folder.join("consul").join(file);
         let body = fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let mut instances = health::read(&body).expect("an answer of Consul").instances;
         instances.sort();
