@@ -14,6 +14,10 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("plugins.real-ip.recursive", REAL_IP),
     ("plugins.real-ip.source", REAL_IP),
     ("plugins.real-ip.trusted_addresses", REAL_IP),
+    (
+        "ssls.client.skip_mtls_uri_regex",
+        "Envoy asks for the client's certificate before there is a URI",
+    ),
 ];
 
 const REAL_IP: &str =

@@ -69,6 +69,11 @@ fn what_is_wrong_is_said_at_its_field() {
             "found \"1\", allowed: u8",
         ),
         (
+            json!({"address": "a", "inner": [[1]]}),
+            "inner[0]",
+            "found a list, allowed: an object",
+        ),
+        (
             json!({"a\nb": 1}),
             "a\\nb",
             "unknown field `a\\nb`, allowed: address, inner",

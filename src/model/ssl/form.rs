@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::Host;
@@ -14,7 +14,7 @@ use super::super::problem::Remark;
 use super::super::scalar::{Labels, Status, Timestamp, Within, each_once, same_id};
 use super::{Clients, Draft, Ssl, Type, Versions};
 
-/// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
+/// A certificate that a gateway shows to clients, or that is shown to upstreams.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -65,7 +65,7 @@ struct Form {
 
 impl decode::Form for Form {}
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum TypeForm {
     #[default]

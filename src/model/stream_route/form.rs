@@ -14,7 +14,7 @@ use super::super::scalar::{Labels, Net, Port, Timestamp, each_once, same_id};
 use super::super::upstream::{self, Target};
 use super::Matching;
 
-/// The fields, as APISIX names them. Those with `_` are checked and kept in the store; nothing here reads them.
+/// Which connections are meant, and where their bytes go.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -39,9 +39,13 @@ struct Form {
     remote_addr: Option<Net>,
     /// Not served: streams have no plugins.
     plugins: Option<Map<String, Value>>,
+    /// Where connections go; in place of `upstream_id`.
+    #[serde(default)]
     #[schemars(schema_with = "upstream::form::schema")]
     upstream: Option<Value>,
+    /// The upstream document that says where connections go.
     upstream_id: Option<Id>,
+    /// The service whose upstream is meant.
     service_id: Option<Id>,
     /// The gateways that take it; `default` when absent.
     #[serde(default)]
