@@ -17,6 +17,7 @@ mod documents;
 mod draining;
 mod draining_faults;
 mod edge;
+mod editing;
 mod files;
 mod gateways;
 mod http2;
