@@ -213,9 +213,35 @@ async fn main() -> Result<()> {
         "{services} services, {} instances, {NODES} nodes, one Consul with default limits\n",
         services * INSTANCES
     );
+    bare(&consul, services).await?;
     chosen(&consul, services).await?;
     refused(&consul, services).await?;
     in_turns(&consul, services).await
+}
+
+/// What reading all services once costs a client that does nothing with the answers: as consistently as Chancery does, and
+/// with as many queries at a time.
+async fn bare(consul: &Consul, services: usize) -> Result<()> {
+    let (began, cpu, own) = (Instant::now(), consul.cpu_ms()?, own_cpu_ms()?);
+    let ask = async |n: usize| {
+        let path = format!("health/service/{}?consistent", name(n));
+        anyhow::Ok(consul.get(&path).await?.len())
+    };
+    let sizes: Vec<usize> = stream::iter((0..services).map(ask))
+        .buffer_unordered(20)
+        .try_collect()
+        .await?;
+    row(
+        "a bare client reads all services, ms",
+        began.elapsed().as_millis(),
+    );
+    row(
+        "  Consul's processor time for it, ms",
+        consul.cpu_ms()? - cpu,
+    );
+    row("  this process's, ms", own_cpu_ms()? - own);
+    row("  bytes", sizes.iter().sum::<usize>());
+    Ok(())
 }
 
 /// What Chancery does.
@@ -226,7 +252,7 @@ async fn chosen(consul: &Consul, services: usize) -> Result<()> {
     let (_wanted, wants) = watch::channel(Arc::new(wanted));
     let (answers_in, mut answers) = mpsc::channel(1024);
     let (source, shutdown) = (Source::new("consul"), CancellationToken::new());
-    let (began, cpu) = (Instant::now(), consul.cpu_ms()?);
+    let (began, cpu, own) = (Instant::now(), consul.cpu_ms()?, own_cpu_ms()?);
     let watching = consul::watch(
         settings(&consul.url),
         source.clone(),
@@ -249,6 +275,7 @@ async fn chosen(consul: &Consul, services: usize) -> Result<()> {
         "  Consul's processor time for it, ms",
         consul.cpu_ms()? - cpu,
     );
+    row("  this process's, ms", own_cpu_ms()? - own);
     row("  connections at most", most);
     let (cpu, own) = (consul.cpu_ms()?, own_cpu_ms()?);
     tokio::time::sleep(IDLE).await;
