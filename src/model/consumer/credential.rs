@@ -101,10 +101,13 @@ fn none() -> Count {
 #[expect(dead_code, reason = "its schema is what is wanted")]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Plugins {
+    /// A name and a password.
     #[schemars(rename = "basic-auth")]
     basic: Option<BasicForm>,
+    /// What the consumer signs tokens with.
     #[schemars(rename = "jwt-auth")]
     jwt: Option<JwtForm>,
+    /// A key.
     #[schemars(rename = "key-auth")]
     key: Option<KeyForm>,
 }

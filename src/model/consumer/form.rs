@@ -23,7 +23,7 @@ pub struct Consumer {
     pub credentials: Credentials,
 }
 
-/// The fields of a consumer, as APISIX names them. Those with `_` are checked and kept in the store.
+/// Somebody who is known by a credential.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct ConsumerForm {
@@ -46,7 +46,7 @@ struct ConsumerForm {
 
 impl decode::Form for ConsumerForm {}
 
-/// The fields of a credential.
+/// One more credential of a consumer.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct CredentialForm {
@@ -67,14 +67,14 @@ struct CredentialForm {
 
 impl decode::Form for CredentialForm {}
 
-/// The fields of a group, which is a name for consumers to share and nothing more.
+/// A name for consumers to share, and nothing more.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct GroupForm {
     id: Option<Id>,
     /// None: Envoy has no settings of some consumers.
     #[serde(default)]
-    plugins: serde_json::Map<String, Value>,
+    plugins: std::collections::BTreeMap<String, Value>,
     #[serde(rename = "name")]
     _name: Option<String>,
     #[serde(rename = "desc")]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::super::scalar::{Quantity, Seconds, Within};
 
-/// What is done with a request that has a header whose name holds `_`, which some servers read as `-`.
+/// What is done with a request that has a header whose name holds an underscore, which some servers read as a dash.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Underscores {
@@ -54,7 +54,7 @@ pub struct Http {
     pub max_request_headers_kb: u32,
     /// Headers of a request; 431 beyond.
     pub max_headers_count: u32,
-    /// Headers with `_` in their names.
+    /// Headers with an underscore in their names.
     pub headers_with_underscores: Underscores,
     /// Paths with `%2F` and `%5C`.
     pub path_with_escaped_slashes: EscapedSlashes,
@@ -124,7 +124,7 @@ pub(super) struct Form {
     max_request_headers_kb: Option<Within<1, 8192>>,
     /// Headers of a request.
     max_headers_count: Option<Within<1, 10_000>>,
-    /// Headers with `_` in their names.
+    /// Headers with an underscore in their names.
     #[serde(default)]
     headers_with_underscores: Underscores,
     /// Paths with `%2F` and `%5C`.

@@ -37,6 +37,7 @@ pub(super) const REASONS: [(&str, &str); 2] = [
     ),
 ];
 
+/// Only known consumers pass, by name and password.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {

@@ -26,6 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![Extension::Groups.filter(), denial::filter(NAME)],
 };
 
+/// Some of the known consumers pass, or all but some.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {

@@ -31,6 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: Vec::new,
 };
 
+/// A line in a file for each request.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {

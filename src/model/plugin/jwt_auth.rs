@@ -65,6 +65,7 @@ pub(super) const REASONS: [(&str, &str); 3] = [
     ),
 ];
 
+/// Only known consumers pass, by a signed token.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {

@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: || vec![Extension::Keys.filter()],
 };
 
+/// Only known consumers pass, by a key.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {

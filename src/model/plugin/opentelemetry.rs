@@ -22,6 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: Vec::new,
 };
 
+/// Which requests leave spans with OpenTelemetry.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
@@ -41,8 +42,10 @@ impl decode::Form for Form {}
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct SamplerForm {
+    /// `always_on`, `always_off`, `trace_id_ratio` or `parent_base`.
     #[serde(default)]
     name: Sampler,
+    /// What the sampler goes by.
     #[serde(default)]
     options: OptionsForm,
 }
@@ -72,8 +75,10 @@ struct OptionsForm {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct RootForm {
+    /// `always_on`, `always_off` or `trace_id_ratio`.
     #[serde(default)]
     name: Root,
+    /// What it goes by.
     #[serde(default)]
     options: FractionForm,
 }

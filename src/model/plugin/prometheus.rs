@@ -19,6 +19,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: Vec::new,
 };
 
+/// Statistics of the route in Envoy.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {

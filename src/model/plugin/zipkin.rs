@@ -21,6 +21,7 @@ pub(super) const ENTRY: Entry = Entry {
     http_filters: Vec::new,
 };
 
+/// Which requests leave spans with Zipkin.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {

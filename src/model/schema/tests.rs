@@ -59,8 +59,11 @@ fn undescribed(path: &str, schema: &Value, silent: &mut BTreeSet<String>) {
             silent.insert(path);
         }
     }
-    for below in ["items", "additionalProperties"] {
-        undescribed(path, &schema[below], silent);
+    for below in ["items", "additionalProperties"]
+        .iter()
+        .filter_map(|below| schema.get(below))
+    {
+        undescribed(path, below, silent);
     }
     for form in super::alternatives(schema).into_iter().skip(1) {
         undescribed(path, form, silent);

@@ -214,7 +214,7 @@ fn what_an_upstream_cannot_be() {
         (
             "routes/echo",
             r#"{"uri":"/a","upstream":[]}"#,
-            "upstream: invalid length 0, expected an object",
+            "upstream: found a list, allowed: an object",
         ),
     ]);
 }

@@ -112,7 +112,7 @@ fn what_is_wrong_is_named() {
             "discovery_args.failover[1]",
             "take over from",
         ),
-        (json!([]), "discovery_args", "expected an object"),
+        (json!([]), "discovery_args", "allowed: an object"),
     ];
     for (arguments, field, words) in table {
         let remark = read(arguments).unwrap_err();
