@@ -128,7 +128,8 @@ fn neighbours() -> Vec<(String, Value)> {
         if OF_LISTENERS.contains(&&*name) || name == "global_rules" {
             continue;
         }
-        for file in entries(&kind) {
+        // Credentials lie in folders of their consumers.
+        for file in entries(&kind).into_iter().filter(|file| file.is_file()) {
             let text = fs::read_to_string(&file).unwrap();
             let text = text.replace("<certificate>", &json!(own.cert).to_string());
             let text = text.replace("<key>", &json!(own.key).to_string());

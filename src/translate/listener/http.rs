@@ -91,6 +91,8 @@ fn connection_manager(
     let mut routes = ads();
     // A listener waits for its routes, however long that takes: without them it would answer 404 to everything.
     routes.initial_fetch_timeout = Some(never());
+    let mut manager = limits(&gateway.http, origin(&gateway.http, trusted));
+    manager.early_header_mutation_extensions.push(own_headers());
     HttpConnectionManager {
         stat_prefix: name.to_owned(),
         codec_type: match carried.quic {
@@ -117,9 +119,8 @@ fn connection_manager(
             enabled: Some(boolean(false)),
             ..UpgradeConfig::default()
         }],
-        early_header_mutation_extensions: vec![own_headers()],
         // What tells the proxies apart is nobody's business: the answer's own header, or none.
         server_header_transformation: ServerHeaderTransformation::PassThrough.into(),
-        ..limits(&gateway.http, origin(&gateway.http, trusted))
+        ..manager
     }
 }
