@@ -12,6 +12,7 @@ use super::request::{Names, Protocol, Request};
 use super::subscription::Subscription;
 
 mod diff;
+mod held;
 mod in_flight;
 
 pub use diff::Diff;
@@ -60,6 +61,8 @@ pub struct Channel {
     pub mixed: bool,
     /// What the client still has though the snapshot has it no more, until it may be taken away.
     pub stale: BTreeMap<Arc<str>, Option<Arc<Resource>>>,
+    /// All that the client has though `sent` does not: the stale, and what is never taken away. Its versions, where known.
+    left: BTreeMap<Arc<str>, Option<Version>>,
     /// What the client says it has from an earlier stream, until the first answer.
     claimed: HashMap<String, Option<Version>>,
     claimed_version: Option<Version>,
@@ -84,6 +87,7 @@ impl Channel {
             owed: BTreeSet::new(),
             mixed: false,
             stale: BTreeMap::new(),
+            left: BTreeMap::new(),
             claimed: HashMap::new(),
             claimed_version: None,
         }
@@ -193,6 +197,7 @@ impl Channel {
         }
         let subscription = &self.subscription;
         self.stale.retain(|name, _| subscription.has(name));
+        self.left.retain(|name, _| subscription.has(name));
         if !self.owed.is_empty() {
             self.owed.retain(|name| subscription.has(name));
             if let Some(settled) = self.settled.clone() {
@@ -217,23 +222,6 @@ impl Channel {
             .collect();
         self.sent = None;
         self.answered = false;
-    }
-
-    fn sent_resource(&self, name: &str) -> Option<&Arc<Resource>> {
-        self.sent.as_ref()?.set(self.resource_type).find(name)
-    }
-
-    /// The version of a resource that the client has.
-    fn held_version(&self, name: &str) -> Option<Option<Version>> {
-        if let Some(resource) = self.stale.get(name) {
-            return Some(resource.as_ref().map(|resource| resource.version));
-        }
-        match &self.sent {
-            Some(_) => self
-                .sent_resource(name)
-                .map(|resource| Some(resource.version)),
-            None => self.claimed.get(name).copied(),
-        }
     }
 
     /// Moves on to `target` and tells what the client has to be sent for it. What is gone becomes stale first; what the
@@ -317,26 +305,18 @@ impl Channel {
         candidates
     }
 
-    /// Whether the client is told of what it has and is gone.
-    fn takes_away(&self, protocol: Protocol) -> bool {
-        let sayable = protocol == Protocol::Delta || self.resource_type.is_full_state();
-        sayable && !self.resource_type.is_left()
-    }
-
-    fn differs(&self, name: &str, target: &Snapshot) -> bool {
-        let resource = target.set(self.resource_type).find(name);
-        self.held_version(name) != resource.map(|resource| Some(resource.version))
-    }
-
     /// Content changed: what was refused is due again in its new form. Its old form is never sent again, even for a while.
     fn take_owed(&mut self, target: &Snapshot, protocol: Protocol) -> BTreeSet<Arc<str>> {
         let owed = std::mem::take(&mut self.owed);
         for name in &owed {
             if target.set(self.resource_type).find(name).is_some() {
                 self.forced.insert(name.clone());
-            } else if self.takes_away(protocol) {
+                continue;
+            }
+            if self.takes_away(protocol) {
                 self.stale.entry(name.clone()).or_insert(None);
             }
+            self.left.insert(name.clone(), None);
         }
         owed
     }
@@ -350,15 +330,21 @@ impl Channel {
         diff: &mut Diff,
     ) {
         let held = self.held_version(name);
-        let must = self.asked.contains(name) || self.forced.contains(name);
+        let asked = self.asked.contains(name);
+        let must = asked || self.forced.contains(name);
         let set = target.set(self.resource_type);
         let full_state = self.resource_type.is_full_state();
-        let says_gone = protocol == Protocol::Delta || full_state;
+        let takes_away = self.takes_away(protocol);
+        // Of what is left to the client it hears only when it asks.
+        let says_gone = match self.resource_type.is_left() {
+            true => asked && protocol == Protocol::Delta,
+            false => must && takes_away,
+        };
         let mut earlier = earlier.iter().filter(|_| must);
         let awaited = earlier.find_map(|earlier| earlier.set(self.resource_type).find(name));
         match (set.find(name), awaited) {
             (Some(resource), _) => {
-                self.stale.remove(name);
+                self.forget(name);
                 if must || held != Some(Some(resource.version)) {
                     let name = set.name(name).unwrap_or(name);
                     self.subscription.share(name);
@@ -367,23 +353,24 @@ impl Channel {
             }
             (None, Some(resource)) => {
                 diff.borrows = true;
-                if self.takes_away(protocol) {
+                if takes_away {
                     self.stale.insert(name.clone(), Some(resource.clone()));
                 }
+                self.left.insert(name.clone(), Some(resource.version));
                 diff.send.push((name.clone(), resource.clone()));
             }
-            (None, None) if !says_gone => {}
-            (None, None) if held.is_some() && (full_state || !must) => {
-                if self.takes_away(protocol) {
+            (None, None) if says_gone && !(full_state && held.is_some()) => {
+                self.forget(name);
+                diff.remove.push(name.clone());
+            }
+            (None, None) => {
+                let Some(version) = held else { return };
+                if takes_away {
                     let resource = self.sent_resource(name).cloned();
                     self.stale.entry(name.clone()).or_insert(resource);
                 }
+                self.left.entry(name.clone()).or_insert(version);
             }
-            (None, None) if must => {
-                self.stale.remove(name);
-                diff.remove.push(name.clone());
-            }
-            (None, None) => {}
         }
     }
 }

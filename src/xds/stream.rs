@@ -302,7 +302,7 @@ impl Stream {
         };
         let whole = protocol == Protocol::Sotw && resource_type.is_full_state();
         if whole {
-            channel.stale.retain(|_, resource| resource.is_some());
+            channel.replace_all();
         }
         let names = diff.send.iter().map(|(name, _)| name.clone());
         let brings = (!diff.sends_all(target.set(resource_type))).then(|| names.collect());

@@ -27,9 +27,6 @@ struct Lane {
     claimed: String,
     /// Names that may be sent though nothing changed.
     free: BTreeSet<String>,
-    /// Those of them that were gone for a while: sent once more from when they were there, for a parent that waits for them,
-    /// and again once the stream has come to where they are back.
-    gone: BTreeSet<String>,
     /// Whether anything was refused: what was sent is then no measure of what the client has.
     refused: bool,
     answered: bool,
@@ -42,13 +39,6 @@ impl Judge {
             protocol,
             lanes: Default::default(),
         }
-    }
-
-    /// The server no longer has a resource: when it is there again it may be sent to a client that kept it.
-    pub fn see_removal(&mut self, resource_type: ResourceType, name: &str) {
-        let lane = &mut self.lanes[resource_type.index()];
-        lane.free.insert(name.to_owned());
-        lane.gone.insert(name.to_owned());
     }
 
     /// The server reads a request.
@@ -157,9 +147,7 @@ impl Judge {
         }
         for entry in &response.resources {
             lane.sent.insert(entry.name.clone(), entry.text.clone());
-            if !lane.gone.remove(&entry.name) {
-                lane.free.remove(&entry.name);
-            }
+            lane.free.remove(&entry.name);
         }
         lane.answered = true;
         lane.on_its_way = Some(response.clone());

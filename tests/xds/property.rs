@@ -129,11 +129,6 @@ impl Talk {
             self.plan.apply(mutation);
         }
         let changes = self.world.difference(&self.plan.texts());
-        for (resource_type, name, text) in &changes {
-            if text.is_none() {
-                self.judge.see_removal(*resource_type, name);
-            }
-        }
         self.world.publish(changes);
         self.stream.handle_snapshot(self.world.snapshot.clone());
         self.flush();
@@ -167,11 +162,6 @@ impl Talk {
         while let Some(response) = self.stream.poll_response(self.now) {
             let response = wire::decode(self.protocol, &response);
             self.judge.see_response(&response);
-            for name in response.resources.iter().map(|entry| &entry.name) {
-                if self.world.find(response.resource_type, name).is_none() {
-                    self.judge.see_removal(response.resource_type, name);
-                }
-            }
             self.inbox.push_back(response);
         }
     }
@@ -188,11 +178,6 @@ impl Talk {
         let Some(said) = self.client.outbox.pop_front() else {
             return false;
         };
-        for name in said.initial.keys() {
-            if self.world.find(said.resource_type, name).is_none() {
-                self.judge.see_removal(said.resource_type, name);
-            }
-        }
         self.judge.see_request(&said);
         self.stream
             .handle_request(said.request(self.protocol), self.now);

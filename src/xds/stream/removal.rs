@@ -17,9 +17,9 @@ impl Stream {
             .keys()
             .filter(|name| self.is_removable(resource_type, name));
         let names: Vec<Arc<str>> = names.cloned().collect();
-        let stale = &mut self.channels[resource_type.index()].stale;
+        let channel = &mut self.channels[resource_type.index()];
         for name in &names {
-            stale.remove(name);
+            channel.forget(name);
         }
         names
     }
@@ -31,7 +31,11 @@ impl Stream {
         let parents = resource_type.parents().iter();
         let mut parents = parents.map(|parent| self.channel(*parent));
         parents.all(|parent| {
-            !parent.started || (parent.in_flight.is_none() && parent.stale.is_empty())
+            // A client that refused newer ones still uses those that it had accepted.
+            let acked = parent.acked.as_ref();
+            let uses = acked.and_then(|acked| acked.set(resource_type).find(name));
+            let moves = parent.in_flight.is_some() || !parent.stale.is_empty();
+            !parent.started || (!moves && uses.is_none())
         })
     }
 
@@ -44,9 +48,11 @@ impl Stream {
         let extensions = Some(self.channel(ResourceType::ExtensionConfig));
         let users = users.chain(extensions.filter(|extensions| extensions.started));
         let users: Vec<&Channel> = users.collect();
-        // A client that came back may use anything until it acknowledges, or asks for nothing in time.
+        // A client that came back may use anything until it acknowledges, or asks for nothing in time;
+        // of clusters that it had refused it does not speak, only of what names them.
+        let resumed = |user: &Channel| clusters.resumed || user.resumed;
         let is_unknown = |user: &Channel| match user.started {
-            true => user.mixed || (clusters.resumed && user.acked.is_none()),
+            true => user.mixed || (resumed(user) && user.acked.is_none()),
             false => self.resuming_until.is_some(),
         };
         if users.iter().any(|user| is_unknown(user)) {

@@ -1,0 +1,51 @@
+//! What the client has, and of that what the snapshot that it was sent has no more. Decides nothing about what is sent.
+
+use std::sync::Arc;
+
+use crate::snapshot::{Resource, Snapshot, Version};
+use crate::xds::request::Protocol;
+
+use super::Channel;
+
+impl Channel {
+    pub(super) fn sent_resource(&self, name: &str) -> Option<&Arc<Resource>> {
+        self.sent.as_ref()?.set(self.resource_type).find(name)
+    }
+
+    /// The version of a resource that the client has.
+    pub(super) fn held_version(&self, name: &str) -> Option<Option<Version>> {
+        if let Some(version) = self.left.get(name) {
+            return Some(*version);
+        }
+        match &self.sent {
+            Some(_) => self
+                .sent_resource(name)
+                .map(|resource| Some(resource.version)),
+            None => self.claimed.get(name).copied(),
+        }
+    }
+
+    /// Whether the client is told of what it has and is gone.
+    pub(super) fn takes_away(&self, protocol: Protocol) -> bool {
+        let sayable = protocol == Protocol::Delta || self.resource_type.is_full_state();
+        sayable && !self.resource_type.is_left()
+    }
+
+    pub(super) fn differs(&self, name: &str, target: &Snapshot) -> bool {
+        let resource = target.set(self.resource_type).find(name);
+        self.held_version(name) != resource.map(|resource| Some(resource.version))
+    }
+
+    /// The client no longer has what `sent` does not have.
+    pub fn forget(&mut self, name: &str) {
+        self.stale.remove(name);
+        self.left.remove(name);
+    }
+
+    /// The state of the world was sent: of what `sent` does not have, the client has what went with it.
+    pub fn replace_all(&mut self) {
+        self.stale.retain(|_, resource| resource.is_some());
+        let stale = &self.stale;
+        self.left.retain(|name, _| stale.contains_key(name));
+    }
+}
