@@ -9,7 +9,6 @@ use std::sync::Arc;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::sign::CertifiedKey;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -44,6 +43,24 @@ impl Certificates {
     fn der(&self) -> Vec<CertificateDer<'static>> {
         let found = CertificateDer::pem_slice_iter(self.0.as_bytes());
         found.filter_map(Result::ok).collect()
+    }
+}
+
+impl Certificates {
+    /// The public key of the first, as DER. Read here rather than by rustls, which knows certificates of version 3 only.
+    fn public(&self) -> Option<Vec<u8>> {
+        let der = self.der();
+        let (_, first) = X509Certificate::from_der(der.first()?).ok()?;
+        Some(first.public_key().raw.to_vec())
+    }
+}
+
+impl PrivateKey {
+    /// The public key that belongs to it, as DER.
+    fn public(&self) -> Option<Vec<u8>> {
+        let key = PrivateKeyDer::from_pem_slice(self.0.as_bytes()).ok()?;
+        let key = any_supported_type(&key).ok()?;
+        Some(key.public_key()?.to_vec())
     }
 }
 
@@ -104,17 +121,11 @@ fn unreadable(text: &str) -> &'static str {
 impl Identity {
     /// Puts the two together; says so when they do not belong together.
     pub fn new(certificates: Certificates, key: PrivateKey) -> Result<Self, String> {
-        let belongs = PrivateKeyDer::from_pem_slice(key.0.as_bytes())
-            .ok()
-            .and_then(|key| any_supported_type(&key).ok())
-            .is_some_and(|key| {
-                CertifiedKey::new(certificates.der(), key)
-                    .keys_match()
-                    .is_ok()
-            });
-        match belongs {
-            true => Ok(Self { certificates, key }),
-            false => Err("is not the key of the certificate beside it".into()),
+        match key.public() {
+            Some(own) if certificates.public() == Some(own.clone()) => {
+                Ok(Self { certificates, key })
+            }
+            _ => Err("is not the key of the certificate beside it".into()),
         }
     }
 }
