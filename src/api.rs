@@ -21,7 +21,7 @@ mod wait;
 use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -82,6 +82,18 @@ impl Api {
             reads: Arc::new(Semaphore::new(READS)),
             shutdown,
         }
+    }
+
+    /// Asks the loop.
+    async fn ask<T>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<T>) -> Question,
+    ) -> Result<T, Status> {
+        let (answer, answered) = oneshot::channel();
+        let stopping = || Status::unavailable("Chancery is stopping");
+        let asked = self.questions.send(question(answer)).await;
+        asked.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())
     }
 
     /// Takes one of the places for calls that last.

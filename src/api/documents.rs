@@ -1,6 +1,5 @@
 //! Every document, and what became of it.
 
-use tokio::sync::oneshot;
 use tonic::Status;
 
 use super::confirmed::REASON;
@@ -22,8 +21,7 @@ pub async fn list(
     let kinds = Kind::ALL.map(Kind::as_str);
     one_of("kind", &asked.kind, &kinds)?;
     one_of("state", &asked.state, STATES)?;
-    let (answer, answered) = oneshot::channel();
-    let fared = ask(api, Question::Documents(answer), answered).await?;
+    let fared = api.ask(Question::Documents).await?;
     let documents = fared.into_iter().map(document);
     let of_kind = |document: &pb::Document| {
         let key = document.document.parse::<Key>().ok();
@@ -35,18 +33,6 @@ pub async fn list(
         revision: api.gateways.settled().borrow().revision,
         documents: documents.filter(of_kind).filter(in_state).collect(),
     })
-}
-
-/// Asks the loop.
-pub(super) async fn ask<T>(
-    api: &Api,
-    question: Question,
-    answered: oneshot::Receiver<T>,
-) -> Result<T, Status> {
-    let stopping = || Status::unavailable("Chancery is stopping");
-    let asked = api.questions.send(question).await;
-    asked.map_err(|_| stopping())?;
-    answered.await.map_err(|_| stopping())
 }
 
 /// A document that is not in force, and why.

@@ -8,7 +8,6 @@ use envoy_types::pb::envoy::config::core::v3::socket_address::PortSpecifier;
 use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use envoy_types::pb::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
 use prost::Message;
-use tokio::sync::oneshot;
 use tonic::Status;
 use url::{Host as UrlHost, Url};
 
@@ -31,8 +30,7 @@ pub async fn explain(api: &Api, asked: &pb::ExplainRequest) -> Result<pb::Explan
     let request = request(asked)?;
     let unknown = || snapshots::unknown_gateway(&api.gateways, name);
     let gateway: Id = name.parse().map_err(|_| unknown())?;
-    let (answer, answered) = oneshot::channel();
-    let routes = documents::ask(api, Question::Routes(gateway, answer), answered).await?;
+    let routes = api.ask(|answer| Question::Routes(gateway, answer)).await?;
     let routes = routes.ok_or_else(unknown)?;
     let explanation = tried(&routes.in_force, &request);
     let snapshot = api.gateways.find(name);

@@ -1,6 +1,5 @@
 //! What registries answered, who uses it, and who of it gets no traffic for which reason.
 
-use tokio::sync::oneshot;
 use tonic::Status;
 
 use super::{Api, nodes, pb};
@@ -12,11 +11,7 @@ pub async fn list(
     api: &Api,
     asked: &pb::ListServicesRequest,
 ) -> Result<pb::ListServicesResponse, Status> {
-    let (answer, answered) = oneshot::channel();
-    let stopping = || Status::unavailable("Chancery is stopping");
-    let sent = api.questions.send(Question::Services(answer)).await;
-    sent.map_err(|_| stopping())?;
-    let watched = answered.await.map_err(|_| stopping())?;
+    let watched = api.ask(Question::Services).await?;
     let named = |one: &Watched| asked.name.is_empty() || *one.service.name == *asked.name;
     let services = watched.into_iter().filter(named).map(service);
     Ok(pb::ListServicesResponse {
