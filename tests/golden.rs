@@ -52,6 +52,24 @@ fn the_table_of_maps_is_what_the_descriptors_say() {
 }
 
 #[test]
+fn the_descriptors_are_those_of_the_crate() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto/envoy");
+    let (services, types) = golden::descriptors::stripped();
+    for (name, actual) in [("services.bin", services), ("types.bin", types)] {
+        let file = folder.join(name);
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&file, &actual).expect("the golden file can be written");
+        }
+        let expected = std::fs::read(&file).unwrap_or_default();
+        assert!(
+            expected == actual,
+            "{} is not what envoy-types describes: run the test with UPDATE_GOLDEN=1",
+            file.display(),
+        );
+    }
+}
+
+#[test]
 fn each_case_becomes_what_it_says() {
     for case in Case::all() {
         let yaml =

@@ -6,8 +6,8 @@ use tonic_reflection::server::{Builder, Error};
 
 use super::method::Method;
 
-/// The services of the port and all that they import, without comments; `build.rs` picks them.
-const SERVICES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/services.bin"));
+/// The services of the port and all that they import, without comments.
+const SERVICES: &[u8] = include_bytes!("../../proto/envoy/services.bin");
 
 /// What the port has besides the discovery services.
 const OTHERS: [&str; 3] = [

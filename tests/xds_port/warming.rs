@@ -28,6 +28,9 @@ const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3
 const HTTP: &str = "type.googleapis.com/envoy.extensions.filters.http";
 const MANAGER: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
+const SERVICES: &[u8] = include_bytes!("../../proto/envoy/services.bin");
+const TYPES: &[u8] = include_bytes!("../../proto/envoy/types.bin");
+
 /// An Envoy, and the port that it is served by.
 struct Scene {
     port: Port,
@@ -42,11 +45,14 @@ impl Scene {
         let port = Port::open(Limits::default()).await;
         let listener = (own_address(), 9443).into();
         let envoy = Envoy::start("default", protocol, port.address, listener, folder.path());
-        let descriptors = include_bytes!(concat!(env!("OUT_DIR"), "/envoy.bin"));
+        let mut pool = DescriptorPool::new();
+        for files in [SERVICES, TYPES] {
+            pool.decode_file_descriptor_set(files).unwrap();
+        }
         Self {
             envoy: envoy.await,
             port,
-            pool: DescriptorPool::decode(descriptors.as_slice()).unwrap(),
+            pool,
             _folder: folder,
         }
     }
