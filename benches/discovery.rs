@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use chancery::model::{Discovery, ServiceKey};
+use chancery::registry::Answer;
 use chancery::registry::consul::{self, Settings, WAIT};
 use chancery::registry::freshness::Freshness;
-use chancery::registry::{Answer, Discovery, ServiceKey};
 use chancery::telemetry::Source;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::Client;

@@ -10,7 +10,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 
-use crate::model::{Kind, plugin, schema};
+use crate::documents::schema;
+use crate::model::Kind;
+use crate::plugin;
 use crate::snapshot::ResourceType;
 use crate::telemetry::{Metrics, Source, metrics};
 use crate::xds::{Gateways, Nodes};

@@ -22,10 +22,11 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::model::{Changes, Consumers, Documents, Drains, Id};
+use crate::build::{Builder, Instances};
+use crate::documents::{Changes, Documents};
+use crate::model::{Consumers, Discovery, Drains, Id, ServiceKey};
+use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
-use crate::registry::{Answer, Discovery, ServiceKey};
-use crate::snapshot::builder::{Builder, Instances};
 use crate::state::{Saved, Wish};
 use crate::store::{self, Earlier};
 use crate::telemetry::{Metrics, Source};
@@ -302,7 +303,7 @@ impl Control {
         }
     }
 
-    fn place(&mut self, gateway: &Id, id: &Id, route: Option<Arc<crate::model::Route>>) {
+    fn place(&mut self, gateway: &Id, id: &Id, route: Option<Arc<crate::documents::Route>>) {
         let (builder, instances) = self.builder(gateway);
         builder.handle_route(id, route, instances);
     }

@@ -20,8 +20,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use crate::control::question::Question;
+use crate::model::Discovery;
 use crate::model::drain::{Drain, Mode};
-use crate::registry::{Agents, Answer, Discovery};
+use crate::registry::{Agents, Answer};
 use crate::store::ledger::{Away, Claim, Ledger};
 
 use audit::{Deed, Trail};

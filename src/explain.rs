@@ -10,8 +10,9 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::model::route::Parameters;
-use crate::model::{Host, Id, Path, Request, Route};
+use crate::documents::Route;
+use crate::model::path::Parameters;
+use crate::model::{Host, Id, Path, Request};
 
 /// A route whose host and path fit the request.
 #[derive(Debug, Clone)]

@@ -9,26 +9,35 @@
 //! | [`registry`] | where instances live: Consul, files | know a route |
 //! | [`control`] | the loop: one task, sole owner of all inputs | do I/O |
 //! | [`state`] | the last good inputs on disk, for a start without the sources | decide when they are served |
-//! | [`model`] | documents parsed into types, references followed; plugins | async, clock, I/O |
-//! | [`explain`] | which route gets a request, and why: the reference of matching | know Envoy |
-//! | [`translate`] | the model to Envoy's messages | know versions or streams |
+//! | [`build`] | each gateway's snapshots: what changed is translated; what proxies refuse | know a stream |
 //! | [`snapshot`] | versioned resources that share their encoded bytes | know a route or a stream |
+//! | [`translate`] | the model to Envoy's messages | know versions or streams |
+//! | [`explain`] | which route gets a request, and why: the reference of matching | know Envoy |
+//! | [`documents`] | documents read once, references followed, last good forms | async, clock, I/O |
+//! | [`plugin`] | plugins: fields, meaning, what each adds to a route | async, clock, I/O |
+//! | [`model`] | the values of documents, and what registries say | know Envoy |
+//! | [`envoy`] | Envoy's protobuf: short forms, canonical encoding | know the model |
 //! | [`xds`] | the protocol: sans-IO streams, and the gRPC shell around them | know a route |
 //! | [`admin`] | health, readiness, metrics | change anything |
 //! | [`drain`] | taking instances out before they die | speak HTTP or etcd itself |
 //! | [`api`] | the control API, as gRPC and as JSON, and who may call it | have types of its own |
 //!
-//! Imports point one way: `cli → admin, api → drain → control → state → store, registry, xds → snapshot → translate → model`.
+//! Imports point one way: `cli → admin, api → drain → control → {state, store, registry, xds} → build → {snapshot, translate} →
+//! documents → plugin → {model, envoy}`.
 
 pub mod admin;
 pub mod api;
+pub mod build;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod documents;
 pub mod drain;
+pub mod envoy;
 pub mod explain;
 mod folder;
 pub mod model;
+pub mod plugin;
 pub mod registry;
 pub mod snapshot;
 pub mod state;

@@ -4,18 +4,17 @@
 //! snapshot remembers which names its last predecessors changed, so that a stream's diff costs what changed since it last
 //! looked. Knows no route and no stream; no async, no clock, no I/O.
 
-pub mod builder;
 mod log;
+mod outcome;
 pub mod resource;
 pub mod set;
-mod trial;
 pub mod version;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use builder::{Builder, Outcome};
 pub use log::Log;
+pub use outcome::Outcome;
 pub use resource::{Child, Resource, ResourceType};
 pub use set::Set;
 pub use version::Version;

@@ -11,8 +11,8 @@ mod origin;
 
 use std::time::SystemTime;
 
+use crate::model::Document;
 use crate::registry::Answer;
-use crate::store::Document;
 
 pub use file::load;
 pub use keeper::{Wish, keep};

@@ -1,19 +1,15 @@
 //! The model to Envoy's messages, one resource at a time. Total: what could fail was a problem of the document.
 //!
-//! Knows no versions and no streams. Equal input gives equal bytes in every process: see [`canonical()`].
+//! Knows no versions and no streams. Equal input gives equal bytes in every process: see [`canonical()`](crate::envoy::canonical()).
 
-mod canonical;
 mod cluster;
 mod consumers;
 mod endpoint;
 mod listener;
-mod proto;
 mod retry;
 mod route;
 mod secret;
-mod wire;
 
-pub use canonical::{any, canonical};
 pub use cluster::{cluster, resolved_by_envoy};
 pub use consumers::consumers;
 pub use endpoint::{load_assignment, static_load_assignment};

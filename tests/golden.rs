@@ -47,7 +47,7 @@ fn first_difference(expected: &str, actual: &str) -> String {
 
 #[test]
 fn the_table_of_maps_is_what_the_descriptors_say() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/translate/canonical/maps.txt");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/envoy/canonical/maps.txt");
     expect(&file, &golden::maps::table(golden::descriptors::pool()));
 }
 

@@ -8,15 +8,22 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-/// Which rooms each room may import, itself aside: `cli → control, admin → state → store, registry, xds → snapshot →
-/// translate → model`, with what all may use at the end; `api` asks `control`.
+/// Which rooms each room may import, itself aside.
 const DOORS: &[(&str, &[&str])] = &[
     ("lib", INNER),
     ("main", &["cli"]),
     ("cli", INNER),
     (
         "config",
-        &["api", "state", "store", "registry", "telemetry", "xds"],
+        &[
+            "api",
+            "model",
+            "state",
+            "store",
+            "registry",
+            "telemetry",
+            "xds",
+        ],
     ),
     ("control", SHELL),
     ("admin", SHELL),
@@ -25,15 +32,28 @@ const DOORS: &[(&str, &[&str])] = &[
         "drain",
         &["control", "store", "registry", "model", "telemetry"],
     ),
-    ("explain", &["model"]),
-    ("store", &["folder", "telemetry", "tls"]),
-    ("registry", &["folder", "store", "telemetry", "tls"]),
+    ("state", &["store", "registry", "model", "telemetry"]),
+    ("store", &["model", "folder", "telemetry", "tls"]),
+    ("registry", &["model", "folder", "telemetry", "tls"]),
     ("xds", &["snapshot", "telemetry"]),
-    ("snapshot", &["translate", "model", "registry"]),
-    ("translate", &["model", "registry"]),
-    // The plain values of store and registry only, see `WORKERS`.
-    ("model", &["store", "registry"]),
-    ("state", &["store", "registry", "telemetry"]),
+    (
+        "build",
+        &[
+            "snapshot",
+            "translate",
+            "documents",
+            "plugin",
+            "model",
+            "envoy",
+        ],
+    ),
+    ("explain", &["documents", "model"]),
+    ("translate", &["documents", "plugin", "model", "envoy"]),
+    ("documents", &["plugin", "model"]),
+    ("plugin", &["model", "envoy"]),
+    ("snapshot", &[]),
+    ("model", &[]),
+    ("envoy", &[]),
     ("telemetry", &[]),
     ("tls", &[]),
     ("folder", &["telemetry"]),
@@ -41,15 +61,15 @@ const DOORS: &[(&str, &[&str])] = &[
 
 #[rustfmt::skip]
 const SHELL: &[&str] =
-    &["state", "store", "registry", "xds", "snapshot", "translate", "explain", "model", "telemetry"];
+    &["state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "telemetry"];
 
 #[rustfmt::skip]
 const API: &[&str] =
-    &["control", "drain", "state", "store", "registry", "xds", "snapshot", "translate", "explain", "model", "telemetry"];
+    &["control", "drain", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "model", "envoy", "telemetry"];
 
 #[rustfmt::skip]
 const INNER: &[&str] =
-    &["cli", "config", "control", "admin", "api", "drain", "state", "store", "registry", "xds", "snapshot", "translate", "explain", "model", "telemetry", "tls"];
+    &["cli", "config", "control", "admin", "api", "drain", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "telemetry", "tls"];
 
 /// What does I/O behind a door of values: named by its own room, and by those who configure and start it.
 const WORKERS: &[&str] = &[
@@ -74,7 +94,17 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 ];
 
 /// The pure core: no async, no clock (a time is an argument), no I/O.
-const PURE: &[&str] = &["explain", "model", "translate", "snapshot", "xds/stream"];
+const PURE: &[&str] = &[
+    "build",
+    "documents",
+    "envoy",
+    "explain",
+    "model",
+    "plugin",
+    "snapshot",
+    "translate",
+    "xds/stream",
+];
 
 const IMPURE: &str = r"(?x)
     \btokio\b | \basync\b | \.await\b | \bInstant::now\b | \bSystemTime\b |

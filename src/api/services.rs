@@ -4,7 +4,7 @@ use tonic::Status;
 
 use super::{Api, nodes, pb};
 use crate::control::question::{Question, Watched};
-use crate::registry::Instance;
+use crate::model::Instance;
 
 /// The services that documents name, or those of one name.
 pub async fn list(

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use crate::model::{Kind, plugin, schema};
+use crate::documents::schema;
+use crate::model::Kind;
+use crate::plugin;
 
 /// What `schema` takes.
 #[derive(Debug, clap::Args)]

@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::remote::Output;
 use crate::config::{Settings, Store};
-use crate::model::documents::Status;
-use crate::model::{Documents, Key, Problem, schema};
-use crate::registry::Discovery;
+use crate::documents::{Documents, Status, schema};
+use crate::model::document::Format;
+use crate::model::{Discovery, Document, Key, Problem};
 use crate::store::replicas::Membership;
-use crate::store::{self, Document, Event, Format};
+use crate::store::{self, Event};
 use crate::telemetry::{self, Source};
 
 /// How long the store may take to list its documents.

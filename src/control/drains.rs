@@ -1,10 +1,9 @@
 //! Between the loop and drains: which instances are taken out.
 
-use crate::model::Drains;
-use crate::model::drain::Touched;
-use crate::store::{Change, Document};
-
 use super::Control;
+use crate::model::document::Change;
+use crate::model::drain::Touched;
+use crate::model::{Document, Drains};
 
 impl Control {
     /// Takes the drains out of a listing, and leaves the rest.

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::snapshot::builder::Builder;
-use crate::xds::gateways::{Problem, ProblemKind};
-
 use super::Control;
+use crate::build::Builder;
+use crate::xds::gateways::{Problem, ProblemKind};
 
 impl Control {
     /// The documents whose text is not in force: it waits, is wrong itself, or proxies refuse what becomes of it.

@@ -2,10 +2,9 @@
 
 use tokio::time::Instant;
 
-use crate::model::Id;
-use crate::snapshot::builder::Builder;
-
 use super::{Control, report};
+use crate::build::Builder;
+use crate::model::Id;
 
 impl Control {
     /// Publishes what the builders have to say, once enough is known and the pace admits it.

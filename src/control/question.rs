@@ -7,15 +7,14 @@ use std::time::SystemTime;
 
 use tokio::sync::oneshot;
 
-use crate::model::documents::Status;
+use super::Control;
+use crate::documents::{Route, Status};
 use crate::model::drain::Mode;
 use crate::model::upstream::{LeftOut, Selection};
-use crate::model::{Id, Members, Route};
-use crate::registry::{Answer, Instance, ServiceKey};
+use crate::model::{Id, Instance, Members, ServiceKey};
+use crate::registry::Answer;
 use crate::telemetry;
 use crate::xds::gateways::ProblemKind;
-
-use super::Control;
 
 /// A question, with where its answer goes.
 #[derive(Debug)]

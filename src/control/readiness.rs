@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::registry::{Discovery, ServiceKey};
+use crate::model::{Discovery, ServiceKey};
 
 /// How long services that do not answer may hold up those that do, once their registry has answered for another.
 const STRAGGLERS: Duration = Duration::from_secs(10);

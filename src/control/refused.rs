@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::snapshot::builder::Builder;
-use crate::xds::gateways::Said;
-
 use super::Control;
+use crate::build::Builder;
+use crate::xds::gateways::Said;
 
 impl Control {
     /// Takes what a proxy said of a snapshot.

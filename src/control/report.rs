@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::model::Changes;
+use crate::documents::Changes;
 use crate::snapshot::{ResourceType, Snapshot, Tallies, Tally};
 use crate::telemetry::{Metrics, metrics, millis};
 

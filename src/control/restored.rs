@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use tracing::{info, warn};
 
-use crate::registry::{Discovery, ServiceKey};
+use crate::model::{Discovery, ServiceKey};
 use crate::state::{Answered, Saved};
 use crate::telemetry::Source;
 

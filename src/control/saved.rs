@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::model::Drains;
-use crate::registry::{Answer, Instance, ServiceKey};
-use crate::state::{Answered, Kept, Saved, Wish};
-use crate::store::{Change, Document};
-
 use super::Control;
+use crate::model::document::Change;
+use crate::model::{Document, Drains, Instance, ServiceKey};
+use crate::registry::Answer;
+use crate::state::{Answered, Kept, Saved, Wish};
 
 impl Control {
     /// Takes what an earlier process was told, until the sources say it themselves.

@@ -5,8 +5,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::model::Document;
+use crate::model::document::Format;
 use crate::snapshot::{Outcome, ResourceType};
-use crate::store::{Document, Event, Format};
+use crate::store::Event;
 
 const MOCKED: &str = r#"{"uri":"/mocked","plugins":{"mocking":{"response_status":204}}}"#;
 

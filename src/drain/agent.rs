@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::model::drain::Drain;
-use crate::registry::{Agents, Failure, Instance, Status};
-
 use super::Refusal;
+use crate::model::Instance;
+use crate::model::drain::Drain;
+use crate::model::instance::Status;
+use crate::registry::{Agents, Failure};
 
 /// The node that an instance is registered at, and how its agent is reached.
 pub struct Agent {

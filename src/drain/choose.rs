@@ -3,11 +3,12 @@
 #[cfg(test)]
 mod tests;
 
-use crate::model::drain::{self, Drain};
-use crate::registry::{Answer, Instance, ServiceKey, Status};
-
 use super::entry::Entries;
 use super::{Refusal, Wish};
+use crate::model::drain::{self, Drain};
+use crate::model::instance::Status;
+use crate::model::{Instance, ServiceKey};
+use crate::registry::Answer;
 
 /// What a wish is about.
 #[derive(Debug, PartialEq)]

@@ -4,11 +4,10 @@ use std::collections::HashSet;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::model::drain::{Drain, Identity};
-use crate::registry::ServiceKey;
-use crate::store::ledger::Journal;
-
 use super::Refusal;
+use crate::model::ServiceKey;
+use crate::model::drain::{Drain, Identity};
+use crate::store::ledger::Journal;
 
 /// The drains that the journal speaks of, in force or not.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 use super::*;
-use crate::model::Documents;
-use crate::store::{Document, Format};
+use crate::documents::Documents;
+use crate::model::Document;
+use crate::model::document::Format;
 
 /// The routes of some documents, by id, in force.
 fn routes(documents: &[(&str, &str)]) -> Vec<Arc<Route>> {

@@ -12,7 +12,7 @@ mod secret;
 
 pub use credential::{Basic, Credentials, Jwt};
 pub use form::Consumer;
-pub(super) use form::{
+pub(crate) use form::{
     consumer_schema, credential_schema, group_schema, read_consumer, read_credential, read_group,
 };
 pub use known::Consumers;

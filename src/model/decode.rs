@@ -12,7 +12,7 @@ use fault::Fault;
 use reader::Reader;
 
 /// What a kind of document, or a part of one, is written as. Derives with `deny_unknown_fields`.
-pub(super) trait Form: DeserializeOwned {
+pub(crate) trait Form: DeserializeOwned {
     /// Fields of the schema that this version does not have.
     const NOT_SERVED: &'static [&'static str] = &[];
     /// Fields of the schema that Envoy has nothing for, and what is in the way.
@@ -20,7 +20,7 @@ pub(super) trait Form: DeserializeOwned {
 }
 
 /// Reads a form; the first thing that is wrong ends it.
-pub(super) fn read<F: Form>(value: &Value) -> Result<F, Remark> {
+pub(crate) fn read<F: Form>(value: &Value) -> Result<F, Remark> {
     serde_path_to_error::deserialize(Reader(value)).map_err(|error| {
         let path = match error.path().iter().len() {
             0 => String::new(),
@@ -35,7 +35,7 @@ pub(super) fn read<F: Form>(value: &Value) -> Result<F, Remark> {
 }
 
 /// A name out of a document as an error shows it: on one line, and not longer than a person reads.
-pub(super) fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     name.chars()
         .take(200)
         .flat_map(char::escape_debug)
@@ -54,7 +54,7 @@ fn unknown<F: Form>(name: String, allowed: &'static [&'static str]) -> String {
 }
 
 /// What a value is, as an error names it: a scalar as it is written, the rest by its kind.
-pub(super) fn kind_of(value: &Value) -> String {
+pub(crate) fn kind_of(value: &Value) -> String {
     match value {
         Value::Array(_) => "a list".into(),
         Value::Object(_) => "an object".into(),
@@ -64,7 +64,7 @@ pub(super) fn kind_of(value: &Value) -> String {
 }
 
 /// A text as an error shows it: quoted, on one line, and not longer than a person reads. A key in the wrong place stays unseen.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const SHOWN: usize = 80;
     if text.contains("PRIVATE KEY") {
         return "a private key".to_owned();

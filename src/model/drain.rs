@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::registry::{Discovery, Instance, ServiceKey};
-use crate::store::{Change, Document};
+use super::document::Change;
+use super::{Discovery, Document, Instance, ServiceKey};
 
 /// What the paths of drains begin with.
 pub const DRAINS: &str = "drains/";

@@ -2,7 +2,7 @@
 //! `node.cluster` names.
 
 pub mod access_log;
-pub(super) mod form;
+pub(crate) mod form;
 pub mod http;
 pub mod listener;
 pub mod real_ip;
@@ -16,7 +16,8 @@ pub use listener::{Listener, Protocol};
 pub use real_ip::RealIp;
 pub use tracing::Tracing;
 
-use super::{Cluster, Id, Ssl, StreamRoute};
+use super::{Cluster, Id, Ssl};
+use crate::model::StreamRoute;
 
 /// A gateway that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]

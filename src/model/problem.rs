@@ -32,7 +32,7 @@ impl fmt::Display for Problem {
 
 /// A [`Problem`] as the code that reads a field knows it: without the document, and with the field as seen from there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Remark {
+pub(crate) struct Remark {
     /// The field, as a path from where the remark was made.
     pub field: String,
     /// What was found, what is allowed, and what to do.
@@ -41,7 +41,7 @@ pub(super) struct Remark {
 
 impl Remark {
     /// A remark on one field.
-    pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             field: field.into(),
             message: message.into(),
@@ -49,12 +49,12 @@ impl Remark {
     }
 
     /// A remark on the whole.
-    pub(super) fn whole(message: impl Into<String>) -> Self {
+    pub(crate) fn whole(message: impl Into<String>) -> Self {
         Self::new("", message)
     }
 
     /// The same remark, seen from one level up: `nodes` under `upstream` is `upstream.nodes`.
-    pub(super) fn under(self, parent: &str) -> Self {
+    pub(crate) fn under(self, parent: &str) -> Self {
         let field = match self.field.as_str() {
             "" => parent.to_owned(),
             field if field.starts_with('[') => format!("{parent}{field}"),
@@ -64,7 +64,7 @@ impl Remark {
     }
 
     /// The problem that it is of the document that lies at `source`.
-    pub(super) fn of(self, source: &Arc<str>) -> Problem {
+    pub(crate) fn of(self, source: &Arc<str>) -> Problem {
         Problem {
             source: source.clone(),
             field: self.field,

@@ -21,7 +21,7 @@ macro_rules! whole {
     ($($(#[$doc:meta])* $name:ident($type:ty) in $range:expr, $allowed:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-        pub(super) struct $name(pub $type);
+        pub(crate) struct $name(pub $type);
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -130,7 +130,7 @@ impl<A: AsRef<str>, T: TryFrom<i64>> Visitor<'_> for Whole<A, T> {
 
 /// A time in seconds, with fractions; not less than a millisecond, which is what Envoy counts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seconds(pub Duration);
+pub(crate) struct Seconds(pub Duration);
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -232,10 +232,10 @@ impl Visitor<'_> for IdVisitor {
 }
 
 /// Labels: names and values, both texts.
-pub(super) type Labels = std::collections::BTreeMap<String, String>;
+pub(crate) type Labels = std::collections::BTreeMap<String, String>;
 
 /// Refuses a list that holds something twice.
-pub(super) fn each_once<T: PartialEq>(field: &str, items: &[T]) -> Result<(), Remark> {
+pub(crate) fn each_once<T: PartialEq>(field: &str, items: &[T]) -> Result<(), Remark> {
     for (at, item) in items.iter().enumerate() {
         if items[..at].contains(item) {
             let message = "found a second time, allowed: once";
@@ -246,7 +246,7 @@ pub(super) fn each_once<T: PartialEq>(field: &str, items: &[T]) -> Result<(), Re
 }
 
 /// Refuses a document whose `id` is not the one of its key.
-pub(super) fn same_id(written: Option<&Id>, id: &Id) -> Result<(), Remark> {
+pub(crate) fn same_id(written: Option<&Id>, id: &Id) -> Result<(), Remark> {
     match written {
         Some(written) if written != id => Err(Remark::new(
             "id",
@@ -262,7 +262,7 @@ pub(super) fn same_id(written: Option<&Id>, id: &Id) -> Result<(), Remark> {
 /// A range of addresses, or one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-pub(super) struct Net(#[schemars(with = "String")] pub IpNet);
+pub(crate) struct Net(#[schemars(with = "String")] pub IpNet);
 
 impl TryFrom<String> for Net {
     type Error = String;

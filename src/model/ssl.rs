@@ -1,7 +1,7 @@
 //! Certificates that HTTPS listeners show, by the name that a client asks for; or, of the type `client`, what upstreams are
 //! shown. Nothing here shows a key.
 
-pub(super) mod form;
+pub(crate) mod form;
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub enum Versions {
 
 /// A good form of a document.
 #[derive(Debug, Clone)]
-pub(super) struct Draft {
+pub(crate) struct Draft {
     /// False is as if deleted.
     pub enabled: bool,
     pub of: Type,
@@ -58,7 +58,7 @@ pub(super) struct Draft {
 
 /// Whom the certificate is for.
 #[derive(Debug, Clone)]
-pub(super) enum Type {
+pub(crate) enum Type {
     /// Clients see it.
     Server(Arc<Ssl>),
     /// Upstreams see it, whose documents refer to it.

@@ -1,16 +1,14 @@
 //! A stream route as the gateway uses it: where the bytes of a connection go that carries no HTTP.
 
-pub(super) mod form;
-
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::gateway::{Listener, Protocol};
-use super::problem::Remark;
-use super::upstream::{Balancer, HashKey, Scheme};
-use super::{Cluster, Gateway, Host, Id, Upstream};
+use crate::model::gateway::{Listener, Protocol};
+use crate::model::problem::Remark;
+use crate::model::upstream::Scheme;
+use crate::model::{Cluster, Gateway, Host, Id};
 
 /// A stream route that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +55,7 @@ impl Matching {
     }
 
     /// Refuses what none of the gateway's listeners can take.
-    pub(super) fn check(&self, gateway: &Gateway, scheme: Scheme) -> Result<(), Remark> {
+    pub(crate) fn check(&self, gateway: &Gateway, scheme: Scheme) -> Result<(), Remark> {
         if gateway.listeners.iter().any(|one| self.is_on(one, scheme)) {
             return Ok(());
         }
@@ -79,34 +77,5 @@ impl Matching {
                 gateway.id
             )),
         })
-    }
-}
-
-/// Refuses an upstream that needs requests to do its work.
-pub(super) fn check(upstream: &Upstream, sni: Option<&Host>) -> Result<(), Remark> {
-    match upstream.scheme {
-        Scheme::Tls if sni.is_some() => Err(Remark::new(
-            "scheme",
-            "found \"tls\" beside `sni`, allowed: tcp, as TLS passes through unopened",
-        )),
-        // What APISIX writes where nobody said anything.
-        Scheme::Http | Scheme::Tcp | Scheme::Tls => balancer(&upstream.balancer),
-        other => Err(Remark::new(
-            "scheme",
-            format!(
-                "found \"{}\", which is for routes, allowed: tcp, tls",
-                other.as_str()
-            ),
-        )),
-    }
-}
-
-fn balancer(balancer: &Balancer) -> Result<(), Remark> {
-    match balancer {
-        Balancer::Hash(hash) if hash.keys.iter().any(|key| *key != HashKey::RemoteAddress) => {
-            let message = "needs a request, which a stream has none of, allowed: remote_addr";
-            Err(Remark::new("key", message))
-        }
-        _ => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 mod checks;
 pub mod discovery;
-pub(super) mod form;
+pub(crate) mod form;
 mod hash;
 mod nodes;
 mod slow_start;
@@ -16,17 +16,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::registry::ServiceKey;
-
 use super::certificate::Identity;
 use super::key::{Id, Key};
 use super::problem::Remark;
-use super::route::Timeout;
+use super::{ServiceKey, Timeout};
 
 pub use checks::{Active, Checks, Header, HttpProbe, Passive, Probe, Verify};
 pub use discovery::{Discovered, LeftOut, Selection};
 pub use hash::{Hash, HashAlgorithm, HashKey};
-pub(super) use nodes::HostName;
+pub(crate) use nodes::HostName;
 pub use slow_start::SlowStart;
 pub use tls::{ServerName, Tls, Trust};
 
@@ -191,7 +189,7 @@ pub struct Upstream {
 
 impl Upstream {
     /// Whether a route of requests can use it.
-    pub(super) fn check_http(&self) -> Result<(), Remark> {
+    pub(crate) fn check_http(&self) -> Result<(), Remark> {
         match self.scheme.is_http() {
             true => Ok(()),
             false => Err(Remark::new(
@@ -245,7 +243,7 @@ pub struct Check {
 
 /// Where the fields of a document send requests.
 #[derive(Debug, Clone)]
-pub(super) enum Target {
+pub(crate) enum Target {
     /// `upstream`
     Inline(Arc<Cluster>),
     /// `upstream_id`
@@ -265,12 +263,12 @@ impl Cluster {
     }
 
     /// The ssl document that it refers to for what instances are shown.
-    pub(super) fn client_cert(&self) -> Option<&Id> {
+    pub(crate) fn client_cert(&self) -> Option<&Id> {
         self.upstream.tls.as_ref()?.client_cert.as_ref()
     }
 
     /// The cluster that shows this to instances.
-    pub(super) fn showing(&self, identity: Identity) -> Self {
+    pub(crate) fn showing(&self, identity: Identity) -> Self {
         let mut upstream = Upstream::clone(&self.upstream);
         if let Some(tls) = &mut upstream.tls {
             tls.identity = Some(identity);

@@ -12,13 +12,11 @@ mod alternatives;
 mod complement;
 mod condition;
 mod form;
-mod narrow;
 mod number;
-mod predicate;
+pub(crate) mod predicate;
 
 use super::Request;
 pub use condition::{Condition, Test, Variable};
-pub use narrow::{PORT_KEY, narrowed};
 pub use predicate::{ADDRESS_HEADER, Predicate, Text};
 
 /// The conditions of one route.

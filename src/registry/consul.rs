@@ -27,8 +27,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::Answer;
+use crate::model::ServiceKey;
 use crate::registry::freshness::Freshness;
-use crate::registry::{Answer, ServiceKey};
 use crate::telemetry::Source;
 
 pub use agents::{Agents, Failure};

@@ -15,9 +15,10 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::Answer;
 use crate::folder::{self, Scan};
-use crate::registry::{Answer, Discovery, ServiceKey};
-use crate::store::Format;
+use crate::model::document::Format;
+use crate::model::{Discovery, ServiceKey};
 use crate::telemetry::Source;
 
 /// What lies directly in the folder and is looked into.

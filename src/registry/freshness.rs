@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use dashmap::DashMap;
 
-use super::ServiceKey;
+use crate::model::ServiceKey;
 
 /// When each watched service was last known to be as it was answered. A clone is the same one.
 #[derive(Debug, Clone, Default)]

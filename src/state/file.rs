@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tracing::{error, info, warn};
 
 use super::{Origin, Place, Saved, codec};
-use crate::registry::Discovery;
+use crate::model::Discovery;
 
 /// The file's name in the folder.
 const NAME: &str = "inputs";

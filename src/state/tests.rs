@@ -8,8 +8,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::registry::{Discovery, Instance, Scope, ServiceKey, Status};
-use crate::store::Format;
+use crate::model::document::Format;
+use crate::model::instance::Status;
+use crate::model::service_key::Scope;
+use crate::model::{Discovery, Instance, ServiceKey};
 use crate::telemetry::Metrics;
 
 pub(super) fn document(path: &str, value: &[u8], revision: i64) -> Document {

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::{Earlier, Event};
 use crate::folder::{self, Scan};
-use crate::store::{Change, Document, Earlier, Event, Format};
+use crate::model::Document;
+use crate::model::document::{Change, Format};
 use crate::telemetry::Source;
 
 /// Runs until `events` is closed or the token is cancelled; never returns because of a failure.

@@ -11,8 +11,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::proto::{BUFFER_BYTES, ads, duration, tcp_keepalive, uint32};
-use super::{any, static_load_assignment};
+use super::static_load_assignment;
+use crate::envoy::any;
+use crate::envoy::proto::{BUFFER_BYTES, ads, duration, tcp_keepalive, uint32};
 use crate::model::upstream::Scheme;
 use crate::model::{self, Members, Node};
 use envoy_types::pb::envoy::config::cluster::v3::{

@@ -13,10 +13,10 @@ use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::{
     FilterStateRule, JwtAuthentication, JwtClaimToHeader, JwtHeader, JwtProvider, JwtRequirement,
 };
 
-use super::any;
+use crate::envoy::any;
 use crate::model::Consumers;
 use crate::model::consumer::Jwt;
-use crate::model::plugin::identity::{
+use crate::plugin::shared::identity::{
     BASIC, CLAIM_PREFIX, CLAIMED, CLAIMS, CONSUMER, Extension, GROUP, NO_GROUP, SELECTED, TOKEN,
 };
 

@@ -16,11 +16,10 @@ use envoy_types::pb::envoy::config::endpoint::v3::{
 };
 use serde_json::{Map, Value};
 
-use super::proto::{address, structure, uint32};
-use crate::model::Node;
+use crate::envoy::proto::{address, structure, uint32};
 use crate::model::drain::{self, Mode, Taken};
 use crate::model::upstream::{LeftOut, NodeCheck, Selection};
-use crate::registry::Instance;
+use crate::model::{Instance, Node};
 
 /// One endpoint to be: what registry and document have in common.
 struct Member {

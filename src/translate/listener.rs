@@ -25,10 +25,10 @@ use envoy_types::pb::envoy::config::listener::v3::{
 };
 use envoy_types::pb::envoy::extensions::filters::listener::proxy_protocol::v3::ProxyProtocol;
 
-use super::any;
-use super::proto::{address, tcp_keepalive, uint32};
-use crate::model::gateway::Protocol;
-use crate::model::{Gateway, gateway};
+use crate::envoy::any;
+use crate::envoy::proto::{address, tcp_keepalive, uint32};
+use crate::model::Gateway;
+use crate::model::gateway::{self, Protocol};
 use http::Carried;
 
 /// An Envoy listener, and what it asks for by name.

@@ -34,9 +34,9 @@ use envoy_types::pb::xds::r#type::matcher::v3::{
     string_matcher::MatchPattern,
 };
 
-use super::any;
-use super::proto::{duration, extension, uint32};
-use crate::model::{Members, Upstream, route::Timeout};
+use crate::envoy::any;
+use crate::envoy::proto::{duration, extension, uint32};
+use crate::model::{Members, Timeout, Upstream};
 
 /// Registry members come and go and must not change routes by that, so this is also what they get.
 const MOST_RETRIES: u32 = 3;

@@ -22,7 +22,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::model::{Host, Id, Path, Route};
+use crate::documents::Route;
+use crate::model::{Host, Id, Path};
 use tier::{Candidate, Part, Tier};
 
 /// What a virtual host answers to; nothing stands for any host.

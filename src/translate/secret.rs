@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, SdsSecretConfig, Secret, TlsCertificate, secret,
 };
 
-use super::proto::{ads, uint32};
+use crate::envoy::proto::{ads, uint32};
 use crate::model::certificate::Identity;
 use crate::model::upstream::Tls;
 use crate::model::{Cluster, Ssl, ssl};

@@ -7,9 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use chancery::documents::{Documents, Route};
 use chancery::explain::winner;
-use chancery::model::{Documents, Request, Route};
-use chancery::store::{Change, Document, Format};
+use chancery::model::Document;
+use chancery::model::Request;
+use chancery::model::document::{Change, Format};
 use futures_util::future::join_all;
 use reqwest::Client;
 use serde_json::{Value, json};

@@ -5,10 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chancery::documents::{Documents, Route};
+use chancery::model::Document;
+use chancery::model::document::Format;
 use chancery::model::drain::Taken;
-use chancery::model::{Cluster, Documents, Gateway, Id, Key, Kind, Members, Route};
-use chancery::registry::{Discovery, Instance, ServiceKey, consul::health};
-use chancery::store::{Document, Format};
+use chancery::model::{Cluster, Gateway, Id, Key, Kind, Members};
+use chancery::model::{Discovery, Instance, ServiceKey};
+use chancery::registry::consul::health;
 use chancery::translate;
 use serde_json::{Map, Value};
 

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use chancery::model::{Kind, plugin, schema};
+use chancery::documents::schema;
+use chancery::model::Kind;
+use chancery::plugin;
 use serde_json::Value;
 
 use super::case::Case;

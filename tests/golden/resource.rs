@@ -8,7 +8,7 @@ use super::descriptors::pool;
 
 /// A message, in the bytes that would be sent.
 pub fn of<M: Message + Name>(message: &M) -> Json {
-    decode(&M::full_name(), &chancery::translate::canonical(message))
+    decode(&M::full_name(), &chancery::envoy::canonical(message))
 }
 
 /// The message of this type that these bytes are.

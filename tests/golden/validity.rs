@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chancery::model::{Documents, Kind, schema};
-use chancery::registry::Discovery;
-use chancery::store::{Document, Format};
+use chancery::documents::{Documents, schema};
+use chancery::model::Discovery;
+use chancery::model::Document;
+use chancery::model::Kind;
+use chancery::model::document::Format;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 

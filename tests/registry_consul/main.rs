@@ -13,9 +13,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chancery::model::instance::Status;
+use chancery::model::{Discovery, ServiceKey};
+use chancery::registry::Answer;
 use chancery::registry::consul::{self, Settings, WAIT};
 use chancery::registry::freshness::Freshness;
-use chancery::registry::{Answer, Discovery, ServiceKey, Status};
 use chancery::telemetry::Source;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};

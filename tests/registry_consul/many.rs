@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use chancery::registry::Status;
+use chancery::model::instance::Status;
 use serde_json::json;
 
 use crate::process::{Consul, DEADLINE};

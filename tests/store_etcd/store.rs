@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chancery::model::Document;
+use chancery::model::document::Change;
 use chancery::store::etcd::{self, Settings};
 use chancery::store::replicas::Membership;
-use chancery::store::{Change, Document, Earlier, Event};
+use chancery::store::{Earlier, Event};
 use chancery::telemetry::Source;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};

@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::{Inputs, run};
 use super::*;
-use crate::registry::Discovery;
+use crate::model::Discovery;
+use crate::model::document::Format;
 use crate::snapshot::{ResourceType, Snapshot};
-use crate::store::{Event, Format};
+use crate::store::Event;
 use crate::telemetry::{Metrics, Source};
 use crate::xds::Gateways;
 

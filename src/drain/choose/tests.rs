@@ -1,10 +1,9 @@
 //! Whom a wish is about.
 
-use crate::model::drain::Mode;
-use crate::registry::Discovery;
-use crate::store::ledger::{Entry, Journal};
-
 use super::*;
+use crate::model::Discovery;
+use crate::model::drain::Mode;
+use crate::store::ledger::{Entry, Journal};
 
 fn instance(id: &str, last: u8, port: u16, status: Status) -> Instance {
     Instance {

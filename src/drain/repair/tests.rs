@@ -1,9 +1,8 @@
 //! What is left to whoever comes next.
 
-use crate::registry::{Discovery, ServiceKey};
-use crate::store::ledger::Entry;
-
 use super::*;
+use crate::model::{Discovery, ServiceKey};
+use crate::store::ledger::Entry;
 
 fn drain() -> Drain {
     Drain {

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::*;
 use crate::drain::audit::Trail;
-use crate::registry::{Discovery, ServiceKey};
+use crate::model::{Discovery, ServiceKey};
 use crate::store::etcd::Settings;
 use crate::store::ledger::Ledger;
-
-use super::*;
 
 fn drain(agent: Option<&str>) -> Drain {
     Drain {

@@ -3,8 +3,8 @@
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use super::super::Host;
 use super::Certificates;
+use crate::model::Host;
 
 impl Certificates {
     /// Whether clients that ask for any of these names find it in the certificate.

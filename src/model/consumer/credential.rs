@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha1::{Digest, Sha1};
 
-use super::super::decode::{self, quoted, shown};
-use super::super::problem::Remark;
-use super::super::scalar::Count;
 use super::jwk::{self, Algorithm};
 use super::secret::Secret;
+use crate::model::decode::{self, quoted, shown};
+use crate::model::problem::Remark;
+use crate::model::scalar::Count;
 
 /// What a consumer shows to be known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

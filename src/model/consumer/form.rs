@@ -6,11 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::decode::{self, quoted};
-use super::super::key::{Id, Key};
-use super::super::problem::Remark;
-use super::super::scalar::{Labels, Timestamp, same_id};
 use super::credential::{self, Credentials, Plugins};
+use crate::model::decode::{self, quoted};
+use crate::model::key::{Id, Key};
+use crate::model::problem::Remark;
+use crate::model::scalar::{Labels, Timestamp, same_id};
 
 /// A consumer, checked for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,20 +89,20 @@ struct GroupForm {
 
 impl decode::Form for GroupForm {}
 
-pub(in super::super) fn consumer_schema(generator: &mut SchemaGenerator) -> Schema {
+pub(crate) fn consumer_schema(generator: &mut SchemaGenerator) -> Schema {
     ConsumerForm::json_schema(generator)
 }
 
-pub(in super::super) fn credential_schema(generator: &mut SchemaGenerator) -> Schema {
+pub(crate) fn credential_schema(generator: &mut SchemaGenerator) -> Schema {
     CredentialForm::json_schema(generator)
 }
 
-pub(in super::super) fn group_schema(generator: &mut SchemaGenerator) -> Schema {
+pub(crate) fn group_schema(generator: &mut SchemaGenerator) -> Schema {
     GroupForm::json_schema(generator)
 }
 
 /// Reads and checks the consumer `key`.
-pub(in super::super) fn read_consumer(
+pub(crate) fn read_consumer(
     key: &Key,
     value: &Value,
     warnings: &mut Vec<Remark>,
@@ -125,7 +125,7 @@ pub(in super::super) fn read_consumer(
 }
 
 /// Reads and checks the credential `key`.
-pub(in super::super) fn read_credential(
+pub(crate) fn read_credential(
     key: &Key,
     value: &Value,
     warnings: &mut Vec<Remark>,
@@ -139,7 +139,7 @@ pub(in super::super) fn read_credential(
 }
 
 /// Reads and checks the group `key`.
-pub(in super::super) fn read_group(key: &Key, value: &Value) -> Result<(), Remark> {
+pub(crate) fn read_group(key: &Key, value: &Value) -> Result<(), Remark> {
     let form: GroupForm = decode::read(value)?;
     same_id(form.id.as_ref(), &key.id)?;
     match form.plugins.keys().next() {

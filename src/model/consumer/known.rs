@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use super::super::key::Id;
-use super::super::problem::Remark;
 use super::{Basic, Consumer, Credentials, Jwt, Secret};
+use crate::model::key::Id;
+use crate::model::problem::Remark;
 
 /// Who is behind which credential, and who is in which group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Consumers {
 
 /// A document with credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) enum Holder {
+pub(crate) enum Holder {
     Consumer(Arc<Consumer>),
     Credential {
         username: Arc<str>,
@@ -33,7 +33,7 @@ pub(in super::super) enum Holder {
 
 /// Puts documents together, by path. Of two that hold the same credential the first in the order of paths has it; the other
 /// is left out whole, and told.
-pub(in super::super) fn together(
+pub(crate) fn together(
     holders: &BTreeMap<Arc<str>, Holder>,
 ) -> (Consumers, BTreeMap<Arc<str>, Remark>) {
     let mut known = Consumers::default();

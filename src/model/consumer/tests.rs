@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::super::documents::Documents;
-use super::super::{Changes, Problem};
-use crate::store::{Change, Document, Format};
+use crate::documents::{Changes, Documents};
+use crate::model::document::{Change, Format};
+use crate::model::{Document, Problem};
 
 fn document(path: &str, text: &str) -> Document {
     Document {

@@ -1,8 +1,8 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::super::problem::Remark;
 use super::{Form, quoted, read};
+use crate::model::problem::Remark;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::store::Format;
+use crate::model::document::Format;
 
 fn service(name: &str) -> ServiceKey {
     ServiceKey::new(Discovery::Consul, name)

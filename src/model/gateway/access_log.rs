@@ -6,9 +6,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::decode::quoted;
-use super::super::problem::Remark;
-use super::super::scalar::{Seconds, Within};
+use crate::model::decode::quoted;
+use crate::model::problem::Remark;
+use crate::model::scalar::{Seconds, Within};
 
 /// A line of text for a person. Without the query, in which credentials may stand.
 const LINE: &str = "[%START_TIME%] %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% \"%REQ(:METHOD)% %REQ(:AUTHORITY)% \

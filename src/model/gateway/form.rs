@@ -4,11 +4,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::decode;
-use super::super::key::{Id, Key};
-use super::super::problem::Remark;
-use super::super::scalar::{Labels, Timestamp, same_id};
 use super::{Gateway, access_log, http, listener, real_ip, tracing};
+use crate::model::decode;
+use crate::model::key::{Id, Key};
+use crate::model::problem::Remark;
+use crate::model::scalar::{Labels, Timestamp, same_id};
 
 /// A set of proxies, and what they listen on.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::scalar::{Quantity, Seconds, Within};
+use crate::model::scalar::{Quantity, Seconds, Within};
 
 /// What is done with a request that has a header whose name holds an underscore, which some servers read as a dash.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::decode::quoted;
-use super::super::key::Id;
-use super::super::problem::Remark;
-use super::super::scalar::{Port, Quantity, Within};
+use crate::model::decode::quoted;
+use crate::model::key::Id;
+use crate::model::problem::Remark;
+use crate::model::scalar::{Port, Quantity, Within};
 
 /// What a listener speaks with clients.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -156,7 +156,7 @@ impl Form {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-pub(in crate::model) struct Address(pub IpAddr);
+pub(crate) struct Address(pub IpAddr);
 
 impl TryFrom<String> for Address {
     type Error = String;

@@ -4,9 +4,9 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::decode::quoted;
-use super::super::problem::Remark;
-use super::super::scalar::{Net, Within, each_once};
+use crate::model::decode::quoted;
+use crate::model::problem::Remark;
+use crate::model::scalar::{Net, Within, each_once};
 
 /// The proxies in front of a gateway, and how they name the client.
 #[derive(Debug, Clone, PartialEq, Eq)]

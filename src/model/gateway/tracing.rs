@@ -7,9 +7,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
 
-use super::super::key::Id;
-use super::super::problem::Remark;
-use super::super::upstream::Scheme;
+use crate::model::key::Id;
+use crate::model::problem::Remark;
+use crate::model::upstream::Scheme;
 
 /// Spans of requests, sent to a collector.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum Provider {
 
 impl Tracing {
     /// Refuses an upstream that the provider cannot be spoken with.
-    pub(in crate::model) fn check(&self, scheme: Scheme) -> Result<(), Remark> {
+    pub(crate) fn check(&self, scheme: Scheme) -> Result<(), Remark> {
         let grpc = matches!(self.provider, Provider::OpenTelemetry { path: None, .. });
         if grpc == (scheme == Scheme::Grpc) {
             return Ok(());

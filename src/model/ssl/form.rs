@@ -6,13 +6,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::Host;
-use super::super::certificate::{Certificates, Identity, PrivateKey};
-use super::super::decode::{self, quoted};
-use super::super::key::{Id, Key};
-use super::super::problem::Remark;
-use super::super::scalar::{Labels, Status, Timestamp, Within, each_once, same_id};
 use super::{Clients, Draft, Ssl, Type, Versions};
+use crate::model::Host;
+use crate::model::certificate::{Certificates, Identity, PrivateKey};
+use crate::model::decode::{self, quoted};
+use crate::model::key::{Id, Key};
+use crate::model::problem::Remark;
+use crate::model::scalar::{Labels, Status, Timestamp, Within, each_once, same_id};
 
 /// A certificate that a gateway shows to clients, or that is shown to upstreams.
 #[derive(Debug, Deserialize, JsonSchema)]

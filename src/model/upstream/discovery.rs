@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::model::drain::Mode;
-use crate::registry::{Instance, ServiceKey, Status};
+use crate::model::instance::Status;
+use crate::model::{Instance, ServiceKey};
 
 /// The instances of a service that an upstream takes.
 #[derive(Debug, Clone, PartialEq, Eq)]

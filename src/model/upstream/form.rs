@@ -6,11 +6,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::decode;
-use super::super::key::{Id, Key};
-use super::super::problem::Remark;
-use super::super::route::form::TimeoutForm;
-use super::super::scalar::{Count, Labels, Quantity, Seconds, Timestamp, same_id};
 use super::checks::ChecksForm;
 use super::discovery::form::{ArgumentsForm, DiscoveryForm, Written};
 use super::hash::{self, HashOn};
@@ -21,6 +16,11 @@ use super::{
     Balancer, Checks, Cluster, Hash, HashAlgorithm, KeepalivePool, Members, PassHost, Scheme,
     SlowStart, Tls, Upstream,
 };
+use crate::model::decode;
+use crate::model::key::{Id, Key};
+use crate::model::problem::Remark;
+use crate::model::scalar::{Count, Labels, Quantity, Seconds, Timestamp, same_id};
+use crate::model::timeout::TimeoutForm;
 
 /// Instances, and how they are chosen, asked and talked to.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -6,8 +6,8 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::decode::quoted;
-use super::super::problem::Remark;
+use crate::model::decode::quoted;
+use crate::model::problem::Remark;
 
 /// One thing of a request that a hash is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]

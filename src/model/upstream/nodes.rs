@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::super::decode::{quoted, shown};
-use super::super::problem::Remark;
-use super::super::scalar::{Port, Priority, Weight};
 use super::{Node, NodeCheck};
+use crate::model::decode::{quoted, shown};
+use crate::model::problem::Remark;
+use crate::model::scalar::{Port, Priority, Weight};
 
 /// Nodes as they are written.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::problem::Remark;
-use super::super::scalar::Seconds;
+use crate::model::problem::Remark;
+use crate::model::scalar::Seconds;
 
 /// How a new instance gets its share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::certificate::{Certificates, Identity, PrivateKey};
-use super::super::key::Id;
-use super::super::problem::Remark;
 use super::nodes::DnsName;
 use super::{Members, PassHost, Scheme};
+use crate::model::certificate::{Certificates, Identity, PrivateKey};
+use crate::model::key::Id;
+use crate::model::problem::Remark;
 
 /// The name that TLS asks for, which is also the one that a verified certificate has to have.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::condition::{Condition, Test, Variable};
 use super::number::Range;
 use super::{Expression, Vars, alternatives};
 use crate::model::decode::{kind_of, quoted};
-use crate::model::plugin::pattern::syntax;
+use crate::model::pattern::syntax;
 use crate::model::problem::Remark;
 use crate::model::scalar::net;
 
@@ -24,10 +24,7 @@ const OPERATORS: &str =
 
 impl Vars {
     /// Reads `vars`; nothing when it is empty, which every request fulfils.
-    pub(in crate::model) fn read(
-        value: &Value,
-        warnings: &mut Vec<Remark>,
-    ) -> Result<Option<Self>, Remark> {
+    pub(crate) fn read(value: &Value, warnings: &mut Vec<Remark>) -> Result<Option<Self>, Remark> {
         let rules = list(value)?;
         match rules.first() {
             None => return Ok(None),

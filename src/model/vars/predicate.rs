@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::complement;
 use super::condition::{Condition, Test, Variable};
-use crate::model::plugin::pattern::size;
+use crate::model::pattern::size;
 
 /// The header in which Envoy writes the client's address, whatever the client wrote there.
 pub const ADDRESS_HEADER: &str = "x-envoy-external-address";

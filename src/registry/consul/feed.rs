@@ -20,14 +20,17 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::registry::freshness::Freshness;
-use crate::registry::{Answer, Scope, ServiceKey, Status};
-
 use super::budget::{Budget, IMMEDIATE};
 use super::client::{Client, Response};
 use super::poll::News;
 use super::query::Query;
 use super::{Asker, Error, Outcome};
+use crate::model::ServiceKey;
+use crate::model::instance::Status;
+use crate::model::service_key::Scope;
+use crate::registry::Answer;
+use crate::registry::freshness::Freshness;
+
 use catalog::{Catalog, Check};
 use follow::{Follow, Heard};
 use reads::{READ_AGAIN, Reads};
@@ -317,7 +320,7 @@ impl Work {
         let service = ServiceKey {
             scope: scope.clone(),
             near: near.clone(),
-            ..ServiceKey::new(crate::registry::Discovery::Consul, name)
+            ..ServiceKey::new(crate::model::Discovery::Consul, name)
         };
         self.reads.touch(&service);
     }

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::registry::{Instance, Status};
+use crate::model::Instance;
+use crate::model::instance::Status;
 
 /// What an answer says, in the order it came in.
 #[derive(Debug, Default, PartialEq, Eq)]

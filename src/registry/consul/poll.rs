@@ -15,13 +15,13 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::registry::freshness::Freshness;
-use crate::registry::{Answer, ServiceKey};
-
 use super::budget::Budget;
 use super::client::{Client, Response};
 use super::query::Query;
 use super::{Asker, Error, Outcome, health};
+use crate::model::ServiceKey;
+use crate::registry::Answer;
+use crate::registry::freshness::Freshness;
 
 /// Pauses after errors; jitter makes each up to twice as long.
 pub const PAUSES: ExponentialBuilder = ExponentialBuilder::new()

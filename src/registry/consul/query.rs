@@ -4,7 +4,9 @@ use std::fmt;
 
 use url::Url;
 
-use crate::registry::{Scope, ServiceKey, Status};
+use crate::model::ServiceKey;
+use crate::model::instance::Status;
+use crate::model::service_key::Scope;
 
 /// One thing to ask.
 #[derive(Debug, Clone, Copy)]

@@ -11,8 +11,9 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Settings, WAIT};
+use crate::model::{Discovery, ServiceKey};
+use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
-use crate::registry::{Answer, Discovery, ServiceKey};
 use crate::telemetry::Source;
 use scripted::{DEADLINE, Scripted};
 

@@ -8,8 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::registry::{Instance, Status};
-use crate::store::Format;
+use crate::model::Instance;
+use crate::model::document::Format;
+use crate::model::instance::Status;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

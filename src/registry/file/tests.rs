@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Files, Services};
 use crate::folder::Scan;
-use crate::registry::{Answer, Discovery, ServiceKey};
+use crate::model::{Discovery, ServiceKey};
+use crate::registry::Answer;
 use crate::telemetry::Source;
 
 const DEADLINE: Duration = Duration::from_secs(20);

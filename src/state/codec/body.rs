@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::registry::{self, Discovery, Scope, ServiceKey};
+use crate::model::service_key::Scope;
+use crate::model::{Discovery, ServiceKey, document, instance};
 use crate::state::{Answered, Kept, Origin, Saved};
-use crate::store;
+use crate::{registry, store};
 
 /// What follows the first line.
 #[derive(Serialize, Deserialize)]
@@ -157,8 +158,8 @@ impl Written {
             Err(error) => Value::Bytes(error.into_bytes()),
         };
         let format = match document.format {
-            store::Format::Json => Format::Json,
-            store::Format::Yaml => Format::Yaml,
+            document::Format::Json => Format::Json,
+            document::Format::Yaml => Format::Yaml,
         };
         Self {
             format,
@@ -172,8 +173,8 @@ impl Written {
             path: path.clone(),
             source: source.clone(),
             format: match self.format {
-                Format::Json => store::Format::Json,
-                Format::Yaml => store::Format::Yaml,
+                Format::Json => document::Format::Json,
+                Format::Yaml => document::Format::Yaml,
             },
             value: match self.value {
                 Value::Text(text) => text.into(),
@@ -280,21 +281,21 @@ impl Instance {
 }
 
 impl Status {
-    fn new(status: registry::Status) -> Self {
+    fn new(status: instance::Status) -> Self {
         match status {
-            registry::Status::Passing => Self::Passing,
-            registry::Status::Warning => Self::Warning,
-            registry::Status::Critical => Self::Critical,
-            registry::Status::Maintenance => Self::Maintenance,
+            instance::Status::Passing => Self::Passing,
+            instance::Status::Warning => Self::Warning,
+            instance::Status::Critical => Self::Critical,
+            instance::Status::Maintenance => Self::Maintenance,
         }
     }
 
-    fn status(self) -> registry::Status {
+    fn status(self) -> instance::Status {
         match self {
-            Self::Passing => registry::Status::Passing,
-            Self::Warning => registry::Status::Warning,
-            Self::Critical => registry::Status::Critical,
-            Self::Maintenance => registry::Status::Maintenance,
+            Self::Passing => instance::Status::Passing,
+            Self::Warning => instance::Status::Warning,
+            Self::Critical => instance::Status::Critical,
+            Self::Maintenance => instance::Status::Maintenance,
         }
     }
 }

@@ -3,9 +3,10 @@
 //! An etcd that was wiped and filled again can be the same cluster by id, and further on by revision. So that a watch
 //! does not go on in another history, a witness is asked for: a document must still be at the last revision seen what it was.
 
-use crate::store::{Change, Document, Event};
-
 use super::connection::Found;
+use crate::model::Document;
+use crate::model::document::Change;
+use crate::store::Event;
 
 /// What was seen and told of one cluster.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use etcd_client::proto::{PbEvent, PbKeyValue};
 
-use crate::store::{Change, Document, Format};
+use crate::model::Document;
+use crate::model::document::{Change, Format};
 
 /// An event's type: the key is gone.
 pub(super) const DELETE: i32 = 1;

@@ -8,7 +8,8 @@ use super::connection::Found;
 use super::history::History;
 use super::keys::{Key, Keys};
 use super::*;
-use crate::store::{Change, Document, Format};
+use crate::model::Document;
+use crate::model::document::{Change, Format};
 
 fn value(key: &str, value: &str, revision: i64) -> PbKeyValue {
     PbKeyValue {

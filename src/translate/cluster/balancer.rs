@@ -6,9 +6,9 @@ use envoy_types::pb::envoy::config::cluster::v3::cluster::{
 use envoy_types::pb::envoy::config::core::v3::RuntimeDouble;
 use envoy_types::pb::envoy::r#type::v3::Percent;
 
+use crate::envoy::proto::duration;
 use crate::model::Upstream;
 use crate::model::upstream::{Balancer, HashAlgorithm, SlowStart};
-use crate::translate::proto::duration;
 
 pub(super) fn policy(balancer: &Balancer) -> LbPolicy {
     match balancer {

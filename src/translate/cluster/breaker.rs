@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::config::cluster::v3::OutlierDetection;
 
+use crate::envoy::proto::{boolean, duration, uint32};
 use crate::model::upstream::Breaker;
-use crate::translate::proto::{boolean, duration, uint32};
 
 /// How long an instance is left alone the first time; each further time adds as much.
 const FIRST: Duration = Duration::from_secs(2);

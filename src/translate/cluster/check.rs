@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::pb::google::protobuf::Any;
 
-use super::super::any;
+use crate::envoy::any;
 use crate::model::upstream::Check;
 
 /// The filters of the cluster, in order.

@@ -29,12 +29,12 @@ use envoy_types::pb::google::protobuf::Struct;
 use serde_json::{Map, Value};
 
 use super::tls;
+use crate::envoy::any;
+use crate::envoy::proto::{boolean, duration, structure, uint32};
 use crate::model::Upstream;
 use crate::model::upstream::{
     Active, Checks, Header, HttpProbe, Passive, Probe, Scheme, ServerName, Tls, Verify,
 };
-use crate::translate::any;
-use crate::translate::proto::{boolean, duration, structure, uint32};
 
 /// The registry decides who is healthy; nobody else is asked, however few these are. Where checks decide and find nobody,
 /// as in APISIX all nodes are asked: it is likelier that the checks are wrong. 1 % is Envoy's word for nobody.

@@ -12,8 +12,8 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 
+use crate::envoy::any;
 use crate::model::upstream::{Scheme, ServerName, Tls, Trust};
-use crate::translate::any;
 use crate::translate::secret::{self, certificate, inline, sds};
 
 /// Where Debian, its relatives and Envoy's own images keep whom they trust. Envoy has `system_root_certs` in its contract

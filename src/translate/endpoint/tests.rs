@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use envoy_types::pb::envoy::config::core::v3::address::Address;
 
 use super::*;
-use crate::registry::Status;
+use crate::model::instance::Status;
 
 fn instance(address: [u8; 4], weight: u32, zone: &str) -> Instance {
     let address = IpAddr::from(address);

@@ -18,7 +18,7 @@ use envoy_types::pb::envoy::extensions::access_loggers::stream::v3::{
 };
 use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 
-use super::super::any;
+use crate::envoy::any;
 use crate::model::gateway;
 use crate::model::gateway::access_log::{Format, Target};
 

@@ -10,8 +10,6 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
     },
 };
 
-use super::super::any;
-use super::super::proto::{ads, boolean, cidr_range, never};
 use super::access_log::access_log;
 use super::http_filters::http_filters;
 use super::identity::own_headers;
@@ -20,6 +18,8 @@ use super::local_reply::local_reply;
 use super::origin::origin;
 use super::port::port;
 use super::tracing::tracing;
+use crate::envoy::any;
+use crate::envoy::proto::{ads, boolean, cidr_range, never};
 use crate::model::Gateway;
 use crate::model::gateway::{Listener, RealIp};
 

@@ -4,8 +4,10 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
     HttpFilter, http_filter,
 };
 
-use super::super::{any, retry};
-use crate::model::plugin::{self, router};
+use crate::envoy::any;
+use crate::plugin;
+use crate::plugin::shared::router;
+use crate::translate::retry;
 
 /// The plugins' filters, all disabled, then the two that serve every route; between these the place for a router of a route's
 /// own.

@@ -19,12 +19,12 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
     HttpFilter, http_filter,
 };
 
-use super::super::any;
-use super::super::secret::{certificate_names, client_ca_name};
 use super::http::{Carried, filter_chains};
 use super::misdirected::misdirected;
 use super::{Opened, shell, tls};
+use crate::envoy::any;
 use crate::model::{Gateway, Ssl, gateway};
+use crate::translate::secret::{certificate_names, client_ca_name};
 
 /// The listener; nothing without a certificate to show.
 pub(super) fn over_tcp(

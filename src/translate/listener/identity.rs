@@ -8,8 +8,8 @@ use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 
-use super::super::any;
-use crate::model::plugin::identity::OWN_HEADERS;
+use crate::envoy::any;
+use crate::plugin::shared::identity::OWN_HEADERS;
 
 /// Takes off requests the headers in which upstreams are told who sends them, before a route is chosen.
 pub(super) fn own_headers() -> TypedExtensionConfig {

@@ -9,9 +9,10 @@ use envoy_types::pb::envoy::extensions::filters::network::connection_limit::v3::
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 use envoy_types::pb::google::protobuf::UInt64Value;
 
-use super::super::any;
-use super::super::proto::{duration, uint32};
-use crate::model::gateway::{Http, http::Http2, http::Underscores};
+use crate::envoy::any;
+use crate::envoy::proto::{duration, uint32};
+use crate::model::gateway::Http;
+use crate::model::gateway::http::{Http2, Underscores};
 
 /// What one client can hold on to.
 pub(super) fn limits(http: &Http, manager: HttpConnectionManager) -> HttpConnectionManager {

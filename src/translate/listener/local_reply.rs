@@ -13,16 +13,17 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
     LocalReplyConfig, ResponseMapper,
 };
 
-use super::super::any;
-use super::super::proto::uint32;
-use crate::model::plugin::reply::{self, BODIES, Reply};
+use crate::envoy::any;
+use crate::envoy::proto::uint32;
+use crate::plugin::replies;
+use crate::plugin::shared::reply::{BODIES, Reply};
 
 /// What a client is told when no route matches, whatever the host.
 const NO_ROUTE: &str = r#"{"error_msg":"404 Route Not Found"}"#;
 
 /// The answers that are put in words of Chancery's own.
 pub(super) fn local_reply() -> LocalReplyConfig {
-    let of_plugins = reply::replies();
+    let of_plugins = replies();
     let of_plugins = of_plugins.iter().map(of_plugin);
     LocalReplyConfig {
         mappers: [no_route()].into_iter().chain(of_plugins).collect(),

@@ -15,7 +15,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
     RegexMatcher, StringMatcher, string_matcher::MatchPattern,
 };
 
-use super::super::any;
+use crate::envoy::any;
 use crate::model::{Gateway, Host, Ssl};
 
 /// Refuses requests on connections for `here` whose host belongs to another document that asks for certificates.

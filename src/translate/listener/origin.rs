@@ -18,9 +18,11 @@ use envoy_types::pb::envoy::extensions::http::original_ip_detection::xff::v3::{
 };
 use ipnet::IpNet;
 
-use super::super::any;
-use super::super::proto::{boolean, cidr_range, uint32};
-use crate::model::gateway::{Http, RealIp, http::EscapedSlashes, real_ip::By};
+use crate::envoy::any;
+use crate::envoy::proto::{boolean, cidr_range, uint32};
+use crate::model::gateway::http::EscapedSlashes;
+use crate::model::gateway::real_ip::By;
+use crate::model::gateway::{Http, RealIp};
 use crate::model::vars::ADDRESS_HEADER;
 
 /// A connection manager that knows who sent the request, and for which path. Nothing of that is taken from the client,

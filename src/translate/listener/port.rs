@@ -11,8 +11,8 @@ use envoy_types::pb::envoy::extensions::filters::common::set_filter_state::v3::{
 };
 use envoy_types::pb::envoy::extensions::filters::network::set_filter_state::v3::Config;
 
-use super::super::any;
-use crate::model::vars::PORT_KEY;
+use crate::envoy::any;
+use crate::plugin::shared::narrow::PORT_KEY;
 
 /// The filter, which stands before the connection manager.
 pub(super) fn port() -> Filter {

@@ -18,13 +18,14 @@ use envoy_types::pb::envoy::extensions::filters::network::tcp_proxy::v3::{
 use envoy_types::pb::envoy::r#type::v3::{HashPolicy, hash_policy};
 use ipnet::IpNet;
 
-use super::super::proto::{cidr_range, duration, uint32};
-use super::super::{any, retry};
 use super::limits::connection_limit;
 use super::{Opened, shell, tls};
-use crate::model::gateway::Protocol;
+use crate::envoy::any;
+use crate::envoy::proto::{cidr_range, duration, uint32};
+use crate::model::gateway::{self, Protocol};
 use crate::model::upstream::Balancer;
-use crate::model::{Gateway, Host, StreamRoute, gateway};
+use crate::model::{Gateway, Host, StreamRoute};
+use crate::translate::retry;
 
 /// The listener; nothing without a stream route.
 pub(super) fn listener(

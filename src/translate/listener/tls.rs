@@ -12,11 +12,11 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     common_tls_context::ValidationContextType, tls_parameters::TlsProtocol,
 };
 
-use super::super::any;
-use super::super::proto::boolean;
-use super::super::secret::{certificate_names, client_ca_name, sds};
+use crate::envoy::any;
+use crate::envoy::proto::boolean;
 use crate::model::Ssl;
 use crate::model::ssl::Versions;
+use crate::translate::secret::{certificate_names, client_ca_name, sds};
 
 /// Looks into the first bytes of a connection for the name that the client asks for.
 pub(super) fn inspector() -> ListenerFilter {

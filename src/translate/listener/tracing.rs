@@ -15,10 +15,10 @@ use envoy_types::pb::envoy::config::trace::v3::{
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::Tracing;
 use envoy_types::pb::envoy::r#type::v3::Percent;
 
-use super::super::any;
-use super::super::proto::duration;
-use crate::model::gateway::{self, tracing::Provider};
-use crate::model::{Cluster, Gateway};
+use crate::envoy::any;
+use crate::envoy::proto::duration;
+use crate::model::gateway::tracing::Provider;
+use crate::model::{Cluster, Gateway, gateway};
 
 /// How long a collector may take for a batch of spans.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use crate::model::route::Timeout;
-use crate::model::upstream::{Balancer, PassHost, Scheme};
-use crate::model::{Members, Node, Upstream};
-
 use super::{policy, retries};
+use crate::model::upstream::{Balancer, PassHost, Scheme};
+use crate::model::{Members, Node, Timeout, Upstream};
 
 fn upstream(nodes: usize, retries: Option<u32>, retry_timeout: Option<Duration>) -> Upstream {
     let node = Node::new("10.0.0.1".into(), 80, 1);

@@ -16,19 +16,22 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
     RegexMatcher, StringMatcher, string_matcher::MatchPattern,
 };
 
-use crate::model::route::Timeout;
-use crate::model::upstream::{Balancer, PassHost};
-use crate::model::vars::{Predicate, narrowed};
-use crate::model::{self, Cluster, Path};
-use crate::translate::proto::{boolean, duration, never};
-use crate::translate::retry;
-
 use super::address::Addresses;
+use crate::documents;
+use crate::envoy::proto::{boolean, duration, never};
+use crate::model::upstream::{Balancer, PassHost};
+use crate::model::vars::Predicate;
+use crate::model::{Cluster, Path, Timeout};
+use crate::plugin::shared::narrow::narrowed;
+use crate::translate::retry;
 
 /// The Envoy routes of a document for one of its paths, of which the first that matches a request is meant: they hold for
 /// any host that the document names. Those that depend on the client's address stand beside its conditions. There are none
 /// when the document's conditions exclude each other.
-pub(super) fn translate(route: &model::Route, path: &Path) -> Vec<(Vec<Addresses>, Vec<Route>)> {
+pub(super) fn translate(
+    route: &documents::Route,
+    path: &Path,
+) -> Vec<(Vec<Addresses>, Vec<Route>)> {
     let rule = rule(route, path);
     // Without a cluster a plugin answers.
     let cluster = route.cluster.as_ref();
@@ -56,7 +59,7 @@ pub(super) fn translate(route: &model::Route, path: &Path) -> Vec<(Vec<Addresses
 }
 
 /// What requests are for the path with the document's methods.
-fn rule(route: &model::Route, path: &Path) -> RouteMatch {
+fn rule(route: &documents::Route, path: &Path) -> RouteMatch {
     let parameters = match path {
         Path::Parameters(parameters) => Some(header(":path", regex(parameters.pattern()))),
         Path::Exact(_) | Path::Prefix(_) => None,
@@ -104,7 +107,7 @@ fn regex(regex: String) -> MatchPattern {
     })
 }
 
-fn forward(route: &model::Route, cluster: &Cluster) -> RouteAction {
+fn forward(route: &documents::Route, cluster: &Cluster) -> RouteAction {
     let upstream = &cluster.upstream;
     let retries = retry::retries(upstream, cluster.connect_timeout, route.timeout.read);
     let websocket = UpgradeConfig {

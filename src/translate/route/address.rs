@@ -17,8 +17,8 @@ use ipnet::IpNet;
 
 use super::encode;
 use super::tier::Part;
+use crate::envoy::proto::{extension, uint32};
 use crate::model::vars;
-use crate::translate::proto::{extension, uint32};
 
 /// What a client's address must be.
 #[derive(Debug, Clone, PartialEq, Eq)]

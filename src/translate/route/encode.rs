@@ -16,11 +16,11 @@ use prost::{Message, Name};
 
 use super::tier::{Candidate, Part};
 use super::{Domain, VirtualHost, address};
+use crate::envoy::canonical;
+use crate::envoy::proto::{extension, uint32};
+use crate::envoy::wire::{put, put_header, size};
 use crate::model::Host;
-use crate::model::plugin::ANSWER_BYTES;
-use crate::translate::canonical;
-use crate::translate::proto::{extension, uint32};
-use crate::translate::wire::{put, put_header, size};
+use crate::plugin::shared::answer::ANSWER_BYTES;
 
 /// `RouteConfiguration.virtual_hosts`
 const VIRTUAL_HOSTS: u32 = 2;

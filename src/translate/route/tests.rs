@@ -10,10 +10,9 @@ use prost::Message;
 
 use super::reading::{self, taken};
 use super::*;
+use crate::envoy::canonical;
 use crate::explain::winner;
-use crate::model::Request;
-use crate::model::route::Timeout;
-use crate::translate::canonical;
+use crate::model::{Request, Timeout};
 use draw::{any_request, any_route};
 
 const PATHS: [&str; 9] = [

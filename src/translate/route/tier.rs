@@ -8,8 +8,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::address::Addresses;
-use crate::model::route::Parameters;
-use crate::model::{Id, Path, Route};
+use crate::documents::Route;
+use crate::model::path::Parameters;
+use crate::model::{Id, Path};
 
 /// A route that a leaf can hold.
 #[derive(Debug)]

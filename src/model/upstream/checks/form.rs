@@ -7,12 +7,12 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::super::decode::quoted;
-use super::super::super::problem::Remark;
-use super::super::super::scalar::{AnswerStatus, Port, Quantity, Seconds, Times, TimesOrNever};
-use super::super::nodes::Address;
-use super::super::{Members, PassHost, Tls};
 use super::{Active, Checks, Header, HttpProbe, Passive, Probe, Verify};
+use crate::model::decode::quoted;
+use crate::model::problem::Remark;
+use crate::model::scalar::{AnswerStatus, Port, Quantity, Seconds, Times, TimesOrNever};
+use crate::model::upstream::nodes::Address;
+use crate::model::upstream::{Members, PassHost, Tls};
 
 /// `checks` of an upstream.
 #[derive(Debug, Deserialize, JsonSchema)]

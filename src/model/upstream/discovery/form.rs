@@ -7,12 +7,13 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::super::decode::quoted;
-use super::super::super::problem::Remark;
-use super::super::super::scalar::each_once;
-use super::super::{Members, nodes};
 use super::{Discovered, Selection};
-use crate::registry::{Discovery, Scope, ServiceKey};
+use crate::model::decode::quoted;
+use crate::model::problem::Remark;
+use crate::model::scalar::each_once;
+use crate::model::service_key::Scope;
+use crate::model::upstream::{Members, nodes};
+use crate::model::{Discovery, ServiceKey};
 
 /// Which registry knows the service.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::super::super::{Cluster, Key, Members, problem::Remark};
-use super::super::form;
 use super::{Discovered, LeftOut, Selection};
 use crate::model::drain::Mode;
-use crate::registry::{Instance, Status};
+use crate::model::instance::Status;
+use crate::model::problem::Remark;
+use crate::model::upstream::form;
+use crate::model::{Cluster, Instance, Key, Members};
 
 fn read(arguments: Value) -> Result<(Cluster, Vec<Remark>), Remark> {
     of("consul", arguments)

@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
 use super::{Client, Query};
+use crate::model::{Discovery, ServiceKey};
 use crate::registry::consul::{Settings, WAIT};
-use crate::registry::{Discovery, ServiceKey};
 
 fn settings() -> Settings {
     Settings {

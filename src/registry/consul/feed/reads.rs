@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::Error;
 use super::super::client::Response;
 use super::super::poll::{Known, News};
-use crate::registry::ServiceKey;
+use crate::model::ServiceKey;
 
 /// How soon a service whose read failed is read again.
 pub const READ_AGAIN: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use super::super::budget::{Budget, IMMEDIATE};
 use super::super::client::Client;
 use super::super::query::Query;
 use super::catalog::{self, Held, Node};
-use crate::registry::Scope;
+use crate::model::service_key::Scope;
 
 /// What there is.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{Registered, read};
-use crate::registry::Status;
+use crate::model::instance::Status;
 
 /// What Consul 1.8 answers: `echo-1` with everything, `echo-2` without an address of its own, `echo-3` on another node.
 const ECHO: &str = include_str!("echo.json");

@@ -1,9 +1,9 @@
 use std::num::NonZeroU64;
 
 use super::{Known, News};
+use crate::model::{Discovery, ServiceKey};
 use crate::registry::consul::Error;
 use crate::registry::consul::client::Response;
-use crate::registry::{Discovery, ServiceKey};
 
 fn echo() -> ServiceKey {
     ServiceKey::new(Discovery::Consul, "echo")

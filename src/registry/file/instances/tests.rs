@@ -1,6 +1,7 @@
 use super::read;
-use crate::registry::{Instance, Status};
-use crate::store::Format;
+use crate::model::Instance;
+use crate::model::document::Format;
+use crate::model::instance::Status;
 
 fn yaml(text: &str) -> Result<Vec<Instance>, String> {
     read(Format::Yaml, text.as_bytes())

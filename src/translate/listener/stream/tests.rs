@@ -1,9 +1,7 @@
 use super::*;
-use crate::model::Id;
-use crate::model::route::Timeout;
 use crate::model::stream_route::Matching;
 use crate::model::upstream::{Checks, Members, PassHost, Scheme};
-use crate::model::{Cluster, Upstream};
+use crate::model::{Cluster, Id, Timeout, Upstream};
 
 fn route(id: &str, address: &str, sni: &str, source: &str) -> StreamRoute {
     let upstream = Upstream {

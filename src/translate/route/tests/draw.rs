@@ -6,8 +6,9 @@ use proptest::sample::select;
 use serde_json::json;
 
 use super::{ASKED, HOSTS, PATHS, request, route};
-use crate::model::{Documents, Request, Route};
-use crate::store::{Change, Document, Format};
+use crate::documents::{Documents, Route};
+use crate::model::document::{Change, Format};
+use crate::model::{Document, Request};
 
 /// The route of a document.
 fn read(name: &str, document: &serde_json::Value) -> Result<Route, String> {

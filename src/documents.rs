@@ -1,0 +1,253 @@
+//! All documents, with the last good form of each, and what follows from a change.
+//!
+//! A document that is bad keeps its last good form, and a route that refers to nothing keeps the form in which it was
+//! last resolved, with the upstream it had then. Only a deletion forgets. Must not do I/O: what a store should be asked
+//! for is in [`Changes::formless`].
+
+mod consumers;
+mod edge;
+mod entry;
+mod plugin_config;
+mod references;
+mod resolve;
+mod route;
+pub mod schema;
+mod service;
+mod settle;
+mod status;
+pub(crate) mod stream_route;
+mod text;
+mod uses;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::model::document::Change;
+use crate::model::problem::Remark;
+use crate::model::{
+    Cluster, Consumers, Discovery, Document, Gateway, Id, Problem, ServiceKey, Ssl, StreamRoute,
+};
+use crate::plugin::Plugins;
+
+use consumers::Registered;
+use entry::{Entry, Form};
+use references::References;
+pub use route::Route;
+pub use status::Status;
+
+use uses::Uses;
+
+/// What [`Documents::settle`] found different from the last time.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Routes that came, changed or went.
+    pub routes: Vec<(Id, Option<Arc<Route>>)>,
+    /// Gateways that came, changed or went, with their ssls and stream routes; `default` is there without being written.
+    pub gateways: Vec<(Id, Option<Arc<Gateway>>)>,
+    /// All consumers, when they are others than before.
+    pub consumers: Option<Arc<Consumers>>,
+    /// Services that a document names now and none did before.
+    pub services_added: Vec<ServiceKey>,
+    /// Services that no document names any more.
+    pub services_removed: Vec<ServiceKey>,
+    /// Documents whose problem is new or another one.
+    pub problems: Vec<Problem>,
+    /// Sources of documents whose problem is gone.
+    pub mended: Vec<Arc<str>>,
+    /// Things accepted that Envoy does not do exactly, new since the last time.
+    pub warnings: Vec<Problem>,
+    /// Documents that are bad and of which no good form is known: their earlier form is worth asking for.
+    pub formless: Vec<Document>,
+}
+
+/// All documents. Pure: told of changes, asked for what follows.
+#[derive(Debug)]
+pub struct Documents {
+    /// The registries that documents may name.
+    registries: Vec<Discovery>,
+    /// By the store's path, as everything here.
+    entries: HashMap<Arc<str>, Entry>,
+    references: References,
+    uses: Uses,
+    /// Documents whose good form came, changed or went since the last time.
+    dirty: BTreeSet<Arc<str>>,
+    /// Documents of which something else is to be told, while their good form is the same.
+    reworded: BTreeSet<Arc<str>>,
+    /// The plugins of each global rule, with the clusters of their targets.
+    global_rules: BTreeMap<Arc<str>, Plugins>,
+    consumers: Registered,
+    /// What was told to be in force.
+    routes: HashMap<Arc<str>, Arc<Route>>,
+    gateways: HashMap<Arc<str>, Arc<Gateway>>,
+    /// What is in force of the documents that become part of gateways, by id.
+    ssls: BTreeMap<Arc<str>, Arc<Ssl>>,
+    stream_routes: BTreeMap<Arc<str>, Arc<StreamRoute>>,
+    problems: BTreeMap<Arc<str>, Problem>,
+    warnings: BTreeMap<Arc<str>, Vec<Problem>>,
+}
+
+impl Documents {
+    /// No documents yet. Those to come may name services of `registries`; of another one nobody would ever answer.
+    pub fn new(mut registries: Vec<Discovery>) -> Self {
+        registries.sort_unstable();
+        Self {
+            registries,
+            entries: HashMap::new(),
+            references: References::default(),
+            uses: Uses::default(),
+            dirty: BTreeSet::new(),
+            reworded: BTreeSet::new(),
+            global_rules: BTreeMap::new(),
+            consumers: Registered::default(),
+            routes: HashMap::new(),
+            gateways: HashMap::new(),
+            ssls: BTreeMap::new(),
+            stream_routes: BTreeMap::new(),
+            problems: BTreeMap::new(),
+            warnings: BTreeMap::new(),
+        }
+    }
+
+    /// Takes all there is; a document that is not in it is gone.
+    pub fn list(&mut self, documents: Vec<Document>) {
+        let listed: HashSet<_> = documents.iter().map(|document| &document.path).collect();
+        let gone: Vec<_> = self
+            .entries
+            .keys()
+            .filter(|path| !listed.contains(path))
+            .cloned()
+            .collect();
+        for path in gone {
+            self.delete(&path);
+        }
+        for document in documents {
+            self.put(document);
+        }
+    }
+
+    /// Takes one change.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Put(document) => self.put(document),
+            Change::Deleted { path } => self.delete(&path),
+        }
+    }
+
+    /// Takes an earlier form of a document that has no good form, or whose form a proxy refused; ignored when it has one by now, or is gone.
+    pub fn earlier(&mut self, document: Document) {
+        let path = document.path.clone();
+        let Some(entry) = self.entries.get_mut(&path) else {
+            return;
+        };
+        let before = entry.form().cloned();
+        if entry.earlier(document, &self.registries) {
+            self.adopt(path, before);
+        } else {
+            self.reworded.insert(path);
+        }
+    }
+
+    /// A proxy refused what a document becomes, and accepted no form of it that is still known: the form before it is
+    /// worth asking for.
+    pub fn refuse(&mut self, path: &str, error: &str) {
+        if let Some((path, _)) = self.entries.get_key_value(path)
+            && let path = path.clone()
+            && let Some(entry) = self.entries.get_mut(&path)
+        {
+            entry.refuse(Remark::whole(format!("a proxy refused it: {error}")));
+            self.reworded.insert(path);
+        }
+    }
+
+    /// How many documents are bad now.
+    pub fn rejected(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// What is wrong now, in the order of paths.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.values()
+    }
+
+    /// Every document as it was last written, and its last good text where that is another.
+    pub fn texts(&self) -> impl Iterator<Item = (&Document, Option<&Document>)> {
+        self.entries.values().map(Entry::texts)
+    }
+
+    /// The clusters that traffic may go to, each with the path of the document in force that sends it there.
+    pub fn clusters(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Cluster>)> {
+        let routes = self.routes.iter();
+        let routes = routes.flat_map(|(path, route)| route.clusters().map(move |one| (path, one)));
+        let streams = self.stream_routes.iter();
+        let streams = streams.map(|(path, stream)| (path, &stream.cluster));
+        let gateways = self.gateways.iter();
+        let spans =
+            gateways.filter_map(|(path, gateway)| Some((path, gateway.collector.as_ref()?)));
+        routes.chain(streams).chain(spans)
+    }
+
+    /// The paths of documents with a problem, and it.
+    pub fn faults(&self) -> impl Iterator<Item = (&Arc<str>, &Problem)> {
+        self.problems.iter()
+    }
+
+    /// The revision that wrote the text of a document.
+    pub fn revision(&self, path: &str) -> Option<i64> {
+        self.entries.get(path).map(Entry::revision)
+    }
+
+    fn put(&mut self, document: Document) {
+        if is_bookkeeping(&document) {
+            return;
+        }
+        let path = document.path.clone();
+        let Some(held) = self.entries.get_mut(&path) else {
+            self.entries
+                .insert(path.clone(), Entry::new(document, &self.registries));
+            return self.adopt(path, None);
+        };
+        if held.holds(&document) {
+            return;
+        }
+        let before = held.form().cloned();
+        if held.put(document, &self.registries) {
+            self.adopt(path, before);
+        } else {
+            self.reworded.insert(path);
+        }
+    }
+
+    fn delete(&mut self, path: &Arc<str>) {
+        if let Some(entry) = self.entries.remove(path) {
+            self.adopt(path.clone(), entry.form().cloned());
+        }
+    }
+
+    /// A document has another good form than `before`: what it refers to is counted anew.
+    fn adopt(&mut self, path: Arc<str>, before: Option<Form>) {
+        let before = before.as_ref();
+        let now = self.entries.get(&path).and_then(Entry::form);
+        for service in now.into_iter().flat_map(Form::services) {
+            self.uses.retain(service);
+        }
+        for service in before.into_iter().flat_map(Form::services) {
+            self.uses.release(service);
+        }
+        let references = |form: Option<&Form>| form.map(Form::references).unwrap_or_default();
+        self.references
+            .replace(&path, references(before), references(now));
+        self.dirty.insert(path);
+    }
+}
+
+/// What APISIX writes for itself: `routes/` with `init_dir` or `{}` in it for a folder, and `data_plane/…` about its nodes.
+fn is_bookkeeping(document: &Document) -> bool {
+    match document.path.split_once('/') {
+        Some(("data_plane", _)) => true,
+        None | Some((_, "")) => matches!(document.value.trim_ascii(), b"init_dir" | b"{}"),
+        Some(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

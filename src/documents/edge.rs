@@ -1,0 +1,164 @@
+//! The documents that become part of gateways: ssls, whose names are unique within each, and stream routes.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::entry::{Entry, Form};
+use super::{Documents, resolve};
+use crate::model::key::Key;
+use crate::model::problem::Remark;
+use crate::model::ssl::Type;
+use crate::model::{Gateway, Host, Id, Ssl};
+
+/// Who answers to a name (to every other name where there is none): the documents, by id.
+type Answering<'a> = HashMap<Option<&'a Host>, Vec<&'a Ssl>>;
+
+impl Documents {
+    /// Takes up the ssls and stream routes that are affected; then every gateway is as well.
+    pub(super) fn settle_edge(&mut self, affected: &mut BTreeSet<Arc<str>>) {
+        let ssls = below("ssls/", affected);
+        let stream_routes = below("stream_routes/", affected);
+        if ssls.is_empty() && stream_routes.is_empty() {
+            return;
+        }
+        affected.extend(self.gateways.keys().cloned());
+        for path in &stream_routes {
+            if let Ok(Key { id, .. }) = path.parse() {
+                self.settle_stream_route(path, &id);
+            }
+        }
+        for path in &ssls {
+            self.settle_ssl(path);
+        }
+        if !ssls.is_empty() {
+            self.settle_names(ssls);
+        }
+    }
+
+    fn settle_ssl(&mut self, path: &Arc<str>) {
+        match self.entries.get(path).and_then(Entry::form) {
+            Some(Form::Ssl(draft)) if draft.enabled => match &draft.of {
+                Type::Server(ssl) => self.ssls.insert(path.clone(), ssl.clone()),
+                Type::Client(_) => self.ssls.remove(path),
+            },
+            _ => self.ssls.remove(path),
+        };
+    }
+
+    fn settle_stream_route(&mut self, path: &Arc<str>, id: &Id) {
+        let (resolved, useless) = match self.entries.get(path).and_then(Entry::form) {
+            Some(Form::StreamRoute(draft)) => {
+                let resolved = resolve::stream_route(&self.entries, id, draft);
+                (resolved.map(Some), resolve::useless(&self.entries, draft))
+            }
+            _ => (Ok(None), Vec::new()),
+        };
+        let (route, unresolved) = match resolved {
+            Ok(route) => (route.map(Arc::new), None),
+            Err(remark) => (None, Some(remark)),
+        };
+        if let Some(entry) = self.entries.get_mut(path) {
+            let stays = unresolved.is_some() && entry.settled;
+            entry.unresolved = unresolved;
+            entry.shadowed = useless;
+            if stays {
+                return;
+            }
+        }
+        let before = match &route {
+            Some(route) => self.stream_routes.insert(path.clone(), route.clone()),
+            None => self.stream_routes.remove(path),
+        };
+        for service in route.iter().flat_map(|route| route.cluster.services()) {
+            self.uses.retain(service);
+        }
+        for service in before.iter().flat_map(|before| before.cluster.services()) {
+            self.uses.release(service);
+        }
+    }
+
+    /// Notes of each ssl which of its names another one answers to. Those that are `touched` may not be in force any more.
+    fn settle_names(&mut self, touched: Vec<Arc<str>>) {
+        let mut answering = Answering::new();
+        for ssl in self.ssls.values() {
+            for name in names(ssl) {
+                answering.entry(name).or_default().push(ssl);
+            }
+        }
+        let gone = touched.into_iter().map(|path| (path, Vec::new()));
+        let mut shadowed: HashMap<Arc<str>, Vec<Remark>> = gone.collect();
+        let in_force = self.ssls.iter();
+        shadowed
+            .extend(in_force.map(|(path, ssl)| (path.clone(), shadowed_names(ssl, &answering))));
+        for (path, now) in shadowed {
+            if let Some(entry) = self.entries.get_mut(&path)
+                && entry.shadowed != now
+            {
+                entry.shadowed = now;
+                self.reworded.insert(path);
+            }
+        }
+    }
+
+    /// The gateway with its ssls and stream routes.
+    pub(super) fn with_edge(&self, gateway: &Gateway) -> Arc<Gateway> {
+        let mut taken = BTreeSet::new();
+        let ssls = self.ssls.values().filter(|ssl| ssl.belongs_to(&gateway.id));
+        let ssls = ssls.filter_map(|ssl| {
+            let free: BTreeSet<_> = names(ssl).filter(|name| taken.insert(*name)).collect();
+            if free.len() == names(ssl).count() {
+                return Some(ssl.clone());
+            }
+            let own = ssl.names.iter().filter(|name| free.contains(&Some(*name)));
+            (!free.is_empty()).then(|| {
+                Arc::new(Ssl {
+                    names: own.cloned().collect(),
+                    any_name: free.contains(&None),
+                    ..Ssl::clone(ssl)
+                })
+            })
+        });
+        let ssls = ssls.collect();
+        let routes = self.stream_routes.values();
+        let routes = routes.filter(|route| route.gateways.contains(&gateway.id));
+        Arc::new(Gateway {
+            ssls,
+            stream_routes: routes.cloned().collect(),
+            ..gateway.clone()
+        })
+    }
+}
+
+fn names(ssl: &Ssl) -> impl Iterator<Item = Option<&Host>> {
+    let any = ssl.any_name.then_some(None);
+    ssl.names.iter().map(Some).chain(any)
+}
+
+fn shadowed_names(ssl: &Ssl, answering: &Answering<'_>) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    for name in names(ssl) {
+        let share = |other: &&&Ssl| {
+            let both = other.gateways.iter().any(|gateway| ssl.belongs_to(gateway));
+            other.gateways.is_empty() || ssl.gateways.is_empty() || both
+        };
+        let before = answering.get(&name).into_iter().flatten();
+        let before = before.take_while(|other| other.id != ssl.id);
+        if let Some(other) = before.into_iter().find(share) {
+            let shown = name.map_or_else(|| "*".to_owned(), ToString::to_string);
+            let message = format!(
+                "`{shown}` is answered with the certificate of `ssls/{}`, whose id comes first",
+                other.id
+            );
+            remarks.push(Remark::new("snis", message));
+        }
+    }
+    remarks
+}
+
+/// The paths that begin so.
+fn below(first: &str, paths: &BTreeSet<Arc<str>>) -> Vec<Arc<str>> {
+    let found = paths.range::<str, _>((Bound::Included(first), Bound::Unbounded));
+    let found = found.take_while(|path| path.starts_with(first));
+    found.cloned().collect()
+}

@@ -1,0 +1,346 @@
+//! One document: its text, and the last good form that it had.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::route::form::Draft;
+use super::service::{self, Service};
+use super::{plugin_config, route, stream_route, text};
+use crate::model::consumer::{self, Consumer, Credentials};
+use crate::model::key::{Id, Key, Kind};
+use crate::model::problem::{Problem, Remark};
+use crate::model::upstream::{self, Target};
+use crate::model::{Cluster, Discovery, Document, Gateway, ServiceKey, gateway, ssl};
+use crate::plugin::Plugins;
+
+/// A good form. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) enum Form {
+    Route(Arc<Draft>),
+    Upstream(Arc<Cluster>),
+    Service(Arc<Service>),
+    PluginConfig(Arc<Plugins>),
+    GlobalRule(Arc<Plugins>),
+    Ssl(Arc<ssl::Draft>),
+    StreamRoute(Arc<stream_route::Draft>),
+    Gateway(Arc<Gateway>),
+    Consumer(Arc<Consumer>),
+    Credential {
+        consumer: Id,
+        credentials: Arc<Credentials>,
+    },
+    ConsumerGroup,
+}
+
+impl Form {
+    /// The paths of the documents that it refers to.
+    pub(super) fn references(&self) -> Vec<Arc<str>> {
+        let mut references: Vec<Arc<str>> = Vec::new();
+        if let Self::Route(draft) = self {
+            let service = draft.service.iter().map(|id| format!("services/{id}"));
+            let config = draft.plugin_config.iter();
+            let config = config.map(|id| format!("plugin_configs/{id}"));
+            references.extend(service.chain(config).map(Into::into));
+        }
+        if let Self::Gateway(gateway) = self
+            && let Some(tracing) = &gateway.tracing
+        {
+            references.push(format!("upstreams/{}", tracing.upstream).into());
+        }
+        if let Self::Consumer(consumer) = self
+            && let Some(group) = &consumer.group
+        {
+            references.push(format!("consumer_groups/{group}").into());
+        }
+        if let Self::Credential { consumer, .. } = self {
+            references.push(format!("consumers/{consumer}").into());
+        }
+        if let Self::StreamRoute(draft) = self {
+            let service = draft.service.iter().map(|id| format!("services/{id}"));
+            let gateways = draft.gateways.iter().map(|id| format!("gateways/{id}"));
+            references.extend(service.chain(gateways).map(Into::into));
+        }
+        let mut clusters: Vec<&Arc<Cluster>> = Vec::new();
+        if let Self::Upstream(cluster) = self {
+            clusters.push(cluster);
+        }
+        for target in self.own_target().into_iter().chain(self.plugin_targets()) {
+            match target {
+                Target::Reference(id) => references.push(format!("upstreams/{id}").into()),
+                Target::Inline(cluster) => clusters.push(cluster),
+            }
+        }
+        let client_certs = clusters.into_iter().filter_map(|one| one.client_cert());
+        references.extend(client_certs.map(|id| format!("ssls/{id}").into()));
+        references
+    }
+
+    /// The services of registries that it names.
+    pub(super) fn services(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.own_services().chain(self.plugin_services())
+    }
+
+    fn own_services(&self) -> impl Iterator<Item = &ServiceKey> {
+        let cluster = match self {
+            Self::Upstream(cluster) => Some(cluster),
+            _ => self.own_target().and_then(inline),
+        };
+        cluster.into_iter().flat_map(|cluster| cluster.services())
+    }
+
+    fn plugin_services(&self) -> impl Iterator<Item = &ServiceKey> {
+        let clusters = self.plugin_targets().filter_map(inline);
+        clusters.flat_map(|cluster| cluster.services())
+    }
+
+    fn own_target(&self) -> Option<&Target> {
+        match self {
+            Self::Route(draft) => draft.target.as_ref(),
+            Self::Service(service) => service.target.as_ref(),
+            Self::StreamRoute(draft) => draft.target.as_ref(),
+            _ => None,
+        }
+    }
+
+    fn plugin_targets(&self) -> impl Iterator<Item = &Target> {
+        let plugins = match self {
+            Self::Route(draft) => Some(&draft.plugins),
+            Self::Service(service) => Some(&service.plugins),
+            Self::PluginConfig(plugins) | Self::GlobalRule(plugins) => Some(&**plugins),
+            Self::Upstream(_)
+            | Self::Ssl(_)
+            | Self::StreamRoute(_)
+            | Self::Gateway(_)
+            | Self::Consumer(_)
+            | Self::Credential { .. }
+            | Self::ConsumerGroup => None,
+        };
+        plugins.into_iter().flat_map(Plugins::targets)
+    }
+}
+
+fn inline(target: &Target) -> Option<&Arc<Cluster>> {
+    match target {
+        Target::Inline(cluster) => Some(cluster),
+        Target::Reference(_) => None,
+    }
+}
+
+/// One document.
+#[derive(Debug)]
+pub(super) struct Entry {
+    document: Document,
+    form: Option<Form>,
+    /// The text of the form, where it is an earlier one.
+    good: Option<Document>,
+    /// What is wrong with the text; then the form is one that it had before.
+    wrong: Option<Remark>,
+    /// Why a proxy refused the form; then an earlier one is to take its place.
+    refused: Option<Remark>,
+    warnings: Vec<Remark>,
+    /// What has no effect of the good form, or of what it refers to, because of other documents.
+    pub shadowed: Vec<Remark>,
+    /// What the good form refers to in vain.
+    pub unresolved: Option<Remark>,
+    /// A text without a good form, whose earlier form was not asked for yet.
+    pub wanted: Option<Document>,
+    /// The revision of the last text that was wanted.
+    asked: i64,
+    /// Whether what is in force under this path comes from this document.
+    pub settled: bool,
+}
+
+impl Entry {
+    /// A document that was not there before.
+    pub(super) fn new(document: Document, registries: &[Discovery]) -> Self {
+        let mut entry = Self {
+            document: document.clone(),
+            form: None,
+            good: None,
+            wrong: None,
+            refused: None,
+            warnings: Vec::new(),
+            shadowed: Vec::new(),
+            unresolved: None,
+            wanted: None,
+            asked: 0,
+            settled: false,
+        };
+        entry.put(document, registries);
+        entry
+    }
+
+    /// Whether it is this text already.
+    pub(super) fn holds(&self, document: &Document) -> bool {
+        let text = |document: &Document| (document.format, document.value.clone());
+        self.document.source == document.source && text(&self.document) == text(document)
+    }
+
+    /// Takes a new text. When it is bad, the last good form stays, and the answer is false.
+    pub(super) fn put(&mut self, document: Document, registries: &[Discovery]) -> bool {
+        self.wanted = None;
+        self.refused = None;
+        let read = read(&document, registries);
+        let good = read.is_ok();
+        match read {
+            Ok((form, warnings)) => {
+                self.form = Some(form);
+                self.good = None;
+                self.warnings = warnings;
+                self.wrong = None;
+            }
+            Err(remark) => {
+                let served = document.path.parse::<Key>().is_ok();
+                if self.form.is_none() && served {
+                    self.want(document.clone());
+                }
+                if self.form.is_some() && self.wrong.is_none() {
+                    self.good = Some(self.document.clone());
+                }
+                self.wrong = Some(remark);
+            }
+        }
+        self.document = document;
+        good
+    }
+
+    /// Takes an earlier text where there is no good form; true when it gave one. After a bad one the one before that is
+    /// wanted.
+    pub(super) fn earlier(&mut self, document: Document, registries: &[Discovery]) -> bool {
+        if self.form.is_some() && self.refused.is_none() {
+            return false;
+        }
+        match read(&document, registries) {
+            Ok((form, warnings)) => {
+                self.wrong = self.wrong.take().or(self.refused.take());
+                self.refused = None;
+                self.form = Some(form);
+                self.good = Some(document);
+                self.warnings = warnings;
+                true
+            }
+            // Only ever back, or two bad texts would ask for each other.
+            Err(_) => {
+                if document.revision < self.asked {
+                    self.want(document);
+                }
+                false
+            }
+        }
+    }
+
+    /// The text in force is of no use: a proxy refused what it becomes, and nothing is known that it accepted before. The
+    /// text before it is wanted, and takes its place when it comes.
+    pub(super) fn refuse(&mut self, remark: Remark) {
+        let text = self.good.as_ref().unwrap_or(&self.document).clone();
+        self.refused = Some(remark);
+        self.want(text);
+    }
+
+    fn want(&mut self, document: Document) {
+        self.asked = document.revision;
+        self.wanted = Some(document);
+    }
+
+    /// The revision that wrote the text.
+    pub(super) fn revision(&self) -> i64 {
+        self.document.revision
+    }
+
+    /// The last good form.
+    pub(super) fn form(&self) -> Option<&Form> {
+        self.form.as_ref()
+    }
+
+    /// The newest text, and the last good one where that is another.
+    pub(super) fn texts(&self) -> (&Document, Option<&Document>) {
+        (&self.document, self.good.as_ref())
+    }
+
+    /// What is wrong: with the text, else with what it refers to.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        let remark = self.wrong.as_ref().or(self.unresolved.as_ref())?;
+        Some(remark.clone().of(&self.document.source))
+    }
+
+    /// What Envoy does not do exactly, or not for this document.
+    pub(super) fn warnings(&self) -> Vec<Problem> {
+        let warnings = self.warnings.iter().chain(&self.shadowed).cloned();
+        warnings
+            .map(|remark| remark.of(&self.document.source))
+            .collect()
+    }
+}
+
+/// Reads and checks a document for itself: its form, and what Envoy does not do exactly.
+fn read(document: &Document, registries: &[Discovery]) -> Result<(Form, Vec<Remark>), Remark> {
+    let key: Key = document
+        .path
+        .parse()
+        .map_err(|error| Remark::whole(format!("{error}")))?;
+    let value = Value::Object(text::read(document.format, &document.value)?);
+    let mut warnings = Vec::new();
+    let form = match key.kind {
+        Kind::Route => Form::Route(Arc::new(route::form::read(&key, &value, &mut warnings)?)),
+        Kind::Upstream => {
+            let upstream = upstream::form::read(&key, &value, &mut warnings)?;
+            Form::Upstream(Arc::new(upstream))
+        }
+        Kind::Service => Form::Service(Arc::new(service::read(&key, &value, &mut warnings)?)),
+        Kind::PluginConfig => {
+            let plugins = plugin_config::read(&key, &value, &mut warnings)?;
+            Form::PluginConfig(Arc::new(plugins))
+        }
+        Kind::GlobalRule => {
+            let plugins = plugin_config::read(&key, &value, &mut warnings)?;
+            Form::GlobalRule(Arc::new(plugins))
+        }
+        Kind::Ssl => Form::Ssl(Arc::new(ssl::form::read(&key, &value, &mut warnings)?)),
+        Kind::StreamRoute => {
+            let draft = stream_route::read(&key, &value, &mut warnings)?;
+            Form::StreamRoute(Arc::new(draft))
+        }
+        Kind::Gateway => Form::Gateway(Arc::new(gateway::form::read(&key, &value, &mut warnings)?)),
+        Kind::Consumer => {
+            let consumer = consumer::read_consumer(&key, &value, &mut warnings)?;
+            Form::Consumer(Arc::new(consumer))
+        }
+        Kind::Credential => {
+            let credentials = consumer::read_credential(&key, &value, &mut warnings)?;
+            Form::Credential {
+                consumer: key.consumer.unwrap_or(key.id),
+                credentials: Arc::new(credentials),
+            }
+        }
+        Kind::ConsumerGroup => {
+            consumer::read_group(&key, &value)?;
+            Form::ConsumerGroup
+        }
+    };
+    let unknown = |service: &&ServiceKey| !registries.contains(&service.discovery);
+    if let Some(service) = form.own_services().find(unknown) {
+        let remark = not_watched(service.discovery, registries);
+        return Err(match form {
+            Form::Upstream(_) => remark,
+            _ => remark.under("upstream"),
+        });
+    }
+    if let Some(service) = form.plugin_services().find(unknown) {
+        return Err(not_watched(service.discovery, registries).under("plugins"));
+    }
+    Ok((form, warnings))
+}
+
+fn not_watched(found: Discovery, registries: &[Discovery]) -> Remark {
+    let found = found.as_str();
+    let allowed: Vec<_> = registries.iter().map(|one| one.as_str()).collect();
+    let message = match allowed.as_slice() {
+        [] => format!("found \"{found}\", allowed: `nodes` only, as no registry is configured"),
+        some => format!(
+            "found \"{found}\", which is not configured, allowed: {}",
+            some.join(", ")
+        ),
+    };
+    Remark::new("discovery_type", message)
+}

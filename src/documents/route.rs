@@ -1,0 +1,56 @@
+//! A route as the gateway uses it: references followed, its service's fields merged in, defaults applied.
+
+pub(super) mod form;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::model::vars::Vars;
+use crate::model::{Cluster, Host, Id, Path, ServiceKey, Timeout};
+use crate::plugin::Plugins;
+use ipnet::IpNet;
+
+/// A route that is in force.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The document's id.
+    pub id: Id,
+    /// The store's revision that wrote the document.
+    pub revision: i64,
+    /// The gateways that it belongs to, at least one.
+    pub gateways: Vec<Id>,
+    /// The hosts; any host when empty.
+    pub hosts: Vec<Host>,
+    /// The paths, at least one.
+    pub paths: Vec<Path>,
+    /// The methods; any method when empty.
+    pub methods: BTreeSet<String>,
+    /// The clients' addresses; any address when empty.
+    pub addresses: Vec<IpNet>,
+    /// What else a request must fulfil.
+    pub vars: Option<Arc<Vars>>,
+    /// Higher goes first among routes of the same host and path.
+    pub priority: i32,
+    /// Whether a request may be upgraded to a WebSocket.
+    pub websocket: bool,
+    /// `send` and `read` hold for the route, `connect` is its cluster's.
+    pub timeout: Timeout,
+    /// What it is called in statistics of its own; nothing when it has none.
+    pub counted_as: Option<Arc<str>>,
+    /// What is done to requests and answers on the way.
+    pub plugins: Plugins,
+    /// Where requests go; nothing when a plugin answers every request by itself.
+    pub cluster: Option<Arc<Cluster>>,
+}
+
+impl Route {
+    /// Every cluster that requests can go to: the route's own, then those of its plugins.
+    pub fn clusters(&self) -> impl Iterator<Item = &Arc<Cluster>> {
+        self.cluster.iter().chain(self.plugins.clusters())
+    }
+
+    /// The services that its instances come from.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.clusters().flat_map(|cluster| cluster.services())
+    }
+}

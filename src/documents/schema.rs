@@ -1,0 +1,157 @@
+//! The schema of every kind and plugin, generated from the types that documents are read into (JSON Schema 2020-12).
+
+use schemars::generate::SchemaSettings;
+use schemars::{Schema, SchemaGenerator};
+use serde_json::Value;
+
+use super::{plugin_config, route, service, stream_route};
+use crate::model::key::Kind;
+use crate::model::{consumer, gateway, ssl, upstream};
+use crate::plugin;
+
+/// The schema of a kind of documents.
+pub fn of(kind: Kind) -> Value {
+    generate(match kind {
+        Kind::Route => route::form::schema,
+        Kind::Upstream => upstream::form::schema,
+        Kind::Service => service::schema,
+        Kind::PluginConfig | Kind::GlobalRule => plugin_config::schema,
+        Kind::Ssl => ssl::form::schema,
+        Kind::StreamRoute => stream_route::schema,
+        Kind::Gateway => gateway::form::schema,
+        Kind::Consumer => consumer::consumer_schema,
+        Kind::Credential => consumer::credential_schema,
+        Kind::ConsumerGroup => consumer::group_schema,
+    })
+}
+
+/// The schema of a plugin's configuration; nothing when there is no such plugin.
+pub fn of_plugin(name: &str) -> Option<Value> {
+    plugin::schema_of(name).map(generate)
+}
+
+/// What the schema says of a field (`upstream.nodes[0].port`), on one line; nothing where it says nothing.
+pub fn says(kind: Kind, field: &str) -> Option<String> {
+    let schema = of(kind);
+    let steps = field.split(['.', '[']).filter(|step| !step.is_empty());
+    let found = steps.fold(vec![&schema], |schemas, step| match step.ends_with(']') {
+        true => within(schemas, |schema| schema.get("items")),
+        false => within(schemas, |schema| schema.get("properties")?.get(step)),
+    });
+    let said = found.iter().find_map(|schema| schema.get("description"))?;
+    let said = said.as_str()?.split_whitespace();
+    Some(said.collect::<Vec<_>>().join(" "))
+}
+
+/// What lies one step below, whichever of its forms a field has.
+fn within<'a>(
+    schemas: Vec<&'a Value>,
+    step: impl Fn(&'a Value) -> Option<&'a Value>,
+) -> Vec<&'a Value> {
+    let below = schemas.into_iter().flat_map(alternatives).filter_map(step);
+    below.flat_map(alternatives).collect()
+}
+
+fn alternatives(schema: &Value) -> Vec<&Value> {
+    let forms = ["anyOf", "oneOf", "allOf"].into_iter();
+    let forms = forms
+        .filter_map(|form| schema.get(form)?.as_array())
+        .flatten();
+    std::iter::once(schema).chain(forms).collect()
+}
+
+fn generate(schema: impl Fn(&mut SchemaGenerator) -> Schema) -> Value {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.inline_subschemas = true;
+    let mut generator = settings.into_generator();
+    let mut schema = schema(&mut generator);
+    // The name of the Rust type.
+    schema.remove("title");
+    let mut value = Value::from(schema);
+    without_null(&mut value);
+    kept_fields(&mut value);
+    if let Value::Object(fields) = &mut value {
+        let dialect = "https://json-schema.org/draft/2020-12/schema";
+        fields.insert("$schema".to_owned(), dialect.into());
+    }
+    value
+}
+
+/// The fields that every kind of documents has.
+const KEPT: [(&str, &str); 6] = [
+    (
+        "id",
+        "The id of the document's key, if it is written at all.",
+    ),
+    ("name", "A name for people; kept, and not read."),
+    ("desc", "A description for people; kept, and not read."),
+    ("labels", "Labels for people and tools; kept, and not read."),
+    (
+        "create_time",
+        "Seconds since 1970 when the document was made, which its writer tells; kept, and not read.",
+    ),
+    (
+        "update_time",
+        "Seconds since 1970 when the document was changed, which its writer tells; kept, and not read.",
+    ),
+];
+
+/// Says of the fields that every kind has what they are, wherever the form of a kind stands.
+fn kept_fields(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(kept_fields),
+        Value::Object(fields) => {
+            if let Some(Value::Object(fields)) = fields.get_mut("properties")
+                && fields.contains_key("create_time")
+            {
+                for (field, said) in KEPT {
+                    if let Some(Value::Object(schema)) = fields.get_mut(field) {
+                        schema.entry("description").or_insert_with(|| said.into());
+                    }
+                }
+            }
+            fields.values_mut().for_each(kept_fields);
+        }
+        _ => {}
+    }
+}
+
+/// A field may be left out; `null` is a value, and no document may hold it.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => {
+            items.retain(|item| item.get("type").is_none_or(|kind| kind != "null"));
+            items.iter_mut().for_each(without_null);
+        }
+        Value::Object(fields) => {
+            if let Some(Value::Array(types)) = fields.get_mut("type") {
+                types.retain(|kind| kind != "null");
+            }
+            if fields.get("default").is_some_and(Value::is_null) {
+                fields.remove("default");
+            }
+            fields.values_mut().for_each(without_null);
+            for (field, only) in fields.iter_mut() {
+                if let ("type", Value::Array(types)) = (field.as_str(), &*only)
+                    && let [one] = types.as_slice()
+                {
+                    *only = one.clone();
+                }
+            }
+            if let Some(Value::Array(forms)) = fields.get("anyOf")
+                && let [Value::Object(one)] = forms.as_slice()
+            {
+                let one = one.clone();
+                fields.remove("anyOf");
+                for (field, value) in one {
+                    // What the field says of itself goes before what its type says.
+                    fields.entry(field).or_insert(value);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! What follows from the documents that were touched, and is different from what was told before.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::entry::{Entry, Form};
+use super::{Changes, Documents, resolve};
+use crate::model::key::{Key, Kind};
+use crate::model::problem::Problem;
+use crate::model::{Gateway, Id};
+
+impl Documents {
+    /// Follows references and tells what is different from the last time. Costs what changed.
+    pub fn settle(&mut self) -> Changes {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        if self.gateways.is_empty() {
+            // The first time: `default` is there before any document.
+            dirty.insert("gateways/default".into());
+        }
+        let mut changes = Changes::default();
+        let mut affected = self.references.affected(dirty);
+        self.settle_global_rules(&mut affected);
+        self.settle_edge(&mut affected);
+        changes.consumers = self.settle_consumers(&mut affected);
+        for path in &affected {
+            if let Ok(Key { kind, id, .. }) = path.parse() {
+                match kind {
+                    Kind::Route => self.settle_route(path, id, &mut changes),
+                    Kind::Gateway => self.settle_gateway(path, id, &mut changes),
+                    Kind::Service => self.settle_service(path),
+                    Kind::PluginConfig => self.settle_plugin_config(path),
+                    Kind::Upstream => self.settle_upstream(path),
+                    Kind::GlobalRule
+                    | Kind::Ssl
+                    | Kind::StreamRoute
+                    | Kind::Consumer
+                    | Kind::Credential
+                    | Kind::ConsumerGroup => {}
+                }
+            }
+        }
+        let reworded = std::mem::take(&mut self.reworded);
+        for path in affected.union(&reworded) {
+            self.tell(path, &mut changes);
+        }
+        (changes.services_added, changes.services_removed) = self.uses.settle();
+        changes
+    }
+
+    fn settle_route(&mut self, path: &Arc<str>, id: Id, changes: &mut Changes) {
+        let resolved = match self.entries.get(path).and_then(Entry::form) {
+            Some(Form::Route(draft)) => {
+                resolve::route(&self.entries, &self.global_rules, &id, draft)
+            }
+            _ => Ok(None),
+        };
+        let (route, unresolved) = match resolved {
+            Ok(route) => (route.map(Arc::new), None),
+            Err(remark) => (None, Some(remark)),
+        };
+        if let Some(entry) = self.entries.get_mut(path) {
+            let stays = unresolved.is_some() && entry.settled;
+            entry.unresolved = unresolved;
+            if stays {
+                return;
+            }
+        }
+        let before = match &route {
+            Some(route) => self.routes.insert(path.clone(), route.clone()),
+            None => self.routes.remove(path),
+        };
+        // A route in force keeps its services watched, even when the upstream that named them is gone.
+        for service in route.iter().flat_map(|route| route.services()) {
+            self.uses.retain(service);
+        }
+        for service in before.iter().flat_map(|before| before.services()) {
+            self.uses.release(service);
+        }
+        if route.is_some() || before.is_some() {
+            changes.routes.push((id, route));
+        }
+    }
+
+    fn settle_gateway(&mut self, path: &Arc<str>, id: Id, changes: &mut Changes) {
+        let resolved = match self.entries.get(path).and_then(Entry::form) {
+            Some(Form::Gateway(gateway)) => resolve::gateway(&self.entries, gateway).map(Some),
+            _ => Ok(None),
+        };
+        let (gateway, unresolved) = match resolved {
+            Ok(gateway) => (gateway, None),
+            Err(remark) => (None, Some(remark)),
+        };
+        let mut stays = false;
+        if let Some(entry) = self.entries.get_mut(path) {
+            stays = unresolved.is_some() && entry.settled;
+            entry.unresolved = unresolved;
+        }
+        let built_in = (id == Id::default_gateway()).then(|| Arc::new(Gateway::built_in()));
+        let gateway = match stays {
+            true => self.gateways.get(path).cloned(),
+            false => gateway.or(built_in),
+        };
+        let gateway = gateway.map(|gateway| self.with_edge(&gateway));
+        if self.gateways.get(path) == gateway.as_ref() {
+            return;
+        }
+        let before = match &gateway {
+            Some(gateway) => self.gateways.insert(path.clone(), gateway.clone()),
+            None => self.gateways.remove(path),
+        };
+        let collector = |gateway: &Arc<Gateway>| gateway.collector.clone();
+        for collector in gateway.iter().filter_map(collector) {
+            collector
+                .services()
+                .for_each(|service| self.uses.retain(service));
+        }
+        for collector in before.iter().filter_map(collector) {
+            collector
+                .services()
+                .for_each(|service| self.uses.release(service));
+        }
+        changes.gateways.push((id, gateway));
+    }
+
+    fn settle_upstream(&mut self, path: &Arc<str>) {
+        let unresolved = match self.entries.get(path).and_then(Entry::form) {
+            Some(Form::Upstream(cluster)) => resolve::shown(&self.entries, cluster).err(),
+            _ => None,
+        };
+        if let Some(entry) = self.entries.get_mut(path) {
+            entry.unresolved = unresolved;
+        }
+    }
+
+    fn settle_service(&mut self, path: &Arc<str>) {
+        let unresolved = match self.entries.get(path).and_then(Entry::form) {
+            Some(Form::Service(service)) => resolve::service(&self.entries, service).err(),
+            _ => None,
+        };
+        if let Some(entry) = self.entries.get_mut(path) {
+            entry.unresolved = unresolved;
+        }
+    }
+
+    fn settle_plugin_config(&mut self, path: &Arc<str>) {
+        let unresolved = match self.entries.get(path).and_then(Entry::form) {
+            Some(Form::PluginConfig(plugins)) => resolve::plugins(&self.entries, plugins).err(),
+            _ => None,
+        };
+        if let Some(entry) = self.entries.get_mut(path) {
+            entry.unresolved = unresolved;
+        }
+    }
+
+    /// Takes up the global rules that are affected; then every route is as well. One whose upstream is missing keeps the
+    /// plugins that it had.
+    fn settle_global_rules(&mut self, affected: &mut BTreeSet<Arc<str>>) {
+        const FIRST: &str = "global_rules/";
+        let rules = affected.range::<str, _>((Bound::Included(FIRST), Bound::Unbounded));
+        let rules = rules.take_while(|path| path.starts_with(FIRST));
+        let rules: Vec<_> = rules.cloned().collect();
+        let mut changed = false;
+        for path in rules {
+            let resolved = match self.entries.get(&path).and_then(Entry::form) {
+                Some(Form::GlobalRule(plugins)) => resolve::plugins(&self.entries, plugins),
+                _ => {
+                    changed |= self.global_rules.remove(&path).is_some();
+                    continue;
+                }
+            };
+            if let Some(entry) = self.entries.get_mut(&path) {
+                entry.unresolved = resolved.as_ref().err().cloned();
+            }
+            if let Ok(plugins) = resolved {
+                self.global_rules.insert(path, plugins);
+                changed = true;
+            }
+        }
+        if changed {
+            let routes = self.entries.iter();
+            let routes = routes.filter(|(_, entry)| matches!(entry.form(), Some(Form::Route(_))));
+            affected.extend(routes.map(|(path, _)| path.clone()));
+        }
+    }
+
+    /// Tells what is newly wrong with a document, and what no longer is. Of one that is gone there is nothing to tell.
+    fn tell(&mut self, path: &Arc<str>, changes: &mut Changes) {
+        let Some(entry) = self.entries.get_mut(path) else {
+            self.problems.remove(path);
+            self.warnings.remove(path);
+            return;
+        };
+        entry.settled = true;
+        changes.formless.extend(entry.wanted.take());
+        let warnings = entry.warnings();
+        let before = self.warnings.remove(path).unwrap_or_default();
+        let new = warnings.iter().filter(|warning| !before.contains(warning));
+        changes.warnings.extend(new.cloned());
+        if !warnings.is_empty() {
+            self.warnings.insert(path.clone(), warnings);
+        }
+        match (entry.problem(), self.problems.get(path)) {
+            (Some(problem), before) if before != Some(&problem) => {
+                changes.problems.push(problem.clone());
+                self.problems.insert(path.clone(), problem);
+            }
+            (None, Some(Problem { source, .. })) => {
+                changes.mended.push(source.clone());
+                self.problems.remove(path);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! A plugin's own filter: it stands in the chain of every listener, disabled, and the routes that have the plugin enable it
+//! with what they configure.
+
+use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpFilter, http_filter::ConfigType,
+};
+use envoy_types::pb::google::protobuf::Any;
+use prost::{Message, Name};
+
+/// The filter as it stands in the chain.
+pub fn disabled<M: Message + Name>(name: &str, config: &M) -> HttpFilter {
+    HttpFilter {
+        name: name.to_owned(),
+        disabled: true,
+        config_type: Some(ConfigType::TypedConfig(any(config))),
+        ..HttpFilter::default()
+    }
+}
+
+/// Enables the filter `name` for a route.
+pub fn enable<M: Message + Name>(route: &mut Route, name: &str, config: &M) {
+    let configs = &mut route.typed_per_filter_config;
+    configs.insert(name.to_owned(), any(config));
+}
+
+/// Packed as it is: the order of maps within is settled where the route is encoded.
+pub fn any<M: Message + Name>(config: &M) -> Any {
+    Any {
+        type_url: M::type_url(),
+        value: config.encode_to_vec(),
+    }
+}

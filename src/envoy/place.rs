@@ -1,0 +1,36 @@
+//! Places in the chain of every listener for filters of which Envoy lets a route say nothing, or too little: a route puts a
+//! whole filter there.
+
+use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
+use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::extensions::filters::http::filter_chain::v3::{
+    FilterChain, FilterChainConfig, FilterChainConfigPerRoute,
+};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
+use prost::{Message, Name};
+
+use super::filter;
+
+/// The place as it stands in the chain.
+pub fn empty(name: &str) -> HttpFilter {
+    filter::disabled(name, &FilterChainConfig::default())
+}
+
+/// Puts a filter in the place `name`, for a route.
+pub fn fill<M: Message + Name>(route: &mut Route, name: &str, filter: &M) {
+    let chain = FilterChain {
+        filters: vec![extension(name, filter)],
+    };
+    let config = FilterChainConfigPerRoute {
+        filter_chain: Some(chain),
+    };
+    filter::enable(route, name, &config);
+}
+
+/// An extension within a configuration.
+pub fn extension<M: Message + Name>(name: &str, config: &M) -> TypedExtensionConfig {
+    TypedExtensionConfig {
+        name: name.to_owned(),
+        typed_config: Some(filter::any(config)),
+    }
+}

@@ -1,0 +1,50 @@
+//! Plugins: one file each, with its fields, their meaning, and what it adds to an Envoy route; nothing else knows it.
+//!
+//! To add one: write its file with an [`Entry`](contract::Entry), and name the entry in `all.rs`. What several plugins share
+//! is in `shared/`.
+
+mod all;
+mod configured;
+pub(crate) mod contract;
+mod meta;
+pub(crate) mod shared;
+
+mod api_breaker;
+mod basic_auth;
+mod brotli;
+mod client_control;
+mod consumer_restriction;
+mod cors;
+mod csrf;
+mod fault_injection;
+mod file_logger;
+mod forward_auth;
+mod grpc_web;
+mod gzip;
+mod ip_restriction;
+mod jwt_auth;
+mod key_auth;
+mod limit_count;
+mod limit_req;
+mod mocking;
+mod opentelemetry;
+mod prometheus;
+mod proxy_buffering;
+mod proxy_mirror;
+mod proxy_rewrite;
+mod real_ip;
+mod redirect;
+mod referer_restriction;
+mod request_id;
+mod response_rewrite;
+mod traffic_split;
+mod ua_restriction;
+mod uri_blocker;
+mod zipkin;
+
+pub use all::{http_filters, names};
+pub(crate) use all::{plugins_schema, replies, schema_of};
+pub use configured::Plugins;
+
+#[cfg(test)]
+mod tests;

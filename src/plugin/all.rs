@@ -1,0 +1,114 @@
+//! All plugins there are: the one list of them, and what follows from it.
+
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+use super::contract::Entry;
+use super::shared::reply::Reply;
+use super::shared::{denial, identity, limit};
+use super::{
+    api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf,
+    fault_injection, file_logger, forward_auth, grpc_web, gzip, ip_restriction, jwt_auth, key_auth,
+    limit_count, limit_req, mocking, opentelemetry, prometheus, proxy_buffering, proxy_mirror,
+    proxy_rewrite, real_ip, redirect, referer_restriction, request_id, response_rewrite,
+    traffic_split, ua_restriction, uri_blocker, zipkin,
+};
+
+/// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
+pub const ALL: &[Entry] = &[
+    real_ip::ENTRY,
+    client_control::ENTRY,
+    request_id::ENTRY,
+    zipkin::ENTRY,
+    opentelemetry::ENTRY,
+    fault_injection::ENTRY,
+    mocking::ENTRY,
+    cors::ENTRY,
+    ip_restriction::ENTRY,
+    ua_restriction::ENTRY,
+    referer_restriction::ENTRY,
+    csrf::ENTRY,
+    uri_blocker::ENTRY,
+    basic_auth::ENTRY,
+    jwt_auth::ENTRY,
+    key_auth::ENTRY,
+    consumer_restriction::ENTRY,
+    forward_auth::ENTRY,
+    proxy_mirror::ENTRY,
+    proxy_rewrite::ENTRY,
+    api_breaker::ENTRY,
+    limit_count::ENTRY,
+    limit_req::ENTRY,
+    brotli::ENTRY,
+    gzip::ENTRY,
+    traffic_split::ENTRY,
+    redirect::ENTRY,
+    response_rewrite::ENTRY,
+    grpc_web::ENTRY,
+    prometheus::ENTRY,
+    file_logger::ENTRY,
+    proxy_buffering::ENTRY,
+];
+
+/// Plugins of APISIX that Envoy has nothing for, and what to do.
+pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
+    (
+        "hmac-auth",
+        "Envoy does not verify these signatures; let a service of yours do it, with forward-auth",
+    ),
+    (
+        "http-logger",
+        "Envoy does not post logs; write `access_log` of the gateway, and have the log shipped from there",
+    ),
+    (
+        "limit-conn",
+        "Envoy does not count requests in flight by key; limit-req and limit-count bound how many come",
+    ),
+    (
+        "opa",
+        "Envoy cannot ask an Open Policy Agent with the input document of APISIX; put a service before the agent that \
+         does, with forward-auth",
+    ),
+    (
+        "tcp-logger",
+        "Envoy does not write logs to a connection; write `access_log` of the gateway, and have the log shipped from there",
+    ),
+];
+
+/// The filters that the plugins need in the chain of every listener, each `disabled`; in the order of the plugins.
+pub fn http_filters() -> Vec<HttpFilter> {
+    ALL.iter()
+        .flat_map(|entry| (entry.http_filters)())
+        .collect()
+}
+
+/// The schema of a document's `plugins`.
+pub fn plugins_schema(generator: &mut SchemaGenerator) -> Schema {
+    let fields = ALL.iter().map(|entry| {
+        let schema = (entry.schema)(generator);
+        (entry.name.to_owned(), Value::from(schema))
+    });
+    let fields: serde_json::Map<_, _> = fields.collect();
+    json_schema!({"type": "object", "properties": fields, "additionalProperties": false})
+}
+
+/// The names of all plugins, in the order in which they run.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|entry| entry.name)
+}
+
+/// What makes the schema of the plugin of that name.
+pub fn schema_of(name: &str) -> Option<fn(&mut SchemaGenerator) -> Schema> {
+    let mut all = ALL.iter();
+    all.find(|entry| entry.name == name)
+        .map(|entry| entry.schema)
+}
+
+/// The answers that Envoy gives for plugins, each by its own details.
+pub fn replies() -> Vec<Reply> {
+    let filters = crate::plugin::http_filters();
+    let denials = filters.iter().flat_map(denial::replies);
+    let denials = denials.chain(identity::replies());
+    denials.chain([limit::reply()]).collect()
+}

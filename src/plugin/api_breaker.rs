@@ -1,0 +1,176 @@
+//! `api-breaker`: what keeps answering with errors gets no requests for a while.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use envoy_types::pb::envoy::config::route::v3::Route;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::contract::{Entry, Plugin, Reading, schema};
+use crate::model::decode;
+use crate::model::problem::Remark;
+use crate::model::scalar::{Quantity, each_once};
+use crate::model::upstream::{Breaker, Cluster};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "api-breaker",
+    read,
+    schema: schema::<Form>,
+    http_filters: Vec::new,
+};
+
+/// An upstream that keeps answering with errors gets no requests for a while.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    /// What clients are told meanwhile.
+    break_response_code: Code,
+    /// The longest while, in seconds.
+    #[serde(default = "max_breaker_sec")]
+    max_breaker_sec: Quantity,
+    /// What counts as an error, and how many break.
+    /// Has no effect: Envoy asks again when the while is over.
+    #[serde(default)]
+    #[schemars(with = "Option<UnhealthyForm>")]
+    unhealthy: Option<Value>,
+    #[schemars(with = "Option<HealthyForm>")]
+    healthy: Option<Value>,
+}
+
+impl decode::Form for Form {
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[
+        ("break_response_body", "Envoy's answer is its own"),
+        ("break_response_headers", "Envoy's answer is its own"),
+    ];
+}
+
+fn max_breaker_sec() -> Quantity {
+    Quantity(300)
+}
+
+/// What breaks.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct UnhealthyForm {
+    /// The statuses that are errors.
+    #[serde(default = "errors")]
+    http_statuses: Vec<Status<500>>,
+    /// So many of them in a row.
+    #[serde(default = "three")]
+    failures: Quantity,
+}
+
+impl decode::Form for UnhealthyForm {}
+
+/// What mends.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+#[expect(dead_code, reason = "Envoy has no use for them, which is told")]
+struct HealthyForm {
+    /// Statuses of good answers.
+    http_statuses: Option<Vec<Status<200>>>,
+    /// How many of them in a row.
+    successes: Option<Quantity>,
+}
+
+impl decode::Form for HealthyForm {}
+
+fn errors() -> Vec<Status<500>> {
+    vec![Status(500)]
+}
+
+fn three() -> Quantity {
+    Quantity(3)
+}
+
+/// A status from `FROM` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "i64")]
+struct Status<const FROM: u16>(u16);
+
+impl<const FROM: u16> TryFrom<i64> for Status<FROM> {
+    type Error = String;
+
+    fn try_from(status: i64) -> Result<Self, String> {
+        let to = if FROM == 500 { 599 } else { 499 };
+        match u16::try_from(status) {
+            Ok(status) if (FROM..=to).contains(&status) => Ok(Self(status)),
+            _ => Err(format!("found {status}, allowed: {FROM}–{to}")),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(try_from = "i64")]
+struct Code(#[schemars(range(min = 200, max = 599))] u32);
+
+impl TryFrom<i64> for Code {
+    type Error = String;
+
+    fn try_from(status: i64) -> Result<Self, String> {
+        match u32::try_from(status) {
+            Ok(status @ 200..=599) => Ok(Self(status)),
+            _ => Err(format!("found {status}, allowed: 200–599")),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ApiBreaker {
+    breaker: Breaker,
+}
+
+fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read(value)?;
+    if form.max_breaker_sec.0 < 3 {
+        let message = format!("found {}, allowed: at least 3", form.max_breaker_sec.0);
+        return Err(Remark::new("max_breaker_sec", message));
+    }
+    let unhealthy = form
+        .unhealthy
+        .unwrap_or_else(|| Value::Object(Default::default()));
+    let unhealthy: UnhealthyForm =
+        decode::read(&unhealthy).map_err(|remark| remark.under("unhealthy"))?;
+    if unhealthy.http_statuses.is_empty() {
+        let message = "found an empty list, allowed: at least one";
+        return Err(Remark::new("unhealthy.http_statuses", message));
+    }
+    each_once("unhealthy.http_statuses", &unhealthy.http_statuses)?;
+    let warnings = &mut reading.warnings;
+    warnings.push(Remark::whole(
+        "breaks by instance and not by URI: one that fails gets no requests for 2 s, then 4 s, then 6 s, and so on; clients \
+         notice when no instance is left",
+    ));
+    if form.break_response_code.0 != 503 {
+        let message = "has no effect: Envoy answers 503 when no instance is left";
+        warnings.push(Remark::new("break_response_code", message));
+    }
+    if let Some(healthy) = form.healthy {
+        decode::read::<HealthyForm>(&healthy).map_err(|remark| remark.under("healthy"))?;
+        let message = "has no effect: Envoy tries an instance again when its time is over";
+        warnings.push(Remark::new("healthy", message));
+    }
+    let statuses = unhealthy.http_statuses.iter().map(|status| status.0);
+    Ok(Arc::new(ApiBreaker {
+        breaker: Breaker {
+            statuses: statuses.collect::<BTreeSet<_>>(),
+            failures: unhealthy.failures.0,
+            longest: Duration::from_secs(form.max_breaker_sec.0.into()),
+        },
+    }))
+}
+
+impl Plugin for ApiBreaker {
+    fn breaker(&self) -> Option<&Breaker> {
+        Some(&self.breaker)
+    }
+
+    /// What it does is its cluster's.
+    fn apply(&self, _: &mut Route, _: &[Arc<Cluster>]) {}
+}
+
+#[cfg(test)]
+mod tests;

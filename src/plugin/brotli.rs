@@ -1,0 +1,134 @@
+//! `brotli`: answers are compressed for clients that take it; before `gzip`, for clients that take both.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::extensions::compression::brotli::compressor::v3::{
+    Brotli as Library, brotli::EncoderMode,
+};
+use envoy_types::pb::envoy::extensions::filters::http::compressor::v3::Compressor;
+use envoy_types::pb::google::protobuf::UInt32Value;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::contract::{Entry, Plugin, Reading, schema};
+use super::shared::compression::{self, HttpVersion, Types};
+use crate::envoy::place;
+use crate::model::decode;
+use crate::model::problem::Remark;
+use crate::model::scalar::{Count, Quantity};
+use crate::model::upstream::Cluster;
+
+const FILTER: &str = "chancery.brotli";
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "brotli",
+    read,
+    schema: schema::<Form>,
+    http_filters: || vec![place::empty(FILTER)],
+};
+
+/// Compresses answers with brotli for clients that take it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    /// The media types that are compressed.
+    #[serde(default)]
+    types: Types,
+    /// The shortest body in bytes; one of unknown length is compressed as well.
+    #[serde(default = "min_length")]
+    min_length: Quantity,
+    /// What is compressed: 0 anything, 1 text, 2 fonts.
+    mode: Option<Count>,
+    /// From fast to small, 0–11.
+    #[serde(default = "comp_level")]
+    comp_level: Count,
+    /// The window, as a power of two; 0 leaves it to the library.
+    #[serde(default = "lgwin")]
+    lgwin: Count,
+    /// The block, likewise.
+    lgblock: Option<Count>,
+    /// The version of HTTP that clients must have at least, 1.0 or 1.1: either means all that Envoy serves.
+    #[serde(rename = "http_version")]
+    _http_version: Option<HttpVersion>,
+    /// Whether answers have `Vary: Accept-Encoding`; Envoy always says so.
+    vary: Option<bool>,
+}
+
+impl decode::Form for Form {}
+
+fn min_length() -> Quantity {
+    Quantity(20)
+}
+
+fn comp_level() -> Count {
+    Count(6)
+}
+
+fn lgwin() -> Count {
+    Count(19)
+}
+
+#[derive(Debug)]
+struct Brotli {
+    filter: Compressor,
+}
+
+fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read(value)?;
+    form.types.check()?;
+    reading.warnings.extend(compression::vary(form.vary));
+    let library = Library {
+        quality: Some(UInt32Value {
+            value: within("comp_level", form.comp_level.0, 0, 11)?,
+        }),
+        encoder_mode: match within("mode", form.mode.map_or(0, |mode| mode.0), 0, 2)? {
+            0 => EncoderMode::Generic,
+            1 => EncoderMode::Text,
+            _ => EncoderMode::Font,
+        }
+        .into(),
+        window_bits: power("lgwin", form.lgwin.0, 10)?,
+        input_block_bits: power("lgblock", form.lgblock.map_or(0, |block| block.0), 16)?,
+        ..Library::default()
+    };
+    let library = place::extension("brotli", &library);
+    Ok(Arc::new(Brotli {
+        filter: Compressor {
+            choose_first: true,
+            ..compression::compressor(&form.types, form.min_length.0, library)
+        },
+    }))
+}
+
+fn within(field: &str, found: u32, from: u32, to: u32) -> Result<u32, Remark> {
+    match (from..=to).contains(&found) {
+        true => Ok(found),
+        false => Err(Remark::new(
+            field,
+            format!("found {found}, allowed: {from}–{to}"),
+        )),
+    }
+}
+
+/// A power of two, or 0 for the library's own.
+fn power(field: &str, found: u32, from: u32) -> Result<Option<UInt32Value>, Remark> {
+    match found {
+        0 => Ok(None),
+        _ if (from..=24).contains(&found) => Ok(Some(UInt32Value { value: found })),
+        _ => Err(Remark::new(
+            field,
+            format!("found {found}, allowed: 0, {from}–24"),
+        )),
+    }
+}
+
+impl Plugin for Brotli {
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        place::fill(route, FILTER, &self.filter);
+    }
+}
+
+#[cfg(test)]
+mod tests;

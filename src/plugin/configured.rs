@@ -1,0 +1,277 @@
+//! The plugins of a document or a route: read, laid over those of other documents, and applied in their order.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
+use serde_json::Value;
+
+use super::all::{ALL, NOT_IN_ENVOY, names};
+use super::contract::{CountedBy, Entry, Plugin, Reading};
+use super::meta::{META, Meta};
+use crate::model::Path;
+use crate::model::decode::{self, kind_of, quoted, shown};
+use crate::model::key::Key;
+use crate::model::problem::Remark;
+use crate::model::upstream::{Breaker, Cluster, Target};
+use crate::model::vars::{Predicate, Vars};
+
+/// The plugins of one document, parsed; or of a route with those of all documents that it refers to.
+#[derive(Debug, Clone, Default)]
+pub struct Plugins {
+    /// By the place in [`ALL`], ascending.
+    configured: Vec<Configured>,
+}
+
+#[derive(Debug, Clone)]
+struct Configured {
+    /// Its place in [`ALL`].
+    at: usize,
+    /// Nothing where a document switched it off.
+    plugin: Option<Arc<dyn Plugin>>,
+    /// Of its targets, in order, once they are looked up.
+    clusters: Arc<[Arc<Cluster>]>,
+}
+
+impl Plugins {
+    /// Whether a document has none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.configured.is_empty()
+    }
+
+    /// Reads a document's `plugins`.
+    pub(crate) fn read(
+        key: &Key,
+        plugins: Option<&Value>,
+        warnings: &mut Vec<Remark>,
+    ) -> Result<Self, Remark> {
+        let fields = match plugins {
+            None => return Ok(Self::default()),
+            Some(Value::Object(fields)) => fields,
+            Some(other) => {
+                let message = format!("found {}, allowed: an object", kind_of(other));
+                return Err(Remark::new("plugins", message));
+            }
+        };
+        let mut configured = Vec::new();
+        for (name, value) in fields {
+            let place = format!("plugins.{}", shown(name));
+            let Some(at) = ALL.iter().position(|entry| entry.name == name) else {
+                return Err(unknown(name));
+            };
+            let mut reading = Reading {
+                key,
+                name: ALL[at].name,
+                upstreams: 0,
+                warnings: Vec::new(),
+            };
+            let plugin =
+                read_one(&ALL[at], value, &mut reading).map_err(|remark| remark.under(&place))?;
+            let said = reading.warnings.into_iter();
+            warnings.extend(said.map(|remark| remark.under(&place)));
+            configured.push(Configured {
+                at,
+                plugin,
+                clusters: Arc::default(),
+            });
+        }
+        configured.sort_by_key(|configured| configured.at);
+        Ok(Self { configured })
+    }
+
+    /// These plugins, and those of `below` that these do not name.
+    pub(crate) fn over(&self, below: &Self) -> Self {
+        let mut configured = self.configured.clone();
+        let named = |at: usize| self.configured.iter().any(|own| own.at == at);
+        let unnamed = below.configured.iter().filter(|other| !named(other.at));
+        configured.extend(unnamed.cloned());
+        configured.sort_by_key(|configured| configured.at);
+        Self { configured }
+    }
+
+    /// Where they send requests beside the route's own upstream.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Target> {
+        let enabled = self.enabled();
+        enabled.flat_map(|configured| configured.targets())
+    }
+
+    /// These plugins with the clusters of their targets looked up.
+    pub(crate) fn resolved(
+        &self,
+        cluster: impl Fn(&Target) -> Result<Arc<Cluster>, Remark>,
+    ) -> Result<Self, Remark> {
+        let mut resolved = self.clone();
+        for configured in &mut resolved.configured {
+            let clusters: Result<Vec<_>, _> = configured.targets().iter().map(&cluster).collect();
+            configured.clusters = clusters
+                .map_err(|remark| remark.under(&configured.place()))?
+                .into();
+        }
+        Ok(resolved)
+    }
+
+    /// The clusters that they send requests to, beside the route's own.
+    pub fn clusters(&self) -> impl Iterator<Item = &Arc<Cluster>> {
+        let enabled = self.enabled();
+        enabled.flat_map(|configured| configured.clusters.iter())
+    }
+
+    /// Refuses a pattern of a plugin about these paths, where the route's own `vars` have one already.
+    pub(crate) fn check_with(&self, vars: &Vars, paths: &[Path]) -> Result<(), Remark> {
+        let of_path = |predicate: &Predicate| matches!(predicate, Predicate::Path(_));
+        if !vars.alternatives().iter().flatten().any(of_path) {
+            return Ok(());
+        }
+        let asks = |own: &&Configured| {
+            let plugin = own.plugin.as_ref();
+            plugin.is_some_and(|plugin| plugin.asks_for_paths(paths))
+        };
+        match self.configured.iter().find(asks) {
+            None => Ok(()),
+            Some(own) => Err(Remark::new(
+                own.place(),
+                "asks a pattern of some paths beside `vars` about `uri`, allowed: one of the two, as an Envoy route has one",
+            )),
+        }
+    }
+
+    /// Whether one of them sends every request elsewhere, so that the route needs no upstream of its own.
+    pub(crate) fn sends_all(&self) -> bool {
+        self.sender().is_some()
+    }
+
+    /// A cluster in the place of the route's own, which gets no requests then.
+    pub(crate) fn stand_in(&self) -> Option<&Arc<Cluster>> {
+        self.sender()?.clusters.first()
+    }
+
+    fn sender(&self) -> Option<&Configured> {
+        let sends = |own: &&Configured| own.plugin.as_ref().is_some_and(|own| own.sends_all());
+        self.configured.iter().find(sends)
+    }
+
+    /// What the route is called in statistics of its own; nothing when it has none.
+    pub(crate) fn counted_by(&self) -> Option<CountedBy> {
+        let mut plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        plugins.find_map(|plugin| plugin.counted_by())
+    }
+
+    /// What they demand of the route's own cluster.
+    pub(crate) fn breaker(&self) -> Option<&Breaker> {
+        let mut plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        plugins.find_map(|plugin| plugin.breaker())
+    }
+
+    /// Refuses the paths of a route on which a plugin would not do what its configuration says.
+    pub(crate) fn check(&self, paths: &[Path]) -> Result<(), Remark> {
+        for configured in self.enabled() {
+            if let Some(plugin) = &configured.plugin {
+                plugin
+                    .check(paths)
+                    .map_err(|remark| remark.under(&configured.place()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one of them answers every request for these paths by itself.
+    pub fn answers(&self, paths: &[Path]) -> bool {
+        let mut plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        plugins.any(|plugin| plugin.answers(paths))
+    }
+
+    /// What a route of Envoy, which already has its match, its cluster and its time-outs, becomes with them: one or several,
+    /// of which the first that matches a request is meant. `forward` is what the route does with requests that go to another
+    /// cluster. Where a plugin answers by itself, the ones after it never run.
+    pub fn apply(&self, route: Route, forward: impl Fn(&Cluster) -> RouteAction) -> Vec<Route> {
+        let mut routes = self.detours(&route, forward);
+        routes.push(route);
+        for own in self.enabled() {
+            let Some(plugin) = &own.plugin else { continue };
+            for mut route in std::mem::take(&mut routes) {
+                if is_answered(&route) {
+                    routes.push(route);
+                    continue;
+                }
+                routes.extend(plugin.branch(&route, &own.clusters));
+                plugin.apply(&mut route, &own.clusters);
+                routes.push(route);
+            }
+        }
+        routes
+    }
+
+    /// The routes that go elsewhere; none where no request goes anywhere.
+    fn detours(&self, route: &Route, forward: impl Fn(&Cluster) -> RouteAction) -> Vec<Route> {
+        if route.action.is_none() {
+            return Vec::new();
+        }
+        let detours = self.enabled().filter_map(|own| {
+            let plugin = own.plugin.as_ref()?;
+            let actions: Vec<_> = own
+                .clusters
+                .iter()
+                .map(|cluster| forward(cluster))
+                .collect();
+            Some(plugin.detours(route, &actions))
+        });
+        detours.flatten().collect()
+    }
+
+    fn enabled(&self) -> impl Iterator<Item = &Configured> {
+        self.configured.iter().filter(|own| own.plugin.is_some())
+    }
+}
+
+impl Configured {
+    fn targets(&self) -> &[Target] {
+        self.plugin.as_deref().map_or(&[], Plugin::targets)
+    }
+
+    fn place(&self) -> String {
+        format!("plugins.{}", ALL[self.at].name)
+    }
+}
+
+/// Whether Envoy answers the requests of a route by itself.
+fn is_answered(route: &Route) -> bool {
+    matches!(
+        route.action,
+        Some(Action::DirectResponse(_) | Action::Redirect(_))
+    )
+}
+
+fn unknown(name: &str) -> Remark {
+    let reason = NOT_IN_ENVOY.iter().find(|(other, _)| *other == name);
+    if let Some((_, reason)) = reason {
+        return Remark::new(
+            format!("plugins.{name}"),
+            format!("is not served: {reason}"),
+        );
+    }
+    let names: Vec<_> = names().collect();
+    let message = format!(
+        "this version does not have the plugin {}; it has {}",
+        quoted(name),
+        names.join(", ")
+    );
+    Remark::new("plugins", message)
+}
+
+fn read_one(
+    entry: &Entry,
+    value: &Value,
+    reading: &mut Reading,
+) -> Result<Option<Arc<dyn Plugin>>, Remark> {
+    let Value::Object(fields) = value else {
+        let message = format!("found {}, allowed: an object", kind_of(value));
+        return Err(Remark::whole(message));
+    };
+    let mut own = fields.clone();
+    let meta: Meta = match own.remove(META) {
+        None => Meta::default(),
+        Some(meta) => decode::read(&meta).map_err(|remark| remark.under(META))?,
+    };
+    let plugin = (entry.read)(&Value::Object(own), reading)?;
+    Ok(Some(plugin).filter(|_| !meta.disable))
+}

@@ -1,0 +1,130 @@
+//! What a plugin is: the trait, what is known of it without any document, and what its reader is given.
+
+use std::fmt;
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::Value;
+
+use super::meta::{META, Meta};
+use crate::model::Path;
+use crate::model::key::Key;
+use crate::model::problem::Remark;
+use crate::model::upstream::{self, Breaker, Cluster, Target};
+
+/// What a route is called in statistics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountedBy {
+    /// Its id.
+    Id,
+    /// Its `name`, where it has one.
+    Name,
+}
+
+/// A plugin as documents configured it.
+pub trait Plugin: fmt::Debug + Send + Sync {
+    /// Adds what it does to a route of Envoy, which already has its match, its cluster and its time-outs. `clusters` are
+    /// those of its [`targets`](Self::targets), in order.
+    fn apply(&self, route: &mut Route, clusters: &[Arc<Cluster>]);
+
+    /// The routes to go before this one, for those of its requests with which it does something else than
+    /// [`apply`](Self::apply) says: each with a narrower match, and with what it does already added.
+    fn branch(&self, _route: &Route, _clusters: &[Arc<Cluster>]) -> Vec<Route> {
+        Vec::new()
+    }
+
+    /// Where it sends requests beside the route's own upstream.
+    fn targets(&self) -> &[Target] {
+        &[]
+    }
+
+    /// Whether it sends every request to one of its [`targets`](Self::targets), so that the route needs no upstream.
+    fn sends_all(&self) -> bool {
+        false
+    }
+
+    /// The routes to go before the route itself and its branches, for requests that go to one of its
+    /// [`targets`](Self::targets) in the place of the route's own upstream: what the route does with those stands in
+    /// `actions`, in order. All plugins are then applied to each of these routes.
+    fn detours(&self, _route: &Route, _actions: &[RouteAction]) -> Vec<Route> {
+        Vec::new()
+    }
+
+    /// Whether it answers every request for these paths by itself, so that none goes to an upstream.
+    fn answers(&self, _paths: &[Path]) -> bool {
+        false
+    }
+
+    /// Whether it tells requests for these paths apart by a pattern, as `vars` about `uri` do: a route of Envoy's has one.
+    fn asks_for_paths(&self, _paths: &[Path]) -> bool {
+        false
+    }
+
+    /// What a route is called in statistics of its own; it has none when no plugin says.
+    fn counted_by(&self) -> Option<CountedBy> {
+        None
+    }
+
+    /// What it demands of the route's own cluster.
+    fn breaker(&self) -> Option<&Breaker> {
+        None
+    }
+
+    /// Refuses the paths of a route on which Envoy would not do what the configuration says.
+    fn check(&self, _paths: &[Path]) -> Result<(), Remark> {
+        Ok(())
+    }
+}
+
+pub type Read = fn(&Value, &mut Reading) -> Result<Arc<dyn Plugin>, Remark>;
+
+/// A plugin as it is known without any document.
+pub struct Entry {
+    /// The name that documents use.
+    pub name: &'static str,
+    /// Reads its configuration.
+    pub read: Read,
+    /// The schema of its configuration: `schema::<Form>`.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+    /// The filters that it needs in every listener's chain, disabled until a route enables them.
+    pub http_filters: fn() -> Vec<HttpFilter>,
+}
+
+/// Where the configuration of a plugin is read from, and what is said of it on the way.
+pub struct Reading<'a> {
+    /// The document that holds it.
+    pub key: &'a Key,
+    /// The plugin's name.
+    pub name: &'static str,
+    /// How many upstreams it has told of.
+    pub upstreams: usize,
+    /// What Envoy does not do exactly; fields as seen from within the configuration.
+    pub warnings: Vec<Remark>,
+}
+
+impl Reading<'_> {
+    /// Reads an upstream that stands in the configuration, at `field`. Its cluster is named after the document and the
+    /// plugin: `route/echo/traffic-split/0`.
+    pub fn upstream(&mut self, field: &str, value: &Value) -> Result<Target, Remark> {
+        let plugin = format!("{}/{}", self.name, self.upstreams);
+        self.upstreams += 1;
+        let mut warnings = Vec::new();
+        let cluster = upstream::form::read_for_plugin(self.key, &plugin, value, &mut warnings)
+            .map_err(|remark| remark.under(field))?;
+        let warnings = warnings.into_iter().map(|remark| remark.under(field));
+        self.warnings.extend(warnings);
+        Ok(Target::Inline(Arc::new(cluster)))
+    }
+}
+
+/// The schema of a plugin's form, and of what every plugin has beside it.
+pub fn schema<F: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<F>();
+    let meta = generator.subschema_for::<Meta>();
+    if let Some(Value::Object(fields)) = schema.get_mut("properties") {
+        fields.insert(META.to_owned(), meta.into());
+    }
+    schema
+}

@@ -1,0 +1,149 @@
+//! `file-logger`: what a route's requests were, and what became of them, in a file on Envoy's machine.
+
+mod format;
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::accesslog::v3::{AccessLog, access_log::ConfigType};
+use envoy_types::pb::envoy::config::core::v3::{
+    SubstitutionFormatString, substitution_format_string,
+};
+use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::extensions::access_loggers::file::v3::{
+    FileAccessLog, file_access_log::AccessLogFormat,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::contract::{Entry, Plugin, Reading, schema};
+use super::shared::condition::Condition;
+use super::shared::router;
+use crate::envoy::filter;
+use crate::model::decode::{self, quoted};
+use crate::model::problem::Remark;
+use crate::model::upstream::Cluster;
+use format::{Fields, Format};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "file-logger",
+    read,
+    schema: schema::<Form>,
+    // Its place is that of a route's own router.
+    http_filters: Vec::new,
+};
+
+/// A line in a file for each request.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    /// The file's whole path on Envoy's machine.
+    path: String,
+    /// The fields of a line: texts, or `$` and the name of a variable.
+    log_format: Option<Fields>,
+    /// Which requests: one of these must hold; all by default.
+    #[serde(default, rename = "match")]
+    #[schemars(with = "Vec<Vec<Value>>")]
+    matches: Vec<Value>,
+    /// No other: Envoy writes no bodies.
+    #[serde(default)]
+    include_req_body: bool,
+    /// No other: Envoy writes no bodies.
+    #[serde(default)]
+    include_resp_body: bool,
+}
+
+const BODIES: &str = "Envoy writes no bodies to its logs";
+
+impl decode::Form for Form {
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[
+        ("include_req_body_expr", BODIES),
+        ("include_resp_body_expr", BODIES),
+    ];
+}
+
+#[derive(Debug)]
+struct FileLogger {
+    path: String,
+    format: Format,
+    condition: Condition,
+}
+
+fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read(value)?;
+    let bodies = [
+        ("include_req_body", form.include_req_body),
+        ("include_resp_body", form.include_resp_body),
+    ];
+    if let Some((field, _)) = bodies.iter().find(|(_, included)| *included) {
+        let message = format!("found true, allowed: false, as {BODIES}");
+        return Err(Remark::new(*field, message));
+    }
+    let path = form.path;
+    if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
+        let message = format!(
+            "found {}, allowed: a file's whole path on Envoy's machine",
+            quoted(&path)
+        );
+        return Err(Remark::new("path", message));
+    }
+    let vars = form.matches.iter().enumerate();
+    let vars = vars.map(|(at, value)| (format!("match[{at}]"), value));
+    let condition = Condition::any(&vars.collect::<Vec<_>>(), &mut reading.warnings)?;
+    let message = "has a line for each attempt to send a request to an instance, and none for requests that Envoy answers \
+                   by itself; those are in `access_log` of the gateway";
+    reading.warnings.push(Remark::whole(message));
+    let format = match form.log_format {
+        Some(fields) => Format::read(&fields, &mut reading.warnings)?,
+        None => {
+            let message = format!("is missing: lines have {}, and no headers", Format::NAMES);
+            reading.warnings.push(Remark::new("log_format", message));
+            Format::default()
+        }
+    };
+    Ok(Arc::new(FileLogger {
+        path,
+        format,
+        condition,
+    }))
+}
+
+impl FileLogger {
+    fn log(&self, route: &mut Route) {
+        let format = SubstitutionFormatString {
+            // A variable that a request does not have is no field of its line.
+            omit_empty_values: true,
+            format: Some(substitution_format_string::Format::JsonFormat(
+                self.format.of(route),
+            )),
+            ..SubstitutionFormatString::default()
+        };
+        let file = FileAccessLog {
+            path: self.path.clone(),
+            access_log_format: Some(AccessLogFormat::LogFormat(format)),
+        };
+        let log = AccessLog {
+            name: "envoy.access_loggers.file".to_owned(),
+            filter: None,
+            config_type: Some(ConfigType::TypedConfig(filter::any(&file))),
+        };
+        router::log(route, log);
+    }
+}
+
+impl Plugin for FileLogger {
+    fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
+        let mut parts = self.condition.branches(route);
+        parts.iter_mut().for_each(|part| self.log(part));
+        parts
+    }
+
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        if self.condition.is_always() {
+            self.log(route);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! `forward-auth` as it is written.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::ForwardAuth;
+use super::uri::Uri;
+use crate::model::decode;
+use crate::model::problem::Remark;
+use crate::model::scalar::Quantity;
+use crate::model::upstream::{Check, Cluster, Target};
+use crate::plugin::contract::Reading;
+use crate::plugin::shared::header::{self, Headers};
+
+/// Asks a service whether a request may pass.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+pub(super) struct Form {
+    /// Where the service is asked.
+    uri: String,
+    /// Whether requests pass while it does not answer.
+    #[serde(default)]
+    allow_degradation: bool,
+    /// The status while it does not answer.
+    status_on_error: Option<Quantity>,
+    /// Whether its certificate is verified.
+    #[serde(default = "yes")]
+    ssl_verify: bool,
+    /// The method that it is asked with.
+    #[serde(default)]
+    request_method: Method,
+    /// Headers of the client that it is sent.
+    #[serde(default)]
+    request_headers: Vec<String>,
+    /// Further headers that it is sent, with variables.
+    #[serde(default)]
+    extra_headers: Headers,
+    /// Headers of its answer that the upstream is sent, in the place of the client's.
+    #[serde(default)]
+    upstream_headers: Vec<String>,
+    /// Headers of its answer that the client is sent whose request does not pass.
+    #[serde(default)]
+    client_headers: Vec<String>,
+    /// How long it may take, in milliseconds; 3000 if not written.
+    timeout: Option<Quantity>,
+    /// Whether connections to it are kept.
+    #[serde(default = "yes")]
+    keepalive: bool,
+    /// For how long, in milliseconds.
+    keepalive_timeout: Option<Quantity>,
+    /// How many.
+    keepalive_pool: Option<Quantity>,
+}
+
+impl decode::Form for Form {
+    const NOT_SERVED: &'static [&'static str] = &["consumer_header"];
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+enum Method {
+    #[default]
+    #[serde(rename = "GET")]
+    Get,
+    #[serde(rename = "POST")]
+    Post,
+}
+
+pub(super) fn read(value: &Value, reading: &mut Reading) -> Result<ForwardAuth, Remark> {
+    let form: Form = decode::read(value)?;
+    if form.request_method == Method::Post {
+        let message = "found \"POST\", allowed: GET, as Envoy asks without the client's body";
+        return Err(Remark::new("request_method", message));
+    }
+    if let Some(status) = form.status_on_error.filter(|status| status.0 != 403) {
+        let message = format!(
+            "found {}, allowed: 403, as Envoy has one for all routes",
+            status.0
+        );
+        return Err(Remark::new("status_on_error", message));
+    }
+    let timeout = millis("timeout", form.timeout, 3000, 1..=60_000)?;
+    let uri = Uri::read(&form.uri).map_err(|said| Remark::new("uri", said))?;
+    let upstream = names("upstream_headers", &form.upstream_headers)?;
+    let client = names("client_headers", &form.client_headers)?;
+    let mut request = forwarded();
+    let extra = header::checked("extra_headers", &form.extra_headers, &mut reading.warnings)?;
+    for (name, format) in extra {
+        refuse_host("extra_headers", &name)?;
+        request.retain(|(other, _)| *other != name);
+        request.push((name, format));
+    }
+    for name in names("request_headers", &form.request_headers)? {
+        refuse_host("request_headers", &name)?;
+        if !request.iter().any(|(other, _)| *other == name) {
+            let value = format!("%REQ({name})%");
+            request.push((name, value));
+        }
+    }
+    let target = target(&form, &uri, timeout, reading)?;
+    let failure = "an answer of 5xx counts as none: the status is 403, or the request passes with `allow_degradation`";
+    reading
+        .warnings
+        .push(Remark::new("status_on_error", failure));
+    Ok(ForwardAuth {
+        target: asking(target, &uri, &upstream, &client),
+        path: uri.path,
+        timeout,
+        pass_on_failure: form.allow_degradation,
+        request,
+        upstream,
+        client,
+    })
+}
+
+/// What the service is told of the request in any case.
+fn forwarded() -> Vec<(String, String)> {
+    [
+        ("x-forwarded-proto", "%REQ(:SCHEME)%"),
+        ("x-forwarded-method", "%REQ(:METHOD)%"),
+        ("x-forwarded-host", "%REQ(:AUTHORITY)%"),
+        ("x-forwarded-uri", "%REQ(:PATH)%"),
+        (
+            "x-forwarded-for",
+            "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        ),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// The service as an upstream.
+fn target(
+    form: &Form,
+    uri: &Uri,
+    timeout: Duration,
+    reading: &mut Reading,
+) -> Result<Target, Remark> {
+    let idle = millis(
+        "keepalive_timeout",
+        form.keepalive_timeout,
+        60_000,
+        1000..=u32::MAX,
+    )?;
+    let mut pool = json!({ "idle_timeout": idle.as_secs_f64() });
+    match form.keepalive_pool {
+        _ if !form.keepalive => pool["requests"] = 1.into(),
+        Some(size) => pool["size"] = size.0.into(),
+        None => {}
+    }
+    let seconds = timeout.as_secs_f64();
+    let mut upstream = json!({
+        "nodes": { uri.node.clone(): 1 },
+        "scheme": if uri.tls { "https" } else { "http" },
+        "pass_host": "node",
+        "timeout": { "connect": seconds, "send": seconds, "read": seconds },
+        "keepalive_pool": pool,
+    });
+    if uri.tls {
+        upstream["tls"] = json!({ "verify": form.ssl_verify });
+    }
+    reading.upstream("uri", &upstream)
+}
+
+/// The same, told that its requests are checks.
+fn asking(target: Target, uri: &Uri, upstream: &[String], client: &[String]) -> Target {
+    let Target::Inline(cluster) = target else {
+        return target;
+    };
+    let shown = |name: &&str| !client.iter().any(|listed| listed == name);
+    let hidden = ["location", "www-authenticate"].into_iter().filter(shown);
+    Target::Inline(Arc::new(Cluster {
+        check: Some(Arc::new(Check {
+            host: uri.authority.clone(),
+            replaced: upstream.to_vec(),
+            hidden: hidden.map(str::to_owned).collect(),
+        })),
+        ..(*cluster).clone()
+    }))
+}
+
+fn millis(
+    field: &str,
+    written: Option<Quantity>,
+    default: u32,
+    allowed: RangeInclusive<u32>,
+) -> Result<Duration, Remark> {
+    let millis = written.map_or(default, |millis| millis.0);
+    match allowed.contains(&millis) {
+        true => Ok(Duration::from_millis(millis.into())),
+        false => Err(Remark::new(
+            field,
+            format!(
+                "found {millis}, allowed: {}–{}",
+                allowed.start(),
+                allowed.end()
+            ),
+        )),
+    }
+}
+
+fn names(field: &str, names: &[String]) -> Result<Vec<String>, Remark> {
+    let checked = names.iter().enumerate().map(|(at, name)| {
+        header::name(name).map_err(|said| Remark::new(format!("{field}[{at}]"), said))
+    });
+    checked.collect()
+}
+
+fn refuse_host(field: &str, name: &str) -> Result<(), Remark> {
+    match name {
+        "host" => Err(Remark::new(
+            field,
+            "found \"host\", which is the one of `uri`; the client's is sent as `x-forwarded-host`",
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,168 @@
+//! `grpc-web`: browsers talk to a gRPC service.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::{
+    DirectResponseAction, HeaderMatcher, Route, RouteMatch, header_matcher::HeaderMatchSpecifier,
+    route_match::PathSpecifier,
+};
+use envoy_types::pb::envoy::extensions::filters::http::grpc_web::v3::GrpcWeb as Filter;
+use envoy_types::pb::envoy::r#type::matcher::v3::{
+    RegexMatchAndSubstitute, RegexMatcher, StringMatcher, string_matcher::MatchPattern,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::contract::{Entry, Plugin, Reading, schema};
+use super::shared::header;
+use crate::envoy::place;
+use crate::model::problem::Remark;
+use crate::model::upstream::Cluster;
+use crate::model::{Path, decode};
+
+const FILTER: &str = "chancery.grpc-web";
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "grpc-web",
+    read,
+    schema: schema::<Form>,
+    http_filters: || vec![place::empty(FILTER)],
+};
+
+/// Lets browsers talk to a gRPC service.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    /// Whether the service sees the whole path, and not only what follows the route's prefix.
+    #[serde(default)]
+    strip_path: bool,
+    /// Whether trailers stand in the body. Envoy always puts them there, as browsers need it.
+    #[serde(default)]
+    #[expect(dead_code, reason = "both mean what Envoy does")]
+    enable_in_body_trailers_on_success: bool,
+}
+
+impl decode::Form for Form {}
+
+#[derive(Debug)]
+struct GrpcWeb {
+    strip_path: bool,
+}
+
+fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read(value)?;
+    Ok(Arc::new(GrpcWeb {
+        strip_path: form.strip_path,
+    }))
+}
+
+impl Plugin for GrpcWeb {
+    fn check(&self, paths: &[Path]) -> Result<(), Remark> {
+        let exact = paths.iter().find(|path| !matches!(path, Path::Prefix(_)));
+        exact.map_or(Ok(()), |path| {
+            let message = format!("is for routes with a prefix, such as `/grpc/*`; found {path}");
+            Err(Remark::whole(message))
+        })
+    }
+
+    /// A preflight is answered, and a call goes on.
+    fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
+        let mut preflight = narrowed(route, [header(":method", "OPTIONS")]);
+        answer(&mut preflight, 204);
+        for (name, value) in [
+            ("access-control-allow-methods", "POST, OPTIONS"),
+            (
+                "access-control-allow-headers",
+                "content-type,x-grpc-web,x-user-agent,grpc-accept-encoding",
+            ),
+        ] {
+            let headers = &mut preflight.response_headers_to_add;
+            headers.push(header::set(name, value));
+        }
+        let types = r"application/grpc-web(-text)?(\+proto)?";
+        let mut call = narrowed(
+            route,
+            [header(":method", "POST"), header("content-type", types)],
+        );
+        place::fill(&mut call, FILTER, &Filter {});
+        if !self.strip_path {
+            without_prefix(&mut call);
+        }
+        for route in [&mut preflight, &mut call] {
+            readable(route);
+        }
+        vec![preflight, call]
+    }
+
+    /// Anything else is a mistake.
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        answer(route, 400);
+        readable(route);
+    }
+}
+
+/// For pages of any origin, unless `cors` says which.
+fn readable(route: &mut Route) {
+    route.response_headers_to_add.extend([
+        header::default("access-control-allow-origin", "*"),
+        header::set("access-control-expose-headers", "grpc-status,grpc-message"),
+    ]);
+}
+
+fn answer(route: &mut Route, status: u32) {
+    route.action = Some(Action::DirectResponse(DirectResponseAction {
+        status,
+        ..DirectResponseAction::default()
+    }));
+}
+
+/// The service sees what follows the route's prefix, unless `proxy-rewrite` has said what it sees.
+fn without_prefix(route: &mut Route) {
+    let path = route
+        .r#match
+        .as_ref()
+        .and_then(|m| m.path_specifier.as_ref());
+    let (Some(PathSpecifier::Prefix(prefix)), Some(Action::Route(action))) =
+        (path, &mut route.action)
+    else {
+        return;
+    };
+    let rewrite = action.regex_rewrite.take();
+    action.regex_rewrite = rewrite.or_else(|| {
+        Some(RegexMatchAndSubstitute {
+            pattern: Some(RegexMatcher {
+                regex: format!("^{}/?", regex::escape(prefix)),
+                ..RegexMatcher::default()
+            }),
+            substitution: "/".to_owned(),
+        })
+    });
+}
+
+fn narrowed<const N: usize>(route: &Route, headers: [HeaderMatcher; N]) -> Route {
+    let mut narrowed = route.clone();
+    let matched = narrowed.r#match.get_or_insert_with(RouteMatch::default);
+    matched.headers.extend(headers);
+    narrowed
+}
+
+/// A header whose whole value matches.
+fn header(name: &str, regex: &str) -> HeaderMatcher {
+    let matcher = StringMatcher {
+        match_pattern: Some(MatchPattern::SafeRegex(RegexMatcher {
+            regex: regex.to_owned(),
+            ..RegexMatcher::default()
+        })),
+        ..StringMatcher::default()
+    };
+    HeaderMatcher {
+        name: name.to_owned(),
+        header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(matcher)),
+        ..HeaderMatcher::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! `ip-restriction`: only some addresses may send requests, or all but some.
+//!
+//! The address is the trusted one: what `X-Forwarded-For` says counts as far as the listener trusts the proxies before it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::core::v3::CidrRange;
+use envoy_types::pb::envoy::config::rbac::v3::{Principal, principal::Identifier};
+use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::google::protobuf::UInt32Value;
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::contract::{Entry, Plugin, Reading, schema};
+use super::shared::denial::{self, Status};
+use super::shared::message::Message;
+use crate::model::decode::{self, quoted};
+use crate::model::problem::Remark;
+use crate::model::upstream::Cluster;
+
+const NAME: &str = "ip-restriction";
+
+pub(super) const ENTRY: Entry = Entry {
+    name: NAME,
+    read,
+    schema: schema::<Form>,
+    http_filters: || vec![denial::filter(NAME)],
+};
+
+/// Lets only some addresses send requests, or all but some.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    /// Who may send requests; one of the two lists.
+    whitelist: Option<Vec<Addresses>>,
+    /// Who may not.
+    blacklist: Option<Vec<Addresses>>,
+    /// What the others are told.
+    #[serde(default = "message")]
+    message: Message,
+    /// With which status, 403 or 404; 403 if not written.
+    #[serde(default)]
+    response_code: Code,
+}
+
+impl decode::Form for Form {}
+
+fn message() -> Message {
+    Message("Your IP address is not allowed".to_owned())
+}
+
+/// An address, or those of a network: `10.0.0.1`, `10.0.0.0/8`.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+struct Addresses(#[schemars(with = "String")] IpNet);
+
+impl TryFrom<String> for Addresses {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let one = text.parse::<IpAddr>().map(IpNet::from);
+        one.or_else(|_| text.parse()).map(Self).map_err(|_| {
+            format!(
+                "found {}, allowed: an IP address or a network such as 10.0.0.0/8",
+                quoted(&text)
+            )
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(try_from = "i64")]
+struct Code(#[schemars(with = "u16")] Status);
+
+impl TryFrom<i64> for Code {
+    type Error = String;
+
+    fn try_from(code: i64) -> Result<Self, String> {
+        match code {
+            403 => Ok(Self(Status::Forbidden)),
+            404 => Ok(Self(Status::NotFound)),
+            _ => Err(format!("found {code}, allowed: 403, 404")),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct IpRestriction {
+    denied: Principal,
+    status: Status,
+    message: String,
+}
+
+fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read(value)?;
+    let denied = match (form.whitelist, form.blacklist) {
+        (Some(list), None) => denial::not(among("whitelist", &list)?),
+        (None, Some(list)) => among("blacklist", &list)?,
+        _ => {
+            let message = "needs one of `whitelist` and `blacklist`, and only one";
+            return Err(Remark::whole(message));
+        }
+    };
+    Ok(Arc::new(IpRestriction {
+        denied,
+        status: form.response_code.0,
+        message: form.message.0,
+    }))
+}
+
+fn among(field: &str, list: &[Addresses]) -> Result<Principal, Remark> {
+    if list.is_empty() {
+        return Err(Remark::new(
+            field,
+            "is empty, allowed: at least one address",
+        ));
+    }
+    Ok(denial::any_of(
+        list.iter().map(|one| remote(one.0)).collect(),
+    ))
+}
+
+fn remote(addresses: IpNet) -> Principal {
+    denial::principal(Identifier::RemoteIp(CidrRange {
+        address_prefix: addresses.network().to_string(),
+        prefix_len: Some(UInt32Value {
+            value: addresses.prefix_len().into(),
+        }),
+    }))
+}
+
+impl Plugin for IpRestriction {
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        denial::apply(route, NAME, self.denied.clone(), self.status, &self.message);
+    }
+}
+
+#[cfg(test)]
+mod tests;

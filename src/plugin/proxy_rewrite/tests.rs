@@ -1,0 +1,265 @@
+use envoy_types::pb::envoy::config::route::v3::route_action::HostRewriteSpecifier;
+use serde_json::{Value, json};
+
+use crate::plugin::tests::{applied, branched, forwarded, refusal, shown};
+
+/// The pattern and the substitution of a path's rewrite.
+fn rewrite(configuration: Value) -> (String, String) {
+    let action = forwarded(applied(json!({"proxy-rewrite": configuration})));
+    let rewrite = action.regex_rewrite.unwrap();
+    (rewrite.pattern.unwrap().regex, rewrite.substitution)
+}
+
+#[test]
+fn uri_takes_the_place_of_the_path_escaped_as_nginx_does() {
+    assert_eq!(
+        rewrite(json!({"uri": "/a b\\1", "regex_uri": ["^/a", "/c"]})),
+        ("^.*$".into(), "/a%20b\\\\1".into())
+    );
+}
+
+#[test]
+fn regex_uri_is_the_pattern_of_the_third_setup() {
+    assert_eq!(
+        rewrite(
+            json!({"regex_uri": ["^/testecho/(.*)", "/$1"], "use_real_request_uri_unsafe": false})
+        ),
+        ("^/testecho/(.*)".into(), "/\\1".into())
+    );
+}
+
+#[test]
+fn of_several_patterns_the_first_that_matches_is_meant() {
+    let substitutions = |pairs: Value| -> Vec<String> {
+        let routes = branched(json!({"proxy-rewrite": {"regex_uri": pairs}}));
+        let rewrite = |route| forwarded(route).regex_rewrite.unwrap();
+        let substitution = |route| rewrite(route).substitution;
+        routes.into_iter().map(substitution).collect()
+    };
+    let pairs = json!([
+        "^/b/(1.*)",
+        "/one/$1",
+        "^/b/(2.*)",
+        "/two/$1",
+        "^/b/(.*)",
+        "/$1"
+    ]);
+    assert_eq!(substitutions(pairs), ["/one/\\1", "/two/\\1", "/\\1"]);
+    let sure = json!(["^/b/(.*)", "/$1", "^/b/(2.*)", "/two/$1"]);
+    assert_eq!(substitutions(sure)[0], "/\\1");
+}
+
+#[test]
+fn host_wins_over_the_upstreams() {
+    let action = forwarded(applied(
+        json!({"proxy-rewrite": {"host": "www.example.com:8080"}}),
+    ));
+    assert_eq!(
+        action.host_rewrite_specifier,
+        Some(HostRewriteSpecifier::HostRewriteLiteral(
+            "www.example.com:8080".into()
+        ))
+    );
+}
+
+#[test]
+fn headers_are_added_set_and_removed() {
+    let route = applied(json!({"proxy-rewrite": {"headers": {
+        "add": {"X-Both": "a", "X-Gone": "a", "X-Added": "1"},
+        "set": {"X-Both": "b", "X-Client": "${remote_addr}:$remote_port", "X-Rate": "5%"},
+        "remove": ["X-Gone", "X-Old"],
+    }}}));
+    assert_eq!(
+        shown(&route.request_headers_to_add),
+        [
+            "x-added: 1",
+            "x-both= b",
+            "x-client= %DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%:%DOWNSTREAM_REMOTE_PORT%",
+            "x-rate= 5%%",
+        ]
+    );
+    assert_eq!(route.request_headers_to_remove, ["x-gone", "x-old"]);
+}
+
+#[test]
+fn headers_in_the_older_form_are_set() {
+    let route =
+        applied(json!({"proxy-rewrite": {"headers": {"X-Api-Version": 2, "set": "as a name"}}}));
+    assert_eq!(
+        shown(&route.request_headers_to_add),
+        ["set= as a name", "x-api-version= 2"]
+    );
+}
+
+#[test]
+fn what_is_refused() {
+    let table = [
+        (
+            r#"{"url":"/b"}"#,
+            "url: unknown field `url`, did you mean `uri`? allowed: uri, regex_uri, host, headers, set_ngx_uri, use_real_request_uri_unsafe",
+        ),
+        (
+            r#"{"method":"POST"}"#,
+            "method: `method` is not served: Envoy cannot change the method of a request on its way",
+        ),
+        (
+            r#"{"scheme":"https"}"#,
+            "scheme: this version does not have `scheme`",
+        ),
+        (
+            r#"{"use_real_request_uri_unsafe":true}"#,
+            "use_real_request_uri_unsafe: found true, allowed: false",
+        ),
+        (
+            r#"{"uri":"b"}"#,
+            r#"uri: found "b", allowed: a path that starts with `/`, without a query; the client's query is kept"#,
+        ),
+        (
+            r#"{"uri":"/b?c=1"}"#,
+            r#"uri: found "/b?c=1", allowed: a path that starts with `/`, without a query; the client's query is kept"#,
+        ),
+        (
+            r#"{"uri":"/b/$arg_x"}"#,
+            "uri: found the variable `$arg_x`, allowed: no variables here",
+        ),
+        (
+            r#"{"host":"a b"}"#,
+            r#"host: found "a b", allowed: a host name or an IP address, and `:port` where needed"#,
+        ),
+        (
+            r#"{"regex_uri":"^/a"}"#,
+            r#"regex_uri: found "^/a", allowed: a list"#,
+        ),
+        (
+            r#"{"regex_uri":["^/a"]}"#,
+            "regex_uri: found 1 strings, allowed: patterns, each followed by its template",
+        ),
+        (
+            r#"{"regex_uri":["^/a","/b","^/(c","/d"]}"#,
+            r#"regex_uri[2]: found "^/(c": unclosed group"#,
+        ),
+        (
+            r#"{"regex_uri":["^/(?=a)","/b"]}"#,
+            r#"regex_uri[0]: found "^/(?=a)": look-around, including look-ahead and look-behind, is not supported"#,
+        ),
+        (
+            r#"{"regex_uri":["^/(a)\\1","/b"]}"#,
+            r#"regex_uri[0]: found "^/(a)\\1": backreferences are not supported"#,
+        ),
+        (
+            r#"{"regex_uri":["^/(a","/b"]}"#,
+            r#"regex_uri[0]: found "^/(a": unclosed group"#,
+        ),
+        (
+            r#"{"regex_uri":["a++","/b"]}"#,
+            r#"regex_uri[0]: found a repetition of a repetition in "a++", which Envoy does not have"#,
+        ),
+        (
+            r#"{"regex_uri":["a{1001}","/b"]}"#,
+            r#"regex_uri[0]: found a repetition of more than 1000 times in "a{1001}", which Envoy does not have"#,
+        ),
+        (
+            r#"{"regex_uri":["^/[a-z0-9]{1,40}","/b"]}"#,
+            r#"regex_uri[0]: found "^/[a-z0-9]{1,40}", which is too large for Envoy: allowed: fewer or shorter repetitions such as `{1,30}`"#,
+        ),
+        (
+            r#"{"regex_uri":["(?x)a","/b"]}"#,
+            r#"regex_uri[0]: found a flag other than `i`, `s` and `m` in "(?x)a", which Envoy does not have"#,
+        ),
+        (
+            r#"{"regex_uri":["[a[b]]","/b"]}"#,
+            r#"regex_uri[0]: found a class within a class (write `\[` for the letter) in "[a[b]]", which Envoy does not have"#,
+        ),
+        (
+            r#"{"regex_uri":["[a&&b]","/b"]}"#,
+            r#"regex_uri[0]: found an operation of classes (`&&`, `--`, `~~`) in "[a&&b]", which Envoy does not have"#,
+        ),
+        (
+            r#"{"regex_uri":["\\pL","/b"]}"#,
+            r#"regex_uri[0]: found a Unicode class in "\\pL", which Envoy does not have"#,
+        ),
+        (
+            r#"{"regex_uri":["ä","/b"]}"#,
+            "regex_uri[0]: found something else, allowed: printable ASCII, as in a path on the wire",
+        ),
+        (
+            r#"{"regex_uri":["","/b"]}"#,
+            "regex_uri[0]: found 0 bytes, allowed: a pattern of 1–1024 bytes",
+        ),
+        (
+            r#"{"regex_uri":["^/(a)","/$2"]}"#,
+            "regex_uri[1]: found `$2`, allowed: groups of the pattern, which has 1",
+        ),
+        (
+            r#"{"regex_uri":["^/(a)","/$x"]}"#,
+            r#"regex_uri[1]: found `$` before "x", allowed: a group such as `$1`"#,
+        ),
+        (
+            r#"{"regex_uri":["^/(a)","/${1"]}"#,
+            "regex_uri[1]: found `${` without `}`",
+        ),
+        (
+            r#"{"regex_uri":["^/(a)","/$1?b=1"]}"#,
+            "regex_uri[1]: found `?`, allowed: a path without a query; the client's query is kept",
+        ),
+        (
+            r#"{"regex_uri":["^/(a)","b"]}"#,
+            r#"regex_uri[1]: found "b", allowed: a template that starts with `/`"#,
+        ),
+        (
+            r#"{"regex_uri":["/(1)(2)(3)(4)(5)(6)(7)(8)(9)","/$9"]}"#,
+            "regex_uri[1]: found `$9`, allowed: `$1` to `$8`",
+        ),
+        (
+            r#"{"headers":[]}"#,
+            "headers: found a list, allowed: an object",
+        ),
+        (
+            r#"{"headers":{"X-A":"$foo"}}"#,
+            r#"headers.X-A: found the variable "$foo", allowed: $host, $http_NAME, $remote_addr, $remote_port, $request_method, $request_uri, $scheme, $server_addr, $server_port, $uri"#,
+        ),
+        (
+            r#"{"headers":{"X-A":["a"]}}"#,
+            "headers.X-A: found a list, allowed: a string or a number",
+        ),
+        (
+            r#"{"headers":{"X-A":""}}"#,
+            "headers.X-A: found an empty value, allowed: at least one character",
+        ),
+        (
+            r#"{"headers":{"set":{"X:A":"1"}}}"#,
+            r#"headers.set.X:A: found the name "X:A", allowed: letters, digits and `-`"#,
+        ),
+        (
+            r#"{"headers":{"set":{"X-A":"1","x-a":"2"}}}"#,
+            "headers.set.x-a: found a second time in other letters, allowed: once",
+        ),
+        (
+            r#"{"headers":{"set":{"Authorization":"secret\u0001"}}}"#,
+            "headers.set.Authorization: found something else at character 7, allowed: printable ASCII",
+        ),
+        (
+            r#"{"headers":{"set":{"Host":"a"}}}"#,
+            r#"headers: found the name "host", which the field `host` is for"#,
+        ),
+        (
+            r#"{"headers":{"remove":["a b"]}}"#,
+            r#"headers.remove[0]: found the name "a b", allowed: letters, digits and `-`"#,
+        ),
+        (
+            r#"{"headers":{"add":{"X-A":"1"},"replace":{}}}"#,
+            "headers.replace: unknown field `replace`, allowed: add, set, remove",
+        ),
+        (
+            r#"{"headers":{"X-A":"\\$host"}}"#,
+            r#"headers.X-A: found `\$host`, allowed: variables without a backslash before them"#,
+        ),
+    ];
+    for (configuration, said) in table {
+        assert_eq!(
+            refusal("proxy-rewrite", configuration),
+            said,
+            "of {configuration}"
+        );
+    }
+}

@@ -1,0 +1,195 @@
+use envoy_types::pb::envoy::config::route::v3::RedirectAction;
+use envoy_types::pb::envoy::config::route::v3::redirect_action::{
+    PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier,
+};
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
+use serde_json::{Value, json};
+
+use crate::model::Path;
+use crate::plugin::tests::{applied, branched, read, refusal, shown};
+
+fn redirected(configuration: Value) -> RedirectAction {
+    match applied(json!({"redirect": configuration})).action {
+        Some(Action::Redirect(action)) => action,
+        other => panic!("not redirected: {other:?}"),
+    }
+}
+
+/// The status and the `Location` of an answer that says both itself.
+fn located(configuration: Value) -> (u32, String) {
+    let route = applied(json!({"redirect": configuration}));
+    match route.action {
+        Some(Action::DirectResponse(answer)) => (
+            answer.status,
+            shown(&route.response_headers_to_add).concat(),
+        ),
+        other => panic!("not answered: {other:?}"),
+    }
+}
+
+#[test]
+fn http_to_https_goes_to_the_port_of_https() {
+    let action = redirected(json!({"http_to_https": true}));
+    assert_eq!(
+        action.scheme_rewrite_specifier,
+        Some(SchemeRewriteSpecifier::HttpsRedirect(true))
+    );
+    assert_eq!(action.port_redirect, 443);
+    assert_eq!(
+        action.response_code(),
+        RedirectResponseCode::MovedPermanently
+    );
+    assert!(!action.strip_query);
+}
+
+#[test]
+fn the_location_is_sent_as_it_is_written() {
+    let table = [
+        (json!({"uri": "/b"}), 302, "/b"),
+        (json!({"uri": "/b", "http_to_https": false}), 302, "/b"),
+        (
+            json!({"uri": "https://www.example.com/b?c=1#d", "ret_code": 308}),
+            308,
+            "https://www.example.com/b?c=1#d",
+        ),
+        (
+            json!({"uri": "https://$http_host$request_uri", "ret_code": 301}),
+            301,
+            "https://%REQ(:AUTHORITY)%%REQ(:PATH)%",
+        ),
+        (json!({"uri": "${uri}/b%20c"}), 302, "%PATH(NQ)%/b%%20c"),
+        (
+            json!({"uri": "/ä b?c=d e", "encode_uri": true}),
+            302,
+            "/%%C3%%A4%%20b?c=d e",
+        ),
+        (json!({"uri": "/price$"}), 302, "/price$"),
+    ];
+    for (configuration, status, location) in table {
+        assert_eq!(
+            located(configuration.clone()),
+            (status, format!("location= {location}")),
+            "of {configuration}"
+        );
+    }
+}
+
+#[test]
+fn the_clients_query_is_appended_on_demand() {
+    let action = redirected(json!({"uri": "/b", "append_query_string": true, "ret_code": 307}));
+    assert_eq!(
+        action.path_rewrite_specifier,
+        Some(PathRewriteSpecifier::PathRedirect("/b".into()))
+    );
+    assert!(!action.strip_query);
+    assert_eq!(
+        action.response_code(),
+        RedirectResponseCode::TemporaryRedirect
+    );
+}
+
+#[test]
+fn regex_uri_rewrites_the_path_and_drops_the_query() {
+    let pair = json!(["^/b/(.*)", "/c/$1"]);
+    let action = redirected(json!({"regex_uri": pair}));
+    assert!(action.strip_query);
+    let Some(PathRewriteSpecifier::RegexRewrite(rewrite)) = action.path_rewrite_specifier else {
+        panic!("no rewrite");
+    };
+    assert_eq!(rewrite.substitution, "/c/\\1");
+    let kept = redirected(json!({"regex_uri": pair, "append_query_string": true}));
+    assert!(!kept.strip_query);
+}
+
+#[test]
+fn regex_uri_answers_all_of_a_routes_paths_or_some() {
+    let table = [
+        ("^/b/(.*)", Path::Prefix("/b/".into()), true),
+        ("^/b/(.*)$", Path::Prefix("/b/c".into()), true),
+        ("^/b", Path::Prefix("/b/".into()), true),
+        ("/b/.*", Path::Prefix("/b/".into()), true),
+        ("^/b/(.*)", Path::Prefix("/b".into()), false),
+        ("^/b/$", Path::Prefix("/b/".into()), false),
+        ("^/b/([a-z]+)", Path::Prefix("/b/".into()), false),
+        ("^/b/([a-z]+)", Path::Exact("/b/c".into()), true),
+        ("^/b/([a-z]+)", Path::Exact("/b/1".into()), false),
+    ];
+    for (pattern, path, covered) in table {
+        let plugins = read(json!({"redirect": {"regex_uri": [pattern, "/c"]}})).unwrap();
+        let answers = plugins.answers(&[Path::Exact("/b/c".into()), path.clone()]);
+        assert_eq!(answers, covered, "{pattern} and {path}");
+    }
+}
+
+#[test]
+fn a_request_that_regex_uri_does_not_match_passes() {
+    let routes = branched(json!({"redirect": {"regex_uri": ["^/b/([a-z]+)$", "/c/$1"]}}));
+    let [redirected, passed] = routes.as_slice() else {
+        panic!("not two: {routes:?}");
+    };
+    let asked = redirected.r#match.clone().unwrap().path_specifier.unwrap();
+    let PathSpecifier::SafeRegex(asked) = asked else {
+        panic!("no pattern: {asked:?}");
+    };
+    assert_eq!(asked.regex, "(?:^/b/([a-z]+)$).*");
+    assert!(matches!(redirected.action, Some(Action::Redirect(_))));
+    assert!(matches!(passed.action, Some(Action::Route(_))));
+}
+
+#[test]
+fn what_is_refused() {
+    let table = [
+        (
+            "{}",
+            "needs one of `http_to_https`, `uri` and `regex_uri`, and only one",
+        ),
+        (
+            r#"{"http_to_https":true,"uri":"/b"}"#,
+            "needs one of `http_to_https`, `uri` and `regex_uri`, and only one",
+        ),
+        (
+            r#"{"http_to_https":true,"append_query_string":true}"#,
+            "append_query_string: found beside `http_to_https`, which keeps the query already",
+        ),
+        (
+            r#"{"uri":"/b","ret_code":304}"#,
+            "ret_code: found 304, allowed: 301, 302, 303, 307, 308",
+        ),
+        (
+            r#"{"uri":"/b","ret_code":"302"}"#,
+            r#"ret_code: found "302", allowed: a whole number"#,
+        ),
+        (
+            r#"{"uri":""}"#,
+            r#"uri: found "", allowed: a URI in ASCII without spaces, or `encode_uri`"#,
+        ),
+        (
+            r#"{"uri":"/a b"}"#,
+            r#"uri: found "/a b", allowed: a URI in ASCII without spaces, or `encode_uri`"#,
+        ),
+        (
+            r#"{"uri":"/b/$nothing"}"#,
+            r#"uri: found the variable "$nothing", allowed: $host, $http_NAME, $remote_addr, $remote_port, $request_method, $request_uri, $scheme, $server_addr, $server_port, $uri"#,
+        ),
+        (
+            r#"{"uri":"/b?c=1","append_query_string":true}"#,
+            r#"uri: found "/b?c=1" beside `append_query_string`, allowed: a path that starts with `/`, without `?`, `#` and spaces"#,
+        ),
+        (
+            r#"{"uri":"/b$uri","append_query_string":true}"#,
+            "uri: found the variable `$uri`, allowed: no variables here",
+        ),
+        (
+            r#"{"regex_uri":["^/b/(.*)"]}"#,
+            "regex_uri: found 1 strings, allowed: one pattern and its template, as two strings",
+        ),
+    ];
+    for (configuration, said) in table {
+        assert_eq!(
+            refusal("redirect", configuration),
+            said,
+            "of {configuration}"
+        );
+    }
+}

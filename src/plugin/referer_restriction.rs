@@ -1,0 +1,143 @@
+//! `referer-restriction`: only requests that come from pages of some hosts pass, or all but those.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::rbac::v3::Principal;
+use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::r#type::matcher::v3::{
+    RegexMatcher, StringMatcher, string_matcher::MatchPattern,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::contract::{Entry, Plugin, Reading, schema};
+use super::shared::denial::{self, Status};
+use super::shared::message::Message;
+use crate::model::decode::{self, quoted};
+use crate::model::problem::Remark;
+use crate::model::upstream::Cluster;
+
+const NAME: &str = "referer-restriction";
+const HEADER: &str = "referer";
+
+/// What APISIX takes for the URI of a page, up to the end of its host.
+const START: &str = "(?:https?:)?//";
+const HOST: &str = r"(?:[^\[\]/:?]+|\[.+\])";
+const HOST_PART: &str = r"[^\[\]/:?]*";
+const REST: &str = r"(?:[\[\]/:?].*)?";
+
+pub(super) const ENTRY: Entry = Entry {
+    name: NAME,
+    read,
+    schema: schema::<Form>,
+    http_filters: || vec![denial::filter(NAME)],
+};
+
+/// Lets only requests that come from pages of some hosts pass, or all but those.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    /// Whether requests pass whose `Referer` is missing, or no URI.
+    #[serde(default)]
+    bypass_missing: bool,
+    /// The hosts whose pages may send requests; one of the two lists.
+    whitelist: Option<Vec<Pages>>,
+    /// Those whose pages may not.
+    blacklist: Option<Vec<Pages>>,
+    /// What those are told who do not pass.
+    #[serde(default = "message")]
+    message: Message,
+}
+
+impl decode::Form for Form {}
+
+fn message() -> Message {
+    Message("Your referer host is not allowed".to_owned())
+}
+
+/// A host, or with a `*` before it all whose names end so.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+struct Pages(#[schemars(length(max = 52))] String);
+
+impl TryFrom<String> for Pages {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let name = text.strip_prefix('*').unwrap_or(&text);
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+        match !name.is_empty() && text.len() <= 52 && name.bytes().all(fits) {
+            true => Ok(Self(text)),
+            false => Err(format!(
+                "found {}, allowed: up to 52 letters, digits, `-`, `.` and `_`, with `*` for a start",
+                quoted(&text)
+            )),
+        }
+    }
+}
+
+impl Pages {
+    /// Whoever comes from one of them.
+    fn principal(&self) -> Principal {
+        let (start, name) = match self.0.strip_prefix('*') {
+            Some(name) => (HOST_PART, name),
+            None => ("", self.0.as_str()),
+        };
+        let name = name.replace('.', "\\.");
+        referer(format!("{START}{start}{name}{REST}"))
+    }
+}
+
+#[derive(Debug)]
+struct RefererRestriction {
+    denied: Principal,
+    message: String,
+}
+
+fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read(value)?;
+    let unfit = match (&form.whitelist, &form.blacklist) {
+        (Some(list), None) => denial::not(one_of("whitelist", list)?),
+        (None, Some(list)) => one_of("blacklist", list)?,
+        _ => {
+            let message = "needs one of `whitelist` and `blacklist`, and only one";
+            return Err(Remark::whole(message));
+        }
+    };
+    let page = referer(format!("{START}{HOST}.*"));
+    Ok(Arc::new(RefererRestriction {
+        denied: denial::unfit_or_missing(page, unfit, form.bypass_missing),
+        message: form.message.0,
+    }))
+}
+
+fn one_of(field: &str, list: &[Pages]) -> Result<Principal, Remark> {
+    match list {
+        [] => Err(Remark::new(field, "is empty, allowed: at least one host")),
+        list => Ok(denial::any_of(list.iter().map(Pages::principal).collect())),
+    }
+}
+
+/// Whoever sends a `Referer` that is of this pattern as a whole.
+fn referer(regex: String) -> Principal {
+    let regex = RegexMatcher {
+        regex,
+        engine_type: None,
+    };
+    let matcher = StringMatcher {
+        match_pattern: Some(MatchPattern::SafeRegex(regex)),
+        ..StringMatcher::default()
+    };
+    denial::header(HEADER, matcher)
+}
+
+impl Plugin for RefererRestriction {
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        let denied = self.denied.clone();
+        denial::apply(route, NAME, denied, Status::Forbidden, &self.message);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! `response-rewrite`: another answer, or other headers, than the instance's.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use envoy_types::pb::envoy::config::core::v3::{
+    DataSource, HeaderValueOption, data_source::Specifier,
+};
+use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::extensions::filters::http::custom_response::v3::CustomResponse;
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
+    HeaderMutation, HeaderMutationPerRoute, Mutations,
+};
+use envoy_types::pb::envoy::extensions::http::custom_response::local_response_policy::v3::LocalResponsePolicy;
+use envoy_types::pb::google::protobuf::UInt32Value;
+use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
+use envoy_types::pb::xds::r#type::matcher::v3::{Matcher, matcher};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::contract::{Entry, Plugin, Reading, schema};
+use super::shared::answer::ANSWER_BYTES;
+use super::shared::condition::Condition;
+use super::shared::header::{self, Checked, Headers};
+use crate::envoy::filter;
+use crate::model::decode::{self, kind_of};
+use crate::model::problem::Remark;
+use crate::model::upstream::Cluster;
+
+/// Other headers, and another answer.
+const HEADERS: &str = "chancery.response-rewrite.headers";
+const ANSWER: &str = "chancery.response-rewrite.answer";
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "response-rewrite",
+    read,
+    schema: schema::<Form>,
+    http_filters: || {
+        vec![
+            filter::disabled(HEADERS, &HeaderMutation::default()),
+            filter::disabled(ANSWER, &CustomResponse::default()),
+        ]
+    },
+};
+
+/// Gives clients another answer, or other headers, than the instance's.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    /// Another status, beside `body`.
+    status_code: Option<Status>,
+    /// Another body.
+    body: Option<String>,
+    /// Whether `body` is base64 of what is meant.
+    #[serde(default)]
+    body_base64: bool,
+    /// Which requests' answers, by what stands in the request; all by default.
+    #[schemars(with = "Option<Vec<Value>>")]
+    vars: Option<Value>,
+    /// Headers to add, set and remove, or just to set.
+    #[serde(default)]
+    #[schemars(schema_with = "header::changes::<HeadersForm>")]
+    headers: Option<Value>,
+}
+
+impl decode::Form for Form {
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] =
+        &[("filters", "Envoy cannot replace parts of a body on its way")];
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(try_from = "i64")]
+struct Status(#[schemars(range(min = 200, max = 598))] u32);
+
+impl TryFrom<i64> for Status {
+    type Error = String;
+
+    fn try_from(status: i64) -> Result<Self, String> {
+        match u32::try_from(status) {
+            Ok(status @ 200..=598) => Ok(Self(status)),
+            _ => Err(format!("found {status}, allowed: 200–598")),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct HeadersForm {
+    /// `NAME: VALUE`
+    #[serde(default)]
+    add: Vec<String>,
+    /// Headers to set in the place of those of the same name.
+    #[serde(default)]
+    set: Headers,
+    /// Names of headers to remove.
+    #[serde(default)]
+    remove: Vec<String>,
+}
+
+impl decode::Form for HeadersForm {}
+
+/// `headers` as headers to set.
+#[derive(Debug, Deserialize)]
+struct OnlySet(Headers);
+
+impl decode::Form for OnlySet {}
+
+#[derive(Debug, Default)]
+struct ResponseRewrite {
+    condition: Condition,
+    /// In place of what the instance answers.
+    answer: Option<LocalResponsePolicy>,
+    add: Vec<(String, String)>,
+    set: Checked,
+    remove: Vec<String>,
+}
+
+fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read(value)?;
+    let mut rewrite = match &form.headers {
+        None => ResponseRewrite::default(),
+        Some(headers) => read_headers(headers, reading)?,
+    };
+    let vars = form.vars.iter().map(|vars| ("vars".to_owned(), vars));
+    rewrite.condition = Condition::any(&vars.collect::<Vec<_>>(), &mut reading.warnings)?;
+    let Some(body) = body(&form)? else {
+        return match form.status_code {
+            None => Ok(Arc::new(rewrite)),
+            Some(_) => Err(Remark::new(
+                "status_code",
+                "found without `body`, allowed: both; Envoy cannot give the instance's body another status",
+            )),
+        };
+    };
+    let message = "replaces the instance's headers as well: the client gets those of `headers` only, and `content-type: text/plain` \
+                   unless they say otherwise";
+    reading.warnings.push(Remark::new("body", message));
+    rewrite.answer = Some(LocalResponsePolicy {
+        status_code: form.status_code.map(|Status(value)| UInt32Value { value }),
+        body: Some(DataSource {
+            specifier: Some(Specifier::InlineBytes(body)),
+            ..DataSource::default()
+        }),
+        response_headers_to_add: rewrite.headers_of_answer(),
+        ..LocalResponsePolicy::default()
+    });
+    Ok(Arc::new(rewrite))
+}
+
+/// The body as it goes out.
+fn body(form: &Form) -> Result<Option<Vec<u8>>, Remark> {
+    let wrong = |message: &str| Err(Remark::new("body", message));
+    let Some(text) = &form.body else {
+        return match form.body_base64 {
+            true => wrong("is missing beside `body_base64`"),
+            false => Ok(None),
+        };
+    };
+    let body = match form.body_base64 {
+        false => text.clone().into_bytes(),
+        true => match BASE64.decode(text) {
+            Ok(body) if !body.is_empty() => body,
+            _ => return wrong("found something else beside `body_base64`, allowed: base64"),
+        },
+    };
+    match body.len() > ANSWER_BYTES as usize {
+        true => wrong(&format!(
+            "found {} bytes, allowed: at most {ANSWER_BYTES}",
+            body.len()
+        )),
+        false => Ok(Some(body)),
+    }
+}
+
+fn read_headers(value: &Value, reading: &mut Reading) -> Result<ResponseRewrite, Remark> {
+    let Value::Object(fields) = value else {
+        let message = format!("found {}, allowed: an object", kind_of(value));
+        return Err(Remark::new("headers", message));
+    };
+    let under = |remark: Remark| remark.under("headers");
+    let is = |name: &str, kind: fn(&Value) -> bool| fields.get(name).is_some_and(kind);
+    if !is("add", Value::is_array) && !is("set", Value::is_object) && !is("remove", Value::is_array)
+    {
+        let OnlySet(set) = decode::read(value).map_err(under)?;
+        return Ok(ResponseRewrite {
+            set: header::checked("headers", &set, &mut reading.warnings)?,
+            ..ResponseRewrite::default()
+        });
+    }
+    let form: HeadersForm = decode::read(value).map_err(under)?;
+    let mut add = Vec::new();
+    for (at, line) in form.add.iter().enumerate() {
+        let place = format!("headers.add[{at}]");
+        let pair = header::line(line, &place, &mut reading.warnings)?;
+        add.push(pair);
+    }
+    let mut remove = Vec::new();
+    for (at, name) in form.remove.iter().enumerate() {
+        let name = header::name(name)
+            .map_err(|said| Remark::new(format!("headers.remove[{at}]"), said))?;
+        remove.push(name);
+    }
+    Ok(ResponseRewrite {
+        add,
+        set: header::checked("headers.set", &form.set, &mut reading.warnings)?,
+        remove,
+        ..ResponseRewrite::default()
+    })
+}
+
+impl ResponseRewrite {
+    /// In APISIX's order: it adds, then sets, then removes.
+    fn headers(&self) -> HeaderMutationPerRoute {
+        let put = self.put().map(header::mutation);
+        let removed = self.remove.iter().map(|name| header::removal(name));
+        HeaderMutationPerRoute {
+            mutations: Some(Mutations {
+                response_mutations: put.chain(removed).collect(),
+                ..Mutations::default()
+            }),
+        }
+    }
+
+    /// Nothing is there that could be removed, but what was to be added.
+    fn headers_of_answer(&self) -> Vec<HeaderValueOption> {
+        let kept = |option: &HeaderValueOption| {
+            let name = option.header.as_ref().map(|header| &header.key);
+            name.is_none_or(|name| !self.remove.contains(name))
+        };
+        self.put().filter(kept).collect()
+    }
+
+    fn put(&self) -> impl Iterator<Item = HeaderValueOption> {
+        let add = self
+            .add
+            .iter()
+            .map(|(name, value)| header::add(name, value));
+        let set = self
+            .set
+            .iter()
+            .map(|(name, value)| header::set(name, value));
+        add.chain(set)
+    }
+
+    fn enable(&self, route: &mut Route) {
+        match &self.answer {
+            Some(answer) => filter::enable(route, ANSWER, &always(answer)),
+            None => filter::enable(route, HEADERS, &self.headers()),
+        }
+    }
+}
+
+impl Plugin for ResponseRewrite {
+    fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
+        let mut parts = self.condition.branches(route);
+        parts.iter_mut().for_each(|part| self.enable(part));
+        parts
+    }
+
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        if self.condition.is_always() {
+            self.enable(route);
+        }
+    }
+}
+
+/// Whatever is answered.
+fn always(answer: &LocalResponsePolicy) -> CustomResponse {
+    let action = TypedExtensionConfig {
+        name: "answer".to_owned(),
+        typed_config: Some(filter::any(answer)),
+    };
+    let always = matcher::OnMatch {
+        on_match: Some(matcher::on_match::OnMatch::Action(action)),
+        ..matcher::OnMatch::default()
+    };
+    CustomResponse {
+        custom_response_matcher: Some(Matcher {
+            on_no_match: Some(Box::new(always)),
+            matcher_type: None,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+use serde_json::json;
+
+use super::{ANSWER, HEADERS};
+use crate::plugin::tests::{applied, branched, refusal, warned};
+
+#[test]
+fn headers_and_an_answer_of_its_own_are_two_filters() {
+    let enabled = |plugin| -> Vec<String> {
+        let route = applied(json!({"response-rewrite": plugin}));
+        route.typed_per_filter_config.into_keys().collect()
+    };
+    assert_eq!(enabled(json!({"headers": {"x-a": "b"}})), [HEADERS]);
+    let answer = json!({"headers": {"set": {"x-a": 1}}, "body": "{}", "status_code": 201});
+    assert_eq!(enabled(answer), [ANSWER]);
+}
+
+#[test]
+fn only_answers_to_requests_that_match_are_rewritten() {
+    let vars = json!([["arg_a", "==", "1"]]);
+    let routes = branched(json!({"response-rewrite": {"headers": {"x-a": "b"}, "vars": vars}}));
+    let rewritten: Vec<bool> = routes
+        .iter()
+        .map(|route| route.typed_per_filter_config.contains_key(HEADERS))
+        .collect();
+    assert_eq!(rewritten, [true, false]);
+}
+
+#[test]
+fn what_differs_is_told() {
+    assert_eq!(
+        warned("response-rewrite", json!({"body": "a"})),
+        [
+            "body: replaces the instance's headers as well: the client gets those of `headers` only, and `content-type: text/plain` \
+             unless they say otherwise"
+        ]
+    );
+    assert_eq!(
+        warned(
+            "response-rewrite",
+            json!({"headers": {"set": {"x-host": "$host"}}})
+        ),
+        ["headers.set.x-host: `$host` holds the port as well where the client names one"]
+    );
+}
+
+#[test]
+fn what_is_refused() {
+    let table = [
+        (
+            r#"{"status_code":201}"#,
+            "status_code: found without `body`, allowed: both; Envoy cannot give the instance's body another status",
+        ),
+        (
+            r#"{"body":"a","status_code":599}"#,
+            "status_code: found 599, allowed: 200–598",
+        ),
+        (
+            r#"{"body":"?","body_base64":true}"#,
+            "body: found something else beside `body_base64`, allowed: base64",
+        ),
+        (
+            r#"{"body_base64":true}"#,
+            "body: is missing beside `body_base64`",
+        ),
+        (
+            r#"{"filters":[]}"#,
+            "filters: `filters` is not served: Envoy cannot replace parts of a body on its way",
+        ),
+        (
+            r#"{"headers":{"add":["x"]}}"#,
+            "headers.add[0]: found no `:`, allowed: a header such as \"X-Name: value\"",
+        ),
+        (
+            r#"{"headers":{"remove":["a b"]}}"#,
+            r#"headers.remove[0]: found the name "a b", allowed: letters, digits and `-`"#,
+        ),
+    ];
+    for (configuration, said) in table {
+        assert_eq!(
+            refusal("response-rewrite", configuration),
+            said,
+            "of {configuration}"
+        );
+    }
+}

@@ -1,0 +1,19 @@
+//! What several plugins have in common; none of these is a plugin. `translate` reads here what a listener must hold for them.
+
+pub mod answer;
+pub mod compression;
+pub mod condition;
+pub mod denial;
+pub mod fault;
+pub mod header;
+pub mod identity;
+pub mod limit;
+pub mod message;
+pub mod narrow;
+pub mod pattern;
+pub mod reply;
+pub mod router;
+pub mod share;
+pub mod span;
+pub mod uri;
+pub mod variable;

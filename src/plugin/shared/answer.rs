@@ -1,0 +1,70 @@
+//! An answer that Envoy gives by itself, in the place of an upstream.
+
+use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::{DirectResponseAction, Route};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// The longest body that a plugin answers with by itself. A route table must allow it: Envoy's own bound is 4 KiB.
+pub const ANSWER_BYTES: u32 = 1024 * 1024;
+
+/// A status that an answer may have.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "i64")]
+pub struct Status(#[schemars(range(min = 200, max = 599))] pub u32);
+
+impl TryFrom<i64> for Status {
+    type Error = String;
+
+    fn try_from(status: i64) -> Result<Self, String> {
+        match u32::try_from(status) {
+            Ok(status @ 200..=599) => Ok(Self(status)),
+            _ => Err(format!("found {status}, allowed: 200–599")),
+        }
+    }
+}
+
+/// What a client is told whose request is turned away.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+pub struct Rejection(#[schemars(length(min = 1))] String);
+
+impl TryFrom<String> for Rejection {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        // As JSON, six bytes for one at most.
+        let most = ANSWER_BYTES as usize / 8;
+        match text.len() {
+            0 => Err("found an empty text, allowed: at least one character".into()),
+            length if length > most => {
+                Err(format!("found {length} bytes, allowed: at most {most}"))
+            }
+            _ => Ok(Self(text)),
+        }
+    }
+}
+
+/// The body of an answer that turns a request away: empty where a document says nothing.
+pub fn rejection(text: Option<&Rejection>) -> String {
+    text.map_or_else(String::new, |Rejection(text)| {
+        json!({"error_msg": text}).to_string()
+    })
+}
+
+/// Makes a route answer with a status and a body, of at most [`ANSWER_BYTES`].
+pub fn answer(route: &mut Route, status: u32, body: &str) {
+    let source = DataSource {
+        specifier: Some(Specifier::InlineString(body.to_owned())),
+        ..DataSource::default()
+    };
+    route.action = Some(Action::DirectResponse(DirectResponseAction {
+        status,
+        body: Some(source).filter(|_| !body.is_empty()),
+        ..DirectResponseAction::default()
+    }));
+    // Envoy gives an answer of 201 or 3xx the address of the request as its `location`.
+    route.response_headers_to_remove.push("location".to_owned());
+}

@@ -1,0 +1,110 @@
+//! What `gzip` and `brotli` share: which answers are compressed.
+
+use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
+use envoy_types::pb::envoy::extensions::filters::http::compressor::v3::{
+    Compressor,
+    compressor::{CommonDirectionConfig, ResponseDirectionConfig},
+};
+use envoy_types::pb::envoy::r#type::matcher::v3::{
+    RegexMatcher, StringMatcher, string_matcher::MatchPattern,
+};
+use envoy_types::pb::google::protobuf::UInt32Value;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::problem::Remark;
+
+/// The media types that are compressed.
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "a list of media types, such as [\"text/html\"], or \"*\""
+)]
+pub enum Types {
+    /// These, without parameters.
+    Some(Vec<String>),
+    /// `*`: all.
+    All(Star),
+}
+
+/// `*`
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+pub enum Star {
+    #[serde(rename = "*")]
+    Star,
+}
+
+impl Default for Types {
+    fn default() -> Self {
+        Self::Some(vec!["text/html".to_owned()])
+    }
+}
+
+impl Types {
+    /// Refuses a list that names nothing.
+    pub fn check(&self) -> Result<(), Remark> {
+        match self {
+            Self::Some(types) if types.is_empty() || types.iter().any(String::is_empty) => {
+                let message = "allowed: at least one media type, such as \"text/html\", or \"*\"";
+                Err(Remark::new("types", message))
+            }
+            Self::Some(_) | Self::All(_) => Ok(()),
+        }
+    }
+
+    fn matchers(&self) -> Vec<StringMatcher> {
+        let matcher = |pattern| StringMatcher {
+            match_pattern: Some(pattern),
+            ..StringMatcher::default()
+        };
+        match self {
+            Self::Some(types) => types
+                .iter()
+                .map(|name| matcher(MatchPattern::Exact(name.clone())))
+                .collect(),
+            Self::All(Star::Star) => vec![matcher(MatchPattern::SafeRegex(RegexMatcher {
+                regex: ".*".to_owned(),
+                ..RegexMatcher::default()
+            }))],
+        }
+    }
+}
+
+/// A version of HTTP that clients must have at least. Envoy answers 1.0 with 426, so either means all that it serves.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(try_from = "f64")]
+pub struct HttpVersion(#[expect(dead_code, reason = "read to be checked")] f64);
+
+impl TryFrom<f64> for HttpVersion {
+    type Error = String;
+
+    fn try_from(version: f64) -> Result<Self, String> {
+        match [1.0, 1.1].contains(&version) {
+            true => Ok(Self(version)),
+            false => Err(format!("found {version}, allowed: 1.0, 1.1")),
+        }
+    }
+}
+
+/// What to know of `vary`.
+pub fn vary(vary: Option<bool>) -> Option<Remark> {
+    let message =
+        "false has no effect: Envoy always adds `vary: Accept-Encoding` to what it could compress";
+    (vary == Some(false)).then(|| Remark::new("vary", message))
+}
+
+/// Envoy's filter with this library.
+pub fn compressor(types: &Types, min_length: u32, library: TypedExtensionConfig) -> Compressor {
+    Compressor {
+        response_direction_config: Some(ResponseDirectionConfig {
+            common_config: Some(CommonDirectionConfig {
+                min_content_length: Some(UInt32Value { value: min_length }),
+                content_type_matcher: types.matchers(),
+                ..CommonDirectionConfig::default()
+            }),
+            ..ResponseDirectionConfig::default()
+        }),
+        compressor_library: Some(library),
+        ..Compressor::default()
+    }
+}

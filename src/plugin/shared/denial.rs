@@ -1,0 +1,135 @@
+//! Requests that a plugin denies by who sends them: an RBAC filter of the plugin's own, since a route may have several.
+
+use std::collections::HashMap;
+
+use envoy_types::pb::envoy::config::rbac::v3::rbac::Action;
+use envoy_types::pb::envoy::config::rbac::v3::{
+    Permission, Policy, Principal, Rbac as Rules, permission::Rule, principal::Identifier,
+    principal::Set,
+};
+use envoy_types::pb::envoy::config::route::v3::{
+    HeaderMatcher, Route, header_matcher::HeaderMatchSpecifier,
+};
+use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::{Rbac, RbacPerRoute};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpFilter, http_filter::ConfigType,
+};
+use envoy_types::pb::envoy::r#type::matcher::v3::StringMatcher;
+use prost::Name;
+use serde_json::json;
+
+use super::reply::{self, Reply};
+use crate::envoy::filter;
+
+/// The filter of the plugin `name`.
+pub fn filter(name: &str) -> HttpFilter {
+    let rules = Rbac {
+        rules_stat_prefix: format!("{name}."),
+        ..Rbac::default()
+    };
+    filter::disabled(name, &rules)
+}
+
+/// What the plugin `name` does to a route: whoever fits `denied` is told `message`, with a status of 403 or 404.
+pub fn apply(route: &mut Route, name: &str, denied: Principal, status: Status, message: &str) {
+    let anything = Permission {
+        rule: Some(Rule::Any(true)),
+    };
+    let policy = Policy {
+        permissions: vec![anything],
+        principals: vec![denied],
+        ..Policy::default()
+    };
+    let rules = Rules {
+        action: Action::Deny.into(),
+        policies: HashMap::from([(status.policy(name), policy)]),
+        ..Rules::default()
+    };
+    let rbac = Rbac {
+        rules: Some(rules),
+        rules_stat_prefix: format!("{name}."),
+        ..Rbac::default()
+    };
+    filter::enable(route, name, &RbacPerRoute { rbac: Some(rbac) });
+    reply::set_body(route, name, &json!({"message": message}).to_string());
+}
+
+/// The status of a denial. Envoy knows 403 only; the policy's name, which it calls the reason, tells the listener of 404.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Status {
+    #[default]
+    Forbidden,
+    NotFound,
+}
+
+impl Status {
+    fn policy(self, name: &str) -> String {
+        match self {
+            Self::Forbidden => name.to_owned(),
+            Self::NotFound => format!("{name}/404"),
+        }
+    }
+}
+
+/// The answers of a filter of the chain, if it is one of these.
+pub fn replies(filter: &HttpFilter) -> Vec<Reply> {
+    let ours = match &filter.config_type {
+        Some(ConfigType::TypedConfig(config)) => config.type_url == Rbac::type_url(),
+        _ => false,
+    };
+    let reply = |(status, code)| Reply {
+        details: format!(
+            "rbac_access_denied_matched_policy[{}]",
+            Status::policy(status, &filter.name)
+        ),
+        status: code,
+        body: filter.name.clone(),
+    };
+    let statuses = [(Status::Forbidden, None), (Status::NotFound, Some(404))];
+    statuses.into_iter().filter(|_| ours).map(reply).collect()
+}
+
+/// Whoever fits one of these, which are not none.
+pub fn any_of(principals: Vec<Principal>) -> Principal {
+    principal(Identifier::OrIds(Set { ids: principals }))
+}
+
+/// Whoever does not fit this.
+pub fn not(of: Principal) -> Principal {
+    principal(Identifier::NotId(Box::new(of)))
+}
+
+/// Whoever sends a header that matches.
+pub fn header(name: &str, matcher: StringMatcher) -> Principal {
+    header_is(name, HeaderMatchSpecifier::StringMatch(matcher))
+}
+
+/// Whoever shows something that is `unfit`; and whoever shows nothing, unless these pass.
+pub fn unfit_or_missing(shown: Principal, unfit: Principal, bypass_missing: bool) -> Principal {
+    match bypass_missing {
+        true => principal(Identifier::AndIds(Set {
+            ids: vec![shown, unfit],
+        })),
+        false => any_of(vec![not(shown), unfit]),
+    }
+}
+
+/// Whoever sends a header, whatever it says.
+pub fn header_present(name: &str) -> Principal {
+    header_is(name, HeaderMatchSpecifier::PresentMatch(true))
+}
+
+fn header_is(name: &str, specifier: HeaderMatchSpecifier) -> Principal {
+    principal(Identifier::Header(HeaderMatcher {
+        name: name.to_owned(),
+        header_match_specifier: Some(specifier),
+        ..HeaderMatcher::default()
+    }))
+}
+
+/// A principal of one rule.
+pub fn principal(identifier: Identifier) -> Principal {
+    Principal {
+        identifier: Some(identifier),
+    }
+}

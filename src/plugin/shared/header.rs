@@ -1,0 +1,221 @@
+//! Headers that a plugin adds. Errors never show a value: it may be a credential.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
+    HeaderMutation, header_mutation::Action,
+};
+use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
+use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Visitor};
+
+use super::variable::{self, Piece};
+use crate::model::decode::{quoted, shown};
+use crate::model::problem::Remark;
+
+/// A header's value as it is written: a text, or a number.
+#[derive(Debug)]
+pub struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+impl JsonSchema for Text {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "number"]})
+    }
+}
+
+struct TextVisitor;
+
+impl Visitor<'_> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a number")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(text.to_owned()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Text, E> {
+        Ok(Text(number.to_string()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Text, E> {
+        Ok(Text(number.to_string()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Text, E> {
+        Ok(Text(number.to_string()))
+    }
+}
+
+/// Headers as they are written: names and values.
+pub type Headers = BTreeMap<String, Text>;
+
+/// The schema of headers to change in the ways that `F` has, or just to set.
+pub fn changes<F: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let changes = generator.subschema_for::<F>();
+    let set = generator.subschema_for::<Headers>();
+    json_schema!({"anyOf": [changes, set]})
+}
+
+/// Headers in Envoy's terms, by name in lower case.
+pub type Checked = BTreeMap<String, String>;
+
+const TWICE: &str = "found a second time in other letters, allowed: once";
+
+/// Checks the headers that are written at `place`.
+pub fn checked(
+    place: &str,
+    headers: &Headers,
+    warnings: &mut Vec<Remark>,
+) -> Result<Checked, Remark> {
+    let mut checked = Checked::new();
+    for (written, Text(text)) in headers {
+        let place = format!("{place}.{}", shown(written));
+        let name = name(written).map_err(|said| Remark::new(&place, said))?;
+        let value = value(text, &place, warnings)?;
+        if checked.insert(name, value).is_some() {
+            return Err(Remark::new(place, TWICE));
+        }
+    }
+    Ok(checked)
+}
+
+/// A header as it is written on a line of its own, `NAME: VALUE`.
+pub fn line(
+    line: &str,
+    place: &str,
+    warnings: &mut Vec<Remark>,
+) -> Result<(String, String), Remark> {
+    let Some((written, text)) = line.split_once(':') else {
+        let message = "found no `:`, allowed: a header such as \"X-Name: value\"";
+        return Err(Remark::new(place, message));
+    };
+    let name = name(written.trim()).map_err(|said| Remark::new(place, said))?;
+    Ok((name, value(text.trim(), place, warnings)?))
+}
+
+/// A header's name, in lower case.
+pub fn name(text: &str) -> Result<String, String> {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    match !text.is_empty() && text.len() <= 256 && text.bytes().all(token) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err(format!(
+            "found the name {}, allowed: letters, digits and `-`",
+            quoted(text)
+        )),
+    }
+}
+
+/// A header's value as one of Envoy's format strings.
+fn value(text: &str, place: &str, warnings: &mut Vec<Remark>) -> Result<String, Remark> {
+    let wrong = |message: String| Remark::new(place, message);
+    printable(text).map_err(wrong)?;
+    let pieces = variable::pieces(text).map_err(wrong)?;
+    if let Some(message) = variable::warning(&pieces) {
+        warnings.push(Remark::new(place, message));
+    }
+    pieces
+        .into_iter()
+        .map(|piece| match piece {
+            Piece::Text(text) => Ok(variable::literal(text)),
+            Piece::Variable(name) => variable::operator(name).map_err(wrong),
+        })
+        .collect()
+}
+
+/// A header's value that stands for itself, as one of Envoy's format strings.
+pub fn text(text: &str) -> Result<String, String> {
+    printable(text).map(|()| variable::literal(text))
+}
+
+fn printable(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("found an empty value, allowed: at least one character".into());
+    }
+    if text.len() > 8192 {
+        return Err(format!("found {} bytes, allowed: 8192", text.len()));
+    }
+    match text.chars().position(|c| !matches!(c, ' '..='~')) {
+        None => Ok(()),
+        Some(at) => Err(format!(
+            "found something else at character {}, allowed: printable ASCII",
+            at + 1
+        )),
+    }
+}
+
+/// Checks headers whose values stand for themselves wherever they go: as they are written, without variables.
+pub fn plain(place: &str, headers: &Headers) -> Result<Checked, Remark> {
+    let mut plain = Checked::new();
+    for (written, Text(text)) in headers {
+        let place = format!("{place}.{}", shown(written));
+        let wrong = |said: String| Remark::new(&place, said);
+        let name = name(written).map_err(wrong)?;
+        printable(text).map_err(wrong)?;
+        variable::none_in(text).map_err(wrong)?;
+        if plain.insert(name, text.clone()).is_some() {
+            return Err(Remark::new(&place, TWICE));
+        }
+    }
+    Ok(plain)
+}
+
+/// Adds a header beside those of its name.
+pub fn add(name: &str, value: &str) -> HeaderValueOption {
+    option(name, value, HeaderAppendAction::AppendIfExistsOrAdd)
+}
+
+/// Puts a header in the place of those of its name.
+pub fn set(name: &str, value: &str) -> HeaderValueOption {
+    option(name, value, HeaderAppendAction::OverwriteIfExistsOrAdd)
+}
+
+/// Adds a header where there is none of its name.
+pub fn default(name: &str, value: &str) -> HeaderValueOption {
+    option(name, value, HeaderAppendAction::AddIfAbsent)
+}
+
+/// A header to add or set, as a step of Envoy's filter of headers.
+pub fn mutation(header: HeaderValueOption) -> HeaderMutation {
+    HeaderMutation {
+        action: Some(Action::Append(header)),
+    }
+}
+
+/// A header to take away, likewise.
+pub fn removal(name: &str) -> HeaderMutation {
+    HeaderMutation {
+        action: Some(Action::Remove(name.to_owned())),
+    }
+}
+
+fn option(name: &str, value: &str, action: HeaderAppendAction) -> HeaderValueOption {
+    HeaderValueOption {
+        header: Some(HeaderValue {
+            key: name.to_owned(),
+            value: value.to_owned(),
+            ..HeaderValue::default()
+        }),
+        append_action: action.into(),
+        ..HeaderValueOption::default()
+    }
+}

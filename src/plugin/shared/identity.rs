@@ -1,0 +1,169 @@
+//! Who sends a request: the filters that find it out, and the headers in which they tell each other.
+//!
+//! What these filters compare with are the credentials of all consumers. They come by names of their own (ECDS), so that a
+//! changed consumer changes neither a listener nor a route. A filter of API keys is also what looks a name up, as it holds
+//! any number of them at equal cost and lets nobody pass whom it does not find.
+//!
+//! A client cannot name itself: what begins with one of [`OWN_HEADERS`] is taken off each request before anything else.
+
+use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
+use envoy_types::pb::envoy::config::core::v3::{
+    AggregatedConfigSource, ApiVersion, ConfigSource, ExtensionConfigSource,
+};
+use envoy_types::pb::envoy::config::route::v3::{FilterConfig, Route};
+use envoy_types::pb::envoy::extensions::filters::http::api_key_auth::v3::ApiKeyAuth;
+use envoy_types::pb::envoy::extensions::filters::http::basic_auth::v3::BasicAuth;
+use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::JwtAuthentication;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpFilter, http_filter::ConfigType,
+};
+use envoy_types::pb::google::protobuf::Any;
+use prost::Name;
+use serde_json::json;
+
+use super::reply::{self, Reply};
+use crate::envoy::filter;
+use crate::model::decode::quoted;
+
+/// The consumer's name, as upstreams are told it.
+pub const CONSUMER: &str = "x-consumer-username";
+/// The consumer's group.
+pub const GROUP: &str = "x-chancery-consumer-group";
+/// The group of consumers without one: no id has such letters.
+pub const NO_GROUP: &str = "(none)";
+/// The name that came with a password.
+pub const BASIC: &str = "x-chancery-basic";
+/// The token alone, wherever it was found.
+pub const TOKEN: &str = "x-chancery-token";
+/// The claim of a token that nobody has verified.
+pub const UNVERIFIED: &str = "x-chancery-unverified";
+/// That claim, and the same once verified, with a space between them.
+pub const CLAIMED: &str = "x-chancery-claimed";
+/// What claims of a verified token are told in begins so.
+pub const CLAIM_PREFIX: &str = "x-chancery-claim-";
+/// The claims that may say whose a token is.
+pub const CLAIMS: [&str; 3] = ["key", "iss", "sub"];
+/// What holds the claim that the verification of a token goes by.
+pub const SELECTED: &str = "chancery.jwt_auth.claim";
+
+/// What no client may send, each as a whole name or, where it ends in `-`, the beginning of one.
+pub const OWN_HEADERS: [&str; 4] = [
+    CONSUMER,
+    "x-consumer-custom-id",
+    "x-credential-identifier",
+    "x-chancery-",
+];
+
+/// A filter whose configuration holds what consumers' documents say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extension {
+    /// Names with passwords.
+    Basics,
+    /// The consumers behind these.
+    BasicConsumers,
+    /// What verifies tokens.
+    Jwts,
+    /// The consumers behind claims.
+    JwtConsumers,
+    /// The consumers behind keys.
+    Keys,
+    /// The groups of consumers.
+    Groups,
+}
+
+impl Extension {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Basics,
+        Self::BasicConsumers,
+        Self::Jwts,
+        Self::JwtConsumers,
+        Self::Keys,
+        Self::Groups,
+    ];
+
+    /// The name of the filter, which is that of its configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Basics => "chancery.basic_auth",
+            Self::BasicConsumers => "chancery.basic_auth.consumers",
+            Self::Jwts => "chancery.jwt_auth",
+            Self::JwtConsumers => "chancery.jwt_auth.consumers",
+            Self::Keys => "chancery.key_auth",
+            Self::Groups => "chancery.consumer_groups",
+        }
+    }
+
+    /// The filter as it stands in the chain, disabled.
+    pub fn filter(self) -> HttpFilter {
+        let type_url = match self {
+            Self::Basics => BasicAuth::type_url(),
+            Self::Jwts => JwtAuthentication::type_url(),
+            _ => ApiKeyAuth::type_url(),
+        };
+        let source = ConfigSource {
+            resource_api_version: ApiVersion::V3.into(),
+            config_source_specifier: Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource {})),
+            ..ConfigSource::default()
+        };
+        let discovery = ExtensionConfigSource {
+            config_source: Some(source),
+            type_urls: vec![type_url],
+            ..ExtensionConfigSource::default()
+        };
+        HttpFilter {
+            name: self.name().to_owned(),
+            disabled: true,
+            config_type: Some(ConfigType::ConfigDiscovery(discovery)),
+            ..HttpFilter::default()
+        }
+    }
+
+    /// Enables the filter for a route, as it is: an empty configuration of the filter's own would take the place of what it
+    /// forwards.
+    pub fn enable(self, route: &mut Route) {
+        let as_it_is = FilterConfig {
+            config: Some(Any::default()),
+            ..FilterConfig::default()
+        };
+        filter::enable(route, self.name(), &as_it_is);
+    }
+}
+
+/// Why there is no `anonymous_consumer`.
+pub const ANONYMOUS: &str =
+    "Envoy turns away whoever shows no credential; give those a route of their own";
+
+/// Checks the name of an argument of the query, or of a cookie.
+pub fn argument(name: &str) -> Result<(), String> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    match (1..=256).contains(&name.len()) && name.bytes().all(fits) {
+        true => Ok(()),
+        false => Err(format!(
+            "found the name {}, allowed: letters, digits, `-`, `_` and `.`",
+            quoted(name)
+        )),
+    }
+}
+
+/// Why the filter of API keys turned a request away.
+pub const NOBODY: &str = "missing_credentials";
+pub const MISSING: &str = "missing_api_key";
+pub const UNKNOWN: &str = "unknown_api_key";
+
+/// What a client is told that is turned away for a reason of Envoy's; a plugin that runs earlier has the word.
+pub fn say(route: &mut Route, reason: &str, message: &str) {
+    reply::set_body(route, reason, &json!({"message": message}).to_string());
+}
+
+/// Answers with a body of the route's, told apart by their reasons.
+pub fn replies() -> impl Iterator<Item = Reply> {
+    let reasons = [NOBODY, MISSING, UNKNOWN].into_iter();
+    let reasons = reasons.chain(crate::plugin::basic_auth::REASONS.map(|(reason, _)| reason));
+    let reasons = reasons.chain(crate::plugin::jwt_auth::REASONS.map(|(reason, _)| reason));
+    reasons.map(|reason| Reply {
+        details: reason.to_owned(),
+        status: None,
+        body: reason.to_owned(),
+    })
+}

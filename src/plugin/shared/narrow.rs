@@ -1,0 +1,104 @@
+//! An alternative as part of an Envoy route's match.
+
+use envoy_types::pb::envoy::config::route::v3::{
+    CookieMatcher, HeaderMatcher, QueryParameterMatcher, RouteMatch,
+    header_matcher::HeaderMatchSpecifier, query_parameter_matcher::QueryParameterMatchSpecifier,
+    route_match::PathSpecifier,
+};
+use envoy_types::pb::envoy::r#type::matcher::v3::{
+    FilterStateMatcher, RegexMatcher, StringMatcher, filter_state_matcher::Matcher,
+    string_matcher::MatchPattern,
+};
+use regex::bytes::RegexBuilder;
+
+use crate::model::vars::predicate::{Predicate, Text};
+
+/// The name under which a listener keeps the port that a client came to.
+pub const PORT_KEY: &str = "chancery.server_port";
+
+/// A match that asks everything of an alternative beside what it asks already; nothing where both exclude each other. The
+/// addresses of clients are not among it: an Envoy route cannot ask for them.
+pub fn narrowed(rule: &RouteMatch, alternative: &[Predicate]) -> Option<RouteMatch> {
+    let mut rule = rule.clone();
+    for predicate in alternative {
+        match predicate {
+            Predicate::Header {
+                name,
+                text,
+                inverted,
+                or_absent,
+            } => rule.headers.push(HeaderMatcher {
+                name: name.clone(),
+                header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(matcher(text))),
+                invert_match: *inverted,
+                treat_missing_header_as_empty: *or_absent,
+            }),
+            Predicate::HeaderPresent(name, present) => rule.headers.push(HeaderMatcher {
+                name: name.clone(),
+                header_match_specifier: Some(HeaderMatchSpecifier::PresentMatch(*present)),
+                ..HeaderMatcher::default()
+            }),
+            Predicate::Argument(name, text) => rule.query_parameters.push(argument(
+                name,
+                QueryParameterMatchSpecifier::StringMatch(matcher(text)),
+            )),
+            Predicate::ArgumentPresent(name, present) => rule.query_parameters.push(argument(
+                name,
+                QueryParameterMatchSpecifier::PresentMatch(*present),
+            )),
+            Predicate::Cookie {
+                name,
+                text,
+                inverted,
+            } => rule.cookies.push(CookieMatcher {
+                name: name.clone(),
+                string_match: Some(matcher(text)),
+                invert_match: *inverted,
+            }),
+            Predicate::Path(pattern) => {
+                rule.path_specifier = path(rule.path_specifier.as_ref(), pattern)?;
+            }
+            Predicate::Port(text) => rule.filter_state.push(FilterStateMatcher {
+                key: PORT_KEY.to_owned(),
+                matcher: Some(Matcher::StringMatch(matcher(text))),
+            }),
+            Predicate::Address { .. } => {}
+        }
+    }
+    Some(rule)
+}
+
+/// A route has one path. An exact one either is of the pattern or not; the start of paths is known already to hold, as the
+/// tree has led here by it.
+fn path(own: Option<&PathSpecifier>, pattern: &str) -> Option<Option<PathSpecifier>> {
+    if let Some(PathSpecifier::Path(path)) = own {
+        let whole = format!("^(?:{})$", pattern.replace(r"\C", "(?s:.)"));
+        let regex = RegexBuilder::new(&whole).unicode(false).build().ok()?;
+        return regex.is_match(path.as_bytes()).then(|| own.cloned());
+    }
+    Some(Some(PathSpecifier::SafeRegex(regex(pattern))))
+}
+
+fn argument(name: &str, asked: QueryParameterMatchSpecifier) -> QueryParameterMatcher {
+    QueryParameterMatcher {
+        name: name.to_owned(),
+        query_parameter_match_specifier: Some(asked),
+    }
+}
+
+fn matcher(text: &Text) -> StringMatcher {
+    StringMatcher {
+        match_pattern: Some(match text {
+            Text::Exact(text) => MatchPattern::Exact(text.clone()),
+            Text::Regex(pattern) => MatchPattern::SafeRegex(regex(pattern)),
+        }),
+        ..StringMatcher::default()
+    }
+}
+
+fn regex(pattern: &str) -> RegexMatcher {
+    RegexMatcher {
+        regex: pattern.to_owned(),
+        ..RegexMatcher::default()
+    }
+}

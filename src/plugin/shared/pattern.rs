@@ -1,0 +1,330 @@
+//! `regex_uri`: a pattern of PCRE and a template of nginx, as Envoy's RE2 pattern and substitution, exactly or not at all.
+//!
+//! nginx replaces the first place that matches, Envoy every one. A pattern that is not tied to the start of the path
+//! is therefore given a start: `^(.*?)(?:…)` matches once, from the same place. What the two kinds of expressions do
+//! not both have, or do not mean alike, is refused.
+
+mod search;
+
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteMatch, route_match::PathSpecifier};
+use envoy_types::pb::envoy::r#type::matcher::v3::{RegexMatchAndSubstitute, RegexMatcher};
+use regex_syntax::ast::{AssertionKind, Ast, RepetitionKind};
+
+use super::uri;
+use crate::model::Path;
+use crate::model::decode::quoted;
+use crate::model::pattern::{size, syntax};
+use crate::model::problem::Remark;
+
+pub use search::search;
+
+/// A pattern of PCRE that may match anywhere in a text, as one of RE2 that matches the whole text.
+pub fn anywhere(written: &str) -> Result<String, String> {
+    syntax::checked(written)?;
+    bounded(format!(".*(?:{written}).*"), written)
+}
+
+/// A pattern, unless it is larger than Envoy allows.
+fn bounded(pattern: String, written: &str) -> Result<String, String> {
+    match size::of(&pattern) > size::BOUND {
+        false => Ok(pattern),
+        true => Err(format!(
+            "found {}, which is too large for Envoy: allowed: fewer or shorter repetitions such as `{{1,30}}`",
+            quoted(written)
+        )),
+    }
+}
+
+/// A rewrite of paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrite {
+    /// As it is written.
+    written: String,
+    /// Where in the list.
+    at: usize,
+    /// The pattern for Envoy.
+    pattern: String,
+    /// The substitution for Envoy.
+    substitution: String,
+    /// A start of paths: every path that starts so matches, whatever follows.
+    sure: Option<String>,
+}
+
+/// Which of a route's requests match a pattern.
+pub enum Among {
+    All,
+    None,
+    /// Those of this route.
+    Some(Box<Route>),
+}
+
+impl Rewrite {
+    /// Reads `["pattern", "template"]`.
+    pub fn read(list: &[String]) -> Result<Self, Remark> {
+        match list {
+            [written, template] => Self::pair(0, written, template),
+            _ => Err(Remark::new(
+                "regex_uri",
+                format!(
+                    "found {} strings, allowed: one pattern and its template, as two strings",
+                    list.len()
+                ),
+            )),
+        }
+    }
+
+    /// Reads `["pattern", "template", …]`, of which the first pattern that matches is meant.
+    pub fn read_several(list: &[String]) -> Result<Vec<Self>, Remark> {
+        let pairs = list.chunks_exact(2);
+        if list.is_empty() || !pairs.remainder().is_empty() {
+            let message = format!(
+                "found {} strings, allowed: patterns, each followed by its template",
+                list.len()
+            );
+            return Err(Remark::new("regex_uri", message));
+        }
+        pairs
+            .enumerate()
+            .map(|(at, pair)| Self::pair(at * 2, &pair[0], &pair[1]))
+            .collect()
+    }
+
+    /// Reads a pattern, which stands at that place of the list, and its template.
+    fn pair(at: usize, written: &str, template: &str) -> Result<Self, Remark> {
+        let place = |at: usize| format!("regex_uri[{at}]");
+        let (ast, groups) =
+            syntax::checked(written).map_err(|said| Remark::new(place(at), said))?;
+        let tied = starts_at_start(&ast);
+        let shift = u32::from(!tied);
+        let template = substitution(template, groups, shift)
+            .and_then(|template| starts_a_path(template, tied))
+            .map_err(|said| Remark::new(place(at + 1), said))?;
+        let pattern = match tied {
+            true => written.to_owned(),
+            false => format!("^(.*?)(?:{written})"),
+        };
+        let pattern = bounded(pattern, written).map_err(|said| Remark::new(place(at), said))?;
+        Ok(Self {
+            pattern,
+            substitution: match tied {
+                true => template,
+                false => format!("\\1{template}"),
+            },
+            sure: sure_start(&ast),
+            written: written.to_owned(),
+            at,
+        })
+    }
+
+    /// Puts every path in the place of another.
+    pub fn everything(path: &str) -> Self {
+        Self {
+            written: String::new(),
+            at: 0,
+            pattern: "^.*$".to_owned(),
+            substitution: literal(path),
+            sure: Some(String::new()),
+        }
+    }
+
+    /// Whether every request for a path matches.
+    pub fn covers(&self, path: &Path) -> bool {
+        match path {
+            Path::Exact(path) => self.matches(path),
+            Path::Prefix(_) | Path::Parameters(_) => self.is_sure_of(path.start()),
+        }
+    }
+
+    /// Whether Envoy has to tell requests for one of these paths apart.
+    pub fn asks_for(&self, paths: &[Path]) -> bool {
+        let asked = |path: &Path| !matches!(path, Path::Exact(_)) && !self.covers(path);
+        paths.iter().any(asked)
+    }
+
+    /// Refuses a pattern that tells requests for a path apart, and is too large for Envoy then.
+    pub fn check(&self, path: &Path) -> Result<(), Remark> {
+        let asked = self.asks_for(std::slice::from_ref(path));
+        let question = asked.then(|| bounded(self.question(), &self.written));
+        let place = || format!("regex_uri[{}]", self.at);
+        let fits = question.transpose().map(|_| ());
+        fits.map_err(|said| Remark::new(place(), said))
+    }
+
+    /// Which of a route's requests match.
+    pub fn among(&self, route: &Route) -> Among {
+        let path = route
+            .r#match
+            .as_ref()
+            .and_then(|m| m.path_specifier.as_ref());
+        match path {
+            Some(PathSpecifier::Path(path)) if self.matches(path) => Among::All,
+            Some(PathSpecifier::Path(_)) => Among::None,
+            Some(PathSpecifier::Prefix(prefix)) if self.is_sure_of(prefix) => Among::All,
+            _ => Among::Some(Box::new(self.narrowed(route))),
+        }
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        regex::Regex::new(&self.written).is_ok_and(|regex| regex.is_match(path))
+    }
+
+    fn is_sure_of(&self, prefix: &str) -> bool {
+        let sure = self.sure.as_deref();
+        sure.is_some_and(|sure| prefix.starts_with(sure))
+    }
+
+    /// The route for the requests that match. Its prefix need not be asked for again: only requests below it come to the leaf
+    /// of the table in which the route stands.
+    fn narrowed(&self, route: &Route) -> Route {
+        let mut narrowed = route.clone();
+        let matched = narrowed.r#match.get_or_insert_with(RouteMatch::default);
+        matched.path_specifier = Some(PathSpecifier::SafeRegex(RegexMatcher {
+            regex: self.question(),
+            engine_type: None,
+        }));
+        narrowed
+    }
+
+    /// The pattern as one of whole paths.
+    fn question(&self) -> String {
+        format!("(?:{}).*", self.pattern)
+    }
+
+    /// For a route of Envoy.
+    pub fn to_envoy(&self) -> RegexMatchAndSubstitute {
+        RegexMatchAndSubstitute {
+            pattern: Some(RegexMatcher {
+                regex: self.pattern.clone(),
+                engine_type: None,
+            }),
+            substitution: self.substitution.clone(),
+        }
+    }
+}
+
+/// A template: `$1` and `${1}` are groups, `$$` is a dollar, the rest is escaped as nginx does it.
+fn substitution(template: &str, groups: u32, shift: u32) -> Result<String, String> {
+    if template.contains('?') {
+        return Err(
+            "found `?`, allowed: a path without a query; the client's query is kept".into(),
+        );
+    }
+    let mut substitution = String::new();
+    let mut rest = template;
+    while let Some(dollar) = rest.find('$') {
+        substitution.push_str(&literal(&rest[..dollar]));
+        rest = &rest[dollar + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            substitution.push('$');
+            rest = after;
+            continue;
+        }
+        let braced = rest.strip_prefix('{');
+        let inside = braced.unwrap_or(rest);
+        let digits = inside.bytes().take_while(u8::is_ascii_digit).count();
+        let group = inside[..digits].parse::<u32>().map_err(|_| {
+            format!(
+                "found `$` before {}, allowed: a group such as `$1`",
+                quoted(inside)
+            )
+        })?;
+        if group == 0 || group > groups {
+            return Err(format!(
+                "found `${group}`, allowed: groups of the pattern, which has {groups}"
+            ));
+        }
+        // Envoy's substitutions know one digit: `\12` is group 1 and a 2.
+        if group + shift > 9 {
+            return Err(format!(
+                "found `${group}`, allowed: `$1` to `${}`",
+                9 - shift
+            ));
+        }
+        rest = &inside[digits..];
+        if braced.is_some() {
+            rest = rest.strip_prefix('}').ok_or("found `${` without `}`")?;
+        }
+        substitution.push_str(&format!("\\{}", group + shift));
+    }
+    substitution.push_str(&literal(rest));
+    Ok(substitution)
+}
+
+/// What stands in the place of a path's start must start a path.
+fn starts_a_path(substitution: String, tied: bool) -> Result<String, String> {
+    match tied && !substitution.starts_with(['/', '\\']) {
+        false => Ok(substitution),
+        true => Err(format!(
+            "found {}, allowed: a template that starts with `/`",
+            quoted(&substitution)
+        )),
+    }
+}
+
+/// A text that stands for itself in a substitution.
+fn literal(text: &str) -> String {
+    uri::escape(text).replace('\\', "\\\\")
+}
+
+/// Whether the pattern can match at the start of a path only.
+fn starts_at_start(ast: &Ast) -> bool {
+    match ast {
+        Ast::Assertion(assertion) => matches!(
+            assertion.kind,
+            AssertionKind::StartLine | AssertionKind::StartText
+        ),
+        Ast::Group(group) => starts_at_start(&group.ast),
+        Ast::Concat(concat) => concat.asts.first().is_some_and(starts_at_start),
+        Ast::Alternation(alternation) => alternation.asts.iter().all(starts_at_start),
+        _ => false,
+    }
+}
+
+/// The letters that a pattern asks for when it asks for nothing else: `^/a/` of `^/a/(.*)$`.
+fn sure_start(ast: &Ast) -> Option<String> {
+    let parts = match ast {
+        Ast::Concat(concat) => concat.asts.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let parts = match parts.split_first() {
+        Some((first, rest)) if starts_at_start(first) => rest,
+        _ => parts,
+    };
+    let mut start = String::new();
+    let mut parts = parts.iter();
+    let mut next = parts.next();
+    while let Some(Ast::Literal(literal)) = next {
+        start.push(literal.c);
+        next = parts.next();
+    }
+    let mut anything = false;
+    while let Some(part) = next {
+        match part {
+            part if matches_anything(part) => anything = true,
+            Ast::Assertion(end) if anything && end.kind == AssertionKind::EndLine => {}
+            _ => return None,
+        }
+        next = parts.next();
+    }
+    Some(start)
+}
+
+fn matches_anything(ast: &Ast) -> bool {
+    match ast {
+        Ast::Group(group) => matches_anything(&group.ast),
+        Ast::Repetition(repetition) => {
+            repetition.op.kind == RepetitionKind::ZeroOrMore
+                && matches!(*repetition.ast, Ast::Dot(_))
+        }
+        _ => false,
+    }
+}
+
+/// Whether Envoy takes a pattern.
+#[cfg(test)]
+pub fn fits_envoy(pattern: &str) -> bool {
+    size::of(pattern) <= size::BOUND
+}
+
+#[cfg(test)]
+mod tests;

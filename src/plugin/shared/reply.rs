@@ -1,0 +1,36 @@
+//! Answers that Envoy gives for a plugin, and where their bodies come from: a listener cannot know what a route configures,
+//! so it takes the body from the route's metadata.
+
+use std::collections::HashMap;
+
+use envoy_types::pb::envoy::config::core::v3::Metadata;
+use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
+
+/// Where the metadata of a route holds the bodies of answers that Envoy gives, by their [`Reply::body`].
+pub const BODIES: &str = "chancery.replies";
+
+/// An answer of Envoy's own that has the body which the route names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// What Envoy calls the reason of the answer, its response code details.
+    pub details: String,
+    /// The status, where it is not the one that Envoy gives.
+    pub status: Option<u32>,
+    /// The name of the body in the route's metadata, under [`BODIES`].
+    pub body: String,
+}
+
+/// Gives a route the body of an answer. What stands there already stays: it is of a plugin that goes first.
+pub fn set_body(route: &mut Route, name: &str, body: &str) {
+    let metadata = route.metadata.get_or_insert_with(Metadata::default);
+    let bodies = metadata.filter_metadata.entry(BODIES.to_owned());
+    let body = Value {
+        kind: Some(Kind::StringValue(body.to_owned())),
+    };
+    let empty = || Struct {
+        fields: HashMap::new(),
+    };
+    let fields = &mut bodies.or_insert_with(empty).fields;
+    fields.entry(name.to_owned()).or_insert(body);
+}

@@ -1,0 +1,118 @@
+//! nginx's variables in a document's texts (`$remote_addr`, `${uri}`), as the command operators that Envoy has for them.
+//! A variable without an exact counterpart is refused by name.
+
+use crate::model::decode::quoted;
+
+/// A text in pieces.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// As it stands.
+    Text(&'a str),
+    /// The name of a variable.
+    Variable(&'a str),
+}
+
+/// Takes a text apart. A `$` that starts no name stands for itself.
+pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    let mut from = 0;
+    while let Some(found) = rest[from..].find('$') {
+        let dollar = from + found;
+        let after = &rest[dollar + 1..];
+        let Some((name, length)) = variable(after) else {
+            from = dollar + 1;
+            continue;
+        };
+        if rest[..dollar].ends_with('\\') {
+            return Err(format!(
+                "found `\\${name}`, allowed: variables without a backslash before them"
+            ));
+        }
+        if dollar > 0 {
+            pieces.push(Piece::Text(&rest[..dollar]));
+        }
+        pieces.push(Piece::Variable(name));
+        rest = &after[length..];
+        from = 0;
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Text(rest));
+    }
+    Ok(pieces)
+}
+
+/// The variable that a text after a `$` starts with, and how much of the text it takes.
+fn variable(text: &str) -> Option<(&str, usize)> {
+    let word = |text: &str| {
+        text.bytes()
+            .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_')
+            .count()
+    };
+    match text.strip_prefix('{') {
+        Some(inside) => {
+            let length = word(inside);
+            let closed = length > 0 && inside[length..].starts_with('}');
+            closed.then(|| (&inside[..length], length + 2))
+        }
+        None => match word(text) {
+            0 => None,
+            length => Some((&text[..length], length)),
+        },
+    }
+}
+
+/// Refuses a text with variables where Envoy takes none.
+pub fn none_in(text: &str) -> Result<(), String> {
+    for piece in pieces(text)? {
+        if let Piece::Variable(name) = piece {
+            return Err(format!(
+                "found the variable `${name}`, allowed: no variables here"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Texts that stand for themselves in one of Envoy's format strings.
+pub fn literal(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
+/// The command operator of a variable.
+pub fn operator(name: &str) -> Result<String, String> {
+    let operator = match name {
+        "remote_addr" => "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        "remote_port" => "%DOWNSTREAM_REMOTE_PORT%",
+        "server_addr" => "%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%",
+        "server_port" => "%DOWNSTREAM_LOCAL_PORT%",
+        "scheme" => "%REQ(:SCHEME)%",
+        "request_method" => "%REQ(:METHOD)%",
+        "request_uri" => "%REQ(:PATH)%",
+        "uri" => "%PATH(NQ)%",
+        "host" | "http_host" => "%REQ(:AUTHORITY)%",
+        _ => match name.strip_prefix("http_") {
+            Some(header) if !header.is_empty() => {
+                return Ok(format!("%REQ({})%", header.replace('_', "-")));
+            }
+            _ => {
+                return Err(format!(
+                    "found the variable {}, allowed: $host, $http_NAME, $remote_addr, $remote_port, $request_method, \
+                     $request_uri, $scheme, $server_addr, $server_port, $uri",
+                    quoted(&format!("${name}"))
+                ));
+            }
+        },
+    };
+    Ok(operator.to_owned())
+}
+
+/// What to know of a text's variables that Envoy does not do exactly.
+pub fn warning(pieces: &[Piece<'_>]) -> Option<&'static str> {
+    pieces
+        .contains(&Piece::Variable("host"))
+        .then_some("`$host` holds the port as well where the client names one")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! What all plugins share.
+
+use envoy_types::pb::envoy::config::rbac::v3::principal::{self, Identifier};
+use envoy_types::pb::envoy::config::rbac::v3::{Principal, rbac};
+use envoy_types::pb::envoy::config::route::v3::header_matcher::HeaderMatchSpecifier;
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction, RouteMatch};
+use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::RbacPerRoute;
+use envoy_types::pb::envoy::r#type::matcher::v3::StringMatcher;
+use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
+use envoy_types::pb::google::protobuf::value::Kind;
+use prost::Message;
+use serde_json::{Value, json};
+
+use super::Plugins;
+use super::shared::reply::BODIES;
+use crate::model::problem::Remark;
+use crate::model::upstream::Cluster;
+
+/// Reads a document's `plugins`.
+pub(super) fn read(plugins: Value) -> Result<Plugins, Remark> {
+    let key = "routes/r".parse().unwrap();
+    Plugins::read(&key, Some(&plugins), &mut Vec::new())
+}
+
+/// Why a plugin's configuration is refused, the field as seen from within it.
+pub(super) fn refusal(name: &str, configuration: &str) -> String {
+    let configuration: Value = serde_json::from_str(configuration).unwrap();
+    let refused = read(json!({ name: configuration }));
+    let said = match refused {
+        Ok(_) => "nothing".to_owned(),
+        Err(Remark { field, message }) => format!("{field}: {message}"),
+    };
+    let place = format!("plugins.{name}");
+    said.trim_start_matches(&place)
+        .trim_start_matches(['.', ':', ' '])
+        .to_owned()
+}
+
+/// What is told of a plugin's configuration that is accepted, the fields as seen from within it.
+pub(super) fn warned(name: &str, configuration: Value) -> Vec<String> {
+    let key = "routes/r".parse().unwrap();
+    let mut warnings = Vec::new();
+    let plugins = json!({ name: configuration });
+    Plugins::read(&key, Some(&plugins), &mut warnings).unwrap();
+    let place = format!("plugins.{name}");
+    let field = |field: &str| {
+        field
+            .trim_start_matches(&place)
+            .trim_start_matches('.')
+            .to_owned()
+    };
+    let said = |remark: Remark| format!("{}: {}", field(&remark.field), remark.message);
+    warnings.into_iter().map(said).collect()
+}
+
+/// The routes that plugins make of one with the prefix `/b/`, which goes to a cluster.
+pub(super) fn branched(plugins: Value) -> Vec<Route> {
+    let elsewhere = |_: &Cluster| RouteAction::default();
+    read(plugins).unwrap().apply(forwarding(), elsewhere)
+}
+
+/// What plugins make of a route that goes to a cluster.
+pub(super) fn applied(plugins: Value) -> Route {
+    only(
+        read(plugins)
+            .unwrap()
+            .apply(forwarding(), |_| RouteAction::default()),
+    )
+}
+
+/// A route with the prefix `/b/` that goes to a cluster, before plugins.
+fn forwarding() -> Route {
+    Route {
+        r#match: Some(RouteMatch {
+            path_specifier: Some(PathSpecifier::Prefix("/b/".to_owned())),
+            ..RouteMatch::default()
+        }),
+        action: Some(Action::Route(RouteAction::default())),
+        ..Route::default()
+    }
+}
+
+fn only(routes: Vec<Route>) -> Route {
+    let [route] = <[Route; 1]>::try_from(routes).unwrap();
+    route
+}
+
+/// Headers as `name: value`, those that are set with `=` for the colon.
+pub(super) fn shown(
+    headers: &[envoy_types::pb::envoy::config::core::v3::HeaderValueOption],
+) -> Vec<String> {
+    headers
+        .iter()
+        .map(|option| {
+            let header = option.header.clone().unwrap_or_default();
+            let sign = if option.append_action == 0 { ':' } else { '=' };
+            format!("{}{sign} {}", header.key, header.value)
+        })
+        .collect()
+}
+
+/// The action of a route that goes to a cluster.
+pub(super) fn forwarded(route: Route) -> RouteAction {
+    match route.action {
+        Some(Action::Route(action)) => action,
+        other => panic!("not forwarded: {other:?}"),
+    }
+}
+
+/// The body that a route has for answers of Envoy's own.
+pub(super) fn body(route: &Route, name: &str) -> String {
+    let bodies = &route.metadata.as_ref().unwrap().filter_metadata[BODIES];
+    match &bodies.fields[name].kind {
+        Some(Kind::StringValue(body)) => body.clone(),
+        other => panic!("not a text: {other:?}"),
+    }
+}
+
+/// Whom the filter `name` denies, by the name of its policy.
+pub(super) fn denied(route: &Route, name: &str) -> Value {
+    let config = &route.typed_per_filter_config[name].value;
+    let rules = RbacPerRoute::decode(config.as_slice()).unwrap().rbac;
+    let rules = rules.unwrap().rules.unwrap();
+    assert_eq!(rules.action, rbac::Action::Deny as i32);
+    let policies = rules.policies.iter();
+    policies
+        .map(|(name, policy)| (name.clone(), principal(&policy.principals[0])))
+        .collect()
+}
+
+fn principal(of: &Principal) -> Value {
+    let each = |set: &principal::Set| set.ids.iter().map(principal).collect::<Value>();
+    match of.identifier.as_ref().unwrap() {
+        Identifier::AndIds(set) => json!({ "all": each(set) }),
+        Identifier::OrIds(set) => json!({ "any": each(set) }),
+        Identifier::NotId(of) => json!({ "not": principal(of) }),
+        Identifier::RemoteIp(net) => {
+            let length = net.prefix_len.unwrap().value;
+            json!({ "remote": format!("{}/{length}", net.address_prefix) })
+        }
+        Identifier::Header(header) => match header.header_match_specifier.as_ref().unwrap() {
+            HeaderMatchSpecifier::PresentMatch(true) => json!({ "present": header.name }),
+            HeaderMatchSpecifier::StringMatch(matcher) => json!({ &header.name: text(matcher) }),
+            other => panic!("not one of ours: {other:?}"),
+        },
+        other => panic!("not one of ours: {other:?}"),
+    }
+}
+
+/// What a text is matched with.
+pub(super) fn text(matcher: &StringMatcher) -> String {
+    let case = if matcher.ignore_case {
+        " in any case"
+    } else {
+        ""
+    };
+    match matcher.match_pattern.as_ref().unwrap() {
+        MatchPattern::Contains(text) => format!("contains {text}{case}"),
+        MatchPattern::SafeRegex(regex) => regex.regex.clone(),
+        other => panic!("not one of ours: {other:?}"),
+    }
+}
+
+#[test]
+fn plugins_are_refused_by_name_and_in_their_fields() {
+    let table = [
+        (json!([]), "plugins: found a list, allowed: an object"),
+        (
+            json!({"no-such": {}}),
+            &format!(
+                "plugins: this version does not have the plugin \"no-such\"; it has {}",
+                super::names().collect::<Vec<_>>().join(", ")
+            ),
+        ),
+        (
+            json!({"opa": {}}),
+            "plugins.opa: is not served: Envoy cannot ask an Open Policy Agent with the input document of APISIX; put a \
+             service before the agent that does, with forward-auth",
+        ),
+        (
+            json!({"redirect": true}),
+            "plugins.redirect: found true, allowed: an object",
+        ),
+        (
+            json!({"redirect": {"uri": "/b", "_meta": {"priority": 1}}}),
+            "plugins.redirect._meta.priority: this version does not have `priority`",
+        ),
+        (
+            json!({"redirect": {"uri": "/b", "_meta": {"disable": 1}}}),
+            "plugins.redirect._meta.disable: found 1, allowed: true, false",
+        ),
+        (
+            json!({"redirect": {"uri": "/b", "_meta": {"disabled": true}}}),
+            "plugins.redirect._meta.disabled: unknown field `disabled`, did you mean `disable`? allowed: disable",
+        ),
+    ];
+    for (plugins, said) in table {
+        let Remark { field, message } = read(plugins.clone()).unwrap_err();
+        assert_eq!(format!("{field}: {message}"), said, "of {plugins}");
+    }
+}
+
+#[test]
+fn a_plugin_that_is_switched_off_does_nothing() {
+    let off = json!({"redirect": {"uri": "/b", "_meta": {"disable": true}}});
+    assert!(!read(off.clone()).unwrap().answers(&[]));
+    assert_eq!(forwarded(applied(off)), RouteAction::default());
+}
+
+#[test]
+fn where_a_plugin_answers_the_ones_after_it_never_run() {
+    let route = applied(json!({
+        "redirect": {"uri": "/elsewhere"},
+        "mocking": {"response_example": "here"},
+    }));
+    let Some(Action::DirectResponse(answer)) = route.action else {
+        panic!("not answered: {route:?}");
+    };
+    assert_eq!(answer.status, 200);
+    let location = shown(&route.response_headers_to_add);
+    assert!(
+        !location.iter().any(|header| header.contains("location")),
+        "{location:?}"
+    );
+}
+
+#[test]
+fn a_routes_plugin_wins_over_its_services_by_name() {
+    let service = read(json!({
+        "redirect": {"uri": "/of-the-service"},
+        "proxy-rewrite": {"host": "of-the-service"},
+    }))
+    .unwrap();
+    let route = read(json!({
+        "redirect": {"uri": "/of-the-route", "_meta": {"disable": true}},
+    }))
+    .unwrap();
+    let both = route.over(&service);
+    assert!(!both.answers(&[]), "the route switched the redirect off");
+    let applied = only(both.apply(forwarding(), |_| RouteAction::default()));
+    assert!(forwarded(applied).host_rewrite_specifier.is_some());
+}

@@ -1,0 +1,101 @@
+//! `ua-restriction`: only some kinds of clients may send requests, or all but some, as far as they say who they are.
+
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::rbac::v3::Principal;
+use envoy_types::pb::envoy::config::route::v3::Route;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::contract::{Entry, Plugin, Reading, schema};
+use super::shared::denial::{self, Status};
+use super::shared::message::Message;
+use super::shared::pattern::search;
+use crate::model::decode;
+use crate::model::problem::Remark;
+use crate::model::upstream::Cluster;
+
+const NAME: &str = "ua-restriction";
+const HEADER: &str = "user-agent";
+
+pub(super) const ENTRY: Entry = Entry {
+    name: NAME,
+    read,
+    schema: schema::<Form>,
+    http_filters: || vec![denial::filter(NAME)],
+};
+
+/// Lets only some kinds of clients send requests, or all but some, as far as they say who they are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Form {
+    /// Whether requests without `User-Agent` pass.
+    #[serde(default)]
+    bypass_missing: bool,
+    /// Patterns of which one must match; one of the two lists.
+    allowlist: Option<Vec<String>>,
+    /// Patterns of which none may match.
+    denylist: Option<Vec<String>>,
+    /// What those are told who do not pass.
+    #[serde(default = "message")]
+    message: Message,
+}
+
+impl decode::Form for Form {}
+
+fn message() -> Message {
+    Message("Not allowed".to_owned())
+}
+
+#[derive(Debug)]
+struct UaRestriction {
+    denied: Principal,
+    message: String,
+}
+
+fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read(value)?;
+    let unfit = match (&form.allowlist, &form.denylist) {
+        (Some(list), None) => denial::not(one_of("allowlist", list)?),
+        (None, Some(list)) => one_of("denylist", list)?,
+        _ => {
+            let message = "needs one of `allowlist` and `denylist`, and only one";
+            return Err(Remark::whole(message));
+        }
+    };
+    Ok(Arc::new(UaRestriction {
+        denied: denial::unfit_or_missing(
+            denial::header_present(HEADER),
+            unfit,
+            form.bypass_missing,
+        ),
+        message: form.message.0,
+    }))
+}
+
+fn one_of(field: &str, patterns: &[String]) -> Result<Principal, Remark> {
+    if patterns.is_empty() {
+        return Err(Remark::new(
+            field,
+            "is empty, allowed: at least one pattern",
+        ));
+    }
+    let named = patterns.iter().enumerate().map(|(at, pattern)| {
+        let matcher = search(pattern, false);
+        matcher
+            .map(|matcher| denial::header(HEADER, matcher))
+            .map_err(|said| Remark::new(format!("{field}[{at}]"), said))
+    });
+    named.collect::<Result<_, _>>().map(denial::any_of)
+}
+
+impl Plugin for UaRestriction {
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        let denied = self.denied.clone();
+        denial::apply(route, NAME, denied, Status::Forbidden, &self.message);
+    }
+}
+
+#[cfg(test)]
+mod tests;
