@@ -30,7 +30,7 @@ use crate::registry::freshness::Freshness;
 use crate::state::{Saved, Wish};
 use crate::store::{self, Earlier};
 use crate::telemetry::{Metrics, Source};
-use crate::xds::gateways::{Gateways, Said, Settled};
+use crate::xds::gateways::{Gateways, Heard, Said, Settled};
 
 use pace::Pace;
 use question::Question;
@@ -52,7 +52,7 @@ pub struct Inputs {
     /// Tells each registry that there is what to watch.
     pub wanted: HashMap<Discovery, watch::Sender<Wanted>>,
     /// What proxies say of snapshots.
-    pub said: mpsc::Receiver<Said>,
+    pub said: Heard,
     /// How the store fares.
     pub store: Source,
     /// How the registries fare.

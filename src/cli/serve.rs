@@ -33,7 +33,7 @@ use crate::store::replicas::Membership;
 use crate::telemetry::logs::{self, Logs};
 use crate::telemetry::{Metrics, Source};
 use crate::xds::admission::Admission;
-use crate::xds::gateways::Said;
+use crate::xds::gateways::Heard;
 use crate::xds::tls::{self, Certificates};
 use crate::xds::{self, Ads, Gateways, Nodes};
 
@@ -239,7 +239,7 @@ fn join_replicas(
 
 /// What the loop has from within the process.
 struct Within {
-    said: mpsc::Receiver<Said>,
+    said: Heard,
     saved: Option<Saved>,
     wishes: mpsc::Receiver<Wish>,
     questions: mpsc::Receiver<Question>,

@@ -17,8 +17,10 @@ pub type Newest = Option<Arc<Snapshot>>;
 /// What proxies said of a gateway's snapshot.
 pub type Said = (Arc<str>, Outcome);
 
-/// How much of what proxies say may wait for the loop.
-const QUEUE: usize = 1024;
+/// What waits for the loop, which nobody waits for: Envoy says a thing once, so none of it may be lost. It needs no bound of
+/// its own. A fleet says of a snapshot and a type two things at most, it is accepted and it is refused; and no snapshot
+/// comes but from the loop, which takes all that waits at once.
+pub type Heard = mpsc::UnboundedReceiver<Said>;
 
 /// The newest snapshot of every gateway. One writer, the control loop; as many readers as there are streams.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub struct Gateways {
     refused: DashMap<(Arc<str>, ResourceType), u64>,
     settled: watch::Sender<Settled>,
     events: Events,
-    said: mpsc::Sender<Said>,
+    said: mpsc::UnboundedSender<Said>,
     served: watch::Sender<bool>,
 }
 
@@ -80,8 +82,8 @@ impl ProblemKind {
 
 impl Gateways {
     /// No gateways yet, and what proxies will say of them.
-    pub fn new() -> (Self, mpsc::Receiver<Said>) {
-        let (said, heard) = mpsc::channel(QUEUE);
+    pub fn new() -> (Self, Heard) {
+        let (said, heard) = mpsc::unbounded_channel();
         let gateways = Self {
             by_name: DashMap::new(),
             accepted: DashMap::new(),
@@ -107,9 +109,8 @@ impl Gateways {
                 sequence,
                 error: None,
             };
-            if self.say(gateway, outcome) {
-                *newest = sequence;
-            }
+            *newest = sequence;
+            self.say(gateway, outcome);
         }
     }
 
@@ -118,18 +119,15 @@ impl Gateways {
         let key = (gateway.clone(), outcome.resource_type);
         let mut newest = self.refused.entry(key).or_default();
         let sequence = outcome.sequence;
-        if sequence > *newest && self.say(gateway, outcome) {
+        if sequence > *newest {
             *newest = sequence;
+            self.say(gateway, outcome);
         }
     }
 
-    /// Tells whether the loop will hear it.
-    fn say(&self, gateway: &Arc<str>, outcome: Outcome) -> bool {
-        let heard = self.said.try_send((gateway.clone(), outcome)).is_ok();
-        if !heard {
-            tracing::warn!(%gateway, "the loop is too busy to hear what a proxy said of its snapshot");
-        }
-        heard
+    fn say(&self, gateway: &Arc<str>, outcome: Outcome) {
+        // It fails when the loop has ended, which is with the process.
+        let _ = self.said.send((gateway.clone(), outcome));
     }
 
     /// Makes a snapshot the newest of its gateway, or lets the gateway's proxies wait again.

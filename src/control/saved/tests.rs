@@ -51,7 +51,7 @@ impl Loop {
             questions: mpsc::channel(1).1,
             freshness: Default::default(),
             wishes: granting,
-            said: mpsc::channel(1).1,
+            said: Gateways::new().1,
         };
         let gateways = Arc::new(Gateways::new().0);
         let shutdown = CancellationToken::new();

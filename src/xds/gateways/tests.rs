@@ -40,17 +40,35 @@ fn a_fleet_that_refuses_a_snapshot_is_heard_once() {
         sequence,
         error: Some("bad".into()),
     };
-    for _ in 0..2 * QUEUE {
+    for _ in 0..10_000 {
         gateways.refuse(&edge, refusal(1));
     }
     assert_eq!(heard.len(), 1);
-    for sequence in 2..=QUEUE as u64 {
-        gateways.refuse(&edge, refusal(sequence));
-    }
-    // What finds no room is heard from the next one that says it.
-    gateways.accept(&edge, ResourceType::Cluster, 7);
-    assert_eq!(heard.len(), QUEUE);
     heard.try_recv().unwrap();
-    gateways.accept(&edge, ResourceType::Cluster, 7);
-    assert_eq!(heard.len(), QUEUE);
+    gateways.refuse(&edge, refusal(1));
+    assert!(heard.is_empty());
+}
+
+#[test]
+fn nothing_that_proxies_say_is_lost_while_the_loop_is_busy() {
+    let (gateways, mut heard) = Gateways::new();
+    let edges: Vec<Arc<str>> = (0..2_000).map(|n| format!("edge-{n}").into()).collect();
+    for edge in &edges {
+        gateways.accept(edge, ResourceType::Cluster, 7);
+        gateways.refuse(
+            edge,
+            Outcome {
+                resource_type: ResourceType::Cluster,
+                after: Some(7),
+                sequence: 8,
+                error: Some("bad".into()),
+            },
+        );
+    }
+    for edge in &edges {
+        for sequence in [7, 8] {
+            let (gateway, outcome) = heard.try_recv().unwrap();
+            assert_eq!((gateway, outcome.sequence), (edge.clone(), sequence));
+        }
+    }
 }
