@@ -14,7 +14,8 @@ use crate::documents::schema;
 use crate::model::Kind;
 use crate::plugin;
 use crate::snapshot::ResourceType;
-use crate::telemetry::{Metrics, Source, metrics};
+use crate::telemetry::metrics::{self, Gauges};
+use crate::telemetry::{Metrics, Source};
 use crate::xds::{Gateways, Nodes};
 
 /// What the admin listener can see.
@@ -124,8 +125,7 @@ fn no_schema(found: &str, allowed: &str) -> Response {
 }
 
 async fn metrics_text(State(admin): State<Arc<Admin>>) -> Response {
-    admin.set_gauges();
-    match admin.metrics.encode() {
+    match admin.metrics.encode(&admin.gauges()) {
         Ok(text) => {
             let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, content_type)], text).into_response()
@@ -135,15 +135,15 @@ async fn metrics_text(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 impl Admin {
-    /// Sets the gauges that are read off rather than counted.
-    fn set_gauges(&self) {
-        let metrics = &self.metrics;
+    /// What is read off rather than counted.
+    fn gauges(&self) -> Gauges {
+        let gauges = Gauges::default();
         for snapshot in self.gateways.newest() {
             let gateway = snapshot.gateway.to_string();
             let label = metrics::Gateway {
                 gateway: gateway.clone(),
             };
-            metrics
+            gauges
                 .snapshot_revision
                 .get_or_create(&label)
                 .set(snapshot.revision);
@@ -152,21 +152,19 @@ impl Admin {
                     gateway: gateway.clone(),
                     r#type: resource_type.as_str(),
                 };
-                metrics
+                gauges
                     .resources
                     .get_or_create(&label)
                     .set(count(snapshot.set(resource_type).len()));
             }
         }
-        metrics.nodes.clear();
-        metrics.nodes_behind.clear();
         for node in self.nodes.connected() {
             let label = metrics::Gateway {
                 gateway: node.gateway.to_string(),
             };
-            metrics.nodes.get_or_create(&label).inc();
+            gauges.nodes.get_or_create(&label).inc();
             let behind = i64::from(!node.status.synced);
-            metrics.nodes_behind.get_or_create(&label).inc_by(behind);
+            gauges.nodes_behind.get_or_create(&label).inc_by(behind);
         }
         for source in &self.sources {
             let report = source.report();
@@ -174,17 +172,21 @@ impl Admin {
                 source: report.name,
             };
             let age = report.age.map_or(-1.0, |age| age.as_secs_f64());
-            metrics.source_age.get_or_create(&label).set(age);
+            gauges.source_age.get_or_create(&label).set(age);
             let saved = i64::from(report.saved.is_some());
-            metrics.serving_saved_state.get_or_create(&label).set(saved);
+            gauges.serving_saved_state.get_or_create(&label).set(saved);
             let age = report.saved.unwrap_or_default().as_secs_f64();
-            metrics.state_age.get_or_create(&label).set(age);
+            gauges.state_age.get_or_create(&label).set(age);
             let up = report.age.is_some() && report.error.is_none();
-            metrics.source_up.get_or_create(&label).set(i64::from(up));
+            gauges.source_up.get_or_create(&label).set(i64::from(up));
         }
+        gauges
     }
 }
 
 fn count(of: usize) -> i64 {
     i64::try_from(of).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

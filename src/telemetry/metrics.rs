@@ -56,16 +56,16 @@ pub struct Source {
 
 type Seconds = Gauge<f64, AtomicU64>;
 
-/// Declares the metrics: a field each, registered under its name with its help text.
+/// Declares a set of metrics: a field each, registered under its name with its help text.
 macro_rules! metrics {
-    ($($field:ident: $kind:ty = $make:expr, $name:literal, $help:literal;)*) => {
-        /// All metrics. The rooms count here; whoever answers `/metrics` sets the gauges first.
-        pub struct Metrics {
+    ($(#[$doc:meta])* $set:ident $($field:ident: $kind:ty = $make:expr, $name:literal, $help:literal;)*) => {
+        $(#[$doc])*
+        pub struct $set {
             registry: Registry,
             $(#[doc = $help] pub $field: $kind,)*
         }
 
-        impl Default for Metrics {
+        impl Default for $set {
             fn default() -> Self {
                 let mut registry = Registry::with_prefix("chancery");
                 $(
@@ -75,30 +75,44 @@ macro_rules! metrics {
                 Self { registry, $($field,)* }
             }
         }
+
+        impl fmt::Debug for $set {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($set)).finish_non_exhaustive()
+            }
+        }
     };
 }
 
 metrics! {
+    /// What is counted where it happens, for the life of the process.
+    Metrics
     snapshots: Family<Gateway, Counter> = Family::default(), "snapshots", "Snapshots published";
-    snapshot_revision: Family<Gateway, Gauge> = Family::default(), "snapshot_revision", "The store's revision that the newest snapshot includes";
-    resources: Family<GatewayType, Gauge> = Family::default(), "resources", "Resources in the newest snapshot";
     documents_rejected: Gauge = Gauge::default(), "documents_rejected", "Documents that are bad now; the last good form of each is in force";
     documents_refused: Gauge = Gauge::default(), "documents_refused", "Documents that a proxy refused; they are rolled back to what it accepted last";
     document_rejections: Counter = Counter::default(), "document_rejections", "Documents found bad since the start";
     routes_waiting: Gauge = Gauge::default(), "routes_waiting", "Routes that wait for the first answer of their service";
     streams: Family<Protocol, Gauge> = Family::default(), "xds_streams", "Open xDS streams";
-    nodes_behind: Family<Gateway, Gauge> = Family::default(), "nodes_behind", "Connected nodes that have not accepted the newest snapshot";
-    nodes: Family<Gateway, Gauge> = Family::default(), "nodes", "Connected nodes";
     requests_refused: Family<Reason, Counter> = Family::default(), "xds_refused", "xDS streams ended because of what the client did";
     responses: Family<Type, Counter> = Family::default(), "xds_responses", "xDS responses sent";
     response_bytes: Family<Type, Counter> = Family::default(), "xds_response_bytes", "Bytes of xDS responses sent";
     acks: Family<Type, Counter> = Family::default(), "xds_acks", "Responses that clients accepted";
     nacks: Family<Type, Counter> = Family::default(), "xds_nacks", "Responses that clients refused";
     ack_seconds: Family<Type, Histogram> = Family::new_with_constructor(ack_histogram), "xds_ack_seconds", "From the hand-out of a response to the client's answer";
+    state_write_failures: Counter = Counter::default(), "state_write_failures", "Times that the state could not be saved";
+}
+
+metrics! {
+    /// What is read off the rooms for one scrape, and is that scrape's own: scrapers at once do not meet, and what is gone
+    /// is in no later one.
+    Gauges
+    snapshot_revision: Family<Gateway, Gauge> = Family::default(), "snapshot_revision", "The store's revision that the newest snapshot includes";
+    resources: Family<GatewayType, Gauge> = Family::default(), "resources", "Resources in the newest snapshot";
+    nodes_behind: Family<Gateway, Gauge> = Family::default(), "nodes_behind", "Connected nodes that have not accepted the newest snapshot";
+    nodes: Family<Gateway, Gauge> = Family::default(), "nodes", "Connected nodes";
     source_age: Family<Source, Seconds> = Family::default(), "source_age_seconds", "Since a source last answered; -1 when it never has";
     serving_saved_state: Family<Source, Gauge> = Family::default(), "serving_saved_state", "1 while what an earlier process saved is served in place of a source that has not answered yet";
     state_age: Family<Source, Seconds> = Family::default(), "state_age_seconds", "How old the saved state is that is served in place of a source; 0 when none is";
-    state_write_failures: Counter = Counter::default(), "state_write_failures", "Times that the state could not be saved";
     source_up: Family<Source, Gauge> = Family::default(), "source_up", "1 when the last call of a source succeeded";
 }
 
@@ -109,16 +123,12 @@ fn ack_histogram() -> Histogram {
 }
 
 impl Metrics {
-    /// All of them as OpenMetrics text.
-    pub fn encode(&self) -> Result<String, fmt::Error> {
+    /// All of them and a scrape's gauges, as OpenMetrics text.
+    pub fn encode(&self, gauges: &Gauges) -> Result<String, fmt::Error> {
         let mut out = String::new();
-        text::encode(&mut out, &self.registry)?;
+        text::encode_registry(&mut out, &gauges.registry)?;
+        text::encode_registry(&mut out, &self.registry)?;
+        text::encode_eof(&mut out)?;
         Ok(out)
-    }
-}
-
-impl fmt::Debug for Metrics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Metrics").finish_non_exhaustive()
     }
 }

@@ -1,0 +1,87 @@
+//! What `/metrics` reads off, as several scrapers see it at once.
+
+use std::time::SystemTime;
+
+use axum::body::Body;
+use axum::http::Request;
+use tower::ServiceExt;
+
+use crate::snapshot::Snapshot;
+use crate::xds::Protocol;
+use crate::xds::nodes::{self, Node, Seat};
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn scrapers_at_once_each_see_the_right_sums() {
+    let (router, admin) = admin();
+    let _seats: Vec<Seat> = (0..1_000).map(|n| enter(&admin.nodes, n)).collect();
+    let scrapes = (0..100).map(|_| tokio::spawn(scrape(router.clone())));
+    for scrape in scrapes.collect::<Vec<_>>() {
+        let text = scrape.await.unwrap();
+        for line in ["chancery_nodes", "chancery_nodes_behind"] {
+            let line = format!("{line}{{gateway=\"edge\"}} 1000\n");
+            assert!(text.contains(&line), "{line:?} is missing in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_gateway_that_is_gone() {
+    let (router, admin) = admin();
+    let snapshot = Arc::new(Snapshot::empty("edge".into()));
+    admin.gateways.publish("edge", Some(snapshot));
+    let seat = enter(&admin.nodes, 1);
+    let text = scrape(router.clone()).await;
+    for line in [
+        "chancery_resources{gateway=\"edge\",type=\"clusters\"} 0\n",
+        "chancery_snapshot_revision{gateway=\"edge\"} 0\n",
+        "chancery_nodes{gateway=\"edge\"} 1\n",
+    ] {
+        assert!(text.contains(line), "{line:?} is missing in {text}");
+    }
+    admin.gateways.publish("edge", None);
+    drop(seat);
+    let text = scrape(router).await;
+    assert!(!text.contains("edge"), "{text}");
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    assert_eq!(text.matches("# EOF").count(), 1);
+}
+
+struct Seen {
+    gateways: Arc<Gateways>,
+    nodes: Arc<Nodes>,
+}
+
+fn admin() -> (Router, Seen) {
+    let seen = Seen {
+        gateways: Arc::new(Gateways::new().0),
+        nodes: Arc::default(),
+    };
+    let router = router(Admin {
+        gateways: seen.gateways.clone(),
+        nodes: seen.nodes.clone(),
+        metrics: Arc::default(),
+        sources: vec![Source::new("etcd")],
+    });
+    (router, seen)
+}
+
+fn enter(nodes: &Arc<Nodes>, n: usize) -> Seat {
+    nodes.enter(Node {
+        id: format!("node-{n}").into(),
+        gateway: "edge".into(),
+        address: None,
+        agent: "envoy".into(),
+        protocol: Protocol::Delta,
+        connected: SystemTime::now(),
+        status: nodes::Status::default(),
+    })
+}
+
+async fn scrape(router: Router) -> String {
+    let request = Request::get("/metrics").body(Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX);
+    String::from_utf8(body.await.unwrap().to_vec()).unwrap()
+}
