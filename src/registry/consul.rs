@@ -2,7 +2,8 @@
 //!
 //! A task per watched service asks ([`poll`]); of more services than there may be connections ([`budget`]) a feed per
 //! datacenter tells ([`feed`]). All share one pool. An error is never an empty answer. What is read from an answer:
-//! [`health`]; what is asked: [`query`]; how Consul is spoken to: [`client`].
+//! [`health`]; what is asked: [`query`]; how Consul is spoken to: [`client`]
+//! and [`transport`].
 
 mod agents;
 mod budget;
@@ -15,6 +16,7 @@ mod query;
 #[cfg(test)]
 mod tests;
 mod token;
+mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -56,7 +58,8 @@ pub struct Settings {
     pub token: Option<String>,
     /// A file that holds such a token, read again when it changes.
     pub token_file: Option<PathBuf>,
-    /// Roots that Consul's certificate must lead to, in PEM; the system's without it.
+    /// Roots that Consul's certificate must lead to, in PEM; the system's without it. Files of certificates are read again
+    /// when they change.
     pub ca: Option<PathBuf>,
     /// The client's certificate, in PEM; only with `key`.
     pub cert: Option<PathBuf>,
@@ -106,7 +109,7 @@ pub async fn watch(
             failing: BTreeSet::new(),
             tasks: JoinSet::new(),
         };
-        tokio::join!(watches.run(wanted, outcome), client.watch_token());
+        tokio::join!(watches.run(wanted, outcome), client.watch_files());
     };
     shutdown.run_until_cancelled(watching).await;
 }

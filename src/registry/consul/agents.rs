@@ -15,8 +15,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::timeout;
 use url::Url;
 
-use super::client::Client;
-use super::{Error, Settings};
+use super::Settings;
+use super::transport::{self, Transport};
 
 /// How long an agent may take.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -26,8 +26,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 pub struct Agents {
     settings: Settings,
     template: Option<String>,
-    /// By address. What they are made of takes its time.
-    clients: Mutex<HashMap<String, Arc<Client>>>,
+    /// Made with the first agent that is told something: a file that it needs may still be missing before.
+    transport: Mutex<Option<Arc<Transport>>>,
 }
 
 /// Why an agent was not told.
@@ -70,7 +70,7 @@ impl Agents {
         Self {
             settings,
             template,
-            clients: Mutex::default(),
+            transport: Mutex::default(),
         }
     }
 
@@ -89,9 +89,9 @@ impl Agents {
     }
 
     async fn node_of(&self, address: &str) -> Option<String> {
-        let client = self.client(address).ok()?;
-        let url = client.path(&["v1", "agent", "self"])?;
-        let answer = client.call(Method::GET, url, DEADLINE).await.ok()?;
+        let url = below(address, &["v1", "agent", "self"]).ok()?;
+        let transport = self.transport().ok()?;
+        let answer = transport.call(Method::GET, url, DEADLINE).await.ok()?;
         let own: Own = serde_json::from_slice(&answer.1).ok()?;
         Some(own.config.node_name)
     }
@@ -133,19 +133,16 @@ impl Agents {
         service: &str,
         reason: Option<&str>,
     ) -> Result<(), Failure> {
-        let client = self.client(agent);
-        let client = client.map_err(|error| Failure::unreached(error.to_string()))?;
         let path = ["v1", "agent", "service", "maintenance", service];
-        let Some(mut url) = client.path(&path) else {
-            return Err(Failure::unreached(format!("{agent} is no address")));
-        };
+        let mut url = below(agent, &path)?;
+        let transport = self.transport()?;
         let enable = reason.is_some().to_string();
         url.query_pairs_mut().append_pair("enable", &enable);
         if let Some(reason) = reason {
             url.query_pairs_mut().append_pair("reason", reason);
         }
         let (status, body) =
-            client
+            transport
                 .call(Method::PUT, url, DEADLINE)
                 .await
                 .map_err(|(error, reached)| Failure {
@@ -201,13 +198,12 @@ impl Agents {
         datacenter: Option<&str>,
     ) -> Result<T, Failure> {
         let unreached = |error: &dyn fmt::Display| Failure::unreached(error.to_string());
-        let client = self.client(agent).map_err(|error| unreached(&error))?;
-        let url = client.path(path);
-        let mut url = url.ok_or_else(|| unreached(&format!("{agent} is no address")))?;
+        let mut url = below(agent, path)?;
         if let Some(datacenter) = datacenter {
             url.query_pairs_mut().append_pair("dc", datacenter);
         }
-        let answer = client.call(Method::GET, url, DEADLINE).await;
+        let transport = self.transport()?;
+        let answer = transport.call(Method::GET, url, DEADLINE).await;
         let (status, body) = answer.map_err(|(error, _)| unreached(&error))?;
         let read = (status == StatusCode::OK).then(|| serde_json::from_slice(&body).ok());
         read.flatten().ok_or_else(|| {
@@ -219,17 +215,31 @@ impl Agents {
         })
     }
 
-    fn client(&self, address: &str) -> Result<Arc<Client>, Error> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(address) {
-            client.refresh_token();
-            return Ok(client.clone());
+    /// One pool for all agents, with the token and the certificates of now.
+    fn transport(&self) -> Result<Arc<Transport>, Failure> {
+        let mut transport = self
+            .transport
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(transport) = &*transport {
+            if let Err(error) = transport.refresh() {
+                tracing::warn!(%error, "what was read before it stays");
+            }
+            return Ok(transport.clone());
         }
-        let client = Arc::new(Client::new(&Settings {
-            addresses: vec![address.to_owned()],
-            ..self.settings.clone()
-        })?);
-        clients.insert(address.to_owned(), client.clone());
-        Ok(client)
+        let made = Transport::new(&self.settings);
+        let made = Arc::new(made.map_err(|error| Failure::unreached(error.to_string()))?);
+        *transport = Some(made.clone());
+        Ok(made)
     }
+}
+
+/// The URL of what is below an agent's address.
+fn below(agent: &str, path: &[&str]) -> Result<Url, Failure> {
+    let url = transport::address(agent);
+    let mut url = url.map_err(|error| Failure::unreached(error.to_string()))?;
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
+    }
+    Ok(url)
 }

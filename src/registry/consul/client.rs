@@ -1,4 +1,4 @@
-//! One query to Consul over HTTP. With `token` the only file that names the HTTP client.
+//! One query to Consul over HTTP. How a request gets there is `transport`'s.
 //!
 //! It never retries; after an error that is the agent's own, the next query goes to the next agent. What comes back is
 //! complete and carries an index, or is an error.
@@ -7,39 +7,33 @@
 mod tests;
 
 use std::num::NonZeroU64;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
-use reqwest::{Certificate, ClientBuilder, Identity, Method, StatusCode, redirect};
+use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::query::Query;
-use super::token::Token;
+use super::transport::{Transport, address, lost, name, not_an_address};
 use super::{Error, Settings};
 
 /// Consul's own names of its headers.
-const TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
 const INDEX: HeaderName = HeaderName::from_static("x-consul-index");
 const KNOWN_LEADER: HeaderName = HeaderName::from_static("x-consul-knownleader");
 const FILTERED: HeaderName = HeaderName::from_static("x-consul-results-filtered-by-acls");
 
-const CONNECT: Duration = Duration::from_secs(2);
 /// What an answer may take beyond the time that Consul blocks.
 const GRACE: Duration = Duration::from_secs(5);
-/// TCP asks after a silent peer this often, and gives up after three times.
-const KEEPALIVE: Duration = Duration::from_secs(5);
 /// An answer beyond this is none: 20,000 instances take some 20 MiB.
 const BODY_MAX: usize = 256 << 20;
 /// The longest `Retry-After` that is honoured; recovery must not hang on a wrong number.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
-/// A connection pool to the agents of one Consul.
+/// The agents of one Consul, asked in turn.
 #[derive(Debug)]
 pub struct Client {
-    http: reqwest::Client,
-    token: Token,
+    transport: Transport,
     /// At least one.
     agents: Vec<Url>,
     /// The agent that is asked now.
@@ -60,48 +54,21 @@ pub struct Response {
 impl Client {
     /// Reads the files that the settings name and connects to nothing yet.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
-        crate::tls::install();
         let agents = settings.addresses.iter().map(|one| address(one));
         let agents = agents.collect::<Result<Vec<_>, _>>()?;
         if agents.is_empty() {
             return Err(not_an_address("there is none"));
         }
-        let mut builder = reqwest::Client::builder()
-            .no_proxy()
-            // A redirect would carry the token elsewhere.
-            .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            .pool_idle_timeout(KEEPALIVE)
-            .tcp_nodelay(true)
-            .tcp_keepalive(KEEPALIVE)
-            .tcp_keepalive_interval(KEEPALIVE)
-            .tcp_keepalive_retries(3)
-            // One HTTP/2 connection carries all queries, so that a dead one must not stay in the pool.
-            .http2_keep_alive_interval(KEEPALIVE)
-            .http2_keep_alive_timeout(KEEPALIVE);
-        builder = tls(builder, settings)?;
-        let http = builder.build().map_err(|error| Error::Setting {
-            setting: "TLS settings",
-            reason: innermost(error),
-        })?;
         Ok(Self {
-            http,
-            token: Token::new(settings)?,
+            transport: Transport::new(settings)?,
             agents,
             current: AtomicUsize::new(0),
         })
     }
 
-    /// Reads the file that the token is in, if it is in one; what was read before stays when it is of no use.
-    pub fn refresh_token(&self) {
-        if let Err(error) = self.token.refresh() {
-            tracing::warn!(%error, "the token before it stays");
-        }
-    }
-
-    /// Follows the file that the token is in, for as long as it is polled.
-    pub async fn watch_token(&self) {
-        self.token.watch().await;
+    /// Follows the files that the settings name, for as long as it is polled.
+    pub async fn watch_files(&self) {
+        self.transport.watch().await;
     }
 
     /// Asks what is so now. The leader confirms that it still leads and has applied all it knew: one that has only just
@@ -165,10 +132,7 @@ impl Client {
         deadline: Duration,
     ) -> Result<Response, Error> {
         let lost = |error: reqwest::Error| lost(error, agent, deadline);
-        let mut request = self.http.get(url).timeout(deadline);
-        if let Some(token) = self.token.current() {
-            request = request.header(TOKEN, token);
-        }
+        let request = self.transport.request(Method::GET, url, deadline);
         let mut response = request.send().await.map_err(lost)?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
@@ -202,113 +166,6 @@ impl Client {
                 .get(FILTERED)
                 .is_some_and(|filtered| filtered == "true"),
         })
-    }
-
-    /// The URL of a path of the first agent.
-    pub(super) fn path(&self, segments: &[&str]) -> Option<Url> {
-        let mut url = self.agents.first()?.clone();
-        url.path_segments_mut()
-            .ok()?
-            .pop_if_empty()
-            .extend(segments);
-        Some(url)
-    }
-
-    /// One request whose answer is small, whatever its status. An error comes with whether Consul may have had the request.
-    pub(super) async fn call(
-        &self,
-        method: Method,
-        url: Url,
-        deadline: Duration,
-    ) -> Result<(StatusCode, Vec<u8>), (Error, bool)> {
-        let agent = url.clone();
-        let lost = |error: reqwest::Error| {
-            let reached = !error.is_connect();
-            (lost(error, &agent, deadline), reached)
-        };
-        let mut request = self.http.request(method, url).timeout(deadline);
-        if let Some(token) = self.token.current() {
-            request = request.header(TOKEN, token);
-        }
-        let response = request.send().await.map_err(lost)?;
-        let status = response.status();
-        let body = response.bytes().await.map_err(lost)?;
-        Ok((status, body.to_vec()))
-    }
-}
-
-fn lost(error: reqwest::Error, agent: &Url, deadline: Duration) -> Error {
-    let address = name(agent);
-    if error.is_timeout() && !error.is_connect() {
-        return Error::Late { address, deadline };
-    }
-    Error::Unreachable {
-        address,
-        reason: innermost(error),
-    }
-}
-
-/// Scheme, host and port, for messages.
-fn name(agent: &Url) -> String {
-    agent.origin().ascii_serialization()
-}
-
-fn address(address: &str) -> Result<Url, Error> {
-    let url = Url::parse(address).map_err(|error| not_an_address(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(not_an_address("it is neither http nor https"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(not_an_address(
-            "it holds a user or a password; Consul takes a token",
-        ));
-    }
-    Ok(url)
-}
-
-fn not_an_address(reason: &str) -> Error {
-    Error::Setting {
-        setting: "address",
-        reason: format!("{reason}; write it like http://127.0.0.1:8500"),
-    }
-}
-
-fn tls(mut builder: ClientBuilder, settings: &Settings) -> Result<ClientBuilder, Error> {
-    if let Some(path) = &settings.ca {
-        let unusable = |error: reqwest::Error| unusable_file("CA file", path, innermost(error));
-        let roots = Certificate::from_pem_bundle(&read("CA file", path)?).map_err(unusable)?;
-        if roots.is_empty() {
-            let reason = "it holds no certificate in PEM".to_owned();
-            return Err(unusable_file("CA file", path, reason));
-        }
-        builder = builder.tls_certs_only(roots);
-    }
-    match (&settings.cert, &settings.key) {
-        (None, None) => Ok(builder),
-        (Some(cert), Some(key)) => {
-            let mut pem = read("client certificate", cert)?;
-            pem.push(b'\n');
-            pem.extend(read("client key", key)?);
-            let identity = Identity::from_pem(&pem)
-                .map_err(|error| unusable_file("client certificate", cert, innermost(error)))?;
-            Ok(builder.identity(identity))
-        }
-        _ => Err(Error::Setting {
-            setting: "client certificate",
-            reason: "certificate and key come together, and one of them is missing".to_owned(),
-        }),
-    }
-}
-
-fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|error| unusable_file(setting, path, error.to_string()))
-}
-
-fn unusable_file(setting: &'static str, path: &Path, reason: String) -> Error {
-    Error::File {
-        setting,
-        path: path.to_owned(),
-        reason,
     }
 }
 
@@ -347,13 +204,4 @@ pub(super) fn first_line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let line = text.lines().next().unwrap_or_default();
     line.chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
-/// The cause at the bottom: what the operating system or TLS said. The layers above only repeat the URL.
-fn innermost(error: reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = &error.without_url();
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

@@ -1,3 +1,4 @@
+mod certificates;
 mod feed;
 pub(super) mod scripted;
 

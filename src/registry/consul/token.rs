@@ -3,15 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
 
-use reqwest::header::HeaderValue;
-use tokio::time::sleep;
+use reqwest::header::{HeaderName, HeaderValue};
 
 use super::{Error, Settings};
 
-/// How often the file is looked at: that works however it is replaced.
-const LOOK: Duration = Duration::from_secs(2);
+/// The header that carries it.
+pub const HEADER: HeaderName = HeaderName::from_static("x-consul-token");
 const SETTING: &str = "token file";
 
 /// The token in force.
@@ -40,7 +38,7 @@ impl Token {
         value.clone()
     }
 
-    /// Reads the file, where there is one.
+    /// Reads the file, where there is one. As long as it is of no use, the token before it stays.
     pub fn refresh(&self) -> Result<(), Error> {
         let Some(file) = &self.file else {
             return Ok(());
@@ -52,21 +50,6 @@ impl Token {
             *value = Some(token);
         }
         Ok(())
-    }
-
-    /// Reads the file again and again. As long as it is of no use, the token before it stays.
-    pub async fn watch(&self) {
-        let mut said = None;
-        loop {
-            sleep(LOOK).await;
-            let wrong = self.refresh().err().map(|error| error.to_string());
-            if let Some(error) = &wrong
-                && said != wrong
-            {
-                tracing::warn!(error, "the token before it stays");
-            }
-            said = wrong;
-        }
     }
 }
 
