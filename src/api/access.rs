@@ -7,10 +7,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{Method, Uri, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
+use axum::response::Response;
 use ipnet::IpNet;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -19,7 +17,7 @@ use tonic::Status;
 use crate::drain::Caller;
 use crate::drain::audit::{self, Deed, Trail};
 
-use super::{Api, rest};
+use super::answer;
 
 /// The header that shows a key.
 pub const HEADER: &str = "x-api-key";
@@ -106,13 +104,29 @@ pub struct Access {
 }
 
 impl Access {
-    /// The name of the caller, if it may have this role.
-    pub fn admit(
+    /// The caller of what needs this role, or the answer that it gets instead.
+    pub fn check(
         &self,
         role: Role,
-        key: Option<&[u8]>,
+        request: &Request,
         address: SocketAddr,
-    ) -> Result<String, Status> {
+    ) -> Result<Caller, Box<Response>> {
+        let began = Instant::now();
+        let key = request.headers().get(HEADER).map(|key| key.as_bytes());
+        let from = address.ip().to_canonical().to_string();
+        match self.admit(role, key, address) {
+            Ok(name) => Ok(Caller { name, from }),
+            Err(status) => {
+                let mut deed = Deed::new(&self.trail, "call", "", &from);
+                deed.what = format!("{} {}", request.method(), request.uri().path());
+                deed.refused(audit::ACCESS, began, &status.message());
+                Err(answer::refusal(request.headers(), status).into())
+            }
+        }
+    }
+
+    /// The name of the caller, if it may have this role.
+    fn admit(&self, role: Role, key: Option<&[u8]>, address: SocketAddr) -> Result<String, Status> {
         let ip = address.ip().to_canonical();
         let within = self.networks.iter().any(|network| network.contains(&ip));
         if role == Role::Drain && !self.networks.is_empty() && !within {
@@ -136,52 +150,5 @@ impl Access {
             )));
         }
         Ok(known.name.clone())
-    }
-}
-
-/// The role that a call needs: what changes something is draining, as HTTP or as gRPC.
-fn role(method: &Method, uri: &Uri) -> Role {
-    let changes = match uri.path().rsplit_once('/') {
-        Some(("/chancery.v1.Control", name)) => matches!(name, "Drain" | "Undrain"),
-        _ => uri.path().starts_with("/v1/") && !matches!(*method, Method::GET | Method::HEAD),
-    };
-    match changes {
-        true => Role::Drain,
-        false => Role::Read,
-    }
-}
-
-/// Lets a call through with its [`Caller`], or answers it.
-pub async fn check(
-    State(api): State<Api>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let began = Instant::now();
-    let role = role(request.method(), request.uri());
-    let key = request.headers().get(HEADER).map(|key| key.as_bytes());
-    let from = address.ip().to_canonical().to_string();
-    match api.access.admit(role, key, address) {
-        Ok(name) => {
-            request.extensions_mut().insert(Caller { name, from });
-            next.run(request).await
-        }
-        Err(status) => {
-            let mut deed = Deed::new(&api.access.trail, "call", "", &from);
-            deed.what = format!("{} {}", request.method(), request.uri().path());
-            deed.refused(audit::ACCESS, began, &status.message());
-            refused(&request, status)
-        }
-    }
-}
-
-/// A refusal in the language of the call.
-fn refused(request: &Request, status: Status) -> Response {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    let grpc = content_type.is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"));
-    match grpc {
-        true => status.into_http::<axum::body::Body>().into_response(),
-        false => rest::error(&status),
     }
 }

@@ -1,5 +1,9 @@
 //! Which nodes have accepted a revision, and why the others have not.
 
+use std::time::SystemTime;
+
+use prost_types::Timestamp;
+
 use crate::snapshot::{ResourceType, Snapshot};
 use crate::xds::gateways::ProblemKind;
 use crate::xds::nodes::{Node, TypeStatus};
@@ -87,7 +91,7 @@ pub fn reason(node: &Node, newest: Option<&Snapshot>) -> String {
     }
     let unanswered = types.find_map(|(status, resource_type)| {
         let sent = status.sent.filter(|_| is_unanswered(status))?;
-        let at = super::nodes::seconds(sent.at);
+        let at = seconds(sent.at);
         Some(format!(
             "{} sent at {at} and not acknowledged",
             resource_type.as_str()
@@ -109,4 +113,12 @@ fn is_unanswered(status: &TypeStatus) -> bool {
             .is_some_and(|(refused, _)| refused.at >= sent.at);
         !acked && !refused
     })
+}
+
+/// A time as text, to the second.
+pub fn seconds(at: SystemTime) -> Timestamp {
+    Timestamp {
+        nanos: 0,
+        ..at.into()
+    }
 }

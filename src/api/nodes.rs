@@ -1,9 +1,5 @@
 //! Nodes as the contract has them.
 
-use std::time::SystemTime;
-
-use prost_types::Timestamp;
-
 use crate::snapshot::ResourceType;
 use crate::xds::nodes::{Mark, Node, TypeStatus};
 
@@ -68,13 +64,5 @@ fn mark(mark: &Mark) -> pb::Mark {
         version: mark.version.to_string(),
         revision: mark.revision,
         at: Some(mark.at.into()),
-    }
-}
-
-/// A time as text, to the second.
-pub fn seconds(at: SystemTime) -> Timestamp {
-    Timestamp {
-        nanos: 0,
-        ..at.into()
     }
 }

@@ -1,293 +1,208 @@
-//! The HTTP side: paths and queries to requests, answers to JSON.
+//! What can be called: every call with its path, its role and who answers it. What is not in the table is refused.
+
+use std::net::SocketAddr;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Extension, Path, RawQuery, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
-use futures_util::StreamExt;
-use prost::{Message, Name};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{MethodFilter, any, on};
+use futures_util::future::BoxFuture;
+use tonic::Status;
 use tonic::server::NamedService;
-use tonic::{Code, Request, Status};
 use tonic_reflection::server::Builder;
 
+use super::access::Role;
+use super::asked::{Asked, Form};
 use super::pb::control_server::{Control, ControlServer};
-use crate::drain::Caller;
-
-use super::{Api, access, drains, json, pb};
+use super::shared::Api;
+use super::{answer, drains, json, pb};
 
 /// The largest gRPC request, in bytes.
 const REQUEST: usize = 64 * 1024;
 
-/// The routes of the control API, gRPC's included.
-pub fn router(api: Api) -> Router {
-    let grpc = ControlServer::new(api.clone()).max_decoding_message_size(REQUEST);
-    let grpc_path = format!("/{}/{{method}}", ControlServer::<Api>::NAME);
-    Router::new()
-        .merge(reflection())
-        .route("/v1/nodes", get(nodes))
-        .route("/v1/snapshots", get(list_snapshots))
-        .route("/v1/snapshots/{gateway}", get(read_snapshot))
-        .route("/v1/problems", get(problems))
-        .route("/v1/documents", get(documents))
-        .route("/v1/services", get(services))
-        .route("/v1/explain", get(explain))
-        .route("/v1/wait", get(wait))
-        .route("/v1/events", get(events))
-        .route("/v1/drains", post(drain).get(list_drains))
-        .route("/v1/drains/{id}", get(read_drain).delete(undrain))
-        .route("/v1/audit", get(audit))
-        .route(
-            "/v1/{*path}",
-            any(async || error(&Status::not_found("no such path in the control API"))),
-        )
-        .with_state(api.clone())
-        .route_service(&grpc_path, grpc)
-        .layer(from_fn_with_state(api, access::check))
+/// What can be called, as gRPC and over HTTP.
+struct Call {
+    /// The method of the gRPC service.
+    name: &'static str,
+    method: MethodFilter,
+    path: &'static str,
+    /// What a caller needs for either.
+    role: Role,
+    /// What becomes of it over HTTP.
+    answer: fn(Asked) -> BoxFuture<'static, Response>,
 }
 
-/// gRPC reflection of the contract.
-fn reflection() -> Router<Api> {
-    let builder = Builder::configure().register_encoded_file_descriptor_set(json::OWN_FILES);
-    match builder.build_v1() {
-        Ok(service) => Router::new().route_service(
-            "/grpc.reflection.v1.ServerReflection/{method}",
-            service.max_decoding_message_size(REQUEST),
-        ),
-        Err(error) => {
-            tracing::error!(%error, "the control API is served without reflection");
-            Router::new()
+const GET: MethodFilter = MethodFilter::GET;
+
+#[rustfmt::skip]
+const CALLS: &[Call] = &[
+    Call { name: "ListNodes", method: GET, path: "/v1/nodes", role: Role::Read, answer: |asked| {
+        asked.answer(Form::WHOLE, |api, request| api.list_nodes(request))
+    } },
+    Call { name: "ListSnapshots", method: GET, path: "/v1/snapshots", role: Role::Read, answer: |asked| {
+        asked.answer(Form::WHOLE, |api, request| api.list_snapshots(request))
+    } },
+    Call { name: "ReadSnapshot", method: GET, path: "/v1/snapshots/{gateway}", role: Role::Read, answer: |asked| {
+        let form = Form { write: json::terse, ..Form::WHOLE };
+        asked.answer(form, |api, request| api.read_snapshot(request))
+    } },
+    Call { name: "ListProblems", method: GET, path: "/v1/problems", role: Role::Read, answer: |asked| {
+        asked.answer(Form::WHOLE, |api, request| api.list_problems(request))
+    } },
+    Call { name: "ListDocuments", method: GET, path: "/v1/documents", role: Role::Read, answer: |asked| {
+        asked.answer(Form::WHOLE, |api, request| api.list_documents(request))
+    } },
+    Call { name: "ListServices", method: GET, path: "/v1/services", role: Role::Read, answer: |asked| {
+        asked.answer(Form::WHOLE, |api, request| api.list_services(request))
+    } },
+    Call { name: "Explain", method: GET, path: "/v1/explain", role: Role::Read, answer: |asked| {
+        asked.answer(Form::WHOLE, |api, request| api.explain(request))
+    } },
+    Call { name: "Wait", method: GET, path: "/v1/wait", role: Role::Read, answer: |asked| {
+        asked.answer(Form::with_status(waited), |api, request| api.wait(request))
+    } },
+    Call { name: "Watch", method: GET, path: "/v1/events", role: Role::Read, answer: |asked| {
+        asked.stream(|api, request| api.watch(request))
+    } },
+    Call { name: "Drain", method: MethodFilter::POST, path: "/v1/drains", role: Role::Drain, answer: |asked| {
+        if let Err(status) = asked.message::<pb::DrainRequest>() {
+            drains::misread(&asked.api, &asked.caller, &pb::DrainRequest::default(), &status);
         }
+        asked.answer(Form::with_status(drained), |api, request| api.drain(request))
+    } },
+    Call { name: "ListDrains", method: GET, path: "/v1/drains", role: Role::Read, answer: |asked| {
+        asked.answer(Form::WHOLE, |api, request| api.list_drains(request))
+    } },
+    Call { name: "ReadDrain", method: GET, path: "/v1/drains/{id}", role: Role::Read, answer: |asked| {
+        asked.answer(Form::with_status(standing), |api, request| api.read_drain(request))
+    } },
+    Call { name: "Undrain", method: MethodFilter::DELETE, path: "/v1/drains/{id}", role: Role::Drain, answer: |asked| {
+        asked.answer(Form::with_status(undrained), |api, request| api.undrain(request))
+    } },
+    Call { name: "ListAudit", method: GET, path: "/v1/audit", role: Role::Read, answer: |asked| {
+        asked.answer(Form::WHOLE, |api, request| api.list_audit(request))
+    } },
+];
+
+fn waited(answer: &pb::WaitResponse) -> StatusCode {
+    if answer.confirmed {
+        StatusCode::OK
+    } else {
+        StatusCode::GATEWAY_TIMEOUT
     }
 }
 
-async fn nodes(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    answer(json::whole, async {
-        let request = json::request::<pb::ListNodesRequest>(&[], query.as_deref())?;
-        api.list_nodes(Request::new(request)).await
-    })
-    .await
-}
-
-async fn list_snapshots(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    answer(json::whole, async {
-        let request = json::request::<pb::ListSnapshotsRequest>(&[], query.as_deref())?;
-        api.list_snapshots(Request::new(request)).await
-    })
-    .await
-}
-
-async fn read_snapshot(
-    State(api): State<Api>,
-    Path(gateway): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    answer(json::terse, async {
-        let path = [("gateway", gateway.as_str())];
-        let request = json::request::<pb::ReadSnapshotRequest>(&path, query.as_deref())?;
-        api.read_snapshot(Request::new(request)).await
-    })
-    .await
-}
-
-async fn services(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    answer(json::whole, async {
-        let request = json::request::<pb::ListServicesRequest>(&[], query.as_deref())?;
-        api.list_services(Request::new(request)).await
-    })
-    .await
-}
-
-async fn documents(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    answer(json::whole, async {
-        let request = json::request::<pb::ListDocumentsRequest>(&[], query.as_deref())?;
-        api.list_documents(Request::new(request)).await
-    })
-    .await
-}
-
-async fn problems(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    answer(json::whole, async {
-        let request = json::request::<pb::ListProblemsRequest>(&[], query.as_deref())?;
-        api.list_problems(Request::new(request)).await
-    })
-    .await
-}
-
-async fn explain(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    answer(json::whole, async {
-        let request = json::request::<pb::ExplainRequest>(&[], query.as_deref())?;
-        api.explain(Request::new(request)).await
-    })
-    .await
-}
-
-async fn wait(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    let request = json::request::<pb::WaitRequest>(&[], query.as_deref());
-    let answered = match request {
-        Ok(request) => api.wait(Request::new(request)).await,
-        Err(status) => Err(status),
-    };
-    let confirmed = answered
-        .as_ref()
-        .is_ok_and(|answer| answer.get_ref().confirmed);
-    let status = match confirmed {
-        true => StatusCode::OK,
-        false => StatusCode::GATEWAY_TIMEOUT,
-    };
-    with_status(status, answer(json::whole, async { answered }).await)
-}
-
-async fn drain(
-    State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    body: axum::body::Bytes,
-) -> Response {
-    let answered = match json::strict::<pb::DrainRequest>(&body) {
-        Ok(request) => api.drain(called_by(request, caller)).await,
-        Err(status) => {
-            drains::misread(&api, &caller, &pb::DrainRequest::default(), &status);
-            Err(status)
-        }
-    };
-    drained(answered, StatusCode::CREATED).await
-}
-
-async fn list_drains(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    answer(json::whole, async {
-        let request = json::request::<pb::ListDrainsRequest>(&[], query.as_deref())?;
-        api.list_drains(Request::new(request)).await
-    })
-    .await
-}
-
-async fn read_drain(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let request = json::request::<pb::ReadDrainRequest>(&[("id", &id)], query.as_deref());
-    let answered = match request {
-        Ok(request) => api.read_drain(Request::new(request)).await,
-        Err(status) => Err(status),
-    };
-    drained(answered, StatusCode::OK).await
+fn drained(answer: &pb::DrainResponse) -> StatusCode {
+    if answer.confirmed && !answer.existed {
+        StatusCode::CREATED
+    } else {
+        standing(answer)
+    }
 }
 
 /// 202 while somebody has not confirmed it.
-async fn drained(
-    answered: Result<tonic::Response<pb::DrainResponse>, Status>,
-    confirmed: StatusCode,
-) -> Response {
-    let status = answered.as_ref().map(|answer| {
-        let answer = answer.get_ref();
-        match answer.confirmed {
-            true if answer.existed => StatusCode::OK,
-            true => confirmed,
-            false => StatusCode::ACCEPTED,
-        }
-    });
-    let status = status.unwrap_or_default();
-    with_status(status, answer(json::whole, async { answered }).await)
+fn standing(answer: &pb::DrainResponse) -> StatusCode {
+    if answer.confirmed {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    }
 }
 
-async fn undrain(
+fn undrained(answer: &pb::UndrainResponse) -> StatusCode {
+    if answer.pending.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    }
+}
+
+/// The routes of the control API, gRPC's included.
+pub fn router(api: Api) -> Router {
+    let mut router = Router::new();
+    for call in CALLS {
+        let serve = move |State(api): State<Api>,
+                          ConnectInfo(address): ConnectInfo<SocketAddr>,
+                          request: Request| serve(call, api, address, request);
+        router = router.route(call.path, on(call.method, serve));
+    }
+    let unknown = async || answer::error(&Status::not_found("no such path in the control API"));
+    router
+        .route("/v1/{*path}", any(unknown))
+        .merge(grpc(&api))
+        .with_state(api)
+}
+
+/// A call over HTTP.
+async fn serve(call: &'static Call, api: Api, address: SocketAddr, request: Request) -> Response {
+    let caller = match api.access.check(call.role, &request, address) {
+        Ok(caller) => caller,
+        Err(refused) => return *refused,
+    };
+    match Asked::read(api, caller, request).await {
+        Ok(asked) => (call.answer)(asked).await,
+        Err(refused) => refused,
+    }
+}
+
+/// The gRPC side: the service, and the reflection of its contract.
+fn grpc(api: &Api) -> Router<Api> {
+    let service = ControlServer::new(api.clone()).max_decoding_message_size(REQUEST);
+    let path = format!("/{}/{{method}}", ControlServer::<Api>::NAME);
+    let router = Router::new().route_service(&path, service);
+    let reflection = Builder::configure()
+        .register_encoded_file_descriptor_set(json::OWN_FILES)
+        .build_v1();
+    let router = match reflection {
+        Ok(service) => {
+            let service = service.max_decoding_message_size(REQUEST);
+            router.route_service(&format!("{REFLECTION}{{method}}"), service)
+        }
+        Err(error) => {
+            tracing::error!(%error, "the control API is served without reflection");
+            router
+        }
+    };
+    router.layer(from_fn_with_state(api.clone(), check))
+}
+
+const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/";
+
+/// Lets a gRPC call through with its caller, or answers it.
+async fn check(
     State(api): State<Api>,
-    Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
 ) -> Response {
-    let request = json::request::<pb::UndrainRequest>(&[("id", &id)], query.as_deref());
-    let answered = match request {
-        Ok(request) => api.undrain(called_by(request, caller)).await,
-        Err(status) => Err(status),
+    let path = request.uri().path();
+    let Some(role) = role(path) else {
+        let status = Status::unimplemented(format!("{} is not served", json::shown(path)));
+        return answer::refusal(request.headers(), status);
     };
-    let pending = answered
-        .as_ref()
-        .is_ok_and(|answer| !answer.get_ref().pending.is_empty());
-    let status = match pending {
-        true => StatusCode::ACCEPTED,
-        false => StatusCode::OK,
-    };
-    with_status(status, answer(json::whole, async { answered }).await)
-}
-
-async fn audit(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    answer(json::whole, async {
-        let request = json::request::<pb::ListAuditRequest>(&[], query.as_deref())?;
-        api.list_audit(Request::new(request)).await
-    })
-    .await
-}
-
-/// A request with who sends it.
-fn called_by<M>(message: M, caller: Caller) -> Request<M> {
-    let mut request = Request::new(message);
-    request.extensions_mut().insert(caller);
-    request
-}
-
-/// An answer that is no error has that status.
-fn with_status(status: StatusCode, mut response: Response) -> Response {
-    if response.status() == StatusCode::OK {
-        *response.status_mut() = status;
-    }
-    response
-}
-
-async fn events(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
-    let request = json::request::<pb::WatchRequest>(&[], query.as_deref());
-    let events = match request {
-        Ok(request) => api.watch(Request::new(request)).await,
-        Err(status) => Err(status),
-    };
-    match events {
-        Ok(events) => {
-            let lines = events.into_inner().map(|event| line(&event?));
-            let content_type = [(header::CONTENT_TYPE, "application/x-ndjson")];
-            (content_type, Body::from_stream(lines)).into_response()
+    match api.access.check(role, &request, address) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
         }
-        Err(status) => error(&status),
+        Err(refused) => *refused,
     }
 }
 
-fn line(event: &pb::Event) -> Result<String, Status> {
-    let mut line = json::whole(event)?;
-    line.push('\n');
-    Ok(line)
-}
-
-/// Answers with a message in JSON, or with an error.
-async fn answer<M: Message + Name>(
-    write: impl Fn(&M) -> Result<String, Status>,
-    call: impl Future<Output = Result<tonic::Response<M>, Status>>,
-) -> Response {
-    match call.await.and_then(|answer| write(answer.get_ref())) {
-        Ok(text) => json_response(StatusCode::OK, text),
-        Err(status) => error(&status),
+/// What a gRPC call needs; nothing for one that is not listed.
+fn role(path: &str) -> Option<Role> {
+    if path.starts_with(REFLECTION) {
+        return Some(Role::Read);
     }
+    let path = path
+        .strip_prefix('/')?
+        .strip_prefix(ControlServer::<Api>::NAME)?;
+    let name = path.strip_prefix('/')?;
+    let call = CALLS.iter().find(|call| call.name == name)?;
+    Some(call.role)
 }
 
-pub(super) fn error(status: &Status) -> Response {
-    let body = serde_json::json!({ "code": i32::from(status.code()), "message": status.message() });
-    let http = match status.code() {
-        Code::InvalidArgument => StatusCode::BAD_REQUEST,
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::PermissionDenied => StatusCode::FORBIDDEN,
-        Code::NotFound => StatusCode::NOT_FOUND,
-        Code::FailedPrecondition => StatusCode::CONFLICT,
-        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
-        // What another system, the registry, said.
-        Code::Unknown => StatusCode::BAD_GATEWAY,
-        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
-        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    json_response(http, body.to_string())
-}
-
-fn json_response(status: StatusCode, body: String) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use tonic::Status;
 
-use super::{Api, nodes, pb};
+use super::{Api, confirmed, pb};
 use crate::control::question::{Question, Watched};
 use crate::model::Instance;
 
@@ -35,7 +35,7 @@ fn service(watched: Watched) -> pb::Discovered {
     pb::Discovered {
         service: watched.service.to_string(),
         answered: watched.instances.is_some(),
-        confirmed: watched.confirmed.map(nodes::seconds),
+        confirmed: watched.confirmed.map(confirmed::seconds),
         uses: uses.collect(),
         instances: instances
             .iter()

@@ -1,0 +1,130 @@
+//! The service of the contract: each of its methods, and the file that does it.
+
+use futures_util::stream::BoxStream;
+use tonic::{Request, Response, Status};
+
+use super::shared::Api;
+use super::{documents, drains, events, explain, nodes, pb, problems, services, snapshots, wait};
+
+#[tonic::async_trait]
+impl pb::control_server::Control for Api {
+    type WatchStream = BoxStream<'static, Result<pb::Event, Status>>;
+
+    async fn list_nodes(
+        &self,
+        _: Request<pb::ListNodesRequest>,
+    ) -> Result<Response<pb::ListNodesResponse>, Status> {
+        Ok(Response::new(nodes::list(self)))
+    }
+
+    async fn list_snapshots(
+        &self,
+        _: Request<pb::ListSnapshotsRequest>,
+    ) -> Result<Response<pb::ListSnapshotsResponse>, Status> {
+        Ok(Response::new(snapshots::list(&self.gateways)))
+    }
+
+    async fn read_snapshot(
+        &self,
+        request: Request<pb::ReadSnapshotRequest>,
+    ) -> Result<Response<pb::Snapshot>, Status> {
+        read(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_problems(
+        &self,
+        _: Request<pb::ListProblemsRequest>,
+    ) -> Result<Response<pb::ListProblemsResponse>, Status> {
+        Ok(Response::new(problems::list(self)))
+    }
+
+    async fn explain(
+        &self,
+        request: Request<pb::ExplainRequest>,
+    ) -> Result<Response<pb::Explanation>, Status> {
+        explain::explain(self, &request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn list_documents(
+        &self,
+        request: Request<pb::ListDocumentsRequest>,
+    ) -> Result<Response<pb::ListDocumentsResponse>, Status> {
+        let listed = documents::list(self, request.get_ref()).await?;
+        Ok(Response::new(listed))
+    }
+
+    async fn list_services(
+        &self,
+        request: Request<pb::ListServicesRequest>,
+    ) -> Result<Response<pb::ListServicesResponse>, Status> {
+        let listed = services::list(self, request.get_ref()).await?;
+        Ok(Response::new(listed))
+    }
+
+    async fn wait(
+        &self,
+        request: Request<pb::WaitRequest>,
+    ) -> Result<Response<pb::WaitResponse>, Status> {
+        wait::wait(self, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn watch(
+        &self,
+        _: Request<pb::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        events::watch(self).map(Response::new)
+    }
+
+    async fn drain(
+        &self,
+        request: Request<pb::DrainRequest>,
+    ) -> Result<Response<pb::DrainResponse>, Status> {
+        drains::drain(self, request).await.map(Response::new)
+    }
+
+    async fn list_drains(
+        &self,
+        _: Request<pb::ListDrainsRequest>,
+    ) -> Result<Response<pb::ListDrainsResponse>, Status> {
+        drains::list(self).await.map(Response::new)
+    }
+
+    async fn read_drain(
+        &self,
+        request: Request<pb::ReadDrainRequest>,
+    ) -> Result<Response<pb::DrainResponse>, Status> {
+        let asked = request.into_inner();
+        drains::read(self, &asked).await.map(Response::new)
+    }
+
+    async fn undrain(
+        &self,
+        request: Request<pb::UndrainRequest>,
+    ) -> Result<Response<pb::UndrainResponse>, Status> {
+        drains::undrain(self, request).await.map(Response::new)
+    }
+
+    async fn list_audit(
+        &self,
+        request: Request<pb::ListAuditRequest>,
+    ) -> Result<Response<pb::ListAuditResponse>, Status> {
+        let asked = request.into_inner();
+        drains::audit(self, &asked).await.map(Response::new)
+    }
+}
+
+/// Reads resources on a thread that may take its time.
+async fn read(api: &Api, asked: pb::ReadSnapshotRequest) -> Result<pb::Snapshot, Status> {
+    let place = api.reads.clone().acquire_owned().await;
+    let gateways = api.gateways.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        snapshots::read(&gateways, &asked)
+    });
+    read.await
+        .unwrap_or_else(|_| Err(Status::internal("the resources could not be read")))
+}
