@@ -5,6 +5,7 @@
 
 mod accept;
 pub mod admission;
+pub mod ads;
 mod body;
 pub mod channel;
 mod conversation;
@@ -25,11 +26,11 @@ pub mod subscription;
 pub mod tls;
 
 pub use admission::Clients;
+pub use ads::Ads;
 pub use events::Events;
 pub use gateways::{Gateways, Settled};
 pub use limits::Limits;
 pub use nodes::Nodes;
 pub use refusal::Refusal;
 pub use request::{Protocol, Request};
-pub use service::Ads;
 pub use stream::Stream;

@@ -162,6 +162,33 @@ fn the_core_is_pure() {
 }
 
 #[test]
+fn no_two_siblings_import_each_other() {
+    let sources = sources();
+    let siblings: Vec<_> = sources
+        .iter()
+        .filter_map(|file| {
+            let (room, name) = file.name.split_once('/')?;
+            let name = name.strip_suffix(".rs")?;
+            let of_these = ["api", "xds"].contains(&room) && !name.contains('/');
+            of_these.then_some((file, room, name))
+        })
+        .collect();
+    let imports = |file: &Source, room: &str, name: &str| {
+        let path = format!(r"\b(super|crate::{room})::(\{{[^;]*\b)?{name}\b");
+        Regex::new(&path).unwrap().is_match(&file.code)
+    };
+    let mut wrong = Vec::new();
+    for (one, room, name) in &siblings {
+        for (other, _, other_name) in siblings.iter().filter(|(_, of, _)| of == room) {
+            if name < other_name && imports(one, room, other_name) && imports(other, room, name) {
+                wrong.push(format!("{} and {}", one.name, other.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn imports_are_found_in_all_their_forms() {
     let code = "use crate::store::etcd::Etcd;\n\
         use crate::{model::{Route, Id}, xds::stream, Error};\n\

@@ -18,7 +18,8 @@ use tonic::transport::server::Connected;
 use tracing::{debug, warn};
 
 use super::admission::Peer;
-use super::service::Ads;
+use super::ads::Ads;
+use super::refusal::Refusal;
 use super::tls;
 
 /// How long a handshake may take.
@@ -105,7 +106,7 @@ fn admit(
                 match handshake.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                     Ok(stream) => Either::Right(stream),
                     Err(error) => {
-                        ads.refuse(&super::Refusal::Handshake(error.to_string()));
+                        ads.refuse(&Refusal::Handshake(error.to_string()));
                         return;
                     }
                 }

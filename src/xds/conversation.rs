@@ -10,13 +10,13 @@ use tracing::{info, warn};
 use crate::snapshot::{Outcome, ResourceType};
 use crate::telemetry::{self, metrics};
 
+use super::ads::{Ads, shutting_down};
 use super::body::{Closed, Writer};
 use super::gateways::Watch;
 use super::limits::Bucket;
 use super::nodes::{Mark, Node, Seat};
 use super::refusal::Refusal;
-use super::request::{Request, shown};
-use super::service::{Ads, Message, shutting_down};
+use super::request::{Message, Request, shown};
 use super::stream::{Answer, Stream};
 
 /// How many seconds' worth of requests may come at once.

@@ -18,8 +18,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::admission::Peer;
+use super::ads::{Ads, shutting_down};
 use super::nodes::{Node, TypeStatus};
-use super::service::{Ads, shutting_down};
 use super::stream::view::{Holding, Standing};
 
 mod matcher;

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::snapshot::{Outcome, ResourceType, Snapshot};
 
-use super::Events;
+use super::events::Events;
 
 /// The newest snapshot of one gateway; nothing as long as it is not known.
 pub type Newest = Option<Arc<Snapshot>>;

@@ -2,7 +2,7 @@
 
 use crate::snapshot::ResourceType;
 
-use super::Protocol;
+use super::request::Protocol;
 
 /// One method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

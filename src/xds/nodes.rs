@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::snapshot::{ResourceType, Version};
 
-use super::Protocol;
+use super::request::Protocol;
 use super::stream::view::Holding;
 
 /// One connected node.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use envoy_types::pb::envoy::config::core::v3::Node as NodeIdentity;
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
 
 use crate::snapshot::{ResourceType, Version};
@@ -130,6 +131,32 @@ impl TryFrom<DeltaDiscoveryRequest> for Request {
                     .collect(),
             },
         })
+    }
+}
+
+/// What both protocols' requests have in common.
+pub(super) trait Message:
+    prost::Message + Default + TryInto<Request, Error = Refusal> + 'static
+{
+    fn node(&mut self) -> Option<NodeIdentity>;
+    fn type_url(&mut self) -> &mut String;
+}
+
+impl Message for DiscoveryRequest {
+    fn node(&mut self) -> Option<NodeIdentity> {
+        self.node.take()
+    }
+    fn type_url(&mut self) -> &mut String {
+        &mut self.type_url
+    }
+}
+
+impl Message for DeltaDiscoveryRequest {
+    fn node(&mut self) -> Option<NodeIdentity> {
+        self.node.take()
+    }
+    fn type_url(&mut self) -> &mut String {
+        &mut self.type_url
     }
 }
 

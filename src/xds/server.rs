@@ -13,9 +13,9 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use super::accept::{self, Tls};
+use super::ads::Ads;
 use super::csds::Csds;
 use super::reflection;
-use super::service::Ads;
 
 /// The service that health is reported of, besides the whole.
 const ADS: &str = "envoy.service.discovery.v3.AggregatedDiscoveryService";

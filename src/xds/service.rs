@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
@@ -11,47 +10,26 @@ use envoy_types::pb::envoy::config::core::v3::Node as NodeIdentity;
 use envoy_types::pb::envoy::config::core::v3::node::UserAgentVersionType;
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
 use http::HeaderMap;
-use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status, Streaming};
+use tonic::{Status, Streaming};
 use tonic_prost::ProstCodec;
 use tower::BoxError;
-use tracing::{info, warn};
+use tracing::info;
 
-use crate::telemetry::{Metrics, metrics};
+use crate::telemetry::metrics;
 
-use super::admission::{Admission, Clients, Peer};
+use super::admission::Peer;
+use super::ads::{Ads, shutting_down};
 use super::body::{self, Writer};
 use super::conversation::Conversation;
-use super::gateways::Gateways;
-use super::limits::Limits;
 use super::method::Method;
-use super::nodes::{self, Node, Nodes};
+use super::nodes::{self, Node};
 use super::refusal::Refusal;
-use super::request::{Protocol, Request, shown};
+use super::request::{Message, Protocol, shown};
 
 /// The longest gateway name that is waited for.
 const MAX_GATEWAY: usize = 64;
 /// The gateway of a node that names none.
 const DEFAULT_GATEWAY: &str = "default";
-
-/// The discovery services: ADS, and one for each type.
-#[derive(Debug, Clone)]
-pub struct Ads {
-    /// What is served.
-    pub gateways: Arc<Gateways>,
-    /// Who is served.
-    pub nodes: Arc<Nodes>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// Bounds on clients.
-    pub limits: Limits,
-    /// Which clients may act as which gateways.
-    pub clients: Arc<Clients>,
-    /// Who is let in.
-    pub admission: Arc<Admission>,
-    /// Ends every stream.
-    pub shutdown: CancellationToken,
-}
 
 impl<B> tower::Service<http::Request<B>> for Ads
 where
@@ -75,32 +53,6 @@ where
             None => Status::unimplemented(format!("{} is not served", shown(path))).into_http(),
         };
         ready(Ok(response))
-    }
-}
-
-/// What both protocols' requests have in common.
-pub(super) trait Message:
-    prost::Message + Default + TryInto<Request, Error = Refusal> + 'static
-{
-    fn node(&mut self) -> Option<NodeIdentity>;
-    fn type_url(&mut self) -> &mut String;
-}
-
-impl Message for DiscoveryRequest {
-    fn node(&mut self) -> Option<NodeIdentity> {
-        self.node.take()
-    }
-    fn type_url(&mut self) -> &mut String {
-        &mut self.type_url
-    }
-}
-
-impl Message for DeltaDiscoveryRequest {
-    fn node(&mut self) -> Option<NodeIdentity> {
-        self.node.take()
-    }
-    fn type_url(&mut self) -> &mut String {
-        &mut self.type_url
     }
 }
 
@@ -194,31 +146,6 @@ impl Ads {
         info!(node = %id, %gateway, reason, "node disconnected");
         result
     }
-
-    /// Counts a refusal, and tells it to whom it concerns.
-    pub(super) fn refuse(&self, refusal: &Refusal) -> Status {
-        let reason = refusal.reason();
-        self.metrics
-            .requests_refused
-            .get_or_create(&metrics::Reason { reason })
-            .inc();
-        if self.admission.may_warn() {
-            warn!(reason, message = %refusal, "xds client refused");
-        }
-        refusal.status()
-    }
-
-    /// What a stream ends with whose requests cannot be read: the client's fault, or a connection that is gone.
-    pub(super) fn broken(&self, status: Status) -> Status {
-        let transport = std::error::Error::source(&status).is_some();
-        match status.code() {
-            Code::OutOfRange => self.refuse(&Refusal::RequestSize(self.limits.request_bytes)),
-            Code::Internal if !transport => {
-                self.refuse(&Refusal::Malformed(shown(status.message())))
-            }
-            _ => status,
-        }
-    }
 }
 
 fn identify(identity: NodeIdentity, protocol: Protocol, peer: &Peer) -> Result<Node, Refusal> {
@@ -241,11 +168,6 @@ fn identify(identity: NodeIdentity, protocol: Protocol, peer: &Peer) -> Result<N
         connected: SystemTime::now(),
         status: nodes::Status::default(),
     })
-}
-
-/// The status of a stream that ends because the process does.
-pub(super) fn shutting_down() -> Status {
-    Status::unavailable("chancery is shutting down; what was sent stays in force")
 }
 
 /// What a node is, as it says: `envoy 1.40.0`.

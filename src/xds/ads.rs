@@ -1,0 +1,67 @@
+//! What all streams share, and how they end when a client does wrong.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status};
+use tracing::warn;
+
+use crate::telemetry::{Metrics, metrics};
+
+use super::admission::{Admission, Clients};
+use super::gateways::Gateways;
+use super::limits::Limits;
+use super::nodes::Nodes;
+use super::refusal::Refusal;
+use super::request::shown;
+
+/// The discovery services: ADS, and one for each type.
+#[derive(Debug, Clone)]
+pub struct Ads {
+    /// What is served.
+    pub gateways: Arc<Gateways>,
+    /// Who is served.
+    pub nodes: Arc<Nodes>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Bounds on clients.
+    pub limits: Limits,
+    /// Which clients may act as which gateways.
+    pub clients: Arc<Clients>,
+    /// Who is let in.
+    pub admission: Arc<Admission>,
+    /// Ends every stream.
+    pub shutdown: CancellationToken,
+}
+
+impl Ads {
+    /// Counts a refusal, and tells it to whom it concerns.
+    pub(super) fn refuse(&self, refusal: &Refusal) -> Status {
+        let reason = refusal.reason();
+        self.metrics
+            .requests_refused
+            .get_or_create(&metrics::Reason { reason })
+            .inc();
+        if self.admission.may_warn() {
+            warn!(reason, message = %refusal, "xds client refused");
+        }
+        refusal.status()
+    }
+
+    /// What a stream ends with whose requests cannot be read: the client's fault, or a connection that is gone.
+    pub(super) fn broken(&self, status: Status) -> Status {
+        let transport = std::error::Error::source(&status).is_some();
+        match status.code() {
+            Code::OutOfRange => self.refuse(&Refusal::RequestSize(self.limits.request_bytes)),
+            Code::Internal if !transport => {
+                self.refuse(&Refusal::Malformed(shown(status.message())))
+            }
+            _ => status,
+        }
+    }
+}
+
+/// The status of a stream that ends because the process does.
+pub(super) fn shutting_down() -> Status {
+    Status::unavailable("chancery is shutting down; what was sent stays in force")
+}
