@@ -4,18 +4,20 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench clean
 
-# Where the tests look for the real envoy, etcd and consul before they look on the PATH.
-export CHANCERY_TOOLS := $(CURDIR)/.tools/bin
+# Where the tests look for the real envoy, etcd and consul first, then in .tools/bin, then on the PATH. Another Envoy lies
+# in a folder of its own.
+export CHANCERY_TOOLS := $(CURDIR)/.tools/$(if $(ENVOY),envoy-$(subst /,-,$(ENVOY)),bin)
+envoy := envoy$(if $(ENVOY),=$(ENVOY))
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run Chancery, two echo instances and Envoy on the files of examples/files/ until Ctrl-C; CHECK=1 verifies and exits
-	@scripts/tools envoy
+	@scripts/tools $(envoy)
 	@exec cargo run -- demo --envoy $(CHANCERY_TOOLS)/envoy $(if $(CHECK),--check)
 
-test: ## format, lints, and every test, with the real Envoy, etcd and Consul
-	@scripts/tools envoy etcd consul
+test: ## format, lints, and every test, with the real Envoy, etcd and Consul; ENVOY=1.38 or ENVOY=/path/to/envoy picks another Envoy
+	@scripts/tools $(envoy) etcd consul
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test
