@@ -20,7 +20,7 @@ test: ## format, lints, and every test, with the real Envoy, etcd and Consul; EN
 	@scripts/tools $(envoy) etcd consul
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	cargo test
+	cargo test --no-fail-fast
 
 bench: ## 1, 100 and 1,000 delta streams on a real etcd: a table of times, bytes and memory beside a floor
 	@scripts/tools etcd
