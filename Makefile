@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench clean
+.PHONY: help demo test soak bench clean
 
 # Where the tests look for the real envoy, etcd and consul first, then in .tools/bin, then on the PATH. Another Envoy lies
 # in a folder of its own.
@@ -21,6 +21,11 @@ test: ## format, lints, and every test, with the real Envoy, etcd and Consul; EN
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test --no-fail-fast
+
+# Those are the tests that are called many_something. Whatever takes longer than this hangs.
+soak: ## the tests that need many of something with thousands, where `make test` has hundreds: half an hour at most
+	@scripts/tools $(envoy) etcd consul
+	CHANCERY_SOAK=1 timeout --foreground 30m cargo test --no-fail-fast --test "*" -- --nocapture ::many_
 
 bench: ## 1, 100 and 1,000 delta streams on a real etcd: a table of times, bytes and memory beside a floor
 	@scripts/tools etcd

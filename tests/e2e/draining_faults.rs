@@ -2,7 +2,6 @@
 //! somebody waits, and callers who would fill the audit trail.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::ensure;
 use axum::Router;
@@ -17,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::draining::{call, drain, two, undrain, wish};
 use crate::support::chancery::Chancery;
 use crate::support::stage::Stage;
-use crate::support::{eventually, http, own_address, within};
+use crate::support::{eventually, http, own_address};
 
 /// The audit trail as etcd has it.
 async fn audit(chancery: &Chancery, limit: u32) -> Vec<Value> {
@@ -90,7 +89,7 @@ async fn a_drain_whose_claim_has_ended_leaves_the_registry_as_it_was() {
     other.ready().await;
     let (status, answer) = drain(&other, wish(a.address)).await;
     assert_eq!(status, 503, "{answer}");
-    within(Duration::from_secs(30), async || {
+    eventually(async || {
         let passing = stage.consul.passing("echo").await;
         ensure!(passing == ["a", "b"], "{passing:?}");
         Ok(())
@@ -142,7 +141,7 @@ async fn nodes_that_are_gone_keep_nobody_else_out() {
     let places = (7001..).map(|port| SocketAddr::from((agents, port)));
     for at in places.take(nodes.len()).chain([a.address]) {
         let mut answer = Value::Null;
-        within(Duration::from_secs(20), async || {
+        eventually(async || {
             let found = drain(&stage.chancery, wish(at)).await;
             ensure!(found.0 == 201, "{found:?}");
             answer = found.1;
@@ -157,14 +156,14 @@ async fn nodes_that_are_gone_keep_nobody_else_out() {
     for id in ids {
         stage.etcd.delete(&format!("drains/{id}")).await;
     }
-    within(Duration::from_secs(25), async || {
+    eventually(async || {
         let passing = stage.consul.passing("echo").await;
         ensure!(passing.contains(&"a".to_owned()), "{passing:?}");
         Ok(())
     })
     .await;
     // The registry is told first, the journal then. The others stay: their agents may come back.
-    within(Duration::from_secs(20), async || {
+    eventually(async || {
         let left = journal(&stage).await;
         ensure!(left == nodes.len(), "{left} entries");
         Ok(())
@@ -174,7 +173,7 @@ async fn nodes_that_are_gone_keep_nobody_else_out() {
     for node in &nodes {
         catalog(&stage, "deregister", &json!({ "Node": node })).await;
     }
-    within(Duration::from_secs(60), async || {
+    eventually(async || {
         let left = journal(&stage).await;
         ensure!(left == 0, "{left} entries");
         Ok(())
@@ -187,9 +186,7 @@ async fn a_drain_that_ends_while_it_is_waited_for_is_not_confirmed() {
     let stage = Stage::set().await;
     let [a, _b] = two(&stage).await;
     stage.envoy.process.pause();
-    let mut asked = wish(a.address);
-    asked["wait"] = json!("60s");
-    let waiting = drain(&stage.chancery, asked);
+    let waiting = drain(&stage.chancery, wish(a.address));
     let ending = async {
         let id = eventually(async || {
             let (_, answer) = call(&stage.chancery, Method::GET, "v1/drains", None).await;
@@ -228,7 +225,7 @@ async fn callers_who_are_refused_do_not_fill_the_audit_trail() {
     let said = json!({ "adress": "10.0.0.1" });
     assert_eq!(drain(&stage.chancery, said).await.0, 400);
     let refused = |record: &&Value| record["action"] == "call";
-    let records = within(Duration::from_secs(20), async || {
+    let records = eventually(async || {
         let records = audit(&stage.chancery, 1000).await;
         let noted = |action: &str| records.iter().any(|record| record["action"] == action);
         ensure!(noted("undrain") && noted("drain"), "{records:?}");

@@ -1,13 +1,12 @@
 //! HTTP/2 in the clear, by prior knowledge, and gRPC through it.
 
-use std::time::Duration;
-
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use serde_json::json;
 
 use crate::support::eventually;
+use crate::support::http::ANSWER;
 use crate::support::instance::Instance;
 use crate::support::stage::{Stage, route_to};
 
@@ -28,7 +27,7 @@ async fn clients_may_speak_http2_without_tls() {
     let client = reqwest::Client::builder()
         .no_proxy()
         .http2_prior_knowledge()
-        .timeout(Duration::from_secs(10))
+        .timeout(ANSWER)
         .build()
         .unwrap();
     let answer = client.get(stage.envoy.url("/a")).send().await.unwrap();
@@ -50,7 +49,7 @@ async fn a_grpc_call_goes_both_ways_at_once_and_ends_with_its_status() {
             .header("content-type", "application/grpc")
             .header("te", "trailers");
         let (answer, sender) = client.send_request(request.body(())?, false)?;
-        let answer = tokio::time::timeout(Duration::from_secs(10), answer).await??;
+        let answer = tokio::time::timeout(ANSWER, answer).await??;
         ensure!(answer.status() == 200, "{answer:?}");
         ensure!(
             answer.headers()["content-type"] == "application/grpc",
@@ -63,7 +62,7 @@ async fn a_grpc_call_goes_both_ways_at_once_and_ends_with_its_status() {
     for word in ["one", "two"] {
         let message = [&[0, 0, 0, 0, 3], word.as_bytes()].concat();
         sender.send_data(message.clone().into(), false).unwrap();
-        let heard = tokio::time::timeout(Duration::from_secs(10), body.data()).await;
+        let heard = tokio::time::timeout(ANSWER, body.data()).await;
         let heard = heard
             .context("no answer to a message")
             .unwrap()

@@ -245,8 +245,12 @@ impl Stage {
             .write("upstreams/last", &json!({ "nodes": {} }))
             .await;
         let wait = format!("v1/wait?timeout=20s&revision={revision}");
-        let answer = self.chancery.admin(&wait).await.unwrap();
-        assert_eq!(answer.status, 200, "{}", answer.body);
+        eventually(async || {
+            let answer = self.chancery.admin(&wait).await?;
+            anyhow::ensure!(answer.status == 200, "{}", answer.body);
+            Ok(())
+        })
+        .await;
     }
 
     /// The route that answers.

@@ -6,9 +6,9 @@ use serde_json::Value;
 use crate::support::chancery::Chancery;
 use crate::support::consul::Memory;
 use crate::support::envoy::Protocol;
+use crate::support::eventually;
 use crate::support::instance::Instance;
 use crate::support::stage::{Stage, route_to, route_to_service};
-use crate::support::{PATIENCE, eventually};
 
 #[tokio::test]
 async fn a_restart_sends_nothing_anew_over_delta() {
@@ -28,7 +28,7 @@ async fn a_restart_sends_nothing_anew(protocol: Protocol) {
         let sent = stage.chancery.log_of("response sent").len();
         match killed {
             true => stage.chancery.process.kill(),
-            false => assert!(stage.chancery.process.stop(PATIENCE).await.success()),
+            false => assert!(stage.chancery.process.stop().await.success()),
         }
         stage.chancery.process.start_again();
         stage.chancery.ready().await;
@@ -50,7 +50,7 @@ async fn a_restart_sends_nothing_anew(protocol: Protocol) {
 /// A route to an instance that its document names, and one to an instance that Consul knows.
 async fn stage_with_routes(protocol: Protocol) -> (Stage, Instance) {
     let mut stage = Stage::set_with(protocol, Memory::Forgets).await;
-    stage.chancery.process.stop(PATIENCE).await;
+    stage.chancery.process.stop().await;
     stage.chancery = Chancery::serve_telling(
         stage.address,
         &stage.etcd.url(),

@@ -3,7 +3,6 @@
 mod http3;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use crate::support::certificates::{Authority, Identity};
 use crate::support::consul::Memory;
 use crate::support::envoy::Protocol;
 use crate::support::eventually;
+use crate::support::http::ANSWER;
 use crate::support::instance::Instance;
 use crate::support::secure::{Secure, der};
 use crate::support::stage::{Stage, route_to, weights};
@@ -260,7 +260,7 @@ async fn a_grpc_call_over_tls() {
         let mut client = client.ready().await?;
         let (answer, mut sender) = client.send_request(request.body(())?, false)?;
         sender.send_data(message.clone(), true)?;
-        let answer = tokio::time::timeout(Duration::from_secs(10), answer).await??;
+        let answer = tokio::time::timeout(ANSWER, answer).await??;
         let of_grpc = answer.headers().get("content-type");
         ensure!(
             of_grpc.is_some_and(|of| of == "application/grpc"),

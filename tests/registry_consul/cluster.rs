@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::process::{Consul, own_address};
-use crate::{DEADLINE, RECOVERY, Watch, settings};
+use crate::{Watch, settings};
 
 #[tokio::test]
 async fn a_lost_leader_empties_nothing_and_new_state_follows_its_return() {
@@ -19,7 +19,7 @@ async fn a_lost_leader_empties_nothing_and_new_state_follows_its_return() {
     watch.assert_quiet();
     other.start_again().await;
     one.register_in_catalog("echo", 8082).await;
-    watch.comes_to_within(DEADLINE, &[8081, 8082]).await;
+    watch.comes_to(&[8081, 8082]).await;
     watch.is_well().await;
 }
 
@@ -37,11 +37,11 @@ async fn when_an_agent_is_gone_the_next_one_is_asked() {
     one.kill();
     one.start_again().await;
     other.register_in_catalog("echo", 8082).await;
-    watch.comes_to_within(DEADLINE, &[8081, 8082]).await;
+    watch.comes_to(&[8081, 8082]).await;
     other.kill();
     other.start_again().await;
     one.register_in_catalog("echo", 8083).await;
-    watch.comes_to_within(DEADLINE, &[8081, 8082, 8083]).await;
+    watch.comes_to(&[8081, 8082, 8083]).await;
 }
 
 #[tokio::test]
@@ -51,6 +51,6 @@ async fn an_agent_that_is_not_there_is_passed_over() {
     let mut both = settings(&format!("http://{}:8500", own_address()));
     both.addresses.push(consul.url());
     let mut watch = Watch::start(both, &["echo"]);
-    watch.comes_to_within(RECOVERY, &[8081]).await;
+    watch.comes_to(&[8081]).await;
     watch.is_well().await;
 }

@@ -25,9 +25,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use process::{Consul, DEADLINE};
 
-/// How soon new state is in force after Consul is back.
-const RECOVERY: Duration = Duration::from_secs(5);
-
 /// A watch, as the control loop would hold it.
 struct Watch {
     source: Source,
@@ -74,20 +71,16 @@ impl Watch {
         }
     }
 
-    async fn answer(&mut self, patience: Duration) -> Answer {
-        let next = timeout(patience, self.answers.recv()).await;
+    async fn answer(&mut self) -> Answer {
+        let next = timeout(DEADLINE, self.answers.recv()).await;
         next.expect("an answer in time").unwrap()
     }
 
     /// Reads answers until one has exactly these ports; none on the way is empty unless that is what is waited for.
     async fn comes_to(&mut self, ports: &[u16]) {
-        self.comes_to_within(DEADLINE, ports).await;
-    }
-
-    async fn comes_to_within(&mut self, patience: Duration, ports: &[u16]) {
-        let until = Instant::now() + patience;
+        let until = Instant::now() + DEADLINE;
         loop {
-            let answer = self.answer(until - Instant::now()).await;
+            let answer = self.answer().await;
             let found: Vec<_> = answer
                 .instances
                 .iter()
@@ -98,6 +91,7 @@ impl Watch {
                 return;
             }
             assert!(!found.is_empty(), "emptied on the way to {ports:?}");
+            assert!(Instant::now() < until, "{found:?} instead of {ports:?}");
         }
     }
 
@@ -111,7 +105,7 @@ impl Watch {
     async fn is_complete(&mut self) {
         let mut unanswered = (**self.wanted.borrow()).clone();
         while !unanswered.is_empty() {
-            let answer = self.answer(DEADLINE).await;
+            let answer = self.answer().await;
             unanswered.remove(&answer.service);
         }
     }
@@ -175,7 +169,7 @@ async fn what_does_not_concern_the_instances_pushes_nothing() {
             .await;
     }
     consul.register("echo", 8082).await;
-    let answer = watch.answer(DEADLINE).await;
+    let answer = watch.answer().await;
     assert_eq!(
         answer.instances.len(),
         2,
@@ -189,7 +183,7 @@ async fn a_service_on_another_node_is_reached_at_the_nodes_address() {
     let consul = Consul::dev().await;
     consul.register_in_catalog("echo", 8081).await;
     let mut watch = Watch::start(settings(&consul.url()), &["echo"]);
-    let answer = watch.answer(DEADLINE).await;
+    let answer = watch.answer().await;
     assert_eq!(answer.service.to_string(), "consul/echo");
     assert_eq!(&*answer.instances[0].id, "node-2/echo-8081");
     assert_eq!(answer.instances[0].address.to_string(), "10.0.0.2");
@@ -209,7 +203,7 @@ async fn a_restart_of_consul_empties_nothing_and_new_state_follows() {
         consul.start_again().await;
         consul.register_in_catalog("echo", 8081 + round).await;
         let ports: Vec<_> = (8081..=8081 + round).collect();
-        watch.comes_to_within(RECOVERY, &ports).await;
+        watch.comes_to(&ports).await;
     }
 }
 
@@ -227,9 +221,8 @@ async fn a_consul_that_comes_back_with_another_state_is_believed() {
     consul.start_again().await;
     consul.register("echo", 9090).await;
     // What comes first, empty or not, is the word of a Consul that has forgotten everything.
-    let until = Instant::now() + RECOVERY;
     while watch
-        .answer(until - Instant::now())
+        .answer()
         .await
         .instances
         .first()
@@ -254,5 +247,5 @@ async fn a_consul_that_hangs_is_noticed() {
     watch.assert_quiet();
     consul.resume();
     consul.register("echo", 8082).await;
-    watch.comes_to_within(RECOVERY, &[8081, 8082]).await;
+    watch.comes_to(&[8081, 8082]).await;
 }

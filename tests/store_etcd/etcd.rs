@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use etcd_client::{Client, ConnectOptions, Txn, TxnOp};
 
-/// How long anything may take that must happen.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+/// How long anything may take that must happen. Minutes: that a machine is busy is no finding.
+pub const DEADLINE: Duration = Duration::from_secs(180);
 
 pub struct Etcd {
     pub port: u16,
@@ -105,7 +105,7 @@ impl Etcd {
     pub async fn client_of(&self, user: Option<(&str, &str)>) -> Client {
         let until = Instant::now() + DEADLINE;
         loop {
-            let mut options = ConnectOptions::new().with_timeout(Duration::from_secs(5));
+            let mut options = ConnectOptions::new().with_timeout(Duration::from_secs(60));
             if let Some((name, password)) = user {
                 options = options.with_user(name, password);
             }
@@ -168,5 +168,5 @@ fn binary() -> PathBuf {
         .chain(std::env::split_paths(&path))
         .map(|folder| folder.join("etcd"))
         .find(|binary| binary.is_file())
-        .expect("etcd is not installed; run: make tools")
+        .expect("etcd is not installed; run: scripts/tools etcd")
 }

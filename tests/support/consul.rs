@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::ensure;
 use reqwest::{Client, Method};
@@ -92,7 +91,7 @@ impl Consul {
 
     /// Asks it to end.
     pub async fn stop(&mut self) {
-        self.process.stop(Duration::from_secs(10)).await;
+        self.process.stop().await;
     }
 
     async fn leads(&mut self) {

@@ -3,7 +3,6 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::ensure;
 use etcd_client::Client;
@@ -71,7 +70,7 @@ impl Etcd {
 
     /// Asks it to end.
     pub async fn stop(&mut self) {
-        self.process.stop(Duration::from_secs(10)).await;
+        self.process.stop().await;
     }
 
     async fn answers(&mut self) {
@@ -112,6 +111,12 @@ impl Etcd {
     pub async fn delete(&self, key: &str) {
         let key = format!("{PREFIX}/{key}");
         self.client().await.delete(key, None).await.unwrap();
+    }
+
+    /// Whether there is such a key.
+    pub async fn has(&self, key: &str) -> bool {
+        let key = format!("{PREFIX}/{key}");
+        self.client().await.get(key, None).await.unwrap().count() > 0
     }
 
     async fn client(&self) -> Client {

@@ -10,6 +10,10 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
+/// How long an answer may take, or a step on the way to it. Less than a scene's patience, so that who asks until it is
+/// answered asks more than once.
+pub const ANSWER: Duration = Duration::from_secs(60);
+
 /// An answer, read to its end.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -41,7 +45,7 @@ pub fn client() -> Client {
     Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(10))
+        .timeout(ANSWER)
         .build()
         .unwrap()
 }
@@ -57,7 +61,7 @@ pub async fn raw(from: Ipv4Addr, to: SocketAddr, text: &str) -> anyhow::Result<S
         connection.read_to_string(&mut answer).await?;
         Ok(answer)
     };
-    tokio::time::timeout(Duration::from_secs(10), talk).await?
+    tokio::time::timeout(ANSWER, talk).await?
 }
 
 /// Sends a request and reads the whole answer.

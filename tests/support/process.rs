@@ -5,12 +5,11 @@ use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
 
 use anyhow::Context;
 
+use super::eventually;
 use super::tools::on_path;
-use super::within;
 
 /// How much of a server's output is printed when its scene fails.
 const LAST_WORDS: usize = 6_000;
@@ -80,15 +79,10 @@ impl Process {
         }
     }
 
-    /// Asks it to end, and gives it `patience` to do so.
-    pub async fn stop(&mut self, patience: Duration) -> ExitStatus {
+    /// Asks it to end, and waits until it has.
+    pub async fn stop(&mut self) -> ExitStatus {
         self.signal("TERM");
-        self.ended(patience).await
-    }
-
-    /// Waits for it to end by itself.
-    pub async fn ended(&mut self, patience: Duration) -> ExitStatus {
-        let status = within(patience, async || {
+        let status = eventually(async || {
             let child = self.child.as_mut().context("it does not run")?;
             child
                 .try_wait()?

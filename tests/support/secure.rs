@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,9 +13,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::certificates::{Authority, Identity};
-
-/// How long any step may take.
-const STEP: Duration = Duration::from_secs(10);
+use super::http::ANSWER;
 
 /// What a client of TLS is.
 pub struct Secure {
@@ -68,7 +65,7 @@ impl Secure {
             let connector = TlsConnector::from(Arc::new(self.config.clone()));
             anyhow::Ok(connector.connect(name, connection).await?)
         };
-        let stream = tokio::time::timeout(STEP, connect).await??;
+        let stream = tokio::time::timeout(ANSWER, connect).await??;
         Ok(Connection { stream })
     }
 }
@@ -116,7 +113,7 @@ impl Connection {
                 }
             }
         };
-        let answer = tokio::time::timeout(STEP, talk).await??;
+        let answer = tokio::time::timeout(ANSWER, talk).await??;
         let status = answer.split(' ').nth(1).context("no status")?.parse()?;
         Ok((status, answer))
     }

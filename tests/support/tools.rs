@@ -13,7 +13,7 @@ pub fn tool(name: &str) -> PathBuf {
         .chain([own])
         .find_map(|folder| program_in(&folder, name))
         .or_else(|| on_path(name))
-        .unwrap_or_else(|| panic!("{name} is not installed; run: make tools"))
+        .unwrap_or_else(|| panic!("{name} is not installed; run: scripts/tools {name}"))
 }
 
 /// The program `name` as the PATH has it.

@@ -18,7 +18,7 @@ use crate::support::certificates::{Authority, Identity};
 use crate::support::chancery::Chancery;
 use crate::support::envoy::Envoy;
 use crate::support::instance::Instance;
-use crate::support::{eventually, own_address};
+use crate::support::{PATIENCE, eventually, own_address};
 
 const EDGE: &str = "spiffe://example.com/edge";
 
@@ -182,7 +182,7 @@ async fn a_client_that_never_finishes_its_handshake_holds_nobody_up() {
     }
     let client = authority.identity(&[EDGE]);
     let connected = connect(&port, &authority, Some(&client));
-    let connected = tokio::time::timeout(Duration::from_secs(5), connected).await;
+    let connected = tokio::time::timeout(PATIENCE, connected).await;
     assert!(is_served(&connected.unwrap().unwrap()).await);
     drop(idle);
 }

@@ -6,8 +6,8 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::{instance, read, route};
-use crate::support::eventually;
 use crate::support::stage::Stage;
+use crate::support::{PATIENTLY, eventually};
 
 /// The reasons why an instance is left out, by load assignment.
 fn left_out(services: &Value, instance: &str) -> Value {
@@ -68,7 +68,10 @@ async fn who_was_answered_who_uses_it_and_why_others_are_left_out() {
 
     // A drain sets maintenance at the agent too, but is the reason.
     let at = c.address.to_string();
-    let drained = stage.chancery.ask(&["drain", &at, "--force"]).await;
+    let drained = stage
+        .chancery
+        .ask(&["drain", &at, "--wait", PATIENTLY, "--force"])
+        .await;
     assert!(drained.status.success(), "{drained:?}");
     let shown = read(&stage, "v1/services?name=echo").await;
     // The other's tag is no reason, as it would have got traffic.
