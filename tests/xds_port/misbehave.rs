@@ -9,6 +9,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, Disc
 use envoy_types::pb::google::protobuf;
 use envoy_types::pb::google::rpc;
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use tokio::time::timeout;
 use tonic::Code;
 
@@ -265,6 +266,9 @@ async fn all_are_gone(chancery: &Chancery) {
     .await;
 }
 
+/// How many of many clients there are at the same time.
+const AT_ONCE: usize = 16;
+
 /// Has something done until three times on end leave nothing in memory. What the process keeps for later use, more of it
 /// when it was slow, is soon enough; what is leaked never is.
 async fn leaves_nothing(chancery: &Chancery, mut done: impl AsyncFnMut()) {
@@ -287,9 +291,11 @@ async fn many_that_come_and_leave_leave_nothing() {
     let mut chancery = Chancery::serve_files(own_address(), folder.path(), folder.path());
     chancery.ready().await;
     let url = format!("http://{}", chancery.xds());
-    let mut numbers = 0..;
+    let mut count = 0;
     let come_and_leave = async || {
-        for number in numbers.by_ref().take(many(300, 3_000)) {
+        let numbers = count..count + many(300, 3_000);
+        count = numbers.end;
+        let each = stream::iter(numbers).for_each_concurrent(AT_ONCE, async |number| {
             let endpoint = tonic::transport::Endpoint::from_shared(url.clone()).unwrap();
             let channel = endpoint.connect().await.unwrap();
             let client = Sotw::open(&channel, SOTW).await;
@@ -298,7 +304,8 @@ async fn many_that_come_and_leave_leave_nothing() {
             node.id = format!("node-{number}");
             node.cluster = format!("gateway-{number}");
             client.send(request).await;
-        }
+        });
+        each.await;
         all_are_gone(&chancery).await;
     };
     leaves_nothing(&chancery, come_and_leave).await;
@@ -320,7 +327,9 @@ async fn many_that_connect_and_refuse_leave_nothing() {
     let channel = endpoint.connect().await.unwrap();
     let mut count = 0;
     let connect_and_refuse = async || {
-        for _ in 0..many(300, 10_000) {
+        let numbers = 0..many(300, 10_000);
+        count += numbers.end;
+        let each = stream::iter(numbers).for_each_concurrent(AT_ONCE, async |_| {
             let mut client = Sotw::open(&channel, SOTW).await;
             client.send(wish(CLUSTERS)).await;
             let response = client.next().await.unwrap().expect("an answer");
@@ -331,11 +340,11 @@ async fn many_that_connect_and_refuse_leave_nothing() {
             // Listeners follow the answer about clusters, whatever it was.
             client.send(wish(ResourceType::Listener.type_url())).await;
             client.next().await.unwrap().expect("the refusal is heard");
-            count += 1;
-        }
+        });
+        each.await;
         all_are_gone(&chancery).await;
         let heard = chancery.metric("chancery_xds_nacks_total").await.unwrap();
-        assert_eq!(heard, f64::from(count), "refusals are heard");
+        assert_eq!(heard, count as f64, "refusals are heard");
     };
     leaves_nothing(&chancery, connect_and_refuse).await;
 }
