@@ -22,7 +22,7 @@
 //! | [`drain`] | taking instances out before they die | speak HTTP or etcd itself |
 //! | [`api`] | the control API, as gRPC and as JSON, and who may call it | have types of its own |
 //!
-//! Imports point one way: `cli → admin, api → drain → control → {state, store, registry, xds} → build → {snapshot, translate} →
+//! Imports point one way: `cli → {admin, api} → drain → control → {state, store, registry, xds} → build → {snapshot, translate} →
 //! documents → plugin → {model, envoy}`.
 
 pub mod admin;

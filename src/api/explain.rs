@@ -3,17 +3,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use envoy_types::pb::envoy::config::core::v3::address::Address;
-use envoy_types::pb::envoy::config::core::v3::socket_address::PortSpecifier;
-use envoy_types::pb::envoy::config::endpoint::v3::ClusterLoadAssignment;
-use envoy_types::pb::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
-use prost::Message;
 use tonic::Status;
 use url::{Host as UrlHost, Url};
 
 use super::json::shown;
 use super::{Api, documents, pb, snapshots};
 use crate::control::question::Question;
+use crate::envoy::view::{endpoints, host_and_port};
 use crate::explain::{Candidate, Verdict, explain as tried};
 use crate::model::{Cluster, Host, Id, Members, Request};
 use crate::snapshot::{ResourceType, Snapshot};
@@ -82,47 +78,17 @@ fn candidate(candidate: &Candidate) -> pb::Candidate {
 
 /// Where proxies are told that a cluster's instances are.
 fn instances(cluster: &Cluster, snapshot: Option<&Snapshot>) -> Vec<String> {
-    let assignment = snapshot.and_then(|snapshot| {
+    let told = snapshot.and_then(|snapshot| {
         let set = snapshot.set(ResourceType::LoadAssignment);
-        let resource = set.find(&cluster.load_assignment())?;
-        ClusterLoadAssignment::decode(resource.value()).ok()
+        endpoints(&set.find(&cluster.load_assignment())?.value())
     });
-    match (assignment, &cluster.upstream.members) {
-        (Some(assignment), _) => {
-            let endpoints = assignment
-                .endpoints
-                .iter()
-                .flat_map(|group| &group.lb_endpoints);
-            let address = |identifier: &HostIdentifier| match identifier {
-                HostIdentifier::Endpoint(endpoint) => {
-                    match endpoint.address.as_ref()?.address.as_ref()? {
-                        Address::SocketAddress(address) => match address.port_specifier {
-                            Some(PortSpecifier::PortValue(port)) => {
-                                Some(at(&address.address, port))
-                            }
-                            _ => None,
-                        },
-                        _ => None,
-                    }
-                }
-                HostIdentifier::EndpointName(_) => None,
-            };
-            endpoints
-                .filter_map(|endpoint| address(endpoint.host_identifier.as_ref()?))
-                .collect()
-        }
+    match (told, &cluster.upstream.members) {
+        (Some(told), _) => told,
         (None, Members::Nodes(nodes)) => nodes
             .iter()
-            .map(|node| at(&node.host, node.port.into()))
+            .map(|node| host_and_port(&node.host, node.port.into()))
             .collect(),
         (None, _) => Vec::new(),
-    }
-}
-
-fn at(host: &str, port: u32) -> String {
-    match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
     }
 }
 

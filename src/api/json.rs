@@ -9,15 +9,12 @@ use prost_reflect::{
 };
 use tonic::Status;
 
+use crate::envoy::descriptors;
+
 type Pool = Result<DescriptorPool, DescriptorError>;
 
 /// The descriptors of the contract.
 pub(super) const OWN_FILES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/chancery.bin"));
-/// Envoy's: the services of the xDS port with what they import, and all the rest.
-const ENVOY_FILES: [&[u8]; 2] = [
-    include_bytes!("../../proto/envoy/services.bin"),
-    include_bytes!("../../proto/envoy/types.bin"),
-];
 
 /// The contract.
 static OWN: LazyLock<Pool> = LazyLock::new(|| DescriptorPool::decode(OWN_FILES));
@@ -25,7 +22,7 @@ static OWN: LazyLock<Pool> = LazyLock::new(|| DescriptorPool::decode(OWN_FILES))
 /// Envoy's messages and the contract: some 18 MiB, had when resources are first read.
 static WITH_ENVOY: LazyLock<Pool> = LazyLock::new(|| {
     let mut pool = DescriptorPool::new();
-    for files in ENVOY_FILES.into_iter().chain([OWN_FILES]) {
+    for files in [descriptors::SERVICES, descriptors::TYPES, OWN_FILES] {
         pool.decode_file_descriptor_set(files)?;
     }
     Ok(pool)

@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, ReflectMessage, Value};
 use tonic::Status;
 
+use crate::envoy::view::without_config;
 use crate::snapshot::ResourceType;
 
 use super::json;
@@ -46,12 +46,7 @@ pub fn resource(resource_type: ResourceType, encoded: &[u8]) -> Result<Vec<u8>, 
         return redacted(resource_type.type_url(), encoded);
     }
     // Made of the credentials of consumers, whatever the filter: only which filter it is for is shown.
-    let mut message = TypedExtensionConfig::decode(encoded)
-        .map_err(|error| Status::internal(error.to_string()))?;
-    if let Some(config) = &mut message.typed_config {
-        config.value.clear();
-    }
-    Ok(message.encode_to_vec())
+    without_config(encoded).map_err(|error| Status::internal(error.to_string()))
 }
 
 /// An encoded message of that type, without secrets. What cannot be looked into is not shown.

@@ -6,6 +6,7 @@
 //! and [`transport`].
 
 mod agents;
+mod asker;
 mod budget;
 mod client;
 mod error;
@@ -13,14 +14,13 @@ mod feed;
 pub mod health;
 mod poll;
 mod query;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod token;
 mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,53 +35,16 @@ use crate::registry::freshness::Freshness;
 use crate::telemetry::Source;
 
 pub use agents::{Agents, Failure};
+use asker::{Asker, Outcome};
 use budget::{BLOCKING, Budget};
 use client::Client;
 use error::Error;
-use feed::{Feed, Group};
+use feed::Feed;
 use poll::Poll;
-
-/// How long one query blocks, unless told otherwise: a Consul that hangs is noticed after it, and idle services cost a
-/// request per this time.
-pub const WAIT: Duration = Duration::from_secs(10);
+pub use settings::{Settings, WAIT};
 
 /// How long to wait before settings that cannot be used are read again.
 const SETTINGS_AGAIN: Duration = Duration::from_secs(2);
-
-/// Where Consul is, and how to be let in.
-#[derive(Clone)]
-pub struct Settings {
-    /// Agents of one Consul, at least one: `http://127.0.0.1:8500`, or https. The first one is asked, and when it is at
-    /// fault the next.
-    pub addresses: Vec<String>,
-    /// An ACL token with `service:read` and `node:read`.
-    pub token: Option<String>,
-    /// A file that holds such a token, read again when it changes.
-    pub token_file: Option<PathBuf>,
-    /// Roots that Consul's certificate must lead to, in PEM; the system's without it. Files of certificates are read again
-    /// when they change.
-    pub ca: Option<PathBuf>,
-    /// The client's certificate, in PEM; only with `key`.
-    pub cert: Option<PathBuf>,
-    /// The client's key, in PEM; only with `cert`.
-    pub key: Option<PathBuf>,
-    /// How long one query blocks; [`WAIT`] unless there is a reason.
-    pub wait: Duration,
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("addresses", &self.addresses)
-            .field("token", &self.token.as_ref().map(|_| "(secret)"))
-            .field("token_file", &self.token_file)
-            .field("ca", &self.ca)
-            .field("cert", &self.cert)
-            .field("key", &self.key)
-            .field("wait", &self.wait)
-            .finish()
-    }
-}
 
 /// Watches the services in `wanted` until shutdown; a service that leaves the set is asked for no longer. The first
 /// answer of a service always comes out, later ones when they differ. Never returns because of a failure.
@@ -123,23 +86,6 @@ async fn connect(settings: &Settings, source: &Source) -> Client {
         }
         sleep(SETTINGS_AGAIN).await;
     }
-}
-
-/// Who asks Consul, and fails or does not.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Asker {
-    /// One service's own queries.
-    Service(ServiceKey),
-    /// A feed.
-    Feed(Group),
-}
-
-/// How a query ended, for the one who watches over all of them.
-#[derive(Debug)]
-struct Outcome {
-    asker: Asker,
-    /// An answer, new or not, or why there is none.
-    result: Result<(), Error>,
 }
 
 /// A task that asks, and what a feed is told to ask for.

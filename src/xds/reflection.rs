@@ -5,9 +5,7 @@ use tonic_reflection::server::v1::{ServerReflection, ServerReflectionServer};
 use tonic_reflection::server::{Builder, Error};
 
 use super::method::Method;
-
-/// The services of the port and all that they import, without comments.
-const SERVICES: &[u8] = include_bytes!("../../proto/envoy/services.bin");
+use crate::envoy::descriptors;
 
 /// What the port has besides the discovery services.
 const OTHERS: [&str; 3] = [
@@ -22,7 +20,7 @@ const REQUEST: usize = 4 * 1024;
 /// The reflection service.
 pub fn service() -> Result<ServerReflectionServer<impl ServerReflection>, Error> {
     let builder = Builder::configure()
-        .register_encoded_file_descriptor_set(SERVICES)
+        .register_encoded_file_descriptor_set(descriptors::SERVICES)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
     // The files describe services that are not served, such as that of virtual hosts.
     let names = Method::services().chain(OTHERS.map(Into::into));

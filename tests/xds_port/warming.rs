@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::ensure;
+use chancery::envoy::descriptors;
 use chancery::snapshot::{Change, Child, Resource, ResourceType, Snapshot};
 use chancery::xds::Limits;
 use chancery::xds::stream::GATE;
@@ -27,9 +28,6 @@ const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3
 const HTTP: &str = "type.googleapis.com/envoy.extensions.filters.http";
 const MANAGER: &str = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
-const SERVICES: &[u8] = include_bytes!("../../proto/envoy/services.bin");
-const TYPES: &[u8] = include_bytes!("../../proto/envoy/types.bin");
-
 /// An Envoy, and the port that it is served by.
 struct Scene {
     port: Port,
@@ -45,7 +43,7 @@ impl Scene {
         let listener = (own_address(), 9443).into();
         let envoy = Envoy::start("default", protocol, port.address, listener, folder.path());
         let mut pool = DescriptorPool::new();
-        for files in [SERVICES, TYPES] {
+        for files in [descriptors::SERVICES, descriptors::TYPES] {
             pool.decode_file_descriptor_set(files).unwrap();
         }
         Self {

@@ -14,9 +14,10 @@ use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
+use super::error::Error;
 use super::query::Query;
+use super::settings::Settings;
 use super::transport::{Transport, address, lost, name, not_an_address};
-use super::{Error, Settings};
 
 /// Consul's own names of its headers.
 const INDEX: HeaderName = HeaderName::from_static("x-consul-index");

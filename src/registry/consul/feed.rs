@@ -20,14 +20,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::asker::{Asker, Group, Outcome};
 use super::budget::{Budget, IMMEDIATE};
 use super::client::{Client, Response};
+use super::error::Error;
 use super::poll::News;
 use super::query::Query;
-use super::{Asker, Error, Outcome};
 use crate::model::ServiceKey;
 use crate::model::instance::Status;
-use crate::model::service_key::Scope;
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
 
@@ -40,9 +40,6 @@ use sweep::Nodes;
 const SWEEP_PACE: Duration = Duration::from_secs(1);
 /// How often nodes are looked at though nothing woke: what is said of a node itself wakes no list.
 const SWEEP_AGAIN: Duration = Duration::from_secs(60);
-
-/// What one feed is about: services of one place, sorted by one node.
-pub type Group = (Scope, Option<Arc<str>>);
 
 /// What a feed is connected to.
 #[derive(Debug)]

@@ -15,10 +15,12 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::asker::{Asker, Outcome};
 use super::budget::Budget;
 use super::client::{Client, Response};
+use super::error::Error;
+use super::health;
 use super::query::Query;
-use super::{Asker, Error, Outcome, health};
 use crate::model::ServiceKey;
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;

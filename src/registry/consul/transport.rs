@@ -12,8 +12,9 @@ use reqwest::{Certificate, Identity, Method, RequestBuilder, StatusCode, redirec
 use tokio::time::sleep;
 use url::Url;
 
+use super::error::Error;
+use super::settings::Settings;
 use super::token::Token;
-use super::{Error, Settings};
 
 /// How often files are looked at: that works however they are replaced.
 const LOOK: Duration = Duration::from_secs(2);

@@ -12,9 +12,9 @@ use backon::BackoffBuilder;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::super::Error;
 use super::super::budget::Budget;
 use super::super::client::Client;
+use super::super::error::Error;
 use super::super::poll::{IDLE, PAUSES};
 use super::super::query::Query;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::Error;
 use super::super::client::Response;
+use super::super::error::Error;
 use super::super::poll::{Known, News};
 use crate::model::ServiceKey;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::super::Error;
 use super::super::budget::{Budget, IMMEDIATE};
 use super::super::client::Client;
+use super::super::error::Error;
 use super::super::query::Query;
 use super::catalog::{self, Held, Node};
 use crate::model::service_key::Scope;
