@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::document::Change;
-use super::{Discovery, Document, Instance, ServiceKey};
+use super::{Document, Instance, ServiceKey};
 
 /// What the paths of drains begin with.
 pub const DRAINS: &str = "drains/";
@@ -197,18 +197,12 @@ impl Drains {
 }
 
 fn write_service<S: Serializer>(service: &ServiceKey, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(service)
+    serializer.serialize_str(&service.stem())
 }
 
 fn read_service<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ServiceKey, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let parts = text.split_once('/');
-    let key = parts.and_then(|(discovery, name)| {
-        let all = [Discovery::Consul, Discovery::File];
-        let discovery = all.into_iter().find(|one| one.as_str() == discovery)?;
-        Some(ServiceKey::new(discovery, name))
-    });
-    key.ok_or_else(|| {
+    ServiceKey::from_stem(&text).ok_or_else(|| {
         let text = text.escape_debug();
         serde::de::Error::custom(format!(
             "found the service `{text}`, allowed: consul/<name>, file/<name>"

@@ -70,6 +70,16 @@ impl ServiceKey {
         format!("{}/{name}", self.discovery.as_str())
     }
 
+    /// The plain service whose stem this is.
+    pub fn from_stem(stem: &str) -> Option<Self> {
+        let (discovery, name) = stem.split_once('/')?;
+        let all = [Discovery::Consul, Discovery::File];
+        let discovery = all.into_iter().find(|one| one.as_str() == discovery)?;
+        // In a stem each `%` begins one of these two.
+        let name = name.replace("%3F", "?").replace("%25", "%");
+        Some(Self::new(discovery, name))
+    }
+
     /// What it says beside the name, by the names that documents use.
     pub fn arguments(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let Scope {

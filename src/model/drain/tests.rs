@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
+use crate::model::Discovery;
 use crate::model::document::Format;
 
 fn service(name: &str) -> ServiceKey {
@@ -88,10 +89,35 @@ fn a_text_that_is_no_drain_hurts_only_itself() {
     assert!(!takes(&drains, &service("echo"), "n/a"));
 }
 
+/// Names that Consul takes, and that mean something where they are written down.
+const NAMES: [&str; 12] = [
+    "echo",
+    "a/b",
+    "/",
+    "50%",
+    "a?b",
+    "%3F",
+    "%25",
+    "?%?",
+    "a&b=c",
+    "a?near=_agent",
+    "größe ☃",
+    "",
+];
+
 #[test]
 fn what_is_written_is_read() {
-    let drain: Drain = serde_json::from_str(&text("1", "consul/a/b", "n/a")).unwrap();
-    assert_eq!(drain.service, service("a/b"));
-    let written = serde_json::to_string(&drain).unwrap();
-    assert_eq!(serde_json::from_str::<Drain>(&written).unwrap(), drain);
+    for name in NAMES {
+        let before = Drain {
+            service: service(name),
+            ..serde_json::from_str(&text("1", "consul/echo", "n/a")).unwrap()
+        };
+        let written = serde_json::to_string(&before).unwrap();
+        let read: Drain = serde_json::from_str(&written).unwrap();
+        assert_eq!(read, before, "{written}");
+        let mut drains = Drains::default();
+        let touched = put(&mut drains, "1", &written);
+        assert_eq!(touched, Touched::from([service(name)]));
+        assert!(takes(&drains, &service(name), "n/a"), "{written}");
+    }
 }
