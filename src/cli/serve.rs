@@ -154,11 +154,13 @@ fn start_draining(
     };
     let ledger = Arc::new(Ledger::new(etcd.clone()));
     let (trail, records) = Trail::new();
-    let writing = audit::write(ledger.clone(), records, config.audit_keep);
-    let ended = shutdown.clone();
-    tasks.spawn(async move {
-        ended.run_until_cancelled(writing).await;
-    });
+    let keep = config.audit_keep;
+    tasks.spawn(audit::write(
+        ledger.clone(),
+        records,
+        keep,
+        shutdown.clone(),
+    ));
     let consul = config.consul.clone();
     let agents = consul.map(|consul| Agents::new(consul, config.consul_agent.clone()));
     let drainer = Arc::new(Drainer::new(

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::model::drain::Drain;
@@ -31,6 +32,8 @@ const WHAT: usize = 200;
 const DETAIL: usize = 1500;
 /// How long to wait after etcd did not take records.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long what is queued may take to be written when Chancery ends: less than it gives itself.
+const LAST: Duration = Duration::from_secs(2);
 
 /// One step, or one call that was refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -188,34 +191,75 @@ impl<'a> Deed<'a> {
     }
 }
 
-/// Writes records to etcd, each kept for `keep`. Ends when nobody makes any.
-pub async fn write(ledger: Arc<Ledger>, mut records: mpsc::Receiver<Record>, keep: Duration) {
-    let mut lease: Option<(i64, Instant)> = None;
-    let mut batch = Vec::new();
-    let mut said = false;
-    while records.recv_many(&mut batch, BATCH).await > 0 {
-        let texts: Vec<_> = batch.drain(..).filter_map(|record| text(&record)).collect();
-        loop {
-            let shared = lease.filter(|(_, since)| since.elapsed() < SHARED);
-            let shared = shared.map(|(lease, _)| lease);
-            match ledger.append(&texts, shared, keep + SHARED).await {
-                Ok(used) => {
-                    said = false;
-                    if shared.is_none() {
-                        lease = Some((used, Instant::now()));
+/// Writes records to etcd, each kept for `keep`. Ends when nobody can make any more, and soon after `shutdown` in any case.
+pub async fn write(
+    ledger: Arc<Ledger>,
+    records: mpsc::Receiver<Record>,
+    keep: Duration,
+    shutdown: CancellationToken,
+) {
+    let mut writer = Writer {
+        ledger,
+        records,
+        keep,
+        texts: Vec::new(),
+    };
+    let late = async {
+        shutdown.cancelled().await;
+        sleep(LAST).await;
+    };
+    tokio::select! {
+        () = writer.run() => {}
+        () = late => {}
+    }
+    let left = writer.texts.len() + writer.records.len();
+    if left > 0 {
+        warn!(
+            records = left,
+            "etcd has not taken the last audit records in time: they are in the log only"
+        );
+    }
+}
+
+/// Between the queue and etcd.
+struct Writer {
+    ledger: Arc<Ledger>,
+    records: mpsc::Receiver<Record>,
+    keep: Duration,
+    /// What is being written: keys and texts.
+    texts: Vec<(String, String)>,
+}
+
+impl Writer {
+    /// Ends when all records are written that anybody can make.
+    async fn run(&mut self) {
+        let mut lease: Option<(i64, Instant)> = None;
+        let mut batch = Vec::new();
+        let mut said = false;
+        while self.records.recv_many(&mut batch, BATCH).await > 0 {
+            self.texts = batch.drain(..).filter_map(|it| text(&it)).collect();
+            while !self.texts.is_empty() {
+                let shared = lease.filter(|(_, since)| since.elapsed() < SHARED);
+                let shared = shared.map(|(lease, _)| lease);
+                let keep = self.keep + SHARED;
+                match self.ledger.append(&self.texts, shared, keep).await {
+                    Ok(used) => {
+                        said = false;
+                        self.texts.clear();
+                        if shared.is_none() {
+                            lease = Some((used, Instant::now()));
+                        }
                     }
-                }
-                Err(error) => {
-                    if !std::mem::replace(&mut said, true) {
-                        warn!(%error, "audit records wait until etcd takes them");
+                    Err(error) => {
+                        if !std::mem::replace(&mut said, true) {
+                            warn!(%error, "audit records wait until etcd takes them");
+                        }
+                        // The lease may be what is wrong: etcd may have been wiped.
+                        lease = None;
+                        sleep(AGAIN).await;
                     }
-                    // The lease may be what is wrong: etcd may have been wiped.
-                    lease = None;
-                    sleep(AGAIN).await;
-                    continue;
                 }
             }
-            break;
         }
     }
 }

@@ -114,14 +114,19 @@ async fn catalog(stage: &Stage, what: &str, body: &Value) {
     assert!(answer.status().is_success(), "{answer:?}");
 }
 
-async fn journal(stage: &Stage) -> usize {
+/// What lies below a part of Chancery's keys.
+async fn keys(stage: &Stage, part: &str) -> Vec<String> {
     let url = stage.etcd.url();
     let mut etcd = etcd_client::Client::connect([url], None).await.unwrap();
-    let all = etcd_client::GetOptions::new()
-        .with_prefix()
-        .with_count_only();
-    let found = etcd.get("/chancery/drain/journal/", Some(all)).await;
-    usize::try_from(found.unwrap().count()).unwrap()
+    let all = etcd_client::GetOptions::new().with_prefix();
+    let found = etcd.get(format!("/chancery/{part}"), Some(all)).await;
+    let found = found.unwrap();
+    let texts = found.kvs().iter().map(|found| found.value_str());
+    texts.map(|text| text.unwrap().to_owned()).collect()
+}
+
+async fn journal(stage: &Stage) -> usize {
+    keys(stage, "drain/journal/").await.len()
 }
 
 #[tokio::test]
@@ -238,4 +243,21 @@ async fn callers_who_are_refused_do_not_fill_the_audit_trail() {
     for record in kept {
         assert!(record["what"].as_str().unwrap().len() < 400);
     }
+}
+
+#[tokio::test]
+async fn what_is_noted_last_is_kept() {
+    let mut stage = Stage::set().await;
+    stage.etcd.process.pause();
+    let said = json!({ "adress": "10.0.0.1" });
+    assert_eq!(drain(&stage.chancery, said).await.0, 400);
+    stage.chancery.process.terminate();
+    stage.chancery.logs(0, "shutting down").await;
+    stage.etcd.process.resume();
+    stage.chancery.process.ended().await;
+    let records = keys(&stage, "audit/").await;
+    assert!(
+        records.iter().any(|it| it.contains("adress")),
+        "{records:?}"
+    );
 }

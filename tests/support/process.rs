@@ -81,7 +81,17 @@ impl Process {
 
     /// Asks it to end, and waits until it has.
     pub async fn stop(&mut self) -> ExitStatus {
+        self.terminate();
+        self.ended().await
+    }
+
+    /// Asks it to end, and does not wait.
+    pub fn terminate(&self) {
         self.signal("TERM");
+    }
+
+    /// Waits for it to end by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
         let status = eventually(async || {
             let child = self.child.as_mut().context("it does not run")?;
             child
