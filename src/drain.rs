@@ -104,6 +104,9 @@ pub enum Refusal {
     /// etcd, or what is known here, is not enough to decide.
     #[error("{0}")]
     Unavailable(String),
+    /// Chancery itself failed.
+    #[error("{0}")]
+    Internal(String),
 }
 
 impl From<Away> for Refusal {
@@ -135,6 +138,24 @@ struct Begun {
     claim: Claim,
 }
 
+/// Works in a task of its own, which goes on when the caller does not wait for it.
+async fn apart<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::spawn(work).await.unwrap_or_else(|ended| {
+        if !ended.is_panic() {
+            return Err(Refusal::Unavailable("chancery is shutting down".to_owned()));
+        }
+        // The claim ends by itself, and the entry is undone then.
+        tracing::error!(%ended, "a step of a drain has panicked: this is a fault of Chancery");
+        Err(Refusal::Internal(
+            "a fault of Chancery, which its log tells of; what may have changed is undone, \
+             or the drain stands: GET /v1/drains tells"
+                .to_owned(),
+        ))
+    })
+}
+
 /// A drain of the caller's own, or somebody else's of the same instance.
 enum Decision {
     Own(Box<Begun>),
@@ -163,9 +184,7 @@ impl Drainer {
     /// Takes an instance out. Goes on when the caller does not wait for it.
     pub async fn drain(self: &Arc<Self>, wish: Wish, caller: Caller) -> Result<Standing, Refusal> {
         let drainer = self.clone();
-        let work = tokio::spawn(async move { drainer.try_drain(&wish, &caller).await });
-        let gone = |_| Err(Refusal::Unavailable("chancery is shutting down".to_owned()));
-        work.await.unwrap_or_else(gone)
+        apart(async move { drainer.try_drain(&wish, &caller).await }).await
     }
 
     async fn try_drain(&self, wish: &Wish, caller: &Caller) -> Result<Standing, Refusal> {
@@ -352,3 +371,6 @@ impl Drainer {
         Ok(standing)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -218,6 +218,7 @@ fn status(refusal: &Refusal) -> Status {
         Refusal::Conflict(_) | Refusal::Unsupported(_) => Status::failed_precondition(text),
         Refusal::Registry(_) => Status::unknown(text),
         Refusal::Unavailable(_) => Status::unavailable(text),
+        Refusal::Internal(_) => Status::internal(text),
     }
 }
 

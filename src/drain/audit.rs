@@ -42,7 +42,7 @@ pub struct Record {
     pub time: String,
     /// `drain`, `undrain`, `expire`, `repair` or `call`.
     pub action: String,
-    /// `request`, `registry`, `document`, `confirmation` or `access`.
+    /// `request`, `registry`, `document`, `confirmation`, `access`, or `fault` where Chancery itself failed.
     pub step: String,
     /// The drain's id, or empty.
     pub drain: String,
@@ -188,6 +188,16 @@ impl<'a> Deed<'a> {
             detail: detail.chars().take(DETAIL).collect(),
             took_ms: millis(began.elapsed()),
         });
+    }
+}
+
+impl Drop for Deed<'_> {
+    /// What breaks off by a fault of Chancery is noted as well.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let reason = "a fault of Chancery: the log has more".to_owned();
+            self.note("fault", Instant::now(), "failed", reason);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::store::ledger::Claim;
 
 use super::audit::Deed;
 use super::entry::{self, Entries};
-use super::{ATTEMPTS, Caller, Drainer, Lifted, Refusal};
+use super::{ATTEMPTS, Caller, Drainer, Lifted, Refusal, apart};
 
 impl Drainer {
     /// Ends a drain. Goes on when the caller does not wait for it.
@@ -18,9 +18,7 @@ impl Drainer {
         caller: Caller,
     ) -> Result<Lifted, Refusal> {
         let drainer = self.clone();
-        let work = tokio::spawn(async move { drainer.try_undrain(&id, &caller).await });
-        let gone = |_| Err(Refusal::Unavailable("chancery is shutting down".to_owned()));
-        work.await.unwrap_or_else(gone)
+        apart(async move { drainer.try_undrain(&id, &caller).await }).await
     }
 
     async fn try_undrain(&self, id: &str, caller: &Caller) -> Result<Lifted, Refusal> {
