@@ -128,7 +128,8 @@ pub struct Drainer {
     pub trail: Trail,
     /// What this process is called: who acts when nobody called.
     pub replica: Arc<str>,
-    /// One decision at a time; between replicas, etcd sees to it.
+    /// One decision at a time, so that those of one replica do not overtake each other for ever; between replicas, etcd sees
+    /// to it. Held while the journal is read and written, and never while an agent is asked or told.
     deciding: Semaphore,
 }
 
@@ -136,6 +137,8 @@ pub struct Drainer {
 struct Begun {
     drain: Drain,
     claim: Claim,
+    /// The agent to ask first whether it is to be told at all.
+    ask: Option<String>,
 }
 
 /// Works in a task of its own, which goes on when the caller does not wait for it.
@@ -232,14 +235,17 @@ impl Drainer {
                 Choice::Instance(service, instance) => (service, instance),
             };
             let agent = match (&agents, service.discovery) {
-                (Some((agents, own)), Discovery::Consul) => {
-                    agent::of(agents, own, instance).await?
-                }
+                (Some((agents, own)), Discovery::Consul) => agent::of(agents, own, instance)?,
                 _ => {
                     return Err(Refusal::Unsupported(format!(
                         "{service} is not in Consul: only instances there can be drained"
                     )));
                 }
+            };
+            let (agent_to_tell, ask) = if agent.is_unsure {
+                (None, Some(agent.url))
+            } else {
+                (Some(agent.url), None)
             };
             let drain = Drain {
                 id: format!("{:016x}", fastrand::u64(..)).into(),
@@ -248,7 +254,7 @@ impl Drainer {
                 address: instance.address,
                 port: instance.port,
                 node: agent.node,
-                agent: agent.url,
+                agent: agent_to_tell,
                 mode: wish.mode,
                 reason: wish.reason.clone(),
                 by: caller.name.clone(),
@@ -259,7 +265,7 @@ impl Drainer {
             let key = entry::key(&drain);
             let text = entry::text(&drain)?;
             if let Some(claim) = self.ledger.begin(&key, text, journal.revision).await? {
-                return Ok(Decision::Own(Box::new(Begun { drain, claim })));
+                return Ok(Decision::Own(Box::new(Begun { drain, claim, ask })));
             }
         }
         Err(Refusal::Conflict(
@@ -284,10 +290,53 @@ impl Drainer {
         })
     }
 
+    /// Learns whether the agent is to be told, where that was not known when the entry was written: until then the entry says
+    /// that it was not.
+    async fn resolve(&self, begun: Begun) -> Result<(Drain, Claim), Refusal> {
+        let Begun {
+            mut drain,
+            claim,
+            ask,
+        } = begun;
+        let (Some(url), Some(agents)) = (ask, &self.agents) else {
+            return Ok((drain, claim));
+        };
+        match agents
+            .is_in_maintenance(&url, agent::service_id(&drain))
+            .await
+        {
+            Ok(true) => Ok((drain, claim)),
+            Ok(false) => {
+                drain.agent = Some(url);
+                let amended = self.ledger.amend(claim, entry::text(&drain)?).await?;
+                let claim = amended.ok_or_else(|| {
+                    Refusal::Unavailable(
+                        "it took too long to ask the registry; nothing is changed".to_owned(),
+                    )
+                })?;
+                Ok((drain, claim))
+            }
+            Err(failure) => {
+                // What is left of the entry says that nobody has been told.
+                let struck = self.undo(&drain, &claim, false).await;
+                if let Err(reason) = struck {
+                    tracing::debug!(reason, drain = %drain.id, "an entry is left to be struck later");
+                }
+                Err(Refusal::Registry(format!("{failure}; nothing is changed")))
+            }
+        }
+    }
+
     /// Tells the registry, then puts the drain in force.
     async fn carry_out(&self, begun: Begun, deed: &Deed<'_>) -> Result<Standing, Refusal> {
-        let Begun { drain, claim } = begun;
         let began = Instant::now();
+        let (drain, claim) = match self.resolve(begun).await {
+            Ok(resolved) => resolved,
+            Err(refusal) => {
+                deed.step("registry", began, Some(&refusal));
+                return Err(refusal);
+            }
+        };
         if let Err(failure) = self.tell_registry(&drain, true).await {
             let undone = self.undo(&drain, &claim, failure.reached).await;
             let refusal = Refusal::Registry(match undone {

@@ -33,7 +33,7 @@ pub struct Drain {
     pub port: u16,
     /// The registry's node that the instance is registered at.
     pub node: String,
-    /// The URL of the agent that was told; nothing where the registry is left alone.
+    /// The URL of the agent that was told, or is about to be; nothing where the registry is left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
     /// What becomes of the endpoint.

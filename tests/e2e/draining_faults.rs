@@ -2,6 +2,7 @@
 //! somebody waits, and callers who would fill the audit trail.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use anyhow::ensure;
 use axum::Router;
@@ -11,6 +12,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::draining::{call, drain, two, undrain, wish};
@@ -74,6 +76,69 @@ async fn overtaken(address: Ipv4Addr, consul: String, etcd: String) -> SocketAdd
     let app = Router::new().fallback(pass_on);
     serve(listener, app.with_state((consul, etcd))).await;
     at
+}
+
+/// Passes on to Consul what an agent is asked; which checks there are it says only once somebody was taken out.
+async fn in_turn(address: Ipv4Addr, consul: String) -> (SocketAddr, Arc<Notify>) {
+    #[derive(Clone)]
+    struct Turns {
+        consul: String,
+        asked: Arc<Notify>,
+        told: Arc<Notify>,
+    }
+    let pass_on = async |State(turns): State<Turns>, request: Request| {
+        let url = format!("{}{}", turns.consul, request.uri());
+        let method = request.method().clone();
+        let answer = http::send(&http::client(), method, &url, &[]).await;
+        if url.contains("enable=true") {
+            turns.told.notify_one();
+        } else if url.ends_with("/agent/checks") {
+            turns.asked.notify_one();
+            turns.told.notified().await;
+        }
+        let answer = answer.unwrap();
+        (StatusCode::from_u16(answer.status).unwrap(), answer.body)
+    };
+    let (asked, told) = (Arc::default(), Arc::default());
+    let listener = TcpListener::bind((address, 0)).await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let turns = Turns {
+        consul,
+        asked: Arc::clone(&asked),
+        told,
+    };
+    let app = Router::new().fallback(pass_on);
+    serve(listener, app.with_state(turns)).await;
+    (at, asked)
+}
+
+#[tokio::test]
+async fn an_agent_that_takes_its_time_holds_up_no_other_drain() {
+    let stage = Stage::set().await;
+    let [a, b] = two(&stage).await;
+    // Whoever drains it has to ask who has set that.
+    stage.consul.maintenance("a", true).await;
+    let (etcd, consul) = (stage.etcd.url(), stage.consul.url());
+    let (agent, asked) = in_turn(stage.address, consul.clone()).await;
+    let agent = format!("http://{agent}");
+    let folder = tempfile::tempdir().unwrap();
+    let settings = ["--consul-agent", &agent];
+    let mut other = Chancery::serve_with(own_address(), &etcd, &consul, &settings, folder.path());
+    other.ready().await;
+    let first = drain(&other, wish(a.address));
+    let second = async {
+        asked.notified().await;
+        let mut last = wish(b.address);
+        last["force"] = json!(true);
+        drain(&other, last).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first.0, second.0), (201, 201), "{} {}", first.1, second.1);
+    // What somebody else has set stays.
+    for answer in [first.1, second.1] {
+        assert_eq!(undrain(&other, &answer).await.0, 200);
+    }
+    assert_eq!(stage.consul.passing("echo").await, ["b"]);
 }
 
 #[tokio::test]

@@ -111,6 +111,18 @@ impl Ledger {
         self.claimed(key, rests_on, changes).await
     }
 
+    /// Writes an entry anew, and claims it anew; nothing when the claim has ended.
+    pub async fn amend(&self, claim: Claim, text: String) -> Result<Option<Claim>, Away> {
+        let (entry, claimed) = (self.entry(&claim.key), self.claim(&claim.key));
+        let rests_on = [Compare::lease(
+            claimed.clone(),
+            CompareOp::Equal,
+            claim.lease,
+        )];
+        let changes = |lease| vec![TxnOp::put(entry, text, None), put(claimed, "", lease)];
+        self.claimed(&claim.key, rests_on, changes).await
+    }
+
     /// Puts a drain in force for so many seconds, and gives the claim up. Tells the revision; nothing when the claim has
     /// ended.
     pub async fn enforce(
