@@ -12,8 +12,9 @@ mod entry;
 pub mod repair;
 mod undo;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -27,7 +28,6 @@ use crate::store::ledger::{Away, Claim, Ledger};
 
 use audit::{Deed, Trail};
 use choose::Choice;
-use entry::Entries;
 
 /// How often a decision is made anew when another replica decides at the same time.
 const ATTEMPTS: usize = 20;
@@ -131,6 +131,8 @@ pub struct Drainer {
     /// One decision at a time, so that those of one replica do not overtake each other for ever; between replicas, etcd sees
     /// to it. Held while the journal is read and written, and never while an agent is asked or told.
     deciding: Semaphore,
+    /// The entries of the journal that were said to be passed over.
+    said: Mutex<BTreeSet<Arc<str>>>,
 }
 
 /// What was decided, and is to be carried out.
@@ -181,6 +183,7 @@ impl Drainer {
             trail,
             replica,
             deciding: Semaphore::new(1),
+            said: Mutex::default(),
         }
     }
 
@@ -227,7 +230,8 @@ impl Drainer {
         let _turn = self.deciding.acquire().await.map_err(shutting_down)?;
         for _ in 0..ATTEMPTS {
             let journal = self.ledger.journal().await?;
-            let entries = Entries::read(&journal);
+            let entries = self.entries(&journal);
+            entries.are_understood()?;
             // As late as can be: who is healthy may have changed while others decided.
             let answers = self.lookup(wish.address).await?;
             let (service, instance) = match choose::choose(&answers, &entries, wish)? {
@@ -390,7 +394,7 @@ impl Drainer {
                 });
             }
             let key = entry::key(&drain);
-            let entries = Entries::read(&journal);
+            let entries = self.entries(&journal);
             if entries.find(&drain.id).is_none() || !journal.claimed.contains(&*key) {
                 break;
             }
@@ -406,7 +410,8 @@ impl Drainer {
     /// The drains in force.
     pub async fn standing(&self) -> Result<Vec<Standing>, Refusal> {
         let journal = self.ledger.journal().await?;
-        let entries = Entries::read(&journal);
+        let entries = self.entries(&journal);
+        entries.are_understood()?;
         let standing = entries.drains().filter_map(|drain| {
             Some(Standing {
                 revision: *journal.in_force.get(&drain.id)?,

@@ -188,12 +188,19 @@ pub async fn audit(
     };
     let texts = drainer(api)?.ledger.newest(limit.into()).await;
     let texts = texts.map_err(|away| Status::unavailable(away.to_string()))?;
-    let records = texts.iter().filter_map(|text| {
-        let record: Record = serde_json::from_slice(text).ok()?;
-        Some(record_message(record))
-    });
+    let records: Vec<_> = texts
+        .iter()
+        .filter_map(|text| serde_json::from_slice::<Record>(text).ok())
+        .collect();
+    let unread = texts.len() - records.len();
+    if unread > 0 {
+        tracing::warn!(
+            unread,
+            "keys below audit/ are no records of the audit trail"
+        );
+    }
     Ok(pb::ListAuditResponse {
-        records: records.collect(),
+        records: records.into_iter().map(record_message).collect(),
     })
 }
 

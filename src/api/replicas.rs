@@ -1,9 +1,13 @@
 //! What this replica tells the others, and what they tell.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -16,6 +20,8 @@ use super::{confirmed, json, pb};
 const NAMED: usize = 16;
 /// Between two records: what changes meanwhile is told together.
 const PAUSE: Duration = Duration::from_millis(250);
+/// The version of records. A field that an older Chancery may pass over needs no new one.
+const VERSION: u32 = 1;
 
 /// Tells what this replica says of itself, whenever that changes. Ends when nobody listens.
 ///
@@ -37,9 +43,9 @@ pub async fn tell(
             ..confirmed::own(&gateways, &nodes, NAMED)
         };
         if told.as_ref() != Some(&replica)
-            && let Ok(record) = json::whole(&replica)
+            && let Some(record) = record(&replica)
         {
-            own.send_replace(record.into());
+            own.send_replace(record);
             told = Some(replica);
         }
         tokio::select! {
@@ -49,6 +55,35 @@ pub async fn tell(
         }
         sleep(PAUSE).await;
     }
+}
+
+/// A replica's record: the message, and the version of what is written.
+fn record(replica: &pb::Replica) -> Option<Bytes> {
+    let message = json::whole(replica).ok()?;
+    let mut record: Map<String, Value> = serde_json::from_str(&message).ok()?;
+    record.insert("version".to_owned(), VERSION.into());
+    serde_json::to_vec(&record).ok().map(Bytes::from)
+}
+
+/// The part of a record that says what the rest means.
+#[derive(Deserialize)]
+struct Versioned {
+    /// There was none at first.
+    #[serde(default)]
+    version: u32,
+}
+
+/// Reads a record. Fields of a newer Chancery are passed over, and a newer version is not gone by.
+fn try_read(record: &Record) -> Result<pb::Replica, String> {
+    let unreadable = |error: &dyn Display| format!("its record cannot be read: {error}");
+    let Versioned { version } =
+        serde_json::from_slice(&record.value).map_err(|error| unreadable(&error))?;
+    if version > VERSION {
+        return Err(format!(
+            "its record is of version {version}, of a newer Chancery: this replica knows versions up to {VERSION}"
+        ));
+    }
+    json::read(&record.value).map_err(|status| unreadable(&status.message()))
 }
 
 /// The other replicas.
@@ -88,6 +123,16 @@ impl Others {
             .collect()
     }
 
+    /// Those whose records cannot be read, and why.
+    pub fn unread(&self) -> BTreeMap<Arc<str>, String> {
+        let records = self.0.borrow();
+        let unread = others(&records).filter_map(|(id, record)| {
+            let reason = try_read(record).err()?;
+            Some((id.clone(), reason))
+        });
+        unread.collect()
+    }
+
     /// The one that has published the most, and up to where, when that is beyond a revision of the store.
     pub fn ahead(&self, revision: i64) -> Option<(String, i64)> {
         let live = self.live().into_iter();
@@ -114,9 +159,15 @@ fn others(records: &Records) -> impl Iterator<Item = (&Arc<str>, &Record)> {
     records.by_id.iter().filter(|(id, _)| **id != records.own)
 }
 
-/// What one of them says; one that cannot be read has confirmed nothing.
+/// What one of them says; one that cannot be read has confirmed nothing, and says why.
 fn read(id: &str, record: &Record) -> pb::Replica {
-    let replica: pb::Replica = json::read(&record.value).unwrap_or_default();
+    let replica = try_read(record).unwrap_or_else(|reason| pb::Replica {
+        behind: vec![pb::Behind {
+            reason,
+            ..pb::Behind::default()
+        }],
+        ..pb::Replica::default()
+    });
     pb::Replica {
         id: id.to_owned(),
         ..replica
@@ -139,7 +190,8 @@ fn behind(replica: &pb::Replica, revision: i64) -> Vec<pb::Behind> {
             ..behind.clone()
         })
         .collect();
-    if replica.revision < revision || behind.is_empty() {
+    let says_itself = behind.iter().any(|behind| behind.node.is_empty());
+    if !says_itself && (replica.revision < revision || behind.is_empty()) {
         behind.push(pb::Behind {
             replica: id.clone(),
             revision: replica.revision,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
 use envoy_types::pb::envoy::config::core::v3::{DataSource, TypedExtensionConfig};
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::secret::Type;
@@ -285,6 +286,40 @@ async fn the_other_replicas_count() {
     sender.send_modify(|records| records.current = false);
     let answer = wait::wait(&api, ask(7)).await.unwrap();
     assert!(answer.behind[0].reason.contains("etcd is away"));
+}
+
+#[tokio::test]
+async fn a_replica_of_another_version_is_read_as_far_as_it_is_understood() {
+    let by = |text: &str| Record {
+        value: Bytes::copy_from_slice(text.as_bytes()),
+        lease: 1,
+        revision: 1,
+    };
+    let newer = by(r#"{"version":1,"revision":"7","confirmed":"7","zone":{"name":"b"}}"#);
+    let (sender, records) = watch::channel(Records {
+        current: true,
+        own: "a".into(),
+        by_id: [("b".into(), newer)].into(),
+    });
+    let settled = Settled {
+        revision: 7,
+        documents: 7,
+        ..Settled::default()
+    };
+    let others = Others::new(records);
+    let (api, _seat) = api(settled, node("envoy-1", true, 7), others.clone());
+    assert!(wait::wait(&api, ask(7)).await.unwrap().confirmed);
+    assert!(others.unread().is_empty());
+    // What is not understood has confirmed nothing, whatever it seems to say.
+    let next = by(r#"{"version":2,"revision":"7","confirmed":"7"}"#);
+    sender.send_modify(|records| _ = records.by_id.insert("b".into(), next));
+    let answer = wait::wait(&api, ask(7)).await.unwrap();
+    assert!(!answer.confirmed);
+    let [behind] = answer.behind.as_slice() else {
+        panic!("{answer:?}");
+    };
+    assert!(behind.reason.contains("version 2"), "{behind:?}");
+    assert_eq!(others.unread().len(), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,9 @@
 //! Between the loop and drains: which instances are taken out.
 
+use std::collections::BTreeSet;
+
+use tracing::warn;
+
 use super::Control;
 use crate::model::document::Change;
 use crate::model::drain::Touched;
@@ -10,7 +14,14 @@ impl Control {
     pub(super) fn list_drains(&mut self, documents: Vec<Document>) -> Vec<Document> {
         let is_drain = |document: &Document| Drains::has_path(&document.path);
         let (drains, documents) = documents.into_iter().partition(is_drain);
+        let faults = self.drains.faults();
+        let said: BTreeSet<_> = faults.map(|(path, at, _)| (path.clone(), at)).collect();
         let touched = self.drains.list(drains);
+        for (path, at, reason) in self.drains.faults() {
+            if !said.contains(&(path.clone(), at)) {
+                tell(path, reason);
+            }
+        }
         self.touch(&touched);
         documents
     }
@@ -22,7 +33,11 @@ impl Control {
             Change::Deleted { path } => path,
         };
         if Drains::has_path(path) {
+            let path = path.clone();
             let touched = self.drains.apply(change);
+            if let Some(reason) = self.drains.fault(&path) {
+                tell(&path, reason);
+            }
             self.touch(&touched);
         } else {
             self.documents.apply(change);
@@ -38,4 +53,12 @@ impl Control {
             }
         }
     }
+}
+
+/// Said once of each text. Whether the drain is confirmed tells whoever asked for it.
+fn tell(path: &str, reason: &str) {
+    warn!(
+        document = path,
+        reason, "a drain cannot be read: its last good form stays, if there was one"
+    );
 }

@@ -35,9 +35,15 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// How long what is queued may take to be written when Chancery ends: less than it gives itself.
 const LAST: Duration = Duration::from_secs(2);
 
-/// One step, or one call that was refused.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The version of records. Fields may come without a new one: nothing is done on what a record says.
+const VERSION: u32 = 1;
+
+/// One step, or one call that was refused. Read with what is there of it, as another version of Chancery may have written it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Record {
+    /// 0 for those from before there were versions.
+    pub version: u32,
     /// When it was over, as RFC 3339 has it.
     pub time: String,
     /// `drain`, `undrain`, `expire`, `repair` or `call`.
@@ -177,6 +183,7 @@ impl<'a> Deed<'a> {
 
     fn note(&self, step: &str, began: Instant, result: &str, detail: String) {
         self.trail.note(Record {
+            version: VERSION,
             time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             action: self.action.to_owned(),
             step: step.to_owned(),

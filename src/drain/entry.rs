@@ -1,35 +1,60 @@
-//! Entries of the journal, read. Pure.
+//! Entries of the journal, read.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, PoisonError};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Refusal;
+use super::{Drainer, Refusal};
 use crate::model::ServiceKey;
-use crate::model::drain::{Drain, Identity};
+use crate::model::drain::{Drain, Identity, Unread};
 use crate::store::ledger::Journal;
 
 /// The drains that the journal speaks of, in force or not.
 #[derive(Debug, Default)]
-pub struct Entries(Vec<Drain>);
+pub struct Entries {
+    drains: Vec<Drain>,
+    /// By key, why an entry is not gone by.
+    unread: BTreeMap<Arc<str>, Unread>,
+}
 
 impl Entries {
-    /// Reads the journal. What is no drain was not written by Chancery, and is passed over with a word in the log.
+    /// Reads the journal.
     pub fn read(journal: &Journal) -> Self {
-        let drains = journal.entries.iter().filter_map(|entry| {
-            let drain = serde_json::from_slice(&entry.text);
-            drain
-                .inspect_err(|error| {
-                    tracing::warn!(key = %entry.key, %error, "an entry of the drains' journal cannot be read");
-                })
-                .ok()
-        });
-        Self(drains.collect())
+        let mut entries = Self::default();
+        for entry in &journal.entries {
+            match Drain::read(&entry.text) {
+                Ok(drain) => entries.drains.push(drain),
+                Err(unread) => drop(entries.unread.insert(entry.key.clone(), unread)),
+            }
+        }
+        entries
+    }
+
+    /// Those that cannot be read: their keys, and why.
+    pub fn unread(&self) -> impl Iterator<Item = (&Arc<str>, &Unread)> {
+        self.unread.iter()
+    }
+
+    /// That there is nothing in the journal that only a newer Chancery understands. A decision without it could take out the
+    /// last instance of a service. What nobody understands was not written by Chancery, and is passed over.
+    pub fn are_understood(&self) -> Result<(), Refusal> {
+        let newer = |(key, unread): (&Arc<str>, &Unread)| match unread {
+            Unread::Newer(_) => Some(format!("{key}: {unread}")),
+            Unread::Bad(_) => None,
+        };
+        match self.unread().find_map(newer) {
+            None => Ok(()),
+            Some(entry) => Err(Refusal::Unavailable(format!(
+                "the drains' journal has what this replica does not understand ({entry}): \
+                 upgrade it, or ask one that is newer"
+            ))),
+        }
     }
 
     /// All of them.
     pub fn drains(&self) -> impl Iterator<Item = &Drain> {
-        self.0.iter()
+        self.drains.iter()
     }
 
     /// The one of that id.
@@ -44,6 +69,21 @@ impl Entries {
     }
 }
 
+impl Drainer {
+    /// Reads the journal, and says once of each entry that cannot be read.
+    pub(super) fn entries(&self, journal: &Journal) -> Entries {
+        let entries = Entries::read(journal);
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.retain(|key| entries.unread.contains_key(key));
+        for (key, reason) in entries.unread() {
+            if said.insert(key.clone()) {
+                tracing::warn!(%key, %reason, "an entry of the drains' journal is passed over");
+            }
+        }
+        entries
+    }
+}
+
 /// The key of an instance's entry: there is one for each instance.
 pub fn key(drain: &Drain) -> String {
     let (id, address, port) = drain.identity();
@@ -53,5 +93,10 @@ pub fn key(drain: &Drain) -> String {
 
 /// A drain as the journal and its document have it.
 pub fn text(drain: &Drain) -> Result<String, Refusal> {
-    serde_json::to_string(drain).map_err(|error| Refusal::Unavailable(error.to_string()))
+    drain
+        .text()
+        .map_err(|error| Refusal::Unavailable(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

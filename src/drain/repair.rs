@@ -65,7 +65,7 @@ impl Drainer {
     async fn repair(&self, postponed: &mut Postponed) -> Result<(), String> {
         let journal = self.ledger.journal().await;
         let journal = journal.map_err(|away| away.to_string())?;
-        let entries = Entries::read(&journal);
+        let entries = self.entries(&journal);
         let mut due: Vec<_> = abandoned(&journal, &entries).collect();
         postponed.retain(|id, _| due.iter().any(|drain| drain.id == *id));
         let now = Instant::now();

@@ -7,7 +7,7 @@ use crate::registry::Failure;
 use crate::store::ledger::Claim;
 
 use super::audit::Deed;
-use super::entry::{self, Entries};
+use super::entry;
 use super::{ATTEMPTS, Caller, Drainer, Lifted, Refusal, apart};
 
 impl Drainer {
@@ -36,8 +36,9 @@ impl Drainer {
 
     async fn lift(&self, id: &str, deed: &mut Deed<'_>) -> Result<(Drain, Claim), Refusal> {
         let journal = self.ledger.journal().await?;
-        let entries = Entries::read(&journal);
+        let entries = self.entries(&journal);
         let Some(drain) = entries.find(id) else {
+            entries.are_understood()?;
             let id = id.escape_debug();
             return Err(Refusal::Unknown(format!("there is no drain `{id}`")));
         };
@@ -76,9 +77,8 @@ impl Drainer {
         let key = entry::key(drain);
         for _ in 0..ATTEMPTS {
             let journal = self.ledger.journal().await.map_err(in_words)?;
-            let entries = Entries::read(&journal);
             // It will be undone by its entry, be that of this drain or of a later one.
-            if entries.drains().any(|other| entry::key(other) == key) {
+            if journal.entries.iter().any(|other| *other.key == *key) {
                 return Ok(());
             }
             let text = entry::text(drain).map_err(in_words)?;

@@ -15,15 +15,17 @@ use super::{Document, Instance, ServiceKey};
 /// What the paths of drains begin with.
 pub const DRAINS: &str = "drains/";
 
-/// One instance that is taken out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// The version of what is written. A field that an older Chancery may pass over needs no new one; whatever would make it take
+/// out or bring back the wrong instance does, another [`Mode`] for one.
+const VERSION: u32 = 1;
+
+/// One instance that is taken out. Written by Chancery only, so that fields of a newer one are passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drain {
     /// The last part of the document's key.
     pub id: Arc<str>,
     /// The registry and the service's name there: `consul/echo`.
     #[serde(serialize_with = "write_service", deserialize_with = "read_service")]
-    #[schemars(with = "String")]
     pub service: ServiceKey,
     /// The registry's id of the instance.
     pub instance: Arc<str>,
@@ -51,9 +53,7 @@ pub struct Drain {
 }
 
 /// What becomes of the endpoint of a drained instance.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// It leaves the load assignment.
@@ -73,6 +73,25 @@ impl Mode {
     }
 }
 
+/// Why a text is not gone by.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// A newer Chancery means something by it that is not known here.
+    #[error("a newer Chancery wrote it, in version {0}: this one knows versions up to {VERSION}")]
+    Newer(u32),
+    /// It is no drain.
+    #[error("{0}")]
+    Bad(#[from] serde_json::Error),
+}
+
+/// The part of a text that says what the rest means.
+#[derive(Deserialize)]
+struct Versioned {
+    /// There was none at first.
+    #[serde(default)]
+    version: u32,
+}
+
 /// What makes an instance the same one.
 pub type Identity<'a> = (&'a str, IpAddr, u16);
 
@@ -82,6 +101,29 @@ pub fn identity(instance: &Instance) -> Identity<'_> {
 }
 
 impl Drain {
+    /// Reads what [`Drain::text`] wrote, here or in another version of Chancery.
+    pub fn read(text: &[u8]) -> Result<Self, Unread> {
+        let Versioned { version } = serde_json::from_slice(text)?;
+        if version > VERSION {
+            return Err(Unread::Newer(version));
+        }
+        Ok(serde_json::from_slice(text)?)
+    }
+
+    /// The text of it, as its document and the journal have it.
+    pub fn text(&self) -> Result<String, serde_json::Error> {
+        #[derive(Serialize)]
+        struct Written<'a> {
+            version: u32,
+            #[serde(flatten)]
+            drain: &'a Drain,
+        }
+        serde_json::to_string(&Written {
+            version: VERSION,
+            drain: self,
+        })
+    }
+
     /// The instance that is taken out.
     pub fn identity(&self) -> Identity<'_> {
         (&self.instance, self.address, self.port)
@@ -144,7 +186,7 @@ impl Drains {
         let path = document.path.clone();
         let before = self.entries.remove(&path).and_then(|entry| entry.drain);
         let mut touched = Touched::new();
-        let (drain, fault) = match serde_json::from_slice::<Drain>(&document.value) {
+        let (drain, fault) = match Drain::read(&document.value) {
             Ok(drain) => {
                 let forgotten = before.map(|before| self.forget(&path, &before));
                 touched.extend(forgotten);
@@ -188,7 +230,12 @@ impl Drains {
         self.entries.values().map(|entry| &entry.document)
     }
 
-    /// The texts that are no drains: their paths, revisions, and why.
+    /// Why the text at this path is not gone by.
+    pub fn fault(&self, path: &str) -> Option<&str> {
+        self.entries.get(path)?.fault.as_deref()
+    }
+
+    /// The texts that are not gone by: their paths, revisions, and why.
     pub fn faults(&self) -> impl Iterator<Item = (&Arc<str>, i64, &str)> {
         self.entries.iter().filter_map(|(path, entry)| {
             Some((path, entry.document.revision, entry.fault.as_deref()?))

@@ -24,3 +24,11 @@ fn refused_calls_are_kept_up_to_a_number_and_everything_else_always() {
     let size: usize = batch.map(|(_, text)| text.len()).sum();
     assert!(size < 1_000_000, "{size} bytes");
 }
+
+#[test]
+fn what_another_version_wrote_is_shown_as_far_as_it_is_known() {
+    let newer = br#"{"version":2,"time":"2026-01-01T00:00:00.000Z","action":"drain","zone":"b","result":"done"}"#;
+    let record: Record = serde_json::from_slice(newer).unwrap();
+    assert_eq!((&*record.action, &*record.result), ("drain", "done"));
+    assert_eq!(&*record.who, "");
+}

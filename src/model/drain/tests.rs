@@ -76,6 +76,7 @@ fn a_text_that_is_no_drain_hurts_only_itself() {
         text("1", "eureka/echo", "n/a"),
         text("1", "consul/echo", "n/a").replace("leave", "linger"),
         text("1", "consul/echo", "n/a").replace("\"ttl\"", "\"tll\""),
+        text("1", "consul/echo", "n/b").replacen('{', "{\"version\":2,", 1),
     ] {
         assert!(put(&mut drains, "1", &bad).is_empty());
         assert_eq!(drains.faults().count(), 1, "{bad}");
@@ -110,14 +111,43 @@ fn what_is_written_is_read() {
     for name in NAMES {
         let before = Drain {
             service: service(name),
-            ..serde_json::from_str(&text("1", "consul/echo", "n/a")).unwrap()
+            ..Drain::read(text("1", "consul/echo", "n/a").as_bytes()).unwrap()
         };
-        let written = serde_json::to_string(&before).unwrap();
-        let read: Drain = serde_json::from_str(&written).unwrap();
+        let written = before.text().unwrap();
+        assert!(written.starts_with("{\"version\":1,"), "{written}");
+        let read = Drain::read(written.as_bytes()).unwrap();
         assert_eq!(read, before, "{written}");
         let mut drains = Drains::default();
         let touched = put(&mut drains, "1", &written);
         assert_eq!(touched, Touched::from([service(name)]));
         assert!(takes(&drains, &service(name), "n/a"), "{written}");
     }
+}
+
+#[test]
+fn what_a_newer_chancery_adds_is_passed_over_while_the_version_is_known() {
+    let newer = text("1", "consul/echo", "n/a").replacen(
+        '{',
+        r#"{"version":1,"zone":"b","steps":[{"at":3}],"#,
+        1,
+    );
+    let mut drains = Drains::default();
+    put(&mut drains, "1", &newer);
+    assert_eq!(drains.faults().count(), 0);
+    assert!(takes(&drains, &service("echo"), "n/a"));
+}
+
+#[test]
+fn a_version_that_is_too_new_is_not_gone_by_and_is_told() {
+    let newer = text("1", "consul/echo", "n/a").replacen('{', "{\"version\":2,", 1);
+    let mut drains = Drains::default();
+    assert!(put(&mut drains, "1", &newer).is_empty());
+    assert!(!takes(&drains, &service("echo"), "n/a"));
+    let (path, _, reason) = drains.faults().next().unwrap();
+    assert_eq!(&**path, "drains/1");
+    assert!(reason.contains("version 2"), "{reason}");
+    // What is in it beside the version may be of any form.
+    let Err(Unread::Newer(3)) = Drain::read(br#"{"version":3}"#) else {
+        panic!("no version 3");
+    };
 }
