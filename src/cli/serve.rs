@@ -28,7 +28,7 @@ use crate::registry::freshness::Freshness;
 use crate::registry::{self, Agents};
 use crate::state::{self, Saved, Wish};
 use crate::store;
-use crate::store::ledger::Ledger;
+use crate::store::ledger::{Journal, Ledger};
 use crate::store::replicas::Membership;
 use crate::telemetry::logs::{self, Logs};
 use crate::telemetry::{Metrics, Source};
@@ -79,11 +79,14 @@ pub async fn run(config: Config) -> ExitCode {
     let wishes = keep_state(&config, &metrics, &mut tasks, &shutdown);
     let (others, membership) = join_replicas(&config, &gateways, &nodes, &mut tasks, &shutdown);
     let (questions, asked) = mpsc::channel(QUEUE);
+    let journal = watch::Sender::default();
+    let drained = journal.subscribe();
     let within = Within {
         said,
         saved,
         wishes,
         questions: asked,
+        journal,
     };
     let (inputs, sources) = watch_sources(&config, membership, within, &mut tasks, &shutdown);
     tasks.spawn(control::run(
@@ -92,7 +95,8 @@ pub async fn run(config: Config) -> ExitCode {
         metrics.clone(),
         shutdown.clone(),
     ));
-    let (drainer, trail) = start_draining(&config, questions.clone(), &mut tasks, &shutdown);
+    let (drainer, trail) =
+        start_draining(&config, questions.clone(), drained, &mut tasks, &shutdown);
     let access = Access {
         keys: config.access.keys.clone(),
         networks: config.access.networks.clone(),
@@ -146,6 +150,7 @@ pub async fn run(config: Config) -> ExitCode {
 fn start_draining(
     config: &Config,
     questions: mpsc::Sender<Question>,
+    journal: watch::Receiver<Journal>,
     tasks: &mut JoinSet<()>,
     shutdown: &CancellationToken,
 ) -> (Option<Arc<Drainer>>, Trail) {
@@ -170,7 +175,7 @@ fn start_draining(
         trail.clone(),
         config.replica.clone(),
     ));
-    tasks.spawn(repair::run(drainer.clone(), shutdown.clone()));
+    tasks.spawn(repair::run(drainer.clone(), journal, shutdown.clone()));
     (Some(drainer), trail)
 }
 
@@ -245,6 +250,7 @@ struct Within {
     saved: Option<Saved>,
     wishes: mpsc::Receiver<Wish>,
     questions: mpsc::Receiver<Question>,
+    journal: watch::Sender<Journal>,
 }
 
 /// Starts a task per source, and connects them to the loop.
@@ -272,6 +278,7 @@ fn watch_sources(
                 asked,
                 event_sender,
                 membership,
+                within.journal,
                 shutdown.clone(),
             ));
             source

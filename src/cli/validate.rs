@@ -185,9 +185,15 @@ async fn list(validate: Validate) -> Result<Vec<Document>> {
                 own: watch::channel(Bytes::new()).1,
                 records: watch::Sender::default(),
             };
-            let watch =
-                store::etcd::watch(etcd, source.clone(), asked, events, membership, shutdown);
-            tokio::spawn(watch);
+            tokio::spawn(store::etcd::watch(
+                etcd,
+                source.clone(),
+                asked,
+                events,
+                membership,
+                watch::Sender::default(),
+                shutdown,
+            ));
         }
     }
     match tokio::time::timeout(LISTING, told.recv()).await {

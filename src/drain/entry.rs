@@ -22,10 +22,10 @@ impl Entries {
     /// Reads the journal.
     pub fn read(journal: &Journal) -> Self {
         let mut entries = Self::default();
-        for entry in &journal.entries {
-            match Drain::read(&entry.text) {
+        for (key, text) in &journal.entries {
+            match Drain::read(text) {
                 Ok(drain) => entries.drains.push(drain),
-                Err(unread) => drop(entries.unread.insert(entry.key.clone(), unread)),
+                Err(unread) => drop(entries.unread.insert(key.clone(), unread)),
             }
         }
         entries

@@ -1,12 +1,16 @@
 //! What is left half-done, by a crash or by a registry that was away, and what has come to its end: undone by whichever
 //! replica comes first. What cannot be undone now, since its agent is away, is tried again later, and keeps nothing else.
+//!
+//! The documents' own watch tells what is in the journal, so that nothing is asked for while nothing happens.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, sleep};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::drain::Drain;
@@ -16,11 +20,12 @@ use super::Drainer;
 use super::audit::Deed;
 use super::entry::{self, Entries};
 
-/// How often the journal is looked at.
+/// How long at most what happens is left to others, so that not all replicas come at once.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long to wait at most when etcd is away.
-const LONGEST: Duration = Duration::from_secs(10);
-/// How long at most an entry is left alone that could not be undone.
+/// How often, about, the journal is read all the same: the watch may be away while etcd is not.
+const READ: Duration = Duration::from_secs(60);
+/// How long at least and at most an entry is left alone that could not be undone.
+const AGAIN: Duration = Duration::from_secs(1);
 const POSTPONED: Duration = Duration::from_secs(30);
 /// How many entries are undone at a time, and between two looks: an agent that is away takes its time.
 const AT_ONCE: usize = 16;
@@ -29,24 +34,46 @@ const BETWEEN: usize = 64;
 /// The drains that could not be undone: when they are tried again, and the pause before that.
 type Postponed = HashMap<Arc<str>, (Instant, Duration)>;
 
-/// Repairs until shutdown.
-pub async fn run(drainer: Arc<Drainer>, shutdown: CancellationToken) {
+/// Repairs until shutdown; `told` is the journal as the watch tells it.
+pub async fn run(
+    drainer: Arc<Drainer>,
+    mut told: watch::Receiver<Journal>,
+    shutdown: CancellationToken,
+) {
     let repairing = async {
-        let mut pause = LOOK;
         let mut postponed = Postponed::new();
+        let mut next = None;
+        let mut read = Instant::now() + about(READ);
         loop {
-            // Apart from the other replicas, whose turn it is as well.
-            sleep(pause.mul_f64(fastrand::f64() + 0.5)).await;
-            pause = match drainer.repair(&mut postponed).await {
-                Ok(()) => LOOK,
-                Err(reason) => {
-                    tracing::debug!(reason, "drains cannot be repaired now");
-                    (pause * 2).min(LONGEST)
+            let is_due = async {
+                match next {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
                 }
             };
+            tokio::select! {
+                Ok(()) = told.changed() => {}
+                () = is_due => {}
+                () = sleep_until(read) => {}
+            }
+            sleep(LOOK.mul_f64(fastrand::f64())).await;
+            let mut journal = told.borrow_and_update().clone();
+            if read <= Instant::now() {
+                read = Instant::now() + about(READ);
+                match drainer.ledger.journal().await {
+                    Ok(all) => journal = all,
+                    Err(away) => tracing::debug!(%away, "the drains' journal cannot be read now"),
+                }
+            }
+            next = drainer.repair(&journal, &mut postponed).await;
         }
     };
     shutdown.run_until_cancelled(repairing).await;
+}
+
+/// About so long, and not the same for all replicas.
+fn about(pause: Duration) -> Duration {
+    pause.mul_f64(fastrand::f64() + 0.5)
 }
 
 /// The drains that are over, or never came into force, and that nobody works at.
@@ -61,12 +88,11 @@ pub(super) fn abandoned<'a>(
 }
 
 impl Drainer {
-    /// Undoes what is abandoned; those first that have not been tried in vain.
-    async fn repair(&self, postponed: &mut Postponed) -> Result<(), String> {
-        let journal = self.ledger.journal().await;
-        let journal = journal.map_err(|away| away.to_string())?;
-        let entries = self.entries(&journal);
-        let mut due: Vec<_> = abandoned(&journal, &entries).collect();
+    /// Undoes what is abandoned; those first that have not been tried in vain. Tells when there is more to do, if nothing
+    /// else happens.
+    async fn repair(&self, journal: &Journal, postponed: &mut Postponed) -> Option<Instant> {
+        let entries = self.entries(journal);
+        let mut due: Vec<_> = abandoned(journal, &entries).collect();
         postponed.retain(|id, _| due.iter().any(|drain| drain.id == *id));
         let now = Instant::now();
         due.retain(|drain| {
@@ -74,6 +100,7 @@ impl Drainer {
             later.is_none_or(|(until, _)| *until <= now)
         });
         due.sort_by_key(|drain| postponed.get(&drain.id).map(|(_, pause)| *pause));
+        let more = (due.len() > BETWEEN).then_some(now);
         due.truncate(BETWEEN);
         for some in due.chunks(AT_ONCE) {
             let tries = some.iter().map(|drain| {
@@ -87,11 +114,12 @@ impl Drainer {
                     continue;
                 }
                 let before = postponed.get(&drain.id).map(|(_, pause)| *pause);
-                let pause = before.map_or(LOOK, |before| (before * 2).min(POSTPONED));
+                let pause = before.map_or(AGAIN, |before| (before * 2).min(POSTPONED));
                 postponed.insert(drain.id.clone(), (Instant::now() + pause, pause));
             }
         }
-        Ok(())
+        let later = postponed.values().map(|(until, _)| *until).min();
+        more.or(later)
     }
 
     /// Undoes one, if nobody else does. Only the first try is noted when it fails.

@@ -78,7 +78,7 @@ impl Drainer {
         for _ in 0..ATTEMPTS {
             let journal = self.ledger.journal().await.map_err(in_words)?;
             // It will be undone by its entry, be that of this drain or of a later one.
-            if journal.entries.iter().any(|other| *other.key == *key) {
+            if journal.entries.contains_key(&*key) {
                 return Ok(());
             }
             let text = entry::text(drain).map_err(in_words)?;

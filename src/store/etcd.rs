@@ -8,6 +8,7 @@ mod answers;
 mod broken;
 mod connection;
 mod history;
+mod journal;
 mod keys;
 mod ledger;
 mod membership;
@@ -21,10 +22,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::store::ledger::Journal;
 use crate::store::replicas::Membership;
 use crate::store::{Earlier, Event};
 use crate::telemetry::Source;
@@ -32,6 +34,7 @@ use answers::{Answer, Answers};
 use broken::Broken;
 use connection::Connection;
 use history::History;
+use journal::Mirror;
 use keys::Keys;
 pub use ledger::Ledger;
 use membership::{Table, Teller};
@@ -83,6 +86,7 @@ pub async fn watch(
     mut earlier: mpsc::Receiver<Earlier>,
     events: mpsc::Sender<Event>,
     membership: Membership,
+    journal: watch::Sender<Journal>,
     shutdown: CancellationToken,
 ) {
     let nobody_listens = events.clone();
@@ -101,6 +105,7 @@ pub async fn watch(
         events,
         history: None,
         table: Table::new(membership.records.clone()),
+        journal: Mirror::new(journal),
     };
     let mut teller = Teller::new(membership);
     tokio::select! {
@@ -139,6 +144,8 @@ struct Watcher {
     history: Option<History>,
     /// What the replicas say of themselves.
     table: Table,
+    /// What is drained, and who works at it.
+    journal: Mirror,
 }
 
 impl Watcher {
@@ -223,9 +230,16 @@ impl Watcher {
         let mut page = connection.page(range.clone(), None).await?;
         let revision = page.revision;
         let (mut documents, mut replicas) = (Vec::new(), Vec::new());
+        let mut journal = Journal {
+            revision,
+            ..Journal::default()
+        };
         loop {
             let last = page.values.last().map(|value| value.key.clone());
             let values = std::mem::take(&mut page.values);
+            for value in &values {
+                journal::take(&mut journal, &self.keys, value);
+            }
             let (spoken, values): (Vec<_>, Vec<_>) = values
                 .into_iter()
                 .partition(|value| self.keys.replica(&value.key).is_some());
@@ -243,6 +257,7 @@ impl Watcher {
             page = connection.page(range.clone(), Some(revision)).await?;
         }
         self.table.list(&self.keys, &replicas);
+        self.journal.list(journal);
         let history = History::new(&page, revision, documents.last());
         room(&self.events).await.send(Event::Listed {
             revision,
@@ -266,6 +281,7 @@ impl Watcher {
             self.source.answered();
             if let Answer::Events(events) = &answer {
                 self.table.handle_events(&self.keys, events);
+                self.journal.handle_events(&self.keys, events);
             }
             if let Some(event) = event(&self.keys, answer, history.revision) {
                 let room = room(&self.events).await;

@@ -9,25 +9,16 @@ use bytes::Bytes;
 pub use super::etcd::Ledger;
 
 /// All of the journal at one revision.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Journal {
     /// The revision.
     pub revision: i64,
-    /// By key.
-    pub entries: Vec<Entry>,
+    /// The drains' texts, by key: there is one for each instance. The registry has been told of it, or may have been.
+    pub entries: BTreeMap<Arc<str>, Bytes>,
     /// The drains that are in force: by id, the revision that wrote each.
     pub in_force: BTreeMap<Arc<str>, i64>,
     /// The keys of the entries that somebody works at.
     pub claimed: BTreeSet<Arc<str>>,
-}
-
-/// One entry of the journal: the registry has been told of an instance, or may have been.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// One for each instance.
-    pub key: Arc<str>,
-    /// The drain's text.
-    pub text: Bytes,
 }
 
 /// The right to work at an entry, for a quarter of a minute at most.

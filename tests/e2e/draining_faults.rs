@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::ensure;
 use axum::Router;
@@ -325,4 +326,41 @@ async fn what_is_noted_last_is_kept() {
         records.iter().any(|it| it.contains("adress")),
         "{records:?}"
     );
+}
+
+/// How many transactions etcd has done.
+async fn transactions(stage: &Stage) -> u64 {
+    let url = format!("{}/metrics", stage.etcd.url());
+    let answer = http::send(&http::client(), Method::GET, &url, &[]).await;
+    let metrics = answer.unwrap().body;
+    let done = metrics.lines().filter(|line| {
+        line.starts_with("grpc_server_handled_total") && line.contains("grpc_method=\"Txn\"")
+    });
+    let counts = done.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
+    counts.sum()
+}
+
+#[tokio::test]
+async fn a_journal_in_which_nothing_happens_is_not_read() {
+    let stage = Stage::set().await;
+    let [a, _b] = two(&stage).await;
+    let (status, answer) = drain(&stage.chancery, wish(a.address)).await;
+    assert_eq!(status, 201, "{answer}");
+    // What the drain itself calls for comes soon after it. Then a look is due once a minute.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let before = transactions(&stage).await;
+    assert!(before > 0, "nothing is counted");
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let looks = transactions(&stage).await - before;
+    assert!(looks <= 1, "{looks} looks");
+    // Its end is told by the watch.
+    let id = answer["drain"]["id"].as_str().unwrap();
+    stage.etcd.delete(&format!("drains/{id}")).await;
+    eventually(async || {
+        let left = journal(&stage).await;
+        ensure!(left == 0, "{left} entries");
+        Ok(())
+    })
+    .await;
+    stage.envoy.answers_by_all("/echo", &["a", "b"]).await;
 }

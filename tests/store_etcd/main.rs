@@ -9,5 +9,6 @@ mod cable;
 mod certificates;
 mod etcd;
 mod interruptions;
+mod journal;
 mod listing;
 mod store;

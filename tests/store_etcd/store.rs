@@ -6,6 +6,7 @@ use std::time::Duration;
 use chancery::model::Document;
 use chancery::model::document::Change;
 use chancery::store::etcd::{self, Settings};
+use chancery::store::ledger::Journal;
 use chancery::store::replicas::Membership;
 use chancery::store::{Earlier, Event};
 use chancery::telemetry::Source;
@@ -18,6 +19,8 @@ pub struct Store {
     events: mpsc::Receiver<Event>,
     wishes: mpsc::Sender<Earlier>,
     source: Source,
+    /// The journal of drains as the watch tells it.
+    pub journal: watch::Receiver<Journal>,
     _stop: DropGuard,
 }
 
@@ -51,18 +54,21 @@ impl Store {
         let (wishes, earlier) = mpsc::channel(64);
         let (shutdown, source) = (CancellationToken::new(), Source::new("etcd"));
         let token = shutdown.clone();
+        let (told, journal) = watch::channel(Journal::default());
         tokio::spawn(etcd::watch(
             settings,
             source.clone(),
             earlier,
             sender,
             silent(),
+            told,
             token,
         ));
         Self {
             events,
             wishes,
             source,
+            journal,
             _stop: shutdown.drop_guard(),
         }
     }

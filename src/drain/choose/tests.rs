@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::Discovery;
 use crate::model::drain::Mode;
-use crate::store::ledger::{Entry, Journal};
+use crate::store::ledger::Journal;
 
 fn instance(id: &str, last: u8, port: u16, status: Status) -> Instance {
     Instance {
@@ -34,15 +34,13 @@ fn wish(last: u8) -> Wish {
 
 /// The journal, with drains of these instances of `echo`.
 fn drained(instances: &[Instance]) -> Entries {
-    let entry = |instance: &Instance| Entry {
-        key: instance.id.clone(),
-        text: serde_json::to_vec(&serde_json::json!({
+    let entry = |instance: &Instance| {
+        let text = serde_json::to_vec(&serde_json::json!({
             "id": instance.id, "service": "consul/echo", "instance": instance.id,
             "address": instance.address, "port": instance.port, "node": "", "mode": "leave",
             "reason": "", "by": "", "from": "", "created": "", "ttl": 60,
-        }))
-        .unwrap()
-        .into(),
+        }));
+        (instance.id.clone(), text.unwrap().into())
     };
     Entries::read(&Journal {
         entries: instances.iter().map(entry).collect(),

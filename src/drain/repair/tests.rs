@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::model::{Discovery, ServiceKey};
-use crate::store::ledger::Entry;
 
 fn drain() -> Drain {
     Drain {
@@ -24,12 +23,10 @@ fn drain() -> Drain {
 
 fn journal() -> Journal {
     let drain = drain();
-    let entry = Entry {
-        key: entry::key(&drain).into(),
-        text: entry::text(&drain).unwrap().into(),
-    };
+    let key = entry::key(&drain).into();
+    let text = entry::text(&drain).unwrap().into();
     Journal {
-        entries: vec![entry],
+        entries: [(key, text)].into(),
         ..Journal::default()
     }
 }

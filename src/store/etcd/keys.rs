@@ -17,12 +17,27 @@ const REPLICAS: &str = "replicas/";
 /// What draining keeps besides its documents: the journal, who works at it, and the audit trail. Only [`super::ledger`]
 /// reads it.
 const LEDGER: [&str; 2] = ["drain/", "audit/"];
+/// Its parts that make the journal, with the documents that rest on it.
+pub(super) const JOURNAL: &str = "drain/journal/";
+pub(super) const CLAIMS: &str = "drain/claims/";
+pub(super) const DRAINS: &str = "drains/";
 
 /// The keys below a prefix.
 #[derive(Debug)]
 pub(super) struct Keys {
     /// With the slash at its end.
     prefix: String,
+}
+
+/// What a key is to the journal.
+#[derive(Debug, PartialEq)]
+pub(super) enum Part<'a> {
+    /// An entry, with its key.
+    Entry(&'a str),
+    /// A claim, with the entry's key.
+    Claim(&'a str),
+    /// The document of a drain, with the drain's id.
+    Document(&'a str),
 }
 
 /// What a key is.
@@ -78,6 +93,15 @@ impl Keys {
             Key::Replica(id) => Some(id),
             _ => None,
         }
+    }
+
+    /// What a key is to the journal, if anything.
+    pub(super) fn part<'a>(&self, key: &'a [u8]) -> Option<Part<'a>> {
+        let path = std::str::from_utf8(key).ok()?.strip_prefix(&self.prefix)?;
+        let entry = path.strip_prefix(JOURNAL).map(Part::Entry);
+        let claim = || path.strip_prefix(CLAIMS).map(Part::Claim);
+        let document = || path.strip_prefix(DRAINS).map(Part::Document);
+        entry.or_else(claim).or_else(document)
     }
 
     /// What a key is.

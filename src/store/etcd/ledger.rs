@@ -14,16 +14,14 @@ use etcd_client::{
 };
 use tokio::time::timeout;
 
-use crate::store::ledger::{Away, Claim, Entry, Journal};
+use crate::store::ledger::{Away, Claim, Journal};
 
 use super::Settings;
 use super::broken::{self, Broken};
 use super::connection::Connection;
-use super::keys::Keys;
+use super::journal;
+use super::keys::{CLAIMS, DRAINS, JOURNAL, Keys};
 
-const JOURNAL: &str = "drain/journal/";
-const CLAIMS: &str = "drain/claims/";
-const DRAINS: &str = "drains/";
 const AUDIT: &str = "audit/";
 
 /// How long, in seconds, a claim lasts: more than all steps under it may take together.
@@ -72,26 +70,13 @@ impl Ledger {
             revision: response.header().map_or(0, |header| header.revision()),
             ..Journal::default()
         };
-        for (found, prefix) in response
-            .op_responses()
-            .iter()
-            .zip([JOURNAL, DRAINS, CLAIMS])
-        {
+        for found in response.op_responses() {
             let TxnOpResponse::Get(found) = found else {
                 continue;
             };
-            let start = self.keys.key(prefix).len();
             for value in found.kvs() {
-                let Some(key) = value.key().get(start..).map(String::from_utf8_lossy) else {
-                    continue;
-                };
-                match prefix {
-                    JOURNAL => journal.entries.push(Entry {
-                        key: key.into(),
-                        text: Bytes::copy_from_slice(value.value()),
-                    }),
-                    DRAINS => drop(journal.in_force.insert(key.into(), value.mod_revision())),
-                    _ => drop(journal.claimed.insert(key.into())),
+                if let Some(part) = self.keys.part(value.key()) {
+                    journal::put(&mut journal, part, value.value(), value.mod_revision());
                 }
             }
         }
