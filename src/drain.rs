@@ -8,6 +8,7 @@
 mod agent;
 pub mod audit;
 mod choose;
+mod decide;
 mod entry;
 pub mod repair;
 mod undo;
@@ -15,19 +16,18 @@ mod undo;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, sleep};
 
 use crate::control::question::Question;
-use crate::model::Discovery;
 use crate::model::drain::{Drain, Mode};
-use crate::registry::{Agents, Answer};
+use crate::registry::Agents;
 use crate::store::ledger::{Away, Claim, Ledger};
 
 use audit::{Deed, Trail};
-use choose::Choice;
+use decide::{Begun, Decision};
 
 /// How often a decision is made anew when another replica decides at the same time.
 const ATTEMPTS: usize = 20;
@@ -135,14 +135,6 @@ pub struct Drainer {
     said: Mutex<BTreeSet<Arc<str>>>,
 }
 
-/// What was decided, and is to be carried out.
-struct Begun {
-    drain: Drain,
-    claim: Claim,
-    /// The agent to ask first whether it is to be told at all.
-    ask: Option<String>,
-}
-
 /// Works in a task of its own, which goes on when the caller does not wait for it.
 async fn apart<T: Send + 'static>(
     work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
@@ -159,12 +151,6 @@ async fn apart<T: Send + 'static>(
                 .to_owned(),
         ))
     })
-}
-
-/// A drain of the caller's own, or somebody else's of the same instance.
-enum Decision {
-    Own(Box<Begun>),
-    Other(Box<Drain>),
 }
 
 impl Drainer {
@@ -218,80 +204,6 @@ impl Drainer {
                 self.carry_out(*begun, &deed).await
             }
         }
-    }
-
-    /// Finds the instance, and writes down what is to be done.
-    async fn decide(&self, wish: &Wish, caller: &Caller) -> Result<Decision, Refusal> {
-        let agents = match &self.agents {
-            Some(agents) => Some((agents, agents.own_nodes().await)),
-            None => None,
-        };
-        let shutting_down = |_| Refusal::Unavailable("chancery is shutting down".to_owned());
-        let _turn = self.deciding.acquire().await.map_err(shutting_down)?;
-        for _ in 0..ATTEMPTS {
-            let journal = self.ledger.journal().await?;
-            let entries = self.entries(&journal);
-            entries.are_understood()?;
-            // As late as can be: who is healthy may have changed while others decided.
-            let answers = self.lookup(wish.address).await?;
-            let (service, instance) = match choose::choose(&answers, &entries, wish)? {
-                Choice::Drained(drain) => return Ok(Decision::Other(Box::new(drain.clone()))),
-                Choice::Instance(service, instance) => (service, instance),
-            };
-            let agent = match (&agents, service.discovery) {
-                (Some((agents, own)), Discovery::Consul) => agent::of(agents, own, instance)?,
-                _ => {
-                    return Err(Refusal::Unsupported(format!(
-                        "{service} is not in Consul: only instances there can be drained"
-                    )));
-                }
-            };
-            let (agent_to_tell, ask) = if agent.is_unsure {
-                (None, Some(agent.url))
-            } else {
-                (Some(agent.url), None)
-            };
-            let drain = Drain {
-                id: format!("{:016x}", fastrand::u64(..)).into(),
-                service,
-                instance: instance.id.clone(),
-                address: instance.address,
-                port: instance.port,
-                node: agent.node,
-                agent: agent_to_tell,
-                mode: wish.mode,
-                reason: wish.reason.clone(),
-                by: caller.name.clone(),
-                from: caller.from.clone(),
-                created: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-                ttl: wish.ttl,
-            };
-            let key = entry::key(&drain);
-            let text = entry::text(&drain)?;
-            if let Some(claim) = self.ledger.begin(&key, text, journal.revision).await? {
-                return Ok(Decision::Own(Box::new(Begun { drain, claim, ask })));
-            }
-        }
-        Err(Refusal::Conflict(
-            "other replicas drain too much at the same time: try again".to_owned(),
-        ))
-    }
-
-    async fn lookup(&self, address: IpAddr) -> Result<Vec<Answer>, Refusal> {
-        let (answer, answered) = oneshot::channel();
-        let asked = self
-            .questions
-            .send(Question::Instances(address, answer))
-            .await;
-        let answers = match asked {
-            Ok(()) => answered.await.ok(),
-            Err(_) => None,
-        };
-        answers.ok_or_else(|| {
-            Refusal::Unavailable(
-                "not ready: documents and their services are not known yet".to_owned(),
-            )
-        })
     }
 
     /// Learns whether the agent is to be told, where that was not known when the entry was written: until then the entry says

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::registry::Discovery;
+use crate::model::Discovery;
 
 use super::*;
 

@@ -1,0 +1,105 @@
+//! Finding the instance that a wish is about, and writing down what is to be done.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use tokio::sync::oneshot;
+
+use crate::control::question::Question;
+use crate::model::Discovery;
+use crate::model::drain::Drain;
+use crate::registry::Answer;
+use crate::store::ledger::Claim;
+
+use super::choose::{self, Choice};
+use super::{ATTEMPTS, Caller, Drainer, Refusal, Wish, agent, entry};
+
+/// What was decided, and is to be carried out.
+pub(super) struct Begun {
+    pub(super) drain: Drain,
+    pub(super) claim: Claim,
+    /// The agent to ask first whether it is to be told at all.
+    pub(super) ask: Option<String>,
+}
+
+/// A drain of the caller's own, or somebody else's of the same instance.
+pub(super) enum Decision {
+    Own(Box<Begun>),
+    Other(Box<Drain>),
+}
+
+impl Drainer {
+    /// Finds the instance, and writes down what is to be done.
+    pub(super) async fn decide(&self, wish: &Wish, caller: &Caller) -> Result<Decision, Refusal> {
+        let agents = match &self.agents {
+            Some(agents) => Some((agents, agents.own_nodes().await)),
+            None => None,
+        };
+        let shutting_down = |_| Refusal::Unavailable("chancery is shutting down".to_owned());
+        let _turn = self.deciding.acquire().await.map_err(shutting_down)?;
+        for _ in 0..ATTEMPTS {
+            let journal = self.ledger.journal().await?;
+            let entries = self.entries(&journal);
+            entries.are_understood()?;
+            // As late as can be: who is healthy may have changed while others decided.
+            let answers = self.lookup(wish.address).await?;
+            let (service, instance) = match choose::choose(&answers, &entries, wish)? {
+                Choice::Drained(drain) => return Ok(Decision::Other(Box::new(drain.clone()))),
+                Choice::Instance(service, instance) => (service, instance),
+            };
+            let agent = match (&agents, service.discovery) {
+                (Some((agents, own)), Discovery::Consul) => agent::of(agents, own, instance)?,
+                _ => {
+                    return Err(Refusal::Unsupported(format!(
+                        "{service} is not in Consul: only instances there can be drained"
+                    )));
+                }
+            };
+            let (agent_to_tell, ask) = if agent.is_unsure {
+                (None, Some(agent.url))
+            } else {
+                (Some(agent.url), None)
+            };
+            let drain = Drain {
+                id: format!("{:016x}", fastrand::u64(..)).into(),
+                service,
+                instance: instance.id.clone(),
+                address: instance.address,
+                port: instance.port,
+                node: agent.node,
+                agent: agent_to_tell,
+                mode: wish.mode,
+                reason: wish.reason.clone(),
+                by: caller.name.clone(),
+                from: caller.from.clone(),
+                created: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+                ttl: wish.ttl,
+            };
+            let key = entry::key(&drain);
+            let text = entry::text(&drain)?;
+            if let Some(claim) = self.ledger.begin(&key, text, journal.revision).await? {
+                return Ok(Decision::Own(Box::new(Begun { drain, claim, ask })));
+            }
+        }
+        Err(Refusal::Conflict(
+            "other replicas drain too much at the same time: try again".to_owned(),
+        ))
+    }
+
+    async fn lookup(&self, address: IpAddr) -> Result<Vec<Answer>, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let asked = self
+            .questions
+            .send(Question::Instances(address, answer))
+            .await;
+        let answers = match asked {
+            Ok(()) => answered.await.ok(),
+            Err(_) => None,
+        };
+        answers.ok_or_else(|| {
+            Refusal::Unavailable(
+                "not ready: documents and their services are not known yet".to_owned(),
+            )
+        })
+    }
+}
