@@ -285,8 +285,8 @@ async fn callers_who_are_refused_do_not_fill_the_audit_trail() {
     let settings = ["--drain-networks", "10.0.0.0/8"];
     let mut far = Chancery::serve_with(own_address(), &etcd, &consul, &settings, folder.path());
     far.ready().await;
-    let long = format!("v1/{}", "x".repeat(60_000));
-    let calls = (0..400).map(|_| call(&far, Method::POST, &long, None));
+    let long = format!("v1/drains/{}", "x".repeat(60_000));
+    let calls = (0..400).map(|_| call(&far, Method::DELETE, &long, None));
     for (status, answer) in join_all(calls).await {
         assert_eq!(status, 403, "{answer}");
     }
