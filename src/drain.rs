@@ -24,7 +24,8 @@ use tokio::time::{Instant, sleep};
 use crate::control::question::Question;
 use crate::model::drain::{Drain, Mode};
 use crate::registry::Agents;
-use crate::store::ledger::{Away, Claim, Ledger};
+use crate::store::Ledger;
+use crate::store::ledger::{Away, Claim};
 
 use audit::{Deed, Trail};
 use decide::{Begun, Decision};

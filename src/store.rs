@@ -10,7 +10,9 @@ pub mod replicas;
 
 use std::sync::Arc;
 
-pub(crate) use crate::model::Document;
+pub use etcd::Ledger;
+
+use crate::model::Document;
 use crate::model::document::Change;
 
 /// What a store tells the control loop.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::model::drain::Drain;
-use crate::store::ledger::Ledger;
+use crate::store::Ledger;
 use crate::telemetry::millis;
 
 /// The step that lets a call in, or does not.

@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub use super::etcd::Ledger;
-
 /// All of the journal at one revision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Journal {

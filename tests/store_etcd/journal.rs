@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use chancery::store::ledger::{Claim, Journal, Ledger};
+use chancery::store::Ledger;
+use chancery::store::ledger::{Claim, Journal};
 
 use crate::etcd::{DEADLINE, Etcd};
 use crate::store::{Store, settings};

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::drain::audit::Trail;
 use crate::model::{Discovery, ServiceKey};
+use crate::store::Ledger;
 use crate::store::etcd::Settings;
-use crate::store::ledger::Ledger;
 
 fn drain(agent: Option<&str>) -> Drain {
     Drain {

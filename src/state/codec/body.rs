@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::service_key::Scope;
 use crate::model::{Discovery, ServiceKey, document, instance};
+use crate::registry;
 use crate::state::{Answered, Kept, Origin, Saved};
-use crate::{registry, store};
 
 /// What follows the first line.
 #[derive(Serialize, Deserialize)]
@@ -152,7 +152,7 @@ impl Document {
 }
 
 impl Written {
-    fn new(document: store::Document) -> Self {
+    fn new(document: document::Document) -> Self {
         let value = match String::from_utf8(document.value.into()) {
             Ok(text) => Value::Text(text),
             Err(error) => Value::Bytes(error.into_bytes()),
@@ -168,8 +168,8 @@ impl Written {
         }
     }
 
-    fn document(self, path: &Arc<str>, source: &Arc<str>) -> store::Document {
-        store::Document {
+    fn document(self, path: &Arc<str>, source: &Arc<str>) -> document::Document {
+        document::Document {
             path: path.clone(),
             source: source.clone(),
             format: match self.format {
