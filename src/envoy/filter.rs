@@ -5,8 +5,9 @@ use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpFilter, http_filter::ConfigType,
 };
-use envoy_types::pb::google::protobuf::Any;
 use prost::{Message, Name};
+
+use super::any;
 
 /// The filter as it stands in the chain.
 pub fn disabled<M: Message + Name>(name: &str, config: &M) -> HttpFilter {
@@ -22,12 +23,4 @@ pub fn disabled<M: Message + Name>(name: &str, config: &M) -> HttpFilter {
 pub fn enable<M: Message + Name>(route: &mut Route, name: &str, config: &M) {
     let configs = &mut route.typed_per_filter_config;
     configs.insert(name.to_owned(), any(config));
-}
-
-/// Packed as it is: the order of maps within is settled where the route is encoded.
-pub fn any<M: Message + Name>(config: &M) -> Any {
-    Any {
-        type_url: M::type_url(),
-        value: config.encode_to_vec(),
-    }
 }

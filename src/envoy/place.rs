@@ -1,7 +1,6 @@
 //! Places in the chain of every listener for filters of which Envoy lets a route say nothing, or too little: a route puts a
 //! whole filter there.
 
-use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::filters::http::filter_chain::v3::{
     FilterChain, FilterChainConfig, FilterChainConfigPerRoute,
@@ -10,6 +9,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use prost::{Message, Name};
 
 use super::filter;
+use super::proto::extension;
 
 /// The place as it stands in the chain.
 pub fn empty(name: &str) -> HttpFilter {
@@ -25,12 +25,4 @@ pub fn fill<M: Message + Name>(route: &mut Route, name: &str, filter: &M) {
         filter_chain: Some(chain),
     };
     filter::enable(route, name, &config);
-}
-
-/// An extension within a configuration.
-pub fn extension<M: Message + Name>(name: &str, config: &M) -> TypedExtensionConfig {
-    TypedExtensionConfig {
-        name: name.to_owned(),
-        typed_config: Some(filter::any(config)),
-    }
 }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::{
     Address, AggregatedConfigSource, ApiVersion, CidrRange, ConfigSource, SocketAddress,
-    TcpKeepalive, address, config_source::ConfigSourceSpecifier, socket_address::PortSpecifier,
+    TcpKeepalive, TypedExtensionConfig, address, config_source::ConfigSourceSpecifier,
+    socket_address::PortSpecifier,
 };
 use envoy_types::pb::google::protobuf::{
-    self, BoolValue, ListValue, Struct, UInt32Value, value::Kind,
+    self, BoolValue, ListValue, Struct, UInt32Value, UInt64Value, value::Kind,
 };
-use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
+use envoy_types::pb::xds::core::v3 as xds;
 use ipnet::IpNet;
 use prost::{Message, Name};
 use serde_json::{Map, Value};
@@ -25,9 +26,14 @@ pub fn duration(duration: Duration) -> protobuf::Duration {
         Duration::from_millis(1),
         Duration::from_secs(365 * 24 * 60 * 60),
     );
+    exactly(duration)
+}
+
+/// A duration as it is, also none at all.
+pub fn exactly(duration: Duration) -> protobuf::Duration {
     protobuf::Duration {
-        seconds: duration.as_secs() as i64,
-        nanos: duration.subsec_nanos() as i32,
+        seconds: duration.as_secs().try_into().unwrap_or(i64::MAX),
+        nanos: duration.subsec_nanos().try_into().unwrap_or(0),
     }
 }
 
@@ -40,13 +46,25 @@ pub fn uint32(value: u32) -> UInt32Value {
     UInt32Value { value }
 }
 
+pub fn uint64(value: u64) -> UInt64Value {
+    UInt64Value { value }
+}
+
 pub fn boolean(value: bool) -> BoolValue {
     BoolValue { value }
 }
 
-/// An input or an action of a match tree.
+/// An extension within a configuration.
 pub fn extension<M: Message + Name>(name: &str, config: &M) -> TypedExtensionConfig {
     TypedExtensionConfig {
+        name: name.to_owned(),
+        typed_config: Some(any(config)),
+    }
+}
+
+/// An input or an action of a match tree: that is xDS's own message, with the same fields.
+pub fn tree_extension<M: Message + Name>(name: &str, config: &M) -> xds::TypedExtensionConfig {
+    xds::TypedExtensionConfig {
         name: name.to_owned(),
         typed_config: Some(any(config)),
     }

@@ -7,7 +7,6 @@ use envoy_types::pb::envoy::extensions::compression::brotli::compressor::v3::{
     Brotli as Library, brotli::EncoderMode,
 };
 use envoy_types::pb::envoy::extensions::filters::http::compressor::v3::Compressor;
-use envoy_types::pb::google::protobuf::UInt32Value;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +14,7 @@ use serde_json::Value;
 use super::contract::{Entry, Plugin, Reading, schema};
 use super::shared::compression::{self, HttpVersion, Types};
 use crate::envoy::place;
+use crate::envoy::proto::{extension, uint32};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::{Count, Quantity};
@@ -80,20 +80,19 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     form.types.check()?;
     reading.warnings.extend(compression::vary(form.vary));
     let library = Library {
-        quality: Some(UInt32Value {
-            value: within("comp_level", form.comp_level.0, 0, 11)?,
-        }),
+        quality: Some(uint32(within("comp_level", form.comp_level.0, 0, 11)?)),
         encoder_mode: match within("mode", form.mode.map_or(0, |mode| mode.0), 0, 2)? {
             0 => EncoderMode::Generic,
             1 => EncoderMode::Text,
             _ => EncoderMode::Font,
         }
         .into(),
-        window_bits: power("lgwin", form.lgwin.0, 10)?,
-        input_block_bits: power("lgblock", form.lgblock.map_or(0, |block| block.0), 16)?,
+        window_bits: power("lgwin", form.lgwin.0, 10)?.map(uint32),
+        input_block_bits: power("lgblock", form.lgblock.map_or(0, |block| block.0), 16)?
+            .map(uint32),
         ..Library::default()
     };
-    let library = place::extension("brotli", &library);
+    let library = extension("brotli", &library);
     Ok(Arc::new(Brotli {
         filter: Compressor {
             choose_first: true,
@@ -113,10 +112,10 @@ fn within(field: &str, found: u32, from: u32, to: u32) -> Result<u32, Remark> {
 }
 
 /// A power of two, or 0 for the library's own.
-fn power(field: &str, found: u32, from: u32) -> Result<Option<UInt32Value>, Remark> {
+fn power(field: &str, found: u32, from: u32) -> Result<Option<u32>, Remark> {
     match found {
         0 => Ok(None),
-        _ if (from..=24).contains(&found) => Ok(Some(UInt32Value { value: found })),
+        _ if (from..=24).contains(&found) => Ok(Some(found)),
         _ => Err(Remark::new(
             field,
             format!("found {found}, allowed: 0, {from}–24"),

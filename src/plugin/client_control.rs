@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::filters::http::body_size_limit::v3::BodySizeLimit;
-use envoy_types::pb::google::protobuf::UInt64Value;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Entry, Plugin, Reading, schema};
 use crate::envoy::place;
+use crate::envoy::proto::uint64;
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::Count;
@@ -56,9 +56,7 @@ impl Plugin for ClientControl {
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         if let Some(bytes) = self.max_body_size {
             let limit = BodySizeLimit {
-                max_request_bytes: Some(UInt64Value {
-                    value: bytes.into(),
-                }),
+                max_request_bytes: Some(uint64(bytes.into())),
             };
             place::fill(route, FILTER, &limit);
         }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::filters::http::cors::v3::{Cors as Filter, CorsPolicy};
-use envoy_types::pb::google::protobuf::BoolValue;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,6 +13,7 @@ use serde_json::Value;
 use super::contract::{Entry, Plugin, Reading, schema};
 use super::shared::header;
 use crate::envoy::filter;
+use crate::envoy::proto::boolean;
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
@@ -111,11 +111,9 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
             form.expose_headers.as_deref().unwrap_or(""),
         )?,
         max_age: form.max_age.to_string(),
-        allow_credentials: Some(BoolValue {
-            value: form.allow_credential,
-        }),
+        allow_credentials: Some(boolean(form.allow_credential)),
         // The instance is not asked, as with APISIX.
-        forward_not_matching_preflights: Some(BoolValue { value: false }),
+        forward_not_matching_preflights: Some(boolean(false)),
         ..CorsPolicy::default()
     };
     Ok(Arc::new(Cors { policy }))

@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::contract::{Entry, Plugin, Reading, schema};
 use super::shared::condition::Condition;
 use super::shared::router;
-use crate::envoy::filter;
+use crate::envoy::any;
 use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
@@ -125,7 +125,7 @@ impl FileLogger {
         let log = AccessLog {
             name: "envoy.access_loggers.file".to_owned(),
             filter: None,
-            config_type: Some(ConfigType::TypedConfig(filter::any(&file))),
+            config_type: Some(ConfigType::TypedConfig(any(&file))),
         };
         router::log(route, log);
     }

@@ -19,7 +19,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{ListStringMatcher, StringMatch
 use serde_json::Value;
 
 use super::contract::{Entry, Plugin, Reading, schema};
-use crate::envoy::filter;
+use crate::envoy::{filter, proto};
 use crate::model::problem::Remark;
 use crate::model::upstream::{Cluster, Target};
 
@@ -57,10 +57,7 @@ fn listed(name: &str, pass_on_failure: bool) -> HttpFilter {
 fn server(uri: &str, cluster: &str, timeout: Duration) -> HttpUri {
     HttpUri {
         uri: uri.to_owned(),
-        timeout: Some(envoy_types::pb::google::protobuf::Duration {
-            seconds: timeout.as_secs().try_into().unwrap_or(i64::MAX),
-            nanos: timeout.subsec_nanos().try_into().unwrap_or(0),
-        }),
+        timeout: Some(proto::exactly(timeout)),
         http_upstream_type: Some(HttpUpstreamType::Cluster(cluster.to_owned())),
     }
 }

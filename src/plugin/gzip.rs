@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::contract::{Entry, Plugin, Reading, schema};
 use super::shared::compression::{self, HttpVersion, Types};
 use crate::envoy::place;
+use crate::envoy::proto::extension;
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::Quantity;
@@ -103,7 +104,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         compression_level: form.comp_level.0,
         ..Library::default()
     };
-    let library = place::extension("gzip", &library);
+    let library = extension("gzip", &library);
     Ok(Arc::new(Gzip {
         filter: compression::compressor(&form.types, form.min_length.0, library),
     }))

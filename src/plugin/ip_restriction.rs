@@ -5,10 +5,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::core::v3::CidrRange;
 use envoy_types::pb::envoy::config::rbac::v3::{Principal, principal::Identifier};
 use envoy_types::pb::envoy::config::route::v3::Route;
-use envoy_types::pb::google::protobuf::UInt32Value;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,6 +15,7 @@ use serde_json::Value;
 use super::contract::{Entry, Plugin, Reading, schema};
 use super::shared::denial::{self, Status};
 use super::shared::message::Message;
+use crate::envoy::proto::cidr_range;
 use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
@@ -124,12 +123,7 @@ fn among(field: &str, list: &[Addresses]) -> Result<Principal, Remark> {
 }
 
 fn remote(addresses: IpNet) -> Principal {
-    denial::principal(Identifier::RemoteIp(CidrRange {
-        address_prefix: addresses.network().to_string(),
-        prefix_len: Some(UInt32Value {
-            value: addresses.prefix_len().into(),
-        }),
-    }))
+    denial::principal(Identifier::RemoteIp(cidr_range(&addresses)))
 }
 
 impl Plugin for IpRestriction {

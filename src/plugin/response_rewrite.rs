@@ -13,8 +13,6 @@ use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
     HeaderMutation, HeaderMutationPerRoute, Mutations,
 };
 use envoy_types::pb::envoy::extensions::http::custom_response::local_response_policy::v3::LocalResponsePolicy;
-use envoy_types::pb::google::protobuf::UInt32Value;
-use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
 use envoy_types::pb::xds::r#type::matcher::v3::{Matcher, matcher};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,6 +23,7 @@ use super::shared::answer::ANSWER_BYTES;
 use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
 use crate::envoy::filter;
+use crate::envoy::proto::{tree_extension, uint32};
 use crate::model::decode::{self, kind_of};
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
@@ -138,7 +137,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
                    unless they say otherwise";
     reading.warnings.push(Remark::new("body", message));
     rewrite.answer = Some(LocalResponsePolicy {
-        status_code: form.status_code.map(|Status(value)| UInt32Value { value }),
+        status_code: form.status_code.map(|Status(status)| uint32(status)),
         body: Some(DataSource {
             specifier: Some(Specifier::InlineBytes(body)),
             ..DataSource::default()
@@ -268,10 +267,7 @@ impl Plugin for ResponseRewrite {
 
 /// Whatever is answered.
 fn always(answer: &LocalResponsePolicy) -> CustomResponse {
-    let action = TypedExtensionConfig {
-        name: "answer".to_owned(),
-        typed_config: Some(filter::any(answer)),
-    };
+    let action = tree_extension("answer", answer);
     let always = matcher::OnMatch {
         on_match: Some(matcher::on_match::OnMatch::Action(action)),
         ..matcher::OnMatch::default()

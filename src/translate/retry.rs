@@ -9,7 +9,7 @@ use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
     HeaderMutation as Mutation, header_mutation::Action,
 };
 use envoy_types::pb::envoy::config::core::v3::{
-    HeaderValue, HeaderValueOption, TypedExtensionConfig, header_value_option::HeaderAppendAction,
+    HeaderValue, HeaderValueOption, header_value_option::HeaderAppendAction,
 };
 use envoy_types::pb::envoy::config::route::v3::RetryPolicy;
 use envoy_types::pb::envoy::config::route::v3::retry_policy::{
@@ -35,7 +35,7 @@ use envoy_types::pb::xds::r#type::matcher::v3::{
 };
 
 use crate::envoy::any;
-use crate::envoy::proto::{duration, extension, uint32};
+use crate::envoy::proto::{duration, extension, tree_extension, uint32};
 use crate::model::{Members, Timeout, Upstream};
 
 /// Registry members come and go and must not change routes by that, so this is also what they get.
@@ -144,10 +144,7 @@ pub(super) fn filter() -> ExtensionWithMatcher {
     };
     ExtensionWithMatcher {
         xds_matcher: Some(skip_unless_idempotent()),
-        extension_config: Some(TypedExtensionConfig {
-            name: "envoy.filters.http.header_mutation".to_owned(),
-            typed_config: Some(any(&mutation)),
-        }),
+        extension_config: Some(extension("envoy.filters.http.header_mutation", &mutation)),
         ..ExtensionWithMatcher::default()
     }
 }
@@ -162,7 +159,7 @@ fn skip_unless_idempotent() -> Matcher {
     };
     let idempotent = Predicate {
         match_type: Some(predicate::MatchType::SinglePredicate(SinglePredicate {
-            input: Some(extension("method", &method)),
+            input: Some(tree_extension("method", &method)),
             matcher: Some(predicate::single_predicate::Matcher::ValueMatch(
                 StringMatcher {
                     match_pattern: Some(MatchPattern::SafeRegex(regex)),
@@ -175,7 +172,10 @@ fn skip_unless_idempotent() -> Matcher {
         match_type: Some(predicate::MatchType::NotMatcher(Box::new(idempotent))),
     };
     let skip = OnMatch {
-        on_match: Some(on_match::OnMatch::Action(extension("skip", &SkipFilter {}))),
+        on_match: Some(on_match::OnMatch::Action(tree_extension(
+            "skip",
+            &SkipFilter {},
+        ))),
         ..OnMatch::default()
     };
     let matcher = FieldMatcher {

@@ -8,10 +8,10 @@ use envoy_types::pb::envoy::extensions::filters::http::compressor::v3::{
 use envoy_types::pb::envoy::r#type::matcher::v3::{
     RegexMatcher, StringMatcher, string_matcher::MatchPattern,
 };
-use envoy_types::pb::google::protobuf::UInt32Value;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::envoy::proto::uint32;
 use crate::model::problem::Remark;
 
 /// The media types that are compressed.
@@ -98,7 +98,7 @@ pub fn compressor(types: &Types, min_length: u32, library: TypedExtensionConfig)
     Compressor {
         response_direction_config: Some(ResponseDirectionConfig {
             common_config: Some(CommonDirectionConfig {
-                min_content_length: Some(UInt32Value { value: min_length }),
+                min_content_length: Some(uint32(min_length)),
                 content_type_matcher: types.matchers(),
                 ..CommonDirectionConfig::default()
             }),

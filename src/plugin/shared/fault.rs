@@ -7,10 +7,10 @@ use envoy_types::pb::envoy::extensions::filters::common::fault::v3::{
 };
 use envoy_types::pb::envoy::extensions::filters::http::fault::v3::HttpFault;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
-use envoy_types::pb::google::protobuf;
 
 use super::share;
 use crate::envoy::filter;
+use crate::envoy::proto::exactly;
 
 /// The filter in the chain of every listener.
 pub fn disabled(name: &str) -> HttpFilter {
@@ -22,10 +22,7 @@ pub fn delay(duration: Duration, millionths: u32) -> HttpFault {
     HttpFault {
         delay: Some(FaultDelay {
             percentage: Some(share::of(millionths)),
-            fault_delay_secifier: Some(FaultDelaySecifier::FixedDelay(protobuf::Duration {
-                seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-                nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),
-            })),
+            fault_delay_secifier: Some(FaultDelaySecifier::FixedDelay(exactly(duration))),
         }),
         ..quiet()
     }

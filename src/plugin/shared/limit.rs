@@ -13,13 +13,13 @@ use envoy_types::pb::envoy::extensions::common::ratelimit::v3::{
 use envoy_types::pb::envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, HttpStatus, StatusCode, TokenBucket};
-use envoy_types::pb::google::protobuf::{BoolValue, Duration, UInt32Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::reply::{self, Reply};
 use crate::envoy::filter;
+use crate::envoy::proto::{boolean, exactly, uint32};
 use crate::model::decode::shown;
 use crate::model::problem::Remark;
 
@@ -169,8 +169,8 @@ impl Limit {
             descriptors: descriptors.collect(),
             rate_limits: self.key.rate_limits(),
             // The bucket without a key is for requests without one, which only a constant key has.
-            always_consume_default_token_bucket: Some(BoolValue { value: false }),
-            max_dynamic_descriptors: Some(UInt32Value { value: KEYS }),
+            always_consume_default_token_bucket: Some(boolean(false)),
+            max_dynamic_descriptors: Some(uint32(KEYS)),
             enable_x_ratelimit_headers: headers.into(),
             ..LocalRateLimit::default()
         };
@@ -182,11 +182,8 @@ impl Limit {
         let (tokens, interval) = self.refill;
         TokenBucket {
             max_tokens: self.burst,
-            tokens_per_fill: Some(UInt32Value { value: tokens }),
-            fill_interval: Some(Duration {
-                seconds: interval.as_secs().try_into().unwrap_or(i64::MAX),
-                nanos: interval.subsec_nanos().try_into().unwrap_or(0),
-            }),
+            tokens_per_fill: Some(uint32(tokens)),
+            fill_interval: Some(exactly(interval)),
         }
     }
 }

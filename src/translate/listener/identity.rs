@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 
-use crate::envoy::any;
+use crate::envoy::proto::extension;
 use crate::plugin::shared::identity::OWN_HEADERS;
 
 /// Takes off requests the headers in which upstreams are told who sends them, before a route is chosen.
@@ -28,8 +28,5 @@ pub(super) fn own_headers() -> TypedExtensionConfig {
     let config = HeaderMutation {
         mutations: OWN_HEADERS.map(mutation).into(),
     };
-    TypedExtensionConfig {
-        name: "chancery.own_headers".to_owned(),
-        typed_config: Some(any(&config)),
-    }
+    extension("chancery.own_headers", &config)
 }

@@ -7,10 +7,9 @@ use envoy_types::pb::envoy::config::core::v3::{
 use envoy_types::pb::envoy::config::listener::v3::{Filter, filter::ConfigType};
 use envoy_types::pb::envoy::extensions::filters::network::connection_limit::v3::ConnectionLimit;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
-use envoy_types::pb::google::protobuf::UInt64Value;
 
 use crate::envoy::any;
-use crate::envoy::proto::{duration, uint32};
+use crate::envoy::proto::{duration, uint32, uint64};
 use crate::model::gateway::Http;
 use crate::model::gateway::http::{Http2, Underscores};
 
@@ -66,9 +65,7 @@ pub(super) fn http3(http2: Http2) -> Http3ProtocolOptions {
 pub(super) fn connection_limit(name: &str, connections: u32) -> Filter {
     let limit = ConnectionLimit {
         stat_prefix: name.to_owned(),
-        max_connections: Some(UInt64Value {
-            value: connections.into(),
-        }),
+        max_connections: Some(uint64(connections.into())),
         ..ConnectionLimit::default()
     };
     Filter {

@@ -18,8 +18,7 @@ use envoy_types::pb::envoy::extensions::http::original_ip_detection::xff::v3::{
 };
 use ipnet::IpNet;
 
-use crate::envoy::any;
-use crate::envoy::proto::{boolean, cidr_range, uint32};
+use crate::envoy::proto::{boolean, cidr_range, extension, uint32};
 use crate::model::gateway::http::EscapedSlashes;
 use crate::model::gateway::real_ip::By;
 use crate::model::gateway::{Http, RealIp};
@@ -86,10 +85,7 @@ fn peer() -> TypedExtensionConfig {
     let config = EarlyHeaderMutation {
         mutations: vec![set],
     };
-    TypedExtensionConfig {
-        name: "envoy.http.early_header_mutation.header_mutation".to_owned(),
-        typed_config: Some(any(&config)),
-    }
+    extension("envoy.http.early_header_mutation.header_mutation", &config)
 }
 
 fn path(http: &Http) -> HttpConnectionManager {
@@ -117,10 +113,7 @@ fn forwarded_for(trusted: &[IpNet]) -> TypedExtensionConfig {
         skip_xff_append: Some(boolean(false)),
         ..XffConfig::default()
     };
-    TypedExtensionConfig {
-        name: "envoy.http.original_ip_detection.xff".to_owned(),
-        typed_config: Some(any(&config)),
-    }
+    extension("envoy.http.original_ip_detection.xff", &config)
 }
 
 fn header(name: &str) -> TypedExtensionConfig {
@@ -128,8 +121,5 @@ fn header(name: &str) -> TypedExtensionConfig {
         header_name: name.to_owned(),
         ..CustomHeaderConfig::default()
     };
-    TypedExtensionConfig {
-        name: "envoy.http.original_ip_detection.custom_header".to_owned(),
-        typed_config: Some(any(&config)),
-    }
+    extension("envoy.http.original_ip_detection.custom_header", &config)
 }

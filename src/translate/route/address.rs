@@ -17,7 +17,7 @@ use ipnet::IpNet;
 
 use super::encode;
 use super::tier::Part;
-use crate::envoy::proto::{extension, uint32};
+use crate::envoy::proto::{tree_extension, uint32};
 use crate::model::vars;
 
 /// What a client's address must be.
@@ -133,9 +133,9 @@ fn within(nets: &[&IpNet]) -> Predicate {
     };
     Predicate {
         match_type: Some(predicate::MatchType::SinglePredicate(SinglePredicate {
-            input: Some(extension("client_address", &input)),
+            input: Some(tree_extension("client_address", &input)),
             matcher: Some(predicate::single_predicate::Matcher::CustomMatch(
-                extension("ranges", &ranges),
+                tree_extension("ranges", &ranges),
             )),
         })),
     }

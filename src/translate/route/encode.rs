@@ -17,7 +17,7 @@ use prost::{Message, Name};
 use super::tier::{Candidate, Part};
 use super::{Domain, VirtualHost, address};
 use crate::envoy::canonical;
-use crate::envoy::proto::{extension, uint32};
+use crate::envoy::proto::{tree_extension, uint32};
 use crate::envoy::wire::{put, put_header, size};
 use crate::model::Host;
 use crate::plugin::shared::answer::ANSWER_BYTES;
@@ -164,5 +164,5 @@ static PATH: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let input = HttpRequestHeaderMatchInput {
         header_name: ":path".to_owned(),
     };
-    extension("path", &input).encode_to_vec()
+    tree_extension("path", &input).encode_to_vec()
 });

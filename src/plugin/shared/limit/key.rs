@@ -9,11 +9,11 @@ use envoy_types::pb::envoy::config::route::v3::{
 };
 use envoy_types::pb::envoy::extensions::common::ratelimit::v3::rate_limit_descriptor::Entry;
 use envoy_types::pb::envoy::r#type::matcher::v3::AddressMatcher;
-use envoy_types::pb::google::protobuf::{BoolValue, UInt32Value};
 use envoy_types::pb::xds::core::v3::CidrRange;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::envoy::proto::{boolean, uint32};
 use crate::model::problem::Remark;
 use crate::plugin::shared::variable::{self, Piece};
 
@@ -146,7 +146,7 @@ fn rate_limit(actions: Vec<ActionSpecifier>) -> RateLimit {
 fn formatted(format: &str) -> ActionSpecifier {
     let nobody = CidrRange {
         address_prefix: "255.255.255.255".to_owned(),
-        prefix_len: Some(UInt32Value { value: 32 }),
+        prefix_len: Some(uint32(32)),
     };
     ActionSpecifier::RemoteAddressMatch(RemoteAddressMatch {
         descriptor_key: KEY.to_owned(),
@@ -169,7 +169,7 @@ fn unless_absent(headers: &[String], of: &str, absent: bool) -> ActionSpecifier 
     ActionSpecifier::HeaderValueMatch(HeaderValueMatch {
         descriptor_key: OF.to_owned(),
         descriptor_value: of.to_owned(),
-        expect_match: Some(BoolValue { value: absent }),
+        expect_match: Some(boolean(absent)),
         headers: headers.iter().map(missing).collect(),
         ..HeaderValueMatch::default()
     })
