@@ -15,7 +15,7 @@ pub struct Wait {
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..), value_name = "REVISION")]
     revision: i64,
     /// How long to wait
-    #[arg(long, default_value = "10s", value_parser = duration, value_name = "TIME")]
+    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, value_name = "TIME")]
     timeout: Duration,
     #[command(flatten)]
     remote: Remote,
@@ -77,21 +77,3 @@ pub fn behind(behind: &[pb::Behind]) {
     let rows: Vec<_> = behind.iter().map(row).collect();
     remote::table(["REPLICA", "NODE", "GATEWAY", "HAS", "REASON"], &rows);
 }
-
-/// `10s`, `500ms`, `2m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        _ => 0,
-    };
-    match digits.parse::<u64>() {
-        Ok(count) if unit > 0 => Ok(Duration::from_millis(count.saturating_mul(unit))),
-        _ => Err("allowed are whole numbers with a unit: 500ms, 10s, 2m".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests;

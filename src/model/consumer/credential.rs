@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-use sha1::{Digest, Sha1};
 
 use super::jwk::{self, Algorithm};
 use super::secret::Secret;
@@ -171,7 +171,9 @@ fn basic(value: &Value) -> Result<Basic, Remark> {
         );
         return Err(Remark::new("username", message));
     }
-    let hash = STANDARD.encode(Sha1::digest(form.password.reveal()));
+    // The only hash that Envoy's filter knows.
+    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, form.password.reveal().as_bytes());
+    let hash = STANDARD.encode(hash);
     Ok(Basic {
         username: form.username.into(),
         hash: hash.into(),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
+use strsim::levenshtein;
 use thiserror::Error;
 
 /// What is wrong at one place of a value.
@@ -91,31 +92,18 @@ fn plain(allowed: &dyn Expected) -> String {
 }
 
 fn did_you_mean(name: &str, allowed: &[&str]) -> String {
-    let nearest = allowed
-        .iter()
-        .map(|candidate| (distance(name, candidate), candidate))
-        .min();
+    // A name that is far too long is far away, whatever it says.
+    let name = Some(name).filter(|name| name.len() <= 100);
+    let nearest = name.and_then(|name| {
+        allowed
+            .iter()
+            .map(|candidate| (levenshtein(name, candidate), candidate))
+            .min()
+    });
     match nearest {
         Some((distance, candidate)) if distance <= 2 && distance < candidate.len() / 2 + 1 => {
             format!("did you mean `{candidate}`? ")
         }
         _ => String::new(),
     }
-}
-
-/// How many letters must be added, dropped or changed to make one name the other.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    // A name that is far too long is far away, whatever it says.
-    for (above, letter) in from.chars().take(100).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = above + 1;
-        for (at, other) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
-            diagonal = row[at + 1];
-            row[at + 1] = changed.min(diagonal + 1).min(row[at] + 1);
-        }
-    }
-    row[to.len()]
 }
