@@ -298,7 +298,10 @@ pub(super) fn stream_route(
         };
         // One that is not there yet may have whatever is needed.
         if let Some(gateway) = written {
-            draft.matching.check(&gateway, cluster.upstream.scheme)?;
+            let scheme = cluster.upstream.scheme;
+            draft
+                .matching
+                .check(&gateway.id, &gateway.listeners, scheme)?;
         }
     }
     Ok(StreamRoute {

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::model::gateway::{Listener, Protocol};
 use crate::model::problem::Remark;
 use crate::model::upstream::Scheme;
-use crate::model::{Cluster, Gateway, Host, Id};
+use crate::model::{Cluster, Host, Id};
 
 /// A stream route that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +55,13 @@ impl Matching {
     }
 
     /// Refuses what none of the gateway's listeners can take.
-    pub(crate) fn check(&self, gateway: &Gateway, scheme: Scheme) -> Result<(), Remark> {
-        if gateway.listeners.iter().any(|one| self.is_on(one, scheme)) {
+    pub(crate) fn check(
+        &self,
+        gateway: &Id,
+        listeners: &[Listener],
+        scheme: Scheme,
+    ) -> Result<(), Remark> {
+        if listeners.iter().any(|one| self.is_on(one, scheme)) {
             return Ok(());
         }
         let protocols = match &self.sni {
@@ -68,13 +73,11 @@ impl Matching {
             Some(port) => Remark::new(
                 "server_port",
                 format!(
-                    "found {port}: no listener of gateway `{}` has this port and {protocols}",
-                    gateway.id
+                    "found {port}: no listener of gateway `{gateway}` has this port and {protocols}"
                 ),
             ),
             None => Remark::whole(format!(
-                "takes no connection: gateway `{}` has no listener of {protocols}",
-                gateway.id
+                "takes no connection: gateway `{gateway}` has no listener of {protocols}"
             )),
         })
     }

@@ -109,6 +109,9 @@ pub fn schema_of(name: &str) -> Option<fn(&mut SchemaGenerator) -> Schema> {
 pub fn replies() -> Vec<Reply> {
     let filters = crate::plugin::http_filters();
     let denials = filters.iter().flat_map(denial::replies);
-    let denials = denials.chain(identity::replies());
-    denials.chain([limit::reply()]).collect()
+    let of_keys = [identity::NOBODY, identity::MISSING, identity::UNKNOWN];
+    let others = [&basic_auth::REASONS[..], &jwt_auth::REASONS].concat();
+    let others = others.iter().map(|(reason, _)| *reason);
+    let unknown = of_keys.into_iter().chain(others).map(identity::reply);
+    denials.chain(unknown).chain([limit::reply()]).collect()
 }

@@ -1,13 +1,11 @@
 //! How instances are found out to be ill: by asking them (`checks.active`), and by what becomes of requests
 //! (`checks.passive`). APISIX's fields and defaults; what Envoy counts in another way is said in a warning.
 
-mod form;
+pub(super) mod form;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-
-pub(super) use form::ChecksForm;
 
 /// What is asked of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::checks::ChecksForm;
+use super::checks::form::ChecksForm;
 use super::discovery::form::{ArgumentsForm, DiscoveryForm, Written};
 use super::hash::{self, HashOn};
 use super::nodes::{HostName, NodesForm};

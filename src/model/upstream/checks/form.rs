@@ -17,7 +17,7 @@ use crate::model::upstream::{Members, PassHost, Tls};
 /// `checks` of an upstream.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
-pub(in super::super) struct ChecksForm {
+pub(in crate::model::upstream) struct ChecksForm {
     /// Asks every node at intervals.
     active: Option<ActiveForm>,
     /// Counts what becomes of requests. A node that is taken out is back after 30 s, after 60 s the second time and so on,
@@ -129,7 +129,7 @@ struct PassiveUnhealthy {
 
 impl ChecksForm {
     /// Checks what is written, and tells the nodes what they are asked differently from each other.
-    pub(in super::super) fn checked(
+    pub(in crate::model::upstream) fn checked(
         &self,
         members: &mut Members,
         tls: Option<&Tls>,
