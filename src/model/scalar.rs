@@ -62,8 +62,6 @@ whole! {
     Times(u32) in 1..=254, "1–254";
     /// The same where 0 turns it off.
     TimesOrNever(u32) in 0..=254, "0–254";
-    /// The status of an answer, as checks list them.
-    AnswerStatus(u16) in 200..=599, "200–599";
     /// On or off.
     Status(u8) in 0..=1, "0, 1";
     /// Seconds since 1970, which the store's clients write.
@@ -72,7 +70,10 @@ whole! {
 
 /// A whole number with the range that its field has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Within<const FROM: u32, const TO: u32>(pub u32);
+pub(crate) struct Within<const FROM: u32, const TO: u32>(pub u32);
+
+/// The status of an answer.
+pub(crate) type AnswerStatus = Within<200, 599>;
 
 impl<'de, const FROM: u32, const TO: u32> Deserialize<'de> for Within<FROM, TO> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -207,7 +207,7 @@ impl Upstream {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breaker {
     /// The statuses that are errors, at least one.
-    pub statuses: BTreeSet<u16>,
+    pub statuses: BTreeSet<u32>,
     /// So many of them in a row.
     pub failures: u32,
     /// The longest while.

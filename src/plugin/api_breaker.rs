@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::config::route::v3::Route;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Entry, Plugin, Reading, schema};
 use crate::model::decode;
 use crate::model::problem::Remark;
-use crate::model::scalar::{Quantity, each_once};
+use crate::model::scalar::{AnswerStatus, Quantity, Within, each_once};
 use crate::model::upstream::{Breaker, Cluster};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     /// What clients are told meanwhile.
-    break_response_code: Code,
+    break_response_code: AnswerStatus,
     /// The longest while, in seconds.
     #[serde(default = "max_breaker_sec")]
     max_breaker_sec: Quantity,
@@ -51,13 +51,15 @@ fn max_breaker_sec() -> Quantity {
     Quantity(300)
 }
 
+type ErrorStatus = Within<500, 599>;
+
 /// What breaks.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct UnhealthyForm {
     /// The statuses that are errors.
     #[serde(default = "errors")]
-    http_statuses: Vec<Status<500>>,
+    http_statuses: Vec<ErrorStatus>,
     /// So many of them in a row.
     #[serde(default = "three")]
     failures: Quantity,
@@ -71,51 +73,19 @@ impl decode::Form for UnhealthyForm {}
 #[expect(dead_code, reason = "Envoy has no use for them, which is told")]
 struct HealthyForm {
     /// Statuses of good answers.
-    http_statuses: Option<Vec<Status<200>>>,
+    http_statuses: Option<Vec<Within<200, 499>>>,
     /// How many of them in a row.
     successes: Option<Quantity>,
 }
 
 impl decode::Form for HealthyForm {}
 
-fn errors() -> Vec<Status<500>> {
-    vec![Status(500)]
+fn errors() -> Vec<ErrorStatus> {
+    vec![Within(500)]
 }
 
 fn three() -> Quantity {
     Quantity(3)
-}
-
-/// A status from `FROM` on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(try_from = "i64")]
-struct Status<const FROM: u16>(u16);
-
-impl<const FROM: u16> TryFrom<i64> for Status<FROM> {
-    type Error = String;
-
-    fn try_from(status: i64) -> Result<Self, String> {
-        let to = if FROM == 500 { 599 } else { 499 };
-        match u16::try_from(status) {
-            Ok(status) if (FROM..=to).contains(&status) => Ok(Self(status)),
-            _ => Err(format!("found {status}, allowed: {FROM}–{to}")),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(try_from = "i64")]
-struct Code(#[schemars(range(min = 200, max = 599))] u32);
-
-impl TryFrom<i64> for Code {
-    type Error = String;
-
-    fn try_from(status: i64) -> Result<Self, String> {
-        match u32::try_from(status) {
-            Ok(status @ 200..=599) => Ok(Self(status)),
-            _ => Err(format!("found {status}, allowed: 200–599")),
-        }
-    }
 }
 
 #[derive(Debug)]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::compression::brotli::compressor::v3::{
     Brotli as Library, brotli::EncoderMode,
 };
@@ -12,13 +11,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Entry, Plugin, Reading, schema};
-use super::shared::compression::{self, HttpVersion, Types};
+use super::shared::compression::{self, Compression, HttpVersion, Types};
 use crate::envoy::place;
 use crate::envoy::proto::{extension, uint32};
 use crate::model::decode;
 use crate::model::problem::Remark;
-use crate::model::scalar::{Count, Quantity};
-use crate::model::upstream::Cluster;
+use crate::model::scalar::{Count, Quantity, Within};
 
 const FILTER: &str = "chancery.brotli";
 
@@ -37,13 +35,13 @@ struct Form {
     #[serde(default)]
     types: Types,
     /// The shortest body in bytes; one of unknown length is compressed as well.
-    #[serde(default = "min_length")]
+    #[serde(default = "compression::min_length")]
     min_length: Quantity,
     /// What is compressed: 0 anything, 1 text, 2 fonts.
-    mode: Option<Count>,
+    mode: Option<Within<0, 2>>,
     /// From fast to small, 0–11.
     #[serde(default = "comp_level")]
-    comp_level: Count,
+    comp_level: Within<0, 11>,
     /// The window, as a power of two; 0 leaves it to the library.
     #[serde(default = "lgwin")]
     lgwin: Count,
@@ -58,21 +56,12 @@ struct Form {
 
 impl decode::Form for Form {}
 
-fn min_length() -> Quantity {
-    Quantity(20)
-}
-
-fn comp_level() -> Count {
-    Count(6)
+fn comp_level() -> Within<0, 11> {
+    Within(6)
 }
 
 fn lgwin() -> Count {
     Count(19)
-}
-
-#[derive(Debug)]
-struct Brotli {
-    filter: Compressor,
 }
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
@@ -80,8 +69,8 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     form.types.check()?;
     reading.warnings.extend(compression::vary(form.vary));
     let library = Library {
-        quality: Some(uint32(within("comp_level", form.comp_level.0, 0, 11)?)),
-        encoder_mode: match within("mode", form.mode.map_or(0, |mode| mode.0), 0, 2)? {
+        quality: Some(uint32(form.comp_level.0)),
+        encoder_mode: match form.mode.map_or(0, |mode| mode.0) {
             0 => EncoderMode::Generic,
             1 => EncoderMode::Text,
             _ => EncoderMode::Font,
@@ -93,22 +82,13 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         ..Library::default()
     };
     let library = extension("brotli", &library);
-    Ok(Arc::new(Brotli {
+    Ok(Arc::new(Compression {
+        place: FILTER,
         filter: Compressor {
             choose_first: true,
             ..compression::compressor(&form.types, form.min_length.0, library)
         },
     }))
-}
-
-fn within(field: &str, found: u32, from: u32, to: u32) -> Result<u32, Remark> {
-    match (from..=to).contains(&found) {
-        true => Ok(found),
-        false => Err(Remark::new(
-            field,
-            format!("found {found}, allowed: {from}–{to}"),
-        )),
-    }
 }
 
 /// A power of two, or 0 for the library's own.
@@ -120,12 +100,6 @@ fn power(field: &str, found: u32, from: u32) -> Result<Option<u32>, Remark> {
             field,
             format!("found {found}, allowed: 0, {from}–24"),
         )),
-    }
-}
-
-impl Plugin for Brotli {
-    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        place::fill(route, FILTER, &self.filter);
     }
 }
 

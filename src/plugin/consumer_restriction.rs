@@ -40,17 +40,13 @@ struct Form {
     /// Who passes with certain methods only.
     allowed_by_methods: Option<Vec<Allowed>>,
     /// The status of the answer to those who do not pass: 403 or 404.
-    #[serde(default = "forbidden")]
-    rejected_code: u16,
+    #[serde(default)]
+    rejected_code: Status,
     /// What they are told.
     rejected_msg: Option<Message>,
 }
 
 impl decode::Form for Form {}
-
-fn forbidden() -> u16 {
-    403
-}
 
 /// What the lists name.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -94,14 +90,6 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
             ));
         }
     };
-    let status = match form.rejected_code {
-        403 => Status::Forbidden,
-        404 => Status::NotFound,
-        other => {
-            let message = format!("found {other}, allowed: 403, 404");
-            return Err(Remark::new("rejected_code", message));
-        }
-    };
     let message = form.rejected_msg.map(|Message(text)| text);
     Ok(Arc::new(ConsumerRestriction {
         by_group: form.by == By::ConsumerGroupId,
@@ -111,7 +99,7 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
             &form.blacklist,
             &form.allowed_by_methods,
         )?,
-        status,
+        status: form.rejected_code,
         message: message.unwrap_or_else(|| format!("The {what} is forbidden.")),
     }))
 }

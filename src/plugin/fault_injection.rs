@@ -24,6 +24,7 @@ use super::shared::{fault, share, variable};
 use crate::envoy::filter;
 use crate::model::decode;
 use crate::model::problem::Remark;
+use crate::model::scalar::AnswerStatus;
 use crate::model::upstream::Cluster;
 
 /// The headers of what is answered, the delay, and the answer: each a filter of its own, since they draw lots apart.
@@ -62,7 +63,7 @@ impl decode::Form for Form {}
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct AbortForm {
     /// What they are answered with.
-    http_status: Status,
+    http_status: AnswerStatus,
     /// The body of the answer; none if not written.
     body: Option<String>,
     /// Headers of the answer, with variables.
@@ -94,21 +95,6 @@ struct DelayForm {
 }
 
 impl decode::Form for DelayForm {}
-
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(try_from = "i64")]
-struct Status(#[schemars(range(min = 200, max = 599))] u32);
-
-impl TryFrom<i64> for Status {
-    type Error = String;
-
-    fn try_from(status: i64) -> Result<Self, String> {
-        match u32::try_from(status) {
-            Ok(status @ 200..=599) => Ok(Self(status)),
-            _ => Err(format!("found {status}, allowed: 200–599")),
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "i64")]

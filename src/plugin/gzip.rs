@@ -2,21 +2,18 @@
 
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::compression::gzip::compressor::v3::Gzip as Library;
-use envoy_types::pb::envoy::extensions::filters::http::compressor::v3::Compressor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::contract::{Entry, Plugin, Reading, schema};
-use super::shared::compression::{self, HttpVersion, Types};
+use super::shared::compression::{self, Compression, HttpVersion, Types};
 use crate::envoy::place;
 use crate::envoy::proto::extension;
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::Quantity;
-use crate::model::upstream::Cluster;
 
 const FILTER: &str = "chancery.gzip";
 
@@ -35,7 +32,7 @@ struct Form {
     #[serde(default)]
     types: Types,
     /// The shortest body in bytes; one of unknown length is compressed as well.
-    #[serde(default = "min_length")]
+    #[serde(default = "compression::min_length")]
     min_length: Quantity,
     /// From fast to small, 1–9.
     #[serde(default)]
@@ -61,10 +58,6 @@ struct Buffers {
     size: Option<Quantity>,
 }
 
-fn min_length() -> Quantity {
-    Quantity(20)
-}
-
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(try_from = "i64")]
 struct Level(#[schemars(range(min = 1, max = 9))] i32);
@@ -86,11 +79,6 @@ impl TryFrom<i64> for Level {
     }
 }
 
-#[derive(Debug)]
-struct Gzip {
-    filter: Compressor,
-}
-
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
     form.types.check()?;
@@ -105,15 +93,10 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         ..Library::default()
     };
     let library = extension("gzip", &library);
-    Ok(Arc::new(Gzip {
+    Ok(Arc::new(Compression {
+        place: FILTER,
         filter: compression::compressor(&form.types, form.min_length.0, library),
     }))
-}
-
-impl Plugin for Gzip {
-    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        place::fill(route, FILTER, &self.filter);
-    }
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ struct Form {
     message: Message,
     /// With which status, 403 or 404; 403 if not written.
     #[serde(default)]
-    response_code: Code,
+    response_code: Status,
 }
 
 impl decode::Form for Form {}
@@ -70,22 +70,6 @@ impl TryFrom<String> for Addresses {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(try_from = "i64")]
-struct Code(#[schemars(with = "u16")] Status);
-
-impl TryFrom<i64> for Code {
-    type Error = String;
-
-    fn try_from(code: i64) -> Result<Self, String> {
-        match code {
-            403 => Ok(Self(Status::Forbidden)),
-            404 => Ok(Self(Status::NotFound)),
-            _ => Err(format!("found {code}, allowed: 403, 404")),
-        }
-    }
-}
-
 #[derive(Debug)]
 struct IpRestriction {
     denied: Principal,
@@ -95,31 +79,17 @@ struct IpRestriction {
 
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
-    let denied = match (form.whitelist, form.blacklist) {
-        (Some(list), None) => denial::not(among("whitelist", &list)?),
-        (None, Some(list)) => among("blacklist", &list)?,
-        _ => {
-            let message = "needs one of `whitelist` and `blacklist`, and only one";
-            return Err(Remark::whole(message));
-        }
-    };
+    let denied = denial::unfit(
+        ("whitelist", form.whitelist.as_deref()),
+        ("blacklist", form.blacklist.as_deref()),
+        "address",
+        |addresses| Ok(remote(addresses.0)),
+    )?;
     Ok(Arc::new(IpRestriction {
         denied,
-        status: form.response_code.0,
+        status: form.response_code,
         message: form.message.0,
     }))
-}
-
-fn among(field: &str, list: &[Addresses]) -> Result<Principal, Remark> {
-    if list.is_empty() {
-        return Err(Remark::new(
-            field,
-            "is empty, allowed: at least one address",
-        ));
-    }
-    Ok(denial::any_of(
-        list.iter().map(|one| remote(one.0)).collect(),
-    ))
 }
 
 fn remote(addresses: IpNet) -> Principal {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use envoy_types::pb::envoy::config::route::v3::Route;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,7 +13,6 @@ use super::shared::limit::{self, Code, Key, KeyType, Limit, Policy};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::Quantity;
-use crate::model::upstream::Cluster;
 
 const NAME: &str = "limit-count";
 
@@ -94,23 +92,15 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     if form.rejected_msg.is_some() {
         warnings.push(limit::warning_of_message());
     }
-    Ok(Arc::new(LimitCount(Limit {
+    Ok(Arc::new(Limit {
+        name: NAME,
         key: Key::read(form.key_type, &form.key, warnings)?,
         burst: form.count.0,
         refill: (form.count.0, Duration::from_secs(form.time_window.0.into())),
         code: form.rejected_code,
         body: rejection(form.rejected_msg.as_ref()),
         headers: form.show_limit_quota_header,
-    })))
-}
-
-#[derive(Debug)]
-struct LimitCount(Limit);
-
-impl Plugin for LimitCount {
-    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        self.0.apply(route, NAME);
-    }
+    }))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use envoy_types::pb::envoy::config::route::v3::Route;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,7 +14,6 @@ use super::shared::limit::{self, Code, Key, KeyType, Limit, Policy};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::Count;
-use crate::model::upstream::Cluster;
 
 const NAME: &str = "limit-req";
 
@@ -108,23 +106,15 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     if form.rejected_msg.is_some() {
         warnings.push(limit::warning_of_message());
     }
-    Ok(Arc::new(LimitReq(Limit {
+    Ok(Arc::new(Limit {
+        name: NAME,
         key: Key::read(kind, &form.key, warnings)?,
         burst: form.burst.0.saturating_add(1),
         refill: form.rate.refill(),
         code: form.rejected_code,
         body: rejection(form.rejected_msg.as_ref()),
         headers: false,
-    })))
-}
-
-#[derive(Debug)]
-struct LimitReq(Limit);
-
-impl Plugin for LimitReq {
-    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        self.0.apply(route, NAME);
-    }
+    }))
 }
 
 #[cfg(test)]

@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Entry, Plugin, Reading, schema};
-use super::shared::answer::{ANSWER_BYTES, Status, answer};
+use super::shared::answer::{ANSWER_BYTES, answer};
 use super::shared::header::{self, Checked, Headers};
 use super::shared::{fault, share, variable};
 use crate::envoy::filter;
 use crate::model::problem::Remark;
-use crate::model::scalar::Count;
+use crate::model::scalar::{AnswerStatus, Count, Within};
 use crate::model::upstream::Cluster;
 use crate::model::{Path, decode};
 
@@ -34,7 +34,7 @@ pub(super) const ENTRY: Entry = Entry {
 struct Form {
     /// The status of the answer.
     #[serde(default = "ok")]
-    response_status: Status,
+    response_status: AnswerStatus,
     /// The `Content-Type` of the answer.
     content_type: Option<String>,
     /// The body of the answer.
@@ -59,8 +59,8 @@ fn yes() -> bool {
     true
 }
 
-fn ok() -> Status {
-    Status(200)
+fn ok() -> AnswerStatus {
+    Within(200)
 }
 
 fn none() -> Count {

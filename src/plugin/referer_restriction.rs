@@ -97,26 +97,17 @@ struct RefererRestriction {
 
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
-    let unfit = match (&form.whitelist, &form.blacklist) {
-        (Some(list), None) => denial::not(one_of("whitelist", list)?),
-        (None, Some(list)) => one_of("blacklist", list)?,
-        _ => {
-            let message = "needs one of `whitelist` and `blacklist`, and only one";
-            return Err(Remark::whole(message));
-        }
-    };
+    let unfit = denial::unfit(
+        ("whitelist", form.whitelist.as_deref()),
+        ("blacklist", form.blacklist.as_deref()),
+        "host",
+        |pages| Ok(pages.principal()),
+    )?;
     let page = referer(format!("{START}{HOST}.*"));
     Ok(Arc::new(RefererRestriction {
         denied: denial::unfit_or_missing(page, unfit, form.bypass_missing),
         message: form.message.0,
     }))
-}
-
-fn one_of(field: &str, list: &[Pages]) -> Result<Principal, Remark> {
-    match list {
-        [] => Err(Remark::new(field, "is empty, allowed: at least one host")),
-        list => Ok(denial::any_of(list.iter().map(Pages::principal).collect())),
-    }
 }
 
 /// Whoever sends a `Referer` that is of this pattern as a whole.

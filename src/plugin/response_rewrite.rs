@@ -26,6 +26,7 @@ use crate::envoy::filter;
 use crate::envoy::proto::{tree_extension, uint32};
 use crate::model::decode::{self, kind_of};
 use crate::model::problem::Remark;
+use crate::model::scalar::Within;
 use crate::model::upstream::Cluster;
 
 /// Other headers, and another answer.
@@ -49,7 +50,7 @@ pub(super) const ENTRY: Entry = Entry {
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     /// Another status, beside `body`.
-    status_code: Option<Status>,
+    status_code: Option<Within<200, 598>>,
     /// Another body.
     body: Option<String>,
     /// Whether `body` is base64 of what is meant.
@@ -67,21 +68,6 @@ struct Form {
 impl decode::Form for Form {
     const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] =
         &[("filters", "Envoy cannot replace parts of a body on its way")];
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(try_from = "i64")]
-struct Status(#[schemars(range(min = 200, max = 598))] u32);
-
-impl TryFrom<i64> for Status {
-    type Error = String;
-
-    fn try_from(status: i64) -> Result<Self, String> {
-        match u32::try_from(status) {
-            Ok(status @ 200..=598) => Ok(Self(status)),
-            _ => Err(format!("found {status}, allowed: 200–598")),
-        }
-    }
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -137,7 +123,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
                    unless they say otherwise";
     reading.warnings.push(Remark::new("body", message));
     rewrite.answer = Some(LocalResponsePolicy {
-        status_code: form.status_code.map(|Status(status)| uint32(status)),
+        status_code: form.status_code.map(|status| uint32(status.0)),
         body: Some(DataSource {
             specifier: Some(Specifier::InlineBytes(body)),
             ..DataSource::default()

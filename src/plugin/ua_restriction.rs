@@ -56,14 +56,12 @@ struct UaRestriction {
 
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
-    let unfit = match (&form.allowlist, &form.denylist) {
-        (Some(list), None) => denial::not(one_of("allowlist", list)?),
-        (None, Some(list)) => one_of("denylist", list)?,
-        _ => {
-            let message = "needs one of `allowlist` and `denylist`, and only one";
-            return Err(Remark::whole(message));
-        }
-    };
+    let unfit = denial::unfit(
+        ("allowlist", form.allowlist.as_deref()),
+        ("denylist", form.denylist.as_deref()),
+        "pattern",
+        |pattern| search(pattern, false).map(|matcher| denial::header(HEADER, matcher)),
+    )?;
     Ok(Arc::new(UaRestriction {
         denied: denial::unfit_or_missing(
             denial::header_present(HEADER),
@@ -72,22 +70,6 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
         ),
         message: form.message.0,
     }))
-}
-
-fn one_of(field: &str, patterns: &[String]) -> Result<Principal, Remark> {
-    if patterns.is_empty() {
-        return Err(Remark::new(
-            field,
-            "is empty, allowed: at least one pattern",
-        ));
-    }
-    let named = patterns.iter().enumerate().map(|(at, pattern)| {
-        let matcher = search(pattern, false);
-        matcher
-            .map(|matcher| denial::header(HEADER, matcher))
-            .map_err(|said| Remark::new(format!("{field}[{at}]"), said))
-    });
-    named.collect::<Result<_, _>>().map(denial::any_of)
 }
 
 impl Plugin for UaRestriction {

@@ -11,12 +11,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Entry, Plugin, Reading, schema};
-use super::shared::answer::{Rejection, Status, answer, rejection};
+use super::shared::answer::{Rejection, answer, rejection};
 use super::shared::header;
 use super::shared::pattern::search;
 use crate::model::decode;
 use crate::model::problem::Remark;
-use crate::model::scalar::each_once;
+use crate::model::scalar::{AnswerStatus, Within, each_once};
 use crate::model::upstream::Cluster;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -34,7 +34,7 @@ struct Form {
     block_rules: Vec<String>,
     /// The status of the answer.
     #[serde(default = "forbidden")]
-    rejected_code: Status,
+    rejected_code: AnswerStatus,
     /// What the client is told; nothing without it.
     rejected_msg: Option<Rejection>,
     /// Whether the patterns match letters of the other case too.
@@ -44,8 +44,8 @@ struct Form {
 
 impl decode::Form for Form {}
 
-fn forbidden() -> Status {
-    Status(403)
+fn forbidden() -> AnswerStatus {
+    Within(403)
 }
 
 #[derive(Debug)]

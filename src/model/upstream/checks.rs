@@ -31,7 +31,7 @@ pub struct HttpProbe {
     /// Further headers.
     pub headers: Vec<Header>,
     /// The statuses of ill instances; any other is one of a healthy instance.
-    pub unhealthy: BTreeSet<u16>,
+    pub unhealthy: BTreeSet<u32>,
 }
 
 /// Whether certificates are verified as the upstream has it.
@@ -64,7 +64,7 @@ pub struct Active {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passive {
     /// The statuses that count.
-    pub unhealthy: BTreeSet<u16>,
+    pub unhealthy: BTreeSet<u32>,
     /// So many of them in a row.
     pub http_failures: u32,
     /// So many connections refused, reset or overdue in a row.

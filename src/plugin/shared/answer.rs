@@ -4,27 +4,11 @@ use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifie
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::{DirectResponseAction, Route};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 /// The longest body that a plugin answers with by itself. A route table must allow it: Envoy's own bound is 4 KiB.
 pub const ANSWER_BYTES: u32 = 1024 * 1024;
-
-/// A status that an answer may have.
-#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
-#[serde(try_from = "i64")]
-pub struct Status(#[schemars(range(min = 200, max = 599))] pub u32);
-
-impl TryFrom<i64> for Status {
-    type Error = String;
-
-    fn try_from(status: i64) -> Result<Self, String> {
-        match u32::try_from(status) {
-            Ok(status @ 200..=599) => Ok(Self(status)),
-            _ => Err(format!("found {status}, allowed: 200–599")),
-        }
-    }
-}
 
 /// What a client is told whose request is turned away.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]

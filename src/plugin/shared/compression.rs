@@ -1,6 +1,9 @@
 //! What `gzip` and `brotli` share: which answers are compressed.
 
+use std::sync::Arc;
+
 use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
+use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::filters::http::compressor::v3::{
     Compressor,
     compressor::{CommonDirectionConfig, ResponseDirectionConfig},
@@ -11,8 +14,12 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::envoy::place;
 use crate::envoy::proto::uint32;
 use crate::model::problem::Remark;
+use crate::model::scalar::Quantity;
+use crate::model::upstream::Cluster;
+use crate::plugin::contract::Plugin;
 
 /// The media types that are compressed.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -91,6 +98,24 @@ pub fn vary(vary: Option<bool>) -> Option<Remark> {
     let message =
         "false has no effect: Envoy always adds `vary: Accept-Encoding` to what it could compress";
     (vary == Some(false)).then(|| Remark::new("vary", message))
+}
+
+/// A filter that compresses, and its place in the chain.
+#[derive(Debug)]
+pub struct Compression {
+    pub place: &'static str,
+    pub filter: Compressor,
+}
+
+impl Plugin for Compression {
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        place::fill(route, self.place, &self.filter);
+    }
+}
+
+/// The shortest body that is compressed, where a document does not say.
+pub fn min_length() -> Quantity {
+    Quantity(20)
 }
 
 /// Envoy's filter with this library.

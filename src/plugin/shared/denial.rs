@@ -16,10 +16,13 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::StringMatcher;
 use prost::Name;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::reply::{self, Reply};
 use crate::envoy::filter;
+use crate::model::problem::Remark;
 
 /// The filter of the plugin `name`.
 pub fn filter(name: &str) -> HttpFilter {
@@ -55,11 +58,25 @@ pub fn apply(route: &mut Route, name: &str, denied: Principal, status: Status, m
 }
 
 /// The status of a denial. Envoy knows 403 only; the policy's name, which it calls the reason, tells the listener of 404.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "i64")]
+#[schemars(with = "u16")]
 pub enum Status {
     #[default]
     Forbidden,
     NotFound,
+}
+
+impl TryFrom<i64> for Status {
+    type Error = String;
+
+    fn try_from(code: i64) -> Result<Self, String> {
+        match code {
+            403 => Ok(Self::Forbidden),
+            404 => Ok(Self::NotFound),
+            _ => Err(format!("found {code}, allowed: 403, 404")),
+        }
+    }
 }
 
 impl Status {
@@ -102,6 +119,38 @@ pub fn not(of: Principal) -> Principal {
 /// Whoever sends a header that matches.
 pub fn header(name: &str, matcher: StringMatcher) -> Principal {
     header_is(name, HeaderMatchSpecifier::StringMatch(matcher))
+}
+
+/// A field that lists who is meant: its name, and what it holds.
+pub type List<'a, T> = (&'a str, Option<&'a [T]>);
+
+/// Whoever does not fit one of two lists, those who may and those who may not: a document has one of them, of at least one
+/// `what`. `fits` tells who fits one entry.
+pub fn unfit<T>(
+    may: List<T>,
+    may_not: List<T>,
+    what: &str,
+    fits: impl Fn(&T) -> Result<Principal, String>,
+) -> Result<Principal, Remark> {
+    let among = |field: &str, list: &[T]| {
+        if list.is_empty() {
+            return Err(Remark::new(
+                field,
+                format!("is empty, allowed: at least one {what}"),
+            ));
+        }
+        let fit = list.iter().enumerate().map(|(at, entry)| {
+            fits(entry).map_err(|said| Remark::new(format!("{field}[{at}]"), said))
+        });
+        fit.collect::<Result<_, _>>().map(any_of)
+    };
+    match (may, may_not) {
+        ((field, Some(list)), (_, None)) => among(field, list).map(not),
+        ((_, None), (field, Some(list))) => among(field, list),
+        ((may, _), (may_not, _)) => Err(Remark::whole(format!(
+            "needs one of `{may}` and `{may_not}`, and only one"
+        ))),
+    }
 }
 
 /// Whoever shows something that is `unfit`; and whoever shows nothing, unless these pass.

@@ -5,6 +5,9 @@
 
 mod key;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use envoy_types::pb::envoy::config::core::v3::RuntimeFractionalPercent;
 use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::common::ratelimit::v3::{
@@ -22,6 +25,8 @@ use crate::envoy::filter;
 use crate::envoy::proto::{boolean, exactly, uint32};
 use crate::model::decode::shown;
 use crate::model::problem::Remark;
+use crate::model::upstream::Cluster;
+use crate::plugin::contract::Plugin;
 
 pub use key::{Key, KeyType};
 
@@ -90,15 +95,17 @@ impl TryFrom<i64> for Code {
     }
 }
 
-/// A bound on requests.
+/// A bound on requests, and the plugin that sets it.
 #[derive(Debug)]
 pub struct Limit {
+    /// The plugin's name, which is its filter's.
+    pub name: &'static str,
     /// Requests of the same key have a bucket of their own.
     pub key: Key,
     /// How many requests of a key pass at once when none came before.
     pub burst: u32,
     /// How many tokens a key gets back in which time; never zero.
-    pub refill: (u32, std::time::Duration),
+    pub refill: (u32, Duration),
     /// The status of the others.
     pub code: Code,
     /// The body of the others.
@@ -142,9 +149,8 @@ pub fn reply() -> Reply {
     }
 }
 
-impl Limit {
-    /// Adds the limit to a route, with the filter `name`.
-    pub fn apply(&self, route: &mut Route, name: &str) {
+impl Plugin for Limit {
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         let bucket = self.bucket();
         let descriptors = self.key.descriptors();
         let descriptors = descriptors
@@ -159,7 +165,7 @@ impl Limit {
             false => XRateLimitHeadersRfcVersion::Off,
         };
         let limit = LocalRateLimit {
-            stat_prefix: name.to_owned(),
+            stat_prefix: self.name.to_owned(),
             status: Some(HttpStatus {
                 code: self.code.0.into(),
             }),
@@ -174,10 +180,12 @@ impl Limit {
             enable_x_ratelimit_headers: headers.into(),
             ..LocalRateLimit::default()
         };
-        filter::enable(route, name, &limit);
+        filter::enable(route, self.name, &limit);
         reply::set_body(route, DETAILS, &self.body);
     }
+}
 
+impl Limit {
     fn bucket(&self) -> TokenBucket {
         let (tokens, interval) = self.refill;
         TokenBucket {

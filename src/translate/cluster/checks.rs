@@ -92,7 +92,7 @@ fn header((name, value): &Header) -> HeaderValueOption {
 }
 
 /// The ranges of statuses that are not in the set.
-fn others(statuses: &BTreeSet<u16>) -> Vec<Int64Range> {
+fn others(statuses: &BTreeSet<u32>) -> Vec<Int64Range> {
     let mut ranges = Vec::new();
     let mut from = 200;
     for &status in statuses.iter().chain([&600]) {
@@ -104,7 +104,7 @@ fn others(statuses: &BTreeSet<u16>) -> Vec<Int64Range> {
     ranges
 }
 
-fn from_to(start: u16, end: u16) -> Int64Range {
+fn from_to(start: u32, end: u32) -> Int64Range {
     Int64Range {
         start: start.into(),
         end: end.into(),
@@ -183,8 +183,8 @@ pub(super) fn passive(passive: &Passive) -> OutlierDetection {
 }
 
 /// Which answers count as errors.
-pub(super) fn errors(statuses: &BTreeSet<u16>) -> http_protocol_options::OutlierDetection {
-    let statuses: Vec<String> = statuses.iter().map(u16::to_string).collect();
+pub(super) fn errors(statuses: &BTreeSet<u32>) -> http_protocol_options::OutlierDetection {
+    let statuses: Vec<String> = statuses.iter().map(u32::to_string).collect();
     let regex = RegexMatcher {
         regex: statuses.join("|"),
         ..RegexMatcher::default()

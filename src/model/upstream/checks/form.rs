@@ -331,7 +331,7 @@ impl PassiveForm {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<AnswerStatus>")]
 #[schemars(with = "Vec<AnswerStatus>", extend("minItems" = 1))]
-struct Statuses(BTreeSet<u16>);
+struct Statuses(BTreeSet<u32>);
 
 impl TryFrom<Vec<AnswerStatus>> for Statuses {
     type Error = String;
@@ -344,7 +344,7 @@ impl TryFrom<Vec<AnswerStatus>> for Statuses {
     }
 }
 
-fn statuses(written: Option<&Statuses>, default: &[u16]) -> BTreeSet<u16> {
+fn statuses(written: Option<&Statuses>, default: &[u32]) -> BTreeSet<u32> {
     match written {
         None => default.iter().copied().collect(),
         Some(written) => written.0.clone(),
