@@ -3,23 +3,34 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Which registry a service is looked up in: a document's `discovery_type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Discovery {
-    /// Consul's health endpoint.
-    Consul,
-    /// A file per service.
-    File,
+/// Declares the registries, each with the name that documents use.
+macro_rules! registries {
+    ($($(#[$meta:meta])* $registry:ident: $name:literal,)*) => {
+        /// Which registry a service is looked up in: a document's `discovery_type`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Discovery {
+            $($(#[$meta])* $registry,)*
+        }
+
+        impl Discovery {
+            /// All there are.
+            pub const ALL: &[Self] = &[$(Self::$registry,)*];
+
+            /// The name that documents use.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$registry => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl Discovery {
-    /// The name that documents use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Consul => "consul",
-            Self::File => "file",
-        }
-    }
+registries! {
+    /// Consul's health endpoint.
+    Consul: "consul",
+    /// A file per service.
+    File: "file",
 }
 
 /// The part of a registry that a service is looked up in; Consul's own default where nothing is said.

@@ -108,8 +108,9 @@ impl ArgumentsForm {
         service: ServiceKey,
         warnings: &mut Vec<Remark>,
     ) -> Result<Discovered, Remark> {
-        if service.discovery == Discovery::File {
-            self.of_files()?;
+        match service.discovery {
+            Discovery::File => self.of_files()?,
+            Discovery::Consul => {}
         }
         each_once("tags", &self.tags)?;
         each_once("failover", &self.failover)?;
