@@ -22,7 +22,7 @@ mod shared;
 mod snapshots;
 mod wait;
 
-pub use rest::router;
+pub use rest::{roles, router};
 pub use shared::Api;
 
 /// The messages of the contract, and its gRPC service and client.

@@ -208,6 +208,11 @@ const USAGE: u8 = 2;
 /// How long what is open may take to end after a command has.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// The commands with their arguments and flags, as the command line is parsed.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Parses the command line and runs the command.
 pub fn run() -> ExitCode {
     crate::tls::install();
@@ -240,12 +245,7 @@ pub fn run() -> ExitCode {
         Command::Drains(drains) => ask("drains", drains::run(drains)),
         Command::Audit(audit) => ask("audit", audit::run(audit)),
         Command::Completion { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "chancery",
-                &mut std::io::stdout(),
-            );
+            clap_complete::generate(shell, &mut command(), "chancery", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
     }

@@ -42,7 +42,7 @@ mod ua_restriction;
 mod uri_blocker;
 mod zipkin;
 
-pub use all::{http_filters, names};
+pub use all::{NOT_IN_ENVOY, http_filters, names};
 pub(crate) use all::{plugins_schema, replies, schema_of};
 pub use configured::Plugins;
 

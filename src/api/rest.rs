@@ -86,6 +86,11 @@ const CALLS: &[Call] = &[
     } },
 ];
 
+/// What a caller of each method of the gRPC service needs, over HTTP too.
+pub fn roles() -> impl Iterator<Item = (&'static str, Role)> {
+    CALLS.iter().map(|call| (call.name, call.role))
+}
+
 fn waited(answer: &pb::WaitResponse) -> StatusCode {
     if answer.confirmed {
         StatusCode::OK

@@ -32,10 +32,10 @@ struct Form {
     #[serde(default = "max_breaker_sec")]
     max_breaker_sec: Quantity,
     /// What counts as an error, and how many break.
-    /// Has no effect: Envoy asks again when the while is over.
     #[serde(default)]
     #[schemars(with = "Option<UnhealthyForm>")]
     unhealthy: Option<Value>,
+    /// Has no effect: Envoy asks again when the while is over.
     #[schemars(with = "Option<HealthyForm>")]
     healthy: Option<Value>,
 }

@@ -65,6 +65,11 @@ macro_rules! metrics {
             $(#[doc = $help] pub $field: $kind,)*
         }
 
+        impl $set {
+            /// What there is: the name of each, the type that it is kept in, and its help text.
+            pub const ALL: &[(&str, &str, &str)] = &[$(($name, stringify!($kind), $help)),*];
+        }
+
         impl Default for $set {
             fn default() -> Self {
                 let mut registry = Registry::with_prefix("chancery");

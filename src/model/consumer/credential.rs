@@ -96,7 +96,7 @@ fn none() -> Count {
     Count(0)
 }
 
-/// The schema of the fields.
+/// How the consumer is known.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "its schema is what is wanted")]
 #[schemars(deny_unknown_fields)]

@@ -1,0 +1,99 @@
+//! `metrics.md`: what `/metrics` exposes.
+
+use chancery::telemetry::metrics::{Gauges, Metrics};
+
+use super::page::{Page, code, sentence};
+
+pub fn page() -> String {
+    let mut page = Page::new("Metrics");
+    page.paragraph(
+        "`/metrics` on the admin port exposes these as OpenMetrics text. [Observing](../how-to/observe.md) says which of \
+         them deserve an alert. Envoy's own statistics are at `/stats/prometheus` of its admin port.",
+    );
+    page.paragraph(
+        "A metric with labels has a sample once there is something to count. A gauge about a gateway that is gone is \
+         gone as well.",
+    );
+    let all = Gauges::ALL.iter().chain(Metrics::ALL);
+    let mut rows: Vec<_> = all.map(|metric| row(metric)).collect();
+    rows.sort();
+    page.table(["metric", "type", "labels", "says"], rows);
+    page.text()
+}
+
+fn row((name, kept_in, help): &(&str, &str, &str)) -> [String; 4] {
+    let kept_in: String = kept_in.split_whitespace().collect();
+    let family = kept_in.strip_prefix("Family<");
+    let (labels, kind) = family
+        .and_then(|family| family.trim_end_matches('>').split_once(','))
+        .unwrap_or(("", &kept_in));
+    let (kind, names) = match kind {
+        "Counter" => ("counter", vec![format!("chancery_{name}_total")]),
+        "Gauge" | "Seconds" => ("gauge", vec![format!("chancery_{name}")]),
+        "Histogram" => {
+            let ends = ["_bucket", "_sum", "_count"].into_iter();
+            let names = ends.map(|end| format!("chancery_{name}{end}"));
+            ("histogram", names.collect())
+        }
+        other => panic!("{name} is a metric of a type without a word for it: {other}"),
+    };
+    let names: Vec<_> = names.iter().map(|name| code(name)).collect();
+    [
+        names.join(", "),
+        kind.to_owned(),
+        named(labels),
+        sentence(help),
+    ]
+}
+
+/// The labels that a set of labels is called after: `GatewayType` has `gateway` and `type`.
+fn named(set: &str) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for letter in set.chars() {
+        if letter.is_uppercase() {
+            names.push(String::new());
+        }
+        if let Some(name) = names.last_mut() {
+            name.extend(letter.to_lowercase());
+        }
+    }
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<_> = names.iter().map(|name| code(name)).collect();
+    names.join(", ")
+}
+
+/// What the names of sets of labels say, they have.
+#[test]
+fn labels_are_called_what_the_page_says() {
+    use chancery::telemetry::metrics::{Gateway, GatewayType, Protocol, Reason, Source, Type};
+    let gauges = Gauges::default();
+    let gateway = || "a".to_owned();
+    let both = GatewayType {
+        gateway: gateway(),
+        r#type: "routes",
+    };
+    let _ = gauges.resources.get_or_create(&both);
+    let _ = gauges.nodes.get_or_create(&Gateway { gateway: gateway() });
+    let _ = gauges.source_up.get_or_create(&Source { source: "etcd" });
+    let metrics = Metrics::default();
+    let _ = metrics.acks.get_or_create(&Type { r#type: "routes" });
+    let _ = metrics
+        .streams
+        .get_or_create(&Protocol { protocol: "sotw" });
+    let _ = metrics
+        .requests_refused
+        .get_or_create(&Reason { reason: "rate" });
+    let text = metrics.encode(&gauges).expect("a text");
+    for sample in [
+        r#"chancery_resources{gateway="a",type="routes"} 0"#,
+        r#"chancery_nodes{gateway="a"} 0"#,
+        r#"chancery_source_up{source="etcd"} 0"#,
+        r#"chancery_xds_acks_total{type="routes"} 0"#,
+        r#"chancery_xds_streams{protocol="sotw"} 0"#,
+        r#"chancery_xds_refused_total{reason="rate"} 0"#,
+    ] {
+        assert!(text.contains(sample), "{sample} is not in {text}");
+    }
+}
