@@ -304,8 +304,18 @@ fn chancery(arguments: &[&str]) -> String {
 
 /// Whether a help text declares a flag: an example at its end does not.
 fn declares(help: &str, flag: &str) -> bool {
-    let flag = Regex::new(&format!(r"(?m)^ +(-\w, )?{flag}( |=|\[|$)")).unwrap();
-    flag.is_match(help.split("\nExample").next().unwrap())
+    let flags = help.split("\nExample").next().unwrap();
+    flags.lines().any(|line| {
+        let Some(line) = line.strip_prefix(' ').map(str::trim_start) else {
+            return false;
+        };
+        let long = match line.split_once(", ") {
+            Some((short, long)) if short.len() == 2 && short.starts_with('-') => long,
+            _ => line,
+        };
+        let rest = long.strip_prefix(flag);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '=', '[']))
+    })
 }
 
 /// Commands and flags that `chancery` does not have.

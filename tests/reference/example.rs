@@ -36,12 +36,13 @@ pub fn of(plugin: &str, cases: &[Case]) -> Option<Example> {
         for (document, kind, value) in case.values() {
             let plugins = value["plugins"].as_object();
             let has = plugins.and_then(|all| Some((all.len(), all.get(plugin)?)));
-            if let (Kind::Route, Some((count, own))) = (kind, has) {
-                if own["_meta"]["disable"] != true {
-                    let bare = own.as_object().is_none_or(Map::is_empty);
-                    // One without fields shows little.
-                    found.push(((count, bare, document.value.len()), case, document, value));
-                }
+            if let (Kind::Route, Some((count, own))) = (kind, has)
+                && own["_meta"]["disable"] != true
+            {
+                // One without fields shows little.
+                let bare = own.as_object().is_none_or(Map::is_empty);
+                let order = (count, bare, document.value.len());
+                found.push((order, case, document, value));
             }
         }
     }

@@ -15,7 +15,7 @@ pub fn page() -> String {
          gone as well.",
     );
     let all = Gauges::ALL.iter().chain(Metrics::ALL);
-    let mut rows: Vec<_> = all.map(|metric| row(metric)).collect();
+    let mut rows: Vec<_> = all.map(row).collect();
     rows.sort();
     page.table(["metric", "type", "labels", "says"], rows);
     page.text()

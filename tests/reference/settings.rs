@@ -98,7 +98,7 @@ fn row(argument: &Arg) -> [String; 5] {
 /// The keys of the settings file, as its reader names them to whoever writes another one.
 fn keys() -> BTreeSet<String> {
     let unknown = serde_json::from_value::<Settings>(json!({"no such key": 1}));
-    let said = unknown.err().expect("a refusal").to_string();
+    let said = unknown.expect_err("a refusal").to_string();
     let (_, allowed) = said.split_once("expected one of").expect("a list of keys");
     let names = allowed.split('`').skip(1).step_by(2);
     names.map(ToOwned::to_owned).collect()
