@@ -14,6 +14,7 @@ help: ## list these targets
 
 demo: ## run Chancery, two echo instances and Envoy on the files of examples/files/ until Ctrl-C; CHECK=1 verifies and exits
 	@scripts/tools $(envoy)
+	@test -e $${CARGO_TARGET_DIR:-target}/debug/chancery || echo "Chancery is compiled first: about 300 crates, two or three minutes on two cores, and only this once; then everything starts by itself."
 	@exec cargo run -- demo --envoy $(CHANCERY_TOOLS)/envoy $(if $(CHECK),--check)
 
 test: ## format, lints, and every test, with the real Envoy, etcd and Consul; ENVOY=1.38 or ENVOY=/path/to/envoy picks another Envoy
