@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::problem::Remark;
-use fault::Fault;
+use fault::{Fault, Wrong};
 use reader::Reader;
 
 /// What a kind of document, or a part of one, is written as. Derives with `deny_unknown_fields`.
@@ -21,17 +21,25 @@ pub(crate) trait Form: DeserializeOwned {
 
 /// Reads a form; the first thing that is wrong ends it.
 pub(crate) fn read<F: Form>(value: &Value) -> Result<F, Remark> {
-    serde_path_to_error::deserialize(Reader(value)).map_err(|error| {
-        let path = match error.path().iter().len() {
-            0 => String::new(),
-            _ => shown(&error.path().to_string()),
-        };
-        let message = match error.into_inner() {
-            Fault::Unknown { name, allowed } => unknown::<F>(name, allowed),
-            fault => fault.to_string(),
-        };
-        Remark::new(path, message)
-    })
+    F::deserialize(Reader(value)).map_err(|fault| remark(fault, F::NOT_SERVED, F::NOT_IN_ENVOY))
+}
+
+fn remark(fault: Fault, not_served: &[&str], not_in_envoy: &[(&str, &str)]) -> Remark {
+    let path = shown(&fault.path());
+    let message = match &fault.wrong {
+        Wrong::Unknown { name, .. } => {
+            let reason = not_in_envoy.iter().find(|(field, _)| field == name);
+            match reason {
+                Some((_, reason)) => format!("`{name}` is not served: {reason}"),
+                None if not_served.contains(&name.as_str()) => {
+                    format!("this version does not have `{name}`")
+                }
+                None => fault.to_string(),
+            }
+        }
+        Wrong::Said(said) => said.clone(),
+    };
+    Remark::new(path, message)
 }
 
 /// A name out of a document as an error shows it: on one line, and not longer than a person reads.
@@ -40,17 +48,6 @@ pub(crate) fn shown(name: &str) -> String {
         .take(200)
         .flat_map(char::escape_debug)
         .collect()
-}
-
-fn unknown<F: Form>(name: String, allowed: &'static [&'static str]) -> String {
-    let reason = F::NOT_IN_ENVOY.iter().find(|(field, _)| *field == name);
-    match reason {
-        Some((_, reason)) => format!("`{name}` is not served: {reason}"),
-        None if F::NOT_SERVED.contains(&name.as_str()) => {
-            format!("this version does not have `{name}`")
-        }
-        None => Fault::Unknown { name, allowed }.to_string(),
-    }
 }
 
 /// What a value is, as an error names it: a scalar as it is written, the rest by its kind.

@@ -6,9 +6,24 @@ use serde::de::{self, Expected, Unexpected};
 use strsim::levenshtein;
 use thiserror::Error;
 
+/// What is wrong, and where in the value that was read.
+#[derive(Debug, Error)]
+#[error("{wrong}")]
+pub(super) struct Fault {
+    pub wrong: Wrong,
+    /// The innermost step first.
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Field(String),
+    Item(usize),
+}
+
 /// What is wrong at one place of a value.
 #[derive(Debug, Error)]
-pub(super) enum Fault {
+pub(super) enum Wrong {
     /// A field that the form does not have.
     #[error("unknown field `{}`, {}allowed: {}", super::shown(name), did_you_mean(name, allowed), allowed.join(", "))]
     Unknown {
@@ -21,23 +36,61 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    /// This fault as the one that has the field reports it.
+    pub(super) fn in_field(mut self, name: &str) -> Self {
+        self.steps.push(Step::Field(name.to_owned()));
+        self
+    }
+
+    /// This fault as the list that has the item reports it.
+    pub(super) fn in_item(mut self, at: usize) -> Self {
+        self.steps.push(Step::Item(at));
+        self
+    }
+
+    /// The way to what is wrong, as in `nodes[1].weight`; empty if the whole value is.
+    pub(super) fn path(&self) -> String {
+        let mut path = String::new();
+        for (depth, step) in self.steps.iter().rev().enumerate() {
+            match step {
+                Step::Field(name) if depth == 0 => path.push_str(name),
+                Step::Field(name) => {
+                    path.push('.');
+                    path.push_str(name);
+                }
+                Step::Item(at) => path.push_str(&format!("[{at}]")),
+            }
+        }
+        path
+    }
+
     /// A name where only certain names may stand.
     pub(super) fn not_one_of(found: &str, allowed: &[&str]) -> Self {
-        Self::Said(format!("found {found}, allowed: {}", allowed.join(", ")))
+        Wrong::Said(format!("found {found}, allowed: {}", allowed.join(", "))).into()
+    }
+}
+
+impl From<Wrong> for Fault {
+    fn from(wrong: Wrong) -> Self {
+        Self {
+            wrong,
+            steps: Vec::new(),
+        }
     }
 }
 
 impl de::Error for Fault {
     fn custom<T: fmt::Display>(said: T) -> Self {
-        Self::Said(said.to_string())
+        Wrong::Said(said.to_string()).into()
     }
 
     fn invalid_type(found: Unexpected<'_>, allowed: &dyn Expected) -> Self {
-        Self::Said(format!(
+        Wrong::Said(format!(
             "found {}, allowed: {}",
             Found(found),
             plain(allowed)
         ))
+        .into()
     }
 
     fn invalid_value(found: Unexpected<'_>, allowed: &dyn Expected) -> Self {
@@ -49,14 +102,15 @@ impl de::Error for Fault {
     }
 
     fn unknown_field(name: &str, allowed: &'static [&'static str]) -> Self {
-        Self::Unknown {
+        Wrong::Unknown {
             name: name.to_owned(),
             allowed,
         }
+        .into()
     }
 
     fn missing_field(name: &'static str) -> Self {
-        Self::Said(format!("`{name}` is missing"))
+        Wrong::Said(format!("`{name}` is missing")).into()
     }
 }
 

@@ -1,15 +1,41 @@
 //! A deserializer of JSON values whose errors are [`Fault`]s.
 
-use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{Deserializer, Error, IntoDeserializer, Unexpected, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error, Expected, IntoDeserializer, MapAccess, SeqAccess,
+    Unexpected, Visitor,
+};
 use serde::forward_to_deserialize_any;
 use serde_json::Value;
 
 use super::fault::Fault;
 
+// Every form is compiled against what stands here, so it matters that each method is short and calls few others.
+
 /// Reads one value.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a>(pub &'a Value);
+
+impl Reader<'_> {
+    fn refused_by(self, visitor: &dyn Expected) -> Fault {
+        let found = match self.0 {
+            Value::Null => Unexpected::Unit,
+            Value::Bool(value) => Unexpected::Bool(*value),
+            Value::String(text) => Unexpected::Str(text),
+            Value::Number(number) => {
+                if let Some(value) = number.as_u64() {
+                    Unexpected::Unsigned(value)
+                } else if let Some(value) = number.as_i64() {
+                    Unexpected::Signed(value)
+                } else {
+                    Unexpected::Float(number.as_f64().unwrap_or(f64::NAN))
+                }
+            }
+            Value::Array(_) => Unexpected::Seq,
+            Value::Object(_) => Unexpected::Map,
+        };
+        Fault::invalid_type(found, visitor)
+    }
+}
 
 impl<'de> Deserializer<'de> for Reader<'de> {
     type Error = Fault;
@@ -28,15 +54,51 @@ impl<'de> Deserializer<'de> for Reader<'de> {
                     visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN))
                 }
             }
-            Value::Array(items) => {
-                visitor.visit_seq(SeqDeserializer::new(items.iter().map(Reader)))
-            }
-            Value::Object(fields) => visitor.visit_map(MapDeserializer::new(
-                fields
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), Reader(value))),
-            )),
+            Value::Array(items) => visitor.visit_seq(Items::of(items)),
+            Value::Object(fields) => visitor.visit_map(Fields::of(fields)),
         }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Value::Bool(value) => visitor.visit_bool(*value),
+            _ => Err(self.refused_by(&visitor)),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Value::String(text) => visitor.visit_borrowed_str(text),
+            _ => Err(self.refused_by(&visitor)),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Value::Array(items) => visitor.visit_seq(Items::of(items)),
+            _ => Err(self.refused_by(&visitor)),
+        }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Value::Object(fields) => visitor.visit_map(Fields::of(fields)),
+            _ => Err(self.refused_by(&visitor)),
+        }
+    }
+
+    /// A form is an object: its fields have names, and a list in their order is none.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        self.deserialize_map(visitor)
     }
 
     /// A field that is there is never absent: `null` is a value, and most likely a wrong one.
@@ -52,19 +114,6 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// A form is an object: its fields have names, and a list in their order is none.
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        _fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        match self.0 {
-            Value::Array(_) => Err(Fault::invalid_type(Unexpected::Seq, &visitor)),
-            _ => self.deserialize_any(visitor),
-        }
-    }
-
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -78,15 +127,89 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map identifier ignored_any
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct
+        identifier ignored_any
     }
 }
 
-impl<'de> IntoDeserializer<'de, Fault> for Reader<'de> {
-    type Deserializer = Self;
+/// The items of a list; what is wrong with one is told with its place.
+struct Items<'a> {
+    all: &'a [Value],
+    next: usize,
+}
 
-    fn into_deserializer(self) -> Self {
-        self
+impl<'a> Items<'a> {
+    fn of(all: &'a [Value]) -> Self {
+        Self { all, next: 0 }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Fault;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Fault> {
+        let at = self.next;
+        let Some(item) = self.all.get(at) else {
+            return Ok(None);
+        };
+        self.next += 1;
+        match seed.deserialize(Reader(item)) {
+            Ok(read) => Ok(Some(read)),
+            Err(fault) => Err(fault.in_item(at)),
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.all.len() - self.next)
+    }
+}
+
+/// The fields of an object; what is wrong with one is told with its name.
+struct Fields<'a> {
+    rest: serde_json::map::Iter<'a>,
+    current: Option<(&'a String, &'a Value)>,
+}
+
+impl<'a> Fields<'a> {
+    fn of(fields: &'a serde_json::Map<String, Value>) -> Self {
+        Self {
+            rest: fields.iter(),
+            current: None,
+        }
+    }
+}
+
+impl<'de> MapAccess<'de> for Fields<'de> {
+    type Error = Fault;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Fault> {
+        self.current = self.rest.next();
+        let Some((name, _)) = self.current else {
+            return Ok(None);
+        };
+        match seed.deserialize(IntoDeserializer::<Fault>::into_deserializer(name.as_str())) {
+            Ok(read) => Ok(Some(read)),
+            Err(fault) => Err(fault.in_field(name)),
+        }
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
+        let Some((name, value)) = self.current else {
+            return Err(Fault::custom("a value was read before its name"));
+        };
+        match seed.deserialize(Reader(value)) {
+            Ok(read) => Ok(read),
+            Err(fault) => Err(fault.in_field(name)),
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.rest.len())
     }
 }
