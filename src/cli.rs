@@ -28,6 +28,7 @@ mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -252,11 +253,16 @@ pub fn run() -> ExitCode {
 }
 
 /// Runs a command that asks a running Chancery.
-fn ask(name: &str, command: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
+fn ask(
+    name: &'static str,
+    command: impl Future<Output = anyhow::Result<ExitCode>> + 'static,
+) -> ExitCode {
     block_on(async { remote::exit(name, command.await) })
 }
 
-fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
+fn block_on(command: impl Future<Output = ExitCode> + 'static) -> ExitCode {
+    // One type for all commands: the runtime's loop is compiled once.
+    let command: Pin<Box<dyn Future<Output = ExitCode>>> = Box::pin(command);
     match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
