@@ -9,6 +9,7 @@ mod problems;
 mod publish;
 pub mod question;
 mod readiness;
+mod recall;
 mod refused;
 mod report;
 mod restored;
@@ -35,6 +36,7 @@ use crate::xds::gateways::{Gateways, Heard, Said, Settled};
 use pace::Pace;
 use question::Question;
 use readiness::Readiness;
+use recall::Recall;
 use restored::Restored;
 
 /// The services that one registry is to watch.
@@ -78,7 +80,7 @@ enum Input {
 struct Control {
     gateways: Arc<Gateways>,
     metrics: Arc<Metrics>,
-    earlier: mpsc::Sender<Earlier>,
+    recall: Recall,
     wanted: HashMap<Discovery, watch::Sender<Wanted>>,
     documents: Documents,
     instances: Instances,
@@ -123,6 +125,10 @@ pub async fn run(
             Some(answer) = inputs.answers.recv() => Some(Input::Registry(answer)),
             Some(said) = inputs.said.recv() => Some(Input::Proxy(said)),
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => None,
+            Ok(place) = inputs.earlier.reserve(), if !control.recall.is_empty() => {
+                control.recall.ask(place, &inputs.earlier);
+                None
+            }
             Some(wish) = inputs.wishes.recv(), if control.unsaved && control.is_worth_saving() => {
                 control.grant(wish);
                 None
@@ -162,7 +168,7 @@ impl Control {
         Self {
             gateways,
             metrics,
-            earlier: inputs.earlier.clone(),
+            recall: Recall::default(),
             wanted: inputs.wanted.clone(),
             documents: Documents::new(inputs.wanted.keys().copied().collect()),
             instances: Instances::new(),
@@ -256,17 +262,8 @@ impl Control {
         let changes = self.documents.settle();
         report::documents(&self.metrics, &changes, self.documents.rejected());
         for document in &changes.formless {
-            let (path, revision) = (document.path.clone(), document.revision);
-            if self
-                .earlier
-                .try_send(Earlier {
-                    path: path.clone(),
-                    revision,
-                })
-                .is_ok()
-            {
-                self.readiness.handle_asked(path);
-            }
+            self.recall.want(document.path.clone(), document.revision);
+            self.readiness.handle_wanted_earlier(document.path.clone());
         }
         self.settle_services(&changes);
         if let Some(consumers) = &changes.consumers {

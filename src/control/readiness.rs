@@ -12,7 +12,7 @@ use crate::model::{Discovery, ServiceKey};
 
 /// How long services that do not answer may hold up those that do, once their registry has answered for another.
 const STRAGGLERS: Duration = Duration::from_secs(10);
-/// How long to wait for earlier forms of bad documents.
+/// How long to wait for earlier forms of bad documents, after the last one that came.
 const EARLIER: Duration = Duration::from_secs(5);
 
 /// How long the sources may take before saved state is served in their place: where they are there, a proxy that has
@@ -24,7 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Readiness {
     open: bool,
     listed: Option<Instant>,
+    /// Documents whose earlier form is wanted, asked for or not yet.
     earlier: BTreeSet<Arc<str>>,
+    /// When the store last told of one.
+    recalled: Option<Instant>,
     unanswered: BTreeSet<ServiceKey>,
     /// Services whose instances were saved, and until when the sources are waited for instead.
     saved: Option<(BTreeSet<ServiceKey>, Instant)>,
@@ -43,7 +46,9 @@ impl Readiness {
         let Some(listed) = self.listed else {
             return self.saved.as_ref().map(|(_, until)| *until);
         };
-        let earlier = (!self.earlier.is_empty()).then(|| listed + EARLIER);
+        // A store that goes on answering is waited for, however many there are.
+        let since = self.recalled.max(Some(listed)).unwrap_or(listed);
+        let earlier = (!self.earlier.is_empty()).then(|| since + EARLIER);
         let stragglers = self
             .unanswered
             .iter()
@@ -62,8 +67,8 @@ impl Readiness {
         self.listed.get_or_insert_with(Instant::now);
     }
 
-    /// An earlier form was asked for.
-    pub fn handle_asked(&mut self, path: Arc<str>) {
+    /// An earlier form is wanted.
+    pub fn handle_wanted_earlier(&mut self, path: Arc<str>) {
         if !self.open {
             self.earlier.insert(path);
         }
@@ -71,7 +76,9 @@ impl Readiness {
 
     /// An earlier form was answered.
     pub fn handle_earlier(&mut self, path: &str) {
-        self.earlier.remove(path);
+        if self.earlier.remove(path) {
+            self.recalled = Some(Instant::now());
+        }
     }
 
     /// A document names a service.

@@ -11,6 +11,8 @@ use crate::snapshot::{Outcome, ResourceType};
 use crate::store::Event;
 
 const MOCKED: &str = r#"{"uri":"/mocked","plugins":{"mocking":{"response_status":204}}}"#;
+const NODES: &str =
+    r#"{"uri":"/nodes","upstream":{"type":"roundrobin","nodes":{"10.0.0.1:80":1}}}"#;
 
 #[tokio::test]
 async fn what_proxies_accept_begins_no_burst() {
@@ -37,16 +39,57 @@ async fn what_proxies_accept_begins_no_burst() {
     assert_eq!(control.pace.due(), due);
 }
 
+#[tokio::test]
+async fn every_bad_document_is_asked_for_however_few_questions_the_store_takes_at_a_time() {
+    const BAD: usize = 5;
+    const DEADLINE: Duration = Duration::from_secs(60);
+    let (events, told) = mpsc::channel(16);
+    let (earlier, mut asked) = mpsc::channel(1);
+    let (mut inputs, gateways) = inputs();
+    (inputs.events, inputs.earlier) = (told, earlier);
+    let path = |n: usize| format!("routes/{n}");
+    let documents = (0..BAD).map(|n| Document {
+        revision: 9,
+        ..document(&path(n), "{")
+    });
+    let listed = Event::Listed {
+        revision: 9,
+        documents: documents.collect(),
+    };
+    events.send(listed).await.unwrap();
+    let shutdown = CancellationToken::new();
+    tokio::spawn(run(inputs, gateways.clone(), Arc::default(), shutdown));
+    let mut newest = gateways.watch("default");
+    for _ in 0..BAD {
+        let question = tokio::time::timeout(DEADLINE, asked.recv()).await;
+        let Earlier { path, revision } = question.expect("it was never asked").unwrap();
+        assert_eq!(revision, 9);
+        assert!(newest.borrow().is_none(), "published before all was asked");
+        let document = Some(document(&path, NODES));
+        events
+            .send(Event::Earlier { path, document })
+            .await
+            .unwrap();
+    }
+    tokio::time::timeout(DEADLINE, newest.changed())
+        .await
+        .unwrap()
+        .unwrap();
+    let first = newest.borrow().clone().unwrap();
+    assert_eq!(first.set(ResourceType::Cluster).len(), BAD);
+}
+
 fn control() -> Control {
-    let (_, events) = mpsc::channel(1);
-    let (earlier, _) = mpsc::channel(1);
-    let (_, answers) = mpsc::channel(1);
-    let (_, wishes) = mpsc::channel(1);
+    let (inputs, gateways) = inputs();
+    Control::new(&inputs, gateways, Arc::default())
+}
+
+fn inputs() -> (Inputs, Arc<Gateways>) {
     let (gateways, said) = Gateways::new();
     let inputs = Inputs {
-        events,
-        earlier,
-        answers,
+        events: mpsc::channel(1).1,
+        earlier: mpsc::channel(1).0,
+        answers: mpsc::channel(1).1,
         wanted: HashMap::new(),
         said,
         store: Source::new("etcd"),
@@ -54,17 +97,17 @@ fn control() -> Control {
         saved: None,
         questions: mpsc::channel(1).1,
         freshness: Default::default(),
-        wishes,
+        wishes: mpsc::channel(1).1,
     };
-    Control::new(&inputs, Arc::new(gateways), Arc::default())
+    (inputs, Arc::new(gateways))
 }
 
-fn document(path: &str, value: &'static str) -> Document {
+fn document(path: &str, value: &str) -> Document {
     Document {
         path: path.into(),
         source: path.into(),
         format: Format::Json,
-        value: value.into(),
+        value: value.as_bytes().to_vec().into(),
         revision: 1,
     }
 }

@@ -1,0 +1,38 @@
+//! Earlier forms of bad documents that the store is still to be asked for. It takes so many questions at a time: the others
+//! wait here, so that none is forgotten and the loop never waits for the store.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::store::Earlier;
+
+/// What is still to be asked: by path, the revision whose predecessor is wanted.
+#[derive(Debug, Default)]
+pub struct Recall {
+    unasked: BTreeMap<Arc<str>, i64>,
+}
+
+impl Recall {
+    /// The form before this revision is wanted; whatever was wanted of the document before no longer is.
+    pub fn want(&mut self, path: Arc<str>, revision: i64) {
+        self.unasked.insert(path, revision);
+    }
+
+    /// Whether nothing is left to ask.
+    pub fn is_empty(&self) -> bool {
+        self.unasked.is_empty()
+    }
+
+    /// Asks as much as there is room for, in a place that is had and in all others that are free.
+    pub fn ask(&mut self, place: mpsc::Permit<'_, Earlier>, places: &mpsc::Sender<Earlier>) {
+        let mut place = Some(place);
+        while let Some(free) = place
+            && let Some((path, revision)) = self.unasked.pop_first()
+        {
+            free.send(Earlier { path, revision });
+            place = places.try_reserve().ok();
+        }
+    }
+}
