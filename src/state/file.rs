@@ -23,7 +23,7 @@ pub fn load(folder: &Path, origin: &Origin) -> Option<Saved> {
     sweep(folder);
     let path = folder.join(NAME);
     let shown = path.display();
-    let bytes = match fs::read(&path) {
+    let bytes = match read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             info!(file = %shown, "no state is saved yet");
@@ -67,6 +67,14 @@ pub fn load(folder: &Path, origin: &Origin) -> Option<Saved> {
         documents = saved.documents.len(), services = saved.answers.len(), "saved state loaded"
     );
     Some(saved)
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // To open a FIFO would wait for whoever writes into it.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    fs::read(path)
 }
 
 /// Replaces what is saved in `folder`, which is created when it is not there. Whoever reads finds the state before or this

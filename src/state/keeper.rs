@@ -16,13 +16,13 @@ use crate::telemetry::{Metrics, millis};
 /// A wish for the newest state, to be granted once it is another one than before.
 pub type Wish = oneshot::Sender<Saved>;
 
-/// The shortest pause between two writes.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How many times as long as a write the pause after it is: a large state must not keep a disk busy.
-const REST: u32 = 20;
+/// How long after the begin of a write the next one begins, where the disk allows; also the longest pause after one, and
+/// how long what could not be written waits for something newer before it is tried again.
+const PACE: Duration = Duration::from_secs(1);
 
 /// Writes every state that is granted to `folder`. Runs until nobody grants wishes any more; after `shutdown` without
-/// pauses. A failure is said once and tried again.
+/// pauses. A failure is said once. What could not be written is tried again, until there is a newer state: that takes its
+/// place, as it may fit where the one before did not.
 pub async fn keep(
     folder: PathBuf,
     origin: Origin,
@@ -31,16 +31,19 @@ pub async fn keep(
     shutdown: CancellationToken,
 ) {
     let origin = Arc::new(origin);
+    let mut wishes = Wishes {
+        place: wishes,
+        pending: None,
+    };
     let mut failing = false;
     let mut unwritten = None;
     loop {
-        let newest = match unwritten.take() {
-            Some(saved) => saved,
-            None => match wish(&wishes).await {
-                Some(saved) => saved,
-                None => return,
-            },
+        let newest = tokio::select! {
+            biased;
+            granted = wishes.newest() => granted,
+            () = sleep(PACE), if unwritten.is_some() => unwritten.take(),
         };
+        let Some(newest) = newest else { return };
         let began = Instant::now();
         let (folder, origin) = (folder.clone(), origin.clone());
         let written = spawn_blocking(move || {
@@ -49,6 +52,7 @@ pub async fn keep(
         });
         match written.await {
             Ok(Ok(())) => {
+                unwritten = None;
                 debug!(took_ms = millis(began.elapsed()), "state saved");
                 if std::mem::take(&mut failing) {
                     info!("the state can be saved again");
@@ -59,23 +63,56 @@ pub async fn keep(
                 if !std::mem::replace(&mut failing, true) {
                     warn!(folder = %folder.display(), %error, "the state cannot be saved: a restart would find an older one; retrying");
                 }
-                if shutdown.is_cancelled() {
-                    return;
-                }
                 unwritten = Some(newest);
             }
             // The runtime is going down.
             Err(_) => return,
         }
         tokio::select! {
-            () = sleep(PAUSE.max(REST * began.elapsed())) => {}
+            () = sleep(pause(began.elapsed())) => {}
             () = shutdown.cancelled() => {}
         }
     }
 }
 
-async fn wish(wishes: &mpsc::Sender<Wish>) -> Option<Saved> {
-    let (wish, granted) = oneshot::channel();
-    wishes.send(wish).await.ok()?;
-    granted.await.ok()
+/// The pause after a write that took as long: the disk rests as long as it worked, up to [`PACE`], so that what changes in
+/// the pause is on its way within a second, and what changed during the write within another one after it.
+fn pause(took: Duration) -> Duration {
+    PACE.saturating_sub(took).max(took).min(PACE)
+}
+
+/// Wishes to the loop, and the one that it has not granted yet: it does so once something has changed.
+struct Wishes {
+    place: mpsc::Sender<Wish>,
+    pending: Option<oneshot::Receiver<Saved>>,
+}
+
+impl Wishes {
+    /// The next state that is granted; nothing once nobody grants any. May be dropped at any await.
+    async fn newest(&mut self) -> Option<Saved> {
+        let granted = match &mut self.pending {
+            Some(pending) => pending.await,
+            None => {
+                let place = self.place.reserve().await.ok()?;
+                let (wish, granted) = oneshot::channel();
+                place.send(wish);
+                self.pending.insert(granted).await
+            }
+        };
+        self.pending = None;
+        granted.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_waits_for_a_second_and_on_a_slow_disk_for_no_more_than_the_write_and_another() {
+        let ms = Duration::from_millis;
+        for (took, expected) in [(0, 1000), (50, 950), (500, 500), (700, 700), (9000, 1000)] {
+            assert_eq!(pause(ms(took)), ms(expected), "after {took} ms");
+        }
+    }
 }

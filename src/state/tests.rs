@@ -14,6 +14,9 @@ use crate::model::service_key::Scope;
 use crate::model::{Discovery, Instance, ServiceKey};
 use crate::telemetry::Metrics;
 
+/// How long something may take that takes no time where nothing is wrong.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(super) fn document(path: &str, value: &[u8], revision: i64) -> Document {
     Document {
         path: path.into(),
@@ -153,6 +156,22 @@ fn what_cannot_be_read_stays_and_is_not_fatal() {
 }
 
 #[test]
+fn what_is_no_file_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inputs");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let (loaded, told) = std::sync::mpsc::channel();
+    let within = folder.path().to_owned();
+    std::thread::spawn(move || loaded.send(load(&within, &origin())));
+    let loaded = told.recv_timeout(PATIENCE);
+    assert_eq!(loaded.expect("it hangs"), None);
+    // And the next state takes its place.
+    file::save(folder.path(), &origin(), saved()).unwrap();
+    assert_eq!(load(folder.path(), &origin()), Some(saved()));
+}
+
+#[test]
 fn an_unfinished_file_is_swept() {
     let folder = tempfile::tempdir().unwrap();
     file::save(folder.path(), &origin(), saved()).unwrap();
@@ -274,9 +293,37 @@ async fn the_keeper_tries_again_until_it_can_write() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let patience = Duration::from_secs(20);
-    tokio::time::timeout(patience, tried).await.unwrap();
+    tokio::time::timeout(PATIENCE, tried).await.unwrap();
     fs::remove_file(&folder).unwrap();
-    wishes.recv().await.unwrap();
-    assert_eq!(load(&folder, &origin()), Some(saved()));
+    // Nothing newer is granted.
+    let _wish = wishes.recv().await.unwrap();
+    let written = async {
+        while load(&folder, &origin()) != Some(saved()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, written).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_newest_state_takes_the_place_of_one_that_cannot_be_written() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("state");
+    fs::write(&folder, "in the way").unwrap();
+    let (mut wishes, metrics, _shutdown) = keeper(&folder);
+    let too_large = saved();
+    wishes.recv().await.unwrap().send(too_large).unwrap();
+    let newest = Saved {
+        revision: 43,
+        documents: Vec::new(),
+        ..saved()
+    };
+    // It is asked for while the one before is not written.
+    let next = tokio::time::timeout(PATIENCE, wishes.recv()).await;
+    let next = next.expect("the newest is never asked for").unwrap();
+    assert!(metrics.state_write_failures.get() > 0);
+    fs::remove_file(&folder).unwrap();
+    next.send(newest.clone()).unwrap();
+    let _written = wishes.recv().await.unwrap();
+    assert_eq!(load(&folder, &origin()), Some(newest));
 }
