@@ -1,6 +1,6 @@
 //! What a gateway's ssls and stream routes bring along: secrets, and clusters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
@@ -87,11 +87,12 @@ impl Builder {
         })
     }
 
-    /// Whether the gateway's listeners name the cluster.
-    pub(super) fn is_for_listeners(&self, cluster: &Arc<str>) -> bool {
-        let collector = self.collector.iter();
+    /// Whether the gateway's listeners name one of these clusters.
+    pub(super) fn are_for_listeners(&self, clusters: &[Arc<str>]) -> bool {
+        let clusters: HashSet<&Arc<str>> = clusters.iter().collect();
         let routes = self.stream_routes.values().map(|route| &route.cluster);
-        collector.chain(routes).any(|one| one.name == *cluster)
+        let mut named = routes.chain(&self.collector);
+        named.any(|one| clusters.contains(&one.name))
     }
 
     /// A cluster names this secret from now on, and `before` until now: it comes with the first that names it, and goes

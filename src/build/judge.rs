@@ -1,6 +1,6 @@
 //! What proxies say of snapshots, followed to routes and resources: rolled back, withdrawn, let out again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::Builder;
@@ -81,14 +81,12 @@ impl Builder {
             Some(error) => {
                 let named = |name: &Arc<str>| mentions(error, name);
                 let verdict = trial.handle_nack(after, sequence, error, next, named);
-                for name in verdict
-                    .refused
-                    .iter()
-                    .filter(|_| resource_type == ResourceType::Cluster)
-                {
-                    self.withdraw_routes(name, error);
-                    self.dirty.listeners |= self.is_for_listeners(name);
-                    self.refuse_nodes(name, error);
+                if resource_type == ResourceType::Cluster {
+                    self.withdraw_routes(&verdict.refused, error);
+                    self.dirty.listeners |= self.are_for_listeners(&verdict.refused);
+                    for name in &verdict.refused {
+                        self.refuse_nodes(name, error);
+                    }
                 }
                 verdict.touched
             }
@@ -112,13 +110,16 @@ impl Builder {
         }
     }
 
-    /// Takes routes back whose cluster is refused and has no accepted form.
-    fn withdraw_routes(&mut self, name: &Arc<str>, error: &Arc<str>) {
+    /// Takes routes back whose cluster is one of these, refused, and has no accepted form. Looks at each route once, however
+    /// many clusters there are.
+    fn withdraw_routes(&mut self, refused: &[Arc<str>], error: &Arc<str>) {
         let trial = &self.resources[ResourceType::Cluster.index()];
-        if trial.placed(name).is_some() {
+        let gone = refused.iter().filter(|name| trial.placed(name).is_none());
+        let gone: HashSet<&Arc<str>> = gone.collect();
+        if gone.is_empty() {
             return;
         }
-        let uses = |route: &Route| route.clusters().any(|cluster| cluster.name == *name);
+        let uses = |route: &Route| route.clusters().any(|one| gone.contains(&one.name));
         let users = self.placed.iter().filter(|(_, route)| uses(route));
         let users: Vec<Id> = users.map(|(id, _)| id.clone()).collect();
         let next = self.current.sequence + 1;

@@ -6,7 +6,7 @@
 //! nothing is known of what was accepted before (after a restart), the newest suspects are held first, then twice as
 //! many: a wrong guess must not take away what has been served all along.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -47,6 +47,8 @@ struct Search<K> {
     groups: Vec<Vec<K>>,
     /// The group that is out.
     out: Vec<K>,
+    /// Things that have another form meanwhile, and are to be left out of all of these.
+    changed: HashSet<K>,
     /// The first snapshot whose answer counts.
     from: u64,
 }
@@ -86,7 +88,7 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
     /// snapshot that will have it, `age` tells how recent the form is.
     pub fn want(&mut self, key: &K, form: Option<Arc<F>>, age: i64, next: u64) {
         if let Some(search) = &mut self.search {
-            search.forget(key);
+            search.changed.insert(key.clone());
         }
         self.refused.remove(key);
         let Some(wanted) = form else {
@@ -146,6 +148,7 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         let Some(mut search) = self.search.take_if(|search| sequence >= search.from) else {
             return Vec::new();
         };
+        search.leave_changed_out();
         // What is out is innocent, and so is everything that was never held.
         search.widening = None;
         search.rest.clear();
@@ -225,6 +228,7 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
             widening: Some(1),
             groups: Vec::new(),
             out: Vec::new(),
+            changed: HashSet::new(),
             from: next,
         };
         let count = if known { search.rest.len() } else { 1 };
@@ -249,8 +253,10 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
 
     /// The proxies refused what they were sent during the search: what was let out, or what changed meanwhile.
     fn search_closer(&mut self, mut search: Search<K>, suspects: Vec<K>, next: u64) -> Verdict<K> {
-        let known = |key: &K| search.rest.contains(key) || search.out.contains(key);
-        let fresh: Vec<K> = suspects.into_iter().filter(|key| !known(key)).collect();
+        search.leave_changed_out();
+        let known: HashSet<&K> = search.rest.iter().chain(&search.out).collect();
+        let fresh = suspects.into_iter().filter(|key| !known.contains(key));
+        let fresh: Vec<K> = fresh.collect();
         if let Some(count) = search.widening {
             search.rest.extend(fresh);
             let touched = self.widen(&mut search, 2 * count, next);
@@ -313,13 +319,20 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
     }
 }
 
-impl<K: Eq> Search<K> {
-    /// A thing has another form now, and is no longer a suspect.
-    fn forget(&mut self, key: &K) {
-        self.rest.retain(|each| each != key);
-        self.out.retain(|each| each != key);
-        for group in &mut self.groups {
-            group.retain(|each| each != key);
+impl<K: Eq + Hash> Search<K> {
+    /// What has another form now is no longer a suspect. All of it at once: in a burst each thing by itself would cost the
+    /// whole search.
+    fn leave_changed_out(&mut self) {
+        let changed = std::mem::take(&mut self.changed);
+        if changed.is_empty() {
+            return;
+        }
+        for list in self
+            .groups
+            .iter_mut()
+            .chain([&mut self.rest, &mut self.out])
+        {
+            list.retain(|key| !changed.contains(key));
         }
         self.groups.retain(|group| !group.is_empty());
     }

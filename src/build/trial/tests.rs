@@ -1,5 +1,8 @@
 //! Proxies that refuse every snapshot with a bad thing in it, and how the bad one is found.
 
+use std::cell::Cell;
+use std::hash::Hasher;
+
 use super::*;
 
 /// A fleet that has what it accepted last, and a publisher that follows the trial.
@@ -228,4 +231,62 @@ fn what_is_held_when_a_search_ends_without_a_culprit_is_told() {
     let held: Vec<_> = held.into_keys().copied().collect();
     assert_eq!(held, [1, 2, 3]);
     assert_eq!(scene.refused(), held);
+}
+
+thread_local! {
+    /// How many keys were compared.
+    static COMPARED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A key that counts.
+#[derive(Debug, Clone, Copy, Eq, PartialOrd, Ord)]
+struct Counted(usize);
+
+impl PartialEq for Counted {
+    fn eq(&self, other: &Self) -> bool {
+        COMPARED.set(COMPARED.get() + 1);
+        self.0 == other.0
+    }
+}
+
+impl Hash for Counted {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+#[test]
+fn a_step_of_a_search_looks_at_each_thing_a_few_times_however_many_there_are() {
+    const MANY: usize = 2000;
+    const FEW: usize = 20;
+    let form = || Some(Arc::new(()));
+    let error = Arc::from("it is bad");
+    let mut trial = Trial::default();
+    let (all, mut next) = ((0..MANY).map(Counted), 2);
+    all.clone().for_each(|key| trial.want(&key, form(), 0, 1));
+    trial.handle_nack(None, 1, &error, next, |_| false);
+    next += 1;
+    let mut step = |what: &str, step: &mut dyn FnMut(&mut Trial<Counted, ()>, u64)| {
+        COMPARED.set(0);
+        step(&mut trial, next);
+        next += 1;
+        let compared = COMPARED.get();
+        assert!(compared < FEW * MANY, "{what}: {compared} comparisons");
+    };
+    for _ in 0..3 {
+        step("refused again", &mut |trial, next| {
+            let verdict = trial.handle_nack(None, next - 1, &error, next, |_| false);
+            assert!(!verdict.touched.is_empty());
+        });
+    }
+    step("all changed", &mut |trial, next| {
+        all.clone()
+            .for_each(|key| trial.want(&key, form(), 0, next));
+    });
+    step("refused anew", &mut |trial, next| {
+        trial.handle_nack(None, next - 1, &error, next, |_| false);
+    });
+    step("accepted", &mut |trial, next| {
+        trial.handle_ack(next - 1, next);
+    });
 }
