@@ -15,4 +15,7 @@ pub use consumers::consumers;
 pub use endpoint::{load_assignment, static_load_assignment};
 pub use listener::{Opened, listeners};
 pub use route::RouteTable;
-pub use secret::{client_secret, secrets};
+pub use secret::{client_secret, secret_names, secrets};
+
+#[cfg(test)]
+pub use secret::BUILT as SECRETS_BUILT;

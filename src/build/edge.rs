@@ -23,7 +23,7 @@ impl Builder {
             others.get(*id) != Some(*ssl)
         };
         for (_, ssl) in before.iter().filter(|ssl| changed(ssl, &now)) {
-            for (name, _) in translate::secrets(ssl) {
+            for name in translate::secret_names(ssl) {
                 self.handle_secret(&name, None);
             }
         }
@@ -76,8 +76,8 @@ impl Builder {
         let routes = self.stream_routes.values();
         let routes = routes.filter(|route| cluster(&route.cluster.name));
         let ssls = gateway.ssls.iter().filter(|ssl| {
-            let mut secrets = translate::secrets(ssl).into_iter();
-            secrets.all(|(name, _)| placed(ResourceType::Secret, &name))
+            let mut secrets = translate::secret_names(ssl);
+            secrets.all(|name| placed(ResourceType::Secret, &name))
         });
         Some(Gateway {
             collector: collector.cloned(),

@@ -16,14 +16,18 @@ use crate::model::{Cluster, Ssl, ssl};
 /// The secrets of an ssl document, each with its name: `ssl/<id>`, `ssl/<id>/1` and so on for its further certificates,
 /// `ssl/<id>/client_ca` for who has to have signed those of clients.
 pub fn secrets(ssl: &Ssl) -> Vec<(Arc<str>, Secret)> {
-    let identities = ssl.identities.iter().enumerate();
-    let certificates = identities.map(|(at, identity)| (certificate_name(ssl, at), of(identity)));
-    let clients = ssl.clients.iter();
-    let clients = clients.map(|clients| (client_ca_name(ssl), authorities(clients)));
-    let named = certificates.chain(clients);
-    named
-        .map(|(name, of)| (name.clone().into(), secret(name, of)))
+    let certificates = ssl.identities.iter().map(of);
+    let clients = ssl.clients.iter().map(authorities);
+    let secrets = secret_names(ssl).zip(certificates.chain(clients));
+    secrets
+        .map(|(name, of)| (name.clone(), secret(name.to_string(), of)))
         .collect()
+}
+
+/// The names of the document's secrets.
+pub fn secret_names(ssl: &Ssl) -> impl Iterator<Item = Arc<str>> {
+    let clients = ssl.clients.iter().map(|_| client_ca_name(ssl));
+    certificate_names(ssl).chain(clients).map(Into::into)
 }
 
 /// The secret that a cluster asks for, with its name: `ssl/<id>/client`, after the ssl document that its upstream refers to.
@@ -92,8 +96,16 @@ fn authorities(clients: &ssl::Clients) -> secret::Type {
 }
 
 fn secret(name: String, of: secret::Type) -> Secret {
+    #[cfg(test)]
+    BUILT.set(BUILT.get() + 1);
     Secret {
         name,
         r#type: Some(of),
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How many secrets this thread has built: tests count work, not time.
+    pub static BUILT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

@@ -8,6 +8,7 @@ use crate::model::gateway::Listener;
 use crate::model::stream_route::Matching;
 use crate::model::upstream::{ServerName, Tls};
 use crate::model::{Host, Ssl, StreamRoute};
+use crate::translate;
 
 const SECRET: ResourceType = ResourceType::Secret;
 const LISTENER: ResourceType = ResourceType::Listener;
@@ -82,6 +83,26 @@ fn a_renewed_certificate_is_another_secret_and_nothing_else() {
     assert_eq!(scene.changes(), "secrets=+0~0-1 listeners=~1");
     scene.gateway(edge(&[], &[]));
     assert_eq!(scene.changes(), "secrets=+0~0-1 listeners=+0~0-1");
+}
+
+#[test]
+fn a_listener_that_changes_builds_no_secret_that_does_not() {
+    let mut scene = Scene::new();
+    let ssls: Vec<_> = (0..9).map(|n| ssl(&n.to_string())).collect();
+    let ssls: Vec<_> = ssls.iter().collect();
+    scene.gateway(edge(&ssls, &[]));
+    scene.next();
+    let a = stream_route("a", nodes(1));
+    translate::SECRETS_BUILT.set(0);
+    scene.gateway(edge(&ssls, &[&a]));
+    assert_eq!(
+        scene.changes(),
+        "clusters=+1~0-0 endpoints=+1~0-0 listeners=+1~0-0"
+    );
+    assert_eq!(translate::SECRETS_BUILT.get(), 0);
+    scene.gateway(edge(&ssls[1..], &[&a]));
+    assert_eq!(scene.changes(), "secrets=+0~0-1 listeners=~1");
+    assert_eq!(translate::SECRETS_BUILT.get(), 0, "nor to take one away");
 }
 
 #[test]
