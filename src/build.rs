@@ -17,8 +17,10 @@ mod edge;
 mod judge;
 mod named;
 pub(crate) mod trial;
+mod waiting;
 
 use trial::Trial;
+use waiting::{Waiting, is_known};
 
 /// The instances of every service that has answered. A service that is not in it is unknown, not empty.
 pub type Instances = HashMap<ServiceKey, Arc<[Instance]>>;
@@ -36,12 +38,13 @@ pub struct Builder {
     routes: Trial<Id, Route>,
     /// The routes in the table.
     placed: HashMap<Id, Arc<Route>>,
-    /// Forms of routes that wait for the first answer of their service; a form placed before stays meanwhile.
-    waiting: HashMap<Id, Arc<Route>>,
+    waiting: Waiting,
+    /// The services whose first answer the gateway's stream routes or its collector wait for.
+    awaited: HashSet<ServiceKey>,
     clusters: HashMap<Arc<str>, Used<Arc<Cluster>>>,
     assignments: HashMap<Arc<str>, Used<Members>>,
     /// The load assignments of each service's instances.
-    assigned: HashMap<ServiceKey, BTreeSet<Arc<str>>>,
+    assigned: BTreeMap<ServiceKey, BTreeSet<Arc<str>>>,
     /// Resources of every type but route tables, and which of them proxies refuse.
     resources: [Trial<Arc<str>, Resource>; ResourceType::ALL.len()],
     /// Secrets and extension configs that are not wanted any more and may still be named.
@@ -81,10 +84,11 @@ impl Builder {
             table: RouteTable::new(&name),
             routes: Trial::default(),
             placed: HashMap::new(),
-            waiting: HashMap::new(),
+            waiting: Waiting::default(),
+            awaited: HashSet::new(),
             clusters: HashMap::new(),
             assignments: HashMap::new(),
-            assigned: HashMap::new(),
+            assigned: BTreeMap::new(),
             resources: Default::default(),
             leaving: HashSet::new(),
             dirty: Dirty::default(),
@@ -101,8 +105,7 @@ impl Builder {
 
     /// The routes that wait for the first answer of their service, and it.
     pub fn waiting(&self) -> impl Iterator<Item = (&Id, &ServiceKey)> {
-        let waiting = self.waiting.iter();
-        waiting.flat_map(|(id, route)| awaited(route).map(move |service| (id, service)))
+        self.waiting.iter()
     }
 
     /// The routes in the table, in no order.
@@ -126,8 +129,7 @@ impl Builder {
         self.follow_ssls(gateway.as_ref());
         self.gateway = gateway;
         self.dirty.listeners = true;
-        self.collect(instances);
-        self.follow_stream_routes(instances);
+        self.follow_edge(instances);
     }
 
     /// A route came, changed or went (or left this gateway).
@@ -136,39 +138,42 @@ impl Builder {
         match route {
             Some(route) if is_known(&route, instances) => self.place(id, Some(route)),
             Some(route) => {
-                self.waiting.insert(id.clone(), route);
+                self.waiting.insert(id, route);
             }
             None => self.place(id, None),
         }
     }
 
-    /// A service answered. Routes that waited for it are placed.
-    pub fn handle_answer(&mut self, service: &ServiceKey, instances: &Instances) {
-        let assigned = self.assigned.get(service).into_iter().flatten();
+    /// A service answered. Routes that waited for it are placed. Tells whether the gateway has anything to do with it.
+    pub fn handle_answer(&mut self, service: &ServiceKey, instances: &Instances) -> bool {
+        let assigned = self.assigned.get(service);
+        let mut concerned = assigned.is_some();
+        let assigned = assigned.into_iter().flatten();
         self.dirty.assignments.extend(assigned.cloned());
-        self.collect(instances);
-        self.follow_stream_routes(instances);
-        let answered: Vec<Id> = self
-            .waiting
-            .iter()
-            .filter(|(_, route)| awaited(route).any(|one| one == service))
-            .filter(|(_, route)| is_known(route, instances))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in answered {
-            let route = self.waiting.remove(&id);
-            self.place(&id, route);
+        if self.awaited.contains(service) {
+            concerned = true;
+            self.follow_edge(instances);
         }
+        for (id, route) in self.waiting.take(service, instances) {
+            concerned = true;
+            self.place(&id, Some(route));
+        }
+        concerned
     }
 
-    /// Instances of a service, wherever it is asked for, were taken out or put back.
-    pub fn handle_drained(&mut self, service: &ServiceKey) {
-        let assigned = self
-            .assigned
-            .iter()
-            .filter(|(of, _)| of.plain() == *service);
-        let assigned = assigned.flat_map(|(_, names)| names.iter().cloned());
-        self.dirty.assignments.extend(assigned);
+    /// Instances of a service, wherever it is asked for, were taken out or put back. Tells whether the gateway has anything
+    /// to do with it.
+    pub fn handle_drained(&mut self, service: &ServiceKey) -> bool {
+        let plain = service.plain();
+        // Wherever a service is asked for, it comes right behind the one that says nothing but its name.
+        let assigned = self.assigned.range(plain.clone()..);
+        let assigned = assigned.take_while(|(of, _)| of.plain() == plain);
+        let mut concerned = false;
+        for (_, names) in assigned {
+            concerned = true;
+            self.dirty.assignments.extend(names.iter().cloned());
+        }
+        concerned
     }
 
     /// The next snapshot, or nothing when all content is as before.
@@ -258,18 +263,6 @@ impl Builder {
             self.dirty.routes |= self.table.replace(id, route);
         }
     }
-}
-
-/// The services that a route waits for: of each cluster the one that its requests go to first. Those it fails over to join
-/// when they answer.
-fn awaited(route: &Route) -> impl Iterator<Item = &ServiceKey> {
-    let clusters = route.clusters();
-    clusters.filter_map(|cluster| cluster.services().next())
-}
-
-/// Whether every service that the route waits for has answered.
-fn is_known(route: &Route, instances: &Instances) -> bool {
-    awaited(route).all(|service| instances.contains_key(service))
 }
 
 #[cfg(test)]

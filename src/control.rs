@@ -252,8 +252,9 @@ impl Control {
         self.instances
             .insert(answer.service.clone(), answer.instances);
         for (gateway, builder) in &mut self.builders {
-            builder.handle_answer(&answer.service, &self.instances);
-            self.touched.insert(gateway.clone());
+            if builder.handle_answer(&answer.service, &self.instances) {
+                self.touched.insert(gateway.clone());
+            }
         }
     }
 

@@ -34,9 +34,23 @@ impl Builder {
         }
     }
 
+    /// Brings what the gateway itself sends traffic to in line with the gateway and with what is known of services, and
+    /// notes whose answer would change that.
+    pub(super) fn follow_edge(&mut self, instances: &Instances) {
+        self.collect(instances);
+        self.follow_stream_routes(instances);
+        let gateway = self.gateway.as_deref();
+        let collector = gateway.and_then(|gateway| gateway.collector.as_ref());
+        let streams = gateway.into_iter().flat_map(|one| &one.stream_routes);
+        let clusters = streams.map(|route| &route.cluster).chain(collector);
+        let awaited = clusters.filter_map(|cluster| cluster.services().next());
+        let unknown = awaited.filter(|service| !instances.contains_key(service));
+        self.awaited = unknown.cloned().collect();
+    }
+
     /// Brings the stream routes in line with the gateway and with what is known of services: one whose service has not
     /// answered keeps the form that it had.
-    pub(super) fn follow_stream_routes(&mut self, instances: &Instances) {
+    fn follow_stream_routes(&mut self, instances: &Instances) {
         let wanted = self
             .gateway
             .iter()

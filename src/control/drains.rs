@@ -48,8 +48,9 @@ impl Control {
     fn touch(&mut self, services: &Touched) {
         for (gateway, builder) in &mut self.builders {
             for service in services {
-                builder.handle_drained(service);
-                self.touched.insert(gateway.clone());
+                if builder.handle_drained(service) {
+                    self.touched.insert(gateway.clone());
+                }
             }
         }
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::model::Document;
 use crate::model::document::Format;
+use crate::model::{Document, Instance};
 use crate::snapshot::{Outcome, ResourceType};
 use crate::store::Event;
 
@@ -77,6 +77,47 @@ async fn every_bad_document_is_asked_for_however_few_questions_the_store_takes_a
         .unwrap();
     let first = newest.borrow().clone().unwrap();
     assert_eq!(first.set(ResourceType::Cluster).len(), BAD);
+}
+
+#[tokio::test]
+async fn an_answer_touches_only_the_gateways_that_use_the_service() {
+    let to = |service: &str, gateway: &str| {
+        format!(
+            r#"{{"uri":"/{service}","gateways":["{gateway}"],"upstream":{{"type":"roundrobin","discovery_type":"consul","service_name":"{service}"}}}}"#
+        )
+    };
+    let (mut inputs, gateways) = inputs();
+    inputs
+        .wanted
+        .insert(Discovery::Consul, watch::Sender::default());
+    let mut control = Control::new(&inputs, gateways, Arc::default());
+    let gateway = r#"{"listeners":[{"name":"http","port":9081}]}"#;
+    control.handle(Input::Store(Event::Listed {
+        revision: 1,
+        documents: vec![
+            document("gateways/edge", gateway),
+            document("routes/a", &to("a", "default")),
+            document("routes/b", &to("b", "edge")),
+        ],
+    }));
+    control.settle();
+    let answer = |service: &str, port| {
+        let instance = Instance::new("1", [10, 0, 0, 1].into(), port);
+        let service = ServiceKey::new(Discovery::Consul, service);
+        Input::Registry(Answer::new(service, vec![instance]))
+    };
+    for (service, port) in [("a", 80), ("b", 80)] {
+        control.handle(answer(service, port));
+    }
+    control.settle();
+    control.publish_if_due();
+    assert_eq!(control.gateways.newest().len(), 2);
+    for (service, gateway) in [("a", "default"), ("b", "edge")] {
+        control.handle(answer(service, 81));
+        control.settle();
+        let touched: Vec<_> = control.touched.drain().collect();
+        assert_eq!(touched, [gateway.parse().unwrap()]);
+    }
 }
 
 fn control() -> Control {

@@ -149,6 +149,39 @@ fn stream_routes_touch_their_own_listener_and_wait_for_their_service() {
 }
 
 #[test]
+fn an_answer_concerns_only_who_uses_the_service() {
+    let mut scene = Scene::new();
+    let discovered = |name: &str| Members::Service(Discovered::all(service(name)));
+    let stream = stream_route("a", discovered("streamed"));
+    scene.gateway(edge(&[], &[&stream]));
+    scene.put("b", discovered("routed"));
+    scene.next();
+    let concerned = |scene: &mut Scene, name: &str, last| {
+        let instances: Arc<[Instance]> = [instance(last)].into();
+        scene.instances.insert(service(name), instances);
+        let instances = &scene.instances;
+        let answered = scene.builder.handle_answer(&service(name), instances);
+        let drained = scene.builder.handle_drained(&service(name));
+        (answered, drained)
+    };
+    // The first answers: who waits for them is concerned, and only now has anything to drain.
+    assert_eq!(concerned(&mut scene, "other", 1), (false, false));
+    assert_eq!(concerned(&mut scene, "streamed", 1), (true, false));
+    assert_eq!(concerned(&mut scene, "routed", 1), (true, false));
+    assert!(scene.next().is_some());
+    // And those that follow.
+    assert_eq!(concerned(&mut scene, "other", 2), (false, false));
+    assert_eq!(scene.changes(), "nothing");
+    assert_eq!(concerned(&mut scene, "streamed", 2), (true, true));
+    assert_eq!(concerned(&mut scene, "routed", 2), (true, true));
+    assert_eq!(scene.changes(), "endpoints=~2");
+    scene.gateway(edge(&[], &[]));
+    scene.delete("b").next();
+    assert_eq!(concerned(&mut scene, "streamed", 3), (false, false));
+    assert_eq!(concerned(&mut scene, "routed", 3), (false, false));
+}
+
+#[test]
 fn no_listener_names_a_cluster_that_proxies_refused() {
     let mut scene = Scene::new();
     let (a, b) = (stream_route("a", nodes(1)), stream_route("b", nodes(1)));

@@ -1,0 +1,77 @@
+//! Forms of routes that wait for the first answer of their services, found by service: an answer costs who waits for it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::Instances;
+use crate::documents::Route;
+use crate::model::{Id, ServiceKey};
+
+/// Forms of routes that wait; a form placed before stays meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    routes: HashMap<Id, Arc<Route>>,
+    by_service: HashMap<ServiceKey, BTreeSet<Id>>,
+}
+
+impl Waiting {
+    /// The route waits.
+    pub(super) fn insert(&mut self, id: &Id, route: Arc<Route>) {
+        for service in awaited(&route) {
+            let waiting = self.by_service.entry(service.clone()).or_default();
+            waiting.insert(id.clone());
+        }
+        self.routes.insert(id.clone(), route);
+    }
+
+    /// The route waits no more.
+    pub(super) fn remove(&mut self, id: &Id) -> Option<Arc<Route>> {
+        let route = self.routes.remove(id)?;
+        for service in awaited(&route) {
+            if let Some(waiting) = self.by_service.get_mut(service) {
+                waiting.remove(id);
+                if waiting.is_empty() {
+                    self.by_service.remove(service);
+                }
+            }
+        }
+        Some(route)
+    }
+
+    /// Takes those that waited for nothing but the service.
+    pub(super) fn take(
+        &mut self,
+        service: &ServiceKey,
+        instances: &Instances,
+    ) -> Vec<(Id, Arc<Route>)> {
+        let waiting = self.by_service.get(service).into_iter().flatten();
+        let waiting: Vec<Id> = waiting.cloned().collect();
+        let known = |id: &Id| is_known(self.routes.get(id)?, instances).then_some(());
+        let known: Vec<Id> = waiting
+            .into_iter()
+            .filter(|id| known(id).is_some())
+            .collect();
+        let taken = known.into_iter();
+        taken
+            .filter_map(|id| Some((id.clone(), self.remove(&id)?)))
+            .collect()
+    }
+
+    /// Each with every service that it waits for, answered or not.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Id, &ServiceKey)> {
+        let routes = self.routes.iter();
+        routes.flat_map(|(id, route)| awaited(route).map(move |service| (id, service)))
+    }
+}
+
+/// The services that a route waits for: of each cluster the one that its requests go to first. Those it fails over to join
+/// when they answer.
+fn awaited(route: &Route) -> impl Iterator<Item = &ServiceKey> {
+    let clusters = route.clusters();
+    clusters.filter_map(|cluster| cluster.services().next())
+}
+
+/// Whether every service that the route waits for has answered.
+pub(super) fn is_known(route: &Route, instances: &Instances) -> bool {
+    awaited(route).all(|service| instances.contains_key(service))
+}
