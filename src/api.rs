@@ -4,6 +4,7 @@
 pub mod access;
 mod answer;
 mod asked;
+mod awaited;
 mod confirmed;
 mod documents;
 mod drains;

@@ -1,11 +1,12 @@
 //! Which nodes have accepted a revision, and why the others have not.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use prost_types::Timestamp;
 
 use crate::snapshot::{ResourceType, Snapshot};
-use crate::xds::gateways::ProblemKind;
+use crate::xds::gateways::{Problem, ProblemKind};
 use crate::xds::nodes::{Node, TypeStatus};
 use crate::xds::{Gateways, Nodes, Settled};
 
@@ -14,62 +15,64 @@ use super::pb;
 /// The longest reason that is passed on, in characters: a proxy's own words may be long.
 pub(super) const REASON: usize = 500;
 
-/// Whether a node has accepted everything up to a revision that has been settled before `newest` was looked up: that
-/// revision itself, or all there is, where it changed nothing for the node.
-pub fn has(node: &Node, newest: Option<&Snapshot>, revision: i64) -> bool {
+/// Whether a node has accepted everything up to a revision that has been settled before this: that revision itself, or all
+/// there is, where it changed nothing for the node.
+pub fn has(gateways: &Gateways, node: &Node, revision: i64) -> bool {
     let status = &node.status;
     // `synced` may still be about the snapshot before the newest one.
-    let up_to_date = |newest: &Snapshot| status.synced && status.revision >= newest.revision;
-    status.revision >= revision || newest.is_some_and(up_to_date)
+    let up_to_date = |newest: Arc<Snapshot>| status.revision >= newest.revision;
+    status.revision >= revision
+        || status.synced && gateways.find(&node.gateway).is_some_and(up_to_date)
 }
 
 /// The connected nodes that have not accepted a settled revision.
-pub fn behind(gateways: &Gateways, nodes: &[Node], revision: i64) -> Vec<pb::Behind> {
-    let behind = nodes.iter().filter_map(|node| {
-        let newest = gateways.find(&node.gateway);
-        (!has(node, newest.as_deref(), revision)).then(|| pb::Behind {
-            replica: String::new(),
-            node: node.id.to_string(),
-            gateway: node.gateway.to_string(),
-            revision: node.status.revision,
-            reason: reason(node, newest.as_deref()),
-        })
+pub fn behind(gateways: &Gateways, nodes: &Nodes, revision: i64) -> Vec<pb::Behind> {
+    let mut behind = Vec::new();
+    nodes.look(|node| {
+        if !has(gateways, node, revision) {
+            behind.push(pb::Behind {
+                replica: String::new(),
+                node: node.id.to_string(),
+                gateway: node.gateway.to_string(),
+                revision: node.status.revision,
+                reason: reason(node, gateways.find(&node.gateway).as_deref()),
+            });
+        }
     });
-    behind.collect()
+    behind
 }
 
-/// The documents whose text is not in force and will not be by waiting.
-pub fn rejected(settled: &Settled) -> Vec<pb::Rejected> {
-    let rejected = settled
-        .problems
-        .iter()
-        .filter(|(_, problem)| problem.kind != ProblemKind::Waiting)
-        .map(|(path, rejected)| pb::Rejected {
-            document: path.to_string(),
-            revision: rejected.revision,
-            reason: rejected.reason.chars().take(REASON).collect(),
-        });
-    rejected.collect()
+/// Whether the document's text is not in force and will not be by waiting.
+pub fn is_rejected(problem: &Problem) -> bool {
+    problem.kind != ProblemKind::Waiting
+}
+
+/// The documents of which that holds.
+pub fn rejected(settled: &Settled) -> impl Iterator<Item = pb::Rejected> {
+    let rejected = settled.problems.iter();
+    let rejected = rejected.filter(|(_, problem)| is_rejected(problem));
+    rejected.map(|(path, rejected)| pb::Rejected {
+        document: path.to_string(),
+        revision: rejected.revision,
+        reason: rejected.reason.chars().take(REASON).collect(),
+    })
 }
 
 /// What this replica says of itself; `limit` bounds those that it names.
 pub fn own(gateways: &Gateways, nodes: &Nodes, limit: usize) -> pb::Replica {
     let settled = gateways.settled().borrow().clone();
-    let nodes = nodes.connected();
-    let mut behind = behind(gateways, &nodes, settled.documents);
+    let mut behind = behind(gateways, nodes, settled.documents);
     let slowest = behind.iter().map(|behind| behind.revision).min();
     let mut replica = pb::Replica {
         revision: settled.documents,
         confirmed: slowest.unwrap_or(settled.documents),
         ..pb::Replica::default()
     };
-    for node in &nodes {
-        *replica.nodes.entry(node.gateway.to_string()).or_default() += 1;
-    }
+    nodes.look(|node| *replica.nodes.entry(node.gateway.to_string()).or_default() += 1);
     behind.sort_by(|a, b| (&a.gateway, &a.node).cmp(&(&b.gateway, &b.node)));
     behind.truncate(limit);
     replica.behind = behind;
-    replica.rejected = rejected(&settled);
+    replica.rejected = rejected(&settled).collect();
     replica
         .rejected
         .sort_by_key(|rejected| std::cmp::Reverse(rejected.revision));

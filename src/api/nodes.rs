@@ -14,9 +14,9 @@ pub fn list(api: &Api) -> pb::ListNodesResponse {
         nodes: nodes
             .iter()
             .map(|node| {
-                let newest = api.gateways.find(&node.gateway);
-                let behind = !confirmed::has(node, newest.as_deref(), i64::MAX);
-                let reason = behind.then(|| confirmed::reason(node, newest.as_deref()));
+                let newest = || api.gateways.find(&node.gateway);
+                let behind = !confirmed::has(&api.gateways, node, i64::MAX);
+                let reason = behind.then(|| confirmed::reason(node, newest().as_deref()));
                 message(node, reason.unwrap_or_default())
             })
             .collect(),

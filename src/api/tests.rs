@@ -27,7 +27,7 @@ fn read(json: String) -> Value {
     serde_json::from_str(&json).unwrap()
 }
 
-fn node(id: &str, synced: bool, revision: i64) -> Node {
+pub(super) fn node(id: &str, synced: bool, revision: i64) -> Node {
     Node {
         id: id.into(),
         gateway: "default".into(),
@@ -138,15 +138,16 @@ fn of_an_extension_config_only_its_filter_is_shown() {
 
 #[test]
 fn a_node_has_what_it_accepted_and_what_changed_nothing_for_it() {
-    let newest = snapshot(5);
-    let has = |node: &Node, revision| confirmed::has(node, Some(&newest), revision);
+    let gateways = Gateways::new().0;
+    assert!(!confirmed::has(&gateways, &node("a", true, 0), 7));
+    gateways.publish("default", Some(snapshot(5)));
+    let has = |node: &Node, revision| confirmed::has(&gateways, node, revision);
     assert!(has(&node("a", false, 7), 7));
     assert!(!has(&node("a", false, 5), 7));
     // Up to date: revision 7 changed nothing.
     assert!(has(&node("a", true, 5), 7));
     // Its stream has not looked at the newest snapshot yet.
     assert!(!has(&node("a", true, 4), 7));
-    assert!(!confirmed::has(&node("a", true, 0), None, 7));
 }
 
 #[test]

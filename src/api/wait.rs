@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 use tonic::Status;
 
+use super::awaited::Awaited;
 use super::{Api, confirmed, pb};
+use crate::xds::Settled;
 
 /// How long to wait unless told.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,24 +41,46 @@ pub async fn until(
     let mut settled = api.gateways.settled();
     let mut nodes = api.nodes.changes();
     let mut others = api.others.changes();
+    let mut awaited = Awaited::new(&api.nodes);
+    // What other replicas say is read when they say something else.
+    let mut told = true;
     loop {
-        settled.mark_unchanged();
+        let now = settled.borrow_and_update().clone();
         nodes.mark_unchanged();
-        others.mark_unchanged();
-        let answer = look(api, revision);
-        if answer.confirmed || !answer.rejected.is_empty() {
-            return Ok(answer);
+        if std::mem::take(&mut told)
+            || is_rejected(&now, revision)
+            || is_confirmed(api, &now, revision, &mut awaited)
+        {
+            let answer = look(api, revision);
+            if answer.confirmed || !answer.rejected.is_empty() {
+                return Ok(answer);
+            }
         }
         // Their senders live as long as this does.
         tokio::select! {
             Ok(()) = settled.changed() => {}
             Ok(()) = nodes.changed() => {}
-            Ok(()) = others.changed() => {}
+            Ok(()) = others.changed() => told = true,
             () = sleep_until(deadline) => return Ok(look(api, revision)),
             () = api.shutdown.cancelled() => return Err(Status::unavailable("chancery is shutting down")),
         }
         sleep(PAUSE).await;
     }
+}
+
+/// Whether a document that the revision wrote is not in force here.
+fn is_rejected(settled: &Settled, revision: i64) -> bool {
+    let mut problems = settled.problems.values();
+    problems.any(|problem| problem.revision == revision && confirmed::is_rejected(problem))
+}
+
+/// Whether every node here has accepted the revision.
+fn is_confirmed(api: &Api, settled: &Settled, asked: i64, awaited: &mut Awaited) -> bool {
+    let revision = asked.min(settled.documents);
+    settled.revision >= asked
+        && awaited.is_over(&api.nodes, |node| {
+            confirmed::has(&api.gateways, node, revision)
+        })
 }
 
 fn timeout(asked: &pb::WaitRequest) -> Result<Duration, Status> {
@@ -70,7 +94,6 @@ fn timeout(asked: &pb::WaitRequest) -> Result<Duration, Status> {
 /// How things stand.
 fn look(api: &Api, asked: i64) -> pb::WaitResponse {
     let settled = api.gateways.settled().borrow().clone();
-    let own = api.nodes.connected();
     let live = api.others.live();
     let mut behind = if settled.revision < asked {
         vec![pb::Behind {
@@ -80,7 +103,7 @@ fn look(api: &Api, asked: i64) -> pb::WaitResponse {
         }]
     } else {
         // What came after the last change of a document changes nothing: nobody waits for it.
-        confirmed::behind(&api.gateways, &own, asked.min(settled.documents))
+        confirmed::behind(&api.gateways, &api.nodes, asked.min(settled.documents))
     };
     for behind in &mut behind {
         behind.replica = api.others.own();
@@ -95,7 +118,7 @@ fn look(api: &Api, asked: i64) -> pb::WaitResponse {
     pb::WaitResponse {
         revision: asked,
         confirmed: behind.is_empty() && rejected.is_empty(),
-        nodes: others.sum::<u32>() + u32::try_from(own.len()).unwrap_or(u32::MAX),
+        nodes: others.sum::<u32>() + u32::try_from(api.nodes.count()).unwrap_or(u32::MAX),
         replicas: 1 + u32::try_from(live.len()).unwrap_or(u32::MAX - 1),
         behind,
         rejected,
@@ -105,9 +128,8 @@ fn look(api: &Api, asked: i64) -> pb::WaitResponse {
 /// What a revision wrote and is not in force, here or at another replica.
 fn rejected(api: &Api, live: &[pb::Replica], revision: i64) -> Vec<pb::Rejected> {
     let others = live.iter().flat_map(|replica| &replica.rejected).cloned();
-    let own = confirmed::rejected(&api.gateways.settled().borrow());
-    let mut rejected: Vec<_> = own
-        .into_iter()
+    let settled = api.gateways.settled().borrow().clone();
+    let mut rejected: Vec<_> = confirmed::rejected(&settled)
         .chain(others)
         .filter(|rejected| rejected.revision == revision)
         .collect();

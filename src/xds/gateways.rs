@@ -166,7 +166,9 @@ impl Gateways {
     pub fn settle(&self, settled: Settled) {
         self.settled.send_if_modified(|before| {
             let changed = *before != settled;
-            *before = settled;
+            if changed {
+                *before = settled;
+            }
             changed
         });
     }

@@ -123,6 +123,34 @@ impl Nodes {
         }
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_stream.len()
+    }
+
+    /// Looks at each of them, in no order.
+    pub fn look(&self, mut at: impl FnMut(&Node)) {
+        for entry in &self.by_stream {
+            at(&entry.0);
+        }
+    }
+
+    /// Looks at the one on a stream, if it is still connected.
+    pub fn look_at<T>(&self, stream: u64, at: impl FnOnce(&Node) -> T) -> Option<T> {
+        let entry = self.by_stream.get(&stream)?;
+        Some(at(&entry.0))
+    }
+
+    /// The streams that they are connected on, in no order.
+    pub fn streams_connected(&self) -> Vec<u64> {
+        self.by_stream.iter().map(|entry| *entry.key()).collect()
+    }
+
+    /// The stream that the next one will be connected on: streams are counted.
+    pub fn next_stream(&self) -> u64 {
+        self.streams.load(Ordering::Relaxed)
+    }
+
     /// All of them, in no order.
     pub fn connected(&self) -> Vec<Node> {
         self.by_stream.iter().map(|entry| entry.0.clone()).collect()
