@@ -29,7 +29,7 @@ use super::query::Query;
 use crate::model::ServiceKey;
 use crate::model::instance::Status;
 use crate::registry::Answer;
-use crate::registry::freshness::Freshness;
+use crate::registry::freshness::{Beat, Freshness};
 
 use catalog::{Catalog, Check};
 use follow::{Follow, Heard};
@@ -80,6 +80,8 @@ enum Done {
 struct Work {
     feed: Feed,
     reads: Reads,
+    /// Confirms all services that are fresh.
+    beat: Beat,
     /// Nothing is asked before, as Consul wished.
     quiet: Option<Instant>,
     hearing: [Hearing; 3],
@@ -166,6 +168,7 @@ impl Work {
         Self {
             feed,
             reads: Reads::default(),
+            beat: Beat::default(),
             quiet: None,
             hearing: Default::default(),
             failing: Default::default(),
@@ -194,12 +197,23 @@ impl Work {
             Ok(()) => Hearing::Well,
             Err(_) => Hearing::Lost,
         };
+        self.follow_freshness();
         if self.is_well() {
-            for service in self.reads.fresh() {
-                self.feed.freshness.confirm(service);
-            }
+            self.beat.confirm();
         }
         self.tell(result).await
+    }
+
+    /// What the lists say of all services holds for those that are fresh.
+    fn follow_freshness(&mut self) {
+        let freshness = &self.feed.freshness;
+        for (service, is_fresh) in self.reads.poll_turned() {
+            if is_fresh {
+                freshness.go_along(&service, &self.beat);
+            } else {
+                freshness.part(&service);
+            }
+        }
     }
 
     /// Something was registered, changed or taken out.

@@ -40,6 +40,8 @@ pub struct Reads {
     later: BTreeSet<(Instant, ServiceKey)>,
     /// Services whose last read failed.
     failing: BTreeSet<ServiceKey>,
+    /// Services that became fresh or stale.
+    turned: BTreeSet<ServiceKey>,
 }
 
 impl Reads {
@@ -48,11 +50,15 @@ impl Reads {
         self.entries.len()
     }
 
-    /// Those that are as they were answered.
-    pub fn fresh(&self) -> impl Iterator<Item = &ServiceKey> {
-        let fresh = self.entries.iter();
-        let fresh = fresh.filter(|(_, entry)| entry.state == State::Fresh);
-        fresh.map(|(service, _)| service)
+    /// Those that became as they were answered, or no longer are, since this was asked last; and whether they are now.
+    pub fn poll_turned(&mut self) -> Vec<(ServiceKey, bool)> {
+        let turned = std::mem::take(&mut self.turned).into_iter();
+        let entries = &self.entries;
+        let turned = turned.filter_map(|service| {
+            let is_fresh = entries.get(&service)?.state == State::Fresh;
+            Some((service, is_fresh))
+        });
+        turned.collect()
     }
 
     /// Whether no service's last read failed.
@@ -80,14 +86,14 @@ impl Reads {
     /// A service changed, if it is one of these.
     pub fn touch(&mut self, service: &ServiceKey) {
         if let Some(entry) = self.entries.get_mut(service) {
-            entry.touch(service, &mut self.queue);
+            entry.touch(service, &mut self.queue, &mut self.turned);
         }
     }
 
     /// Every service may have changed.
     pub fn touch_all(&mut self) {
         for (service, entry) in &mut self.entries {
-            entry.touch(service, &mut self.queue);
+            entry.touch(service, &mut self.queue, &mut self.turned);
         }
     }
 
@@ -95,7 +101,7 @@ impl Reads {
     pub fn touch_node(&mut self, node: &str) {
         for (service, entry) in &mut self.entries {
             if entry.known.is_on(node) {
-                entry.touch(service, &mut self.queue);
+                entry.touch(service, &mut self.queue, &mut self.turned);
             }
         }
     }
@@ -138,7 +144,10 @@ impl Reads {
         let read = result.and_then(|response| entry.known.handle_response(service, &response));
         let again = entry.state == State::ReadingStale;
         entry.state = match (&read, again) {
-            (Ok(_), false) => State::Fresh,
+            (Ok(_), false) => {
+                self.turned.insert(service.clone());
+                State::Fresh
+            }
             _ => State::Stale,
         };
         if read.is_err() {
@@ -153,14 +162,52 @@ impl Reads {
 }
 
 impl Entry {
-    fn touch(&mut self, service: &ServiceKey, queue: &mut VecDeque<ServiceKey>) {
+    fn touch(
+        &mut self,
+        service: &ServiceKey,
+        queue: &mut VecDeque<ServiceKey>,
+        turned: &mut BTreeSet<ServiceKey>,
+    ) {
         self.state = match self.state {
             State::Fresh => {
+                turned.insert(service.clone());
                 queue.push_back(service.clone());
                 State::Stale
             }
             State::Reading => State::ReadingStale,
             state => state,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Discovery;
+
+    #[test]
+    fn what_is_told_of_freshness_is_what_turned() {
+        let service = |n: usize| ServiceKey::new(Discovery::Consul, format!("s{n}"));
+        let mut reads = Reads::default();
+        reads.handle_wanted((0..100).map(service).collect());
+        assert_eq!(reads.poll_turned(), []);
+        let response = || Response {
+            index: 7,
+            body: b"[]".to_vec(),
+            filtered: false,
+        };
+        while let Some(read) = reads.poll_next() {
+            let read = reads.handle_read(&read, Ok(response()), Instant::now());
+            assert!(read.unwrap().is_ok());
+        }
+        let turned = reads.poll_turned();
+        assert!(turned.len() == 100 && turned.iter().all(|(_, fresh)| *fresh));
+        assert_eq!(
+            reads.poll_turned(),
+            [],
+            "a list that says the same costs nothing"
+        );
+        reads.touch(&service(3));
+        assert_eq!(reads.poll_turned(), [(service(3), false)]);
     }
 }
