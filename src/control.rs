@@ -3,6 +3,7 @@
 //!
 //! *Architecture Invariant:* no I/O here; an error of a source never reaches this loop, so it cannot empty anything.
 
+mod builders;
 mod drains;
 mod pace;
 mod problems;
@@ -14,8 +15,9 @@ mod refused;
 mod report;
 mod restored;
 mod saved;
+mod services;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -23,24 +25,24 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::build::{Builder, Instances};
-use crate::documents::{Changes, Documents};
-use crate::model::{Consumers, Discovery, Drains, Id, ServiceKey};
+use crate::documents::Documents;
+use crate::model::{Discovery, Drains};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
 use crate::state::{Saved, Wish};
 use crate::store::{self, Earlier};
 use crate::telemetry::{Metrics, Source};
-use crate::xds::gateways::{Gateways, Heard, Said, Settled};
+use crate::xds::gateways::{Gateways, Heard, Said};
 
-use pace::Pace;
+use builders::Builders;
+use publish::Publication;
 use question::Question;
 use readiness::Readiness;
 use recall::Recall;
+use refused::Refused;
 use restored::Restored;
-
-/// The services that one registry is to watch.
-pub type Wanted = Arc<BTreeSet<ServiceKey>>;
+use services::Services;
+pub use services::Wanted;
 
 /// What the loop is connected to.
 #[derive(Debug)]
@@ -76,32 +78,22 @@ enum Input {
     Proxy(Said),
 }
 
-/// The loop's state: all inputs, and a builder per gateway.
+/// The loop's state: all inputs, what follows from them, and what is told of that.
 struct Control {
-    gateways: Arc<Gateways>,
-    metrics: Arc<Metrics>,
-    recall: Recall,
-    wanted: HashMap<Discovery, watch::Sender<Wanted>>,
     documents: Documents,
-    instances: Instances,
     drains: Drains,
-    settled: Settled,
-    consumers: Arc<Consumers>,
-    builders: HashMap<Id, Builder>,
-    /// The gateways that each route was placed in.
-    placed: HashMap<Id, Vec<Id>>,
-    /// Gateways whose builder may have a next snapshot.
-    touched: HashSet<Id>,
-    /// Documents that proxies refuse, and why.
-    refused: BTreeMap<String, Arc<str>>,
-    /// Those of them whose earlier form was looked for.
-    recalled: BTreeSet<String>,
+    services: Services,
+    builders: Builders,
+    /// What proxies refuse.
+    refused: Refused,
+    /// What the store is still to be asked.
+    recall: Recall,
     readiness: Readiness,
     restored: Restored,
-    freshness: Freshness,
     /// Whether what was told differs from what was saved last.
     unsaved: bool,
-    pace: Pace,
+    publication: Publication,
+    metrics: Arc<Metrics>,
 }
 
 /// Runs until `shutdown`, or until the store is gone.
@@ -116,7 +108,7 @@ pub async fn run(
         control.restore(saved);
     }
     loop {
-        let due = control.due();
+        let due = control.due(Instant::now());
         let input = tokio::select! {
             event = inputs.events.recv() => match event {
                 Some(event) => Some(Input::Store(event)),
@@ -139,20 +131,21 @@ pub async fn run(
             }
             () = shutdown.cancelled() => break,
         };
+        let now = Instant::now();
         if let Some(input) = input {
-            control.handle(input);
+            control.handle(input, now);
             while let Ok(event) = inputs.events.try_recv() {
-                control.handle(Input::Store(event));
+                control.handle(Input::Store(event), now);
             }
             while let Ok(answer) = inputs.answers.try_recv() {
-                control.handle(Input::Registry(answer));
+                control.handle(Input::Registry(answer), now);
             }
             while let Ok(said) = inputs.said.try_recv() {
-                control.handle(Input::Proxy(said));
+                control.handle(Input::Proxy(said), now);
             }
             control.settle();
         }
-        control.publish_if_due();
+        control.publish_if_due(Instant::now());
     }
     // Once more at the end, so that the next start knows how fresh it is.
     if control.is_worth_saving()
@@ -166,67 +159,61 @@ impl Control {
     fn new(inputs: &Inputs, gateways: Arc<Gateways>, metrics: Arc<Metrics>) -> Self {
         let (store, registries) = (inputs.store.clone(), inputs.registries.clone());
         Self {
-            gateways,
-            metrics,
-            recall: Recall::default(),
-            wanted: inputs.wanted.clone(),
             documents: Documents::new(inputs.wanted.keys().copied().collect()),
-            instances: Instances::new(),
             drains: Drains::default(),
-            settled: Settled::default(),
-            consumers: Arc::default(),
-            builders: HashMap::new(),
-            placed: HashMap::new(),
-            touched: HashSet::new(),
-            refused: BTreeMap::new(),
-            recalled: BTreeSet::new(),
+            services: Services::new(inputs.wanted.clone(), inputs.freshness.clone()),
+            builders: Builders::default(),
+            refused: Refused::default(),
+            recall: Recall::default(),
             readiness: Readiness::default(),
-            freshness: inputs.freshness.clone(),
             restored: Restored::new(store, registries, inputs.saved.as_ref()),
             unsaved: false,
-            pace: Pace::default(),
+            publication: Publication::new(gateways),
+            metrics,
         }
     }
 
     /// When to look again though nothing came in.
-    fn due(&self) -> Option<Instant> {
-        match self.readiness.is_open() {
-            true => (!self.touched.is_empty()).then(|| self.pace.due()),
-            false => self.readiness.deadline(),
+    fn due(&self, now: Instant) -> Option<Instant> {
+        if self.readiness.is_open() {
+            let touched = self.builders.are_touched();
+            touched.then(|| self.publication.pace.due(now))
+        } else {
+            self.readiness.deadline()
         }
     }
 
-    fn handle(&mut self, input: Input) {
+    fn handle(&mut self, input: Input, now: Instant) {
         match input {
-            Input::Store(event) => self.handle_store(event),
-            Input::Registry(answer) => self.handle_answer(answer),
-            Input::Proxy(said) => self.handle_said(&said),
+            Input::Store(event) => self.handle_store(event, now),
+            Input::Registry(answer) => self.handle_answer(answer, now),
+            Input::Proxy(said) => self.builders.handle_said(&said),
         }
     }
 
-    fn handle_store(&mut self, event: store::Event) {
+    fn handle_store(&mut self, event: store::Event, now: Instant) {
         self.unsaved |= !matches!(event, store::Event::Progress { .. });
         match event {
             store::Event::Listed {
                 revision,
                 documents,
             } => {
-                self.reach(revision);
+                self.publication.reach(revision);
                 info!(revision, documents = documents.len(), "documents listed");
                 let documents = self.list_drains(documents);
                 self.documents.list(documents);
-                self.readiness.handle_listed();
+                self.readiness.handle_listed(now);
                 self.restored.handle_listed(revision);
             }
             store::Event::Changed { revision, changes } => {
-                self.reach(revision);
+                self.publication.reach(revision);
                 for change in changes {
                     self.apply(change);
                 }
             }
-            store::Event::Progress { revision } => self.settled.revision = revision,
+            store::Event::Progress { revision } => self.publication.pass(revision),
             store::Event::Earlier { path, document } => {
-                self.readiness.handle_earlier(&path);
+                self.readiness.handle_earlier(&path, now);
                 if let Some(document) = document {
                     self.documents.earlier(document);
                 }
@@ -234,27 +221,14 @@ impl Control {
         }
     }
 
-    /// The store has reached a revision that is about documents.
-    fn reach(&mut self, revision: i64) {
-        self.settled.revision = revision;
-        self.settled.documents = revision;
-    }
-
-    fn handle_answer(&mut self, answer: Answer) {
-        self.readiness.handle_answer(&answer.service);
-        self.restored.handle_known(&answer.service);
-        let before = self.instances.get(&answer.service);
-        if before.is_some_and(|before| *before == answer.instances) {
-            return;
-        }
-        self.unsaved = true;
-        tracing::debug!(service = %answer.service, instances = answer.instances.len(), "service answered");
-        self.instances
-            .insert(answer.service.clone(), answer.instances);
-        for (gateway, builder) in &mut self.builders {
-            if builder.handle_answer(&answer.service, &self.instances) {
-                self.touched.insert(gateway.clone());
-            }
+    fn handle_answer(&mut self, answer: Answer, now: Instant) {
+        let service = answer.service.clone();
+        self.readiness.handle_answer(&service, now);
+        self.restored.handle_known(&service);
+        if self.services.handle_answer(answer) {
+            self.unsaved = true;
+            self.builders
+                .handle_answer(&service, self.services.instances());
         }
     }
 
@@ -262,85 +236,28 @@ impl Control {
     fn settle(&mut self) {
         let changes = self.documents.settle();
         report::documents(&self.metrics, &changes, self.documents.rejected());
+        self.publication.reword(&changes);
         for document in &changes.formless {
             self.recall.want(document.path.clone(), document.revision);
             self.readiness.handle_wanted_earlier(document.path.clone());
         }
-        self.settle_services(&changes);
-        if let Some(consumers) = &changes.consumers {
-            self.settle_consumers(consumers);
-        }
-        for (id, gateway) in changes.gateways {
-            let (builder, instances) = self.builder(&id);
-            builder.handle_gateway(gateway, instances);
-        }
-        for (id, route) in changes.routes {
-            let before = self.placed.remove(&id).unwrap_or_default();
-            let after = route
-                .as_ref()
-                .map(|route| route.gateways.clone())
-                .unwrap_or_default();
-            for gateway in before.iter().filter(|gateway| !after.contains(gateway)) {
-                self.place(gateway, &id, None);
-            }
-            for gateway in &after {
-                self.place(gateway, &id, route.clone());
-            }
-            if !after.is_empty() {
-                self.placed.insert(id, after);
-            }
-        }
-    }
-
-    /// All gateways have the same consumers.
-    fn settle_consumers(&mut self, consumers: &Arc<Consumers>) {
-        self.consumers = consumers.clone();
-        for (gateway, builder) in &mut self.builders {
-            builder.handle_consumers(consumers);
-            self.touched.insert(gateway.clone());
-        }
-    }
-
-    fn place(&mut self, gateway: &Id, id: &Id, route: Option<Arc<crate::documents::Route>>) {
-        let (builder, instances) = self.builder(gateway);
-        builder.handle_route(id, route, instances);
-    }
-
-    /// The gateway's builder, which is about to have something to say, and what it may look at.
-    fn builder(&mut self, gateway: &Id) -> (&mut Builder, &Instances) {
-        self.touched.insert(gateway.clone());
-        let builder = self.builders.entry(gateway.clone());
-        let builder = builder.or_insert_with(|| {
-            let mut builder = Builder::new(gateway);
-            builder.handle_consumers(&self.consumers);
-            builder
-        });
-        (builder, &self.instances)
-    }
-
-    fn settle_services(&mut self, changes: &Changes) {
+        self.services.handle_changes(&changes);
         for service in &changes.services_removed {
-            self.instances.remove(service);
             self.restored.handle_known(service);
             self.readiness.handle_unwanted(service);
         }
         for service in &changes.services_added {
             self.readiness.handle_wanted(service.clone());
         }
-        for (discovery, wanted) in &self.wanted {
-            let of = |service: &&ServiceKey| service.discovery == *discovery;
-            let added: Vec<_> = changes.services_added.iter().filter(of).collect();
-            let removed: Vec<_> = changes.services_removed.iter().filter(of).collect();
-            if added.is_empty() && removed.is_empty() {
-                continue;
-            }
-            wanted.send_modify(|wanted| {
-                let wanted = Arc::make_mut(wanted);
-                for service in removed {
-                    wanted.remove(service);
-                }
-                wanted.extend(added.into_iter().cloned());
-            });
+        if let Some(consumers) = &changes.consumers {
+            self.builders.handle_consumers(consumers);
+        }
+        let instances = self.services.instances();
+        for (id, gateway) in changes.gateways {
+            self.builders.handle_gateway(&id, gateway, instances);
+        }
+        for (id, route) in changes.routes {
+            self.builders.handle_route(&id, route, instances);
         }
     }
 }

@@ -6,7 +6,6 @@ use tracing::warn;
 
 use super::Control;
 use crate::model::document::Change;
-use crate::model::drain::Touched;
 use crate::model::{Document, Drains};
 
 impl Control {
@@ -22,7 +21,7 @@ impl Control {
                 tell(path, reason);
             }
         }
-        self.touch(&touched);
+        self.builders.handle_drained(&touched);
         documents
     }
 
@@ -38,20 +37,9 @@ impl Control {
             if let Some(reason) = self.drains.fault(&path) {
                 tell(&path, reason);
             }
-            self.touch(&touched);
+                self.builders.handle_drained(&touched);
         } else {
             self.documents.apply(change);
-        }
-    }
-
-    /// Instances of these services were taken out or put back.
-    fn touch(&mut self, services: &Touched) {
-        for (gateway, builder) in &mut self.builders {
-            for service in services {
-                if builder.handle_drained(service) {
-                    self.touched.insert(gateway.clone());
-                }
-            }
         }
     }
 }

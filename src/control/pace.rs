@@ -1,4 +1,4 @@
-//! When to publish: the first change at once, a burst merged.
+//! When to publish: the first change at once, a burst merged. Pure: time is an argument.
 
 use std::time::Duration;
 
@@ -17,23 +17,23 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// When the next publication may be.
-    pub fn due(&self) -> Instant {
-        self.last
-            .map_or_else(Instant::now, |last| last + self.pause)
+    /// When the next publication may be: at once, or later.
+    pub fn due(&self, now: Instant) -> Instant {
+        self.last.map_or(now, |last| now.max(last + self.pause))
     }
 
     /// Whether a publication may be now.
     pub fn admits(&self, now: Instant) -> bool {
-        self.last.is_none_or(|last| now >= last + self.pause)
+        self.due(now) <= now
     }
 
     /// Something was published: within a burst pauses grow, after one they are short again.
     pub fn published(&mut self, now: Instant) {
         let in_burst = self.last.is_some_and(|last| now < last + 2 * self.pause);
-        self.pause = match in_burst {
-            true => (2 * self.pause).min(LONGEST),
-            false => SHORTEST,
+        self.pause = if in_burst {
+            (2 * self.pause).min(LONGEST)
+        } else {
+            SHORTEST
         };
         self.last = Some(now);
     }
@@ -49,7 +49,10 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let mut pace = Pace::default();
         assert!(pace.admits(at(0)));
+        assert_eq!(pace.due(at(7)), at(7));
         pace.published(at(0));
+        assert_eq!(pace.due(at(1)), at(25));
+        assert_eq!(pace.due(at(30)), at(30));
         assert!(!pace.admits(at(24)));
         assert!(pace.admits(at(25)));
         pace.published(at(25));

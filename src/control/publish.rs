@@ -1,61 +1,121 @@
 //! From the builders to the streams: each gateway's next snapshot, and up to which revision everything is published.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
+use super::pace::Pace;
+use super::problems::problems;
 use super::{Control, report};
-use crate::build::Builder;
-use crate::model::Id;
+use crate::documents::Changes;
+use crate::xds::Gateways;
+use crate::xds::gateways::Settled;
+
+/// What is published, and when the next time is.
+#[derive(Debug)]
+pub struct Publication {
+    pub(super) gateways: Arc<Gateways>,
+    pub(super) pace: Pace,
+    /// What is to be told, or was.
+    pub(super) settled: Settled,
+    /// Whether other documents may have a problem than was told.
+    pub(super) reworded: bool,
+}
+
+impl Publication {
+    /// Nothing yet.
+    pub fn new(gateways: Arc<Gateways>) -> Self {
+        Self {
+            gateways,
+            pace: Pace::default(),
+            settled: Settled::default(),
+            reworded: true,
+        }
+    }
+
+    /// The store has reached a revision that is about documents.
+    pub fn reach(&mut self, revision: i64) {
+        self.settled.revision = revision;
+        self.settled.documents = revision;
+        // Whatever it wrote, a problem names the revision that wrote the text.
+        self.reworded = true;
+    }
+
+    /// The store has reached a revision that is about nothing that it holds.
+    pub fn pass(&mut self, revision: i64) {
+        self.settled.revision = revision;
+    }
+
+    /// Documents have changed.
+    pub fn reword(&mut self, changes: &Changes) {
+        self.reworded |= !changes.problems.is_empty() || !changes.mended.is_empty();
+    }
+}
 
 impl Control {
     /// Publishes what the builders have to say, once enough is known and the pace admits it.
-    pub(super) fn publish_if_due(&mut self) {
-        let now = Instant::now();
+    pub(super) fn publish_if_due(&mut self, now: Instant) {
         if !self.readiness.check(now) {
             return;
         }
         self.restored.handle_published();
-        if !self.touched.is_empty() {
-            if !self.pace.admits(now) {
+        if self.builders.are_touched() {
+            if !self.publication.pace.admits(now) {
                 return;
             }
-            let mut published = false;
-            for gateway in std::mem::take(&mut self.touched) {
-                published |= self.publish(&gateway, now);
-            }
-            let refused = self.builders.values().flat_map(Builder::refused).collect();
-            report::refused(&self.metrics, &mut self.refused, refused);
-            self.recall_withdrawn();
-            let waiting = self.builders.values().flat_map(Builder::waiting).count();
-            let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
-            self.metrics.routes_waiting.set(waiting);
-            // What proxies say touches a gateway, and mostly changes nothing: no burst.
-            if published {
-                self.pace.published(Instant::now());
-            }
+            self.publish(now);
         }
-        self.settled.problems = self.problems().into();
-        self.gateways.settle(self.settled.clone());
+        let publication = &mut self.publication;
+        if std::mem::take(&mut publication.reworded) {
+            let (documents, drains) = (&self.documents, &self.drains);
+            let problems = problems(documents, drains, &self.builders, &self.refused);
+            publication.settled.problems = problems.into();
+        }
+        publication.gateways.settle(publication.settled.clone());
     }
 
-    /// Tells whether there was anything to publish.
-    fn publish(&mut self, gateway: &Id, began: Instant) -> bool {
-        let Some(builder) = self.builders.get_mut(gateway) else {
-            return false;
-        };
-        let next = builder.next(self.settled.revision, &self.instances, &self.drains);
-        if !builder.exists() {
-            // The builder stays: if the gateway returns, its snapshots go on counting where streams left them.
-            self.gateways.publish(&gateway.to_string(), None);
-            return true;
+    fn publish(&mut self, began: Instant) {
+        let Publication {
+            gateways, settled, ..
+        } = &self.publication;
+        let mut published = false;
+        for id in self.builders.take_touched() {
+            let Some(builder) = self.builders.find_mut(&id) else {
+                continue;
+            };
+            let instances = self.services.instances();
+            let next = builder.next(settled.revision, instances, &self.drains);
+            if !builder.exists() {
+                // The builder stays: if the gateway returns, its snapshots go on counting where streams left them.
+                gateways.publish(&id.to_string(), None);
+                published = true;
+            } else if let Some((snapshot, tallies)) = next {
+                let took = began.elapsed();
+                gateways.publish(&snapshot.gateway, Some(snapshot.clone()));
+                gateways.events().published(&snapshot, &tallies);
+                report::published(&self.metrics, &snapshot, &tallies, took);
+                published = true;
+            }
         }
-        let Some((snapshot, tallies)) = next else {
-            return false;
-        };
-        let took = began.elapsed();
-        self.gateways
-            .publish(&snapshot.gateway, Some(snapshot.clone()));
-        self.gateways.events().published(&snapshot, &tallies);
-        report::published(&self.metrics, &snapshot, &tallies, took);
-        true
+        self.follow_refusals();
+        let waiting = self.builders.waiting().count();
+        let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+        self.metrics.routes_waiting.set(waiting);
+        self.publication.reworded = true;
+        // What proxies say touches a gateway, and mostly changes nothing: no burst.
+        if published {
+            self.publication.pace.published(Instant::now());
+        }
+    }
+
+    /// Tells what proxies refuse now, and looks for a form of what they never accepted in this process's time.
+    fn follow_refusals(&mut self) {
+        let difference = self.refused.handle_refused(self.builders.refused());
+        report::refused(&self.metrics, &difference, self.refused.len());
+        let withdrawn = self.builders.withdrawn();
+        for (document, error) in self.refused.handle_withdrawn(withdrawn) {
+            self.documents.refuse(&document, &error);
+        }
+        self.settle();
     }
 }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use tokio::sync::oneshot;
 
 use super::Control;
+use super::problems::problems;
 use crate::documents::{Route, Status};
 use crate::model::drain::Mode;
 use crate::model::upstream::{LeftOut, Selection};
@@ -122,13 +123,10 @@ impl Control {
                 };
             }
         }
-        let watched = self.wanted.values().flat_map(|wanted| {
-            let wanted = wanted.borrow();
-            wanted.iter().cloned().collect::<Vec<_>>()
-        });
+        let watched = self.services.wanted().into_iter();
         let mut watched: Vec<_> = watched
             .map(|service| {
-                let instances = self.instances.get(&service).cloned();
+                let instances = self.services.instances().get(&service).cloned();
                 let known = instances
                     .as_ref()
                     .map(|_| self.restored.service_as_of(&service));
@@ -138,7 +136,7 @@ impl Control {
                 Watched {
                     instances,
                     drained: drained.collect(),
-                    confirmed: self.freshness.of(&service).or(known),
+                    confirmed: self.services.confirmed(&service).or(known),
                     uses: uses.remove(&service).unwrap_or_default(),
                     service,
                 }
@@ -149,7 +147,7 @@ impl Control {
     }
 
     fn at(&self, address: IpAddr) -> Vec<Answer> {
-        let known = self.instances.iter();
+        let known = self.services.instances().iter();
         let known = known.filter(|(_, instances)| {
             let mut instances = instances.iter();
             instances.any(|instance| instance.address == address)
@@ -162,12 +160,10 @@ impl Control {
     }
 
     fn routes(&self, gateway: &Id) -> Option<Routes> {
-        let builder = self.builders.get(gateway).filter(|one| one.exists())?;
+        let builder = self.builders.find(gateway).filter(|one| one.exists())?;
         let in_force = |path: &str| {
-            self.builders.values().any(|builder| {
-                let id = path.strip_prefix("routes/");
-                id.is_none_or(|id| id.parse().is_ok_and(|id| builder.route(&id).is_some()))
-            })
+            let id = path.strip_prefix("routes/");
+            id.is_none_or(|id| id.parse().is_ok_and(|id| self.builders.have_route(&id)))
         };
         let mut others = self.fared();
         others.retain(|fared| !in_force(&fared.status.path));
@@ -178,7 +174,7 @@ impl Control {
     }
 
     fn fared(&self) -> Vec<Fared> {
-        let problems = self.problems();
+        let problems = problems(&self.documents, &self.drains, &self.builders, &self.refused);
         let fared = self.documents.statuses(telemetry::now()).map(|status| {
             let problem = problems.get(&status.path);
             let beyond = problem.filter(|problem| problem.kind != ProblemKind::Rejected);

@@ -1,5 +1,5 @@
 //! Whether enough is known to publish for the first time. Unknown is not empty: a route left out because its service had
-//! not answered yet would be a 404 to the clients of a proxy that has been serving it all along.
+//! not answered yet would be a 404 to the clients of a proxy that has been serving it all along. Pure: time is an argument.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -58,13 +58,13 @@ impl Readiness {
     }
 
     /// Documents and the instances of these services are known from before.
-    pub fn handle_restored(&mut self, services: BTreeSet<ServiceKey>) {
-        self.saved = Some((services, Instant::now() + PATIENCE));
+    pub fn handle_restored(&mut self, services: BTreeSet<ServiceKey>, now: Instant) {
+        self.saved = Some((services, now + PATIENCE));
     }
 
     /// The documents are known.
-    pub fn handle_listed(&mut self) {
-        self.listed.get_or_insert_with(Instant::now);
+    pub fn handle_listed(&mut self, now: Instant) {
+        self.listed.get_or_insert(now);
     }
 
     /// An earlier form is wanted.
@@ -75,9 +75,9 @@ impl Readiness {
     }
 
     /// An earlier form was answered.
-    pub fn handle_earlier(&mut self, path: &str) {
+    pub fn handle_earlier(&mut self, path: &str, now: Instant) {
         if self.earlier.remove(path) {
-            self.recalled = Some(Instant::now());
+            self.recalled = Some(now);
         }
     }
 
@@ -94,14 +94,14 @@ impl Readiness {
     }
 
     /// A registry answered.
-    pub fn handle_answer(&mut self, service: &ServiceKey) {
+    pub fn handle_answer(&mut self, service: &ServiceKey, now: Instant) {
         self.unanswered.remove(service);
         if self
             .answering
             .iter()
             .all(|(discovery, _)| *discovery != service.discovery)
         {
-            self.answering.push((service.discovery, Instant::now()));
+            self.answering.push((service.discovery, now));
         }
     }
 
@@ -143,3 +143,6 @@ impl Readiness {
         services.contains(service).then_some(*until)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,10 @@
 //! What the loop tells operators: log lines and counts.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{info, warn};
 
+use super::refused::Difference;
 use crate::documents::Changes;
 use crate::snapshot::{ResourceType, Snapshot, Tallies, Tally};
 use crate::telemetry::{Metrics, metrics, millis};
@@ -37,28 +36,17 @@ pub fn documents(metrics: &Metrics, changes: &Changes, rejected: usize) {
         .set(i64::try_from(rejected).unwrap_or(i64::MAX));
 }
 
-/// Tells which documents proxies refuse now, and which no longer.
-pub fn refused(
-    metrics: &Metrics,
-    before: &mut BTreeMap<String, Arc<str>>,
-    now: BTreeMap<String, Arc<str>>,
-) {
-    for (document, error) in now
-        .iter()
-        .filter(|(document, _)| !before.contains_key(*document))
-    {
+/// Tells which documents proxies refuse that they did not, and which no longer.
+pub fn refused(metrics: &Metrics, difference: &Difference, refused: usize) {
+    for (document, error) in &difference.new {
         warn!(%document, %error, "document refused by a proxy: rolled back to what it accepted last");
     }
-    for document in before
-        .keys()
-        .filter(|document| !now.contains_key(*document))
-    {
+    for document in &difference.over {
         info!(%document, "document no longer refused");
     }
     metrics
         .documents_refused
-        .set(i64::try_from(now.len()).unwrap_or(i64::MAX));
-    *before = now;
+        .set(i64::try_from(refused).unwrap_or(i64::MAX));
 }
 
 /// Tells what a new snapshot brings.
@@ -85,4 +73,45 @@ pub fn published(metrics: &Metrics, snapshot: &Snapshot, tallies: &Tallies, took
         .snapshots
         .get_or_create(&metrics::Gateway { gateway })
         .inc();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Problem;
+
+    #[test]
+    fn what_is_told_is_counted() {
+        let metrics = Metrics::default();
+        let problem = |path: &str| Problem {
+            source: path.into(),
+            field: "uri".into(),
+            message: "found nothing".into(),
+        };
+        let changes = Changes {
+            problems: vec![problem("routes/a"), problem("routes/b")],
+            ..Changes::default()
+        };
+        documents(&metrics, &changes, 2);
+        let mended = Changes {
+            mended: vec!["routes/a".into()],
+            ..Changes::default()
+        };
+        documents(&metrics, &mended, 1);
+        // Rejections are counted as they come, and how many there are as it is.
+        assert_eq!(metrics.document_rejections.get(), 2);
+        assert_eq!(metrics.documents_rejected.get(), 1);
+
+        refused(&metrics, &Difference::default(), 3);
+        assert_eq!(metrics.documents_refused.get(), 3);
+
+        let (snapshot, tallies) = Snapshot::empty("edge".into()).next([], 7);
+        published(&metrics, &snapshot, &tallies, Duration::ZERO);
+        let gateway = "edge".to_owned();
+        let edge = metrics
+            .snapshots
+            .get_or_create(&metrics::Gateway { gateway })
+            .get();
+        assert_eq!(edge, 1);
+    }
 }

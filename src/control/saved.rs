@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::Control;
 use crate::model::document::Change;
 use crate::model::{Document, Drains, Instance, ServiceKey};
@@ -11,7 +13,7 @@ use crate::state::{Answered, Kept, Saved, Wish};
 impl Control {
     /// Takes what an earlier process was told, until the sources say it themselves.
     pub(super) fn restore(&mut self, saved: Saved) {
-        self.reach(saved.revision);
+        self.publication.reach(saved.revision);
         let (mut documents, mut newest) = (Vec::new(), Vec::new());
         for Kept { document, good } in saved.documents {
             if Drains::has_path(&document.path) {
@@ -32,25 +34,14 @@ impl Control {
             self.documents.apply(change);
         }
         for Answered { answer, .. } in saved.answers {
-            self.instances.insert(answer.service, answer.instances);
+            self.services.handle_answer(answer);
         }
         self.settle();
-        self.forget_unwanted();
-        let services = self.instances.keys().cloned().collect();
-        self.readiness.handle_restored(services);
-    }
-
-    /// Of a service that no document names, no answer will ever come.
-    fn forget_unwanted(&mut self) {
-        let (wanted, restored) = (&self.wanted, &mut self.restored);
-        self.instances.retain(|service, _| {
-            let wanted = wanted.get(&service.discovery);
-            let wanted = wanted.is_some_and(|wanted| wanted.borrow().contains(service));
-            if !wanted {
-                restored.handle_known(service);
-            }
-            wanted
-        });
+        for service in self.services.forget_unwanted() {
+            self.restored.handle_known(&service);
+        }
+        let services = self.services.instances().keys().cloned().collect();
+        self.readiness.handle_restored(services, Instant::now());
     }
 
     /// Whether the store itself has said what there is, and enough is known to publish.
@@ -73,10 +64,10 @@ impl Control {
         };
         let drains = self.drains.texts().map(|document| (document, None));
         let saved = Saved {
-            revision: self.settled.revision,
+            revision: self.publication.settled.revision,
             as_of: self.restored.documents_as_of(),
             documents: self.documents.texts().chain(drains).map(kept).collect(),
-            answers: self.instances.iter().map(answered).collect(),
+            answers: self.services.instances().iter().map(answered).collect(),
         };
         // Whoever wished may have gone meanwhile: then there will be another wish, or no need.
         self.unsaved = wish.send(saved).is_err();

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::model::document::Format;
-use crate::model::{Document, Instance};
+use crate::model::{Document, Instance, ServiceKey};
 use crate::snapshot::{Outcome, ResourceType};
 use crate::store::Event;
 
@@ -17,13 +17,17 @@ const NODES: &str =
 #[tokio::test]
 async fn what_proxies_accept_begins_no_burst() {
     let mut control = control();
-    control.handle(Input::Store(Event::Listed {
-        revision: 1,
-        documents: vec![document("routes/mocked", MOCKED)],
-    }));
+    let began = Instant::now();
+    control.handle(
+        Input::Store(Event::Listed {
+            revision: 1,
+            documents: vec![document("routes/mocked", MOCKED)],
+        }),
+        Instant::now(),
+    );
     control.settle();
-    control.publish_if_due();
-    let due = control.pace.due();
+    control.publish_if_due(Instant::now());
+    let due = control.publication.pace.due(began);
     // Long enough for another publication, had there been anything to publish.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let accepted = Outcome {
@@ -32,11 +36,11 @@ async fn what_proxies_accept_begins_no_burst() {
         sequence: 1,
         error: None,
     };
-    control.handle(Input::Proxy(("default".into(), accepted)));
+    control.handle(Input::Proxy(("default".into(), accepted)), Instant::now());
     control.settle();
-    control.publish_if_due();
-    assert!(control.touched.is_empty(), "it was looked at");
-    assert_eq!(control.pace.due(), due);
+    control.publish_if_due(Instant::now());
+    assert!(!control.builders.are_touched(), "it was looked at");
+    assert_eq!(control.publication.pace.due(began), due);
 }
 
 #[tokio::test]
@@ -92,14 +96,17 @@ async fn an_answer_touches_only_the_gateways_that_use_the_service() {
         .insert(Discovery::Consul, watch::Sender::default());
     let mut control = Control::new(&inputs, gateways, Arc::default());
     let gateway = r#"{"listeners":[{"name":"http","port":9081}]}"#;
-    control.handle(Input::Store(Event::Listed {
-        revision: 1,
-        documents: vec![
-            document("gateways/edge", gateway),
-            document("routes/a", &to("a", "default")),
-            document("routes/b", &to("b", "edge")),
-        ],
-    }));
+    control.handle(
+        Input::Store(Event::Listed {
+            revision: 1,
+            documents: vec![
+                document("gateways/edge", gateway),
+                document("routes/a", &to("a", "default")),
+                document("routes/b", &to("b", "edge")),
+            ],
+        }),
+        Instant::now(),
+    );
     control.settle();
     let answer = |service: &str, port| {
         let instance = Instance::new("1", [10, 0, 0, 1].into(), port);
@@ -107,17 +114,43 @@ async fn an_answer_touches_only_the_gateways_that_use_the_service() {
         Input::Registry(Answer::new(service, vec![instance]))
     };
     for (service, port) in [("a", 80), ("b", 80)] {
-        control.handle(answer(service, port));
+        control.handle(answer(service, port), Instant::now());
     }
     control.settle();
-    control.publish_if_due();
-    assert_eq!(control.gateways.newest().len(), 2);
+    control.publish_if_due(Instant::now());
+    assert_eq!(control.publication.gateways.newest().len(), 2);
     for (service, gateway) in [("a", "default"), ("b", "edge")] {
-        control.handle(answer(service, 81));
+        control.handle(answer(service, 81), Instant::now());
         control.settle();
-        let touched: Vec<_> = control.touched.drain().collect();
+        let touched: Vec<_> = control.builders.take_touched().into_iter().collect();
         assert_eq!(touched, [gateway.parse().unwrap()]);
     }
+}
+
+#[tokio::test]
+async fn problems_are_composed_when_something_was_said_of_documents() {
+    let mut control = control();
+    let problems = |control: &mut Control, event: Event| {
+        let now = Instant::now() + Duration::from_secs(60);
+        control.handle(Input::Store(event), now);
+        control.settle();
+        control.publish_if_due(now);
+        control.publication.settled.problems.clone()
+    };
+    let listed = |text: &str| Event::Listed {
+        revision: 1,
+        documents: vec![document("routes/a", MOCKED), document("routes/b", text)],
+    };
+    problems(&mut control, listed("{"));
+    // Its earlier form is not there: nothing else is known of it.
+    let (path, document) = ("routes/b".into(), None);
+    problems(&mut control, Event::Earlier { path, document });
+    let before = problems(&mut control, Event::Progress { revision: 2 });
+    let after = problems(&mut control, Event::Progress { revision: 3 });
+    assert!(Arc::ptr_eq(&before, &after), "composed for nothing");
+    assert_eq!(control.publication.gateways.settled().borrow().revision, 3);
+    assert!(after.contains_key("routes/b"));
+    assert!(problems(&mut control, listed(MOCKED)).is_empty());
 }
 
 fn control() -> Control {

@@ -1,0 +1,99 @@
+//! The services that documents name: what registries are to watch, and what they answered.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+
+use crate::build::Instances;
+use crate::documents::Changes;
+use crate::model::{Discovery, ServiceKey};
+use crate::registry::Answer;
+use crate::registry::freshness::Freshness;
+
+/// The services that one registry is to watch.
+pub type Wanted = Arc<BTreeSet<ServiceKey>>;
+
+/// The services that documents name.
+#[derive(Debug)]
+pub struct Services {
+    wanted: HashMap<Discovery, watch::Sender<Wanted>>,
+    instances: Instances,
+    freshness: Freshness,
+}
+
+impl Services {
+    /// None yet.
+    pub fn new(wanted: HashMap<Discovery, watch::Sender<Wanted>>, freshness: Freshness) -> Self {
+        Self {
+            wanted,
+            instances: Instances::new(),
+            freshness,
+        }
+    }
+
+    /// The instances of every service that has answered.
+    pub fn instances(&self) -> &Instances {
+        &self.instances
+    }
+
+    /// All that are watched.
+    pub fn wanted(&self) -> Vec<ServiceKey> {
+        let all = self.wanted.values();
+        all.flat_map(|wanted| wanted.borrow().iter().cloned().collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// When the registry last said that a service is as it was answered; nothing when it has not in this process's time.
+    pub fn confirmed(&self, service: &ServiceKey) -> Option<SystemTime> {
+        self.freshness.of(service)
+    }
+
+    /// Takes an answer. Tells whether it is another one than before.
+    pub fn handle_answer(&mut self, answer: Answer) -> bool {
+        let before = self.instances.get(&answer.service);
+        if before.is_some_and(|before| *before == answer.instances) {
+            return false;
+        }
+        tracing::debug!(service = %answer.service, instances = answer.instances.len(), "service answered");
+        self.instances.insert(answer.service, answer.instances);
+        true
+    }
+
+    /// Documents name others than before.
+    pub fn handle_changes(&mut self, changes: &Changes) {
+        for service in &changes.services_removed {
+            self.instances.remove(service);
+        }
+        for (discovery, wanted) in &self.wanted {
+            let of = |service: &&ServiceKey| service.discovery == *discovery;
+            let added: Vec<_> = changes.services_added.iter().filter(of).collect();
+            let removed: Vec<_> = changes.services_removed.iter().filter(of).collect();
+            if added.is_empty() && removed.is_empty() {
+                continue;
+            }
+            wanted.send_modify(|wanted| {
+                let wanted = Arc::make_mut(wanted);
+                for service in removed {
+                    wanted.remove(service);
+                }
+                wanted.extend(added.into_iter().cloned());
+            });
+        }
+    }
+
+    /// Forgets what no document names, as no answer will ever come of it. Tells what that was.
+    pub fn forget_unwanted(&mut self) -> Vec<ServiceKey> {
+        let is_wanted = |service: &ServiceKey| {
+            let wanted = self.wanted.get(&service.discovery);
+            wanted.is_some_and(|wanted| wanted.borrow().contains(service))
+        };
+        let services = self.instances.keys();
+        let unwanted: Vec<_> = services.filter(|of| !is_wanted(of)).cloned().collect();
+        for service in &unwanted {
+            self.instances.remove(service);
+        }
+        unwanted
+    }
+}
