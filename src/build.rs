@@ -2,25 +2,28 @@
 //!
 //! The one place where the model and the snapshot meet. Pure: told of changes, asked for the next snapshot.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::documents::Route;
-use crate::model::{
-    Cluster, Consumers, Drains, Gateway, Id, Instance, Members, ServiceKey, StreamRoute,
-};
-use crate::snapshot::{Change, Child, Resource, ResourceType, Snapshot, Tallies};
-use crate::translate::RouteTable;
+use crate::model::{Consumers, Drains, Gateway, Id, Instance, ServiceKey};
+use crate::snapshot::{Outcome, ResourceType, Snapshot, Tallies};
+use crate::translate;
 
 mod derive;
 mod edge;
 mod judge;
 mod named;
+mod routes;
 pub(crate) mod trial;
+mod uses;
 mod waiting;
 
-use trial::Trial;
-use waiting::{Waiting, is_known};
+use edge::Edge;
+use judge::{Trials, document_of, mentions};
+use named::Named;
+use routes::Routes;
+use uses::Uses;
 
 /// The instances of every service that has answered. A service that is not in it is unknown, not empty.
 pub type Instances = HashMap<ServiceKey, Arc<[Instance]>>;
@@ -28,49 +31,15 @@ pub type Instances = HashMap<ServiceKey, Arc<[Instance]>>;
 /// Derives one gateway's snapshots.
 #[derive(Debug)]
 pub struct Builder {
-    gateway: Option<Arc<Gateway>>,
-    /// The cluster that spans go to, once its instances are known: a gateway is not held up by tracing.
-    collector: Option<Arc<Cluster>>,
-    /// The gateway's stream routes, once their instances are known.
-    stream_routes: BTreeMap<Id, Arc<StreamRoute>>,
-    table: RouteTable,
-    /// Routes, and which of them proxies refuse.
-    routes: Trial<Id, Route>,
-    /// The routes in the table.
-    placed: HashMap<Id, Arc<Route>>,
-    waiting: Waiting,
-    /// The services whose first answer the gateway's stream routes or its collector wait for.
-    awaited: HashSet<ServiceKey>,
-    clusters: HashMap<Arc<str>, Used<Arc<Cluster>>>,
-    assignments: HashMap<Arc<str>, Used<Members>>,
-    /// The load assignments of each service's instances.
-    assigned: BTreeMap<ServiceKey, BTreeSet<Arc<str>>>,
-    /// Resources of every type but route tables, and which of them proxies refuse.
-    resources: [Trial<Arc<str>, Resource>; ResourceType::ALL.len()],
-    /// Secrets and extension configs that are not wanted any more and may still be named.
-    leaving: HashSet<Child>,
-    dirty: Dirty,
+    edge: Edge,
+    routes: Routes,
+    /// What routes and the edge send traffic to.
+    uses: Uses,
+    /// What listeners and clusters name.
+    named: Named,
+    /// What proxies say of all that but the route table.
+    trials: Trials,
     current: Snapshot,
-}
-
-/// Something that is there as long as it is used.
-#[derive(Debug)]
-struct Used<T> {
-    by: usize,
-    what: T,
-}
-
-/// What has to be translated anew.
-#[derive(Debug, Default)]
-struct Dirty {
-    listeners: bool,
-    routes: bool,
-    clusters: HashSet<Arc<str>>,
-    assignments: HashSet<Arc<str>>,
-    /// Secrets and extension configs, as they are wanted from now on.
-    named: BTreeMap<Child, Option<Arc<Resource>>>,
-    /// Resources whose wanted form is the same, and whose form in force is another one.
-    placed: Vec<(ResourceType, Arc<str>)>,
 }
 
 impl Builder {
@@ -78,20 +47,11 @@ impl Builder {
     pub fn new(gateway: &Id) -> Self {
         let name: Arc<str> = gateway.to_string().into();
         let mut builder = Self {
-            gateway: None,
-            collector: None,
-            stream_routes: BTreeMap::new(),
-            table: RouteTable::new(&name),
-            routes: Trial::default(),
-            placed: HashMap::new(),
-            waiting: Waiting::default(),
-            awaited: HashSet::new(),
-            clusters: HashMap::new(),
-            assignments: HashMap::new(),
-            assigned: BTreeMap::new(),
-            resources: Default::default(),
-            leaving: HashSet::new(),
-            dirty: Dirty::default(),
+            edge: Edge::default(),
+            routes: Routes::new(&name),
+            uses: Uses::default(),
+            named: Named::default(),
+            trials: Trials::default(),
             current: Snapshot::empty(name),
         };
         builder.handle_consumers(&Consumers::default());
@@ -100,80 +60,116 @@ impl Builder {
 
     /// Whether the gateway exists: one that does not is not served, so that its proxies wait.
     pub fn exists(&self) -> bool {
-        self.gateway.is_some()
+        self.edge.exists()
     }
 
     /// The routes that wait for the first answer of their service, and it.
     pub fn waiting(&self) -> impl Iterator<Item = (&Id, &ServiceKey)> {
-        self.waiting.iter()
+        self.routes.waiting()
     }
 
     /// The routes in the table, in no order.
     pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.placed.values()
+        self.routes.placed().values()
     }
 
     /// The route of this id in the table.
     pub fn route(&self, id: &Id) -> Option<&Arc<Route>> {
-        self.placed.get(id)
+        self.routes.placed().get(id)
     }
 
-    /// How many routes are in force.
-    pub fn placed(&self) -> usize {
-        self.placed.len()
+    /// The documents that proxies refuse, and why: they keep their last accepted form, or are withdrawn together with the
+    /// routes that need them, until they change.
+    pub fn refused(&self) -> BTreeMap<String, Arc<str>> {
+        let routes = self.routes.refused();
+        let routes = routes.map(|(id, error)| (self.culprit(id, error), error.clone()));
+        let resources = self.trials.refused();
+        let resources = resources.map(|(of, name, error)| (document_of(of, name), error.clone()));
+        routes.chain(resources).collect()
+    }
+
+    /// Those of them of which no accepted form is known.
+    pub fn withdrawn(&self) -> Vec<String> {
+        let routes = self.routes.refused();
+        let routes = routes.filter(|(id, _)| !self.routes.is_placed(id));
+        let routes = routes.map(|(id, error)| self.culprit(id, error));
+        let resources = self.trials.refused();
+        let resources = resources.filter(|(of, name, _)| !self.trials.is_placed(*of, name));
+        let resources = resources.map(|(of, name, _)| document_of(of, name));
+        routes.chain(resources).collect()
+    }
+
+    /// The document behind the refusal of a route: its own, or that of the cluster which the error is about.
+    fn culprit(&self, id: &Id, error: &str) -> String {
+        let wanted = self.routes.wanted(id);
+        let mut clusters = wanted.into_iter().flat_map(|route| route.clusters());
+        match clusters.find(|cluster| mentions(error, &cluster.name)) {
+            Some(cluster) => document_of(ResourceType::Cluster, &cluster.name),
+            None => format!("routes/{id}"),
+        }
     }
 
     /// The gateway's document came, changed or went, or one of its ssls or stream routes did.
     pub fn handle_gateway(&mut self, gateway: Option<Arc<Gateway>>, instances: &Instances) {
-        self.dirty.routes |= self.gateway.is_some() != gateway.is_some();
-        self.follow_ssls(gateway.as_ref());
-        self.gateway = gateway;
-        self.dirty.listeners = true;
-        self.follow_edge(instances);
+        if self.edge.exists() != gateway.is_some() {
+            self.routes.touch();
+        }
+        let (uses, named) = (&mut self.uses, &mut self.named);
+        self.edge.handle_gateway(gateway, instances, uses, named);
     }
 
     /// A route came, changed or went (or left this gateway).
     pub fn handle_route(&mut self, id: &Id, route: Option<Arc<Route>>, instances: &Instances) {
-        self.waiting.remove(id);
-        match route {
-            Some(route) if is_known(&route, instances) => self.place(id, Some(route)),
-            Some(route) => {
-                self.waiting.insert(id, route);
-            }
-            None => self.place(id, None),
+        let (next, uses) = (self.next_sequence(), &mut self.uses);
+        self.routes.handle_route(id, route, instances, next, uses);
+    }
+
+    /// Consumers came, changed or went. What listeners name of them is there from the beginning.
+    pub fn handle_consumers(&mut self, consumers: &Consumers) {
+        for config in translate::consumers(consumers) {
+            let name = config.name.as_str().into();
+            self.named
+                .want(ResourceType::ExtensionConfig, &name, &config);
         }
     }
 
     /// A service answered. Routes that waited for it are placed. Tells whether the gateway has anything to do with it.
     pub fn handle_answer(&mut self, service: &ServiceKey, instances: &Instances) -> bool {
-        let assigned = self.assigned.get(service);
-        let mut concerned = assigned.is_some();
-        let assigned = assigned.into_iter().flatten();
-        self.dirty.assignments.extend(assigned.cloned());
-        if self.awaited.contains(service) {
-            concerned = true;
-            self.follow_edge(instances);
-        }
-        for (id, route) in self.waiting.take(service, instances) {
-            concerned = true;
-            self.place(&id, Some(route));
-        }
-        concerned
+        let (next, uses) = (self.next_sequence(), &mut self.uses);
+        let assigned = uses.handle_answer(service);
+        let edge = self.edge.handle_answer(service, instances, uses);
+        let routes = self.routes.handle_answer(service, instances, next, uses);
+        assigned || edge || routes
     }
 
     /// Instances of a service, wherever it is asked for, were taken out or put back. Tells whether the gateway has anything
     /// to do with it.
     pub fn handle_drained(&mut self, service: &ServiceKey) -> bool {
-        let plain = service.plain();
-        // Wherever a service is asked for, it comes right behind the one that says nothing but its name.
-        let assigned = self.assigned.range(plain.clone()..);
-        let assigned = assigned.take_while(|(of, _)| of.plain() == plain);
-        let mut concerned = false;
-        for (_, names) in assigned {
-            concerned = true;
-            self.dirty.assignments.extend(names.iter().cloned());
+        self.uses.handle_drained(service)
+    }
+
+    /// A proxy accepted or refused a snapshot: what it refused is rolled back with the next one.
+    pub fn handle_outcome(&mut self, outcome: &Outcome) {
+        let (next, uses) = (self.next_sequence(), &mut self.uses);
+        if outcome.resource_type == ResourceType::RouteConfiguration {
+            return self.routes.handle_outcome(outcome, next, uses);
         }
-        concerned
+        let verdict = self.trials.handle_outcome(outcome, next);
+        if outcome.resource_type == ResourceType::Cluster
+            && let Some(error) = &outcome.error
+        {
+            let is_gone = |name: &&Arc<str>| !self.trials.is_placed(ResourceType::Cluster, name);
+            let gone: HashSet<_> = verdict.refused.iter().filter(is_gone).collect();
+            self.routes.withdraw(&gone, error, next, uses);
+            if self.edge.names_any(&verdict.refused) {
+                self.edge.touch();
+            }
+            self.trials.refuse_nodes(&verdict.refused, error, next);
+        }
+        // Listeners ask for no secret that is not there.
+        if outcome.resource_type == ResourceType::Secret && !verdict.touched.is_empty() {
+            self.edge.touch();
+        }
     }
 
     /// The next snapshot, or nothing when all content is as before.
@@ -183,45 +179,25 @@ impl Builder {
         instances: &Instances,
         drains: &Drains,
     ) -> Option<(Arc<Snapshot>, Tallies)> {
+        let (before, next) = (self.current.revision, self.next_sequence());
         let mut changes = Vec::new();
-        let dirty = std::mem::take(&mut self.dirty);
-        for name in dirty.clusters {
+        for name in self.uses.take_clusters() {
             self.next_cluster(name, &mut changes);
         }
-        for name in dirty
-            .assignments
-            .into_iter()
-            .chain(std::mem::take(&mut self.dirty.assignments))
-        {
+        for name in self.uses.take_assignments() {
             self.next_assignment(name, instances, drains, &mut changes);
         }
-        let named = dirty.named.into_iter();
-        let named = named.chain(std::mem::take(&mut self.dirty.named));
-        self.next_named(named, &mut changes);
-        let mut changes = self.on_trial(changes, dirty.placed);
-        if dirty.listeners {
+        self.named.next(&mut changes);
+        let mut changes = self.trials.place(changes, before, next);
+        if self.edge.take_dirty() {
             // Now it is known which clusters there are.
             let listeners = self.next_listeners();
-            changes.extend(self.on_trial(listeners, Vec::new()));
+            changes.extend(self.trials.place(listeners, before, next));
         }
-        let gone = self.leave(&changes);
-        changes.extend(self.on_trial(gone, Vec::new()));
-        if dirty.routes {
-            let name = self.current.gateway.clone();
-            let encoded = self.gateway.is_some().then(|| self.table.encode());
-            changes.push(Change {
-                resource_type: ResourceType::RouteConfiguration,
-                resource: encoded.map(|value| {
-                    let children = Box::default();
-                    Arc::new(Resource::new(
-                        ResourceType::RouteConfiguration,
-                        &name,
-                        &value,
-                        children,
-                    ))
-                }),
-                name,
-            });
+        let gone = self.named.leave(&self.current, &changes);
+        changes.extend(self.trials.place(gone, before, next));
+        if self.routes.take_dirty() {
+            changes.push(self.next_table());
         }
         let (next, tallies) = self.current.next(changes, revision);
         if tallies == Tallies::default() {
@@ -231,37 +207,8 @@ impl Builder {
         Some((Arc::new(self.current.clone()), tallies))
     }
 
-    fn place(&mut self, id: &Id, route: Option<Arc<Route>>) {
-        let next = self.current.sequence + 1;
-        let age = route.as_ref().map_or(0, |route| route.revision);
-        self.routes.want(id, route, age, next);
-        self.follow(id);
-    }
-
-    /// Brings the table and the clusters' use in line with the route's form in force.
-    fn follow(&mut self, id: &Id) {
-        let route = self.routes.placed(id).cloned();
-        let wanted = self.routes.wanted(id).map(Arc::as_ptr);
-        let is_newest = wanted == route.as_ref().map(Arc::as_ptr);
-        for cluster in route.iter().flat_map(|route| route.clusters()) {
-            let before = self.placed.get(id).into_iter();
-            let before = before.flat_map(|before| before.clusters());
-            let by_itself = before.filter(|before| before.name == cluster.name).count();
-            let used = self.clusters.get(&cluster.name);
-            let shared = used.is_some_and(|used| used.by > by_itself);
-            // A route that is rolled back does not take back an upstream that others share.
-            self.retain_cluster(cluster, is_newest || !shared);
-        }
-        let before = match &route {
-            Some(route) => self.placed.insert(id.clone(), route.clone()),
-            None => self.placed.remove(id),
-        };
-        for cluster in before.iter().flat_map(|before| before.clusters()) {
-            self.release_cluster(&cluster.name);
-        }
-        if before.is_some() || route.is_some() {
-            self.dirty.routes |= self.table.replace(id, route);
-        }
+    fn next_sequence(&self) -> u64 {
+        self.current.sequence + 1
     }
 }
 

@@ -1,19 +1,105 @@
-//! What a gateway's ssls and stream routes bring along: secrets, and clusters.
+//! The gateway with what it sends traffic to by itself: its collector and its stream routes, once their instances are known.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
-
-use super::{Builder, Instances};
-use crate::envoy::canonical;
-use crate::model::{Gateway, Id, Ssl, StreamRoute};
-use crate::snapshot::{Resource, ResourceType};
+use super::Instances;
+use super::judge::Trials;
+use super::named::Named;
+use super::uses::Uses;
+use crate::model::{Cluster, Gateway, Id, ServiceKey, Ssl, StreamRoute};
+use crate::snapshot::ResourceType;
 use crate::translate;
 
-impl Builder {
+/// The gateway, and what its listeners are made of.
+#[derive(Debug, Default)]
+pub(super) struct Edge {
+    gateway: Option<Arc<Gateway>>,
+    /// The cluster that spans go to, once its instances are known: a gateway is not held up by tracing.
+    collector: Option<Arc<Cluster>>,
+    /// The gateway's stream routes, once their instances are known.
+    stream_routes: BTreeMap<Id, Arc<StreamRoute>>,
+    /// The services whose first answer one of these waits for.
+    awaited: HashSet<ServiceKey>,
+    /// Whether listeners are to be translated anew.
+    dirty: bool,
+}
+
+impl Edge {
+    /// Whether there is a gateway.
+    pub(super) fn exists(&self) -> bool {
+        self.gateway.is_some()
+    }
+
+    /// Listeners are to be translated anew.
+    pub(super) fn touch(&mut self) {
+        self.dirty = true;
+    }
+
+    /// Whether they are; from here on they are not.
+    pub(super) fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// The gateway's document came, changed or went, or one of its ssls or stream routes did.
+    pub(super) fn handle_gateway(
+        &mut self,
+        gateway: Option<Arc<Gateway>>,
+        instances: &Instances,
+        uses: &mut Uses,
+        named: &mut Named,
+    ) {
+        self.follow_ssls(gateway.as_ref(), named);
+        self.gateway = gateway;
+        self.dirty = true;
+        self.follow(instances, uses);
+    }
+
+    /// A service answered. Tells whether that was waited for.
+    pub(super) fn handle_answer(
+        &mut self,
+        service: &ServiceKey,
+        instances: &Instances,
+        uses: &mut Uses,
+    ) -> bool {
+        let concerned = self.awaited.contains(service);
+        if concerned {
+            self.follow(instances, uses);
+        }
+        concerned
+    }
+
+    /// Whether the gateway's listeners name one of these clusters.
+    pub(super) fn names_any(&self, clusters: &[Arc<str>]) -> bool {
+        let clusters: HashSet<&Arc<str>> = clusters.iter().collect();
+        let routes = self.stream_routes.values().map(|route| &route.cluster);
+        let mut named = routes.chain(&self.collector);
+        named.any(|one| clusters.contains(&one.name))
+    }
+
+    /// The gateway as its listeners can be: nothing that asks for what proxies refused and never had.
+    pub(super) fn offered(&self, trials: &Trials) -> Option<Gateway> {
+        let gateway = self.gateway.as_deref()?;
+        let cluster = |name| trials.is_placed(ResourceType::Cluster, name);
+        let collector = self.collector.as_ref();
+        let collector = collector.filter(|collector| cluster(&collector.name));
+        let routes = self.stream_routes.values();
+        let routes = routes.filter(|route| cluster(&route.cluster.name));
+        let ssls = gateway.ssls.iter().filter(|ssl| {
+            let mut secrets = translate::secret_names(ssl);
+            secrets.all(|name| trials.is_placed(ResourceType::Secret, &name))
+        });
+        Some(Gateway {
+            collector: collector.cloned(),
+            ssls: ssls.cloned().collect(),
+            stream_routes: routes.cloned().collect(),
+            ..gateway.clone()
+        })
+    }
+
     /// The gateway is about to be another one: its secrets follow.
-    pub(super) fn follow_ssls(&mut self, gateway: Option<&Arc<Gateway>>) {
+    fn follow_ssls(&self, gateway: Option<&Arc<Gateway>>, named: &mut Named) {
+        const SECRET: ResourceType = ResourceType::Secret;
         let by_id = |gateway: Option<&Arc<Gateway>>| -> BTreeMap<Id, Arc<Ssl>> {
             let ssls = gateway.into_iter().flat_map(|gateway| &gateway.ssls);
             ssls.map(|ssl| (ssl.id.clone(), ssl.clone())).collect()
@@ -24,21 +110,21 @@ impl Builder {
         };
         for (_, ssl) in before.iter().filter(|ssl| changed(ssl, &now)) {
             for name in translate::secret_names(ssl) {
-                self.handle_secret(&name, None);
+                named.forget(SECRET, &name);
             }
         }
         for (_, ssl) in now.iter().filter(|ssl| changed(ssl, &before)) {
             for (name, secret) in translate::secrets(ssl) {
-                self.handle_secret(&name, Some(&secret));
+                named.want(SECRET, &name, &secret);
             }
         }
     }
 
-    /// Brings what the gateway itself sends traffic to in line with the gateway and with what is known of services, and
-    /// notes whose answer would change that.
-    pub(super) fn follow_edge(&mut self, instances: &Instances) {
-        self.collect(instances);
-        self.follow_stream_routes(instances);
+    /// Brings the collector and the stream routes in line with the gateway and with what is known of services, and notes
+    /// whose answer would change that.
+    fn follow(&mut self, instances: &Instances, uses: &mut Uses) {
+        self.follow_collector(instances, uses);
+        self.follow_stream_routes(instances, uses);
         let gateway = self.gateway.as_deref();
         let collector = gateway.and_then(|gateway| gateway.collector.as_ref());
         let streams = gateway.into_iter().flat_map(|one| &one.stream_routes);
@@ -48,20 +134,45 @@ impl Builder {
         self.awaited = unknown.cloned().collect();
     }
 
-    /// Brings the stream routes in line with the gateway and with what is known of services: one whose service has not
-    /// answered keeps the form that it had.
-    fn follow_stream_routes(&mut self, instances: &Instances) {
-        let wanted = self
-            .gateway
-            .iter()
-            .flat_map(|gateway| &gateway.stream_routes);
+    fn follow_collector(&mut self, instances: &Instances, uses: &mut Uses) {
+        let wanted = self.gateway.as_ref();
+        let wanted = wanted.and_then(|gateway| gateway.collector.clone());
+        if wanted == self.collector {
+            return;
+        }
+        let name = |cluster: &Arc<Cluster>| cluster.name.clone();
+        let awaited = wanted.as_ref();
+        let awaited = awaited.and_then(|cluster| cluster.services().next());
+        let is_known = awaited.is_none_or(|service| instances.contains_key(service));
+        let is_the_same = wanted.as_ref().map(name) == self.collector.as_ref().map(name);
+        if !is_known && is_the_same {
+            // Its instances before are better than none.
+            return;
+        }
+        let collector = wanted.filter(|_| is_known);
+        if let Some(cluster) = &collector {
+            uses.retain(cluster, true);
+        }
+        if let Some(before) = std::mem::replace(&mut self.collector, collector) {
+            uses.release(&before.name);
+        }
+        self.dirty = true;
+    }
+
+    /// A stream route whose service has not answered keeps the form that it had.
+    fn follow_stream_routes(&mut self, instances: &Instances, uses: &mut Uses) {
+        let wanted = self.gateway.iter();
+        let wanted = wanted.flat_map(|gateway| &gateway.stream_routes);
         let known = |route: &StreamRoute| {
             let first = route.cluster.services().next();
             first.is_none_or(|service| instances.contains_key(service))
         };
-        let placed = wanted.filter_map(|route| match known(route) {
-            true => Some(route.clone()),
-            false => self.stream_routes.get(&route.id).cloned(),
+        let placed = wanted.filter_map(|route| {
+            if known(route) {
+                Some(route.clone())
+            } else {
+                self.stream_routes.get(&route.id).cloned()
+            }
         });
         let placed: BTreeMap<Id, Arc<StreamRoute>> =
             placed.map(|route| (route.id.clone(), route)).collect();
@@ -69,64 +180,11 @@ impl Builder {
             return;
         }
         for route in placed.values() {
-            self.retain_cluster(&route.cluster, true);
+            uses.retain(&route.cluster, true);
         }
         for route in std::mem::replace(&mut self.stream_routes, placed).values() {
-            self.release_cluster(&route.cluster.name);
+            uses.release(&route.cluster.name);
         }
-        self.dirty.listeners = true;
-    }
-
-    /// The gateway as its listeners can be: nothing that asks for what proxies refused and never had.
-    pub(super) fn offered(&self) -> Option<Gateway> {
-        let gateway = self.gateway.as_deref()?;
-        let placed = |of: ResourceType, name: &Arc<str>| {
-            let trial = &self.resources[of.index()];
-            trial.placed(name).is_some()
-        };
-        let cluster = |name| placed(ResourceType::Cluster, name);
-        let collector = self.collector.as_ref();
-        let collector = collector.filter(|collector| cluster(&collector.name));
-        let routes = self.stream_routes.values();
-        let routes = routes.filter(|route| cluster(&route.cluster.name));
-        let ssls = gateway.ssls.iter().filter(|ssl| {
-            let mut secrets = translate::secret_names(ssl);
-            secrets.all(|name| placed(ResourceType::Secret, &name))
-        });
-        Some(Gateway {
-            collector: collector.cloned(),
-            ssls: ssls.cloned().collect(),
-            stream_routes: routes.cloned().collect(),
-            ..gateway.clone()
-        })
-    }
-
-    /// Whether the gateway's listeners name one of these clusters.
-    pub(super) fn are_for_listeners(&self, clusters: &[Arc<str>]) -> bool {
-        let clusters: HashSet<&Arc<str>> = clusters.iter().collect();
-        let routes = self.stream_routes.values().map(|route| &route.cluster);
-        let mut named = routes.chain(&self.collector);
-        named.any(|one| clusters.contains(&one.name))
-    }
-
-    /// A cluster names this secret from now on, and `before` until now: it comes with the first that names it, and goes
-    /// once nobody does.
-    pub(super) fn follow_client_secret(
-        &mut self,
-        before: Option<Arc<str>>,
-        now: Option<(Arc<str>, Secret)>,
-    ) {
-        const SECRET: ResourceType = ResourceType::Secret;
-        let named = &mut self.dirty.named;
-        if let Some(before) = before
-            && now.as_ref().is_none_or(|(name, _)| *name != before)
-        {
-            named.entry((SECRET, before)).or_insert(None);
-        }
-        if let Some((name, secret)) = now {
-            let value = canonical(&secret);
-            let resource = Resource::new(SECRET, &name, &value, Box::default());
-            named.insert((SECRET, name), Some(Arc::new(resource)));
-        }
+        self.dirty = true;
     }
 }

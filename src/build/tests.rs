@@ -12,9 +12,8 @@ use std::time::Duration;
 use super::*;
 use crate::model::gateway::Protocol;
 use crate::model::upstream::{Balancer, Discovered, PassHost, Scheme};
-use crate::model::{self, Discovery, Path, Timeout, Upstream};
+use crate::model::{self, Cluster, Discovery, Members, Path, Timeout, Upstream};
 use crate::plugin::Plugins;
-use crate::snapshot::Outcome;
 
 const SECOND: Duration = Duration::from_secs(1);
 

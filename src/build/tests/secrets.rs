@@ -4,6 +4,10 @@ use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
 
 use super::*;
+use crate::snapshot::{Change, Child, Resource};
+
+const SECRET: ResourceType = ResourceType::Secret;
+const EXTENSION: ResourceType = ResourceType::ExtensionConfig;
 
 fn secret(content: &str) -> Secret {
     Secret {
@@ -17,42 +21,41 @@ fn a_secret_or_an_extension_changes_nothing_else() {
     let mut scene = Scene::new();
     scene.next();
     let (ssl, auth) = ("ssl/a".into(), "auth".into());
-    scene.builder.handle_secret(&ssl, Some(&secret("1")));
+    scene.builder.named.want(SECRET, &ssl, &secret("1"));
     let config = TypedExtensionConfig::default();
-    scene.builder.handle_extension(&auth, Some(&config));
+    scene.builder.named.want(EXTENSION, &auth, &config);
     assert_eq!(scene.changes(), "secrets=+1~0-0 extensions=+1~0-0");
-    scene.builder.handle_secret(&ssl, Some(&secret("1")));
+    scene.builder.named.want(SECRET, &ssl, &secret("1"));
     assert_eq!(scene.changes(), "nothing");
-    scene.builder.handle_secret(&ssl, Some(&secret("2")));
+    scene.builder.named.want(SECRET, &ssl, &secret("2"));
     assert_eq!(scene.changes(), "secrets=~1");
-    scene.builder.handle_secret(&ssl, None);
-    scene.builder.handle_extension(&auth, None);
+    scene.builder.named.forget(SECRET, &ssl);
+    scene.builder.named.forget(EXTENSION, &auth);
     assert_eq!(scene.changes(), "secrets=+0~0-1 extensions=+0~0-1");
 }
 
 #[test]
 fn a_refused_secret_keeps_its_last_accepted_form_and_is_never_withdrawn() {
-    const SECRET: ResourceType = ResourceType::Secret;
     let mut scene = Scene::new();
     scene.next();
     let ssl = "ssl/a".into();
     let version = |snapshot: &Snapshot| snapshot.set(SECRET).find("ssl/a").unwrap().version;
-    scene.builder.handle_secret(&ssl, Some(&secret("1")));
+    scene.builder.named.want(SECRET, &ssl, &secret("1"));
     let good = scene.next().unwrap().0;
     said(&mut scene, SECRET, good.sequence, None);
-    scene.builder.handle_secret(&ssl, Some(&secret("2")));
+    scene.builder.named.want(SECRET, &ssl, &secret("2"));
     let bad = scene.next().unwrap().0;
     said(&mut scene, SECRET, bad.sequence, Some("ssl/a is no good"));
     assert!(scene.builder.refused().contains_key("ssls/a"));
     assert_eq!(version(&scene.next().unwrap().0), version(&good));
 
     let other = "ssl/b".into();
-    scene.builder.handle_secret(&other, Some(&secret("1")));
+    scene.builder.named.want(SECRET, &other, &secret("1"));
     let bad = scene.next().unwrap().0;
     said(&mut scene, SECRET, bad.sequence, Some("ssl/b is no good"));
     assert_eq!(scene.builder.withdrawn(), ["ssls/b"]);
     assert_eq!(scene.changes(), "nothing");
-    scene.builder.handle_secret(&other, None);
+    scene.builder.named.forget(SECRET, &other);
     assert_eq!(scene.changes(), "secrets=+0~0-1");
 }
 
@@ -61,7 +64,7 @@ fn a_secret_goes_when_no_resource_in_force_names_it() {
     let mut scene = Scene::new();
     scene.next();
     let ssl: Arc<str> = "ssl/a".into();
-    scene.builder.handle_secret(&ssl, Some(&secret("1")));
+    scene.builder.named.want(SECRET, &ssl, &secret("1"));
     scene.next();
     let parent = |children: Box<[Child]>| {
         let of = ResourceType::Cluster;
@@ -74,10 +77,14 @@ fn a_secret_goes_when_no_resource_in_force_names_it() {
         }]
     };
     let naming = parent([(ResourceType::Secret, ssl.clone())].into());
-    scene.builder.leaving.insert((ResourceType::Secret, ssl));
-    assert!(scene.builder.leave(&naming).is_empty());
-    scene.builder.current = scene.builder.current.next(naming, 1).0;
-    assert!(scene.builder.leave(&[]).is_empty());
-    assert_eq!(scene.builder.leave(&parent(Box::default())).len(), 1);
-    assert!(scene.builder.leaving.is_empty());
+    let Builder { named, current, .. } = &mut scene.builder;
+    named.forget(SECRET, &ssl);
+    named.next(&mut Vec::new());
+    assert!(named.leave(current, &naming).is_empty());
+    *current = current.next(naming, 1).0;
+    assert!(named.leave(current, &[]).is_empty());
+    assert!(named.are_leaving());
+    let unnamed = parent(Box::default());
+    assert_eq!(named.leave(current, &unnamed).len(), 1);
+    assert!(!named.are_leaving());
 }
