@@ -37,7 +37,7 @@ impl Control {
             if let Some(reason) = self.drains.fault(&path) {
                 tell(&path, reason);
             }
-                self.builders.handle_drained(&touched);
+            self.builders.handle_drained(&touched);
         } else {
             self.documents.apply(change);
         }
