@@ -19,9 +19,10 @@ mod services;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -116,7 +117,7 @@ pub async fn run(
             },
             Some(answer) = inputs.answers.recv() => Some(Input::Registry(answer)),
             Some(said) = inputs.said.recv() => Some(Input::Proxy(said)),
-            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => None,
+            () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => None,
             Ok(place) = inputs.earlier.reserve(), if !control.recall.is_empty() => {
                 control.recall.ask(place, &inputs.earlier);
                 None

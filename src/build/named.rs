@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
 use prost::{Message, Name};
 
 use crate::envoy::canonical;
@@ -42,7 +41,7 @@ impl Named {
     pub(super) fn follow_client_secret(
         &mut self,
         before: Option<Arc<str>>,
-        now: Option<(Arc<str>, Secret)>,
+        now: Option<(Arc<str>, impl Name)>,
     ) {
         const SECRET: ResourceType = ResourceType::Secret;
         if let Some(before) = before

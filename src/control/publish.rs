@@ -1,8 +1,7 @@
 //! From the builders to the streams: each gateway's next snapshot, and up to which revision everything is published.
 
 use std::sync::Arc;
-
-use tokio::time::Instant;
+use std::time::Instant;
 
 use super::pace::Pace;
 use super::problems::problems;

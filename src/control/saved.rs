@@ -1,8 +1,7 @@
 //! Between the loop and the saved state: what is taken from it at the start, and what is given to be saved.
 
 use std::sync::Arc;
-
-use tokio::time::Instant;
+use std::time::Instant;
 
 use super::Control;
 use crate::model::document::Change;
