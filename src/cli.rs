@@ -30,7 +30,6 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -206,9 +205,6 @@ Example:
 /// The exit status of a command that was called wrongly.
 const USAGE: u8 = 2;
 
-/// How long what is open may take to end after a command has.
-const GRACE: Duration = Duration::from_secs(3);
-
 /// The commands with their arguments and flags, as the command line is parsed.
 pub fn command() -> clap::Command {
     Cli::command()
@@ -269,7 +265,7 @@ fn block_on(command: impl Future<Output = ExitCode> + 'static) -> ExitCode {
     {
         Ok(runtime) => {
             let code = runtime.block_on(command);
-            runtime.shutdown_timeout(GRACE);
+            runtime.shutdown_timeout(crate::run::GRACE);
             code
         }
         Err(error) => {

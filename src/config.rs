@@ -14,9 +14,9 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::api::access;
-use crate::registry::consul;
+use crate::registry::Registry;
 use crate::state::{Origin, Place};
-use crate::store::etcd;
+use crate::store::Store;
 use crate::telemetry::logs::{LogFormat, LogOutput};
 use crate::xds::{Clients, Limits, tls};
 
@@ -154,22 +154,13 @@ settings! {
     otlp: String,
 }
 
-/// Where documents live.
-#[derive(Debug, Clone)]
-pub enum Store {
-    /// In etcd.
-    Etcd(etcd::Settings),
-    /// In a folder, together with instances.
-    Files(PathBuf),
-}
-
 /// Settings, complete and checked.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where documents live.
     pub store: Store,
-    /// Where instances live, if not in files.
-    pub consul: Option<consul::Settings>,
+    /// Where instances live; each kind once at most.
+    pub registries: Vec<Registry>,
     /// The folder of the last good state, if one is to be kept.
     pub state: Option<PathBuf>,
     /// Where and how proxies connect.
@@ -247,11 +238,21 @@ impl Config {
                 Place::Files(folder.display().to_string())
             }
         };
-        let consul = self.consul.as_ref().map(|consul| {
-            let agents = consul.addresses.iter().map(|url| public(url));
-            agents.collect()
-        });
-        Origin { store, consul }
+        let registries = self
+            .registries
+            .iter()
+            .filter_map(|registry| match registry {
+                Registry::Consul(consul) => {
+                    let agents = consul.addresses.iter().map(|url| public(url));
+                    Some((registry.discovery(), agents.collect()))
+                }
+                // Beside the documents: where those are the same, these are.
+                Registry::Files(_) => None,
+            });
+        Origin {
+            store,
+            registries: registries.collect(),
+        }
     }
 }
 

@@ -21,8 +21,9 @@
 //! | [`admin`] | health, readiness, metrics | change anything |
 //! | [`drain`] | taking instances out before they die | speak HTTP or etcd itself |
 //! | [`api`] | the control API, as gRPC and as JSON, and who may call it | have types of its own |
+//! | [`mod@run`] | the server: settings and open listeners in, tasks until a token ends them | read flags, log set-up, signals |
 //!
-//! Imports point one way: `cli → {admin, api} → drain → control → {state, store, registry, xds} → build → {snapshot, translate} →
+//! Imports point one way: `cli → run → {admin, api} → drain → control → {state, store, registry, xds} → build → {snapshot, translate} →
 //! documents → plugin → {model, envoy}`.
 
 pub mod admin;
@@ -39,6 +40,7 @@ mod folder;
 pub mod model;
 pub mod plugin;
 pub mod registry;
+pub mod run;
 pub mod snapshot;
 pub mod state;
 pub mod store;
@@ -46,3 +48,5 @@ pub mod telemetry;
 pub mod tls;
 pub mod translate;
 pub mod xds;
+
+pub use run::run;

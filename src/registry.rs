@@ -6,10 +6,12 @@
 pub mod consul;
 pub mod file;
 pub mod freshness;
+mod kinds;
 
 use std::sync::Arc;
 
 pub use consul::{Agents, Failure};
+pub use kinds::Registry;
 
 pub(crate) use crate::model::{Instance, ServiceKey};
 

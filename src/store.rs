@@ -5,6 +5,7 @@
 
 pub mod etcd;
 pub mod file;
+mod kinds;
 pub mod ledger;
 pub mod replicas;
 
@@ -14,6 +15,7 @@ pub use etcd::Ledger;
 
 use crate::model::Document;
 use crate::model::document::Change;
+pub use kinds::Store;
 
 /// What a store tells the control loop.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,12 +12,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::remote::Output;
-use crate::config::{Settings, Store};
+use crate::config::Settings;
 use crate::documents::{Documents, Status, schema};
 use crate::model::document::Format;
 use crate::model::{Discovery, Document, Key, Problem};
+use crate::store::Event;
 use crate::store::replicas::Membership;
-use crate::store::{self, Event};
 use crate::telemetry::{self, Source};
 
 /// How long the store may take to list its documents.
@@ -101,7 +101,7 @@ pub async fn run(validate: Validate) -> Result<ExitCode> {
         Some(file) if file.is_file() => vec![one(file)?],
         _ => list(validate).await?,
     };
-    let mut documents = Documents::new(vec![Discovery::Consul, Discovery::File]);
+    let mut documents = Documents::new(Discovery::ALL.to_vec());
     documents.list(listed);
     documents.settle();
     let mut verdicts: Vec<_> = documents.statuses(telemetry::now()).map(verdict).collect();
@@ -173,29 +173,20 @@ async fn list(validate: Validate) -> Result<Vec<Document>> {
     let shutdown = CancellationToken::new();
     let _ends = shutdown.clone().drop_guard();
     let source = Source::new("the store");
-    match config.store {
-        Store::Files(folder) => {
-            let watch = store::file::watch(folder, source.clone(), asked, events, shutdown);
-            tokio::spawn(watch);
-        }
-        Store::Etcd(etcd) => {
-            // Says nothing of itself, so that it is no replica to the others.
-            let membership = Membership {
-                id: config.replica,
-                own: watch::channel(Bytes::new()).1,
-                records: watch::Sender::default(),
-            };
-            tokio::spawn(store::etcd::watch(
-                etcd,
-                source.clone(),
-                asked,
-                events,
-                membership,
-                watch::Sender::default(),
-                shutdown,
-            ));
-        }
-    }
+    // Says nothing of itself, so that it is no replica to the others.
+    let membership = Membership {
+        id: config.replica,
+        own: watch::channel(Bytes::new()).1,
+        records: watch::Sender::default(),
+    };
+    tokio::spawn(config.store.watch(
+        source.clone(),
+        asked,
+        events,
+        membership,
+        watch::Sender::default(),
+        shutdown,
+    ));
     match tokio::time::timeout(LISTING, told.recv()).await {
         Ok(Some(Event::Listed { documents, .. })) => Ok(documents),
         _ => match source.report().error {

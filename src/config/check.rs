@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::registry::consul;
-use crate::store::etcd;
+use crate::registry::{Registry, consul};
+use crate::store::{Store, etcd};
 use crate::xds::{Clients, Limits, tls};
 
-use super::{Access, Config, Error, Settings, Store, Xds};
+use super::{Access, Config, Error, Settings, Xds};
 
 /// How long etcd keeps the audit trail unless told.
 const AUDIT_KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -38,14 +38,21 @@ impl Settings {
                  address, set api-keys, or add --insecure if the network itself is trusted"
             )));
         }
+        let consul = self.consul_settings()?;
+        let audit_keep = self.audit_keep()?;
+        let consul_agent = self.consul_agent()?;
+        let replica = self.replica(admin.port())?;
+        let state = self.state.clone();
+        let store = self.store()?;
+        let registries = files(&store).into_iter();
         Ok(Config {
-            consul: self.consul_settings()?,
-            state: self.state.clone(),
+            registries: registries.chain(consul.map(Registry::Consul)).collect(),
+            store,
+            state,
             access,
-            audit_keep: self.audit_keep()?,
-            consul_agent: self.consul_agent()?,
-            replica: self.replica(admin.port())?,
-            store: self.store()?,
+            audit_keep,
+            consul_agent,
+            replica,
             xds,
             admin,
         })
@@ -243,6 +250,14 @@ impl Settings {
             key: self.consul_key.clone(),
             wait: consul::WAIT,
         }))
+    }
+}
+
+/// The registry that comes with a store.
+fn files(store: &Store) -> Option<Registry> {
+    match store {
+        Store::Files(folder) => Some(Registry::Files(folder.clone())),
+        Store::Etcd(_) => None,
     }
 }
 

@@ -3,11 +3,21 @@ use std::time::Duration;
 use clap::FromArgMatches;
 
 use super::*;
+use crate::registry::consul;
 
 /// Settings as a file of these lines has them, besides a folder of documents.
 fn settings(lines: &str) -> Result<Config, Error> {
     let text = format!("files: documents\n{lines}");
     serde_saphyr::from_str::<Settings>(&text).unwrap().check()
+}
+
+fn consul(config: Config) -> consul::Settings {
+    let mut registries = config.registries.into_iter();
+    let found = registries.find_map(|registry| match registry {
+        Registry::Consul(settings) => Some(settings),
+        Registry::Files(_) => None,
+    });
+    found.unwrap()
 }
 
 fn refusal(lines: &str) -> String {
@@ -119,7 +129,7 @@ fn what_draining_needs_is_read() {
 #[test]
 fn several_agents_of_consul_are_read_in_their_order() {
     let config = settings("consul: ['http://10.0.0.1:8500/', 'http://10.0.0.2:8500']\n").unwrap();
-    let addresses = config.consul.unwrap().addresses;
+    let addresses = consul(config).addresses;
     assert_eq!(addresses, ["http://10.0.0.1:8500", "http://10.0.0.2:8500"]);
     let flags = [
         "chancery",
@@ -134,10 +144,7 @@ fn several_agents_of_consul_are_read_in_their_order() {
         .unwrap()
         .check()
         .unwrap();
-    assert_eq!(
-        config.consul.unwrap().addresses,
-        ["http://a:8500", "http://b:8500"]
-    );
+    assert_eq!(consul(config).addresses, ["http://a:8500", "http://b:8500"]);
 }
 
 #[test]
@@ -173,7 +180,7 @@ fn where_consul_is_says_what_is_allowed_and_repeats_no_password() {
 fn the_token_for_consul_comes_from_one_place() {
     let consul = "consul: ['http://127.0.0.1:8500']\n";
     let config = settings(&format!("{consul}consul-token-file: /run/token\n")).unwrap();
-    let given = config.consul.unwrap();
+    let given = self::consul(config);
     assert_eq!(given.token_file.unwrap().to_str(), Some("/run/token"));
     assert_eq!(given.token, None);
     let both = format!("{consul}consul-token-file: /run/token\nconsul-token: hunter2\n");

@@ -84,8 +84,8 @@ impl ServiceKey {
     /// The plain service whose stem this is.
     pub fn from_stem(stem: &str) -> Option<Self> {
         let (discovery, name) = stem.split_once('/')?;
-        let all = [Discovery::Consul, Discovery::File];
-        let discovery = all.into_iter().find(|one| one.as_str() == discovery)?;
+        let mut all = Discovery::ALL.iter();
+        let discovery = *all.find(|one| one.as_str() == discovery)?;
         // In a stem each `%` begins one of these two.
         let name = name.replace("%3F", "?").replace("%25", "%");
         Some(Self::new(discovery, name))

@@ -50,14 +50,17 @@ pub fn load(folder: &Path, origin: &Origin) -> Option<Saved> {
         );
         return None;
     }
-    if !from.is_same_consul(origin) {
+    for registry in Discovery::ALL {
+        if from.is_same(origin, *registry) {
+            continue;
+        }
+        let agents = |origin: &Origin| origin.registries.get(registry).cloned();
         warn!(
-            file = %shown, found = ?from.consul, now = ?origin.consul,
-            "the saved instances are of another Consul: starting without them"
+            file = %shown, registry = registry.as_str(), found = ?agents(&from), now = ?agents(origin),
+            "the saved instances are of another registry: starting without them"
         );
-        let of_consul = |discovery| discovery == Discovery::Consul;
         let answers = &mut saved.answers;
-        answers.retain(|answered| !of_consul(answered.answer.service.discovery));
+        answers.retain(|answered| answered.answer.service.discovery != *registry);
     }
     if let Place::Files(_) = origin.store {
         saved.revision = 0;

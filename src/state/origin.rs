@@ -1,23 +1,28 @@
 //! Where a state came from: it is served only to whoever reads the same documents and the same registry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Discovery;
+
 /// Where inputs come from, without anything secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// Where documents are.
     pub store: Place,
-    /// The agents of Consul that are asked, when instances come from there.
-    pub consul: Option<BTreeSet<String>>,
+    /// Who is asked for instances, of each registry that is not part of the store.
+    pub registries: BTreeMap<Discovery, BTreeSet<String>>,
 }
 
 impl Origin {
-    /// Whether instances come from the same Consul: one agent in common is enough, as with the members of an etcd.
-    pub(super) fn is_same_consul(&self, other: &Self) -> bool {
-        match (&self.consul, &other.consul) {
+    /// Whether its instances come from the same place: one agent in common is enough, as with the members of an etcd.
+    pub(super) fn is_same(&self, other: &Self, registry: Discovery) -> bool {
+        match (
+            self.registries.get(&registry),
+            other.registries.get(&registry),
+        ) {
             (Some(agents), Some(others)) => !agents.is_disjoint(others),
             (one, other) => one == other,
         }

@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -91,8 +92,12 @@ pub(super) fn origin() -> Origin {
             &["http://10.0.0.5:2379", "http://10.0.0.6:2379"],
             "/chancery",
         ),
-        consul: Some(["http://127.0.0.1:8500".into()].into()),
+        registries: consul("http://127.0.0.1:8500"),
     }
+}
+
+fn consul(agent: &str) -> BTreeMap<Discovery, BTreeSet<String>> {
+    [(Discovery::Consul, [agent.into()].into())].into()
 }
 
 fn etcd(endpoints: &[&str], prefix: &str) -> Place {
@@ -190,8 +195,8 @@ fn a_state_of_other_documents_is_set_aside() {
     for store in others {
         let folder = tempfile::tempdir().unwrap();
         file::save(folder.path(), &origin(), saved()).unwrap();
-        let consul = origin().consul;
-        assert_eq!(load(folder.path(), &Origin { store, consul }), None);
+        let other = Origin { store, ..origin() };
+        assert_eq!(load(folder.path(), &other), None);
         assert_eq!(names(folder.path()), ["inputs.other-1"]);
     }
 }
@@ -213,7 +218,7 @@ fn instances_of_another_consul_are_left_out() {
     let folder = tempfile::tempdir().unwrap();
     file::save(folder.path(), &origin(), saved()).unwrap();
     let elsewhere = Origin {
-        consul: Some(["http://10.0.0.8:8500".into()].into()),
+        registries: consul("http://10.0.0.8:8500"),
         ..origin()
     };
     let loaded = load(folder.path(), &elsewhere).unwrap();
@@ -226,7 +231,7 @@ fn files_count_their_revisions_anew() {
     let folder = tempfile::tempdir().unwrap();
     let files = Origin {
         store: Place::Files("/documents".into()),
-        consul: None,
+        registries: BTreeMap::new(),
     };
     file::save(folder.path(), &files, saved()).unwrap();
     assert_eq!(load(folder.path(), &files).unwrap().revision, 0);

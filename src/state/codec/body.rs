@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::service_key::Scope;
 use crate::model::{Discovery, ServiceKey, document, instance};
-use crate::registry;
-use crate::state::{Answered, Kept, Origin, Saved};
+use crate::state::{Answered, Kept, Place, Saved};
+use crate::{registry, state};
 
 /// What follows the first line.
 #[derive(Serialize, Deserialize)]
@@ -22,6 +22,14 @@ pub(super) struct Body {
     as_of: u64,
     documents: Vec<Document>,
     answers: Vec<Answer>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Origin {
+    store: Place,
+    /// `null` for one that is not asked, as it was once written.
+    #[serde(flatten)]
+    registries: BTreeMap<Registry, Option<BTreeSet<String>>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,7 +80,7 @@ struct Answer {
     instances: Vec<Instance>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Registry {
     Consul,
@@ -111,9 +119,9 @@ enum Status {
 }
 
 impl Body {
-    pub(super) fn new(origin: &Origin, saved: Saved) -> Self {
+    pub(super) fn new(origin: &state::Origin, saved: Saved) -> Self {
         Self {
-            origin: origin.clone(),
+            origin: Origin::new(origin),
             revision: saved.revision,
             as_of: seconds(saved.as_of),
             documents: saved.documents.into_iter().map(Document::new).collect(),
@@ -121,14 +129,51 @@ impl Body {
         }
     }
 
-    pub(super) fn into_parts(self) -> (Origin, Saved) {
+    pub(super) fn into_parts(self) -> (state::Origin, Saved) {
         let saved = Saved {
             revision: self.revision,
             as_of: time(self.as_of),
             documents: self.documents.into_iter().map(Document::kept).collect(),
             answers: self.answers.into_iter().map(Answer::answered).collect(),
         };
-        (self.origin, saved)
+        (self.origin.origin(), saved)
+    }
+}
+
+impl Origin {
+    fn new(origin: &state::Origin) -> Self {
+        let registries = origin.registries.iter();
+        let registries =
+            registries.map(|(one, agents)| (Registry::new(*one), Some(agents.clone())));
+        Self {
+            store: origin.store.clone(),
+            registries: registries.collect(),
+        }
+    }
+
+    fn origin(self) -> state::Origin {
+        let registries = self.registries.into_iter();
+        let registries = registries.filter_map(|(one, agents)| Some((one.discovery(), agents?)));
+        state::Origin {
+            store: self.store,
+            registries: registries.collect(),
+        }
+    }
+}
+
+impl Registry {
+    fn new(discovery: Discovery) -> Self {
+        match discovery {
+            Discovery::Consul => Self::Consul,
+            Discovery::File => Self::File,
+        }
+    }
+
+    fn discovery(&self) -> Discovery {
+        match self {
+            Self::Consul => Discovery::Consul,
+            Self::File => Discovery::File,
+        }
     }
 }
 
@@ -188,12 +233,8 @@ impl Written {
 impl Answer {
     fn new(answered: Answered) -> Self {
         let registry::Answer { service, instances } = answered.answer;
-        let registry = match service.discovery {
-            Discovery::Consul => Registry::Consul,
-            Discovery::File => Registry::File,
-        };
         Self {
-            registry,
+            registry: Registry::new(service.discovery),
             service: service.name,
             datacenter: service.scope.datacenter,
             namespace: service.scope.namespace,
@@ -205,12 +246,8 @@ impl Answer {
     }
 
     fn answered(self) -> Answered {
-        let discovery = match self.registry {
-            Registry::Consul => Discovery::Consul,
-            Registry::File => Discovery::File,
-        };
         let service = ServiceKey {
-            discovery,
+            discovery: self.registry.discovery(),
             name: self.service,
             scope: Scope {
                 datacenter: self.datacenter,

@@ -40,6 +40,13 @@ fn the_format_is_this() {
 }
 
 #[test]
+fn a_registry_that_was_not_asked_may_be_null() {
+    let body = br#"{"origin":{"store":{"files":"/d"},"consul":null},"revision":1,"as_of":1,"documents":[],"answers":[]}"#;
+    let (from, _) = decode(&[header(body).as_bytes(), body].concat()).unwrap();
+    assert!(from.registries.is_empty());
+}
+
+#[test]
 fn no_part_of_a_state_is_a_state() {
     let bytes = bytes();
     for length in 0..bytes.len() {

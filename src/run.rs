@@ -1,0 +1,198 @@
+//! The server as a library: from settings and open listeners to tasks that run until a token says otherwise. Reads no
+//! flags, sets up no log, hears no signals: that is for whoever starts it.
+
+mod draining;
+mod ports;
+mod replicas;
+mod sources;
+mod tasks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::admin::Admin;
+use crate::api::Api;
+use crate::api::access::Access;
+use crate::config::{self, Config};
+use crate::control;
+use crate::state::{self, Saved, Wish};
+use crate::store::ledger::Journal;
+use crate::telemetry::{Metrics, Source};
+use crate::tls as cryptography;
+use crate::xds::admission::Admission;
+use crate::xds::gateways::Heard;
+use crate::xds::tls::{self, Certificates};
+use crate::xds::{Ads, Gateways, Nodes};
+
+use tasks::Tasks;
+
+/// How many events of a source may wait for the loop.
+const QUEUE: usize = 1024;
+/// How long what is open may take to end once the server is to end.
+pub const GRACE: Duration = Duration::from_secs(3);
+
+/// Where the server is reached: bound, and of this process alone.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For health, readiness, metrics and the control API.
+    pub admin: TcpListener,
+    /// For proxies.
+    pub xds: TcpListener,
+}
+
+/// Why the server could not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Proxies could not be let in safely.
+    #[error("the certificates of the xds port cannot be used: {0}")]
+    Certificates(#[from] tls::Error),
+    /// The listener of this name is none.
+    #[error("the {0} listener has no address: {1}")]
+    Listener(&'static str, std::io::Error),
+    /// A task that should run as long as the server has returned or panicked: a fault of Chancery, or of a listener.
+    #[error("a task ended unexpectedly: {task}: {why}")]
+    Ended {
+        /// What the task does.
+        task: &'static str,
+        /// How it ended.
+        why: String,
+    },
+}
+
+/// What all tasks share.
+struct Shared {
+    gateways: Arc<Gateways>,
+    nodes: Arc<Nodes>,
+    metrics: Arc<Metrics>,
+}
+
+/// Serves until `shutdown` is cancelled; that is a success, after what is open has had [`GRACE`] to end. Anything else that
+/// ends it is an error, and then `shutdown` is left as it is.
+pub async fn run(
+    config: Config,
+    listeners: Listeners,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    cryptography::install();
+    let certificates = load_certificates(&config.xds).await?;
+    let mut tasks = Tasks::new(shutdown.child_token());
+    // Also where this future is dropped: tasks have started tasks of their own.
+    let _all = tasks.shutdown.clone().drop_guard();
+    start(config, listeners, certificates, &mut tasks).await?;
+    let ended = tokio::select! {
+        // Where both are true, the tasks ended because they were told to.
+        biased;
+        () = shutdown.cancelled() => Ok(()),
+        ended = tasks.first_ended() => Err(ended),
+    };
+    if !tasks.end(GRACE).await {
+        warn!("some connections did not end in time");
+    }
+    ended
+}
+
+/// Starts all tasks.
+async fn start(
+    config: Config,
+    listeners: Listeners,
+    certificates: Option<Certificates>,
+    tasks: &mut Tasks,
+) -> Result<(), Error> {
+    let address = listeners.admin.local_addr();
+    let address = address.map_err(|error| Error::Listener("admin", error))?;
+    let (shared, said) = Shared::new();
+    let (others, membership) = replicas::join(&config, address, &shared, tasks);
+    let (questions, asked) = mpsc::channel(QUEUE);
+    let (journal, drained) = watch::channel(Journal::default());
+    let (drainer, trail) = draining::start(&config, questions.clone(), drained, tasks);
+    let saved = restore(&config).await;
+    let wishes = keep_state(&config, &shared, tasks);
+    let sources = sources::watch(&config, membership, journal, tasks);
+    let admin = shared.admin(sources.all());
+    let inputs = sources.into_inputs(said, saved, wishes, asked);
+    let (gateways, metrics) = (shared.gateways.clone(), shared.metrics.clone());
+    let control = control::run(inputs, gateways, metrics, tasks.shutdown.clone());
+    tasks.spawn("control", control);
+    let access = Access {
+        keys: config.access.keys,
+        networks: config.access.networks,
+        trail,
+    };
+    let api = Api::new(
+        shared.gateways.clone(),
+        shared.nodes.clone(),
+        others,
+        questions,
+        drainer,
+        access,
+        tasks.shutdown.clone(),
+    );
+    ports::serve_admin(listeners.admin, admin, api, tasks);
+    let ads = shared.ads(config.xds, tasks.shutdown.clone());
+    ports::serve_xds(listeners.xds, certificates, ads, tasks);
+    Ok(())
+}
+
+impl Shared {
+    /// Nothing is served yet. What proxies will say is for the loop to hear.
+    fn new() -> (Self, Heard) {
+        let (gateways, said) = Gateways::new();
+        let shared = Self {
+            gateways: Arc::new(gateways),
+            nodes: Arc::default(),
+            metrics: Arc::default(),
+        };
+        (shared, said)
+    }
+
+    fn admin(&self, sources: Vec<Source>) -> Admin {
+        Admin {
+            gateways: self.gateways.clone(),
+            nodes: self.nodes.clone(),
+            metrics: self.metrics.clone(),
+            sources,
+        }
+    }
+
+    fn ads(self, xds: config::Xds, shutdown: CancellationToken) -> Ads {
+        Ads {
+            gateways: self.gateways,
+            nodes: self.nodes,
+            metrics: self.metrics,
+            admission: Arc::new(Admission::new(xds.limits.clone())),
+            limits: xds.limits,
+            clients: Arc::new(xds.clients),
+            shutdown,
+        }
+    }
+}
+
+async fn load_certificates(xds: &config::Xds) -> Result<Option<Certificates>, tls::Error> {
+    match xds.tls.clone() {
+        Some(files) => Certificates::load(files).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What an earlier process saved.
+async fn restore(config: &Config) -> Option<Saved> {
+    let (folder, origin) = (config.state.clone()?, config.origin());
+    let load = move || state::load(&folder, &origin);
+    tokio::task::spawn_blocking(load).await.ok().flatten()
+}
+
+/// Starts the task that saves what the loop is told. Without a folder nobody ever wishes for it.
+fn keep_state(config: &Config, shared: &Shared, tasks: &mut Tasks) -> mpsc::Receiver<Wish> {
+    let (wisher, wishes) = mpsc::channel(1);
+    if let Some(folder) = config.state.clone() {
+        let (origin, metrics) = (config.origin(), shared.metrics.clone());
+        let keeping = state::keep(folder, origin, wisher, metrics, tasks.shutdown.clone());
+        tasks.spawn("state", keeping);
+    }
+    wishes
+}

@@ -1,0 +1,118 @@
+//! A task per source of inputs, connected to the loop. Names no kind of store or registry: their tables are
+//! [`crate::store::Store`] and [`crate::registry::Registry`].
+
+use std::collections::HashMap;
+
+use tokio::sync::{mpsc, watch};
+
+use crate::config::Config;
+use crate::control::question::Question;
+use crate::control::{Inputs, Wanted};
+use crate::model::Discovery;
+use crate::registry::Answer;
+use crate::registry::freshness::Freshness;
+use crate::state::{Saved, Wish};
+use crate::store::ledger::Journal;
+use crate::store::replicas::Membership;
+use crate::store::{Earlier, Event};
+use crate::telemetry::Source;
+use crate::xds::gateways::Heard;
+
+use super::QUEUE;
+use super::tasks::Tasks;
+
+/// The loop's ends of all sources.
+pub struct Sources {
+    store: Source,
+    events: mpsc::Receiver<Event>,
+    earlier: mpsc::Sender<Earlier>,
+    /// In the order in which they are shown.
+    registries: Vec<(Discovery, Source, watch::Sender<Wanted>)>,
+    answers: mpsc::Receiver<Answer>,
+    freshness: Freshness,
+}
+
+/// Starts a task per source.
+pub fn watch(
+    config: &Config,
+    membership: Membership,
+    journal: watch::Sender<Journal>,
+    tasks: &mut Tasks,
+) -> Sources {
+    let (event_sender, events) = mpsc::channel(QUEUE);
+    let (earlier, asked) = mpsc::channel(QUEUE);
+    let (answer_sender, answers) = mpsc::channel(QUEUE);
+    let freshness = Freshness::default();
+    let store = Source::new(config.store.name());
+    let watching = config.store.clone().watch(
+        store.clone(),
+        asked,
+        event_sender,
+        membership,
+        journal,
+        tasks.shutdown.clone(),
+    );
+    tasks.spawn(store.name(), watching);
+    let mut registries = Vec::new();
+    for registry in &config.registries {
+        let source = Source::new(registry.name());
+        let wanted = watch::Sender::default();
+        let watching = registry.clone().watch(
+            source.clone(),
+            freshness.clone(),
+            wanted.subscribe(),
+            answer_sender.clone(),
+            tasks.shutdown.clone(),
+        );
+        tasks.spawn(source.name(), watching);
+        registries.push((registry.discovery(), source, wanted));
+    }
+    Sources {
+        store,
+        events,
+        earlier,
+        registries,
+        answers,
+        freshness,
+    }
+}
+
+impl Sources {
+    /// How each of them fares.
+    pub fn all(&self) -> Vec<Source> {
+        let registries = self.registries.iter().map(|(_, source, _)| source);
+        std::iter::once(&self.store)
+            .chain(registries)
+            .cloned()
+            .collect()
+    }
+
+    /// What the loop is connected to, the sources and what it has from within the process.
+    pub fn into_inputs(
+        self,
+        said: Heard,
+        saved: Option<Saved>,
+        wishes: mpsc::Receiver<Wish>,
+        questions: mpsc::Receiver<Question>,
+    ) -> Inputs {
+        let mut wanted = HashMap::new();
+        let mut registries = HashMap::new();
+        for (discovery, source, services) in self.registries {
+            registries.insert(discovery, source);
+            wanted.insert(discovery, services);
+        }
+        Inputs {
+            events: self.events,
+            earlier: self.earlier,
+            answers: self.answers,
+            wanted,
+            said,
+            store: self.store,
+            registries,
+            freshness: self.freshness,
+            saved,
+            wishes,
+            questions,
+        }
+    }
+}

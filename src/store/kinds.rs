@@ -1,0 +1,69 @@
+//! The kinds of stores: a new one is a row in each of these, and a folder beside this file.
+
+use std::path::PathBuf;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::ledger::Journal;
+use super::replicas::Membership;
+use super::{Earlier, Event, Ledger, etcd, file};
+use crate::telemetry::Source;
+
+/// The store to watch, as settings name it.
+#[derive(Debug, Clone)]
+pub enum Store {
+    /// etcd.
+    Etcd(etcd::Settings),
+    /// Files in a folder.
+    Files(PathBuf),
+}
+
+impl Store {
+    /// What logs, metrics and readiness call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Etcd(_) => "etcd",
+            Self::Files(_) => "files",
+        }
+    }
+
+    /// Whether replicas tell each other through it how they fare.
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Self::Etcd(_) => true,
+            Self::Files(_) => false,
+        }
+    }
+
+    /// Where draining writes down what it does, where it can.
+    pub fn ledger(&self) -> Option<Ledger> {
+        match self {
+            Self::Etcd(settings) => Some(Ledger::new(settings.clone())),
+            Self::Files(_) => None,
+        }
+    }
+
+    /// Tells what documents there are, until `events` is closed or shutdown, and what draining has written down.
+    pub async fn watch(
+        self,
+        source: Source,
+        earlier: mpsc::Receiver<Earlier>,
+        events: mpsc::Sender<Event>,
+        membership: Membership,
+        journal: watch::Sender<Journal>,
+        shutdown: CancellationToken,
+    ) {
+        match self {
+            Self::Etcd(settings) => {
+                let watch = etcd::watch(
+                    settings, source, earlier, events, membership, journal, shutdown,
+                );
+                watch.await;
+            }
+            Self::Files(folder) => {
+                file::watch(folder, source, earlier, events, shutdown).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The server in this process: `chancery::run` on listeners that the test has opened, ended by a token.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use chancery::config::Settings;
+use chancery::run::{Error, Listeners};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long to wait for what must come.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Loopback, and a port that is free.
+const ANY: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
+
+fn on_files(folder: &Path) -> Settings {
+    Settings {
+        files: Some(folder.to_owned()),
+        ..Settings::default()
+    }
+}
+
+async fn listeners() -> Listeners {
+    Listeners {
+        admin: TcpListener::bind(ANY).await.unwrap(),
+        xds: TcpListener::bind(ANY).await.unwrap(),
+    }
+}
+
+/// A server of this process.
+struct Server {
+    admin: SocketAddr,
+    xds: SocketAddr,
+    shutdown: CancellationToken,
+    running: JoinHandle<Result<(), Error>>,
+}
+
+impl Server {
+    async fn start(settings: Settings) -> Self {
+        let listeners = listeners().await;
+        let shutdown = CancellationToken::new();
+        Self {
+            admin: listeners.admin.local_addr().unwrap(),
+            xds: listeners.xds.local_addr().unwrap(),
+            running: tokio::spawn(chancery::run(
+                settings.check().unwrap(),
+                listeners,
+                shutdown.clone(),
+            )),
+            shutdown,
+        }
+    }
+
+    /// The status of `/readyz`.
+    async fn readyz(&self) -> u16 {
+        chancery::tls::install();
+        let url = format!("http://{}/readyz", self.admin);
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+        let answer = client.build().unwrap().get(url).send().await.unwrap();
+        answer.status().as_u16()
+    }
+
+    async fn gets_ready(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.readyz().await != 200 {
+            assert!(Instant::now() < deadline, "not ready after {PATIENCE:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn end(self) -> Result<(), Error> {
+        self.shutdown.cancel();
+        let ended = tokio::time::timeout(PATIENCE, self.running).await;
+        ended.unwrap().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_server_gets_ready_and_ends_by_its_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(on_files(folder.path())).await;
+    server.gets_ready().await;
+    let ports = [server.admin, server.xds];
+    server.end().await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    for port in ports {
+        while let Err(error) = TcpListener::bind(port).await {
+            assert!(Instant::now() < deadline, "{port} is still taken: {error}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_servers_of_one_process_end_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Server::start(on_files(folder.path())).await;
+    let second = Server::start(on_files(folder.path())).await;
+    first.gets_ready().await;
+    second.gets_ready().await;
+    first.end().await.unwrap();
+    assert_eq!(second.readyz().await, 200);
+    second.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn certificates_that_cannot_be_read_are_an_error_that_names_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("xds.key");
+    fs::write(&key, "").unwrap();
+    let settings = Settings {
+        xds_cert: Some(folder.path().join("nowhere.pem")),
+        xds_key: Some(key),
+        ..on_files(folder.path())
+    };
+    let shutdown = CancellationToken::new();
+    let ended = chancery::run(
+        settings.check().unwrap(),
+        listeners().await,
+        shutdown.clone(),
+    )
+    .await;
+    let error = ended.unwrap_err();
+    assert!(matches!(error, Error::Certificates(_)), "{error:?}");
+    let said = error.to_string();
+    assert!(said.contains("the certificates of the xds port"), "{said}");
+    assert!(said.contains("nowhere.pem"), "{said}");
+    // The token is the caller's.
+    assert!(!shutdown.is_cancelled());
+}
