@@ -39,7 +39,7 @@ struct Form {
     blacklist: Option<Vec<String>>,
     /// Who passes with certain methods only.
     allowed_by_methods: Option<Vec<Allowed>>,
-    /// The status of the answer to those who do not pass: 403 or 404.
+    /// The status of the answer to those who do not pass: 403 or 404; 403 if not written.
     #[serde(default)]
     rejected_code: Status,
     /// What they are told.
