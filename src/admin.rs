@@ -96,9 +96,10 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
             })
             .collect(),
     };
-    let status = match readiness.ready {
-        true => StatusCode::OK,
-        false => StatusCode::SERVICE_UNAVAILABLE,
+    let status = if readiness.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
     };
     (status, Json(readiness)).into_response()
 }

@@ -30,8 +30,8 @@ use crate::documents::Documents;
 use crate::model::{Discovery, Drains};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
-use crate::state::{Saved, Wish};
-use crate::store::{self, Earlier};
+use crate::state::{SaveRequest, Saved};
+use crate::store::{self, PriorRevision};
 use crate::telemetry::{Metrics, Source};
 use crate::xds::gateways::{Gateways, Heard, Said};
 
@@ -51,7 +51,7 @@ pub struct Inputs {
     /// What the store tells.
     pub events: mpsc::Receiver<store::Event>,
     /// Asks the store for earlier forms.
-    pub earlier: mpsc::Sender<Earlier>,
+    pub earlier: mpsc::Sender<PriorRevision>,
     /// What the registries tell.
     pub answers: mpsc::Receiver<Answer>,
     /// Tells each registry that there is what to watch.
@@ -67,7 +67,7 @@ pub struct Inputs {
     /// What an earlier process saved.
     pub saved: Option<Saved>,
     /// Asks for what is to be saved.
-    pub wishes: mpsc::Receiver<Wish>,
+    pub wishes: mpsc::Receiver<SaveRequest>,
     /// What others ask.
     pub questions: mpsc::Receiver<Question>,
 }
@@ -213,7 +213,7 @@ impl Control {
                 }
             }
             store::Event::Progress { revision } => self.publication.pass(revision),
-            store::Event::Earlier { path, document } => {
+            store::Event::PriorRevision { path, document } => {
                 self.readiness.handle_earlier(&path, now);
                 if let Some(document) = document {
                     self.documents.earlier(document);

@@ -38,7 +38,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// What a caller wishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
+pub struct Order {
     /// The instance's address.
     pub address: IpAddr,
     /// Its port, where one address has several.
@@ -86,7 +86,7 @@ pub struct Lifted {
 
 /// Why a call changed nothing, or not all that it was to change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum DrainError {
     /// There is no such instance, or no such drain.
     #[error("{0}")]
     Unknown(String),
@@ -110,7 +110,7 @@ pub enum Refusal {
     Internal(String),
 }
 
-impl From<Away> for Refusal {
+impl From<Away> for DrainError {
     fn from(away: Away) -> Self {
         Self::Unavailable(away.to_string())
     }
@@ -138,15 +138,17 @@ pub struct Drainer {
 
 /// Works in a task of its own, which goes on when the caller does not wait for it.
 async fn apart<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
-) -> Result<T, Refusal> {
+    work: impl Future<Output = Result<T, DrainError>> + Send + 'static,
+) -> Result<T, DrainError> {
     tokio::spawn(work).await.unwrap_or_else(|ended| {
         if !ended.is_panic() {
-            return Err(Refusal::Unavailable("chancery is shutting down".to_owned()));
+            return Err(DrainError::Unavailable(
+                "chancery is shutting down".to_owned(),
+            ));
         }
         // The claim ends by itself, and the entry is undone then.
         tracing::error!(%ended, "a step of a drain has panicked: this is a fault of Chancery");
-        Err(Refusal::Internal(
+        Err(DrainError::Internal(
             "a fault of Chancery, which its log tells of; what may have changed is undone, \
              or the drain stands: GET /v1/drains tells"
                 .to_owned(),
@@ -175,19 +177,23 @@ impl Drainer {
     }
 
     /// Takes an instance out. Goes on when the caller does not wait for it.
-    pub async fn drain(self: &Arc<Self>, wish: Wish, caller: Caller) -> Result<Standing, Refusal> {
+    pub async fn drain(
+        self: &Arc<Self>,
+        order: Order,
+        caller: Caller,
+    ) -> Result<Standing, DrainError> {
         let drainer = self.clone();
-        apart(async move { drainer.try_drain(&wish, &caller).await }).await
+        apart(async move { drainer.try_drain(&order, &caller).await }).await
     }
 
-    async fn try_drain(&self, wish: &Wish, caller: &Caller) -> Result<Standing, Refusal> {
+    async fn try_drain(&self, order: &Order, caller: &Caller) -> Result<Standing, DrainError> {
         let began = Instant::now();
         let mut deed = Deed::new(&self.trail, "drain", &caller.name, &caller.from);
-        deed.what = match wish.port {
-            Some(port) => format!("{}:{port}", wish.address),
-            None => wish.address.to_string(),
+        deed.what = match order.port {
+            Some(port) => format!("{}:{port}", order.address),
+            None => order.address.to_string(),
         };
-        let decided = self.decide(wish, caller).await;
+        let decided = self.decide(order, caller).await;
         match decided {
             Err(refusal) => {
                 deed.refused("request", began, &refusal);
@@ -201,7 +207,7 @@ impl Drainer {
             }
             Ok(Decision::Own(begun)) => {
                 deed.is_about(&begun.drain);
-                deed.step("request", began, None::<&Refusal>);
+                deed.step("request", began, None::<&DrainError>);
                 self.carry_out(*begun, &deed).await
             }
         }
@@ -209,7 +215,7 @@ impl Drainer {
 
     /// Learns whether the agent is to be told, where that was not known when the entry was written: until then the entry says
     /// that it was not.
-    async fn resolve(&self, begun: Begun) -> Result<(Drain, Claim), Refusal> {
+    async fn resolve(&self, begun: Begun) -> Result<(Drain, Claim), DrainError> {
         let Begun {
             mut drain,
             claim,
@@ -227,7 +233,7 @@ impl Drainer {
                 drain.agent = Some(url);
                 let amended = self.ledger.amend(claim, entry::text(&drain)?).await?;
                 let claim = amended.ok_or_else(|| {
-                    Refusal::Unavailable(
+                    DrainError::Unavailable(
                         "it took too long to ask the registry; nothing is changed".to_owned(),
                     )
                 })?;
@@ -239,13 +245,15 @@ impl Drainer {
                 if let Err(reason) = struck {
                     tracing::debug!(reason, drain = %drain.id, "an entry is left to be struck later");
                 }
-                Err(Refusal::Registry(format!("{failure}; nothing is changed")))
+                Err(DrainError::Registry(format!(
+                    "{failure}; nothing is changed"
+                )))
             }
         }
     }
 
     /// Tells the registry, then puts the drain in force.
-    async fn carry_out(&self, begun: Begun, deed: &Deed<'_>) -> Result<Standing, Refusal> {
+    async fn carry_out(&self, begun: Begun, deed: &Deed<'_>) -> Result<Standing, DrainError> {
         let began = Instant::now();
         let (drain, claim) = match self.resolve(begun).await {
             Ok(resolved) => resolved,
@@ -256,14 +264,14 @@ impl Drainer {
         };
         if let Err(failure) = self.tell_registry(&drain, true).await {
             let undone = self.undo(&drain, &claim, failure.reached).await;
-            let refusal = Refusal::Registry(match undone {
+            let refusal = DrainError::Registry(match undone {
                 Ok(()) => format!("{failure}; nothing is changed"),
                 Err(why) => format!("{failure}; what may have changed is undone later: {why}"),
             });
             deed.step("registry", began, Some(&refusal));
             return Err(refusal);
         }
-        deed.step("registry", began, None::<&Refusal>);
+        deed.step("registry", began, None::<&DrainError>);
         let began = Instant::now();
         let enforced = self
             .ledger
@@ -271,7 +279,7 @@ impl Drainer {
             .await;
         let refusal = match enforced {
             Ok(Some(revision)) => {
-                deed.step("document", began, None::<&Refusal>);
+                deed.step("document", began, None::<&DrainError>);
                 return Ok(Standing {
                     drain,
                     revision,
@@ -289,13 +297,13 @@ impl Drainer {
                 drain.id
             ),
         };
-        let refusal = Refusal::Unavailable(refusal);
+        let refusal = DrainError::Unavailable(refusal);
         deed.step("document", began, Some(&refusal));
         Err(refusal)
     }
 
     /// Waits until somebody else's drain is in force.
-    async fn follow(&self, drain: Drain) -> Result<Standing, Refusal> {
+    async fn follow(&self, drain: Drain) -> Result<Standing, DrainError> {
         let deadline = Instant::now() + OTHERS;
         while Instant::now() < deadline {
             let journal = self.ledger.journal().await?;
@@ -313,7 +321,7 @@ impl Drainer {
             }
             sleep(LOOK).await;
         }
-        Err(Refusal::Conflict(format!(
+        Err(DrainError::Conflict(format!(
             "drain {} of this instance was begun by another call and did not come into force, or is being undone: \
              try again in a moment",
             drain.id
@@ -321,7 +329,7 @@ impl Drainer {
     }
 
     /// The drains in force.
-    pub async fn standing(&self) -> Result<Vec<Standing>, Refusal> {
+    pub async fn standing(&self) -> Result<Vec<Standing>, DrainError> {
         let journal = self.ledger.journal().await?;
         let entries = self.entries(&journal);
         entries.are_understood()?;

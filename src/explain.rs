@@ -169,9 +169,10 @@ fn fits(wanted: &str, asked: &str) -> bool {
             Some((segment, after)) => (segment, Some(after)),
             None => (asked, None),
         };
-        let same = match wanted.starts_with(':') {
-            true => !segment.is_empty(),
-            false => segment == wanted,
+        let same = if wanted.starts_with(':') {
+            !segment.is_empty()
+        } else {
+            segment == wanted
         };
         if !same {
             return false;

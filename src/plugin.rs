@@ -1,6 +1,6 @@
 //! Plugins: one file each, with its fields, their meaning, and what it adds to an Envoy route; nothing else knows it.
 //!
-//! To add one: write its file with an [`Entry`](contract::Entry), and name the entry in `all.rs`. What several plugins share
+//! To add one: write its file with an [`Definition`](contract::Definition), and name the entry in `all.rs`. What several plugins share
 //! is in `shared/`.
 
 mod all;

@@ -20,7 +20,7 @@ use crate::api::Api;
 use crate::api::access::Access;
 use crate::config::{self, Config};
 use crate::control;
-use crate::state::{self, Saved, Wish};
+use crate::state::{self, SaveRequest, Saved};
 use crate::store::ledger::Journal;
 use crate::telemetry::{Metrics, Source};
 use crate::tls as cryptography;
@@ -187,7 +187,7 @@ async fn restore(config: &Config) -> Option<Saved> {
 }
 
 /// Starts the task that saves what the loop is told. Without a folder nobody ever wishes for it.
-fn keep_state(config: &Config, shared: &Shared, tasks: &mut Tasks) -> mpsc::Receiver<Wish> {
+fn keep_state(config: &Config, shared: &Shared, tasks: &mut Tasks) -> mpsc::Receiver<SaveRequest> {
     let (wisher, wishes) = mpsc::channel(1);
     if let Some(folder) = config.state.clone() {
         let (origin, metrics) = (config.origin(), shared.metrics.clone());

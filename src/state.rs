@@ -15,7 +15,7 @@ use crate::model::Document;
 use crate::registry::Answer;
 
 pub use file::load;
-pub use keeper::{Wish, keep};
+pub use keeper::{SaveRequest, keep};
 pub use origin::{Origin, Place};
 
 /// Everything that the loop was told, and when it was so.

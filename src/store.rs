@@ -40,8 +40,8 @@ pub enum Event {
         /// The revision that the store has reached.
         revision: i64,
     },
-    /// The answer to [`Earlier`].
-    Earlier {
+    /// The answer to [`PriorRevision`].
+    PriorRevision {
         /// The path that was asked for.
         path: Arc<str>,
         /// The form before, or nothing where the store does not have it (any more).
@@ -51,7 +51,7 @@ pub enum Event {
 
 /// A wish for the form that a document had before `revision`: its last good form may be there after a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Earlier {
+pub struct PriorRevision {
     /// The document's path.
     pub path: Arc<str>,
     /// The revision of the form that is of no use.

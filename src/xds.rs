@@ -31,6 +31,6 @@ pub use events::Events;
 pub use gateways::{Gateways, Settled};
 pub use limits::Limits;
 pub use nodes::Nodes;
-pub use refusal::Refusal;
+pub use refusal::NotAdmitted;
 pub use request::{Protocol, Request};
 pub use stream::Stream;

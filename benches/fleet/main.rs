@@ -101,9 +101,10 @@ async fn until_interrupted(run: impl Future<Output = Result<()>>) -> Result<()> 
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {
-    let (sizes, changes): (&[usize], usize) = match arguments.quick {
-        true => (&[1, 10], 5),
-        false => (&[1, 100, 1000], 100),
+    let (sizes, changes): (&[usize], usize) = if arguments.quick {
+        (&[1, 10], 5)
+    } else {
+        (&[1, 100, 1000], 100)
     };
     let most = sizes.iter().max().copied().unwrap_or_default();
     process::check_file_limit(most + OTHER_FILES)?;
@@ -119,9 +120,10 @@ async fn run(arguments: &Arguments) -> Result<()> {
     for &streams in sizes {
         done.push(rounds.run(streams).await?);
     }
-    match arguments.json {
-        true => println!("{}", serde_json::to_string_pretty(&done)?),
-        false => print!("{}", table::table(&done)),
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&done)?)
+    } else {
+        print!("{}", table::table(&done))
     }
     Ok(())
 }

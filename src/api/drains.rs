@@ -1,6 +1,6 @@
-//! Drains as the contract has them: a wish in, what stands and who has confirmed it out.
+//! Drains as the contract has them: an order in, what stands and who has confirmed it out.
 
-mod wish;
+mod order;
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tonic::{Request, Status};
 
 use crate::drain::audit::{Deed, Record};
-use crate::drain::{Caller, Drainer, Refusal, Standing};
+use crate::drain::{Caller, DrainError, Drainer, Standing};
 use crate::model::Drain;
 use crate::model::drain::Mode;
 
@@ -32,12 +32,12 @@ pub async fn drain(
     let drainer = drainer(api)?;
     let caller = caller(&request);
     let asked = request.into_inner();
-    let timeout = wish::wait(&asked.wait, wait::TIMEOUT);
-    let wish = timeout.and_then(|timeout| Ok((wish::read(&asked)?, timeout)));
-    let (wish, timeout) = wish.inspect_err(|status| misread(api, &caller, &asked, status))?;
+    let timeout = order::wait(&asked.wait, wait::TIMEOUT);
+    let order = timeout.and_then(|timeout| Ok((order::read(&asked)?, timeout)));
+    let (order, timeout) = order.inspect_err(|status| misread(api, &caller, &asked, status))?;
     let place = api.lasting();
     let _place = place.inspect_err(|status| misread(api, &caller, &asked, status))?;
-    let standing = drainer.drain(wish, caller.clone()).await;
+    let standing = drainer.drain(order, caller.clone()).await;
     let standing = standing.map_err(|refusal| status(&refusal))?;
     let mut deed = Deed::new(&drainer.trail, "drain", &caller.name, &caller.from);
     deed.is_about(&standing.drain);
@@ -54,7 +54,7 @@ pub fn misread(api: &Api, caller: &Caller, asked: &pb::DrainRequest, status: &St
 /// What stands, and who has confirmed it.
 pub async fn read(api: &Api, asked: &pb::ReadDrainRequest) -> Result<pb::DrainResponse, Status> {
     let began = Instant::now();
-    let timeout = wish::wait(&asked.wait, Duration::ZERO)?;
+    let timeout = order::wait(&asked.wait, Duration::ZERO)?;
     let standing = drainer(api)?.standing().await;
     let standing = standing.map_err(|refusal| status(&refusal))?;
     let found = standing
@@ -89,9 +89,10 @@ async fn confirm(
         return Err(status);
     }
     if let Some(deed) = deed {
-        match answer.confirmed {
-            true => deed.step("confirmation", waited, None::<&Refusal>),
-            false => deed.unconfirmed(waited, summary(&answer.behind)),
+        if answer.confirmed {
+            deed.step("confirmation", waited, None::<&DrainError>)
+        } else {
+            deed.unconfirmed(waited, summary(&answer.behind))
         }
     }
     Ok(pb::DrainResponse {
@@ -217,15 +218,15 @@ fn caller<M>(request: &Request<M>) -> Caller {
     caller.cloned().unwrap_or_default()
 }
 
-fn status(refusal: &Refusal) -> Status {
+fn status(refusal: &DrainError) -> Status {
     let text = refusal.to_string();
     match refusal {
-        Refusal::Unknown(_) => Status::not_found(text),
-        Refusal::Unclear(_) => Status::invalid_argument(text),
-        Refusal::Conflict(_) | Refusal::Unsupported(_) => Status::failed_precondition(text),
-        Refusal::Registry(_) => Status::unknown(text),
-        Refusal::Unavailable(_) => Status::unavailable(text),
-        Refusal::Internal(_) => Status::internal(text),
+        DrainError::Unknown(_) => Status::not_found(text),
+        DrainError::Unclear(_) => Status::invalid_argument(text),
+        DrainError::Conflict(_) | DrainError::Unsupported(_) => Status::failed_precondition(text),
+        DrainError::Registry(_) => Status::unknown(text),
+        DrainError::Unavailable(_) => Status::unavailable(text),
+        DrainError::Internal(_) => Status::internal(text),
     }
 }
 

@@ -103,9 +103,10 @@ fn request(asked: &pb::ExplainRequest) -> Result<Request, Status> {
         return Err(wrong("url", "a longer one", "64 KiB with all headers"));
     }
     let allowed = "an http or https URL, or a path that starts with `/`";
-    let absolute = match asked.url.starts_with('/') {
-        true => format!("http://localhost{}", asked.url),
-        false => asked.url.clone(),
+    let absolute = if asked.url.starts_with('/') {
+        format!("http://localhost{}", asked.url)
+    } else {
+        asked.url.clone()
     };
     let url = Url::parse(&absolute).map_err(|_| wrong("url", &asked.url, allowed))?;
     let port = url.port_or_known_default();

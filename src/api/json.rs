@@ -139,9 +139,10 @@ fn unknown_parameter(name: &str, request: &MessageDescriptor) -> Status {
         .fields()
         .map(|field| field.json_name().to_owned())
         .collect();
-    let allowed = match fields.is_empty() {
-        true => "none".to_owned(),
-        false => fields.join(", "),
+    let allowed = if fields.is_empty() {
+        "none".to_owned()
+    } else {
+        fields.join(", ")
     };
     let name = shown(name);
     Status::invalid_argument(format!("found the parameter `{name}`, allowed: {allowed}"))

@@ -124,9 +124,10 @@ fn redact_any(any: &mut DynamicMessage, all: bool) -> Result<(), Status> {
     let (Some(type_url), Some(value)) = (type_url.as_str(), value.as_bytes()) else {
         return Ok(());
     };
-    let shown = match all {
-        true => Vec::new(),
-        false => redacted(type_url, value)?,
+    let shown = if all {
+        Vec::new()
+    } else {
+        redacted(type_url, value)?
     };
     any.set_field_by_name("value", Value::Bytes(shown.into()));
     Ok(())

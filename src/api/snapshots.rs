@@ -72,9 +72,10 @@ pub(super) fn unknown_gateway(gateways: &Gateways, asked: &str) -> Status {
         .collect();
     known.sort();
     known.truncate(20);
-    let known = match known.is_empty() {
-        true => "nothing is published yet".to_owned(),
-        false => format!("there are: {}", known.join(", ")),
+    let known = if known.is_empty() {
+        "nothing is published yet".to_owned()
+    } else {
+        format!("there are: {}", known.join(", "))
     };
     Status::not_found(format!("no gateway `{}` is served; {known}", shown(asked)))
 }

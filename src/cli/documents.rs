@@ -33,9 +33,10 @@ pub async fn run(documents: Documents) -> Result<ExitCode> {
         Output::Table => print(&answer.documents),
     }
     let bad = |document: &pb::Document| !matches!(&*document.state, "accepted" | "warned" | "off");
-    Ok(match answer.documents.iter().any(bad) {
-        true => ExitCode::FAILURE,
-        false => ExitCode::SUCCESS,
+    Ok(if answer.documents.iter().any(bad) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
     })
 }
 

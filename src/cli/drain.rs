@@ -73,9 +73,10 @@ pub async fn run(drain: Drain) -> Result<ExitCode> {
         Output::Json => say!("{}", json::whole(&answer)?),
         Output::Table => print(&answer),
     }
-    Ok(match answer.confirmed {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    Ok(if answer.confirmed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     })
 }
 
@@ -89,14 +90,13 @@ fn print(answer: &pb::DrainResponse) {
     let what = format!("{} {}:{}", drain.service, drain.address, drain.port);
     let until = remote::time(drain.expires);
     let replicas = answer.replicas.len();
-    match answer.confirmed {
-        true => say!(
+    if answer.confirmed {
+        say!(
             "{what} is drained until {until}: no proxy sends it a new request (nodes: {nodes}, replicas: {replicas})"
-        ),
-        false => {
-            say!("{what} is drained until {until}, and these have not confirmed it:\n");
-            behind(&answer.behind);
-        }
+        )
+    } else {
+        say!("{what} is drained until {until}, and these have not confirmed it:\n");
+        behind(&answer.behind);
     }
     say!("\nchancery undrain {}", drain.id);
 }

@@ -42,9 +42,10 @@ pub async fn run(explain: Explain) -> Result<ExitCode> {
         Output::Json => println!("{}", json::whole(&answer)?),
         Output::Table => print(&answer),
     }
-    Ok(match answer.route.is_empty() {
-        true => ExitCode::FAILURE,
-        false => ExitCode::SUCCESS,
+    Ok(if answer.route.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
     })
 }
 

@@ -30,9 +30,10 @@ pub async fn run(nodes: Nodes) -> Result<ExitCode> {
             .replicas
             .iter()
             .any(|replica| !replica.behind.is_empty());
-    Ok(match behind {
-        true => ExitCode::FAILURE,
-        false => ExitCode::SUCCESS,
+    Ok(if behind {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
     })
 }
 
@@ -68,9 +69,10 @@ fn print(answer: &pb::ListNodesResponse) {
 
 /// A row for the node, then one for each of its types.
 fn rows(node: &pb::Node) -> Vec<[String; 10]> {
-    let state = match node.synced {
-        true => "up to date".to_owned(),
-        false => format!("behind: {}", node.behind),
+    let state = if node.synced {
+        "up to date".to_owned()
+    } else {
+        format!("behind: {}", node.behind)
     };
     let own = [
         node.id.clone(),

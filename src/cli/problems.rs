@@ -23,9 +23,10 @@ pub async fn run(problems: Problems) -> Result<ExitCode> {
         Output::Json => say!("{}", json::whole(&answer)?),
         Output::Table => print(&answer.problems),
     }
-    Ok(match answer.problems.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    Ok(if answer.problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     })
 }
 

@@ -28,12 +28,11 @@ pub async fn run(services: Services) -> Result<ExitCode> {
         Output::Json => say!("{}", json::whole(&answer)?),
         Output::Table => print(&answer.services),
     }
-    Ok(
-        match answer.services.iter().all(|service| service.answered) {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
-        },
-    )
+    Ok(if answer.services.iter().all(|service| service.answered) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn print(services: &[pb::Discovered]) {
@@ -61,9 +60,10 @@ fn rows(service: &pb::Discovered) -> Vec<[String; 8]> {
     let documents: Vec<_> = documents.into_iter().collect();
     let mut own: [String; 8] = Default::default();
     own[0].clone_from(&service.service);
-    own[1] = match service.answered {
-        true => remote::time(service.confirmed),
-        false => "never".to_owned(),
+    own[1] = if service.answered {
+        remote::time(service.confirmed)
+    } else {
+        "never".to_owned()
     };
     own[2] = format!("{} for {}", service.instances.len(), documents.join(", "));
     let instance = |one: &pb::Instance| {

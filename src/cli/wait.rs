@@ -33,9 +33,10 @@ pub async fn run(wait: Wait) -> Result<ExitCode> {
         Output::Json => say!("{}", json::whole(&answer)?),
         Output::Table => print(&answer),
     }
-    Ok(match answer.confirmed {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    Ok(if answer.confirmed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     })
 }
 
@@ -62,9 +63,12 @@ fn print(answer: &pb::WaitResponse) {
 /// Prints who is behind.
 pub fn behind(behind: &[pb::Behind]) {
     let row = |behind: &pb::Behind| {
-        let or_dash = |text: &String| match text.is_empty() {
-            true => "-".to_owned(),
-            false => text.clone(),
+        let or_dash = |text: &String| {
+            if text.is_empty() {
+                "-".to_owned()
+            } else {
+                text.clone()
+            }
         };
         [
             or_dash(&behind.replica),

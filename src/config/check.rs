@@ -276,9 +276,10 @@ fn host() -> String {
         .filter(|c| is_of_an_id(*c))
         .take(48)
         .collect();
-    match name.is_empty() {
-        true => "chancery".to_owned(),
-        false => name,
+    if name.is_empty() {
+        "chancery".to_owned()
+    } else {
+        name
     }
 }
 

@@ -1,4 +1,4 @@
-//! Earlier forms of bad documents that the store is still to be asked for. It takes so many questions at a time: the others
+//! PriorRevision forms of bad documents that the store is still to be asked for. It takes so many questions at a time: the others
 //! wait here, so that none is forgotten and the loop never waits for the store.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::store::Earlier;
+use crate::store::PriorRevision;
 
 /// What is still to be asked: by path, the revision whose predecessor is wanted.
 #[derive(Debug, Default)]
@@ -26,12 +26,16 @@ impl Recall {
     }
 
     /// Asks as much as there is room for, in a place that is had and in all others that are free.
-    pub fn ask(&mut self, place: mpsc::Permit<'_, Earlier>, places: &mpsc::Sender<Earlier>) {
+    pub fn ask(
+        &mut self,
+        place: mpsc::Permit<'_, PriorRevision>,
+        places: &mpsc::Sender<PriorRevision>,
+    ) {
         let mut place = Some(place);
         while let Some(free) = place
             && let Some((path, revision)) = self.unasked.pop_first()
         {
-            free.send(Earlier { path, revision });
+            free.send(PriorRevision { path, revision });
             place = places.try_reserve().ok();
         }
     }

@@ -7,7 +7,7 @@ use super::Control;
 use crate::model::document::Change;
 use crate::model::{Document, Drains, Instance, ServiceKey};
 use crate::registry::Answer;
-use crate::state::{Answered, Kept, Saved, Wish};
+use crate::state::{Answered, Kept, SaveRequest, Saved};
 
 impl Control {
     /// Takes what an earlier process was told, until the sources say it themselves.
@@ -49,7 +49,7 @@ impl Control {
     }
 
     /// Grants what is to be saved.
-    pub(super) fn grant(&mut self, wish: Wish) {
+    pub(super) fn grant(&mut self, wish: SaveRequest) {
         let kept = |(document, good): (&Document, Option<&Document>)| Kept {
             document: document.clone(),
             good: good.cloned(),

@@ -66,12 +66,12 @@ async fn every_bad_document_is_asked_for_however_few_questions_the_store_takes_a
     let mut newest = gateways.watch("default");
     for _ in 0..BAD {
         let question = tokio::time::timeout(DEADLINE, asked.recv()).await;
-        let Earlier { path, revision } = question.expect("it was never asked").unwrap();
+        let PriorRevision { path, revision } = question.expect("it was never asked").unwrap();
         assert_eq!(revision, 9);
         assert!(newest.borrow().is_none(), "published before all was asked");
         let document = Some(document(&path, NODES));
         events
-            .send(Event::Earlier { path, document })
+            .send(Event::PriorRevision { path, document })
             .await
             .unwrap();
     }
@@ -144,7 +144,7 @@ async fn problems_are_composed_when_something_was_said_of_documents() {
     problems(&mut control, listed("{"));
     // Its earlier form is not there: nothing else is known of it.
     let (path, document) = ("routes/b".into(), None);
-    problems(&mut control, Event::Earlier { path, document });
+    problems(&mut control, Event::PriorRevision { path, document });
     let before = problems(&mut control, Event::Progress { revision: 2 });
     let after = problems(&mut control, Event::Progress { revision: 3 });
     assert!(Arc::ptr_eq(&before, &after), "composed for nothing");

@@ -34,9 +34,12 @@ pub fn of_plugin(name: &str) -> Option<Value> {
 pub fn says(kind: Kind, field: &str) -> Option<String> {
     let schema = of(kind);
     let steps = field.split(['.', '[']).filter(|step| !step.is_empty());
-    let found = steps.fold(vec![&schema], |schemas, step| match step.ends_with(']') {
-        true => within(schemas, |schema| schema.get("items")),
-        false => within(schemas, |schema| schema.get("properties")?.get(step)),
+    let found = steps.fold(vec![&schema], |schemas, step| {
+        if step.ends_with(']') {
+            within(schemas, |schema| schema.get("items"))
+        } else {
+            within(schemas, |schema| schema.get("properties")?.get(step))
+        }
     });
     let said = found.iter().find_map(|schema| schema.get("description"))?;
     let said = said.as_str()?.split_whitespace();

@@ -97,9 +97,10 @@ impl Documents {
             entry.unresolved = unresolved;
         }
         let built_in = (id == Id::default_gateway()).then(|| Arc::new(Gateway::built_in()));
-        let gateway = match stays {
-            true => self.gateways.get(path).cloned(),
-            false => gateway.or(built_in),
+        let gateway = if stays {
+            self.gateways.get(path).cloned()
+        } else {
+            gateway.or(built_in)
         };
         let gateway = gateway.map(|gateway| self.with_edge(&gateway));
         if self.gateways.get(path) == gateway.as_ref() {

@@ -7,7 +7,7 @@ use crate::model::drain::Drain;
 use crate::model::instance::Status;
 use crate::registry::Agents;
 
-use super::Refusal;
+use super::DrainError;
 
 /// The node that an instance is registered at, and how its agent is reached.
 pub struct Agent {
@@ -25,10 +25,11 @@ pub fn of(
     agents: &Agents,
     own: &HashMap<String, String>,
     instance: &Instance,
-) -> Result<Agent, Refusal> {
+) -> Result<Agent, DrainError> {
     let node = instance.node.to_string();
     let url = agents.url(own, &node, &instance.node_address);
-    let url = url.map_err(|reason| Refusal::Registry(format!("{reason}; nothing is changed")))?;
+    let url =
+        url.map_err(|reason| DrainError::Registry(format!("{reason}; nothing is changed")))?;
     Ok(Agent {
         node,
         url,

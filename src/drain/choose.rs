@@ -1,16 +1,16 @@
-//! Which instance a wish is about, and whether it may go. Pure.
+//! Which instance an order is about, and whether it may go. Pure.
 
 #[cfg(test)]
 mod tests;
 
 use super::entry::Entries;
-use super::{Refusal, Wish};
+use super::{DrainError, Order};
 use crate::model::drain::{self, Drain};
 use crate::model::instance::Status;
 use crate::model::{Instance, ServiceKey};
 use crate::registry::Answer;
 
-/// What a wish is about.
+/// What an order is about.
 #[derive(Debug, PartialEq)]
 pub enum Choice<'a> {
     /// An instance that is being drained already.
@@ -23,16 +23,16 @@ pub enum Choice<'a> {
 pub fn choose<'a>(
     answers: &'a [Answer],
     entries: &'a Entries,
-    wish: &Wish,
-) -> Result<Choice<'a>, Refusal> {
+    order: &Order,
+) -> Result<Choice<'a>, DrainError> {
     let named = |service: &ServiceKey| {
-        let wanted = wish.service.as_deref();
+        let wanted = order.service.as_deref();
         wanted.is_none_or(|wanted| wanted == &*service.name || wanted == service.to_string())
     };
     let answers = answers.iter().filter(|answer| named(&answer.service));
     let answers: Vec<_> = answers.collect();
     let at =
-        |address, port| address == wish.address && wish.port.is_none_or(|wanted| wanted == port);
+        |address, port| address == order.address && order.port.is_none_or(|wanted| wanted == port);
     let known = answers
         .iter()
         .flat_map(|answer| answer.instances.iter().map(|it| (&answer.service, it)))
@@ -66,15 +66,15 @@ pub fn choose<'a>(
         .chain(drained)
         .collect();
     let choice = match choices.len() {
-        0 => return Err(unknown(wish)),
+        0 => return Err(unknown(order)),
         1 => choices.remove(0),
-        _ => return Err(unclear(&choices, wish)),
+        _ => return Err(unclear(&choices, order)),
     };
     if let Choice::Instance(service, instance) = &choice
-        && !wish.force
+        && !order.force
         && is_last(&answers, entries, service, instance)
     {
-        return Err(Refusal::Conflict(format!(
+        return Err(DrainError::Conflict(format!(
             "{}:{} is the last healthy instance of {service}: nothing would answer its clients; \
              add `force` if that is meant",
             instance.address, instance.port
@@ -116,25 +116,28 @@ fn is_last(
     serves(instance) && !somebody
 }
 
-fn unknown(wish: &Wish) -> Refusal {
-    let Wish { address, .. } = wish;
-    let port = wish.port.map(|port| format!(":{port}")).unwrap_or_default();
-    let services = match &wish.service {
+fn unknown(order: &Order) -> DrainError {
+    let Order { address, .. } = order;
+    let port = order
+        .port
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    let services = match &order.service {
         Some(service) => format!("service `{service}`, if a document names it, has no instance"),
         None => "no service that documents name has an instance".to_owned(),
     };
-    Refusal::Unknown(format!("{services} at {address}{port} in the registry"))
+    DrainError::Unknown(format!("{services} at {address}{port} in the registry"))
 }
 
-fn unclear(choices: &[Choice], wish: &Wish) -> Refusal {
+fn unclear(choices: &[Choice], order: &Order) -> DrainError {
     let name = |choice: &Choice| match choice {
         Choice::Drained(drain) => format!("port {} of {}", drain.port, drain.service),
         Choice::Instance(service, instance) => format!("port {} of {service}", instance.port),
     };
     let names: Vec<_> = choices.iter().map(name).collect();
-    Refusal::Unclear(format!(
+    DrainError::Unclear(format!(
         "several instances are at {}: {}; give `port`, and `service` where that is not enough",
-        wish.address,
+        order.address,
         names.join(", ")
     ))
 }

@@ -1,4 +1,4 @@
-//! Finding the instance that a wish is about, and writing down what is to be done.
+//! Finding the instance that an order is about, and writing down what is to be done.
 
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use crate::registry::Answer;
 use crate::store::ledger::Claim;
 
 use super::choose::{self, Choice};
-use super::{ATTEMPTS, Caller, Drainer, Refusal, Wish, agent, entry};
+use super::{ATTEMPTS, Caller, DrainError, Drainer, Order, agent, entry};
 
 /// What was decided, and is to be carried out.
 pub(super) struct Begun {
@@ -30,27 +30,31 @@ pub(super) enum Decision {
 
 impl Drainer {
     /// Finds the instance, and writes down what is to be done.
-    pub(super) async fn decide(&self, wish: &Wish, caller: &Caller) -> Result<Decision, Refusal> {
+    pub(super) async fn decide(
+        &self,
+        order: &Order,
+        caller: &Caller,
+    ) -> Result<Decision, DrainError> {
         let agents = match &self.agents {
             Some(agents) => Some((agents, agents.own_nodes().await)),
             None => None,
         };
-        let shutting_down = |_| Refusal::Unavailable("chancery is shutting down".to_owned());
+        let shutting_down = |_| DrainError::Unavailable("chancery is shutting down".to_owned());
         let _turn = self.deciding.acquire().await.map_err(shutting_down)?;
         for _ in 0..ATTEMPTS {
             let journal = self.ledger.journal().await?;
             let entries = self.entries(&journal);
             entries.are_understood()?;
             // As late as can be: who is healthy may have changed while others decided.
-            let answers = self.lookup(wish.address).await?;
-            let (service, instance) = match choose::choose(&answers, &entries, wish)? {
+            let answers = self.lookup(order.address).await?;
+            let (service, instance) = match choose::choose(&answers, &entries, order)? {
                 Choice::Drained(drain) => return Ok(Decision::Other(Box::new(drain.clone()))),
                 Choice::Instance(service, instance) => (service, instance),
             };
             let agent = match (&agents, service.discovery) {
                 (Some((agents, own)), Discovery::Consul) => agent::of(agents, own, instance)?,
                 _ => {
-                    return Err(Refusal::Unsupported(format!(
+                    return Err(DrainError::Unsupported(format!(
                         "{service} is not in Consul: only instances there can be drained"
                     )));
                 }
@@ -68,12 +72,12 @@ impl Drainer {
                 port: instance.port,
                 node: agent.node,
                 agent: agent_to_tell,
-                mode: wish.mode,
-                reason: wish.reason.clone(),
+                mode: order.mode,
+                reason: order.reason.clone(),
                 by: caller.name.clone(),
                 from: caller.from.clone(),
                 created: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-                ttl: wish.ttl,
+                ttl: order.ttl,
             };
             let key = entry::key(&drain);
             let text = entry::text(&drain)?;
@@ -81,12 +85,12 @@ impl Drainer {
                 return Ok(Decision::Own(Box::new(Begun { drain, claim, ask })));
             }
         }
-        Err(Refusal::Conflict(
+        Err(DrainError::Conflict(
             "other replicas drain too much at the same time: try again".to_owned(),
         ))
     }
 
-    async fn lookup(&self, address: IpAddr) -> Result<Vec<Answer>, Refusal> {
+    async fn lookup(&self, address: IpAddr) -> Result<Vec<Answer>, DrainError> {
         let (answer, answered) = oneshot::channel();
         let asked = self
             .questions
@@ -97,7 +101,7 @@ impl Drainer {
             Err(_) => None,
         };
         answers.ok_or_else(|| {
-            Refusal::Unavailable(
+            DrainError::Unavailable(
                 "not ready: documents and their services are not known yet".to_owned(),
             )
         })

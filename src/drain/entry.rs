@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Drainer, Refusal};
+use super::{DrainError, Drainer};
 use crate::model::ServiceKey;
 use crate::model::drain::{Drain, Identity, Unread};
 use crate::store::ledger::Journal;
@@ -38,14 +38,14 @@ impl Entries {
 
     /// That there is nothing in the journal that only a newer Chancery understands. A decision without it could take out the
     /// last instance of a service. What nobody understands was not written by Chancery, and is passed over.
-    pub fn are_understood(&self) -> Result<(), Refusal> {
+    pub fn are_understood(&self) -> Result<(), DrainError> {
         let newer = |(key, unread): (&Arc<str>, &Unread)| match unread {
             Unread::Newer(_) => Some(format!("{key}: {unread}")),
             Unread::Bad(_) => None,
         };
         match self.unread().find_map(newer) {
             None => Ok(()),
-            Some(entry) => Err(Refusal::Unavailable(format!(
+            Some(entry) => Err(DrainError::Unavailable(format!(
                 "the drains' journal has what this replica does not understand ({entry}): \
                  upgrade it, or ask one that is newer"
             ))),
@@ -92,10 +92,10 @@ pub fn key(drain: &Drain) -> String {
 }
 
 /// A drain as the journal and its document have it.
-pub fn text(drain: &Drain) -> Result<String, Refusal> {
+pub fn text(drain: &Drain) -> Result<String, DrainError> {
     drain
         .text()
-        .map_err(|error| Refusal::Unavailable(error.to_string()))
+        .map_err(|error| DrainError::Unavailable(error.to_string()))
 }
 
 #[cfg(test)]

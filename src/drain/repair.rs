@@ -129,9 +129,10 @@ impl Drainer {
         let Some(claim) = claim.map_err(|away| away.to_string())? else {
             return Ok(());
         };
-        let action = match is_over(drain, SystemTime::now()) {
-            true => "expire",
-            false => "repair",
+        let action = if is_over(drain, SystemTime::now()) {
+            "expire"
+        } else {
+            "repair"
         };
         let mut deed = Deed::new(&self.trail, action, &self.replica, "");
         deed.is_about(drain);

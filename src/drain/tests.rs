@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_fault_of_chancery_is_called_one() {
     let faulty = apart::<()>(async { panic!("index out of bounds") }).await;
-    assert!(matches!(faulty, Err(Refusal::Internal(_))), "{faulty:?}");
+    assert!(matches!(faulty, Err(DrainError::Internal(_))), "{faulty:?}");
 }
 
 #[tokio::test]

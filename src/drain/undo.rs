@@ -8,7 +8,7 @@ use crate::store::ledger::Claim;
 
 use super::audit::Deed;
 use super::entry;
-use super::{ATTEMPTS, Caller, Drainer, Lifted, Refusal, apart};
+use super::{ATTEMPTS, Caller, DrainError, Drainer, Lifted, apart};
 
 impl Drainer {
     /// Ends a drain. Goes on when the caller does not wait for it.
@@ -16,12 +16,12 @@ impl Drainer {
         self: &std::sync::Arc<Self>,
         id: String,
         caller: Caller,
-    ) -> Result<Lifted, Refusal> {
+    ) -> Result<Lifted, DrainError> {
         let drainer = self.clone();
         apart(async move { drainer.try_undrain(&id, &caller).await }).await
     }
 
-    async fn try_undrain(&self, id: &str, caller: &Caller) -> Result<Lifted, Refusal> {
+    async fn try_undrain(&self, id: &str, caller: &Caller) -> Result<Lifted, DrainError> {
         let began = Instant::now();
         let mut deed = Deed::new(&self.trail, "undrain", &caller.name, &caller.from);
         deed.drain = id.into();
@@ -34,18 +34,18 @@ impl Drainer {
         Ok(Lifted { drain, pending })
     }
 
-    async fn lift(&self, id: &str, deed: &mut Deed<'_>) -> Result<(Drain, Claim), Refusal> {
+    async fn lift(&self, id: &str, deed: &mut Deed<'_>) -> Result<(Drain, Claim), DrainError> {
         let journal = self.ledger.journal().await?;
         let entries = self.entries(&journal);
         let Some(drain) = entries.find(id) else {
             entries.are_understood()?;
             let id = id.escape_debug();
-            return Err(Refusal::Unknown(format!("there is no drain `{id}`")));
+            return Err(DrainError::Unknown(format!("there is no drain `{id}`")));
         };
         deed.is_about(drain);
         match self.ledger.lift(&entry::key(drain), id).await? {
             Some(claim) => Ok((drain.clone(), claim)),
-            None => Err(Refusal::Conflict(format!(
+            None => Err(DrainError::Conflict(format!(
                 "drain {id} is being put in force or undone at this moment: try again"
             ))),
         }
@@ -59,14 +59,16 @@ impl Drainer {
         claim: &Claim,
         told: bool,
     ) -> Result<(), String> {
-        let undone = match told {
-            true => self.tell_registry_or_forget(drain).await,
-            false => Ok(()),
+        let undone = if told {
+            self.tell_registry_or_forget(drain).await
+        } else {
+            Ok(())
         };
         let undone = undone.map_err(|failure| failure.to_string());
-        let noted = match undone.is_ok() {
-            true => self.ledger.strike(claim).await,
-            false => self.ledger.release(claim).await,
+        let noted = if undone.is_ok() {
+            self.ledger.strike(claim).await
+        } else {
+            self.ledger.release(claim).await
         };
         undone.and(noted.map_err(|away| away.to_string()))
     }

@@ -100,9 +100,10 @@ impl TryFrom<String> for PrivateKey {
     fn try_from(pem: String) -> Result<Self, String> {
         let known = PrivateKeyDer::from_pem_slice(pem.as_bytes())
             .is_ok_and(|key| any_supported_type(&key).is_ok());
-        match known {
-            true => Ok(Self(pem.into())),
-            false => Err(unreadable(&pem).into()),
+        if known {
+            Ok(Self(pem.into()))
+        } else {
+            Err(unreadable(&pem).into())
         }
     }
 }

@@ -39,9 +39,10 @@ impl TryFrom<String> for Host {
         let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
         let label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(fits);
         if rest.len() <= 253 && rest.split('.').all(label) {
-            return Ok(match suffix {
-                true => Self::Suffix(format!(".{rest}").into()),
-                false => Self::Exact(rest.into()),
+            return Ok(if suffix {
+                Self::Suffix(format!(".{rest}").into())
+            } else {
+                Self::Exact(rest.into())
             });
         }
         Err(format!(

@@ -164,9 +164,10 @@ impl FromStr for Key {
         }
         let Some(kind) = known.filter(|kind| *kind != Kind::Credential) else {
             let shown = kind.escape_debug().take(100).collect();
-            return Err(match NOT_SERVED.contains(&kind) {
-                true => KeyError::NotServed(shown),
-                false => KeyError::Unknown(shown),
+            return Err(if NOT_SERVED.contains(&kind) {
+                KeyError::NotServed(shown)
+            } else {
+                KeyError::Unknown(shown)
             });
         };
         let id = id.parse()?;

@@ -92,9 +92,10 @@ impl TryFrom<String> for Path {
         if let Some(at) = path.find("/:") {
             return parameters(&text, at + 1, prefix).or_else(wrong);
         }
-        Ok(match prefix {
-            true => Self::Prefix(path.into()),
-            false => Self::Exact(path.into()),
+        Ok(if prefix {
+            Self::Prefix(path.into())
+        } else {
+            Self::Exact(path.into())
         })
     }
 }
@@ -121,8 +122,9 @@ fn parameters(text: &str, at: usize, prefix: bool) -> Result<Path, &'static str>
         rest: rest.into(),
     };
     // `\C` is any byte, which costs less than the `.` that the bound is computed with.
-    match size::of(&parameters.pattern().replace(r"\C", ".")) > size::BOUND {
-        true => Err("fewer letters behind the first parameter: some 80 are what Envoy takes"),
-        false => Ok(Path::Parameters(parameters)),
+    if size::of(&parameters.pattern().replace(r"\C", ".")) > size::BOUND {
+        Err("fewer letters behind the first parameter: some 80 are what Envoy takes")
+    } else {
+        Ok(Path::Parameters(parameters))
     }
 }

@@ -190,15 +190,16 @@ pub struct Upstream {
 impl Upstream {
     /// Whether a route of requests can use it.
     pub(crate) fn check_http(&self) -> Result<(), Remark> {
-        match self.scheme.is_http() {
-            true => Ok(()),
-            false => Err(Remark::new(
+        if self.scheme.is_http() {
+            Ok(())
+        } else {
+            Err(Remark::new(
                 "scheme",
                 format!(
                     "found \"{}\", which is for stream routes, allowed: http, https, grpc, grpcs",
                     self.scheme.as_str()
                 ),
-            )),
+            ))
         }
     }
 }

@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::contract::Entry;
+use super::contract::Definition;
 use super::shared::reply::Reply;
 use super::shared::{denial, identity, limit};
 use super::{
@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
-pub const ALL: &[Entry] = &[
+pub const ALL: &[Definition] = &[
     real_ip::ENTRY,
     client_control::ENTRY,
     request_id::ENTRY,

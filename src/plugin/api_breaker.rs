@@ -9,13 +9,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::{AnswerStatus, Quantity, Within, each_once};
 use crate::model::upstream::{Breaker, Cluster};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "api-breaker",
     read,
     schema: schema::<Form>,

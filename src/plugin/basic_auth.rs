@@ -7,13 +7,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::identity::{self, BASIC, Extension, NOBODY, UNKNOWN};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "basic-auth",
     read,
     schema: schema::<Form>,

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::compression::{self, Compression, HttpVersion, Types};
 use crate::envoy::place;
 use crate::envoy::proto::{extension, uint32};
@@ -20,7 +20,7 @@ use crate::model::scalar::{Count, Quantity, Within};
 
 const FILTER: &str = "chancery.brotli";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "brotli",
     read,
     schema: schema::<Form>,

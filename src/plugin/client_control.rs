@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use crate::envoy::place;
 use crate::envoy::proto::uint64;
 use crate::model::decode;
@@ -18,7 +18,7 @@ use crate::model::upstream::Cluster;
 
 const FILTER: &str = "chancery.client-control";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "client-control",
     read,
     schema: schema::<Form>,

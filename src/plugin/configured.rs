@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
 use serde_json::Value;
 
 use super::all::{ALL, NOT_IN_ENVOY, names};
-use super::contract::{CountedBy, Entry, Plugin, Reading};
+use super::contract::{CountedBy, Definition, Plugin, Reading};
 use super::meta::{META, Meta};
 use crate::model::Path;
 use crate::model::decode::{self, kind_of, quoted, shown};
@@ -259,7 +259,7 @@ fn unknown(name: &str) -> Remark {
 }
 
 fn read_one(
-    entry: &Entry,
+    entry: &Definition,
     value: &Value,
     reading: &mut Reading,
 ) -> Result<Option<Arc<dyn Plugin>>, Remark> {

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::denial::{self, Status};
 use super::shared::identity::{self, CONSUMER, Extension, GROUP, MISSING, NOBODY, UNKNOWN};
 use super::shared::message::Message;
@@ -19,7 +19,7 @@ use crate::model::upstream::Cluster;
 
 const NAME: &str = "consumer-restriction";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<Form>,

@@ -81,7 +81,7 @@ pub trait Plugin: fmt::Debug + Send + Sync {
 pub type Read = fn(&Value, &mut Reading) -> Result<Arc<dyn Plugin>, Remark>;
 
 /// A plugin as it is known without any document.
-pub struct Entry {
+pub struct Definition {
     /// The name that documents use.
     pub name: &'static str,
     /// Reads its configuration.

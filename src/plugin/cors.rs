@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::header;
 use crate::envoy::filter;
 use crate::envoy::proto::boolean;
@@ -20,7 +20,7 @@ use crate::model::upstream::Cluster;
 
 const FILTER: &str = "chancery.cors";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "cors",
     read,
     schema: schema::<Form>,
@@ -86,9 +86,10 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     let plain = |field: &str, text: &str| {
         let bad = !text.bytes().all(|b| matches!(b, b' '..=b'~'));
         let message = "found something else, allowed: names in printable ASCII with commas between";
-        match bad {
-            true => Err(Remark::new(field, message)),
-            false => Ok(text.to_owned()),
+        if bad {
+            Err(Remark::new(field, message))
+        } else {
+            Ok(text.to_owned())
         }
     };
     reading.warnings.push(Remark::whole(

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::share;
 use crate::envoy::filter;
 use crate::model::decode;
@@ -18,7 +18,7 @@ use crate::model::upstream::Cluster;
 
 const FILTER: &str = "chancery.csrf";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "csrf",
     read,
     schema: schema::<Form>,

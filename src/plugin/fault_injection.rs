@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::answer::ANSWER_BYTES;
 use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
@@ -32,7 +32,7 @@ const HEADERS: &str = "chancery.fault-injection.headers";
 const DELAY: &str = "chancery.fault-injection.delay";
 const ABORT: &str = "chancery.fault-injection.abort";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "fault-injection",
     read,
     schema: schema::<Form>,
@@ -132,9 +132,10 @@ impl TryFrom<f64> for Seconds {
     type Error = String;
 
     fn try_from(seconds: f64) -> Result<Self, String> {
-        match (0.0..=86_400.0).contains(&seconds) {
-            true => Ok(Self(Duration::from_secs_f64(seconds))),
-            false => Err(format!("found {seconds}, allowed: seconds, 0–86400")),
+        if (0.0..=86_400.0).contains(&seconds) {
+            Ok(Self(Duration::from_secs_f64(seconds)))
+        } else {
+            Err(format!("found {seconds}, allowed: seconds, 0–86400"))
         }
     }
 }

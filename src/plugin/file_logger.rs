@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::condition::Condition;
 use super::shared::router;
 use crate::envoy::any;
@@ -25,7 +25,7 @@ use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 use format::{Fields, Format};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "file-logger",
     read,
     schema: schema::<Form>,

@@ -18,7 +18,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
 use envoy_types::pb::envoy::r#type::matcher::v3::{ListStringMatcher, StringMatcher};
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use crate::envoy::{filter, proto};
 use crate::model::problem::Remark;
 use crate::model::upstream::{Cluster, Target};
@@ -30,7 +30,7 @@ const NAME: &str = "forward-auth";
 /// The filter of routes that pass requests while the service is away: Envoy has that per filter.
 const DEGRADED: &str = "forward-auth/degraded";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<form::Form>,
@@ -137,9 +137,10 @@ impl Plugin for ForwardAuth {
 impl ForwardAuth {
     /// Without a list Envoy would send the client everything; no header is called `-`.
     fn for_clients(&self) -> ListStringMatcher {
-        match self.client.is_empty() {
-            true => exactly(&["-".to_owned()]),
-            false => exactly(&self.client),
+        if self.client.is_empty() {
+            exactly(&["-".to_owned()])
+        } else {
+            exactly(&self.client)
         }
     }
 }

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::header;
 use crate::envoy::place;
 use crate::model::problem::Remark;
@@ -24,7 +24,7 @@ use crate::model::{Path, decode};
 
 const FILTER: &str = "chancery.grpc-web";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "grpc-web",
     read,
     schema: schema::<Form>,

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::compression::{self, Compression, HttpVersion, Types};
 use crate::envoy::place;
 use crate::envoy::proto::extension;
@@ -17,7 +17,7 @@ use crate::model::scalar::Quantity;
 
 const FILTER: &str = "chancery.gzip";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "gzip",
     read,
     schema: schema::<Form>,

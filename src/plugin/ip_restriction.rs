@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::denial::{self, Status};
 use super::shared::message::Message;
 use crate::envoy::proto::cidr_range;
@@ -22,7 +22,7 @@ use crate::model::upstream::Cluster;
 
 const NAME: &str = "ip-restriction";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<Form>,

@@ -30,7 +30,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::header;
 use super::shared::identity::{
     self, CLAIM_PREFIX, CLAIMED, CLAIMS, Extension, NOBODY, SELECTED, TOKEN, UNKNOWN, UNVERIFIED,
@@ -44,7 +44,7 @@ const FIND: &str = "chancery.jwt_auth.find";
 const SELECT: &str = "chancery.jwt_auth.select";
 const COMPARE: &str = "chancery.jwt_auth.compare";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "jwt-auth",
     read,
     schema: schema::<Form>,

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::header;
 use super::shared::identity::{self, CONSUMER, Extension, MISSING, NOBODY, UNKNOWN};
 use crate::envoy::filter;
@@ -18,7 +18,7 @@ use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "key-auth",
     read,
     schema: schema::<Form>,

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::answer::{Rejection, rejection};
 use super::shared::limit::{self, Code, Key, KeyType, Limit, Policy};
 use crate::model::decode;
@@ -19,7 +19,7 @@ const NAME: &str = "limit-count";
 /// Envoy's bound of a span of time, a year, keeps the arithmetic of its buckets exact.
 const LONGEST: u32 = 365 * 24 * 60 * 60;
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<Form>,

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::answer::{Rejection, rejection};
 use super::shared::limit::{self, Code, Key, KeyType, Limit, Policy};
 use crate::model::decode;
@@ -17,7 +17,7 @@ use crate::model::scalar::Count;
 
 const NAME: &str = "limit-req";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<Form>,

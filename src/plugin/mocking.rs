@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::answer::{ANSWER_BYTES, answer};
 use super::shared::header::{self, Checked, Headers};
 use super::shared::{fault, share, variable};
@@ -21,7 +21,7 @@ use crate::model::{Path, decode};
 /// Holds answers up.
 const FILTER: &str = "chancery.mocking.delay";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "mocking",
     read,
     schema: schema::<Form>,

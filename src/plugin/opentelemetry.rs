@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::header;
 use super::shared::span::{self, Ratio};
 use super::shared::variable::{self, Piece};
@@ -16,7 +16,7 @@ use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "opentelemetry",
     read,
     schema: schema::<Form>,

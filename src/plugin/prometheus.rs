@@ -7,12 +7,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{CountedBy, Entry, Plugin, Reading, schema};
+use super::contract::{CountedBy, Definition, Plugin, Reading, schema};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "prometheus",
     read,
     schema: schema::<Form>,
@@ -38,9 +38,10 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     let message = "counts as Envoy does: `envoy_vhost_…` at /stats/prometheus of its admin port, without requests that Envoy \
                    answers by itself";
     reading.warnings.push(Remark::whole(message));
-    Ok(Arc::new(Prometheus(match form.prefer_name {
-        true => CountedBy::Name,
-        false => CountedBy::Id,
+    Ok(Arc::new(Prometheus(if form.prefer_name {
+        CountedBy::Name
+    } else {
+        CountedBy::Id
     })))
 }
 

@@ -9,13 +9,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::share;
 use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
 use crate::model::upstream::{Cluster, Target};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "proxy-mirror",
     read,
     schema: schema::<Form>,

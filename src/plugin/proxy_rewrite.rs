@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::header::{self, Checked, Headers};
 use super::shared::pattern::{Among, Rewrite};
 use super::shared::variable;
@@ -18,7 +18,7 @@ use crate::model::decode::{self, kind_of, quoted};
 use crate::model::problem::Remark;
 use crate::model::upstream::{Cluster, HostName};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "proxy-rewrite",
     read,
     schema: schema::<Form>,

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::pattern::{Among, Rewrite};
 use super::shared::variable::{self, Piece};
 use super::shared::{header, uri};
@@ -20,7 +20,7 @@ use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "redirect",
     read,
     schema: schema::<Form>,
@@ -176,12 +176,13 @@ fn path(text: &str) -> Result<String, Remark> {
     let wrong = |said: String| Remark::new("uri", said);
     variable::none_in(text).map_err(wrong)?;
     let printable = text.bytes().all(|b| b.is_ascii_graphic());
-    match text.starts_with('/') && !text.contains(['?', '#']) && printable {
-        true => Ok(text.to_owned()),
-        false => Err(wrong(format!(
+    if text.starts_with('/') && !text.contains(['?', '#']) && printable {
+        Ok(text.to_owned())
+    } else {
+        Err(wrong(format!(
             "found {} beside `append_query_string`, allowed: a path that starts with `/`, without `?`, `#` and spaces",
             quoted(text)
-        ))),
+        )))
     }
 }
 

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::denial::{self, Status};
 use super::shared::message::Message;
 use crate::model::decode::{self, quoted};
@@ -27,7 +27,7 @@ const HOST: &str = r"(?:[^\[\]/:?]+|\[.+\])";
 const HOST_PART: &str = r"[^\[\]/:?]*";
 const REST: &str = r"(?:[\[\]/:?].*)?";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<Form>,
@@ -67,12 +67,13 @@ impl TryFrom<String> for Pages {
     fn try_from(text: String) -> Result<Self, String> {
         let name = text.strip_prefix('*').unwrap_or(&text);
         let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-        match !name.is_empty() && text.len() <= 52 && name.bytes().all(fits) {
-            true => Ok(Self(text)),
-            false => Err(format!(
+        if !name.is_empty() && text.len() <= 52 && name.bytes().all(fits) {
+            Ok(Self(text))
+        } else {
+            Err(format!(
                 "found {}, allowed: up to 52 letters, digits, `-`, `.` and `_`, with `*` for a start",
                 quoted(&text)
-            )),
+            ))
         }
     }
 }

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::header;
 use crate::envoy::filter;
 use crate::model::decode;
@@ -20,7 +20,7 @@ use crate::model::upstream::Cluster;
 
 const FILTER: &str = "chancery.request-id";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "request-id",
     read,
     schema: schema::<Form>,

@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::answer::ANSWER_BYTES;
 use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
@@ -33,7 +33,7 @@ use crate::model::upstream::Cluster;
 const HEADERS: &str = "chancery.response-rewrite.headers";
 const ANSWER: &str = "chancery.response-rewrite.answer";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "response-rewrite",
     read,
     schema: schema::<Form>,
@@ -138,24 +138,27 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
 fn body(form: &Form) -> Result<Option<Vec<u8>>, Remark> {
     let wrong = |message: &str| Err(Remark::new("body", message));
     let Some(text) = &form.body else {
-        return match form.body_base64 {
-            true => wrong("is missing beside `body_base64`"),
-            false => Ok(None),
+        return if form.body_base64 {
+            wrong("is missing beside `body_base64`")
+        } else {
+            Ok(None)
         };
     };
-    let body = match form.body_base64 {
-        false => text.clone().into_bytes(),
-        true => match BASE64.decode(text) {
+    let body = if form.body_base64 {
+        match BASE64.decode(text) {
             Ok(body) if !body.is_empty() => body,
             _ => return wrong("found something else beside `body_base64`, allowed: base64"),
-        },
+        }
+    } else {
+        text.clone().into_bytes()
     };
-    match body.len() > ANSWER_BYTES as usize {
-        true => wrong(&format!(
+    if body.len() > ANSWER_BYTES as usize {
+        wrong(&format!(
             "found {} bytes, allowed: at most {ANSWER_BYTES}",
             body.len()
-        )),
-        false => Ok(Some(body)),
+        ))
+    } else {
+        Ok(Some(body))
     }
 }
 

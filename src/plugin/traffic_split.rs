@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::condition::Condition;
 use super::shared::share;
 use crate::model::decode;
@@ -17,7 +17,7 @@ use crate::model::problem::Remark;
 use crate::model::scalar::Weight;
 use crate::model::upstream::{self, Cluster, Target};
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "traffic-split",
     read,
     schema: schema::<Form>,
@@ -160,12 +160,13 @@ fn shares(
         });
     }
     shares.retain(|share| share.weight > 0);
-    match shares.is_empty() {
-        false => Ok(shares),
-        true => Err(Remark::new(
+    if shares.is_empty() {
+        Err(Remark::new(
             place,
             "has no weight above 0, allowed: at least one",
-        )),
+        ))
+    } else {
+        Ok(shares)
     }
 }
 

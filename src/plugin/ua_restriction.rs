@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::denial::{self, Status};
 use super::shared::message::Message;
 use super::shared::pattern::search;
@@ -19,7 +19,7 @@ use crate::model::upstream::Cluster;
 const NAME: &str = "ua-restriction";
 const HEADER: &str = "user-agent";
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<Form>,

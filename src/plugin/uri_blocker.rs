@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Entry, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::answer::{Rejection, answer, rejection};
 use super::shared::header;
 use super::shared::pattern::search;
@@ -19,7 +19,7 @@ use crate::model::problem::Remark;
 use crate::model::scalar::{AnswerStatus, Within, each_once};
 use crate::model::upstream::Cluster;
 
-pub(super) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Definition = Definition {
     name: "uri-blocker",
     read,
     schema: schema::<Form>,

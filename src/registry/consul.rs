@@ -38,7 +38,6 @@ pub use agents::{Agents, Failure};
 use asker::{Asker, Outcome};
 use budget::{BLOCKING, Budget};
 use client::Client;
-use error::Error;
 use feed::Feed;
 use poll::Poll;
 pub use settings::{Settings, WAIT};
@@ -151,9 +150,10 @@ impl Watches {
         };
         let mut askers: BTreeMap<Asker, BTreeSet<ServiceKey>> = BTreeMap::new();
         for service in services {
-            let asker = match self.fed {
-                true => Asker::Feed((service.scope.clone(), service.near.clone())),
-                false => Asker::Service(service.clone()),
+            let asker = if self.fed {
+                Asker::Feed((service.scope.clone(), service.near.clone()))
+            } else {
+                Asker::Service(service.clone())
             };
             askers.entry(asker).or_default().insert(service.clone());
         }

@@ -11,10 +11,10 @@ use crate::control::{Inputs, Wanted};
 use crate::model::Discovery;
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
-use crate::state::{Saved, Wish};
+use crate::state::{SaveRequest, Saved};
 use crate::store::ledger::Journal;
 use crate::store::replicas::Membership;
-use crate::store::{Earlier, Event};
+use crate::store::{Event, PriorRevision};
 use crate::telemetry::Source;
 use crate::xds::gateways::Heard;
 
@@ -25,7 +25,7 @@ use super::tasks::Tasks;
 pub struct Sources {
     store: Source,
     events: mpsc::Receiver<Event>,
-    earlier: mpsc::Sender<Earlier>,
+    earlier: mpsc::Sender<PriorRevision>,
     /// In the order in which they are shown.
     registries: Vec<(Discovery, Source, watch::Sender<Wanted>)>,
     answers: mpsc::Receiver<Answer>,
@@ -92,7 +92,7 @@ impl Sources {
         self,
         said: Heard,
         saved: Option<Saved>,
-        wishes: mpsc::Receiver<Wish>,
+        wishes: mpsc::Receiver<SaveRequest>,
         questions: mpsc::Receiver<Question>,
     ) -> Inputs {
         let mut wanted = HashMap::new();

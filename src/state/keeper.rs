@@ -14,7 +14,7 @@ use super::{Origin, Saved, file};
 use crate::telemetry::{Metrics, millis};
 
 /// A wish for the newest state, to be granted once it is another one than before.
-pub type Wish = oneshot::Sender<Saved>;
+pub type SaveRequest = oneshot::Sender<Saved>;
 
 /// How long after the begin of a write the next one begins, where the disk allows; also the longest pause after one, and
 /// how long what could not be written waits for something newer before it is tried again.
@@ -26,7 +26,7 @@ const PACE: Duration = Duration::from_secs(1);
 pub async fn keep(
     folder: PathBuf,
     origin: Origin,
-    wishes: mpsc::Sender<Wish>,
+    wishes: mpsc::Sender<SaveRequest>,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
 ) {
@@ -83,7 +83,7 @@ fn pause(took: Duration) -> Duration {
 
 /// Wishes to the loop, and the one that it has not granted yet: it does so once something has changed.
 struct Wishes {
-    place: mpsc::Sender<Wish>,
+    place: mpsc::Sender<SaveRequest>,
     pending: Option<oneshot::Receiver<Saved>>,
 }
 

@@ -260,7 +260,7 @@ fn ten_thousand_documents_and_five_thousand_services_load_at_once() {
 }
 
 /// A keeper of `folder`, and the wishes that it has.
-fn keeper(folder: &Path) -> (mpsc::Receiver<Wish>, Arc<Metrics>, CancellationToken) {
+fn keeper(folder: &Path) -> (mpsc::Receiver<SaveRequest>, Arc<Metrics>, CancellationToken) {
     let (wisher, wishes) = mpsc::channel(1);
     let (metrics, shutdown) = (Arc::new(Metrics::default()), CancellationToken::new());
     tokio::spawn(keep(

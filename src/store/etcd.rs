@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::ledger::Journal;
 use crate::store::replicas::Membership;
-use crate::store::{Earlier, Event};
+use crate::store::{Event, PriorRevision};
 use crate::telemetry::Source;
 use answers::{Answer, Answers};
 use broken::Broken;
@@ -83,7 +83,7 @@ impl fmt::Debug for Settings {
 pub async fn watch(
     settings: Settings,
     source: Source,
-    mut earlier: mpsc::Receiver<Earlier>,
+    mut earlier: mpsc::Receiver<PriorRevision>,
     events: mpsc::Sender<Event>,
     membership: Membership,
     journal: watch::Sender<Journal>,
@@ -316,10 +316,12 @@ fn event(keys: &Keys, answer: Answer, seen: i64) -> Option<Event> {
         Answer::Progress(revision) => (revision, Vec::new()),
         Answer::Events(events) => keys.changes(events),
     };
-    match changes.is_empty() {
-        true if revision <= seen => None,
-        true => Some(Event::Progress { revision }),
-        false => Some(Event::Changed { revision, changes }),
+    if !changes.is_empty() {
+        Some(Event::Changed { revision, changes })
+    } else if revision > seen {
+        Some(Event::Progress { revision })
+    } else {
+        None
     }
 }
 

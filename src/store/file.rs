@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Earlier, Event};
+use super::{Event, PriorRevision};
 use crate::folder::{self, Scan};
 use crate::model::Document;
 use crate::model::document::{Change, Format};
@@ -20,7 +20,7 @@ use crate::telemetry::Source;
 pub async fn watch(
     folder: PathBuf,
     source: Source,
-    mut earlier: mpsc::Receiver<Earlier>,
+    mut earlier: mpsc::Receiver<PriorRevision>,
     events: mpsc::Sender<Event>,
     shutdown: CancellationToken,
 ) {
@@ -33,8 +33,8 @@ pub async fn watch(
             tokio::select! {
                 Some(scan) = scans.recv(), if outbox.is_empty() => outbox.extend(files.handle_scan(scan)),
                 // Files have no history.
-                Some(Earlier { path, .. }) = earlier.recv() => {
-                    outbox.push_back(Event::Earlier { path, document: None });
+                Some(PriorRevision { path, .. }) = earlier.recv() => {
+                    outbox.push_back(Event::PriorRevision { path, document: None });
                 }
                 room = events.reserve(), if !outbox.is_empty() => match (room, outbox.pop_front()) {
                     (Ok(room), Some(event)) => room.send(event),
@@ -96,12 +96,13 @@ impl Files {
                 }
             }
         }
-        Some(match first {
-            true => Event::Listed {
+        Some(if first {
+            Event::Listed {
                 revision,
                 documents: now.into_values().collect(),
-            },
-            false => Event::Changed { revision, changes },
+            }
+        } else {
+            Event::Changed { revision, changes }
         })
     }
 

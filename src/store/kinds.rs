@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ledger::Journal;
 use super::replicas::Membership;
-use super::{Earlier, Event, Ledger, etcd, file};
+use super::{Event, Ledger, PriorRevision, etcd, file};
 use crate::telemetry::Source;
 
 /// The store to watch, as settings name it.
@@ -48,7 +48,7 @@ impl Store {
     pub async fn watch(
         self,
         source: Source,
-        earlier: mpsc::Receiver<Earlier>,
+        earlier: mpsc::Receiver<PriorRevision>,
         events: mpsc::Sender<Event>,
         membership: Membership,
         journal: watch::Sender<Journal>,

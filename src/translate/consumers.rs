@@ -45,9 +45,10 @@ fn basics(consumers: &Consumers) -> BasicAuth {
         format!("{}:{{SHA}}{hash}\n", basic.username)
     });
     let lines: String = lines.collect();
-    let lines = match lines.is_empty() {
-        true => NOBODY.to_owned(),
-        false => lines,
+    let lines = if lines.is_empty() {
+        NOBODY.to_owned()
+    } else {
+        lines
     };
     BasicAuth {
         users: Some(inline(lines)),

@@ -151,9 +151,10 @@ fn assignment(name: &str, groups: Groups) -> ClusterLoadAssignment {
 }
 
 fn endpoint(member: Member, weight: u32) -> LbEndpoint {
-    let health = match member.draining {
-        true => HealthStatus::Draining,
-        false => HealthStatus::Unknown,
+    let health = if member.draining {
+        HealthStatus::Draining
+    } else {
+        HealthStatus::Unknown
     };
     let endpoint = Endpoint {
         // Also what `pass_host: node` sends.

@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 
 use super::admission::Peer;
 use super::ads::Ads;
-use super::refusal::Refusal;
+use super::refusal::NotAdmitted;
 use super::tls;
 
 /// How long a handshake may take.
@@ -106,7 +106,7 @@ fn admit(
                 match handshake.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                     Ok(stream) => Either::Right(stream),
                     Err(error) => {
-                        ads.refuse(&Refusal::Handshake(error.to_string()));
+                        ads.refuse(&NotAdmitted::Handshake(error.to_string()));
                         return;
                     }
                 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::limits::{Bucket, Limits};
-use super::refusal::Refusal;
+use super::refusal::NotAdmitted;
 
 /// Refusals logged a second; more are only counted, so that nobody fills a disk.
 const WARNINGS: u32 = 10;
@@ -52,17 +52,18 @@ impl Clients {
     }
 
     /// Whether a peer may act as a gateway.
-    pub fn check(&self, peer: &Peer, gateway: &str) -> Result<(), Refusal> {
+    pub fn check(&self, peer: &Peer, gateway: &str) -> Result<(), NotAdmitted> {
         let Some(allowed) = self.gateways(peer).filter(|all| !all.contains(gateway)) else {
             return Ok(());
         };
         let allowed: Vec<_> = allowed.into_iter().collect();
-        Err(Refusal::NotAllowed {
+        Err(NotAdmitted::NotAllowed {
             client: peer.shown(),
             gateway: gateway.to_owned(),
-            allowed: match allowed.is_empty() {
-                true => "none".into(),
-                false => allowed.join(", "),
+            allowed: if allowed.is_empty() {
+                "none".into()
+            } else {
+                allowed.join(", ")
             },
         })
     }
@@ -92,27 +93,28 @@ impl Admission {
     }
 
     /// Room for a connection, given back when dropped.
-    pub fn connection(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    pub fn connection(&self) -> Result<OwnedSemaphorePermit, NotAdmitted> {
         let permit = self.connections.clone().try_acquire_owned();
-        permit.map_err(|_| Refusal::Connections(self.limits.streams))
+        permit.map_err(|_| NotAdmitted::Connections(self.limits.streams))
     }
 
     /// Whether a connection that comes now is within the rate.
-    pub fn arrive(&self) -> Result<(), Refusal> {
-        match take(&self.arrivals) {
-            true => Ok(()),
-            false => Err(Refusal::ConnectionRate(self.limits.connection_rate)),
+    pub fn arrive(&self) -> Result<(), NotAdmitted> {
+        if take(&self.arrivals) {
+            Ok(())
+        } else {
+            Err(NotAdmitted::ConnectionRate(self.limits.connection_rate))
         }
     }
 
     /// Room for a stream of that peer, given back when dropped.
-    pub fn stream(&self, peer: &Peer) -> Result<OwnedSemaphorePermit, Refusal> {
+    pub fn stream(&self, peer: &Peer) -> Result<OwnedSemaphorePermit, NotAdmitted> {
         if peer.surplus.load(Ordering::Relaxed) {
             self.arrive()?;
             peer.surplus.store(false, Ordering::Relaxed);
         }
         let permit = self.streams.clone().try_acquire_owned();
-        permit.map_err(|_| Refusal::Streams(self.limits.streams))
+        permit.map_err(|_| NotAdmitted::Streams(self.limits.streams))
     }
 
     /// Whether one more refusal may be logged now.

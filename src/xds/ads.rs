@@ -12,7 +12,7 @@ use super::admission::{Admission, Clients};
 use super::gateways::Gateways;
 use super::limits::Limits;
 use super::nodes::Nodes;
-use super::refusal::Refusal;
+use super::refusal::NotAdmitted;
 use super::request::shown;
 
 /// The discovery services: ADS, and one for each type.
@@ -36,7 +36,7 @@ pub struct Ads {
 
 impl Ads {
     /// Counts a refusal, and tells it to whom it concerns.
-    pub(super) fn refuse(&self, refusal: &Refusal) -> Status {
+    pub(super) fn refuse(&self, refusal: &NotAdmitted) -> Status {
         let reason = refusal.reason();
         self.metrics
             .requests_refused
@@ -52,9 +52,9 @@ impl Ads {
     pub(super) fn broken(&self, status: Status) -> Status {
         let transport = std::error::Error::source(&status).is_some();
         match status.code() {
-            Code::OutOfRange => self.refuse(&Refusal::RequestSize(self.limits.request_bytes)),
+            Code::OutOfRange => self.refuse(&NotAdmitted::RequestSize(self.limits.request_bytes)),
             Code::Internal if !transport => {
-                self.refuse(&Refusal::Malformed(shown(status.message())))
+                self.refuse(&NotAdmitted::Malformed(shown(status.message())))
             }
             _ => status,
         }

@@ -95,9 +95,10 @@ impl Body {
     /// byte of it, so that a client that stopped reading a large one could not be told from one that reads.
     fn next_piece(&mut self) -> Option<Bytes> {
         let first = self.pieces.front_mut()?;
-        match first.len() > PAGE {
-            true => Some(first.split_to(PAGE)),
-            false => self.pieces.pop_front(),
+        if first.len() > PAGE {
+            Some(first.split_to(PAGE))
+        } else {
+            self.pieces.pop_front()
         }
     }
 }

@@ -336,9 +336,10 @@ impl Channel {
         let full_state = self.resource_type.is_full_state();
         let takes_away = self.takes_away(protocol);
         // Of what is left to the client it hears only when it asks.
-        let says_gone = match self.resource_type.is_left() {
-            true => asked && protocol == Protocol::Delta,
-            false => must && takes_away,
+        let says_gone = if self.resource_type.is_left() {
+            asked && protocol == Protocol::Delta
+        } else {
+            must && takes_away
         };
         let mut earlier = earlier.iter().filter(|_| must);
         let awaited = earlier.find_map(|earlier| earlier.set(self.resource_type).find(name));

@@ -15,7 +15,7 @@ use super::body::{Closed, Writer};
 use super::gateways::Watch;
 use super::limits::Bucket;
 use super::nodes::{Mark, Node, Seat};
-use super::refusal::Refusal;
+use super::refusal::NotAdmitted;
 use super::request::{Message, Request, shown};
 use super::stream::{Answer, Stream};
 
@@ -117,7 +117,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// Takes a request within the limits in, and tells which response it answered, if any.
-    fn take<M: Message>(&mut self, mut request: M) -> Result<Option<Answer>, Refusal> {
+    fn take<M: Message>(&mut self, mut request: M) -> Result<Option<Answer>, NotAdmitted> {
         if let Some(only) = self.only {
             check_type(request.type_url(), only)?;
         }
@@ -127,10 +127,10 @@ impl<'a> Conversation<'a> {
         let (resource_type, now) = (request.resource_type, Instant::now());
         let answer = self.stream.handle_request(request, now);
         if self.stream.names(resource_type) > limits.names {
-            return Err(Refusal::Names(limits.names));
+            return Err(NotAdmitted::Names(limits.names));
         }
         if answer.is_none() && !self.requests.take(now) {
-            return Err(Refusal::RequestRate(limits.request_rate));
+            return Err(NotAdmitted::RequestRate(limits.request_rate));
         }
         Ok(answer)
     }
@@ -233,12 +233,12 @@ impl<'a> Conversation<'a> {
             return Ok(());
         }
         let limit = self.ads.limits.slow_reader;
-        Err(self.ads.refuse(&Refusal::SlowReader(limit)))
+        Err(self.ads.refuse(&NotAdmitted::SlowReader(limit)))
     }
 }
 
 /// Where a service is about one type, naming it is optional.
-fn check_type(url: &mut String, only: ResourceType) -> Result<(), Refusal> {
+fn check_type(url: &mut String, only: ResourceType) -> Result<(), NotAdmitted> {
     if url.is_empty() {
         only.type_url().clone_into(url);
     }
@@ -246,5 +246,5 @@ fn check_type(url: &mut String, only: ResourceType) -> Result<(), Refusal> {
         return Ok(());
     }
     let found = shown(url);
-    Err(Refusal::OtherType { found, only })
+    Err(NotAdmitted::OtherType { found, only })
 }

@@ -9,7 +9,7 @@ use crate::snapshot::ResourceType;
 
 /// Why a client is refused; its stream ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum NotAdmitted {
     /// ADS needs a type URL in every request.
     NoTypeUrl,
     /// A type that Chancery does not serve.
@@ -58,7 +58,7 @@ pub enum Refusal {
     ConnectionRate(u32),
 }
 
-impl Refusal {
+impl NotAdmitted {
     /// The word that the metric uses.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -102,7 +102,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for NotAdmitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let served = || ResourceType::ALL.map(ResourceType::type_url).join(", ");
         match self {

@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, Disc
 use crate::snapshot::{ResourceType, Version};
 
 use super::limits::Limits;
-use super::refusal::Refusal;
+use super::refusal::NotAdmitted;
 
 /// The two ways to speak xDS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,16 +63,16 @@ pub enum Names {
     },
 }
 
-fn resource_type(url: &str) -> Result<ResourceType, Refusal> {
+fn resource_type(url: &str) -> Result<ResourceType, NotAdmitted> {
     if url.is_empty() {
-        return Err(Refusal::NoTypeUrl);
+        return Err(NotAdmitted::NoTypeUrl);
     }
-    ResourceType::from_type_url(url).ok_or_else(|| Refusal::UnknownType(shown(url)))
+    ResourceType::from_type_url(url).ok_or_else(|| NotAdmitted::UnknownType(shown(url)))
 }
 
 impl Names {
     /// Checks how many names a request brings, to be wanted or held already, and how long they are.
-    pub fn check(&self, limits: &Limits) -> Result<(), Refusal> {
+    pub fn check(&self, limits: &Limits) -> Result<(), NotAdmitted> {
         let (names, held) = match self {
             Self::All { names, .. } => (names, None),
             Self::Change {
@@ -80,12 +80,12 @@ impl Names {
             } => (subscribe, Some(initial)),
         };
         if names.len().max(held.map_or(0, HashMap::len)) > limits.names {
-            return Err(Refusal::Names(limits.names));
+            return Err(NotAdmitted::Names(limits.names));
         }
         let held = held.into_iter().flat_map(HashMap::keys);
         match names.iter().chain(held).map(String::len).max() {
             Some(longest) if longest > limits.name_bytes => {
-                Err(Refusal::NameLength(limits.name_bytes))
+                Err(NotAdmitted::NameLength(limits.name_bytes))
             }
             _ => Ok(()),
         }
@@ -98,9 +98,9 @@ pub fn shown(text: &str) -> String {
 }
 
 impl TryFrom<DiscoveryRequest> for Request {
-    type Error = Refusal;
+    type Error = NotAdmitted;
 
-    fn try_from(request: DiscoveryRequest) -> Result<Self, Refusal> {
+    fn try_from(request: DiscoveryRequest) -> Result<Self, NotAdmitted> {
         Ok(Self {
             resource_type: resource_type(&request.type_url)?,
             nonce: request.response_nonce,
@@ -114,9 +114,9 @@ impl TryFrom<DiscoveryRequest> for Request {
 }
 
 impl TryFrom<DeltaDiscoveryRequest> for Request {
-    type Error = Refusal;
+    type Error = NotAdmitted;
 
-    fn try_from(request: DeltaDiscoveryRequest) -> Result<Self, Refusal> {
+    fn try_from(request: DeltaDiscoveryRequest) -> Result<Self, NotAdmitted> {
         let initial = request.initial_resource_versions;
         Ok(Self {
             resource_type: resource_type(&request.type_url)?,
@@ -136,7 +136,7 @@ impl TryFrom<DeltaDiscoveryRequest> for Request {
 
 /// What both protocols' requests have in common.
 pub(super) trait Message:
-    prost::Message + Default + TryInto<Request, Error = Refusal> + 'static
+    prost::Message + Default + TryInto<Request, Error = NotAdmitted> + 'static
 {
     fn node(&mut self) -> Option<NodeIdentity>;
     fn type_url(&mut self) -> &mut String;

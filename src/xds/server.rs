@@ -54,9 +54,10 @@ pub async fn serve(
 async fn report_health(health: HealthReporter, ads: Ads) {
     let mut served = ads.gateways.served();
     loop {
-        let status = match *served.borrow_and_update() {
-            true => ServingStatus::Serving,
-            false => ServingStatus::NotServing,
+        let status = if *served.borrow_and_update() {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
         };
         for service in ["", ADS] {
             health.set_service_status(service, status).await;

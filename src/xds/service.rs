@@ -23,7 +23,7 @@ use super::body::{self, Writer};
 use super::conversation::Conversation;
 use super::method::Method;
 use super::nodes::{self, Node};
-use super::refusal::Refusal;
+use super::refusal::NotAdmitted;
 use super::request::{Message, Protocol, shown};
 
 /// The longest gateway name that is waited for.
@@ -124,7 +124,7 @@ impl Ads {
         let patience = self.limits.first_request;
         let first = tokio::select! {
             first = requests.message() => first.map_err(|status| self.broken(status))?,
-            () = tokio::time::sleep(patience) => return Err(self.refuse(&Refusal::Silent(patience))),
+            () = tokio::time::sleep(patience) => return Err(self.refuse(&NotAdmitted::Silent(patience))),
             () = self.shutdown.cancelled() => return Err(shutting_down()),
         };
         let Some(mut first) = first else {
@@ -148,12 +148,12 @@ impl Ads {
     }
 }
 
-fn identify(identity: NodeIdentity, protocol: Protocol, peer: &Peer) -> Result<Node, Refusal> {
+fn identify(identity: NodeIdentity, protocol: Protocol, peer: &Peer) -> Result<Node, NotAdmitted> {
     if identity.id.is_empty() {
-        return Err(Refusal::NoNodeId);
+        return Err(NotAdmitted::NoNodeId);
     }
     if identity.cluster.len() > MAX_GATEWAY {
-        return Err(Refusal::GatewayName(MAX_GATEWAY));
+        return Err(NotAdmitted::GatewayName(MAX_GATEWAY));
     }
     let gateway = match identity.cluster.as_str() {
         "" => DEFAULT_GATEWAY,

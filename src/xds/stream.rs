@@ -241,9 +241,10 @@ impl Stream {
             | ResourceType::Listener
             | ResourceType::RouteConfiguration => clusters.started,
         };
-        let target = match waits {
-            true => clusters.settled.as_ref()?,
-            false => self.latest.as_ref()?,
+        let target = if waits {
+            clusters.settled.as_ref()?
+        } else {
+            self.latest.as_ref()?
         };
         // What is on its way arrives first.
         let extensions = self.channel(ResourceType::ExtensionConfig);

@@ -115,9 +115,10 @@ fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
     let malformed = |error: String| Error::Malformed(path.to_owned(), "certificate", error);
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let all = all.map_err(|error| malformed(error.to_string()))?;
-    match all.is_empty() {
-        true => Err(malformed("there is none".into())),
-        false => Ok(all),
+    if all.is_empty() {
+        Err(malformed("there is none".into()))
+    } else {
+        Ok(all)
     }
 }
 

@@ -26,9 +26,10 @@ async fn a_restart_sends_nothing_anew(protocol: Protocol) {
     assert!(resources_sent(&stage, 0) > 0);
     for killed in [true, false] {
         let sent = stage.chancery.log_of("response sent").len();
-        match killed {
-            true => stage.chancery.process.kill(),
-            false => assert!(stage.chancery.process.stop().await.success()),
+        if killed {
+            stage.chancery.process.kill()
+        } else {
+            assert!(stage.chancery.process.stop().await.success())
         }
         stage.chancery.process.start_again();
         stage.chancery.ready().await;

@@ -211,9 +211,12 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 /// The files in a folder and in those below it.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = entries(folder).into_iter();
-    let below = entries.flat_map(|path| match path.is_dir() {
-        true => files(&path),
-        false => vec![path],
+    let below = entries.flat_map(|path| {
+        if path.is_dir() {
+            files(&path)
+        } else {
+            vec![path]
+        }
     });
     below.collect()
 }

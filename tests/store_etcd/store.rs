@@ -8,7 +8,7 @@ use chancery::model::document::Change;
 use chancery::store::etcd::{self, Settings};
 use chancery::store::ledger::Journal;
 use chancery::store::replicas::Membership;
-use chancery::store::{Earlier, Event};
+use chancery::store::{Event, PriorRevision};
 use chancery::telemetry::Source;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -17,7 +17,7 @@ use crate::etcd::DEADLINE;
 
 pub struct Store {
     events: mpsc::Receiver<Event>,
-    wishes: mpsc::Sender<Earlier>,
+    wishes: mpsc::Sender<PriorRevision>,
     source: Source,
     /// The journal of drains as the watch tells it.
     pub journal: watch::Receiver<Journal>,
@@ -124,7 +124,7 @@ impl Store {
     /// Wishes for the form before a revision.
     pub async fn wish(&self, path: &str, revision: i64) {
         let path = path.into();
-        let wish = self.wishes.send(Earlier { path, revision });
+        let wish = self.wishes.send(PriorRevision { path, revision });
         let sent = tokio::time::timeout(DEADLINE, wish).await;
         sent.expect("no room for a wish").unwrap();
     }
@@ -132,7 +132,7 @@ impl Store {
     /// The document that the next event, which has to be the answer to a wish, brings.
     pub async fn granted(&mut self) -> Option<Document> {
         match self.told().await {
-            Event::Earlier { document, .. } => document,
+            Event::PriorRevision { document, .. } => document,
             other => panic!("no answer: {other:?}"),
         }
     }

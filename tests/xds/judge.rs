@@ -95,23 +95,20 @@ impl Judge {
         let entries = response.resources.iter();
         let (news, olds): (Vec<_>, Vec<_>) =
             entries.partition(|entry| changed(&entry.name, &entry.text));
-        let gone: Vec<String> = match replaces {
-            true => {
-                let names = response.resources.iter().map(|entry| &entry.name);
-                let names: BTreeSet<_> = names.collect();
-                lane.sent
-                    .keys()
-                    .filter(|name| !names.contains(name))
-                    .cloned()
-                    .collect()
-            }
-            false => {
-                let removed = response.removed.iter();
-                removed
-                    .filter(|name| lane.sent.contains_key(*name))
-                    .cloned()
-                    .collect()
-            }
+        let gone: Vec<String> = if replaces {
+            let names = response.resources.iter().map(|entry| &entry.name);
+            let names: BTreeSet<_> = names.collect();
+            lane.sent
+                .keys()
+                .filter(|name| !names.contains(name))
+                .cloned()
+                .collect()
+        } else {
+            let removed = response.removed.iter();
+            removed
+                .filter(|name| lane.sent.contains_key(*name))
+                .cloned()
+                .collect()
         };
         if of == ResourceType::Cluster && !lane.refused {
             let first_of_sotw = replaces && !lane.answered;
@@ -135,9 +132,10 @@ impl Judge {
             let again = olds.iter().find(|entry| !lane.free.contains(&entry.name));
             assert!(again.is_none(), "sent again: {again:?} in {response:?}");
         }
-        let parents = match replaces && !lane.refused {
-            true => news,
-            false => response.resources.iter().collect(),
+        let parents = if replaces && !lane.refused {
+            news
+        } else {
+            response.resources.iter().collect()
         };
         let due = parents.iter().flat_map(|entry| children(of, &entry.text));
         let due: Vec<_> = due.map(|(child, name)| (child, name.to_owned())).collect();

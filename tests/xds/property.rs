@@ -96,18 +96,17 @@ impl Talk {
             Event::Send => drop(self.send()),
             Event::Accept(index) => drop(self.client.accept(TYPES[*index])),
             Event::Refuse(index) => self.client.refuse(TYPES[*index]),
-            Event::Wish(endpoints, name, wanted) => match endpoints {
-                true => {
+            Event::Wish(endpoints, name, wanted) => {
+                if *endpoints {
                     let name = ["a", "b", "s", "nowhere"][*name];
                     self.client
                         .wish(ResourceType::LoadAssignment, name, *wanted);
-                }
-                false => {
+                } else {
                     let name = ["main", "alt", "nowhere", "else"][*name];
                     self.client
                         .wish(ResourceType::RouteConfiguration, name, *wanted);
                 }
-            },
+            }
             Event::AskAgain(index) => self.client.ask_again(TYPES[*index]),
             Event::Reconnect(order) => self.reconnect(*order),
             Event::Restart(order) => {

@@ -26,7 +26,7 @@ const MOCKED: &str = r#"{"uri":"/mocked","plugins":{"mocking":{"response_status"
 struct Loop {
     events: mpsc::Sender<Event>,
     answers: mpsc::Sender<Answer>,
-    wishes: mpsc::Sender<Wish>,
+    wishes: mpsc::Sender<SaveRequest>,
     gateways: Arc<Gateways>,
     store: Source,
     consul: Source,

@@ -225,13 +225,14 @@ impl TryFrom<String> for Method {
         const ALLOWED: &[&str] = &[
             "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE",
         ];
-        match ALLOWED.contains(&text.as_str()) {
-            true => Ok(Self(text)),
-            false => Err(format!(
+        if ALLOWED.contains(&text.as_str()) {
+            Ok(Self(text))
+        } else {
+            Err(format!(
                 "found {}, allowed: {}",
                 quoted(&text),
                 ALLOWED.join(", ")
-            )),
+            ))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whom a wish is about.
+//! Whom an order is about.
 
 use super::*;
 use crate::model::Discovery;
@@ -20,8 +20,8 @@ fn answer(service: &str, instances: Vec<Instance>) -> Answer {
     Answer::new(ServiceKey::new(Discovery::Consul, service), instances)
 }
 
-fn wish(last: u8) -> Wish {
-    Wish {
+fn order(last: u8) -> Order {
+    Order {
         address: [10, 0, 0, last].into(),
         port: None,
         service: None,
@@ -49,8 +49,8 @@ fn drained(instances: &[Instance]) -> Entries {
 }
 
 /// The id of who is chosen, with `!` when it is drained already, or the refusal.
-fn chosen(answers: &[Answer], entries: &Entries, wish: &Wish) -> Result<String, Refusal> {
-    choose(answers, entries, wish).map(|choice| match choice {
+fn chosen(answers: &[Answer], entries: &Entries, order: &Order) -> Result<String, DrainError> {
+    choose(answers, entries, order).map(|choice| match choice {
         Choice::Drained(drain) => format!("{}!", drain.instance),
         Choice::Instance(_, instance) => instance.id.to_string(),
     })
@@ -60,18 +60,18 @@ fn chosen(answers: &[Answer], entries: &Entries, wish: &Wish) -> Result<String, 
 fn an_address_is_enough_where_it_has_one_instance() {
     let answers = [answer("echo", vec![up("a", 1, 80), up("b", 2, 80)])];
     let none = Entries::default();
-    assert_eq!(chosen(&answers, &none, &wish(1)), Ok("a".into()));
+    assert_eq!(chosen(&answers, &none, &order(1)), Ok("a".into()));
     assert!(matches!(
-        chosen(&answers, &none, &wish(9)),
-        Err(Refusal::Unknown(_))
+        chosen(&answers, &none, &order(9)),
+        Err(DrainError::Unknown(_))
     ));
-    let other_port = Wish {
+    let other_port = Order {
         port: Some(81),
-        ..wish(1)
+        ..order(1)
     };
     assert!(matches!(
         chosen(&answers, &none, &other_port),
-        Err(Refusal::Unknown(_))
+        Err(DrainError::Unknown(_))
     ));
 }
 
@@ -83,15 +83,15 @@ fn port_and_service_tell_instances_apart() {
     ];
     let none = Entries::default();
     assert!(matches!(
-        chosen(&answers, &none, &wish(1)),
-        Err(Refusal::Unclear(_))
+        chosen(&answers, &none, &order(1)),
+        Err(DrainError::Unclear(_))
     ));
-    let port = |port| Wish {
+    let port = |port| Order {
         port: Some(port),
-        ..wish(1)
+        ..order(1)
     };
     assert_eq!(chosen(&answers, &none, &port(81)), Ok("b".into()));
-    let Err(Refusal::Unclear(text)) = chosen(&answers, &none, &port(80)) else {
+    let Err(DrainError::Unclear(text)) = chosen(&answers, &none, &port(80)) else {
         panic!("80 is in two services");
     };
     assert!(
@@ -99,7 +99,7 @@ fn port_and_service_tell_instances_apart() {
         "{text}"
     );
     for service in ["admin", "consul/admin"] {
-        let of_service = Wish {
+        let of_service = Order {
             service: Some(service.into()),
             ..port(80)
         };
@@ -119,16 +119,16 @@ fn a_service_that_is_asked_for_in_two_ways_is_one() {
         Answer::new(near, instances),
     ];
     assert_eq!(
-        chosen(&answers, &Entries::default(), &wish(1)),
+        chosen(&answers, &Entries::default(), &order(1)),
         Ok("a".into())
     );
 }
 
 #[test]
 fn the_last_healthy_instance_stays_unless_it_is_forced() {
-    let forced = Wish {
+    let forced = Order {
         force: true,
-        ..wish(1)
+        ..order(1)
     };
     let none = Entries::default();
     let mut weightless = up("b", 2, 80);
@@ -140,8 +140,8 @@ fn the_last_healthy_instance_stays_unless_it_is_forced() {
     ] {
         let answers = [answer("echo", vec![up("a", 1, 80), other])];
         assert!(matches!(
-            chosen(&answers, &none, &wish(1)),
-            Err(Refusal::Conflict(_))
+            chosen(&answers, &none, &order(1)),
+            Err(DrainError::Conflict(_))
         ));
         assert_eq!(chosen(&answers, &none, &forced), Ok("a".into()));
     }
@@ -149,13 +149,13 @@ fn the_last_healthy_instance_stays_unless_it_is_forced() {
     let answers = [answer("echo", vec![up("a", 1, 80), up("b", 2, 80)])];
     let entries = drained(&[up("b", 2, 80)]);
     assert!(matches!(
-        chosen(&answers, &entries, &wish(1)),
-        Err(Refusal::Conflict(_))
+        chosen(&answers, &entries, &order(1)),
+        Err(DrainError::Conflict(_))
     ));
     // Nothing is lost by one that gets no traffic.
     let failing = instance("a", 1, 80, Status::Critical);
     let answers = [answer("echo", vec![failing])];
-    assert_eq!(chosen(&answers, &none, &wish(1)), Ok("a".into()));
+    assert_eq!(chosen(&answers, &none, &order(1)), Ok("a".into()));
 }
 
 #[test]
@@ -163,11 +163,11 @@ fn an_instance_that_is_drained_is_found_whether_the_registry_names_it_or_not() {
     let entries = drained(&[up("a", 1, 80)]);
     for there in [vec![up("b", 2, 80)], vec![up("a", 1, 80), up("b", 2, 80)]] {
         let answers = [answer("echo", there)];
-        assert_eq!(chosen(&answers, &entries, &wish(1)), Ok("a!".into()));
+        assert_eq!(chosen(&answers, &entries, &order(1)), Ok("a!".into()));
     }
     // Registered anew it is another one.
     let answers = [answer("echo", vec![up("a-2", 1, 80), up("b", 2, 80)])];
-    assert_eq!(chosen(&answers, &entries, &wish(1)), Ok("a-2".into()));
+    assert_eq!(chosen(&answers, &entries, &order(1)), Ok("a-2".into()));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn what_was_left_behind_at_an_address_is_not_meant() {
     let left = instance("old", 1, 80, Status::Critical);
     let answers = [answer("echo", vec![left, up("new", 1, 80), up("b", 2, 80)])];
     assert_eq!(
-        chosen(&answers, &Entries::default(), &wish(1)),
+        chosen(&answers, &Entries::default(), &order(1)),
         Ok("new".into())
     );
 }

@@ -34,7 +34,7 @@ fn nothing_is_decided_on_what_only_a_newer_chancery_understands() {
     let entries = read([entry("a", 1, ""), entry("b", 2, "")]);
     assert_eq!(entries.drains().count(), 1);
     assert_eq!(entries.unread().count(), 1);
-    let Err(Refusal::Unavailable(reason)) = entries.are_understood() else {
+    let Err(DrainError::Unavailable(reason)) = entries.are_understood() else {
         panic!("it is decided");
     };
     assert!(reason.contains("version 2"), "{reason}");

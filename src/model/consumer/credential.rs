@@ -152,12 +152,13 @@ pub(super) fn read(
 
 fn key(value: &Value) -> Result<Secret, Remark> {
     let KeyForm { key } = decode::read(value)?;
-    match is_visible(key.reveal()) {
-        true => Ok(key),
-        false => Err(Remark::new(
+    if is_visible(key.reveal()) {
+        Ok(key)
+    } else {
+        Err(Remark::new(
             "key",
             "holds something else, allowed: up to 1024 visible ASCII characters, no space",
-        )),
+        ))
     }
 }
 

@@ -66,11 +66,12 @@ pub(super) fn of_secret(
     secret: &Secret,
     is_base64: bool,
 ) -> Result<Secret, &'static str> {
-    let bytes = match is_base64 {
-        false => secret.reveal().as_bytes().to_vec(),
-        true => STANDARD
+    let bytes = if is_base64 {
+        STANDARD
             .decode(secret.reveal())
-            .map_err(|_| "cannot be read as base64, which `base64_secret` says it is")?,
+            .map_err(|_| "cannot be read as base64, which `base64_secret` says it is")?
+    } else {
+        secret.reveal().as_bytes().to_vec()
     };
     if bytes.is_empty() {
         return Err("is empty, allowed: at least one byte");

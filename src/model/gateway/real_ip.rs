@@ -82,12 +82,13 @@ impl TryFrom<String> for Header {
 
     fn try_from(text: String) -> Result<Self, String> {
         let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-        match (1..=64).contains(&text.len()) && text.bytes().all(fits) {
-            true => Ok(Self(text.to_ascii_lowercase())),
-            false => Err(format!(
+        if (1..=64).contains(&text.len()) && text.bytes().all(fits) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(format!(
                 "found {}, allowed: a header's name, of letters, digits and `-`",
                 quoted(&text)
-            )),
+            ))
         }
     }
 }

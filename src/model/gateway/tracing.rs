@@ -47,13 +47,14 @@ impl Tracing {
             return Ok(());
         }
         let upstream = &self.upstream;
-        let message = match grpc {
-            true => format!(
+        let message = if grpc {
+            format!(
                 "refers to `upstreams/{upstream}`, whose `scheme` is not `grpc`: spans over HTTP need `path`, such as \"/v1/traces\""
-            ),
-            false => format!(
+            )
+        } else {
+            format!(
                 "refers to `upstreams/{upstream}`, whose `scheme` is `grpc`: spans are posted over HTTP here"
-            ),
+            )
         };
         Err(Remark::new("tracing.upstream_id", message))
     }

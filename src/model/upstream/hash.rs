@@ -103,15 +103,16 @@ fn combination(key: &str) -> Result<Vec<HashKey>, Remark> {
     let keys: Vec<HashKey> = names
         .map(|name| variable(name.as_str()))
         .collect::<Result<_, _>>()?;
-    match keys.is_empty() {
-        false => Ok(keys),
-        true => Err(Remark::new(
+    if keys.is_empty() {
+        Err(Remark::new(
             "key",
             format!(
                 "found {}, allowed: variables, as `$remote_addr$http_x_user`",
                 quoted(key)
             ),
-        )),
+        ))
+    } else {
+        Ok(keys)
     }
 }
 

@@ -215,9 +215,10 @@ impl TryFrom<String> for DnsName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match is_dns_name(&text) {
-            true => Ok(Self(text.to_ascii_lowercase().into())),
-            false => Err(format!("found {}, allowed: a DNS name", quoted(&text))),
+        if is_dns_name(&text) {
+            Ok(Self(text.to_ascii_lowercase().into()))
+        } else {
+            Err(format!("found {}, allowed: a DNS name", quoted(&text)))
         }
     }
 }

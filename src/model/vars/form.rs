@@ -86,9 +86,10 @@ impl Reader<'_> {
                     } else {
                         Expression::All(parts)
                     };
-                    Ok(match inverse {
-                        true => Expression::Not(Box::new(joined)),
-                        false => joined,
+                    Ok(if inverse {
+                        Expression::Not(Box::new(joined))
+                    } else {
+                        joined
                     })
                 }
             },
@@ -150,9 +151,10 @@ impl Reader<'_> {
             self.warnings.push(Remark::whole(said));
         }
         let condition = Expression::Test(Condition { variable, test });
-        Ok(match reversed != inverse {
-            true => Expression::Not(Box::new(condition)),
-            false => condition,
+        Ok(if reversed != inverse {
+            Expression::Not(Box::new(condition))
+        } else {
+            condition
         })
     }
 }

@@ -78,31 +78,34 @@ pub(super) fn alternatives(
         _ => {}
     }
     match &condition.variable {
-        Variable::Argument(name) => match inverse {
-            false => any(condition, |text| Predicate::Argument(name.clone(), text)),
-            true => {
+        Variable::Argument(name) => {
+            if inverse {
                 let absent = vec![Predicate::ArgumentPresent(name.clone(), false)];
                 let other = other_than(condition)?.into_iter();
                 let other = other.map(|text| vec![Predicate::Argument(name.clone(), text)]);
                 Ok([absent].into_iter().chain(other).collect())
+            } else {
+                any(condition, |text| Predicate::Argument(name.clone(), text))
             }
-        },
-        Variable::Port => match inverse {
-            false => any(condition, Predicate::Port),
-            true => {
+        }
+        Variable::Port => {
+            if inverse {
                 let other = other_than(condition)?.into_iter();
                 Ok(other.map(|text| vec![Predicate::Port(text)]).collect())
+            } else {
+                any(condition, Predicate::Port)
             }
-        },
+        }
         Variable::Cookie(name) => {
             let cookie = |text| Predicate::Cookie {
                 name: name.clone(),
                 text,
                 inverted: inverse,
             };
-            match inverse {
-                false => any(condition, cookie),
-                true => Ok(vec![texts(condition)?.into_iter().map(cookie).collect()]),
+            if inverse {
+                Ok(vec![texts(condition)?.into_iter().map(cookie).collect()])
+            } else {
+                any(condition, cookie)
             }
         }
         Variable::Header(name) => header(name, condition, inverse),

@@ -16,15 +16,16 @@ pub(super) fn listed(text: &str) -> Result<Vec<StringMatcher>, Remark> {
     let origin = |origin: &str| {
         let host = origin.split_once("://").map(|(_, host)| host);
         let fits = origin == "null" || host.is_some_and(|host| !host.is_empty());
-        match fits && origin.bytes().all(|b| b.is_ascii_graphic()) {
-            true => Ok(matcher(MatchPattern::Exact(origin.to_owned()))),
-            false => Err(Remark::new(
+        if fits && origin.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(matcher(MatchPattern::Exact(origin.to_owned())))
+        } else {
+            Err(Remark::new(
                 "allow_origins",
                 format!(
                     "found {}, allowed: origins such as \"https://www.example.com\" with commas between them, \"*\", \"**\"",
                     quoted(origin)
                 ),
-            )),
+            ))
         }
     };
     text.split(',').map(origin).collect()

@@ -194,16 +194,17 @@ fn millis(
     allowed: RangeInclusive<u32>,
 ) -> Result<Duration, Remark> {
     let millis = written.map_or(default, |millis| millis.0);
-    match allowed.contains(&millis) {
-        true => Ok(Duration::from_millis(millis.into())),
-        false => Err(Remark::new(
+    if allowed.contains(&millis) {
+        Ok(Duration::from_millis(millis.into()))
+    } else {
+        Err(Remark::new(
             field,
             format!(
                 "found {millis}, allowed: {}–{}",
                 allowed.start(),
                 allowed.end()
             ),
-        )),
+        ))
     }
 }
 

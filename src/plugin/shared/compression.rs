@@ -86,9 +86,10 @@ impl TryFrom<f64> for HttpVersion {
     type Error = String;
 
     fn try_from(version: f64) -> Result<Self, String> {
-        match [1.0, 1.1].contains(&version) {
-            true => Ok(Self(version)),
-            false => Err(format!("found {version}, allowed: 1.0, 1.1")),
+        if [1.0, 1.1].contains(&version) {
+            Ok(Self(version))
+        } else {
+            Err(format!("found {version}, allowed: 1.0, 1.1"))
         }
     }
 }

@@ -49,9 +49,10 @@ impl Condition {
 
     /// The routes to go before this one, for those of its requests that are meant; none when all are.
     pub fn branches(&self, route: &Route) -> Vec<Route> {
-        match self.is_always() {
-            true => Vec::new(),
-            false => self.narrowed(route),
+        if self.is_always() {
+            Vec::new()
+        } else {
+            self.narrowed(route)
         }
     }
 

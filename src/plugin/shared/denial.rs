@@ -155,11 +155,12 @@ pub fn unfit<T>(
 
 /// Whoever shows something that is `unfit`; and whoever shows nothing, unless these pass.
 pub fn unfit_or_missing(shown: Principal, unfit: Principal, bypass_missing: bool) -> Principal {
-    match bypass_missing {
-        true => principal(Identifier::AndIds(Set {
+    if bypass_missing {
+        principal(Identifier::AndIds(Set {
             ids: vec![shown, unfit],
-        })),
-        false => any_of(vec![not(shown), unfit]),
+        }))
+    } else {
+        any_of(vec![not(shown), unfit])
     }
 }
 

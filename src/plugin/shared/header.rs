@@ -116,12 +116,13 @@ pub fn line(
 /// A header's name, in lower case.
 pub fn name(text: &str) -> Result<String, String> {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    match !text.is_empty() && text.len() <= 256 && text.bytes().all(token) {
-        true => Ok(text.to_ascii_lowercase()),
-        false => Err(format!(
+    if !text.is_empty() && text.len() <= 256 && text.bytes().all(token) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(format!(
             "found the name {}, allowed: letters, digits and `-`",
             quoted(text)
-        )),
+        ))
     }
 }
 

@@ -137,12 +137,13 @@ pub const ANONYMOUS: &str =
 /// Checks the name of an argument of the query, or of a cookie.
 pub fn argument(name: &str) -> Result<(), String> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    match (1..=256).contains(&name.len()) && name.bytes().all(fits) {
-        true => Ok(()),
-        false => Err(format!(
+    if (1..=256).contains(&name.len()) && name.bytes().all(fits) {
+        Ok(())
+    } else {
+        Err(format!(
             "found the name {}, allowed: letters, digits, `-`, `_` and `.`",
             quoted(name)
-        )),
+        ))
     }
 }
 

@@ -160,9 +160,10 @@ impl Plugin for Limit {
                 token_bucket: Some(bucket),
                 shadow_mode: false,
             });
-        let headers = match self.headers {
-            true => XRateLimitHeadersRfcVersion::DraftVersion03,
-            false => XRateLimitHeadersRfcVersion::Off,
+        let headers = if self.headers {
+            XRateLimitHeadersRfcVersion::DraftVersion03
+        } else {
+            XRateLimitHeadersRfcVersion::Off
         };
         let limit = LocalRateLimit {
             stat_prefix: self.name.to_owned(),

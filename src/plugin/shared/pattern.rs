@@ -26,12 +26,13 @@ pub fn anywhere(written: &str) -> Result<String, String> {
 
 /// A pattern, unless it is larger than Envoy allows.
 fn bounded(pattern: String, written: &str) -> Result<String, String> {
-    match size::of(&pattern) > size::BOUND {
-        false => Ok(pattern),
-        true => Err(format!(
+    if size::of(&pattern) > size::BOUND {
+        Err(format!(
             "found {}, which is too large for Envoy: allowed: fewer or shorter repetitions such as `{{1,30}}`",
             quoted(written)
-        )),
+        ))
+    } else {
+        Ok(pattern)
     }
 }
 
@@ -99,16 +100,18 @@ impl Rewrite {
         let template = substitution(template, groups, shift)
             .and_then(|template| starts_a_path(template, tied))
             .map_err(|said| Remark::new(place(at + 1), said))?;
-        let pattern = match tied {
-            true => written.to_owned(),
-            false => format!("^(.*?)(?:{written})"),
+        let pattern = if tied {
+            written.to_owned()
+        } else {
+            format!("^(.*?)(?:{written})")
         };
         let pattern = bounded(pattern, written).map_err(|said| Remark::new(place(at), said))?;
         Ok(Self {
             pattern,
-            substitution: match tied {
-                true => template,
-                false => format!("\\1{template}"),
+            substitution: if tied {
+                template
+            } else {
+                format!("\\1{template}")
             },
             sure: sure_start(&ast),
             written: written.to_owned(),
@@ -252,12 +255,13 @@ fn substitution(template: &str, groups: u32, shift: u32) -> Result<String, Strin
 
 /// What stands in the place of a path's start must start a path.
 fn starts_a_path(substitution: String, tied: bool) -> Result<String, String> {
-    match tied && !substitution.starts_with(['/', '\\']) {
-        false => Ok(substitution),
-        true => Err(format!(
+    if tied && !substitution.starts_with(['/', '\\']) {
+        Err(format!(
             "found {}, allowed: a template that starts with `/`",
             quoted(&substitution)
-        )),
+        ))
+    } else {
+        Ok(substitution)
     }
 }
 

@@ -15,7 +15,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::timeout;
 use url::Url;
 
-use super::Settings;
+use super::settings::Settings;
 use super::transport::{self, Transport};
 
 /// How long an agent may take.
@@ -115,9 +115,10 @@ impl Agents {
         let first = self.settings.addresses.first();
         let first = first.map(String::as_str).unwrap_or_default();
         let mut url = Url::parse(first).map_err(|error| error.to_string())?;
-        let bracketed = match address.contains(':') {
-            true => format!("[{address}]"),
-            false => address.to_owned(),
+        let bracketed = if address.contains(':') {
+            format!("[{address}]")
+        } else {
+            address.to_owned()
         };
         url.set_host(Some(&bracketed)).map_err(|_| {
             format!("the registry has no address of node `{node}`: set consul-agent to how agents are reached")

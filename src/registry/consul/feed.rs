@@ -224,9 +224,10 @@ impl Work {
             self.reads.touch_all();
         }
         let soonest = self.sweep_began + SWEEP_PACE;
-        self.sweep_at = Some(match self.swept {
-            true => soonest.max(Instant::now()),
-            false => Instant::now(),
+        self.sweep_at = Some(if self.swept {
+            soonest.max(Instant::now())
+        } else {
+            Instant::now()
         });
     }
 
@@ -346,9 +347,10 @@ impl Work {
         let all = self.reads.due().into_iter().chain(sweep);
         // A failed list wakes this by itself.
         let earliest = all.min().unwrap_or(now + SWEEP_AGAIN);
-        match self.may_ask() {
-            true => earliest,
-            false => earliest.max(now + READ_AGAIN),
+        if self.may_ask() {
+            earliest
+        } else {
+            earliest.max(now + READ_AGAIN)
         }
     }
 

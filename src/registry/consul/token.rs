@@ -6,7 +6,8 @@ use std::sync::{PoisonError, RwLock};
 
 use reqwest::header::{HeaderName, HeaderValue};
 
-use super::{Error, Settings};
+use super::error::Error;
+use super::settings::Settings;
 
 /// The header that carries it.
 pub const HEADER: HeaderName = HeaderName::from_static("x-consul-token");

@@ -83,9 +83,10 @@ fn instance(entry: Entry) -> Instance {
     let at = SocketAddr::new(entry.address, entry.port);
     let id = entry.id.unwrap_or_else(|| at.to_string());
     Instance {
-        status: match entry.healthy {
-            true => Status::Passing,
-            false => Status::Critical,
+        status: if entry.healthy {
+            Status::Passing
+        } else {
+            Status::Critical
         },
         weight: entry.weight,
         metadata: entry.metadata,

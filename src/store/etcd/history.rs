@@ -42,7 +42,7 @@ impl History {
                 changes.iter().for_each(|change| self.changed(change));
             }
             Event::Progress { revision } => self.revision = *revision,
-            Event::Listed { .. } | Event::Earlier { .. } => {}
+            Event::Listed { .. } | Event::PriorRevision { .. } => {}
         }
     }
 

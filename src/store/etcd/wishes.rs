@@ -9,16 +9,16 @@ use super::broken::Broken;
 use super::connection::Connection;
 use super::keys::Keys;
 use super::room;
-use crate::store::{Earlier, Event};
+use crate::store::{Event, PriorRevision};
 
 /// Wishes, and the one that is being answered: a lost connection does not lose it.
 pub(super) struct Wishes {
-    queue: mpsc::UnboundedReceiver<Earlier>,
-    current: Option<Earlier>,
+    queue: mpsc::UnboundedReceiver<PriorRevision>,
+    current: Option<PriorRevision>,
 }
 
 impl Wishes {
-    pub(super) fn new(queue: mpsc::UnboundedReceiver<Earlier>) -> Self {
+    pub(super) fn new(queue: mpsc::UnboundedReceiver<PriorRevision>) -> Self {
         Self {
             queue,
             current: None,
@@ -36,7 +36,7 @@ impl Wishes {
             if self.current.is_none() {
                 self.current = self.queue.recv().await;
             }
-            let Some(Earlier { path, revision }) = self.current.clone() else {
+            let Some(PriorRevision { path, revision }) = self.current.clone() else {
                 // Nobody wishes any more.
                 return pending().await;
             };
@@ -46,7 +46,9 @@ impl Wishes {
                 Err(broken) => return Err(broken),
             };
             let document = found.and_then(|value| keys.document(value));
-            room(events).await.send(Event::Earlier { path, document });
+            room(events)
+                .await
+                .send(Event::PriorRevision { path, document });
             self.current = None;
         }
     }

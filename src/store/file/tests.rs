@@ -198,7 +198,7 @@ async fn a_folder_is_listed_and_followed_without_its_instances() {
     );
 
     let path: Arc<str> = "routes/a".into();
-    wish.send(Earlier {
+    wish.send(PriorRevision {
         path: Arc::clone(&path),
         revision: 2,
     })
@@ -206,7 +206,7 @@ async fn a_folder_is_listed_and_followed_without_its_instances() {
     .unwrap();
     assert_eq!(
         next().await,
-        Some(Event::Earlier {
+        Some(Event::PriorRevision {
             path,
             document: None
         })

@@ -94,9 +94,10 @@ fn validation(trust: &Trust, name: &ServerName) -> CertificateValidationContext 
 }
 
 fn exactly(name: &str) -> SubjectAltNameMatcher {
-    let kind = match is_address(name) {
-        true => SanType::IpAddress,
-        false => SanType::Dns,
+    let kind = if is_address(name) {
+        SanType::IpAddress
+    } else {
+        SanType::Dns
     };
     SubjectAltNameMatcher {
         san_type: kind.into(),

@@ -95,9 +95,10 @@ fn connection_manager(
     manager.early_header_mutation_extensions.push(own_headers());
     HttpConnectionManager {
         stat_prefix: name.to_owned(),
-        codec_type: match carried.quic {
-            true => CodecType::Http3.into(),
-            false => CodecType::Auto.into(),
+        codec_type: if carried.quic {
+            CodecType::Http3.into()
+        } else {
+            CodecType::Auto.into()
         },
         http3_protocol_options: carried.quic.then(|| http3(gateway.http.http2)),
         http_filters: carried

@@ -13,14 +13,17 @@ use crate::plugin::shared::identity::OWN_HEADERS;
 
 /// Takes off requests the headers in which upstreams are told who sends them, before a route is chosen.
 pub(super) fn own_headers() -> TypedExtensionConfig {
-    let remove = |name: &str| match name.ends_with('-') {
-        false => Action::Remove(name.to_owned()),
-        true => Action::RemoveOnMatch(RemoveOnMatch {
-            key_matcher: Some(StringMatcher {
-                match_pattern: Some(MatchPattern::Prefix(name.to_owned())),
-                ..StringMatcher::default()
-            }),
-        }),
+    let remove = |name: &str| {
+        if name.ends_with('-') {
+            Action::RemoveOnMatch(RemoveOnMatch {
+                key_matcher: Some(StringMatcher {
+                    match_pattern: Some(MatchPattern::Prefix(name.to_owned())),
+                    ..StringMatcher::default()
+                }),
+            })
+        } else {
+            Action::Remove(name.to_owned())
+        }
     };
     let mutation = |name: &str| Mutation {
         action: Some(remove(name)),

@@ -45,9 +45,10 @@ pub(super) fn for_names(ssl: &Ssl, chains: &[FilterChain]) -> Vec<FilterChain> {
 
 fn named_chain(chain: &FilterChain, suffix: &str, names: &[String]) -> FilterChain {
     let matching = chain.filter_chain_match.clone().unwrap_or_default();
-    let trusted = match matching.source_prefix_ranges.is_empty() {
-        true => "",
-        false => "/trusted",
+    let trusted = if matching.source_prefix_ranges.is_empty() {
+        ""
+    } else {
+        "/trusted"
     };
     FilterChain {
         name: format!("ssl/{suffix}{trusted}"),

@@ -63,7 +63,7 @@ fn a_surplus_connection_is_admitted_when_there_is_room() {
     let surplus = Peer::default();
     surplus.surplus.store(true, Ordering::Relaxed);
     let refusal = Admission::new(limits).stream(&surplus).unwrap_err();
-    assert_eq!(refusal, Refusal::ConnectionRate(0));
+    assert_eq!(refusal, NotAdmitted::ConnectionRate(0));
     assert!(Admission::new(Limits::default()).stream(&surplus).is_ok());
     assert!(!surplus.surplus.load(Ordering::Relaxed));
 }
@@ -76,7 +76,7 @@ fn a_stream_that_ends_makes_room() {
     });
     let open = admission.stream(&Peer::default()).unwrap();
     let refusal = admission.stream(&Peer::default()).unwrap_err();
-    assert_eq!(refusal, Refusal::Streams(1));
+    assert_eq!(refusal, NotAdmitted::Streams(1));
     drop(open);
     assert!(admission.stream(&Peer::default()).is_ok());
 }

@@ -80,9 +80,10 @@ fn id_matcher(matcher: StringMatcher) -> Result<Matcher, String> {
             );
         }
     };
-    match matcher.ignore_case {
-        true => Ok(Matcher::Text(pattern, text.to_lowercase(), true)),
-        false => Ok(Matcher::Text(pattern, text, false)),
+    if matcher.ignore_case {
+        Ok(Matcher::Text(pattern, text.to_lowercase(), true))
+    } else {
+        Ok(Matcher::Text(pattern, text, false))
     }
 }
 

@@ -7,14 +7,17 @@ use super::*;
 #[test]
 fn a_request_without_a_type_or_of_another_is_refused() {
     let request = DiscoveryRequest::default();
-    assert_eq!(Request::try_from(request).unwrap_err(), Refusal::NoTypeUrl);
+    assert_eq!(
+        Request::try_from(request).unwrap_err(),
+        NotAdmitted::NoTypeUrl
+    );
     let url = "type.googleapis.com/envoy.service.runtime.v3.Runtime";
     let request = DeltaDiscoveryRequest {
         type_url: url.to_owned(),
         ..Default::default()
     };
     let refusal = Request::try_from(request).unwrap_err();
-    assert_eq!(refusal, Refusal::UnknownType(url.to_owned()));
+    assert_eq!(refusal, NotAdmitted::UnknownType(url.to_owned()));
     let text = refusal.to_string();
     assert!(
         text.contains(url) && text.contains(ResourceType::Cluster.type_url()),

@@ -51,9 +51,12 @@ impl Stream {
         // A client that came back may use anything until it acknowledges, or asks for nothing in time;
         // of clusters that it had refused it does not speak, only of what names them.
         let resumed = |user: &Channel| clusters.resumed || user.resumed;
-        let is_unknown = |user: &Channel| match user.started {
-            true => user.mixed || (resumed(user) && user.acked.is_none()),
-            false => self.resuming_until.is_some(),
+        let is_unknown = |user: &Channel| {
+            if user.started {
+                user.mixed || (resumed(user) && user.acked.is_none())
+            } else {
+                self.resuming_until.is_some()
+            }
         };
         if users.iter().any(|user| is_unknown(user)) {
             return true;

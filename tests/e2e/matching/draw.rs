@@ -153,9 +153,10 @@ impl Draw {
             8 => ("ipmatch", json!(self.some(&RANGES, 3))),
             _ => (self.of(&["has", "in"]), json!(["1", "ab"])),
         };
-        match self.one_in(4) {
-            true => json!([variable, "!", operator, value]),
-            false => json!([variable, operator, value]),
+        if self.one_in(4) {
+            json!([variable, "!", operator, value])
+        } else {
+            json!([variable, operator, value])
         }
     }
 
@@ -176,9 +177,10 @@ impl Draw {
         let mut headers = Vec::new();
         for _ in 0..self.below(3) {
             let name = self.of(&["a", "b", "n"]);
-            query.push(match self.one_in(6) {
-                true => name.to_owned(),
-                false => format!("{name}={}", self.of(&value)),
+            query.push(if self.one_in(6) {
+                name.to_owned()
+            } else {
+                format!("{name}={}", self.of(&value))
             });
         }
         for _ in 0..self.below(3) {
@@ -199,9 +201,10 @@ impl Draw {
         Request {
             method: self.of(&["GET", "POST", "PUT"]).to_owned(),
             scheme: "http".to_owned(),
-            authority: match self.one_in(3) {
-                true => format!("{host}:{port}"),
-                false => host.to_owned(),
+            authority: if self.one_in(3) {
+                format!("{host}:{port}")
+            } else {
+                host.to_owned()
             },
             path: self
                 .of(&[

@@ -16,9 +16,10 @@ use crate::support::stage::Stage;
 async fn post(to: SocketAddr, path: &str, bytes: usize, chunked: bool) -> String {
     let mut connection = TcpStream::connect(to).await.unwrap();
     let body = "a".repeat(bytes);
-    let rest = match chunked {
-        true => format!("transfer-encoding: chunked\r\n\r\n{bytes:x}\r\n{body}\r\n0\r\n\r\n"),
-        false => format!("content-length: {bytes}\r\n\r\n{body}"),
+    let rest = if chunked {
+        format!("transfer-encoding: chunked\r\n\r\n{bytes:x}\r\n{body}\r\n0\r\n\r\n")
+    } else {
+        format!("content-length: {bytes}\r\n\r\n{body}")
     };
     let request = format!("POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{rest}");
     connection.write_all(request.as_bytes()).await.unwrap();

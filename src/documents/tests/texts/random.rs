@@ -198,10 +198,7 @@ proptest! {
         let (path, whole) = document;
         let mut text = whole.to_string().into_bytes();
         let at = at.index(text.len());
-        match cut {
-            true => text.truncate(at),
-            false => text[at] = byte,
-        }
+        if cut { text.truncate(at) } else { text[at] = byte }
         answered(path, Format::Json, text);
     }
 }

@@ -337,9 +337,10 @@ impl TryFrom<Vec<AnswerStatus>> for Statuses {
     type Error = String;
 
     fn try_from(written: Vec<AnswerStatus>) -> Result<Self, String> {
-        match written.is_empty() {
-            true => Err("found an empty list, allowed: at least one status".into()),
-            false => Ok(Self(written.iter().map(|status| status.0).collect())),
+        if written.is_empty() {
+            Err("found an empty list, allowed: at least one status".into())
+        } else {
+            Ok(Self(written.iter().map(|status| status.0).collect()))
         }
     }
 }

@@ -71,12 +71,13 @@ impl Follow {
                         continue;
                     }
                     let before = index.replace(answered);
-                    let news = match before == index {
-                        true => Heard::Same,
-                        false => Heard::List {
+                    let news = if before == index {
+                        Heard::Same
+                    } else {
+                        Heard::List {
                             body: response.body,
                             anew: before.is_none(),
-                        },
+                        }
                     };
                     let pace = match news {
                         Heard::Same => self.pace.max(IDLE),

@@ -2,8 +2,8 @@ use std::num::NonZeroU64;
 
 use super::{Known, News};
 use crate::model::{Discovery, ServiceKey};
-use crate::registry::consul::Error;
 use crate::registry::consul::client::Response;
+use crate::registry::consul::error::Error;
 
 fn echo() -> ServiceKey {
     ServiceKey::new(Discovery::Consul, "echo")

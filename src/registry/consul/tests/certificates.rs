@@ -18,9 +18,10 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::super::client::Client;
+use super::super::error::Error;
 use super::super::query::Query;
 use super::super::transport::{self, Transport};
-use super::super::{Agents, Error, Settings, WAIT};
+use super::super::{Agents, Settings, WAIT};
 use crate::model::{Discovery, ServiceKey};
 
 /// A test that waits this long has failed.

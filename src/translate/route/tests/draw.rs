@@ -55,9 +55,12 @@ fn any_condition() -> impl Strategy<Value = serde_json::Value> {
         1 => (Just("ipmatch"), vec(select(&RANGES[..]), 1..3).prop_map(|nets| json!(nets))),
         1 => (Just("has"), text()),
     ];
-    (select(&NAMES[..]), any::<bool>(), test).prop_map(|(name, not, (operator, value))| match not {
-        true => json!([name, "!", operator, value]),
-        false => json!([name, operator, value]),
+    (select(&NAMES[..]), any::<bool>(), test).prop_map(|(name, not, (operator, value))| {
+        if not {
+            json!([name, "!", operator, value])
+        } else {
+            json!([name, operator, value])
+        }
     })
 }
 

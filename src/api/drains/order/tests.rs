@@ -13,23 +13,23 @@ fn asked() -> pb::DrainRequest {
 
 #[test]
 fn an_address_is_a_wish() {
-    let wish = read(&asked()).unwrap();
-    assert_eq!((wish.port, wish.service, wish.ttl), (None, None, 3600));
+    let order = read(&asked()).unwrap();
+    assert_eq!((order.port, order.service, order.ttl), (None, None, 3600));
     let mapped = pb::DrainRequest {
         address: "::ffff:10.0.0.1".into(),
         ..asked()
     };
-    assert_eq!(read(&mapped).unwrap().address, wish.address);
-    assert_eq!((wish.mode, wish.force), (Mode::Leave, false));
+    assert_eq!(read(&mapped).unwrap().address, order.address);
+    assert_eq!((order.mode, order.force), (Mode::Leave, false));
     let told = pb::DrainRequest {
         ttl: "5m".into(),
         mode: "draining".into(),
         port: 80,
         ..asked()
     };
-    let wish = read(&told).unwrap();
+    let order = read(&told).unwrap();
     assert_eq!(
-        (wish.port, wish.ttl, wish.mode),
+        (order.port, order.ttl, order.mode),
         (Some(80), 300, Mode::Draining)
     );
     assert_eq!(super::wait("", Duration::ZERO).unwrap(), Duration::ZERO);

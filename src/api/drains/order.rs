@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tonic::Status;
 
-use crate::drain::Wish;
+use crate::drain::Order;
 use crate::model::drain::Mode;
 
 use super::super::json::shown;
@@ -21,8 +21,8 @@ const MAX_TTL: Duration = Duration::from_secs(24 * 3600);
 /// The longest reason, in bytes.
 const REASON: usize = 500;
 
-/// What is wished, or the field that is wrong.
-pub fn read(asked: &pb::DrainRequest) -> Result<Wish, Status> {
+/// What is ordered, or the field that is wrong.
+pub fn read(asked: &pb::DrainRequest) -> Result<Order, Status> {
     let address: IpAddr = asked.address.parse().map_err(|_| {
         let found = shown(&asked.address);
         wrong(
@@ -62,7 +62,7 @@ pub fn read(asked: &pb::DrainRequest) -> Result<Wish, Status> {
             ));
         }
     };
-    Ok(Wish {
+    Ok(Order {
         // `::ffff:10.0.0.7` is 10.0.0.7.
         address: address.to_canonical(),
         port,
@@ -78,12 +78,13 @@ pub fn read(asked: &pb::DrainRequest) -> Result<Wish, Status> {
 /// How long to wait for the nodes.
 pub fn wait(text: &str, unless_told: Duration) -> Result<Duration, Status> {
     let wait = duration("wait", text, unless_told)?;
-    match wait <= wait::MAX_TIMEOUT {
-        true => Ok(wait),
-        false => Err(wrong(
+    if wait <= wait::MAX_TIMEOUT {
+        Ok(wait)
+    } else {
+        Err(wrong(
             "wait",
             &format!("found `{}`, allowed are 0s to 10m", shown(text)),
-        )),
+        ))
     }
 }
 
