@@ -24,6 +24,8 @@ use golden::envoy::Bootstrap;
 /// Compares with the file, or writes the file when the environment asks for it.
 fn expect(file: &Path, actual: &str) {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let folder = file.parent().expect("a file lies in a folder");
+        std::fs::create_dir_all(folder).expect("the folder can be made");
         return std::fs::write(file, actual).expect("the golden file can be written");
     }
     let expected = std::fs::read_to_string(file).unwrap_or_default();
@@ -72,9 +74,18 @@ fn the_descriptors_are_those_of_the_crate() {
 #[test]
 fn each_case_becomes_what_it_says() {
     for case in Case::all() {
-        let yaml =
-            serde_saphyr::to_string(&case.resources()).expect("a value can be written as YAML");
-        expect(&case.expected(), &golden::pem::unwritten(&yaml));
+        let expected = case.expected(&case.resources());
+        for (file, resources) in &expected {
+            let yaml = serde_saphyr::to_string(resources).expect("a value can be written as YAML");
+            expect(file, &golden::pem::unwritten(&yaml));
+        }
+        for file in case.written() {
+            assert!(
+                expected.contains_key(&file),
+                "{}: nothing becomes it",
+                file.display()
+            );
+        }
     }
 }
 

@@ -36,9 +36,27 @@ impl Case {
             .collect()
     }
 
-    /// Where the expected configuration stands.
-    pub fn expected(&self) -> PathBuf {
-        self.folder.join("envoy.yaml")
+    /// Where the expected resources of each type stand that the case is about: those of all types, but listeners only
+    /// where a document of the case changes them. All other cases have one and the same.
+    pub fn expected(&self, resources: &Value) -> BTreeMap<PathBuf, Value> {
+        let opens = ["gateways", "ssls", "stream_routes"].iter().any(|kind| {
+            let documents = self.folder.join("documents");
+            documents.join(kind).is_dir()
+        });
+        let types = resources.as_object().into_iter().flatten();
+        let about = types.filter(|(of, resources)| {
+            resources.as_array().is_some_and(|all| !all.is_empty()) && (opens || *of != "listeners")
+        });
+        let folder = self.folder.join("envoy");
+        let files = about.map(|(of, all)| (folder.join(format!("{of}.yaml")), all.clone()));
+        files.collect()
+    }
+
+    /// The files of expected resources that are there.
+    pub fn written(&self) -> Vec<PathBuf> {
+        let folder = self.folder.join("envoy");
+        let files = fs::read_dir(folder).into_iter().flatten();
+        files.map(|file| file.expect("a file").path()).collect()
     }
 
     /// Everything that the case's documents become, by type.
