@@ -33,7 +33,7 @@ use consumers::Registered;
 use entry::{Entry, Form};
 use references::References;
 pub use route::Route;
-pub use status::Status;
+pub use status::DocumentStatus;
 
 use uses::Uses;
 

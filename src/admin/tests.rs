@@ -75,7 +75,7 @@ fn enter(nodes: &Arc<Nodes>, n: usize) -> Seat {
         agent: "envoy".into(),
         protocol: Protocol::Delta,
         connected: SystemTime::now(),
-        status: nodes::Status::default(),
+        status: nodes::NodeStatus::default(),
     })
 }
 

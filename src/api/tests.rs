@@ -20,7 +20,7 @@ use crate::drain::audit::Trail;
 use crate::snapshot::{Change, Resource, ResourceType, Snapshot};
 use crate::store::replicas::{Record, Records};
 use crate::xds::gateways::{Problem, ProblemKind};
-use crate::xds::nodes::{Mark, Node, Status, TypeStatus};
+use crate::xds::nodes::{Mark, Node, NodeStatus, TypeStatus};
 use crate::xds::{Gateways, Nodes, Protocol, Settled};
 
 fn read(json: String) -> Value {
@@ -35,10 +35,10 @@ pub(super) fn node(id: &str, synced: bool, revision: i64) -> Node {
         agent: "envoy 1.40.0".into(),
         protocol: Protocol::Delta,
         connected: SystemTime::UNIX_EPOCH,
-        status: Status {
+        status: NodeStatus {
             synced,
             revision,
-            ..Status::default()
+            ..NodeStatus::default()
         },
     }
 }

@@ -23,7 +23,7 @@ pub struct Echo {
 
 /// One answer.
 #[derive(Serialize)]
-struct Answer {
+struct HttpAnswer {
     instance: Arc<str>,
     method: String,
     path: String,
@@ -52,7 +52,7 @@ pub async fn run(echo: Echo) -> ExitCode {
     }
 }
 
-async fn answer(State(instance): State<Arc<str>>, request: Request) -> Json<Answer> {
+async fn answer(State(instance): State<Arc<str>>, request: Request) -> Json<HttpAnswer> {
     let headers = request.headers().iter();
     let headers = headers.map(|(name, value)| {
         (
@@ -60,7 +60,7 @@ async fn answer(State(instance): State<Arc<str>>, request: Request) -> Json<Answ
             String::from_utf8_lossy(value.as_bytes()).into_owned(),
         )
     });
-    Json(Answer {
+    Json(HttpAnswer {
         instance,
         method: request.method().to_string(),
         path: request.uri().to_string(),

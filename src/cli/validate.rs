@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::remote::Output;
 use crate::config::Settings;
-use crate::documents::{Documents, Status, schema};
+use crate::documents::{DocumentStatus, Documents, schema};
 use crate::model::document::Format;
 use crate::model::{Discovery, Document, Key, Problem};
 use crate::store::Event;
@@ -199,7 +199,7 @@ async fn list(validate: Validate) -> Result<Vec<Document>> {
     }
 }
 
-fn verdict(status: Status) -> Verdict {
+fn verdict(status: DocumentStatus) -> Verdict {
     let key = status.path.parse::<Key>();
     let problem = status.problem.as_ref();
     let schema = key.ok().zip(problem).and_then(|(key, problem)| {

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Control;
 use super::problems::problems;
-use crate::documents::{Route, Status};
+use crate::documents::{DocumentStatus, Route};
 use crate::model::drain::Mode;
 use crate::model::upstream::{LeftOut, Selection};
 use crate::model::{Id, Instance, Members, ServiceKey};
@@ -81,7 +81,7 @@ pub struct Use {
 #[derive(Debug, Clone)]
 pub struct Fared {
     /// In the model.
-    pub status: Status,
+    pub status: DocumentStatus,
     /// What else keeps its text from being in force, and why.
     pub beyond: Option<(ProblemKind, Arc<str>)>,
 }

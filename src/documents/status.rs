@@ -9,7 +9,7 @@ use crate::model::problem::Remark;
 
 /// How one document fares.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
+pub struct DocumentStatus {
     /// `<kind>/<id>`
     pub path: Arc<str>,
     /// Where it lies: the whole etcd key, or the file.
@@ -30,18 +30,18 @@ pub struct Status {
 impl Documents {
     /// How every document fares, in no order. Certificates that have ended by `now`, in seconds since
     /// 1970, are among the warnings.
-    pub fn statuses(&self, now: i64) -> impl Iterator<Item = Status> {
+    pub fn statuses(&self, now: i64) -> impl Iterator<Item = DocumentStatus> {
         let entries = self.entries.iter();
         entries.map(move |(path, entry)| status(path, entry, now))
     }
 }
 
-fn status(path: &Arc<str>, entry: &Entry, now: i64) -> Status {
+fn status(path: &Arc<str>, entry: &Entry, now: i64) -> DocumentStatus {
     let (newest, good) = entry.texts();
     let form = entry.form();
     let ended = ended(form, now).into_iter();
     let ended = ended.map(|remark| remark.of(&newest.source));
-    Status {
+    DocumentStatus {
         path: path.clone(),
         source: newest.source.clone(),
         revision: newest.revision,

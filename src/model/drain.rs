@@ -135,7 +135,7 @@ pub type Taken<'a> = HashMap<Identity<'a>, Mode>;
 
 /// One document: its text, the last good form, and what is wrong with the text.
 #[derive(Debug)]
-struct Entry {
+struct Known {
     document: Document,
     drain: Option<Arc<Drain>>,
     fault: Option<String>,
@@ -144,7 +144,7 @@ struct Entry {
 /// All drains in force. The last good form of each document counts.
 #[derive(Debug, Default)]
 pub struct Drains {
-    entries: BTreeMap<Arc<str>, Entry>,
+    entries: BTreeMap<Arc<str>, Known>,
     by_service: HashMap<ServiceKey, BTreeMap<Arc<str>, Arc<Drain>>>,
 }
 
@@ -198,7 +198,7 @@ impl Drains {
             }
             Err(error) => (before, Some(error.to_string())),
         };
-        let entry = Entry {
+        let entry = Known {
             document,
             drain,
             fault,

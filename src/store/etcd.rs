@@ -30,7 +30,7 @@ use crate::store::ledger::Journal;
 use crate::store::replicas::Membership;
 use crate::store::{Event, PriorRevision};
 use crate::telemetry::Source;
-use answers::{Answer, Answers};
+use answers::{Answers, WatchAnswer};
 use broken::Broken;
 use connection::Connection;
 use history::History;
@@ -279,7 +279,7 @@ impl Watcher {
         while let Some(response) = responses.message().await? {
             let answer = answers.handle_response(response.0)?;
             self.source.answered();
-            if let Answer::Events(events) = &answer {
+            if let WatchAnswer::Events(events) = &answer {
                 self.table.handle_events(&self.keys, events);
                 self.journal.handle_events(&self.keys, events);
             }
@@ -310,11 +310,11 @@ async fn heartbeat(
 }
 
 /// What an answer tells beyond the revision that was seen.
-fn event(keys: &Keys, answer: Answer, seen: i64) -> Option<Event> {
+fn event(keys: &Keys, answer: WatchAnswer, seen: i64) -> Option<Event> {
     let (revision, changes) = match answer {
-        Answer::Alive => return None,
-        Answer::Progress(revision) => (revision, Vec::new()),
-        Answer::Events(events) => keys.changes(events),
+        WatchAnswer::Alive => return None,
+        WatchAnswer::Progress(revision) => (revision, Vec::new()),
+        WatchAnswer::Events(events) => keys.changes(events),
     };
     if !changes.is_empty() {
         Some(Event::Changed { revision, changes })

@@ -17,7 +17,7 @@ use super::limits::Bucket;
 use super::nodes::{Mark, Node, Seat};
 use super::refusal::NotAdmitted;
 use super::request::{Message, Request, shown};
-use super::stream::{Answer, Stream};
+use super::stream::{Acknowledgement, Stream};
 
 /// How many seconds' worth of requests may come at once.
 const BURST: u32 = 10;
@@ -117,7 +117,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// Takes a request within the limits in, and tells which response it answered, if any.
-    fn take<M: Message>(&mut self, mut request: M) -> Result<Option<Answer>, NotAdmitted> {
+    fn take<M: Message>(&mut self, mut request: M) -> Result<Option<Acknowledgement>, NotAdmitted> {
         if let Some(only) = self.only {
             check_type(request.type_url(), only)?;
         }
@@ -135,7 +135,7 @@ impl<'a> Conversation<'a> {
         Ok(answer)
     }
 
-    fn note(&mut self, answer: Answer) {
+    fn note(&mut self, answer: Acknowledgement) {
         let r#type = answer.resource_type.as_str();
         let labels = metrics::Type { r#type };
         let metrics = &self.ads.metrics;

@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 use crate::snapshot::{Snapshot, Tallies, Version};
 
 use super::nodes::Node;
-use super::stream::Answer;
+use super::stream::Acknowledgement;
 
 /// How many events a watcher may be late.
 const LATE: usize = 1024;
@@ -43,7 +43,7 @@ pub enum What {
         /// Its gateway.
         gateway: Arc<str>,
         /// The answer.
-        answer: Arc<Answer>,
+        answer: Arc<Acknowledgement>,
     },
 }
 
@@ -69,7 +69,7 @@ impl Events {
     }
 
     /// Tells what a node answered.
-    pub fn answered(&self, node: &Node, answer: Answer) {
+    pub fn answered(&self, node: &Node, answer: Acknowledgement) {
         self.tell(|| What::Answered {
             node: node.id.clone(),
             gateway: node.gateway.clone(),

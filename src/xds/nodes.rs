@@ -29,12 +29,12 @@ pub struct Node {
     /// When its stream was opened.
     pub connected: SystemTime,
     /// How it fares.
-    pub status: Status,
+    pub status: NodeStatus,
 }
 
 /// How one node fares.
 #[derive(Debug, Clone, Default)]
-pub struct Status {
+pub struct NodeStatus {
     /// Whether it accepted all of the newest snapshot that it wants.
     pub synced: bool,
     /// The store's revision of the snapshot that it has accepted all of; 0 when of none.
@@ -43,7 +43,7 @@ pub struct Status {
     pub types: [Option<TypeStatus>; ResourceType::ALL.len()],
 }
 
-impl Status {
+impl NodeStatus {
     /// What others wait for.
     fn summary(&self) -> (bool, i64, [bool; ResourceType::ALL.len()]) {
         let refuses = |status: &TypeStatus| status.refused.is_some();
@@ -169,7 +169,7 @@ impl Nodes {
 
 impl Seat {
     /// Notes how the node fares.
-    pub fn note(&self, note: impl FnOnce(&mut Status)) {
+    pub fn note(&self, note: impl FnOnce(&mut NodeStatus)) {
         let entry = self.nodes.by_stream.get_mut(&self.stream);
         let changed = entry.map(|mut entry| {
             let status = &mut entry.0.status;

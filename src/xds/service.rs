@@ -166,7 +166,7 @@ fn identify(identity: NodeIdentity, protocol: Protocol, peer: &Peer) -> Result<N
         agent: agent(&identity).into(),
         protocol,
         connected: SystemTime::now(),
-        status: nodes::Status::default(),
+        status: nodes::NodeStatus::default(),
     })
 }
 

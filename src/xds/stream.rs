@@ -28,7 +28,7 @@ const GATED: [ResourceType; 2] = [ResourceType::Cluster, ResourceType::Extension
 
 /// What a request answered.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Acknowledgement {
     /// The type that it is about.
     pub resource_type: ResourceType,
     /// The version of what the client has, or refused.
@@ -77,7 +77,7 @@ impl Stream {
     }
 
     /// Takes a request, and tells which response it answered, if any.
-    pub fn handle_request(&mut self, request: Request, now: Instant) -> Option<Answer> {
+    pub fn handle_request(&mut self, request: Request, now: Instant) -> Option<Acknowledgement> {
         let resource_type = request.resource_type;
         let channel = &mut self.channels[resource_type.index()];
         let first = !channel.started;
@@ -96,7 +96,7 @@ impl Stream {
             Meaning::Nack(error) => Some(error),
         };
         let snapshot = channel.settled.as_ref()?;
-        Some(Answer {
+        Some(Acknowledgement {
             resource_type,
             version: version?,
             revision: snapshot.revision,

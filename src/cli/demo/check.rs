@@ -13,7 +13,7 @@ use super::stage::Stage;
 const LIVE: Duration = Duration::from_secs(10);
 
 /// One answer of Envoy.
-struct Answer {
+struct HttpAnswer {
     status: u16,
     body: String,
 }
@@ -98,7 +98,11 @@ pub async fn verify(stage: &Stage) -> Result<()> {
 }
 
 /// Asks until the answer is as wanted, and tells how long that took.
-async fn until(url: &str, within: Duration, wanted: impl Fn(&Answer) -> bool) -> Result<Duration> {
+async fn until(
+    url: &str,
+    within: Duration,
+    wanted: impl Fn(&HttpAnswer) -> bool,
+) -> Result<Duration> {
     let begun = Instant::now();
     loop {
         let last = match get(url).await {
@@ -116,11 +120,11 @@ async fn until(url: &str, within: Duration, wanted: impl Fn(&Answer) -> bool) ->
     }
 }
 
-async fn get(url: &str) -> Result<Answer> {
+async fn get(url: &str) -> Result<HttpAnswer> {
     let ask = async {
         let response = reqwest::get(url).await?;
         let status = response.status().as_u16();
-        Ok::<_, reqwest::Error>(Answer {
+        Ok::<_, reqwest::Error>(HttpAnswer {
             status,
             body: response.text().await?,
         })

@@ -27,7 +27,7 @@ pub struct Registered {
 /// The part of an entry that matters here. The rest is not looked at, so that nothing in it can fail.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry {
+struct ServiceEntry {
     node: Node,
     service: Service,
     checks: Option<Vec<Check>>,
@@ -90,7 +90,7 @@ struct Check {
 /// Reads the body of an answer. An error means that it is no answer at all.
 pub fn read(body: &[u8]) -> Result<Registered, serde_json::Error> {
     let mut registered = Registered::default();
-    if let Ok(entries) = serde_json::from_slice::<Vec<Entry>>(body) {
+    if let Ok(entries) = serde_json::from_slice::<Vec<ServiceEntry>>(body) {
         for entry in entries {
             registered.handle_entry(entry);
         }
@@ -116,7 +116,7 @@ fn name(value: &Value) -> Option<String> {
 }
 
 impl Registered {
-    fn handle_entry(&mut self, entry: Entry) {
+    fn handle_entry(&mut self, entry: ServiceEntry) {
         let id = format!("{}/{}", entry.node.node, entry.service.id);
         match entry.instance(&id) {
             Ok(instance) => self.instances.push(instance),
@@ -130,7 +130,7 @@ impl Registered {
     }
 }
 
-impl Entry {
+impl ServiceEntry {
     /// The instance, or why Envoy cannot be given it.
     fn instance(self, id: &str) -> Result<Instance, String> {
         let Self {

@@ -15,12 +15,12 @@ use crate::model::instance::Status;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    instances: Vec<Entry>,
+    instances: Vec<Listed>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct Listed {
     /// `<address>:<port>` where it is not written.
     id: Option<String>,
     #[serde(deserialize_with = "address")]
@@ -79,7 +79,7 @@ pub fn read(format: Format, text: &[u8]) -> Result<Vec<Instance>, String> {
     Ok(all)
 }
 
-fn instance(entry: Entry) -> Instance {
+fn instance(entry: Listed) -> Instance {
     let at = SocketAddr::new(entry.address, entry.port);
     let id = entry.id.unwrap_or_else(|| at.to_string());
     Instance {

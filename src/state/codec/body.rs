@@ -21,7 +21,7 @@ pub(super) struct Body {
     /// Seconds since 1970, as all times here.
     as_of: u64,
     documents: Vec<Document>,
-    answers: Vec<Answer>,
+    answers: Vec<SavedAnswer>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,7 +65,7 @@ enum Value {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Answer {
+struct SavedAnswer {
     registry: Registry,
     service: Arc<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,7 +125,7 @@ impl Body {
             revision: saved.revision,
             as_of: seconds(saved.as_of),
             documents: saved.documents.into_iter().map(Document::new).collect(),
-            answers: saved.answers.into_iter().map(Answer::new).collect(),
+            answers: saved.answers.into_iter().map(SavedAnswer::new).collect(),
         }
     }
 
@@ -134,7 +134,11 @@ impl Body {
             revision: self.revision,
             as_of: time(self.as_of),
             documents: self.documents.into_iter().map(Document::kept).collect(),
-            answers: self.answers.into_iter().map(Answer::answered).collect(),
+            answers: self
+                .answers
+                .into_iter()
+                .map(SavedAnswer::answered)
+                .collect(),
         };
         (self.origin.origin(), saved)
     }
@@ -230,7 +234,7 @@ impl Written {
     }
 }
 
-impl Answer {
+impl SavedAnswer {
     fn new(answered: Answered) -> Self {
         let registry::Answer { service, instances } = answered.answer;
         Self {

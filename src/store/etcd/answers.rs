@@ -9,7 +9,7 @@ use super::broken::Broken;
 
 /// What a watch's response says once it is whole.
 #[derive(Debug, PartialEq)]
-pub(super) enum Answer {
+pub(super) enum WatchAnswer {
     /// etcd is alive.
     Alive,
     /// All events up to this revision have been sent.
@@ -26,7 +26,10 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    pub(super) fn handle_response(&mut self, response: PbWatchResponse) -> Result<Answer, Broken> {
+    pub(super) fn handle_response(
+        &mut self,
+        response: PbWatchResponse,
+    ) -> Result<WatchAnswer, Broken> {
         // A compacted watch is cancelled and then silent for ever; the stream stays open.
         if response.canceled && response.compact_revision > 0 {
             return Err(Broken::Compacted(response.compact_revision));
@@ -36,14 +39,14 @@ impl Answers {
         }
         self.held.extend(response.events);
         if response.fragment {
-            return Ok(Answer::Alive);
+            return Ok(WatchAnswer::Alive);
         }
         if !self.held.is_empty() {
-            return Ok(Answer::Events(std::mem::take(&mut self.held)));
+            return Ok(WatchAnswer::Events(std::mem::take(&mut self.held)));
         }
         match response.header {
-            Some(header) if !response.created => Ok(Answer::Progress(header.revision)),
-            _ => Ok(Answer::Alive),
+            Some(header) if !response.created => Ok(WatchAnswer::Progress(header.revision)),
+            _ => Ok(WatchAnswer::Alive),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use etcd_client::proto::{PbEvent, PbKeyValue, PbResponseHeader, PbWatchResponse};
 
-use super::answers::{Answer, Answers};
+use super::answers::{Answers, WatchAnswer};
 use super::broken::shown;
 use super::connection::Found;
 use super::history::History;
@@ -98,11 +98,11 @@ fn fragments_are_one_answer() {
     };
     let (a, b, c) = (put("a", 9), put("b", 9), put("c", 9));
     let mut handle = |part| answers.handle_response(part).unwrap();
-    assert_eq!(handle(fragment(vec![a.clone()], true)), Answer::Alive);
-    assert_eq!(handle(fragment(vec![b.clone()], true)), Answer::Alive);
+    assert_eq!(handle(fragment(vec![a.clone()], true)), WatchAnswer::Alive);
+    assert_eq!(handle(fragment(vec![b.clone()], true)), WatchAnswer::Alive);
     let whole = handle(fragment(vec![c.clone()], false));
-    assert_eq!(whole, Answer::Events(vec![a, b, c]));
-    assert_eq!(handle(fragment(vec![], false)), Answer::Progress(9));
+    assert_eq!(whole, WatchAnswer::Events(vec![a, b, c]));
+    assert_eq!(handle(fragment(vec![], false)), WatchAnswer::Progress(9));
 }
 
 #[test]
@@ -114,8 +114,8 @@ fn the_answer_that_a_watch_is_created_is_no_progress() {
         created: true,
         ..response(9, vec![])
     };
-    assert_eq!(handle(created), Answer::Alive);
-    assert_eq!(handle(response(9, vec![])), Answer::Progress(9));
+    assert_eq!(handle(created), WatchAnswer::Alive);
+    assert_eq!(handle(response(9, vec![])), WatchAnswer::Progress(9));
 }
 
 #[test]
@@ -138,11 +138,11 @@ fn a_cancelled_watch_says_whether_its_history_is_gone() {
 fn an_event_tells_only_what_is_beyond_the_revision_seen() {
     let keys = Keys::new("/chancery");
     let tells = |answer| event(&keys, answer, 8);
-    assert_eq!(tells(Answer::Alive), None);
-    assert_eq!(tells(Answer::Progress(8)), None);
+    assert_eq!(tells(WatchAnswer::Alive), None);
+    assert_eq!(tells(WatchAnswer::Progress(8)), None);
     let progress = Some(Event::Progress { revision: 9 });
-    assert_eq!(tells(Answer::Progress(9)), progress);
-    let mark = Answer::Events(vec![put("/chancery/routes/", 9)]);
+    assert_eq!(tells(WatchAnswer::Progress(9)), progress);
+    let mark = WatchAnswer::Events(vec![put("/chancery/routes/", 9)]);
     assert_eq!(tells(mark), progress);
 }
 

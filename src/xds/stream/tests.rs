@@ -92,7 +92,7 @@ fn an_answer_tells_what_was_answered_and_when() {
         wildcard(Protocol::Delta, &response.nonce, Some("no")),
         later,
     );
-    let expected = Answer {
+    let expected = Acknowledgement {
         resource_type: ResourceType::Cluster,
         version: response.version,
         revision: 1,

@@ -25,7 +25,7 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Read {
     known: Known,
     state: State,
 }
@@ -33,7 +33,7 @@ struct Entry {
 /// All services of a feed.
 #[derive(Debug, Default)]
 pub struct Reads {
-    entries: BTreeMap<ServiceKey, Entry>,
+    entries: BTreeMap<ServiceKey, Read>,
     /// Stale services, in the order in which they are read.
     queue: VecDeque<ServiceKey>,
     /// Stale services whose read failed, and when they are read again.
@@ -73,7 +73,7 @@ impl Reads {
         self.failing.retain(|service| services.contains(service));
         for service in services {
             if !self.entries.contains_key(&service) {
-                let entry = Entry {
+                let entry = Read {
                     known: Known::default(),
                     state: State::Stale,
                 };
@@ -161,7 +161,7 @@ impl Reads {
     }
 }
 
-impl Entry {
+impl Read {
     fn touch(
         &mut self,
         service: &ServiceKey,
