@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench clean
+.PHONY: help demo test soak packaging bench clean
 
 # Where the tests look for the real envoy, etcd and consul first, then in .tools/bin, then on the PATH. Another Envoy lies
 # in a folder of its own.
@@ -10,7 +10,7 @@ export CHANCERY_TOOLS := $(CURDIR)/.tools/$(if $(ENVOY),envoy-$(subst /,-,$(ENVO
 envoy := envoy$(if $(ENVOY),=$(ENVOY))
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run Chancery, two echo instances and Envoy on the files of examples/files/ until Ctrl-C; CHECK=1 verifies and exits
 	@scripts/tools $(envoy)
@@ -27,6 +27,9 @@ test: ## format, lints, and every test, with the real Envoy, etcd and Consul; EN
 soak: ## the tests that need many of something with thousands, where `make test` has hundreds: half an hour at most
 	@scripts/tools $(envoy) etcd consul
 	CHANCERY_SOAK=1 timeout --foreground 30m cargo test --no-fail-fast --test "*" -- --nocapture ::many_
+
+packaging: ## what the Dockerfile builds and starts, without an engine; vendored sources offline; a git dependency
+	@scripts/packaging
 
 bench: ## 1, 100 and 1,000 delta streams on a real etcd: a table of times, bytes and memory beside a floor
 	@scripts/tools etcd
