@@ -7,6 +7,7 @@
 mod consumers;
 mod edge;
 mod entry;
+mod in_force;
 mod plugin_config;
 mod references;
 mod resolve;
@@ -17,6 +18,7 @@ mod settle;
 mod status;
 pub(crate) mod stream_route;
 mod text;
+mod told;
 mod uses;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -24,16 +26,16 @@ use std::sync::Arc;
 
 use crate::model::document::Change;
 use crate::model::problem::Remark;
-use crate::model::{
-    Cluster, Consumers, Discovery, Document, Gateway, Id, Problem, ServiceKey, Ssl, StreamRoute,
-};
+use crate::model::{Cluster, Consumers, Discovery, Document, Gateway, Id, Problem, ServiceKey};
 use crate::plugin::Plugins;
 
 use consumers::Registered;
 use entry::{Entry, Form};
+use in_force::InForce;
 use references::References;
 pub use route::Route;
 pub use status::DocumentStatus;
+use told::Told;
 
 use uses::Uses;
 
@@ -76,14 +78,8 @@ pub struct Documents {
     /// The plugins of each global rule, with the clusters of their targets.
     global_rules: BTreeMap<Arc<str>, Plugins>,
     consumers: Registered,
-    /// What was told to be in force.
-    routes: HashMap<Arc<str>, Arc<Route>>,
-    gateways: HashMap<Arc<str>, Arc<Gateway>>,
-    /// What is in force of the documents that become part of gateways, by id.
-    ssls: BTreeMap<Arc<str>, Arc<Ssl>>,
-    stream_routes: BTreeMap<Arc<str>, Arc<StreamRoute>>,
-    problems: BTreeMap<Arc<str>, Problem>,
-    warnings: BTreeMap<Arc<str>, Vec<Problem>>,
+    in_force: InForce,
+    told: Told,
 }
 
 impl Documents {
@@ -99,12 +95,8 @@ impl Documents {
             reworded: BTreeSet::new(),
             global_rules: BTreeMap::new(),
             consumers: Registered::default(),
-            routes: HashMap::new(),
-            gateways: HashMap::new(),
-            ssls: BTreeMap::new(),
-            stream_routes: BTreeMap::new(),
-            problems: BTreeMap::new(),
-            warnings: BTreeMap::new(),
+            in_force: InForce::default(),
+            told: Told::default(),
         }
     }
 
@@ -161,12 +153,12 @@ impl Documents {
 
     /// How many documents are bad now.
     pub fn rejected(&self) -> usize {
-        self.problems.len()
+        self.told.faults().count()
     }
 
     /// What is wrong now, in the order of paths.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.values()
+        self.told.faults().map(|(_, problem)| problem)
     }
 
     /// Every document as it was last written, and its last good text where that is another.
@@ -176,19 +168,12 @@ impl Documents {
 
     /// The clusters that traffic may go to, each with the path of the document in force that sends it there.
     pub fn clusters(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Cluster>)> {
-        let routes = self.routes.iter();
-        let routes = routes.flat_map(|(path, route)| route.clusters().map(move |one| (path, one)));
-        let streams = self.stream_routes.iter();
-        let streams = streams.map(|(path, stream)| (path, &stream.cluster));
-        let gateways = self.gateways.iter();
-        let spans =
-            gateways.filter_map(|(path, gateway)| Some((path, gateway.collector.as_ref()?)));
-        routes.chain(streams).chain(spans)
+        self.in_force.clusters()
     }
 
     /// The paths of documents with a problem, and it.
     pub fn faults(&self) -> impl Iterator<Item = (&Arc<str>, &Problem)> {
-        self.problems.iter()
+        self.told.faults()
     }
 
     /// The revision that wrote the text of a document.

@@ -5,11 +5,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::entry::{Entry, Form};
+use super::in_force::names;
 use super::{Documents, resolve};
 use crate::model::key::Key;
 use crate::model::problem::Remark;
 use crate::model::ssl::Type;
-use crate::model::{Gateway, Host, Id, Ssl};
+use crate::model::{Host, Id, Ssl};
 
 /// Who answers to a name (to every other name where there is none): the documents, by id.
 type Answering<'a> = HashMap<Option<&'a Host>, Vec<&'a Ssl>>;
@@ -22,7 +23,7 @@ impl Documents {
         if ssls.is_empty() && stream_routes.is_empty() {
             return;
         }
-        affected.extend(self.gateways.keys().cloned());
+        affected.extend(self.in_force.gateways.keys().cloned());
         for path in &stream_routes {
             if let Ok(Key { id, .. }) = path.parse() {
                 self.settle_stream_route(path, &id);
@@ -39,10 +40,10 @@ impl Documents {
     fn settle_ssl(&mut self, path: &Arc<str>) {
         match self.entries.get(path).and_then(Entry::form) {
             Some(Form::Ssl(draft)) if draft.enabled => match &draft.of {
-                Type::Server(ssl) => self.ssls.insert(path.clone(), ssl.clone()),
-                Type::Client(_) => self.ssls.remove(path),
+                Type::Server(ssl) => self.in_force.ssls.insert(path.clone(), ssl.clone()),
+                Type::Client(_) => self.in_force.ssls.remove(path),
             },
-            _ => self.ssls.remove(path),
+            _ => self.in_force.ssls.remove(path),
         };
     }
 
@@ -67,8 +68,11 @@ impl Documents {
             }
         }
         let before = match &route {
-            Some(route) => self.stream_routes.insert(path.clone(), route.clone()),
-            None => self.stream_routes.remove(path),
+            Some(route) => self
+                .in_force
+                .stream_routes
+                .insert(path.clone(), route.clone()),
+            None => self.in_force.stream_routes.remove(path),
         };
         for service in route.iter().flat_map(|route| route.cluster.services()) {
             self.uses.retain(service);
@@ -81,14 +85,14 @@ impl Documents {
     /// Notes of each ssl which of its names another one answers to. Those that are `touched` may not be in force any more.
     fn settle_names(&mut self, touched: Vec<Arc<str>>) {
         let mut answering = Answering::new();
-        for ssl in self.ssls.values() {
+        for ssl in self.in_force.ssls.values() {
             for name in names(ssl) {
                 answering.entry(name).or_default().push(ssl);
             }
         }
         let gone = touched.into_iter().map(|path| (path, Vec::new()));
         let mut shadowed: HashMap<Arc<str>, Vec<Remark>> = gone.collect();
-        let in_force = self.ssls.iter();
+        let in_force = self.in_force.ssls.iter();
         shadowed
             .extend(in_force.map(|(path, ssl)| (path.clone(), shadowed_names(ssl, &answering))));
         for (path, now) in shadowed {
@@ -100,39 +104,6 @@ impl Documents {
             }
         }
     }
-
-    /// The gateway with its ssls and stream routes.
-    pub(super) fn with_edge(&self, gateway: &Gateway) -> Arc<Gateway> {
-        let mut taken = BTreeSet::new();
-        let ssls = self.ssls.values().filter(|ssl| ssl.belongs_to(&gateway.id));
-        let ssls = ssls.filter_map(|ssl| {
-            let free: BTreeSet<_> = names(ssl).filter(|name| taken.insert(*name)).collect();
-            if free.len() == names(ssl).count() {
-                return Some(ssl.clone());
-            }
-            let own = ssl.names.iter().filter(|name| free.contains(&Some(*name)));
-            (!free.is_empty()).then(|| {
-                Arc::new(Ssl {
-                    names: own.cloned().collect(),
-                    any_name: free.contains(&None),
-                    ..Ssl::clone(ssl)
-                })
-            })
-        });
-        let ssls = ssls.collect();
-        let routes = self.stream_routes.values();
-        let routes = routes.filter(|route| route.gateways.contains(&gateway.id));
-        Arc::new(Gateway {
-            ssls,
-            stream_routes: routes.cloned().collect(),
-            ..gateway.clone()
-        })
-    }
-}
-
-fn names(ssl: &Ssl) -> impl Iterator<Item = Option<&Host>> {
-    let any = ssl.any_name.then_some(None);
-    ssl.names.iter().map(Some).chain(any)
 }
 
 fn shadowed_names(ssl: &Ssl, answering: &Answering<'_>) -> Vec<Remark> {

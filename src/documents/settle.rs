@@ -7,14 +7,13 @@ use std::sync::Arc;
 use super::entry::{Entry, Form};
 use super::{Changes, Documents, resolve};
 use crate::model::key::{Key, Kind};
-use crate::model::problem::Problem;
 use crate::model::{Gateway, Id};
 
 impl Documents {
     /// Follows references and tells what is different from the last time. Costs what changed.
     pub fn settle(&mut self) -> Changes {
         let mut dirty = std::mem::take(&mut self.dirty);
-        if self.gateways.is_empty() {
+        if self.in_force.gateways.is_empty() {
             // The first time: `default` is there before any document.
             dirty.insert("gateways/default".into());
         }
@@ -42,7 +41,8 @@ impl Documents {
         }
         let reworded = std::mem::take(&mut self.reworded);
         for path in affected.union(&reworded) {
-            self.tell(path, &mut changes);
+            self.told
+                .tell(path, self.entries.get_mut(path), &mut changes);
         }
         (changes.services_added, changes.services_removed) = self.uses.settle();
         changes
@@ -67,8 +67,8 @@ impl Documents {
             }
         }
         let before = match &route {
-            Some(route) => self.routes.insert(path.clone(), route.clone()),
-            None => self.routes.remove(path),
+            Some(route) => self.in_force.routes.insert(path.clone(), route.clone()),
+            None => self.in_force.routes.remove(path),
         };
         // A route in force keeps its services watched, even when the upstream that named them is gone.
         for service in route.iter().flat_map(|route| route.services()) {
@@ -98,17 +98,17 @@ impl Documents {
         }
         let built_in = (id == Id::default_gateway()).then(|| Arc::new(Gateway::built_in()));
         let gateway = if stays {
-            self.gateways.get(path).cloned()
+            self.in_force.gateways.get(path).cloned()
         } else {
             gateway.or(built_in)
         };
-        let gateway = gateway.map(|gateway| self.with_edge(&gateway));
-        if self.gateways.get(path) == gateway.as_ref() {
+        let gateway = gateway.map(|gateway| self.in_force.with_edge(&gateway));
+        if self.in_force.gateways.get(path) == gateway.as_ref() {
             return;
         }
         let before = match &gateway {
-            Some(gateway) => self.gateways.insert(path.clone(), gateway.clone()),
-            None => self.gateways.remove(path),
+            Some(gateway) => self.in_force.gateways.insert(path.clone(), gateway.clone()),
+            None => self.in_force.gateways.remove(path),
         };
         let collector = |gateway: &Arc<Gateway>| gateway.collector.clone();
         for collector in gateway.iter().filter_map(collector) {
@@ -182,35 +182,6 @@ impl Documents {
             let routes = self.entries.iter();
             let routes = routes.filter(|(_, entry)| matches!(entry.form(), Some(Form::Route(_))));
             affected.extend(routes.map(|(path, _)| path.clone()));
-        }
-    }
-
-    /// Tells what is newly wrong with a document, and what no longer is. Of one that is gone there is nothing to tell.
-    fn tell(&mut self, path: &Arc<str>, changes: &mut Changes) {
-        let Some(entry) = self.entries.get_mut(path) else {
-            self.problems.remove(path);
-            self.warnings.remove(path);
-            return;
-        };
-        entry.settled = true;
-        changes.formless.extend(entry.wanted.take());
-        let warnings = entry.warnings();
-        let before = self.warnings.remove(path).unwrap_or_default();
-        let new = warnings.iter().filter(|warning| !before.contains(warning));
-        changes.warnings.extend(new.cloned());
-        if !warnings.is_empty() {
-            self.warnings.insert(path.clone(), warnings);
-        }
-        match (entry.problem(), self.problems.get(path)) {
-            (Some(problem), before) if before != Some(&problem) => {
-                changes.problems.push(problem.clone());
-                self.problems.insert(path.clone(), problem);
-            }
-            (None, Some(Problem { source, .. })) => {
-                changes.mended.push(source.clone());
-                self.problems.remove(path);
-            }
-            _ => {}
         }
     }
 }
