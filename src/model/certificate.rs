@@ -58,8 +58,8 @@ impl Certificates {
 impl PrivateKey {
     /// The public key that belongs to it, as DER.
     fn public(&self) -> Option<Vec<u8>> {
-        let key = PrivateKeyDer::from_pem_slice(self.0.as_bytes()).ok()?;
-        let key = any_supported_type(&key).ok()?;
+        let der = PrivateKeyDer::from_pem_slice(self.0.as_bytes()).ok()?;
+        let key = any_supported_type(&der).ok()?;
         Some(key.public_key()?.to_vec())
     }
 }

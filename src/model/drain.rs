@@ -160,8 +160,12 @@ impl Drains {
     /// These are all there are.
     pub fn list(&mut self, documents: Vec<Document>) -> Touched {
         let listed: BTreeSet<_> = documents.iter().map(|it| it.path.clone()).collect();
-        let gone = self.entries.keys().filter(|path| !listed.contains(*path));
-        let gone: Vec<_> = gone.cloned().collect();
+        let gone: Vec<_> = self
+            .entries
+            .keys()
+            .filter(|path| !listed.contains(*path))
+            .cloned()
+            .collect();
         let removed = gone.into_iter().map(|path| Change::Deleted { path });
         let changes = removed.chain(documents.into_iter().map(Change::Put));
         changes.flat_map(|change| self.apply(change)).collect()
@@ -187,11 +191,11 @@ impl Drains {
         let before = self.entries.remove(&path).and_then(|entry| entry.drain);
         let mut touched = Touched::new();
         let (drain, fault) = match Drain::read(&document.value) {
-            Ok(drain) => {
+            Ok(read) => {
+                let drain = Arc::new(read);
                 let forgotten = before.map(|before| self.forget(&path, &before));
                 touched.extend(forgotten);
                 touched.insert(drain.service.clone());
-                let drain = Arc::new(drain);
                 let of_service = self.by_service.entry(drain.service.clone());
                 of_service.or_default().insert(path.clone(), drain.clone());
                 (Some(drain), None)
@@ -250,9 +254,9 @@ fn write_service<S: Serializer>(service: &ServiceKey, serializer: S) -> Result<S
 fn read_service<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ServiceKey, D::Error> {
     let text = String::deserialize(deserializer)?;
     ServiceKey::from_stem(&text).ok_or_else(|| {
-        let text = text.escape_debug();
         serde::de::Error::custom(format!(
-            "found the service `{text}`, allowed: consul/<name>, file/<name>"
+            "found the service `{}`, allowed: consul/<name>, file/<name>",
+            text.escape_debug()
         ))
     })
 }

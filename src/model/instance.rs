@@ -74,10 +74,10 @@ pub struct Instance {
 impl Instance {
     /// A passing instance of weight 1 of which nothing else is known.
     pub fn new(id: impl Into<Arc<str>>, address: IpAddr, port: u16) -> Self {
-        let id = id.into();
+        let service_id: Arc<str> = id.into();
         Self {
-            service_id: id.clone(),
-            id,
+            id: service_id.clone(),
+            service_id,
             address,
             port,
             status: Status::Passing,

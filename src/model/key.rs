@@ -151,8 +151,8 @@ impl FromStr for Key {
     type Err = KeyError;
 
     fn from_str(path: &str) -> Result<Self, KeyError> {
-        let (kind, id) = path.split_once('/').unwrap_or((path, ""));
-        let known = Kind::ALL.into_iter().find(|one| one.as_str() == kind);
+        let (folder, id) = path.split_once('/').unwrap_or((path, ""));
+        let known = Kind::ALL.into_iter().find(|one| one.as_str() == folder);
         // A credential lies below its consumer.
         let within = id.split_once("/credentials/");
         if let (Some(Kind::Consumer), Some((consumer, id))) = (known, within) {
@@ -163,17 +163,16 @@ impl FromStr for Key {
             });
         }
         let Some(kind) = known.filter(|kind| *kind != Kind::Credential) else {
-            let shown = kind.escape_debug().take(100).collect();
-            return Err(if NOT_SERVED.contains(&kind) {
+            let shown = folder.escape_debug().take(100).collect();
+            return Err(if NOT_SERVED.contains(&folder) {
                 KeyError::NotServed(shown)
             } else {
                 KeyError::Unknown(shown)
             });
         };
-        let id = id.parse()?;
         Ok(Self {
             kind,
-            id,
+            id: id.parse()?,
             consumer: None,
         })
     }

@@ -83,11 +83,11 @@ impl ServiceKey {
 
     /// The plain service whose stem this is.
     pub fn from_stem(stem: &str) -> Option<Self> {
-        let (discovery, name) = stem.split_once('/')?;
+        let (registry, escaped) = stem.split_once('/')?;
         let mut all = Discovery::ALL.iter();
-        let discovery = *all.find(|one| one.as_str() == discovery)?;
+        let discovery = *all.find(|one| one.as_str() == registry)?;
         // In a stem each `%` begins one of these two.
-        let name = name.replace("%3F", "?").replace("%25", "%");
+        let name = escaped.replace("%3F", "?").replace("%25", "%");
         Some(Self::new(discovery, name))
     }
 
@@ -112,8 +112,8 @@ impl ServiceKey {
 impl fmt::Display for ServiceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.stem())?;
-        let mut arguments = url::form_urlencoded::Serializer::new(String::new());
-        let arguments = arguments.extend_pairs(self.arguments()).finish();
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        let arguments = query.extend_pairs(self.arguments()).finish();
         match arguments.as_str() {
             "" => Ok(()),
             arguments => write!(f, "?{arguments}"),

@@ -76,8 +76,8 @@ impl Expression {
     /// In words, with what the request has.
     fn said(&self, request: &Request) -> String {
         let joined = |parts: &[Self], by: &str| {
-            let parts: Vec<_> = parts.iter().map(|part| part.said(request)).collect();
-            format!("({})", parts.join(by))
+            let said: Vec<_> = parts.iter().map(|part| part.said(request)).collect();
+            format!("({})", said.join(by))
         };
         match self {
             Self::All(parts) => joined(parts, " AND "),

@@ -37,12 +37,14 @@ impl Certificates {
 
 /// The DNS names that it is for. The common name counts for no client of today.
 fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
-    let alternatives = leaf.subject_alternative_name().ok().flatten();
-    let alternatives = alternatives.map(|found| found.value.general_names.as_slice());
-    let names = alternatives.unwrap_or_default().iter();
-    let names = names.filter_map(|name| match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
-        _ => None,
-    });
+    let extension = leaf.subject_alternative_name().ok().flatten();
+    let alternatives = extension.map(|found| found.value.general_names.as_slice());
+    let names = alternatives
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            _ => None,
+        });
     names.collect()
 }

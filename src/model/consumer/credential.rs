@@ -174,10 +174,9 @@ fn basic(value: &Value) -> Result<Basic, Remark> {
     }
     // The only hash that Envoy's filter knows.
     let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, form.password.reveal().as_bytes());
-    let hash = STANDARD.encode(hash);
     Ok(Basic {
         username: form.username.into(),
-        hash: hash.into(),
+        hash: STANDARD.encode(hash).into(),
     })
 }
 

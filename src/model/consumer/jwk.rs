@@ -99,8 +99,8 @@ pub(super) fn of_public_key(algorithm: Algorithm, pem: &str) -> Result<Secret, S
     match (key, algorithm.curve()) {
         (PublicKey::RSA(key), None) if (2048..=8192).contains(&key.key_size()) => {
             let first = |bytes: &[u8]| bytes.iter().position(|byte| *byte != 0).unwrap_or(0);
-            let (n, e) = (key.modulus, key.exponent);
-            let (n, e) = (coded(&n[first(n)..]), coded(&e[first(e)..]));
+            let whole = |bytes: &[u8]| coded(&bytes[first(bytes)..]);
+            let (n, e) = (whole(key.modulus), whole(key.exponent));
             Ok(set(algorithm, json!({"kty": "RSA", "n": n, "e": e})))
         }
         (PublicKey::RSA(key), None) => Err(format!(
@@ -112,10 +112,9 @@ pub(super) fn of_public_key(algorithm: Algorithm, pem: &str) -> Result<Secret, S
             match point.data() {
                 [4, both @ ..] if both.len() == 2 * length => {
                     let (x, y) = both.split_at(length);
-                    let (x, y) = (coded(x), coded(y));
                     Ok(set(
                         algorithm,
-                        json!({"kty": "EC", "crv": name, "x": x, "y": y}),
+                        json!({"kty": "EC", "crv": name, "x": coded(x), "y": coded(y)}),
                     ))
                 }
                 _ => Err("found a compressed point, allowed: an uncompressed one".into()),
@@ -140,8 +139,8 @@ fn curve_of(info: &SubjectPublicKeyInfo) -> Option<&'static str> {
         (oid!(1.3.132.0.34), "P-384"),
         (oid!(1.3.132.0.35), "P-521"),
     ];
-    let mut curves = curves.iter();
-    curves.find(|(oid, _)| *oid == found).map(|(_, name)| *name)
+    let curve = curves.iter().find(|(oid, _)| *oid == found);
+    curve.map(|(_, name)| *name)
 }
 
 /// A set of one key, for this algorithm only: a public key is never taken for a shared secret.

@@ -103,11 +103,11 @@ impl<'a> Owners<'a> {
 
 /// What no two documents may share, by field.
 fn parts(credentials: &Credentials) -> impl Iterator<Item = (&'static str, &str)> {
-    let key = credentials.key.as_ref();
-    let basic = credentials.basic.as_ref();
-    let jwt = credentials.jwt.as_ref();
-    let key = key.map(|key| ("key-auth.key", key.reveal()));
-    let basic = basic.map(|basic| ("basic-auth.username", &*basic.username));
-    let jwt = jwt.map(|jwt| ("jwt-auth.key", &*jwt.key));
-    key.into_iter().chain(basic).chain(jwt)
+    let Credentials { key, basic, jwt } = credentials;
+    let of_key = key.iter().map(|key| ("key-auth.key", key.reveal()));
+    let of_basic = basic
+        .iter()
+        .map(|basic| ("basic-auth.username", &*basic.username));
+    let of_jwt = jwt.iter().map(|jwt| ("jwt-auth.key", &*jwt.key));
+    of_key.chain(of_basic).chain(of_jwt)
 }

@@ -147,8 +147,8 @@ fn plain(allowed: &dyn Expected) -> String {
 
 fn did_you_mean(name: &str, allowed: &[&str]) -> String {
     // A name that is far too long is far away, whatever it says.
-    let name = Some(name).filter(|name| name.len() <= 100);
-    let nearest = name.and_then(|name| {
+    let sensible = Some(name).filter(|name| name.len() <= 100);
+    let nearest = sensible.and_then(|name| {
         allowed
             .iter()
             .map(|candidate| (levenshtein(name, candidate), candidate))

@@ -31,8 +31,8 @@ fn put(drains: &mut Drains, id: &str, text: &str) -> Touched {
     drains.apply(Change::Put(document(id, text)))
 }
 
-fn takes(drains: &Drains, of: &ServiceKey, instance: &str) -> bool {
-    let instance = Instance::new(instance, [10, 0, 0, 1].into(), 80);
+fn takes(drains: &Drains, of: &ServiceKey, id: &str) -> bool {
+    let instance = Instance::new(id, [10, 0, 0, 1].into(), 80);
     drains.taken(of).contains_key(&identity(&instance))
 }
 

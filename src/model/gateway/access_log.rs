@@ -138,8 +138,8 @@ impl Form {
     }
 }
 
-fn text(line: Option<&str>) -> Result<String, Remark> {
-    let line = line.unwrap_or(LINE);
+fn text(written: Option<&str>) -> Result<String, Remark> {
+    let line = written.unwrap_or(LINE);
     let line = line.strip_suffix('\n').unwrap_or(line);
     if line.is_empty() || line.contains('\n') {
         let message = format!("found {}, allowed: one line", quoted(line));
@@ -148,13 +148,13 @@ fn text(line: Option<&str>) -> Result<String, Remark> {
     Ok(format!("{line}\n"))
 }
 
-fn object(fields: Option<BTreeMap<String, String>>) -> Result<BTreeMap<String, String>, Remark> {
+fn object(written: Option<BTreeMap<String, String>>) -> Result<BTreeMap<String, String>, Remark> {
     let default = || {
         FIELDS
             .iter()
             .map(|(name, value)| ((*name).into(), (*value).into()))
     };
-    let fields = fields.unwrap_or_else(|| default().collect());
+    let fields = written.unwrap_or_else(|| default().collect());
     if fields.is_empty() {
         return Err(Remark::new("fields", "found none, allowed: at least one"));
     }

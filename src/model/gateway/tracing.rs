@@ -163,8 +163,8 @@ impl Visitor<'_> for PercentVisitor {
             clippy::cast_sign_loss,
             reason = "the range was checked"
         )]
-        let hundredths = hundredths.round() as u32;
-        Ok(hundredths)
+        let whole = hundredths.round() as u32;
+        Ok(whole)
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<u32, E> {

@@ -154,8 +154,8 @@ impl Selection {
 
     /// Where the instance is reached.
     pub fn address(&self, instance: &Instance) -> SocketAddr {
-        let tagged = self.tagged_address.as_ref();
-        let tagged = tagged.and_then(|name| instance.tagged.get(name));
+        let wanted = self.tagged_address.as_ref();
+        let tagged = wanted.and_then(|name| instance.tagged.get(name));
         tagged
             .copied()
             .unwrap_or_else(|| (instance.address, instance.port).into())

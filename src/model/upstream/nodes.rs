@@ -131,8 +131,8 @@ impl NodeForm {
 fn weighted(address: &str, weight: u32, port: Option<u16>) -> Result<(String, Node), Remark> {
     let place = format!("nodes.{}", shown(address));
     let (host, own) = split(address).map_err(|said| Remark::new(&place, said))?;
-    let port = own.or(port).ok_or_else(|| no_port(&place))?;
-    Ok((place, Node::new(host.0, port, weight)))
+    let node = Node::new(host.0, own.or(port).ok_or_else(|| no_port(&place))?, weight);
+    Ok((place, node))
 }
 
 fn no_port(place: &str) -> Remark {
@@ -252,12 +252,12 @@ fn split(text: &str) -> Result<(Address, Option<u16>), String> {
             quoted(text)
         )
     };
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, _)) if host.contains(':') && !host.ends_with(']') => (text, None),
-        Some((host, port)) if !text.ends_with(']') => (host, Some(port)),
+    let (before, after) = match text.rsplit_once(':') {
+        Some((before, _)) if before.contains(':') && !before.ends_with(']') => (text, None),
+        Some((before, after)) if !text.ends_with(']') => (before, Some(after)),
         _ => (text, None),
     };
-    let port = match port {
+    let port = match after {
         None => None,
         Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
             let port = digits.parse().map_err(|_| wrong())?;
@@ -268,7 +268,7 @@ fn split(text: &str) -> Result<(Address, Option<u16>), String> {
         }
         Some(_) => return Err(wrong()),
     };
-    let host = Address::try_from(host.to_owned()).map_err(|_| wrong())?;
+    let host = Address::try_from(before.to_owned()).map_err(|_| wrong())?;
     Ok((host, port))
 }
 

@@ -50,10 +50,10 @@ impl SlowStartForm {
             clippy::cast_sign_loss,
             reason = "the range was checked"
         )]
-        let aggression = (aggression * 1000.0).round() as u32;
+        let thousandths = (aggression * 1000.0).round() as u32;
         Ok(SlowStart {
             window: self.window.0,
-            aggression,
+            aggression: thousandths,
             min_weight_percent: percent,
         })
     }

@@ -36,8 +36,8 @@ impl Node {
             }
         }
         for (letter, node) in &self.next {
-            let letter = regex_syntax::escape(letter.encode_utf8(&mut [0; 4]));
-            forms.push(format!("{letter}(?:{})", node.pattern()));
+            let literal = regex_syntax::escape(letter.encode_utf8(&mut [0; 4]));
+            forms.push(format!("{literal}(?:{})", node.pattern()));
         }
         if !self.ends {
             forms.push(String::new());

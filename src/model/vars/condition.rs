@@ -161,8 +161,8 @@ impl fmt::Display for Test {
                 ignore_case,
             } => write!(f, "~{} {pattern:?}", if *ignore_case { '*' } else { '~' }),
             Self::Within(nets) => {
-                let nets: Vec<_> = nets.iter().map(ToString::to_string).collect();
-                write!(f, "ipmatch [{}]", nets.join(", "))
+                let shown: Vec<_> = nets.iter().map(ToString::to_string).collect();
+                write!(f, "ipmatch [{}]", shown.join(", "))
             }
             Self::Never => f.write_str("has"),
         }

@@ -138,7 +138,7 @@ impl Reader<'_> {
             .map_err(|said| Remark::new("[0]", said))?;
         let written =
             text(operator.1).map_err(|said| Remark::new(format!("[{}]", operator.0), said))?;
-        let (test, inverse) = match written.to_ascii_lowercase().as_str() {
+        let (straight, inverse) = match written.to_ascii_lowercase().as_str() {
             "~=" => ("==".to_owned(), true),
             other => (other.to_owned(), false),
         };
@@ -146,7 +146,7 @@ impl Reader<'_> {
             Wrong::Operator(said) => Remark::new(format!("[{}]", operator.0), said),
             Wrong::Value(said) => Remark::new(format!("[{}]", value.0), said),
         };
-        let test = self::test(&variable, &test, written, value.1).map_err(place)?;
+        let test = test(&variable, &straight, written, value.1).map_err(place)?;
         if let Some(said) = warning(&variable, &test) {
             self.warnings.push(Remark::whole(said));
         }
@@ -270,11 +270,11 @@ fn test(variable: &Variable, operator: &str, written: &str, value: &Value) -> Re
 
 /// `==` and `in`.
 fn among(variable: &Variable, items: &[Value]) -> Result<Test, Wrong> {
-    let texts: Result<Vec<&str>, String> = items.iter().map(|item| match item {
+    let read: Result<Vec<&str>, String> = items.iter().map(|item| match item {
         Value::Number(_) => Err(format!("found {item}, allowed: strings, such as \"{item}\": a request's texts equal no number in a list")),
         item => text(item),
     }).collect();
-    let texts = texts.map_err(Wrong::Value)?;
+    let texts = read.map_err(Wrong::Value)?;
     if *variable == Variable::Address {
         let address = |text: &&str| match text.parse::<std::net::IpAddr>() {
             Ok(address) => Ok(IpNet::from(address)),

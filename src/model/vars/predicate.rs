@@ -81,8 +81,9 @@ pub(super) fn alternatives(
         Variable::Argument(name) => {
             if inverse {
                 let absent = vec![Predicate::ArgumentPresent(name.clone(), false)];
-                let other = other_than(condition)?.into_iter();
-                let other = other.map(|text| vec![Predicate::Argument(name.clone(), text)]);
+                let other = other_than(condition)?
+                    .into_iter()
+                    .map(|text| vec![Predicate::Argument(name.clone(), text)]);
                 Ok([absent].into_iter().chain(other).collect())
             } else {
                 any(condition, |text| Predicate::Argument(name.clone(), text))
@@ -217,11 +218,11 @@ fn among(variable: &Variable, texts: &[String]) -> Vec<Text> {
     let chunk = |chunk: Vec<&String>| match chunk.as_slice() {
         [text] if after.is_empty() => Text::Exact((*text).clone()),
         texts => {
-            let texts: Vec<_> = texts
+            let escaped: Vec<_> = texts
                 .iter()
                 .map(|text| regex_syntax::escape(text))
                 .collect();
-            Text::Regex(format!("{before}(?:{}){after}", texts.join("|")))
+            Text::Regex(format!("{before}(?:{}){after}", escaped.join("|")))
         }
     };
     chunks.into_iter().map(chunk).collect()

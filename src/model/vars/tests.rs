@@ -7,10 +7,10 @@ use super::*;
 fn read(vars: &Value) -> Result<(Option<Vars>, Vec<String>), String> {
     let mut warnings = Vec::new();
     let read = Vars::read(vars, &mut warnings);
-    let warnings = warnings
+    let said = warnings
         .into_iter()
         .map(|one| format!("{}: {}", one.field, one.message));
-    read.map(|vars| (vars, warnings.collect()))
+    read.map(|vars| (vars, said.collect()))
         .map_err(|one| format!("{}: {}", one.field, one.message))
 }
 
@@ -240,7 +240,7 @@ fn what_envoy_does_not_do_exactly_is_told() {
 
 #[test]
 fn ranges_of_numbers_are_patterns_of_their_texts() {
-    let texts = (-1100..1100).map(|number: i64| number.to_string());
+    let whole_numbers = (-1100..1100).map(|number: i64| number.to_string());
     let more = [
         "",
         "-",
@@ -256,7 +256,7 @@ fn ranges_of_numbers_are_patterns_of_their_texts() {
         "-1x",
         "99999999999999999999",
     ];
-    let texts: Vec<String> = texts.chain(more.map(str::to_owned)).collect();
+    let texts: Vec<String> = whole_numbers.chain(more.map(str::to_owned)).collect();
     for bound in [
         -1000, -999, -100, -10, -9, -1, 0, 1, 7, 9, 10, 11, 99, 100, 105, 190, 999, 1000,
     ] {
@@ -297,10 +297,10 @@ fn everything_but_some_texts_is_a_pattern() {
         "", "a", "b", "ab", "ac", "abc", "abcd", "ad", "-", "]", "^", "a.b", "axb", "^^",
     ];
     for set in sets {
-        let set: Vec<String> = set.iter().map(|text| (*text).to_owned()).collect();
-        let all_but = whole_texts(&complement::of(&set));
+        let owned: Vec<String> = set.iter().map(|text| (*text).to_owned()).collect();
+        let all_but = whole_texts(&complement::of(&owned));
         for text in texts {
-            let other = !set.iter().any(|one| one == text);
+            let other = !set.contains(&text);
             assert_eq!(all_but(text), other, "{text:?} but {set:?}");
         }
     }

@@ -228,10 +228,10 @@ impl ActiveForm {
 
     fn headers(&self) -> Result<Vec<Header>, Remark> {
         let header = |(at, text): (usize, &String)| {
-            let read = text.split_once(':').and_then(|(name, value)| {
-                let name: http::HeaderName = name.trim().parse().ok()?;
+            let read = text.split_once(':').and_then(|(before, after)| {
+                let name: http::HeaderName = before.trim().parse().ok()?;
                 let printable = |value: &&str| value.chars().all(|c| matches!(c, ' '..='~'));
-                let value = Some(value.trim()).filter(printable)?;
+                let value = Some(after.trim()).filter(printable)?;
                 Some((name.as_str().into(), value.into()))
             });
             // The value may be a credential: it is not shown.

@@ -127,9 +127,9 @@ impl ArgumentsForm {
             let message = "sorts Consul's answer, and has no effect on the traffic: Envoy balances over all instances";
             warnings.push(Remark::new("discovery_args.near", message));
         }
-        let failover = (0..).zip(&self.failover).map(|(at, datacenter)| {
+        let failover = (0..).zip(&self.failover).map(|(at, written)| {
             let field = format!("failover[{at}]");
-            let datacenter = value(&field, datacenter)?;
+            let datacenter = value(&field, written)?;
             if service.scope.datacenter.as_ref() == Some(&datacenter) {
                 let message =
                     "found the `datacenter` that it is to take over from, allowed: others";
@@ -144,9 +144,8 @@ impl ArgumentsForm {
                 ..service.clone()
             })
         });
-        let failover = failover.collect::<Result<_, Remark>>()?;
         Ok(Discovered {
-            failover,
+            failover: failover.collect::<Result<_, Remark>>()?,
             selection: self.selection()?,
             service,
         })
@@ -162,8 +161,8 @@ impl ArgumentsForm {
         for (at, tag) in self.tags.iter().enumerate() {
             selection.tags.insert(value(&format!("tags[{at}]"), tag)?);
         }
-        for (key, text) in &self.meta {
-            let key = value("meta", key)?;
+        for (written, text) in &self.meta {
+            let key = value("meta", written)?;
             // Unlike the others it may be empty: Consul keeps such.
             selection.meta.insert(key, text.as_str().into());
         }
