@@ -81,21 +81,29 @@ impl Builder {
     /// The documents that proxies refuse, and why: they keep their last accepted form, or are withdrawn together with the
     /// routes that need them, until they change.
     pub fn refused(&self) -> BTreeMap<String, Arc<str>> {
-        let routes = self.routes.refused();
-        let routes = routes.map(|(id, error)| (self.culprit(id, error), error.clone()));
-        let resources = self.trials.refused();
-        let resources = resources.map(|(of, name, error)| (document_of(of, name), error.clone()));
+        let routes = self
+            .routes
+            .refused()
+            .map(|(id, error)| (self.culprit(id, error), error.clone()));
+        let resources = self
+            .trials
+            .refused()
+            .map(|(of, name, error)| (document_of(of, name), error.clone()));
         routes.chain(resources).collect()
     }
 
     /// Those of them of which no accepted form is known.
     pub fn withdrawn(&self) -> Vec<String> {
-        let routes = self.routes.refused();
-        let routes = routes.filter(|(id, _)| !self.routes.is_placed(id));
-        let routes = routes.map(|(id, error)| self.culprit(id, error));
-        let resources = self.trials.refused();
-        let resources = resources.filter(|(of, name, _)| !self.trials.is_placed(*of, name));
-        let resources = resources.map(|(of, name, _)| document_of(of, name));
+        let routes = self
+            .routes
+            .refused()
+            .filter(|(id, _)| !self.routes.is_placed(id))
+            .map(|(id, error)| self.culprit(id, error));
+        let resources = self
+            .trials
+            .refused()
+            .filter(|(of, name, _)| !self.trials.is_placed(*of, name))
+            .map(|(of, name, _)| document_of(of, name));
         routes.chain(resources).collect()
     }
 
@@ -199,11 +207,11 @@ impl Builder {
         if self.routes.take_dirty() {
             changes.push(self.next_table());
         }
-        let (next, tallies) = self.current.next(changes, revision);
+        let (snapshot, tallies) = self.current.next(changes, revision);
         if tallies == Tallies::default() {
             return None;
         }
-        self.current = next;
+        self.current = snapshot;
         Some((Arc::new(self.current.clone()), tallies))
     }
 

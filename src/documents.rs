@@ -210,17 +210,16 @@ impl Documents {
 
     /// A document has another good form than `before`: what it refers to is counted anew.
     fn adopt(&mut self, path: Arc<str>, before: Option<Form>) {
-        let before = before.as_ref();
         let now = self.entries.get(&path).and_then(Entry::form);
         for service in now.into_iter().flat_map(Form::services) {
             self.uses.retain(service);
         }
-        for service in before.into_iter().flat_map(Form::services) {
+        for service in before.iter().flat_map(Form::services) {
             self.uses.release(service);
         }
         let references = |form: Option<&Form>| form.map(Form::references).unwrap_or_default();
         self.references
-            .replace(&path, references(before), references(now));
+            .replace(&path, references(before.as_ref()), references(now));
         self.dirty.insert(path);
     }
 }

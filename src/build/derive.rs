@@ -16,17 +16,17 @@ impl Builder {
         let before = self.current.set(ResourceType::Cluster).find(&name);
         let child = |of| before.and_then(|resource| child_of(of, &resource.children).cloned());
         let secret_before = child(ResourceType::Secret);
-        let before = child(ResourceType::LoadAssignment);
-        let cluster = self.uses.settle_cluster(&name, before);
+        let assignment_before = child(ResourceType::LoadAssignment);
+        let cluster = self.uses.settle_cluster(&name, assignment_before);
         let secret = cluster.as_deref().and_then(translate::client_secret);
         let secret_name = secret.as_ref().map(|(name, _)| name.clone());
         self.named.follow_client_secret(secret_before, secret);
         let resource = cluster.map(|cluster| {
             let value = canonical(&translate::cluster(&cluster));
-            let assignment = load_assignment_of(&cluster);
-            let assignment = assignment.map(|name| (ResourceType::LoadAssignment, name));
-            let secret = secret_name.map(|name| (ResourceType::Secret, name));
-            let children = assignment.into_iter().chain(secret).collect();
+            let assignment =
+                load_assignment_of(&cluster).map(|name| (ResourceType::LoadAssignment, name));
+            let client_secret = secret_name.map(|name| (ResourceType::Secret, name));
+            let children = assignment.into_iter().chain(client_secret).collect();
             Arc::new(Resource::new(
                 ResourceType::Cluster,
                 &name,
@@ -86,13 +86,13 @@ impl Builder {
 
     pub(super) fn next_listeners(&self) -> Vec<Change> {
         let mut changes = Vec::new();
-        let opened = self
+        let listeners = self
             .edge
             .offered(&self.trials)
             .as_ref()
-            .map(translate::listeners);
-        let opened = opened.unwrap_or_default();
-        let names: HashSet<&Arc<str>> = opened.iter().map(|opened| &opened.name).collect();
+            .map(translate::listeners)
+            .unwrap_or_default();
+        let names: HashSet<&Arc<str>> = listeners.iter().map(|opened| &opened.name).collect();
         for (name, _) in self.current.set(ResourceType::Listener).iter() {
             if !names.contains(name) {
                 changes.push(Change {
@@ -102,19 +102,25 @@ impl Builder {
                 });
             }
         }
-        for opened in &opened {
+        for opened in &listeners {
             let value = canonical(&opened.listener);
-            let routes = self.current.gateway.clone();
-            let extensions = Extension::ALL.into_iter().filter(|_| opened.routes);
-            let extensions =
-                extensions.map(|one| (ResourceType::ExtensionConfig, one.name().into()));
+            let extensions = Extension::ALL
+                .into_iter()
+                .filter(|_| opened.routes)
+                .map(|one| (ResourceType::ExtensionConfig, one.name().into()));
+            let table = self.current.gateway.clone();
             let routes = opened
                 .routes
-                .then_some((ResourceType::RouteConfiguration, routes));
-            let secrets = opened.secrets.iter().cloned();
-            let secrets = secrets.map(|name| (ResourceType::Secret, name));
-            let children = routes.into_iter().chain(secrets).chain(extensions);
-            let children = children.collect();
+                .then_some((ResourceType::RouteConfiguration, table));
+            let secrets = opened
+                .secrets
+                .iter()
+                .map(|name| (ResourceType::Secret, name.clone()));
+            let children = routes
+                .into_iter()
+                .chain(secrets)
+                .chain(extensions)
+                .collect();
             changes.push(Change {
                 resource_type: ResourceType::Listener,
                 name: opened.name.clone(),

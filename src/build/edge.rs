@@ -71,20 +71,24 @@ impl Edge {
 
     /// Whether the gateway's listeners name one of these clusters.
     pub(super) fn names_any(&self, clusters: &[Arc<str>]) -> bool {
-        let clusters: HashSet<&Arc<str>> = clusters.iter().collect();
+        let these: HashSet<&Arc<str>> = clusters.iter().collect();
         let routes = self.stream_routes.values().map(|route| &route.cluster);
         let mut named = routes.chain(&self.collector);
-        named.any(|one| clusters.contains(&one.name))
+        named.any(|one| these.contains(&one.name))
     }
 
     /// The gateway as its listeners can be: nothing that asks for what proxies refused and never had.
     pub(super) fn offered(&self, trials: &Trials) -> Option<Gateway> {
         let gateway = self.gateway.as_deref()?;
         let cluster = |name| trials.is_placed(ResourceType::Cluster, name);
-        let collector = self.collector.as_ref();
-        let collector = collector.filter(|collector| cluster(&collector.name));
-        let routes = self.stream_routes.values();
-        let routes = routes.filter(|route| cluster(&route.cluster.name));
+        let collector = self
+            .collector
+            .as_ref()
+            .filter(|collector| cluster(&collector.name));
+        let routes = self
+            .stream_routes
+            .values()
+            .filter(|route| cluster(&route.cluster.name));
         let ssls = gateway.ssls.iter().filter(|ssl| {
             let mut secrets = translate::secret_names(ssl);
             secrets.all(|name| trials.is_placed(ResourceType::Secret, &name))
@@ -135,14 +139,17 @@ impl Edge {
     }
 
     fn follow_collector(&mut self, instances: &Instances, uses: &mut Uses) {
-        let wanted = self.gateway.as_ref();
-        let wanted = wanted.and_then(|gateway| gateway.collector.clone());
+        let wanted = self
+            .gateway
+            .as_ref()
+            .and_then(|gateway| gateway.collector.clone());
         if wanted == self.collector {
             return;
         }
         let name = |cluster: &Arc<Cluster>| cluster.name.clone();
-        let awaited = wanted.as_ref();
-        let awaited = awaited.and_then(|cluster| cluster.services().next());
+        let awaited = wanted
+            .as_ref()
+            .and_then(|cluster| cluster.services().next());
         let is_known = awaited.is_none_or(|service| instances.contains_key(service));
         let is_the_same = wanted.as_ref().map(name) == self.collector.as_ref().map(name);
         if !is_known && is_the_same {
@@ -161,13 +168,15 @@ impl Edge {
 
     /// A stream route whose service has not answered keeps the form that it had.
     fn follow_stream_routes(&mut self, instances: &Instances, uses: &mut Uses) {
-        let wanted = self.gateway.iter();
-        let wanted = wanted.flat_map(|gateway| &gateway.stream_routes);
+        let wanted = self
+            .gateway
+            .iter()
+            .flat_map(|gateway| &gateway.stream_routes);
         let known = |route: &StreamRoute| {
             let first = route.cluster.services().next();
             first.is_none_or(|service| instances.contains_key(service))
         };
-        let placed = wanted.filter_map(|route| {
+        let in_force = wanted.filter_map(|route| {
             if known(route) {
                 Some(route.clone())
             } else {
@@ -175,7 +184,7 @@ impl Edge {
             }
         });
         let placed: BTreeMap<Id, Arc<StreamRoute>> =
-            placed.map(|route| (route.id.clone(), route)).collect();
+            in_force.map(|route| (route.id.clone(), route)).collect();
         if placed == self.stream_routes {
             return;
         }

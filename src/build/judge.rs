@@ -26,8 +26,9 @@ impl Trials {
         let trials = ResourceType::ALL.into_iter().zip(&self.by_type);
         trials.flat_map(|(resource_type, trial)| {
             let refused: &BTreeMap<_, _> = trial.refused();
-            let refused = refused.iter();
-            refused.map(move |(name, error)| (resource_type, name, error))
+            refused
+                .iter()
+                .map(move |(name, error)| (resource_type, name, error))
         })
     }
 
@@ -45,9 +46,9 @@ impl Trials {
                 trial.handle_nack(after, sequence, error, next, named)
             }
         };
-        let touched = verdict.touched.iter().cloned();
-        let touched = touched.map(|name| (outcome.resource_type, name));
-        self.touched.extend(touched);
+        let touched = verdict.touched.iter();
+        self.touched
+            .extend(touched.map(|name| (outcome.resource_type, name.clone())));
         verdict
     }
 
@@ -55,8 +56,11 @@ impl Trials {
     pub(super) fn refuse_nodes(&mut self, clusters: &[Arc<str>], error: &Arc<str>, next: u64) {
         const NODES: ResourceType = ResourceType::LoadAssignment;
         let trial = &mut self.by_type[NODES.index()];
-        let theirs = clusters.iter().filter(|name| trial.wanted(name).is_some());
-        let theirs: Vec<_> = theirs.cloned().collect();
+        let theirs: Vec<_> = clusters
+            .iter()
+            .filter(|name| trial.wanted(name).is_some())
+            .cloned()
+            .collect();
         let touched = trial.refuse(theirs, error, next).touched.into_iter();
         self.touched.extend(touched.map(|name| (NODES, name)));
     }

@@ -95,14 +95,16 @@ impl Named {
 
 fn is_named(child: &Child, current: &Snapshot, changes: &[Change]) -> bool {
     child.0.parents().iter().any(|parent| {
-        let changes = changes
+        let of_parent = changes
             .iter()
             .filter(|change| change.resource_type == *parent);
-        let changed: HashSet<&Arc<str>> = changes.clone().map(|change| &change.name).collect();
-        let kept = current.set(*parent).iter();
-        let kept = kept.filter(|(name, _)| !changed.contains(name));
-        let kept = kept.map(|(_, resource)| resource);
-        let new = changes.filter_map(|change| change.resource.as_ref());
+        let changed: HashSet<&Arc<str>> = of_parent.clone().map(|change| &change.name).collect();
+        let kept = current
+            .set(*parent)
+            .iter()
+            .filter(|(name, _)| !changed.contains(name))
+            .map(|(_, resource)| resource);
+        let new = of_parent.filter_map(|change| change.resource.as_ref());
         kept.chain(new)
             .any(|resource| resource.children.contains(child))
     })

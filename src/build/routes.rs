@@ -137,8 +137,12 @@ impl Routes {
             return;
         }
         let needs = |route: &Route| route.clusters().any(|one| clusters.contains(&one.name));
-        let users = self.placed.iter().filter(|(_, route)| needs(route));
-        let users: Vec<Id> = users.map(|(id, _)| id.clone()).collect();
+        let users: Vec<Id> = self
+            .placed
+            .iter()
+            .filter(|(_, route)| needs(route))
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in &self.trial.refuse(users, error, next).touched {
             self.follow(id, uses);
         }
@@ -157,8 +161,8 @@ impl Routes {
         let is_newest = wanted == route.as_ref().map(Arc::as_ptr);
         for cluster in route.iter().flat_map(|route| route.clusters()) {
             let before = self.placed.get(id).into_iter();
-            let before = before.flat_map(|before| before.clusters());
-            let by_itself = before.filter(|before| before.name == cluster.name).count();
+            let clusters = before.flat_map(|route| route.clusters());
+            let by_itself = clusters.filter(|one| one.name == cluster.name).count();
             let shared = uses.users(&cluster.name) > by_itself;
             // A route that is rolled back does not take back an upstream that others share.
             uses.retain(cluster, is_newest || !shared);

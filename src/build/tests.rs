@@ -121,8 +121,8 @@ impl Scene {
     }
 
     fn answer(&mut self, name: &str, instances: &[u8]) -> &mut Self {
-        let instances = instances.iter().copied().map(instance).collect();
-        self.instances.insert(service(name), instances);
+        let answered = instances.iter().copied().map(instance).collect();
+        self.instances.insert(service(name), answered);
         self.builder.handle_answer(&service(name), &self.instances);
         self
     }
@@ -138,9 +138,10 @@ impl Scene {
         let Some((_, tallies)) = self.next() else {
             return "nothing".into();
         };
-        let changed = ResourceType::ALL.into_iter().zip(tallies);
-        let changed = changed.filter(|(_, tally)| *tally != Default::default());
-        let words: Vec<_> = changed
+        let words: Vec<_> = ResourceType::ALL
+            .into_iter()
+            .zip(tallies)
+            .filter(|(_, tally)| *tally != Default::default())
             .map(|(of, tally)| format!("{}={tally}", of.as_str()))
             .collect();
         words.join(" ")
@@ -267,8 +268,8 @@ fn versions_are_equal_however_the_content_came_about() {
     long.delete("c").put("a", nodes(1));
     let mut short = Scene::new();
     short.put("b", nodes(2)).put("a", nodes(1));
-    let (long, short) = (long.next().unwrap().0, short.next().unwrap().0);
-    assert_eq!(long.version(), short.version());
+    let (by_far, at_once) = (long.next().unwrap().0, short.next().unwrap().0);
+    assert_eq!(by_far.version(), at_once.version());
     for resource_type in ResourceType::ALL {
         let versions = |snapshot: &Snapshot| -> Vec<_> {
             let set = snapshot.set(resource_type);
@@ -276,7 +277,7 @@ fn versions_are_equal_however_the_content_came_about() {
                 .map(|(name, resource)| (name.clone(), resource.version))
                 .collect()
         };
-        assert_eq!(versions(&long), versions(&short));
+        assert_eq!(versions(&by_far), versions(&at_once));
     }
 }
 

@@ -186,10 +186,10 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
 
     /// What changed between what a proxy had and what it refused; of a proxy that had nothing, what none has accepted.
     fn suspects(&self, after: Option<u64>, sequence: u64) -> Vec<K> {
-        let after = after.unwrap_or(self.acked);
+        let accepted = after.unwrap_or(self.acked);
         let things = self.things.iter();
         let suspect = things
-            .filter(|(_, thing)| !thing.held && thing.since > after && thing.since <= sequence);
+            .filter(|(_, thing)| !thing.held && thing.since > accepted && thing.since <= sequence);
         let mut suspects: Vec<_> = suspect
             .map(|(key, thing)| (thing.since, thing.age, key))
             .collect();
@@ -255,8 +255,10 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
     fn search_closer(&mut self, mut search: Search<K>, suspects: Vec<K>, next: u64) -> Verdict<K> {
         search.leave_changed_out();
         let known: HashSet<&K> = search.rest.iter().chain(&search.out).collect();
-        let fresh = suspects.into_iter().filter(|key| !known.contains(key));
-        let fresh: Vec<K> = fresh.collect();
+        let fresh: Vec<K> = suspects
+            .into_iter()
+            .filter(|key| !known.contains(key))
+            .collect();
         if let Some(count) = search.widening {
             search.rest.extend(fresh);
             let touched = self.widen(&mut search, 2 * count, next);

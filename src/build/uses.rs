@@ -28,11 +28,13 @@ impl Uses {
     /// One more uses the cluster, which is in this form now if it is the newest.
     pub(super) fn retain(&mut self, cluster: &Arc<Cluster>, newest: bool) {
         self.dirty_clusters.insert(cluster.name.clone());
-        let used = self.clusters.entry(cluster.name.clone());
-        let used = used.or_insert_with(|| Used {
-            by: 0,
-            what: cluster.clone(),
-        });
+        let used = self
+            .clusters
+            .entry(cluster.name.clone())
+            .or_insert_with(|| Used {
+                by: 0,
+                what: cluster.clone(),
+            });
         used.by += 1;
         if newest {
             used.what = cluster.clone();

@@ -44,15 +44,14 @@ impl Waiting {
         service: &ServiceKey,
         instances: &Instances,
     ) -> Vec<(Id, Arc<Route>)> {
+        let is_complete = |id: &Id| {
+            let route = self.routes.get(id);
+            route.is_some_and(|route| is_known(route, instances))
+        };
         let waiting = self.by_service.get(service).into_iter().flatten();
-        let waiting: Vec<Id> = waiting.cloned().collect();
-        let known = |id: &Id| is_known(self.routes.get(id)?, instances).then_some(());
-        let known: Vec<Id> = waiting
+        let complete: Vec<Id> = waiting.filter(|id| is_complete(id)).cloned().collect();
+        complete
             .into_iter()
-            .filter(|id| known(id).is_some())
-            .collect();
-        let taken = known.into_iter();
-        taken
             .filter_map(|id| Some((id.clone(), self.remove(&id)?)))
             .collect()
     }

@@ -28,10 +28,11 @@ impl Documents {
         &mut self,
         affected: &mut BTreeSet<Arc<str>>,
     ) -> Option<Arc<Consumers>> {
-        let touched = affected
+        let touched: Vec<Arc<str>> = affected
             .iter()
-            .filter(|path| path.starts_with("consumers/"));
-        let touched: Vec<Arc<str>> = touched.cloned().collect();
+            .filter(|path| path.starts_with("consumers/"))
+            .cloned()
+            .collect();
         if touched.is_empty() {
             return None;
         }
@@ -52,8 +53,8 @@ impl Documents {
         let (known, conflicts) = together(&self.consumers.holders);
         let before = std::mem::replace(&mut self.consumers.conflicts, conflicts);
         let now = &self.consumers.conflicts;
-        let others = before.keys().chain(now.keys());
-        let others = others.filter(|path| before.get(*path) != now.get(*path));
+        let all = before.keys().chain(now.keys());
+        let others = all.filter(|path| before.get(*path) != now.get(*path));
         affected.extend(others.cloned());
         for path in affected.iter() {
             let Registered {

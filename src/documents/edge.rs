@@ -50,8 +50,8 @@ impl Documents {
     fn settle_stream_route(&mut self, path: &Arc<str>, id: &Id) {
         let (resolved, useless) = match self.entries.get(path).and_then(Entry::form) {
             Some(Form::StreamRoute(draft)) => {
-                let resolved = resolve::stream_route(&self.entries, id, draft);
-                (resolved.map(Some), resolve::useless(&self.entries, draft))
+                let route = resolve::stream_route(&self.entries, id, draft);
+                (route.map(Some), resolve::useless(&self.entries, draft))
             }
             _ => (Ok(None), Vec::new()),
         };
@@ -113,9 +113,9 @@ fn shadowed_names(ssl: &Ssl, answering: &Answering<'_>) -> Vec<Remark> {
             let both = other.gateways.iter().any(|gateway| ssl.belongs_to(gateway));
             other.gateways.is_empty() || ssl.gateways.is_empty() || both
         };
-        let before = answering.get(&name).into_iter().flatten();
-        let before = before.take_while(|other| other.id != ssl.id);
-        if let Some(other) = before.into_iter().find(share) {
+        let all = answering.get(&name).into_iter().flatten();
+        let mut before = all.take_while(|other| other.id != ssl.id);
+        if let Some(other) = before.find(share) {
             let shown = name.map_or_else(|| "*".to_owned(), ToString::to_string);
             let message = format!(
                 "`{shown}` is answered with the certificate of `ssls/{}`, whose id comes first",
@@ -129,7 +129,9 @@ fn shadowed_names(ssl: &Ssl, answering: &Answering<'_>) -> Vec<Remark> {
 
 /// The paths that begin so.
 fn below(first: &str, paths: &BTreeSet<Arc<str>>) -> Vec<Arc<str>> {
-    let found = paths.range::<str, _>((Bound::Included(first), Bound::Unbounded));
-    let found = found.take_while(|path| path.starts_with(first));
-    found.cloned().collect()
+    let from_first = paths.range::<str, _>((Bound::Included(first), Bound::Unbounded));
+    from_first
+        .take_while(|path| path.starts_with(first))
+        .cloned()
+        .collect()
 }

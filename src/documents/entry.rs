@@ -39,8 +39,10 @@ impl Form {
         let mut references: Vec<Arc<str>> = Vec::new();
         if let Self::Route(draft) = self {
             let service = draft.service.iter().map(|id| format!("services/{id}"));
-            let config = draft.plugin_config.iter();
-            let config = config.map(|id| format!("plugin_configs/{id}"));
+            let config = draft
+                .plugin_config
+                .iter()
+                .map(|id| format!("plugin_configs/{id}"));
             references.extend(service.chain(config).map(Into::into));
         }
         if let Self::Gateway(gateway) = self
@@ -332,8 +334,8 @@ fn read(document: &Document, registries: &[Discovery]) -> Result<(Form, Vec<Rema
     Ok((form, warnings))
 }
 
-fn not_watched(found: Discovery, registries: &[Discovery]) -> Remark {
-    let found = found.as_str();
+fn not_watched(discovery: Discovery, registries: &[Discovery]) -> Remark {
+    let found = discovery.as_str();
     let allowed: Vec<_> = registries.iter().map(|one| one.as_str()).collect();
     let message = match allowed.as_slice() {
         [] => format!("found \"{found}\", allowed: `nodes` only, as no registry is configured"),

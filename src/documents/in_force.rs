@@ -19,21 +19,25 @@ pub(super) struct InForce {
 impl InForce {
     /// The clusters that traffic may go to, each with the path of the document that sends it there.
     pub fn clusters(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Cluster>)> {
-        let routes = self.routes.iter();
-        let routes = routes.flat_map(|(path, route)| route.clusters().map(move |one| (path, one)));
-        let streams = self.stream_routes.iter();
-        let streams = streams.map(|(path, stream)| (path, &stream.cluster));
+        let of_routes = self
+            .routes
+            .iter()
+            .flat_map(|(path, route)| route.clusters().map(move |one| (path, one)));
+        let of_streams = self
+            .stream_routes
+            .iter()
+            .map(|(path, stream)| (path, &stream.cluster));
         let gateways = self.gateways.iter();
         let spans =
             gateways.filter_map(|(path, gateway)| Some((path, gateway.collector.as_ref()?)));
-        routes.chain(streams).chain(spans)
+        of_routes.chain(of_streams).chain(spans)
     }
 
     /// The gateway with its ssls and stream routes.
     pub fn with_edge(&self, gateway: &Gateway) -> Arc<Gateway> {
         let mut taken = BTreeSet::new();
-        let ssls = self.ssls.values().filter(|ssl| ssl.belongs_to(&gateway.id));
-        let ssls = ssls.filter_map(|ssl| {
+        let candidates = self.ssls.values().filter(|ssl| ssl.belongs_to(&gateway.id));
+        let ssls = candidates.filter_map(|ssl| {
             let free: BTreeSet<_> = names(ssl).filter(|name| taken.insert(*name)).collect();
             if free.len() == names(ssl).count() {
                 return Some(ssl.clone());
@@ -47,11 +51,12 @@ impl InForce {
                 })
             })
         });
-        let ssls = ssls.collect();
-        let routes = self.stream_routes.values();
-        let routes = routes.filter(|route| route.gateways.contains(&gateway.id));
+        let routes = self
+            .stream_routes
+            .values()
+            .filter(|route| route.gateways.contains(&gateway.id));
         Arc::new(Gateway {
-            ssls,
+            ssls: ssls.collect(),
             stream_routes: routes.cloned().collect(),
             ..gateway.clone()
         })

@@ -96,8 +96,8 @@ fn counted_as(by: CountedBy, id: &Id, name: Option<&str>) -> Arc<str> {
         _ => id.to_string(),
     };
     let kept = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let called = called.chars().map(|c| if kept(c) { c } else { '_' });
-    called.collect::<String>().into()
+    let counted = called.chars().map(|c| if kept(c) { c } else { '_' });
+    counted.collect::<String>().into()
 }
 
 /// The route's plugins over those of its plugin config, of its service, and of the global rules.
@@ -118,13 +118,14 @@ fn layered(
         let Form::PluginConfig(config) = find(entries, "plugin_configs", field, id)? else {
             return Err(missing("plugin_configs", field, id));
         };
-        let config = plugins(entries, config).map_err(|remark| elsewhere(field, &path, &remark))?;
-        add(&config, field, &path)?;
+        let of_config =
+            plugins(entries, config).map_err(|remark| elsewhere(field, &path, &remark))?;
+        add(&of_config, field, &path)?;
     }
     if let (Some(id), Some(service)) = (&draft.service, service) {
         let (field, path) = ("service_id", format!("services/{id}"));
-        let of_service = plugins(entries, &service.plugins);
-        let of_service = of_service.map_err(|remark| elsewhere(field, &path, &remark))?;
+        let of_service = plugins(entries, &service.plugins)
+            .map_err(|remark| elsewhere(field, &path, &remark))?;
         add(&of_service, field, &path)?;
     }
     for (path, rule) in global_rules {

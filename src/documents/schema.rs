@@ -42,8 +42,8 @@ pub fn says(kind: Kind, field: &str) -> Option<String> {
         }
     });
     let said = found.iter().find_map(|schema| schema.get("description"))?;
-    let said = said.as_str()?.split_whitespace();
-    Some(said.collect::<Vec<_>>().join(" "))
+    let words = said.as_str()?.split_whitespace();
+    Some(words.collect::<Vec<_>>().join(" "))
 }
 
 /// What lies one step below, whichever of its forms a field has.
@@ -56,8 +56,8 @@ fn within<'a>(
 }
 
 fn alternatives(schema: &Value) -> Vec<&Value> {
-    let forms = ["anyOf", "oneOf", "allOf"].into_iter();
-    let forms = forms
+    let forms = ["anyOf", "oneOf", "allOf"]
+        .into_iter()
         .filter_map(|form| schema.get(form)?.as_array())
         .flatten();
     std::iter::once(schema).chain(forms).collect()

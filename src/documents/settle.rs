@@ -158,9 +158,11 @@ impl Documents {
     /// plugins that it had.
     fn settle_global_rules(&mut self, affected: &mut BTreeSet<Arc<str>>) {
         const FIRST: &str = "global_rules/";
-        let rules = affected.range::<str, _>((Bound::Included(FIRST), Bound::Unbounded));
-        let rules = rules.take_while(|path| path.starts_with(FIRST));
-        let rules: Vec<_> = rules.cloned().collect();
+        let from_first = affected.range::<str, _>((Bound::Included(FIRST), Bound::Unbounded));
+        let rules: Vec<_> = from_first
+            .take_while(|path| path.starts_with(FIRST))
+            .cloned()
+            .collect();
         let mut changed = false;
         for path in rules {
             let resolved = match self.entries.get(&path).and_then(Entry::form) {
@@ -179,8 +181,10 @@ impl Documents {
             }
         }
         if changed {
-            let routes = self.entries.iter();
-            let routes = routes.filter(|(_, entry)| matches!(entry.form(), Some(Form::Route(_))));
+            let routes = self
+                .entries
+                .iter()
+                .filter(|(_, entry)| matches!(entry.form(), Some(Form::Route(_))));
             affected.extend(routes.map(|(path, _)| path.clone()));
         }
     }

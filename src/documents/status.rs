@@ -39,8 +39,9 @@ impl Documents {
 fn status(path: &Arc<str>, entry: &Entry, now: i64) -> DocumentStatus {
     let (newest, good) = entry.texts();
     let form = entry.form();
-    let ended = ended(form, now).into_iter();
-    let ended = ended.map(|remark| remark.of(&newest.source));
+    let ended = ended(form, now)
+        .into_iter()
+        .map(|remark| remark.of(&newest.source));
     DocumentStatus {
         path: path.clone(),
         source: newest.source.clone(),

@@ -100,8 +100,10 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut object = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
             if object.contains_key(&name) {
-                let name = shown(&name);
-                return Err(de::Error::custom(format!("`{name}` is written twice")));
+                return Err(de::Error::custom(format!(
+                    "`{}` is written twice",
+                    shown(&name)
+                )));
             }
             let Strict(value) = fields.next_value()?;
             object.insert(name, value);

@@ -130,8 +130,8 @@ fn entry(value: Option<&str>, content: &[u8]) -> (Vec<u8>, Vec<u8>) {
         if field.number == 1 {
             key = field.content.unwrap_or(field.whole).to_vec();
         }
-        let value = value.filter(|_| field.number == 2).zip(field.content);
-        match value.and_then(|(name, content)| ordered(name, content)) {
+        let nested = value.filter(|_| field.number == 2).zip(field.content);
+        match nested.and_then(|(name, content)| ordered(name, content)) {
             Some(content) => wire::put(&mut out, field.number, &content),
             None => out.extend_from_slice(field.whole),
         }

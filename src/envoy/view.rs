@@ -10,8 +10,8 @@ use prost::{DecodeError, Message};
 /// The addresses and ports of a load assignment; nothing when it is none.
 pub fn endpoints(encoded: &[u8]) -> Option<Vec<String>> {
     let assignment = ClusterLoadAssignment::decode(encoded).ok()?;
-    let endpoints = assignment.endpoints.iter();
-    let endpoints = endpoints.flat_map(|group| &group.lb_endpoints);
+    let groups = assignment.endpoints.iter();
+    let endpoints = groups.flat_map(|group| &group.lb_endpoints);
     let told = endpoints.filter_map(|endpoint| address(endpoint.host_identifier.as_ref()?));
     Some(told.collect())
 }

@@ -179,11 +179,11 @@ fn both_protocols_share_the_bytes_of_a_resource() {
         );
         assert_eq!(resource.value(), content);
 
-        let delta: DeltaEntry = only_field(&delta);
+        let entry: DeltaEntry = only_field(&delta);
         let any: Any = only_field(&sotw);
-        assert_eq!(delta.name, "service/echo");
-        assert_eq!(delta.version, Version::of(content.as_bytes()).to_string());
-        assert_eq!(delta.resource.as_ref(), Some(&any));
+        assert_eq!(entry.name, "service/echo");
+        assert_eq!(entry.version, Version::of(content.as_bytes()).to_string());
+        assert_eq!(entry.resource.as_ref(), Some(&any));
         assert_eq!(any.type_url, CLUSTER.type_url());
         assert_eq!(any.value, content.as_bytes());
     }
@@ -199,7 +199,7 @@ fn only_field<M: Message + Default>(bytes: &[u8]) -> M {
 fn pages_hold_all_entries_in_order_and_share_the_large_ones() {
     let small = |name: &str| resource(CLUSTER, name, &"x".repeat(10_000));
     let large = resource(CLUSTER, "large", &"y".repeat(set::PAGE));
-    let entries = [
+    let resources = [
         small("a"),
         small("b"),
         small("c"),
@@ -207,7 +207,7 @@ fn pages_hold_all_entries_in_order_and_share_the_large_ones() {
         large,
         small("e"),
     ];
-    let entries: Vec<_> = entries.iter().map(Resource::delta_entry).collect();
+    let entries: Vec<_> = resources.iter().map(Resource::delta_entry).collect();
     let pages = set::pages(entries.iter().cloned());
     assert_eq!(pages.concat(), entries.concat());
     assert_eq!(pages.len(), 4);

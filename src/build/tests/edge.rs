@@ -88,8 +88,8 @@ fn a_renewed_certificate_is_another_secret_and_nothing_else() {
 #[test]
 fn a_listener_that_changes_builds_no_secret_that_does_not() {
     let mut scene = Scene::new();
-    let ssls: Vec<_> = (0..9).map(|n| ssl(&n.to_string())).collect();
-    let ssls: Vec<_> = ssls.iter().collect();
+    let all: Vec<_> = (0..9).map(|n| ssl(&n.to_string())).collect();
+    let ssls: Vec<_> = all.iter().collect();
     scene.gateway(edge(&ssls, &[]));
     scene.next();
     let a = stream_route("a", nodes(1));
@@ -116,8 +116,12 @@ fn no_listener_asks_for_a_secret_that_proxies_refused() {
     said(&mut scene, SECRET, bad.sequence, Some("ssl/a is no good"));
     let (mended, _) = scene.next().unwrap();
     let https = mended.set(LISTENER).find("default/https").unwrap();
-    let secrets = https.children.iter().filter(|(of, _)| *of == SECRET);
-    let secrets: Vec<&str> = secrets.map(|(_, name)| &**name).collect();
+    let secrets: Vec<&str> = https
+        .children
+        .iter()
+        .filter(|(of, _)| *of == SECRET)
+        .map(|(_, name)| &**name)
+        .collect();
     assert_eq!(secrets, ["ssl/b"]);
     assert_eq!(scene.builder.withdrawn(), ["ssls/a"]);
 }
@@ -157,10 +161,12 @@ fn an_answer_concerns_only_who_uses_the_service() {
     scene.put("b", discovered("routed"));
     scene.next();
     let concerned = |scene: &mut Scene, name: &str, last| {
-        let instances: Arc<[Instance]> = [instance(last)].into();
-        scene.instances.insert(service(name), instances);
-        let instances = &scene.instances;
-        let answered = scene.builder.handle_answer(&service(name), instances);
+        scene
+            .instances
+            .insert(service(name), [instance(last)].into());
+        let answered = scene
+            .builder
+            .handle_answer(&service(name), &scene.instances);
         let drained = scene.builder.handle_drained(&service(name));
         (answered, drained)
     };

@@ -226,9 +226,9 @@ fn what_is_held_when_a_search_ends_without_a_culprit_is_told() {
     (1..=2).for_each(|key| scene.want(key, "new"));
     scene.want(3, "good");
     scene.settle();
-    let held = scene.trial.things.iter();
-    let held: BTreeMap<_, _> = held.filter(|(_, thing)| thing.held).collect();
-    let held: Vec<_> = held.into_keys().copied().collect();
+    let things = scene.trial.things.iter();
+    let sorted: BTreeMap<_, _> = things.filter(|(_, thing)| thing.held).collect();
+    let held: Vec<_> = sorted.into_keys().copied().collect();
     assert_eq!(held, [1, 2, 3]);
     assert_eq!(scene.refused(), held);
 }

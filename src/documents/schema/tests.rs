@@ -54,10 +54,10 @@ fn undescribed(path: &str, schema: &Value, silent: &mut BTreeSet<String>) {
         silent.insert(path.to_owned());
     }
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-        let path = format!("{path}.{name}");
-        undescribed(&path, field, silent);
+        let place = format!("{path}.{name}");
+        undescribed(&place, field, silent);
         if !field["description"].is_string() {
-            silent.insert(path);
+            silent.insert(place);
         }
     }
     for below in ["items", "additionalProperties"]

@@ -136,8 +136,7 @@ proptest! {
         if by_list {
             documents.list(end.clone());
         } else {
-            for (path, _) in DOCUMENTS {
-                let path = std::sync::Arc::from(*path);
+            for (name, _) in DOCUMENTS { let path = std::sync::Arc::from(*name);
                 match end.iter().find(|document| document.path == path) {
                     Some(document) => documents.apply(Change::Put(document.clone())),
                     None => documents.apply(Change::Deleted { path }),

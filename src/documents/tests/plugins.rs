@@ -15,8 +15,8 @@ fn answers(documents: &mut Documents, change: Change) -> bool {
     documents.apply(change);
     let changes = documents.settle();
     let (_, route) = changes.routes.last().expect("the route");
-    let route = route.as_ref().expect("in force");
-    route.plugins.answers(&route.paths)
+    let in_force = route.as_ref().expect("in force");
+    in_force.plugins.answers(&in_force.paths)
 }
 
 #[test]

@@ -69,12 +69,12 @@ pub(super) fn problem_of(document: Document) -> Option<String> {
 fn refused(table: &[(&str, &str, &str)]) {
     for (path, text, said) in table {
         let problem = problem_of(json(path, text)).unwrap_or_else(|| "nothing".into());
-        let said = format!("/chancery/{path}: {said}");
-        match said.strip_suffix('…') {
-            None => assert_eq!(problem, said, "of {text}"),
+        let expected = format!("/chancery/{path}: {said}");
+        match expected.strip_suffix('…') {
+            None => assert_eq!(problem, expected, "of {text}"),
             Some(begin) => assert!(
                 problem.starts_with(begin),
-                "{problem}, not {said}, of {text}"
+                "{problem}, not {expected}, of {text}"
             ),
         }
     }

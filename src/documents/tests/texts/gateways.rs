@@ -56,8 +56,8 @@ fn a_line_ends_once_and_holds_no_query_by_itself() {
         gateway(&text).access_log.clone().unwrap().format
     };
     for line in ["%PROTOCOL%", r"%PROTOCOL%\n"] {
-        let format = format(&format!(r#""line":"{line}""#));
-        assert_eq!(format, Format::Line("%PROTOCOL%\n".into()));
+        let read = format(&format!(r#""line":"{line}""#));
+        assert_eq!(read, Format::Line("%PROTOCOL%\n".into()));
     }
     let Format::Line(line) = format(r#""format":"text""#) else {
         panic!("no line");

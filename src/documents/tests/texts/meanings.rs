@@ -127,14 +127,14 @@ fn nodes_in_both_forms() {
         let Members::Nodes(nodes) = &upstream.members else {
             panic!("no nodes: {upstream:?}");
         };
-        let nodes: Vec<_> = nodes
+        let shown: Vec<_> = nodes
             .iter()
             .map(|node| {
                 let address = format!("{}:{}", node.host, node.port);
                 format!("{address}*{}^{}", node.weight, node.priority)
             })
             .collect();
-        assert_eq!(nodes.join(" "), expected, "of {text}");
+        assert_eq!(shown.join(" "), expected, "of {text}");
     }
 }
 
@@ -257,11 +257,14 @@ fn a_route_takes_from_its_service_what_it_does_not_say() {
         .routes
         .iter()
         .filter_map(|(id, route)| {
-            let route = route.as_ref()?;
-            let cluster = route.cluster.as_ref().map(|cluster| cluster.name.clone());
+            let in_force = route.as_ref()?;
+            let cluster = in_force
+                .cluster
+                .as_ref()
+                .map(|cluster| cluster.name.clone());
             Some(format!(
                 "{id}: {:?} websocket={} {cluster:?}",
-                route.hosts, route.websocket
+                in_force.hosts, in_force.websocket
             ))
         })
         .collect();

@@ -197,8 +197,7 @@ proptest! {
     ) {
         let (path, whole) = document;
         let mut text = whole.to_string().into_bytes();
-        let at = at.index(text.len());
-        if cut { text.truncate(at) } else { text[at] = byte }
+        let place = at.index(text.len()); if cut { text.truncate(place) } else { text[place] = byte }
         answered(path, Format::Json, text);
     }
 }

@@ -12,8 +12,8 @@ use crate::model::ssl::Versions;
 /// A certificate for these names, and its key.
 fn pair(names: &[&str]) -> (String, String) {
     let key = KeyPair::generate().unwrap();
-    let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-    let certificate = CertificateParams::new(names)
+    let owned: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+    let certificate = CertificateParams::new(owned)
         .unwrap()
         .self_signed(&key)
         .unwrap();
@@ -138,8 +138,8 @@ fn what_an_ssl_cannot_be() {
             "sni: found in a document of `type: client`",
         ),
     ] {
-        let said = said(fields.clone());
-        assert!(said.starts_with(begins), "{said}");
+        let problem = said(fields.clone());
+        assert!(problem.starts_with(begins), "{problem}");
     }
 }
 

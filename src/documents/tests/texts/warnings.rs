@@ -107,12 +107,12 @@ fn what_envoy_counts_in_another_way_is_said() {
         ),
     ];
     for (checks, said) in table {
-        let said: Vec<String> = said
+        let expected: Vec<String> = said
             .iter()
             .map(|(field, said)| format!("/chancery/upstreams/u: checks.{field}: {said}"))
             .collect();
         let text = format!(r#"{{"nodes":{{}},"checks":{checks}}}"#);
-        assert_eq!(warnings_of("upstreams/u", &text), said, "of {text}");
+        assert_eq!(warnings_of("upstreams/u", &text), expected, "of {text}");
     }
 }
 
