@@ -85,11 +85,11 @@ pub fn http_filters() -> Vec<HttpFilter> {
 
 /// The schema of a document's `plugins`.
 pub fn plugins_schema(generator: &mut SchemaGenerator) -> Schema {
-    let fields = ALL.iter().map(|entry| {
+    let schemas = ALL.iter().map(|entry| {
         let schema = (entry.schema)(generator);
         (entry.name.to_owned(), Value::from(schema))
     });
-    let fields: serde_json::Map<_, _> = fields.collect();
+    let fields: serde_json::Map<_, _> = schemas.collect();
     json_schema!({"type": "object", "properties": fields, "additionalProperties": false})
 }
 
@@ -110,8 +110,8 @@ pub fn replies() -> Vec<Reply> {
     let filters = crate::plugin::http_filters();
     let denials = filters.iter().flat_map(denial::replies);
     let of_keys = [identity::NOBODY, identity::MISSING, identity::UNKNOWN];
-    let others = [&basic_auth::REASONS[..], &jwt_auth::REASONS].concat();
-    let others = others.iter().map(|(reason, _)| *reason);
+    let reasons = [&basic_auth::REASONS[..], &jwt_auth::REASONS].concat();
+    let others = reasons.iter().map(|(reason, _)| *reason);
     let unknown = of_keys.into_iter().chain(others).map(identity::reply);
     denials.chain(unknown).chain([limit::reply()]).collect()
 }

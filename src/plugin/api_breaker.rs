@@ -99,11 +99,11 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         let message = format!("found {}, allowed: at least 3", form.max_breaker_sec.0);
         return Err(Remark::new("max_breaker_sec", message));
     }
-    let unhealthy = form
+    let written = form
         .unhealthy
         .unwrap_or_else(|| Value::Object(Default::default()));
     let unhealthy: UnhealthyForm =
-        decode::read(&unhealthy).map_err(|remark| remark.under("unhealthy"))?;
+        decode::read(&written).map_err(|remark| remark.under("unhealthy"))?;
     if unhealthy.http_statuses.is_empty() {
         let message = "found an empty list, allowed: at least one";
         return Err(Remark::new("unhealthy.http_statuses", message));

@@ -81,12 +81,15 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
             .map(uint32),
         ..Library::default()
     };
-    let library = extension("brotli", &library);
     Ok(Arc::new(Compression {
         place: FILTER,
         filter: Compressor {
             choose_first: true,
-            ..compression::compressor(&form.types, form.min_length.0, library)
+            ..compression::compressor(
+                &form.types,
+                form.min_length.0,
+                extension("brotli", &library),
+            )
         },
     }))
 }

@@ -113,8 +113,8 @@ impl Reading<'_> {
         let mut warnings = Vec::new();
         let cluster = upstream::form::read_for_plugin(self.key, &plugin, value, &mut warnings)
             .map_err(|remark| remark.under(field))?;
-        let warnings = warnings.into_iter().map(|remark| remark.under(field));
-        self.warnings.extend(warnings);
+        self.warnings
+            .extend(warnings.into_iter().map(|remark| remark.under(field)));
         Ok(Target::Inline(Arc::new(cluster)))
     }
 }

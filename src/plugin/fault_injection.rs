@@ -169,12 +169,20 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         return Err(Remark::whole("needs `abort`, `delay` or both"));
     }
     let mut warnings = Vec::new();
-    let abort = form.abort.as_ref().map(|value| abort(value, &mut warnings));
-    let abort = abort.transpose().map_err(|remark| remark.under("abort"))?;
+    let abort = form
+        .abort
+        .as_ref()
+        .map(|value| abort(value, &mut warnings))
+        .transpose()
+        .map_err(|remark| remark.under("abort"))?;
     let of_abort = warnings.drain(..).map(|remark| remark.under("abort"));
     reading.warnings.extend(of_abort);
-    let delay = form.delay.as_ref().map(|value| delay(value, &mut warnings));
-    let delay = delay.transpose().map_err(|remark| remark.under("delay"))?;
+    let delay = form
+        .delay
+        .as_ref()
+        .map(|value| delay(value, &mut warnings))
+        .transpose()
+        .map_err(|remark| remark.under("delay"))?;
     let of_delay = warnings.into_iter().map(|remark| remark.under("delay"));
     reading.warnings.extend(of_delay);
     Ok(Arc::new(FaultInjection {
@@ -184,8 +192,10 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
 }
 
 fn condition(vars: &[Value], warnings: &mut Vec<Remark>) -> Result<Condition, Remark> {
-    let all = vars.iter().enumerate();
-    let all = all.map(|(at, value)| (format!("vars[{at}]"), value));
+    let all = vars
+        .iter()
+        .enumerate()
+        .map(|(at, value)| (format!("vars[{at}]"), value));
     Condition::any(&all.collect::<Vec<_>>(), warnings)
 }
 
@@ -222,11 +232,11 @@ fn delay(value: &Value, warnings: &mut Vec<Remark>) -> Result<Option<Delay>, Rem
 impl Abort {
     /// The headers go along as what Envoy remembers of a request that it answered so, and only of such.
     fn fault(&self) -> HttpFault {
-        let fields = self.headers.values().enumerate().map(|(at, value)| {
+        let values = self.headers.values().enumerate().map(|(at, value)| {
             let kind = Some(Kind::StringValue(value.clone()));
             (at.to_string(), protobuf::Value { kind })
         });
-        let fields: HashMap<_, _> = fields.collect();
+        let fields: HashMap<_, _> = values.collect();
         HttpFault {
             abort: Some(FaultAbort {
                 percentage: Some(share::of(self.percentage.millionths())),
@@ -291,8 +301,8 @@ impl FaultInjection {
     fn enable(&self, route: &mut Route, abort: bool, delay: bool) {
         let delays = |fault: &&Delay| delay || fault.condition.is_always();
         if let Some(fault) = self.delay.as_ref().filter(delays) {
-            let fault = fault::delay(fault.duration, fault.percentage.millionths());
-            filter::enable(route, DELAY, &fault);
+            let config = fault::delay(fault.duration, fault.percentage.millionths());
+            filter::enable(route, DELAY, &config);
         }
         let aborts = |fault: &&Abort| abort || fault.condition.is_always();
         if let Some(fault) = self.abort.as_ref().filter(aborts) {

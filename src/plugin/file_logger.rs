@@ -87,8 +87,11 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         );
         return Err(Remark::new("path", message));
     }
-    let vars = form.matches.iter().enumerate();
-    let vars = vars.map(|(at, value)| (format!("match[{at}]"), value));
+    let vars = form
+        .matches
+        .iter()
+        .enumerate()
+        .map(|(at, value)| (format!("match[{at}]"), value));
     let condition = Condition::any(&vars.collect::<Vec<_>>(), &mut reading.warnings)?;
     let message = "has a line for each attempt to send a request to an instance, and none for requests that Envoy answers \
                    by itself; those are in `access_log` of the gateway";
@@ -96,8 +99,8 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     let format = match form.log_format {
         Some(fields) => Format::read(&fields, &mut reading.warnings)?,
         None => {
-            let message = format!("is missing: lines have {}, and no headers", Format::NAMES);
-            reading.warnings.push(Remark::new("log_format", message));
+            let fields = format!("is missing: lines have {}, and no headers", Format::NAMES);
+            reading.warnings.push(Remark::new("log_format", fields));
             Format::default()
         }
     };

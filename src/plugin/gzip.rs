@@ -92,10 +92,13 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         compression_level: form.comp_level.0,
         ..Library::default()
     };
-    let library = extension("gzip", &library);
     Ok(Arc::new(Compression {
         place: FILTER,
-        filter: compression::compressor(&form.types, form.min_length.0, library),
+        filter: compression::compressor(
+            &form.types,
+            form.min_length.0,
+            extension("gzip", &library),
+        ),
     }))
 }
 

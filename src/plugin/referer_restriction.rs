@@ -85,8 +85,8 @@ impl Pages {
             Some(name) => (HOST_PART, name),
             None => ("", self.0.as_str()),
         };
-        let name = name.replace('.', "\\.");
-        referer(format!("{START}{start}{name}{REST}"))
+        let escaped = name.replace('.', "\\.");
+        referer(format!("{START}{start}{escaped}{REST}"))
     }
 }
 
@@ -113,12 +113,11 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
 
 /// Whoever sends a `Referer` that is of this pattern as a whole.
 fn referer(regex: String) -> Principal {
-    let regex = RegexMatcher {
-        regex,
-        engine_type: None,
-    };
     let matcher = StringMatcher {
-        match_pattern: Some(MatchPattern::SafeRegex(regex)),
+        match_pattern: Some(MatchPattern::SafeRegex(RegexMatcher {
+            regex,
+            engine_type: None,
+        })),
         ..StringMatcher::default()
     };
     denial::header(HEADER, matcher)

@@ -88,10 +88,10 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
 impl Plugin for RequestId {
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         let missing = |value: &str| header::mutation(header::default(&self.header, value));
-        let response = || missing(&format!("%REQ({})%", self.header));
+        let from_request = || missing(&format!("%REQ({})%", self.header));
         let response: Vec<Mutation> = self
             .include_in_response
-            .then(response)
+            .then(from_request)
             .into_iter()
             .collect();
         let config = HeaderMutationPerRoute {

@@ -186,9 +186,9 @@ fn read_headers(value: &Value, reading: &mut Reading) -> Result<ResponseRewrite,
     }
     let mut remove = Vec::new();
     for (at, name) in form.remove.iter().enumerate() {
-        let name = header::name(name)
+        let read = header::name(name)
             .map_err(|said| Remark::new(format!("headers.remove[{at}]"), said))?;
-        remove.push(name);
+        remove.push(read);
     }
     Ok(ResponseRewrite {
         add,

@@ -26,8 +26,8 @@ pub(super) fn read(plugins: Value) -> Result<Plugins, Remark> {
 
 /// Why a plugin's configuration is refused, the field as seen from within it.
 pub(super) fn refusal(name: &str, configuration: &str) -> String {
-    let configuration: Value = serde_json::from_str(configuration).unwrap();
-    let refused = read(json!({ name: configuration }));
+    let value: Value = serde_json::from_str(configuration).unwrap();
+    let refused = read(json!({ name: value }));
     let said = match refused {
         Ok(_) => "nothing".to_owned(),
         Err(Remark { field, message }) => format!("{field}: {message}"),
@@ -121,8 +121,8 @@ pub(super) fn body(route: &Route, name: &str) -> String {
 /// Whom the filter `name` denies, by the name of its policy.
 pub(super) fn denied(route: &Route, name: &str) -> Value {
     let config = &route.typed_per_filter_config[name].value;
-    let rules = RbacPerRoute::decode(config.as_slice()).unwrap().rbac;
-    let rules = rules.unwrap().rules.unwrap();
+    let rbac = RbacPerRoute::decode(config.as_slice()).unwrap().rbac;
+    let rules = rbac.unwrap().rules.unwrap();
     assert_eq!(rules.action, rbac::Action::Deny as i32);
     let policies = rules.policies.iter();
     policies

@@ -113,12 +113,15 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     let mut rules: Vec<Rule> = Vec::new();
     for (at, value) in form.rules.iter().enumerate() {
         let place = format!("rules[{at}]");
-        let form: RuleForm = decode::read(value).map_err(|remark| remark.under(&place))?;
-        let vars = form.matches.iter().enumerate();
-        let vars = vars.map(|(at, item)| (format!("{place}.match[{at}].vars"), &item.vars));
+        let rule: RuleForm = decode::read(value).map_err(|remark| remark.under(&place))?;
+        let vars = rule
+            .matches
+            .iter()
+            .enumerate()
+            .map(|(at, item)| (format!("{place}.match[{at}].vars"), &item.vars));
         let condition = Condition::any(&vars.collect::<Vec<_>>(), &mut reading.warnings)?;
         let weighted = format!("{place}.weighted_upstreams");
-        let shares = shares(&weighted, form.weighted_upstreams, &mut targets, reading)?;
+        let shares = shares(&weighted, rule.weighted_upstreams, &mut targets, reading)?;
         if rules.last().is_some_and(|rule| rule.condition.is_always()) {
             let message = "has no effect: a rule before it takes every request";
             reading.warnings.push(Remark::new(place, message));
@@ -138,24 +141,24 @@ fn shares(
 ) -> Result<Vec<Share>, Remark> {
     let mut shares = Vec::new();
     for (at, form) in forms.into_iter().enumerate() {
-        let place = format!("{place}[{at}]");
+        let here = format!("{place}[{at}]");
         let target = match (form.upstream_id, form.upstream) {
             (None, None) => None,
             (Some(id), None) => Some(Target::Reference(id)),
             (None, Some(upstream)) => {
-                Some(reading.upstream(&format!("{place}.upstream"), &upstream)?)
+                Some(reading.upstream(&format!("{here}.upstream"), &upstream)?)
             }
             (Some(_), Some(_)) => {
                 let message = "found beside `upstream`, allowed: one of the two";
-                return Err(Remark::new(format!("{place}.upstream_id"), message));
+                return Err(Remark::new(format!("{here}.upstream_id"), message));
             }
         };
-        let target = target.map(|target| {
+        let position = target.map(|target| {
             targets.push(target);
             targets.len() - 1
         });
         shares.push(Share {
-            target,
+            target: position,
             weight: form.weight.0,
         });
     }

@@ -40,11 +40,11 @@ pub fn consumers(consumers: &Consumers) -> [TypedExtensionConfig; Extension::ALL
 
 fn basics(consumers: &Consumers) -> BasicAuth {
     let basics = consumers.basics.values();
-    let lines = basics.map(|(basic, _)| {
+    let each = basics.map(|(basic, _)| {
         let hash = basic.hash.reveal();
         format!("{}:{{SHA}}{hash}\n", basic.username)
     });
-    let lines: String = lines.collect();
+    let lines: String = each.collect();
     let lines = if lines.is_empty() {
         NOBODY.to_owned()
     } else {
@@ -117,8 +117,8 @@ fn keys(consumers: &Consumers) -> ApiKeyAuth {
 fn groups(consumers: &Consumers) -> ApiKeyAuth {
     let groups = consumers.groups.iter();
     let names = groups.map(|(consumer, group)| {
-        let group = group.as_ref().map_or(NO_GROUP, |group| group.as_str());
-        (consumer.to_string(), group.to_owned())
+        let name = group.as_ref().map_or(NO_GROUP, |group| group.as_str());
+        (consumer.to_string(), name.to_owned())
     });
     lookup(CONSUMER, names, GROUP)
 }

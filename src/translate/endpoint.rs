@@ -95,11 +95,11 @@ fn stays(selection: &Selection, instance: &Instance, mode: Option<Mode>) -> bool
 
 /// The load assignment of nodes that a document lists; a higher priority there is a lower number, so an earlier choice, here.
 pub fn static_load_assignment(name: &str, nodes: &[Node]) -> ClusterLoadAssignment {
-    let nodes = || nodes.iter().filter(|node| node.weight > 0);
-    let priorities: BTreeSet<i32> = nodes().map(|node| node.priority).collect();
+    let weighted = || nodes.iter().filter(|node| node.weight > 0);
+    let priorities: BTreeSet<i32> = weighted().map(|node| node.priority).collect();
     let ranks: BTreeMap<i32, u32> = priorities.into_iter().rev().zip(0..).collect();
     let mut groups = Groups::new();
-    for node in nodes() {
+    for node in weighted() {
         let rank = ranks.get(&node.priority).copied().unwrap_or_default();
         let member = Member {
             host: node.host.to_string(),

@@ -70,8 +70,8 @@ fn within(bound: Option<Duration>, retries: u32, attempt: Duration) -> u32 {
     let Some(bound) = bound else {
         return retries;
     };
-    let attempts = bound.as_millis() / attempt.as_millis().max(1);
-    let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+    let fitting = bound.as_millis() / attempt.as_millis().max(1);
+    let attempts = u32::try_from(fitting).unwrap_or(u32::MAX);
     retries.min(attempts.saturating_sub(1))
 }
 

@@ -119,9 +119,9 @@ impl RouteTable {
     /// The table as an encoded `envoy.config.route.v3.RouteConfiguration`, equal for equal routes whatever came before.
     pub fn encode(&mut self) -> Bytes {
         for (domain, host) in &mut self.hosts {
-            let mut tiers = None;
+            let mut made = None;
             for (key, leaf) in host.leaves.iter_mut().filter(|(_, leaf)| leaf.is_none()) {
-                let tiers = tiers.get_or_insert_with(|| tiers_of(&self.tiers, domain));
+                let tiers = made.get_or_insert_with(|| tiers_of(&self.tiers, domain));
                 *leaf = Some(
                     candidates(tiers, key).map_or_else(Bytes::new, |all| encode::leaf(key, &all)),
                 );

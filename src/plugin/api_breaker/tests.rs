@@ -4,9 +4,9 @@ use crate::plugin::tests::{read, refusal, warned};
 
 #[test]
 fn the_route_demands_a_breaker_of_its_cluster() {
-    let plugins =
+    let written =
         json!({"api-breaker": {"break_response_code": 503, "unhealthy": {"failures": 1}}});
-    let plugins = read(plugins).unwrap();
+    let plugins = read(written).unwrap();
     let breaker = plugins.breaker().unwrap();
     assert_eq!((breaker.failures, breaker.statuses.len()), (1, 1));
 }

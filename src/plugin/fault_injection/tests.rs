@@ -26,20 +26,19 @@ fn each_fault_is_for_the_requests_of_its_own_conditions() {
     }}));
     let seen = routes.into_iter().map(|route| {
         let filters = route.typed_per_filter_config;
-        let asked = route.r#match.unwrap().query_parameters;
-        let asked: Vec<_> = asked.into_iter().map(|asked| asked.name).collect();
+        let parameters = route.r#match.unwrap().query_parameters;
+        let asked: Vec<_> = parameters.into_iter().map(|asked| asked.name).collect();
         let (abort, delay) = (filters.contains_key(ABORT), filters.contains_key(DELAY));
         (asked.concat(), abort, delay)
     });
     let expected = [
-        ("ab", true, true),
-        ("ac", true, true),
-        ("a", true, false),
-        ("b", false, true),
-        ("c", false, true),
-        ("", false, false),
+        ("ab".to_owned(), true, true),
+        ("ac".to_owned(), true, true),
+        ("a".to_owned(), true, false),
+        ("b".to_owned(), false, true),
+        ("c".to_owned(), false, true),
+        (String::new(), false, false),
     ];
-    let expected = expected.map(|(asked, abort, delay)| (asked.to_owned(), abort, delay));
     assert_eq!(seen.collect::<Vec<_>>(), expected);
 }
 

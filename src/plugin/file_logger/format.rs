@@ -37,8 +37,11 @@ impl Default for Format {
             ("upstream", "%UPSTREAM_HOST%"),
             ("uri", "%PATH(NQ)%"),
         ];
-        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Self(fields.into())
+        Self(
+            fields
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+        )
     }
 }
 
@@ -69,7 +72,7 @@ impl Format {
     /// The object of a route's lines.
     pub(super) fn of(&self, route: &Route) -> Struct {
         let id = route.name.strip_prefix("route/").unwrap_or(&route.name);
-        let id = (ROUTE.to_owned(), id.to_owned());
+        let of_route = (ROUTE.to_owned(), id.to_owned());
         let own = self
             .0
             .iter()
@@ -79,7 +82,7 @@ impl Format {
             (name, Value { kind })
         };
         Struct {
-            fields: own.chain([id]).map(text).collect(),
+            fields: own.chain([of_route]).map(text).collect(),
         }
     }
 }

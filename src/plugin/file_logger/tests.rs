@@ -16,13 +16,13 @@ use crate::plugin::tests::{applied, branched, refusal, warned};
 fn logged(route: &Route) -> Option<(String, Value)> {
     let own = route.typed_per_filter_config.get("chancery.router")?;
     let place = FilterChainConfigPerRoute::decode(own.value.as_slice()).unwrap();
-    let router = place.filter_chain.unwrap().filters.remove(0);
-    let router = Router::decode(router.typed_config.unwrap().value.as_slice()).unwrap();
+    let filter = place.filter_chain.unwrap().filters.remove(0);
+    let router = Router::decode(filter.typed_config.unwrap().value.as_slice()).unwrap();
     assert!(router.suppress_envoy_headers, "as all routes have it");
-    let Some(ConfigType::TypedConfig(file)) = &router.upstream_log[0].config_type else {
+    let Some(ConfigType::TypedConfig(config)) = &router.upstream_log[0].config_type else {
         panic!("no log: {router:?}");
     };
-    let file = FileAccessLog::decode(file.value.as_slice()).unwrap();
+    let file = FileAccessLog::decode(config.value.as_slice()).unwrap();
     let Some(AccessLogFormat::LogFormat(format)) = file.access_log_format else {
         panic!("no format: {file:?}");
     };

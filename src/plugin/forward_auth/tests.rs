@@ -65,8 +65,8 @@ fn the_service_is_asked_about_the_request() {
     assert_eq!(service.path_override, "/check?a=b");
     let server = service.server_uri.unwrap();
     assert_eq!(server.timeout.unwrap().nanos, 250_000_000);
-    let sent = service.authorization_request.unwrap().headers_to_add;
-    let sent: Vec<_> = sent
+    let headers = service.authorization_request.unwrap().headers_to_add;
+    let sent: Vec<_> = headers
         .iter()
         .map(|header| format!("{}: {}", header.key, header.value))
         .collect();

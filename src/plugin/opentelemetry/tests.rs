@@ -42,8 +42,8 @@ fn spans_carry_what_is_asked_for() {
         "additional_attributes": ["http_x_user", "uri"],
         "additional_header_prefix_attributes": ["X-Team"],
     }}));
-    let tags = tracing.tracing.unwrap().custom_tags.into_iter();
-    let tags: Vec<_> = tags.map(|tag| (tag.tag, tag.r#type.unwrap())).collect();
+    let custom = tracing.tracing.unwrap().custom_tags.into_iter();
+    let tags: Vec<_> = custom.map(|tag| (tag.tag, tag.r#type.unwrap())).collect();
     let value = |value: &str| Type::Value(value.to_owned());
     assert_eq!(
         tags,

@@ -16,8 +16,8 @@ fn a_host_has_a_port_of_its_schemes_own() {
         ("http://", None),
     ];
     for (host, expected) in table {
-        let expected = expected.map(|(scheme, address)| (scheme, address.to_owned()));
-        assert_eq!(address(host), expected, "{host}");
+        let owned = expected.map(|(scheme, address)| (scheme, address.to_owned()));
+        assert_eq!(address(host), owned, "{host}");
     }
 }
 

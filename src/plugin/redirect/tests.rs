@@ -128,9 +128,9 @@ fn a_request_that_regex_uri_does_not_match_passes() {
     let [redirected, passed] = routes.as_slice() else {
         panic!("not two: {routes:?}");
     };
-    let asked = redirected.r#match.clone().unwrap().path_specifier.unwrap();
-    let PathSpecifier::SafeRegex(asked) = asked else {
-        panic!("no pattern: {asked:?}");
+    let specifier = redirected.r#match.clone().unwrap().path_specifier.unwrap();
+    let PathSpecifier::SafeRegex(asked) = specifier else {
+        panic!("no pattern: {specifier:?}");
     };
     assert_eq!(asked.regex, "(?:^/b/([a-z]+)$).*");
     assert!(matches!(redirected.action, Some(Action::Redirect(_))));

@@ -89,11 +89,11 @@ pub fn checked(
 ) -> Result<Checked, Remark> {
     let mut checked = Checked::new();
     for (written, Text(text)) in headers {
-        let place = format!("{place}.{}", shown(written));
-        let name = name(written).map_err(|said| Remark::new(&place, said))?;
-        let value = value(text, &place, warnings)?;
+        let here = format!("{place}.{}", shown(written));
+        let name = name(written).map_err(|said| Remark::new(&here, said))?;
+        let value = value(text, &here, warnings)?;
         if checked.insert(name, value).is_some() {
-            return Err(Remark::new(place, TWICE));
+            return Err(Remark::new(here, TWICE));
         }
     }
     Ok(checked)
@@ -168,13 +168,13 @@ fn printable(text: &str) -> Result<(), String> {
 pub fn plain(place: &str, headers: &Headers) -> Result<Checked, Remark> {
     let mut plain = Checked::new();
     for (written, Text(text)) in headers {
-        let place = format!("{place}.{}", shown(written));
-        let wrong = |said: String| Remark::new(&place, said);
+        let here = format!("{place}.{}", shown(written));
+        let wrong = |said: String| Remark::new(&here, said);
         let name = name(written).map_err(wrong)?;
         printable(text).map_err(wrong)?;
         variable::none_in(text).map_err(wrong)?;
         if plain.insert(name, text.clone()).is_some() {
-            return Err(Remark::new(&place, TWICE));
+            return Err(Remark::new(&here, TWICE));
         }
     }
     Ok(plain)

@@ -85,8 +85,8 @@ impl TryFrom<i64> for Code {
     type Error = String;
 
     fn try_from(code: i64) -> Result<Self, String> {
-        let known = i32::try_from(code).ok().filter(|code| *code >= 400);
-        let known = known.and_then(|code| StatusCode::try_from(code).ok());
+        let of_errors = i32::try_from(code).ok().filter(|code| *code >= 400);
+        let known = of_errors.and_then(|code| StatusCode::try_from(code).ok());
         known.map(Self).ok_or_else(|| {
             format!(
                 "found {code}, allowed: a registered status of 400–599, as Envoy has no others here"
@@ -152,14 +152,15 @@ pub fn reply() -> Reply {
 impl Plugin for Limit {
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         let bucket = self.bucket();
-        let descriptors = self.key.descriptors();
-        let descriptors = descriptors
-            .into_iter()
-            .map(|entries| LocalRateLimitDescriptor {
-                entries,
-                token_bucket: Some(bucket),
-                shadow_mode: false,
-            });
+        let descriptors =
+            self.key
+                .descriptors()
+                .into_iter()
+                .map(|entries| LocalRateLimitDescriptor {
+                    entries,
+                    token_bucket: Some(bucket),
+                    shadow_mode: false,
+                });
         let headers = if self.headers {
             XRateLimitHeadersRfcVersion::DraftVersion03
         } else {

@@ -97,7 +97,7 @@ impl Rewrite {
             syntax::checked(written).map_err(|said| Remark::new(place(at), said))?;
         let tied = starts_at_start(&ast);
         let shift = u32::from(!tied);
-        let template = substitution(template, groups, shift)
+        let substitution = substitution(template, groups, shift)
             .and_then(|template| starts_a_path(template, tied))
             .map_err(|said| Remark::new(place(at + 1), said))?;
         let pattern = if tied {
@@ -109,9 +109,9 @@ impl Rewrite {
         Ok(Self {
             pattern,
             substitution: if tied {
-                template
+                substitution
             } else {
-                format!("\\1{template}")
+                format!("\\1{substitution}")
             },
             sure: sure_start(&ast),
             written: written.to_owned(),
@@ -295,11 +295,11 @@ fn sure_start(ast: &Ast) -> Option<String> {
         _ => parts,
     };
     let mut start = String::new();
-    let mut parts = parts.iter();
-    let mut next = parts.next();
+    let mut left = parts.iter();
+    let mut next = left.next();
     while let Some(Ast::Literal(literal)) = next {
         start.push(literal.c);
-        next = parts.next();
+        next = left.next();
     }
     let mut anything = false;
     while let Some(part) = next {
@@ -308,7 +308,7 @@ fn sure_start(ast: &Ast) -> Option<String> {
             Ast::Assertion(end) if anything && end.kind == AssertionKind::EndLine => {}
             _ => return None,
         }
-        next = parts.next();
+        next = left.next();
     }
     Some(start)
 }

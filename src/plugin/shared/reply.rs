@@ -25,12 +25,12 @@ pub struct Reply {
 pub fn set_body(route: &mut Route, name: &str, body: &str) {
     let metadata = route.metadata.get_or_insert_with(Metadata::default);
     let bodies = metadata.filter_metadata.entry(BODIES.to_owned());
-    let body = Value {
+    let value = Value {
         kind: Some(Kind::StringValue(body.to_owned())),
     };
     let empty = || Struct {
         fields: HashMap::new(),
     };
     let fields = &mut bodies.or_insert_with(empty).fields;
-    fields.entry(name.to_owned()).or_insert(body);
+    fields.entry(name.to_owned()).or_insert(value);
 }

@@ -27,13 +27,13 @@ impl TryFrom<f64> for Ratio {
         if !(0.0..=1.0).contains(&ratio) {
             return Err(format!("found {ratio}, allowed: 0–1"));
         }
-        let millionths = (ratio * f64::from(share::ALL)).round();
+        let rounded = (ratio * f64::from(share::ALL)).round();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "the range was checked"
         )]
-        let millionths = millionths as u32;
+        let millionths = rounded as u32;
         // What is not never must not become it.
         Ok(Self(if ratio > 0.0 { millionths.max(1) } else { 0 }))
     }

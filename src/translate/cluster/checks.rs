@@ -184,9 +184,9 @@ pub(super) fn passive(passive: &Passive) -> OutlierDetection {
 
 /// Which answers count as errors.
 pub(super) fn errors(statuses: &BTreeSet<u32>) -> http_protocol_options::OutlierDetection {
-    let statuses: Vec<String> = statuses.iter().map(u32::to_string).collect();
+    let texts: Vec<String> = statuses.iter().map(u32::to_string).collect();
     let regex = RegexMatcher {
-        regex: statuses.join("|"),
+        regex: texts.join("|"),
         ..RegexMatcher::default()
     };
     let status = HeaderMatcher {

@@ -5,8 +5,8 @@ use envoy_types::pb::envoy::config::core::v3::address::Address;
 use super::*;
 use crate::model::instance::Status;
 
-fn instance(address: [u8; 4], weight: u32, zone: &str) -> Instance {
-    let address = IpAddr::from(address);
+fn instance(octets: [u8; 4], weight: u32, zone: &str) -> Instance {
+    let address = IpAddr::from(octets);
     Instance {
         weight,
         zone: zone.into(),

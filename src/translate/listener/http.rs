@@ -68,13 +68,14 @@ fn filter_chain(
     carried: &Carried,
     trusted: Option<&RealIp>,
 ) -> FilterChain {
-    let manager = connection_manager(name, gateway, carried, trusted);
+    let config = connection_manager(name, gateway, carried, trusted);
     let manager = Filter {
         name: "envoy.filters.network.http_connection_manager".to_owned(),
-        config_type: Some(ConfigType::TypedConfig(any(&manager))),
+        config_type: Some(ConfigType::TypedConfig(any(&config))),
     };
-    let limit = listener.max_connections;
-    let limit = limit.map(|limit| connection_limit(name, limit));
+    let limit = listener
+        .max_connections
+        .map(|most| connection_limit(name, most));
     FilterChain {
         filters: limit.into_iter().chain([port(), manager]).collect(),
         ..FilterChain::default()

@@ -40,12 +40,12 @@ pub(super) fn over_tcp(
             first: first.collect(),
             quic: false,
         };
-        let chains = filter_chains(&name, gateway, listener, &carried);
-        let chains = chains.into_iter().map(|chain| FilterChain {
+        let plain = filter_chains(&name, gateway, listener, &carried);
+        let secured = plain.into_iter().map(|chain| FilterChain {
             transport_socket: Some(tls::over_tcp(ssl)),
             ..chain
         });
-        tls::for_names(ssl, &chains.collect::<Vec<_>>())
+        tls::for_names(ssl, &secured.collect::<Vec<_>>())
     };
     let filter_chains = gateway.ssls.iter().flat_map(|ssl| chains(ssl)).collect();
     let mut opened = shell(&name, listener);
@@ -63,24 +63,28 @@ pub(super) fn over_tcp(
 
 /// The listener for HTTP/3, on the same port; nothing without a certificate to show.
 pub(super) fn over_quic(
-    name: &str,
+    of_tcp: &str,
     gateway: &Gateway,
     listener: &gateway::Listener,
 ) -> Option<Opened> {
-    let name: Arc<str> = format!("{name}/http3").into();
-    let ssls = gateway.ssls.iter().map(|ssl| &**ssl);
-    let ssls: Vec<&Ssl> = ssls.filter(|ssl| over_quic_too(ssl)).collect();
+    let name: Arc<str> = format!("{of_tcp}/http3").into();
+    let ssls: Vec<&Ssl> = gateway
+        .ssls
+        .iter()
+        .map(|ssl| &**ssl)
+        .filter(|ssl| over_quic_too(ssl))
+        .collect();
     let chains = |ssl: &Ssl| {
         let carried = Carried {
             first: misdirected(gateway, ssl).into_iter().collect(),
             quic: true,
         };
-        let chains = filter_chains(&name, gateway, listener, &carried);
-        let chains = chains.into_iter().map(|chain| FilterChain {
+        let plain = filter_chains(&name, gateway, listener, &carried);
+        let secured = plain.into_iter().map(|chain| FilterChain {
             transport_socket: Some(tls::over_quic(ssl)),
             ..chain
         });
-        tls::for_names(ssl, &chains.collect::<Vec<_>>())
+        tls::for_names(ssl, &secured.collect::<Vec<_>>())
     };
     let opened = Listener {
         filter_chains: ssls.iter().flat_map(|ssl| chains(ssl)).collect(),
@@ -105,12 +109,11 @@ fn open(name: Arc<str>, ssls: &[&Ssl], listener: Listener) -> Option<Opened> {
         let clients = ssl.clients.as_ref().map(|_| client_ca_name(ssl));
         certificate_names(ssl).chain(clients)
     });
-    let secrets = secrets.map(Into::into).collect();
     (!ssls.is_empty()).then_some(Opened {
         name,
         listener,
         routes: true,
-        secrets,
+        secrets: secrets.map(Into::into).collect(),
     })
 }
 

@@ -23,8 +23,8 @@ const NO_ROUTE: &str = r#"{"error_msg":"404 Route Not Found"}"#;
 
 /// The answers that are put in words of Chancery's own.
 pub(super) fn local_reply() -> LocalReplyConfig {
-    let of_plugins = replies();
-    let of_plugins = of_plugins.iter().map(of_plugin);
+    let replies = replies();
+    let of_plugins = replies.iter().map(of_plugin);
     LocalReplyConfig {
         mappers: [no_route()].into_iter().chain(of_plugins).collect(),
         body_format: None,
@@ -33,13 +33,13 @@ pub(super) fn local_reply() -> LocalReplyConfig {
 
 /// The body is the route's, told apart by the reason that Envoy gives for its answer.
 fn of_plugin(reply: &Reply) -> ResponseMapper {
-    let reason = ExpressionFilter {
+    let config = ExpressionFilter {
         expression: format!("response.code_details == '{}'", reply.details),
         ..ExpressionFilter::default()
     };
     let reason = ExtensionFilter {
         name: "envoy.access_loggers.extension_filters.cel".to_owned(),
-        config_type: Some(ConfigType::TypedConfig(any(&reason))),
+        config_type: Some(ConfigType::TypedConfig(any(&config))),
     };
     let body = format!("%METADATA(ROUTE:{BODIES}:{})%", reply.body);
     ResponseMapper {
@@ -61,7 +61,7 @@ fn no_route() -> ResponseMapper {
 
 /// Puts a body of JSON, one of Envoy's format strings, in the place of Envoy's own.
 fn mapper(filter: FilterSpecifier, body: String) -> ResponseMapper {
-    let body = DataSource {
+    let source = DataSource {
         specifier: Some(Source::InlineString(body)),
         ..DataSource::default()
     };
@@ -71,7 +71,7 @@ fn mapper(filter: FilterSpecifier, body: String) -> ResponseMapper {
         }),
         body_format_override: Some(SubstitutionFormatString {
             content_type: "application/json".to_owned(),
-            format: Some(Format::TextFormatSource(body)),
+            format: Some(Format::TextFormatSource(source)),
             ..SubstitutionFormatString::default()
         }),
         ..ResponseMapper::default()

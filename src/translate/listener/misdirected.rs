@@ -23,11 +23,10 @@ pub(super) fn misdirected(gateway: &Gateway, here: &Ssl) -> Option<HttpFilter> {
     let others = gateway.ssls.iter().filter(|ssl| ssl.id != here.id);
     let checking = others.filter(|ssl| ssl.clients.is_some());
     let policies = checking.map(|ssl| (format!("ssl/{}", ssl.id), policy(gateway, ssl)));
-    let policies: std::collections::HashMap<_, _> = policies.collect();
     let config = Rbac {
         rules: Some(Rules {
             action: Action::Deny.into(),
-            policies,
+            policies: policies.collect(),
             ..Rules::default()
         }),
         ..Rbac::default()
@@ -89,13 +88,13 @@ fn except(one: Permission, others: Vec<Permission>) -> Permission {
 
 /// As clients write it: in any case, with or without the port.
 fn host(name: &Host) -> Permission {
-    let name = match name {
+    let pattern = match name {
         Host::Exact(name) => regex::escape(name),
         Host::Suffix(suffix) => format!(".+{}", regex::escape(suffix)),
     };
     let matcher = StringMatcher {
         match_pattern: Some(MatchPattern::SafeRegex(RegexMatcher {
-            regex: format!("(?i){name}(:[0-9]*)?"),
+            regex: format!("(?i){pattern}(:[0-9]*)?"),
             ..RegexMatcher::default()
         })),
         ..StringMatcher::default()

@@ -33,8 +33,12 @@ pub(super) fn listener(
     gateway: &Gateway,
     listener: &gateway::Listener,
 ) -> Option<Opened> {
-    let routes = gateway.stream_routes.iter().map(|route| &**route);
-    let routes: Vec<&StreamRoute> = routes.filter(|route| route.is_on(listener)).collect();
+    let routes: Vec<&StreamRoute> = gateway
+        .stream_routes
+        .iter()
+        .map(|route| &**route)
+        .filter(|route| route.is_on(listener))
+        .collect();
     let mut opened = shell(&name, listener);
     if listener.protocol == Protocol::Tls {
         opened.listener_filters.push(tls::inspector());
@@ -143,8 +147,9 @@ fn chain(
     on: &On<'_>,
     route: &StreamRoute,
 ) -> FilterChain {
-    let limit = listener.max_connections;
-    let limit = limit.map(|limit| connection_limit(name, limit));
+    let limit = listener
+        .max_connections
+        .map(|most| connection_limit(name, most));
     FilterChain {
         name: chain_name(on, route),
         filter_chain_match: Some(FilterChainMatch {
@@ -170,8 +175,8 @@ fn chain_name(on: &On<'_>, route: &StreamRoute) -> String {
         on.sni.map(ToString::to_string),
         on.source.map(|range| range.to_string()),
     ];
-    let parts = parts.map(|part| part.unwrap_or_else(|| "*".to_owned()));
-    format!("stream_route/{} {}", route.id, parts.join(" "))
+    let shown = parts.map(|part| part.unwrap_or_else(|| "*".to_owned()));
+    format!("stream_route/{} {}", route.id, shown.join(" "))
 }
 
 fn proxy(route: &StreamRoute) -> Filter {

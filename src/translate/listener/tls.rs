@@ -36,8 +36,8 @@ pub(super) fn for_names(ssl: &Ssl, chains: &[FilterChain]) -> Vec<FilterChain> {
     let any = ssl.any_name.then(|| ("/any", Vec::new()));
     let sets = named.into_iter().chain(any);
     sets.flat_map(|(suffix, names)| {
-        let suffix = format!("{}{suffix}", ssl.id);
-        let one = move |chain: &FilterChain| named_chain(chain, &suffix, &names);
+        let name = format!("{}{suffix}", ssl.id);
+        let one = move |chain: &FilterChain| named_chain(chain, &name, &names);
         chains.iter().map(one).collect::<Vec<_>>()
     })
     .collect()

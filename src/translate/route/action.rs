@@ -51,8 +51,8 @@ pub(super) fn translate(
             stat_prefix: route.counted_as.as_deref().unwrap_or_default().to_owned(),
             ..Route::default()
         };
-        let addresses = alternative.iter().filter_map(Addresses::of);
-        let addresses = own.clone().into_iter().chain(addresses).collect();
+        let asked = alternative.iter().filter_map(Addresses::of);
+        let addresses = own.clone().into_iter().chain(asked).collect();
         Some((addresses, route.plugins.apply(translated, elsewhere)))
     };
     alternatives.iter().filter_map(of).collect()
@@ -79,8 +79,8 @@ fn rule(route: &documents::Route, path: &Path) -> RouteMatch {
 }
 
 fn method(methods: &BTreeSet<String>) -> Option<HeaderMatcher> {
-    let methods: Vec<&str> = methods.iter().map(String::as_str).collect();
-    let pattern = match methods.as_slice() {
+    let names: Vec<&str> = methods.iter().map(String::as_str).collect();
+    let pattern = match names.as_slice() {
         [] => return None,
         [method] => MatchPattern::Exact((*method).to_owned()),
         several => regex(several.join("|")),

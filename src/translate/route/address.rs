@@ -115,8 +115,8 @@ fn classes<'a>(parts: &[&Part], nets: &[&'a IpNet]) -> Vec<(Vec<&'a IpNet>, Clas
 }
 
 fn list_of(parts: &[&Part], class: &Class) -> OnMatch {
-    let parts = parts.iter().zip(class).filter(|(_, holds)| **holds);
-    encode::list(parts.map(|(part, _)| *part))
+    let holding = parts.iter().zip(class).filter(|(_, holds)| **holds);
+    encode::list(holding.map(|(part, _)| *part))
 }
 
 fn within(nets: &[&IpNet]) -> Predicate {

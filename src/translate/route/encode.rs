@@ -106,16 +106,16 @@ pub(super) fn route_configuration<'a>(
         max_direct_response_body_size_bytes: Some(uint32(ANSWER_BYTES)),
         ignore_port_in_host_matching: true,
         ..RouteConfiguration::default()
-    };
-    let tail = tail.encode_to_vec();
-    let hosts: Vec<EncodedHost> = hosts.map(EncodedHost::new).collect();
-    let length: usize = hosts
+    }
+    .encode_to_vec();
+    let encoded: Vec<EncodedHost> = hosts.map(EncodedHost::new).collect();
+    let length: usize = encoded
         .iter()
         .map(|host| size(VIRTUAL_HOSTS, host.length))
         .sum();
     let mut out = Vec::with_capacity(head.len() + length + tail.len());
     out.extend_from_slice(&head);
-    for host in hosts {
+    for host in encoded {
         host.put(&mut out);
     }
     out.extend_from_slice(&tail);

@@ -49,9 +49,9 @@ fn path_and_query(request: &Request) -> String {
 fn list(leaf: &OnMatch, request: &Request) -> Option<RouteList> {
     match leaf.on_match.as_ref().expect("something") {
         on_match::OnMatch::Action(action) => {
-            let action = action.typed_config.as_ref().expect("a configuration");
-            assert_eq!(action.type_url, RouteList::type_url());
-            Some(RouteList::decode(action.value.as_slice()).expect("a RouteList"))
+            let config = action.typed_config.as_ref().expect("a configuration");
+            assert_eq!(config.type_url, RouteList::type_url());
+            Some(RouteList::decode(config.value.as_slice()).expect("a RouteList"))
         }
         on_match::OnMatch::Matcher(matcher) => list(by_address(matcher, request.address)?, request),
     }
@@ -75,11 +75,11 @@ fn within(predicate: &Predicate, address: IpAddr) -> bool {
     let Some(predicate::MatchType::SinglePredicate(single)) = &predicate.match_type else {
         panic!("{predicate:?}")
     };
-    let Some(predicate::single_predicate::Matcher::CustomMatch(ranges)) = &single.matcher else {
+    let Some(predicate::single_predicate::Matcher::CustomMatch(custom)) = &single.matcher else {
         panic!("{single:?}")
     };
-    let ranges = ranges.typed_config.as_ref().expect("a configuration");
-    let ranges = Ip::decode(ranges.value.as_slice()).expect("an Ip");
+    let config = custom.typed_config.as_ref().expect("a configuration");
+    let ranges = Ip::decode(config.value.as_slice()).expect("an Ip");
     ranges.cidr_ranges.iter().any(|range| {
         let length = range.prefix_len.as_ref().expect("a length").value as u8;
         let start: IpAddr = range.address_prefix.parse().expect("an address");
@@ -182,8 +182,8 @@ fn text(matcher: &StringMatcher, value: &str) -> bool {
 
 fn whole(regex: &RegexMatcher, value: &str) -> bool {
     let whole = format!("^(?:{})$", regex.regex.replace(r"\C", "(?s:.)"));
-    let regex = regex::bytes::RegexBuilder::new(&whole)
+    let built = regex::bytes::RegexBuilder::new(&whole)
         .unicode(false)
         .build();
-    regex.expect("a pattern").is_match(value.as_bytes())
+    built.expect("a pattern").is_match(value.as_bytes())
 }

@@ -8,10 +8,10 @@ fn read(pattern: &str, template: &str) -> Rewrite {
 
 /// What Envoy makes of a path: it replaces every place that matches.
 fn by_envoy(rewrite: &Rewrite, path: &str) -> String {
-    let template = rewrite.substitution.replace('$', "$$");
+    let escaped = rewrite.substitution.replace('$', "$$");
     let template = regex::Regex::new(r"\\(\d)")
         .unwrap()
-        .replace_all(&template, "$${$1}");
+        .replace_all(&escaped, "$${$1}");
     regex::Regex::new(&rewrite.pattern)
         .unwrap()
         .replace_all(path, &*template)

@@ -38,8 +38,8 @@ fn route(id: &str, address: &str, sni: &str, source: &str) -> StreamRoute {
 
 /// The names of the chains that these routes become.
 fn chains(routes: &[StreamRoute]) -> Vec<String> {
-    let routes: Vec<&StreamRoute> = routes.iter().collect();
-    let chosen = chosen(&routes).into_iter();
+    let borrowed: Vec<&StreamRoute> = routes.iter().collect();
+    let chosen = chosen(&borrowed).into_iter();
     let names = chosen.map(|(on, route)| chain_name(&on, route));
     names
         .map(|name| name.replacen("stream_route/", "", 1))

@@ -76,10 +76,8 @@ const RANGES: [&str; 6] = [
 fn any_vars() -> impl Strategy<Value = serde_json::Value> {
     let joined = any_condition().prop_recursive(2, 6, 3, |inner| {
         let word = select(&["AND", "OR", "!AND", "!OR"][..]);
-        (word, vec(inner, 2..4)).prop_map(|(word, parts)| {
-            let parts = [vec![json!(word)], parts].concat();
-            json!(parts)
-        })
+        (word, vec(inner, 2..4))
+            .prop_map(|(word, parts)| json!([vec![json!(word)], parts].concat()))
     });
     prop_oneof![3 => Just(json!([])), 2 => vec(joined, 1..3).prop_map(|rules| json!(rules))]
 }
@@ -105,14 +103,14 @@ pub fn any_route() -> impl Strategy<Value = Route> {
     );
     drawn.prop_filter_map(
         "Envoy does not have it",
-        |(name, hosts, paths, methods, priority, addresses, vars)| {
-            let name = format!("r{name}");
+        |(number, hosts, paths, methods, priority, addresses, vars)| {
+            let name = format!("r{number}");
             let uris: Vec<_> = paths.into_iter().filter(|path| path.is_ascii()).collect();
             let document = json!({ "uris": uris, "vars": vars, "plugins": { "mocking": {} } });
-            let vars = read(&name, &document).ok()?;
+            let read = read(&name, &document).ok()?;
             Some(Route {
-                paths: vars.paths,
-                vars: vars.vars,
+                paths: read.paths,
+                vars: read.vars,
                 methods: methods.into_iter().map(str::to_owned).collect(),
                 priority,
                 addresses: addresses
