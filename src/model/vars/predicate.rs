@@ -215,7 +215,7 @@ fn among(variable: &Variable, texts: &[String]) -> Vec<Text> {
             }
         }
     }
-    let chunk = |chunk: Vec<&String>| match chunk.as_slice() {
+    let text = |chunk: Vec<&String>| match chunk.as_slice() {
         [text] if after.is_empty() => Text::Exact((*text).clone()),
         texts => {
             let escaped: Vec<_> = texts
@@ -225,7 +225,7 @@ fn among(variable: &Variable, texts: &[String]) -> Vec<Text> {
             Text::Regex(format!("{before}(?:{}){after}", escaped.join("|")))
         }
     };
-    chunks.into_iter().map(chunk).collect()
+    chunks.into_iter().map(text).collect()
 }
 
 /// All texts that do not pass, each one of one of these.

@@ -101,8 +101,8 @@ pub(super) fn read(value: &Value, reading: &mut Reading) -> Result<ForwardAuth, 
     for name in names("request_headers", &form.request_headers)? {
         refuse_host("request_headers", &name)?;
         if !request.iter().any(|(other, _)| *other == name) {
-            let value = format!("%REQ({name})%");
-            request.push((name, value));
+            let format = format!("%REQ({name})%");
+            request.push((name, format));
         }
     }
     let target = target(&form, &uri, timeout, reading)?;

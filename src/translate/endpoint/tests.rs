@@ -29,9 +29,9 @@ fn all(name: &str, instances: &[Instance]) -> ClusterLoadAssignment {
 /// Per group: zone, priority, weight, and the endpoints as `host=weight`.
 fn groups(assignment: &ClusterLoadAssignment) -> Vec<(String, u32, u32, Vec<String>)> {
     let weight = |weight: &Option<_>| -> u32 {
-        let weight: &envoy_types::pb::google::protobuf::UInt32Value =
+        let wrapped: &envoy_types::pb::google::protobuf::UInt32Value =
             weight.as_ref().expect("a weight");
-        weight.value
+        wrapped.value
     };
     let endpoint = |endpoint: &LbEndpoint| {
         let Some(HostIdentifier::Endpoint(inner)) = &endpoint.host_identifier else {

@@ -45,8 +45,8 @@ pub(super) fn misdirected(gateway: &Gateway, here: &Ssl) -> Option<HttpFilter> {
 /// The hosts that belong to the document.
 fn policy(gateway: &Gateway, ssl: &Ssl) -> Policy {
     let others = || {
-        let others = gateway.ssls.iter().filter(|other| other.id != ssl.id);
-        others.flat_map(|other| &other.names)
+        let documents = gateway.ssls.iter().filter(|other| other.id != ssl.id);
+        documents.flat_map(|other| &other.names)
     };
     let named = ssl.names.iter().map(|name| {
         let nearer = others().filter(|other| is_nearer(other, name)).map(host);

@@ -235,8 +235,8 @@ fn what_a_client_cert_id_refers_to() {
     let client = json!({ "type": "client", "cert": cert, "key": key });
     let changes = put(&mut documents, "ssls/mine", &client);
     assert_eq!(problems(&documents), [""; 0]);
-    let route = changes.routes[0].1.as_ref().unwrap();
-    let tls = route
+    let in_force = changes.routes[0].1.as_ref().unwrap();
+    let tls = in_force
         .cluster
         .as_ref()
         .unwrap()
