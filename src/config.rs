@@ -1,5 +1,7 @@
 //! Settings of the process: flags, `CHANCERY_*` variables and a YAML file, in that order of strength, parsed once.
 
+#![warn(missing_docs)]
+
 mod check;
 
 use std::collections::BTreeMap;

@@ -1,6 +1,8 @@
 //! The server as a library: from settings and open listeners to tasks that run until a token says otherwise. Reads no
 //! flags, sets up no log, hears no signals: that is for whoever starts it.
 
+#![warn(missing_docs)]
+
 mod draining;
 mod ports;
 mod replicas;
