@@ -30,7 +30,6 @@ pub struct PrivateKey(Arc<str>);
 pub struct Identity {
     /// The certificate first.
     pub certificates: Certificates,
-    /// Its key.
     pub key: PrivateKey,
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-/// How a document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// JSON, always so in etcd.
@@ -20,7 +19,6 @@ pub struct Document {
     pub path: Arc<str>,
     /// What a person would look for: the whole etcd key, or the file's name.
     pub source: Arc<str>,
-    /// How `value` is written.
     pub format: Format,
     /// The text, unread.
     pub value: Bytes,
@@ -28,14 +26,11 @@ pub struct Document {
     pub revision: i64,
 }
 
-/// A change of one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Written, for the first time or anew.
     Put(Document),
-    /// Gone.
     Deleted {
-        /// The `path` that the document had.
         path: Arc<str>,
     },
 }

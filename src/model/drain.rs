@@ -29,16 +29,13 @@ pub struct Drain {
     pub service: ServiceKey,
     /// The registry's id of the instance.
     pub instance: Arc<str>,
-    /// The instance's address.
     pub address: IpAddr,
-    /// The instance's port.
     pub port: u16,
     /// The registry's node that the instance is registered at.
     pub node: String,
     /// The URL of the agent that was told, or is about to be; nothing where the registry is left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
-    /// What becomes of the endpoint.
     pub mode: Mode,
     /// Why, as the caller says.
     pub reason: String,
@@ -95,7 +92,6 @@ struct Versioned {
 /// What makes an instance the same one.
 pub type Identity<'a> = (&'a str, IpAddr, u16);
 
-/// The identity of a registry's instance.
 pub fn identity(instance: &Instance) -> Identity<'_> {
     (&instance.id, instance.address, instance.port)
 }

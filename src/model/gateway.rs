@@ -28,9 +28,7 @@ pub struct Gateway {
     pub listeners: Vec<Listener>,
     /// What all its HTTP listeners allow clients.
     pub http: Http,
-    /// What is written down of each request, if anything.
     pub access_log: Option<AccessLog>,
-    /// Where spans go, if anywhere.
     pub tracing: Option<Tracing>,
     /// The cluster of tracing's upstream, once that reference is followed.
     pub collector: Option<Arc<Cluster>>,

@@ -39,17 +39,14 @@ impl Status {
     }
 }
 
-/// One instance.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instance {
     /// The registry's id of it, unique within its service: `<node>/<service id>` in Consul, where a service's id is unique
     /// on its node only.
     pub id: Arc<str>,
-    /// An IP address.
     pub address: IpAddr,
     /// The port, never 0.
     pub port: u16,
-    /// How it fares.
     pub status: Status,
     /// Its share of the traffic in this status, relative to the others; 0 gets none.
     pub weight: u32,
@@ -57,7 +54,6 @@ pub struct Instance {
     pub region: Arc<str>,
     /// The zone that it stands in (Consul's datacenter where its node says no other), or empty.
     pub zone: Arc<str>,
-    /// Its tags.
     pub tags: BTreeSet<Arc<str>>,
     /// What the registry says of it besides (Consul's `Service.Meta`).
     pub metadata: BTreeMap<String, String>,

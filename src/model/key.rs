@@ -9,32 +9,21 @@ use thiserror::Error;
 /// The kinds of documents that this version knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// `routes`
     Route,
-    /// `upstreams`
     Upstream,
-    /// `services`
     Service,
-    /// `plugin_configs`
     PluginConfig,
-    /// `global_rules`
     GlobalRule,
-    /// `ssls`
     Ssl,
-    /// `stream_routes`
     StreamRoute,
-    /// `gateways`
     Gateway,
-    /// `consumers`
     Consumer,
     /// `consumers/<username>/credentials`
     Credential,
-    /// `consumer_groups`
     ConsumerGroup,
 }
 
 impl Kind {
-    /// Every kind.
     pub const ALL: [Self; 11] = [
         Self::Route,
         Self::Upstream,
@@ -102,7 +91,6 @@ impl Id {
         Self("default".into())
     }
 
-    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -130,7 +118,6 @@ impl fmt::Display for Id {
 /// Which document: written `routes/echo`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// The kind.
     pub kind: Kind,
     /// The id within the kind; of a credential, within its consumer.
     pub id: Id,
@@ -187,7 +174,6 @@ pub enum KeyError {
     /// No kind of the schema.
     #[error("unknown kind `{0}`, allowed: {kinds}", kinds = Kind::names())]
     Unknown(String),
-    /// Not an id.
     #[error("found the id `{0}`, allowed: 1 to 64 letters, digits, `-`, `_` and `.`")]
     Id(String),
 }

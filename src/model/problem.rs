@@ -40,7 +40,6 @@ pub(crate) struct Remark {
 }
 
 impl Remark {
-    /// A remark on one field.
     pub(crate) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             field: field.into(),

@@ -34,7 +34,6 @@ impl Request {
         host.to_ascii_lowercase()
     }
 
-    /// The values of a header.
     pub fn headers(&self, name: &str) -> Vec<&str> {
         if name == ":authority" {
             return vec![&self.authority];

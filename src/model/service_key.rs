@@ -13,7 +13,6 @@ macro_rules! registries {
         }
 
         impl Discovery {
-            /// All there are.
             pub const ALL: &[Self] = &[$(Self::$registry,)*];
 
             /// The name that documents use.
@@ -36,7 +35,6 @@ registries! {
 /// The part of a registry that a service is looked up in; Consul's own default where nothing is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope {
-    /// Consul's datacenter.
     pub datacenter: Option<Arc<str>>,
     /// Consul Enterprise's namespace.
     pub namespace: Option<Arc<str>>,

@@ -11,7 +11,6 @@ use super::{Host, Id};
 /// A document of the type `server`, in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ssl {
-    /// The document's id.
     pub id: Id,
     /// The gateways that show it; all when empty.
     pub gateways: Vec<Id>,
@@ -23,7 +22,6 @@ pub struct Ssl {
     pub identities: Vec<Identity>,
     /// Who clients have to be; anybody when absent.
     pub clients: Option<Clients>,
-    /// What is spoken.
     pub versions: Versions,
 }
 
@@ -42,9 +40,7 @@ pub enum Versions {
     /// 1.2 and 1.3
     #[default]
     Both,
-    /// 1.2
     Only12,
-    /// 1.3
     Only13,
 }
 
@@ -73,7 +69,6 @@ impl Ssl {
 }
 
 impl Draft {
-    /// Every certificate of it.
     pub fn identities(&self) -> &[Identity] {
         match &self.of {
             Type::Server(ssl) => &ssl.identities,

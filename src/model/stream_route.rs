@@ -13,13 +13,11 @@ use crate::model::{Cluster, Host, Id};
 /// A stream route that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamRoute {
-    /// The document's id.
     pub id: Id,
     /// The gateways that it belongs to, at least one.
     pub gateways: Vec<Id>,
     /// Which connections it takes.
     pub matching: Matching,
-    /// Where they go.
     pub cluster: Arc<Cluster>,
 }
 

@@ -84,7 +84,6 @@ pub enum Balancer {
     RoundRobin,
     /// Whoever has the fewest requests in flight.
     LeastConnections,
-    /// By consistent hash.
     Hash(Hash),
 }
 
@@ -120,7 +119,6 @@ impl Scheme {
         }
     }
 
-    /// Whether connections are TLS.
     pub fn is_tls(self) -> bool {
         matches!(self, Self::Https | Self::Grpcs | Self::Tls)
     }
@@ -147,7 +145,6 @@ pub enum PassHost {
     Pass,
     /// The node's own.
     Node,
-    /// This one.
     Rewrite(Arc<str>),
 }
 
@@ -163,13 +160,9 @@ pub struct KeepalivePool {
 /// An upstream, checked and with its defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
-    /// Who the instances are.
     pub members: Members,
-    /// How one is chosen.
     pub balancer: Balancer,
-    /// How Envoy talks to them.
     pub scheme: Scheme,
-    /// Which Host they see.
     pub pass_host: PassHost,
     /// Further attempts after the first, where the document says so; else one less than there are nodes, at most 3.
     pub retries: Option<u32>,
@@ -177,11 +170,8 @@ pub struct Upstream {
     pub retry_timeout: Option<Duration>,
     /// Time-outs of the upstream; a route's own win.
     pub timeout: Timeout,
-    /// Connection reuse.
     pub keepalive_pool: Option<KeepalivePool>,
-    /// How ill instances are found out.
     pub checks: Checks,
-    /// How new instances get their share.
     pub slow_start: Option<SlowStart>,
     /// There when the scheme is one over TLS.
     pub tls: Option<Tls>,
@@ -221,9 +211,7 @@ pub struct Cluster {
     /// `upstream/<id>`, `service/<id>` or `route/<id>`, after the document that holds the upstream; `route/<id>` as well
     /// when a route demands something of it that the upstream which it refers to does not have.
     pub name: Arc<str>,
-    /// The upstream.
     pub upstream: Arc<Upstream>,
-    /// The time that a connection may take.
     pub connect_timeout: Duration,
     /// What its requests ask, where they are not those of clients.
     pub check: Option<Arc<Check>>,

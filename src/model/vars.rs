@@ -39,7 +39,6 @@ enum Expression {
 }
 
 impl Vars {
-    /// Whether a request fulfils them.
     pub fn holds(&self, request: &Request) -> bool {
         self.expression.holds(request)
     }

@@ -83,7 +83,6 @@ pub fn http_filters() -> Vec<HttpFilter> {
         .collect()
 }
 
-/// The schema of a document's `plugins`.
 pub fn plugins_schema(generator: &mut SchemaGenerator) -> Schema {
     let schemas = ALL.iter().map(|entry| {
         let schema = (entry.schema)(generator);

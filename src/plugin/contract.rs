@@ -17,7 +17,6 @@ use crate::model::upstream::{self, Breaker, Cluster, Target};
 /// What a route is called in statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountedBy {
-    /// Its id.
     Id,
     /// Its `name`, where it has one.
     Name,
@@ -84,7 +83,6 @@ pub type Read = fn(&Value, &mut Reading) -> Result<Arc<dyn Plugin>, Remark>;
 pub struct Definition {
     /// The name that documents use.
     pub name: &'static str,
-    /// Reads its configuration.
     pub read: Read,
     /// The schema of its configuration: `schema::<Form>`.
     pub schema: fn(&mut SchemaGenerator) -> Schema,

@@ -20,7 +20,6 @@ use crate::model::scalar::Count;
 pub struct Credentials {
     /// The key that it sends.
     pub key: Option<Secret>,
-    /// Its name and password.
     pub basic: Option<Basic>,
     /// What signs its tokens.
     pub jwt: Option<Jwt>,

@@ -17,7 +17,6 @@ use crate::model::scalar::{Labels, Timestamp, same_id};
 pub struct Consumer {
     /// Its name: the document's id.
     pub username: Arc<str>,
-    /// The group that it belongs to.
     pub group: Option<Id>,
     /// The credentials in its own document.
     pub credentials: Credentials,
@@ -101,7 +100,6 @@ pub(crate) fn group_schema(generator: &mut SchemaGenerator) -> Schema {
     GroupForm::json_schema(generator)
 }
 
-/// Reads and checks the consumer `key`.
 pub(crate) fn read_consumer(
     key: &Key,
     value: &Value,
@@ -124,7 +122,6 @@ pub(crate) fn read_consumer(
     })
 }
 
-/// Reads and checks the credential `key`.
 pub(crate) fn read_credential(
     key: &Key,
     value: &Value,
@@ -138,7 +135,6 @@ pub(crate) fn read_credential(
     credential::read(Some(&form.plugins), warnings)
 }
 
-/// Reads and checks the group `key`.
 pub(crate) fn read_group(key: &Key, value: &Value) -> Result<(), Remark> {
     let form: GroupForm = decode::read(value)?;
     same_id(form.id.as_ref(), &key.id)?;

@@ -12,7 +12,6 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 pub struct Secret(Arc<str>);
 
 impl Secret {
-    /// The text itself.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -36,12 +36,9 @@ const FIELDS: &[(&str, &str)] = &[
     ("user_agent", "%REQ(USER-AGENT)%"),
 ];
 
-/// A log of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessLog {
-    /// Where it is written.
     pub target: Target,
-    /// What is written.
     pub format: Format,
     /// Only answers of that status or a higher one.
     pub min_status: Option<u32>,

@@ -45,12 +45,10 @@ impl decode::Form for Form {
     )];
 }
 
-/// The schema of the fields.
 pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
     Form::json_schema(generator)
 }
 
-/// Reads and checks the document `key`.
 pub(crate) fn read(
     key: &Key,
     value: &Value,

@@ -54,13 +54,11 @@ pub struct Http {
     pub max_request_headers_kb: u32,
     /// Headers of a request; 431 beyond.
     pub max_headers_count: u32,
-    /// Headers with an underscore in their names.
     pub headers_with_underscores: Underscores,
     /// Paths with `%2F` and `%5C`.
     pub path_with_escaped_slashes: EscapedSlashes,
     /// Whether `//` in a path counts as `/`.
     pub merge_slashes: bool,
-    /// HTTP/2.
     pub http2: Http2,
 }
 

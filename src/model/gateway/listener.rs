@@ -25,16 +25,13 @@ pub enum Protocol {
     Tls,
 }
 
-/// One listener of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// Unique within the gateway; the Envoy listener is `<gateway>/<name>`.
     pub name: String,
-    /// The address that Envoy listens on.
     pub address: IpAddr,
     /// The port, never 0.
     pub port: u16,
-    /// What it speaks.
     pub protocol: Protocol,
     /// Whether it speaks HTTP/3 too, over UDP on the same port; `https` only.
     pub http3: bool,

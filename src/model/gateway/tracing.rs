@@ -16,7 +16,6 @@ use crate::model::upstream::Scheme;
 pub struct Tracing {
     /// The upstream whose instances collect.
     pub upstream: Id,
-    /// What the collector speaks.
     pub provider: Provider,
     /// How many requests become a trace, in hundredths of a percent, where the client has not decided.
     pub sampling: u32,

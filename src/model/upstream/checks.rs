@@ -46,9 +46,7 @@ pub enum Verify {
 /// Asking instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Active {
-    /// What is asked.
     pub probe: Probe,
-    /// How long an instance may take.
     pub timeout: Duration,
     /// The time between two questions to an instance that is healthy.
     pub healthy_interval: Duration,
@@ -71,11 +69,8 @@ pub struct Passive {
     pub tcp_failures: u32,
 }
 
-/// Both.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Checks {
-    /// Asking instances.
     pub active: Option<Active>,
-    /// Watching requests.
     pub passive: Option<Passive>,
 }

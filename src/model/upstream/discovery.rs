@@ -21,7 +21,6 @@ pub struct Discovered {
     pub service: ServiceKey,
     /// The same service in other datacenters, in order: each gets traffic when those before it have nobody.
     pub failover: Vec<ServiceKey>,
-    /// Who of them.
     pub selection: Selection,
 }
 
@@ -98,7 +97,6 @@ pub struct Selection {
 /// Why an instance gets no traffic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeftOut {
-    /// By its status.
     Status(Status),
     /// Its weight is 0.
     Weight,
@@ -106,7 +104,6 @@ pub enum LeftOut {
     Tag(Arc<str>),
     /// Its metadata has no such entry.
     Meta(Arc<str>, Arc<str>),
-    /// A drain takes it out.
     Drained(Mode),
 }
 

@@ -12,19 +12,13 @@ use crate::model::problem::Remark;
 /// One thing of a request that a hash is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HashKey {
-    /// The client's address.
     RemoteAddress,
-    /// A request header.
     Header(Arc<str>),
-    /// A cookie.
     Cookie(Arc<str>),
-    /// An argument of the query.
     Argument(Arc<str>),
     /// The path, without the query.
     Path,
-    /// The query.
     Query,
-    /// The path with the query.
     PathAndQuery,
     /// The host that the client names, without the port.
     Host,
@@ -46,7 +40,6 @@ pub enum HashAlgorithm {
 pub struct Hash {
     /// All of them together; those that a request lacks count for nothing, and one that lacks all goes by its address.
     pub keys: Vec<HashKey>,
-    /// How it finds an instance.
     pub algorithm: HashAlgorithm,
 }
 

@@ -28,7 +28,6 @@ pub enum ServerName {
 /// Who may have signed the certificate of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
-    /// These.
     Authorities(Certificates),
     /// Whoever the proxy's own machine trusts.
     System,

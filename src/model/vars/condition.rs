@@ -62,7 +62,6 @@ pub enum Test {
     Pattern {
         /// As it is written.
         pattern: String,
-        /// Whether `a` finds `A`.
         ignore_case: bool,
     },
     /// `ipmatch`, and `==` and `in` of `remote_addr`: it is an address in one of these.
@@ -74,14 +73,11 @@ pub enum Test {
 /// A variable and what is asked of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// What is looked at.
     pub variable: Variable,
-    /// What is asked of it.
     pub test: Test,
 }
 
 impl Condition {
-    /// Whether it holds for a request.
     pub fn holds(&self, request: &Request) -> bool {
         let values = self.values(request);
         match &self.test {

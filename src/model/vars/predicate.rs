@@ -31,7 +31,6 @@ pub enum Predicate {
     Header {
         /// In lower case.
         name: String,
-        /// What is asked of the value.
         text: Text,
         /// Whether it must not pass.
         inverted: bool,
@@ -48,7 +47,6 @@ pub enum Predicate {
     Cookie {
         /// As it is spelled.
         name: String,
-        /// What is asked of the value.
         text: Text,
         /// Whether it must not pass.
         inverted: bool,
@@ -57,7 +55,6 @@ pub enum Predicate {
     Path(String),
     /// The client's address is in one of these, or in none.
     Address {
-        /// The ranges.
         nets: Vec<IpNet>,
         /// Whether it must be in none.
         inverted: bool,

@@ -2,7 +2,6 @@
 
 use crate::model::decode::quoted;
 
-/// A URI, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Uri {
     /// Whether it is asked over TLS.

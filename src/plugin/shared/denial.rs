@@ -24,7 +24,6 @@ use super::reply::{self, Reply};
 use crate::envoy::filter;
 use crate::model::problem::Remark;
 
-/// The filter of the plugin `name`.
 pub fn filter(name: &str) -> HttpFilter {
     let rules = Rbac {
         rules_stat_prefix: format!("{name}."),
@@ -177,7 +176,6 @@ fn header_is(name: &str, specifier: HeaderMatchSpecifier) -> Principal {
     }))
 }
 
-/// A principal of one rule.
 pub fn principal(identifier: Identifier) -> Principal {
     Principal {
         identifier: Some(identifier),

@@ -67,12 +67,10 @@ pub enum Extension {
     JwtConsumers,
     /// The consumers behind keys.
     Keys,
-    /// The groups of consumers.
     Groups,
 }
 
 impl Extension {
-    /// All of them.
     pub const ALL: [Self; 6] = [
         Self::Basics,
         Self::BasicConsumers,

@@ -114,7 +114,6 @@ pub struct Limit {
     pub headers: bool,
 }
 
-/// The filter of the plugin `name`.
 pub fn filter(name: &str) -> HttpFilter {
     let nothing = LocalRateLimit {
         stat_prefix: name.to_owned(),

@@ -193,7 +193,6 @@ impl Rewrite {
         format!("(?:{}).*", self.pattern)
     }
 
-    /// For a route of Envoy.
     pub fn to_envoy(&self) -> RegexMatchAndSubstitute {
         RegexMatchAndSubstitute {
             pattern: Some(RegexMatcher {

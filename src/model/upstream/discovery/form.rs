@@ -69,7 +69,6 @@ pub struct Written<'a> {
 }
 
 impl Written<'_> {
-    /// The instances that are meant.
     pub fn checked(&self, warnings: &mut Vec<Remark>) -> Result<Members, Remark> {
         let discovery = match self.discovery {
             Some(DiscoveryForm::Consul) => Discovery::Consul,
