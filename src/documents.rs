@@ -117,7 +117,6 @@ impl Documents {
         }
     }
 
-    /// Takes one change.
     pub fn apply(&mut self, change: Change) {
         match change {
             Change::Put(document) => self.put(document),

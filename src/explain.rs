@@ -17,22 +17,19 @@ use crate::model::{Host, Id, Path, Request};
 /// A route whose host and path fit the request.
 #[derive(Debug, Clone)]
 pub struct Candidate<'a> {
-    /// The route.
     pub route: &'a Arc<Route>,
     /// The one of its hosts that fits best; nothing when it answers to any.
     pub host: Option<&'a Host>,
     /// The one of its paths that fits best.
     pub path: &'a Path,
-    /// What came of it.
     pub verdict: Verdict,
 }
 
 /// What came of a candidate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It gets the request.
     Wins,
-    /// It would, if another did not come first.
+    /// It would get the request, if another did not come first.
     Later,
     /// It is for other methods.
     Method,

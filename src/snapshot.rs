@@ -22,9 +22,7 @@ pub use version::Version;
 /// One resource that is new, has new content, or is gone.
 #[derive(Debug)]
 pub struct Change {
-    /// Its type.
     pub resource_type: ResourceType,
-    /// Its name.
     pub name: Arc<str>,
     /// What it is now.
     pub resource: Option<Arc<Resource>>,
@@ -33,7 +31,6 @@ pub struct Change {
 /// Every resource of one gateway at one moment.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// The gateway's name.
     pub gateway: Arc<str>,
     /// Counts the snapshots of this gateway in this process, from 1.
     pub sequence: u64,
@@ -46,11 +43,8 @@ pub struct Snapshot {
 /// How many resources of a type a snapshot added, changed and removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Not there before.
     pub added: usize,
-    /// There before, with other content.
     pub changed: usize,
-    /// Not there any more.
     pub removed: usize,
 }
 
@@ -111,7 +105,6 @@ impl Snapshot {
         (next, tallies)
     }
 
-    /// The resources of one type.
     pub fn set(&self, resource_type: ResourceType) -> &Arc<Set> {
         &self.sets[resource_type.index()]
     }

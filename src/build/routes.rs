@@ -14,7 +14,6 @@ use crate::model::{Id, ServiceKey};
 use crate::snapshot::Outcome;
 use crate::translate::RouteTable;
 
-/// A gateway's routes.
 #[derive(Debug)]
 pub(super) struct Routes {
     table: RouteTable,
@@ -58,7 +57,6 @@ impl Routes {
         self.trial.placed(id).is_some()
     }
 
-    /// The form in which the route is wanted.
     pub(super) fn wanted(&self, id: &Id) -> Option<&Arc<Route>> {
         self.trial.wanted(id)
     }
@@ -73,7 +71,6 @@ impl Routes {
         std::mem::take(&mut self.dirty)
     }
 
-    /// The table as it is.
     pub(super) fn encode(&mut self) -> Bytes {
         self.table.encode()
     }

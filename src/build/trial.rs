@@ -122,7 +122,6 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         was_refused
     }
 
-    /// The form that is wanted.
     pub fn wanted(&self, key: &K) -> Option<&Arc<F>> {
         self.things.get(key).map(|thing| &thing.wanted)
     }

@@ -49,7 +49,6 @@ impl Uses {
         self.dirty_clusters.insert(name.clone());
     }
 
-    /// How many use the cluster.
     pub(super) fn users(&self, name: &str) -> usize {
         self.clusters.get(name).map_or(0, |used| used.by)
     }

@@ -15,7 +15,6 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// The route waits.
     pub(super) fn insert(&mut self, id: &Id, route: Arc<Route>) {
         for service in awaited(&route) {
             let waiting = self.by_service.entry(service.clone()).or_default();
@@ -24,7 +23,6 @@ impl Waiting {
         self.routes.insert(id.clone(), route);
     }
 
-    /// The route waits no more.
     pub(super) fn remove(&mut self, id: &Id) -> Option<Arc<Route>> {
         let route = self.routes.remove(id)?;
         for service in awaited(&route) {

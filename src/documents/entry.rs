@@ -129,7 +129,6 @@ fn inline(target: &Target) -> Option<&Arc<Cluster>> {
     }
 }
 
-/// One document.
 #[derive(Debug)]
 pub(super) struct Entry {
     document: Document,

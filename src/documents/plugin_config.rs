@@ -34,12 +34,10 @@ struct Form {
 
 impl decode::Form for Form {}
 
-/// The schema of the fields.
 pub(super) fn schema(generator: &mut SchemaGenerator) -> Schema {
     Form::json_schema(generator)
 }
 
-/// Reads and checks the document `key`.
 pub(super) fn read(
     key: &Key,
     value: &Value,

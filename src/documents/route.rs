@@ -13,7 +13,6 @@ use ipnet::IpNet;
 /// A route that is in force.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// The document's id.
     pub id: Id,
     /// The store's revision that wrote the document.
     pub revision: i64,

@@ -59,12 +59,10 @@ pub(super) struct Service {
     pub target: Option<Target>,
 }
 
-/// The schema of the fields.
 pub(super) fn schema(generator: &mut SchemaGenerator) -> Schema {
     Form::json_schema(generator)
 }
 
-/// Reads and checks the document `key`.
 pub(super) fn read(
     key: &Key,
     value: &Value,

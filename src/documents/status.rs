@@ -7,7 +7,6 @@ use super::entry::{Entry, Form};
 use crate::model::Problem;
 use crate::model::problem::Remark;
 
-/// How one document fares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentStatus {
     /// `<kind>/<id>`
@@ -21,7 +20,6 @@ pub struct DocumentStatus {
     pub holds: Option<i64>,
     /// Whether it is switched off by its own `status`.
     pub off: bool,
-    /// What is wrong with it.
     pub problem: Option<Problem>,
     /// What Envoy does not do exactly.
     pub warnings: Vec<Problem>,

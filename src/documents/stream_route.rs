@@ -67,12 +67,10 @@ pub(crate) struct Draft {
     pub service: Option<Id>,
 }
 
-/// The schema of the fields.
 pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
     Form::json_schema(generator)
 }
 
-/// Reads and checks the document `key`.
 pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Result<Draft, Remark> {
     let form: Form = decode::read(value)?;
     same_id(form.id.as_ref(), &key.id)?;

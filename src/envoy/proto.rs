@@ -54,7 +54,6 @@ pub fn boolean(value: bool) -> BoolValue {
     BoolValue { value }
 }
 
-/// An extension within a configuration.
 pub fn extension<M: Message + Name>(name: &str, config: &M) -> TypedExtensionConfig {
     TypedExtensionConfig {
         name: name.to_owned(),
@@ -83,7 +82,6 @@ pub fn address(host: String, port: u16) -> Address {
     }
 }
 
-/// A range of addresses.
 pub fn cidr_range(range: &IpNet) -> CidrRange {
     CidrRange {
         address_prefix: range.network().to_string(),

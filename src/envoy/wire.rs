@@ -25,7 +25,6 @@ pub fn size(number: u32, length: usize) -> usize {
 
 /// One field of an encoded message.
 pub struct Field<'a> {
-    /// Its number.
     pub number: u32,
     /// The field as it stands there, key included.
     pub whole: &'a [u8],

@@ -7,7 +7,6 @@ use super::ResourceType;
 /// What proxies said of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The type that it is about.
     pub resource_type: ResourceType,
     /// The newest snapshot that the proxy had accepted before.
     pub after: Option<u64>,

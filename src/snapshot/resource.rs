@@ -59,7 +59,6 @@ impl ResourceType {
         }
     }
 
-    /// The type that a URL names.
     pub fn from_type_url(url: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|each| each.type_url() == url)
     }
@@ -113,7 +112,6 @@ pub type Child = (ResourceType, Arc<str>);
 /// The bytes are a whole `resources` field of a `DeltaDiscoveryResponse`, and end in a whole `resources` field of a
 /// `DiscoveryResponse`: in both messages that field is number 2, and `Resource.resource`, number 2 as well, is written last.
 pub struct Resource {
-    /// The version of its content.
     pub version: Version,
     /// The resources that it refers to: load assignments, route tables, secrets, extension configs.
     pub children: Box<[Child]>,

@@ -32,7 +32,6 @@ impl Clone for Set {
 }
 
 impl Set {
-    /// The resource of that name.
     pub fn find(&self, name: &str) -> Option<&Arc<Resource>> {
         self.resources.get(name)
     }
@@ -47,12 +46,10 @@ impl Set {
         self.resources.iter()
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.resources.len()
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.resources.is_empty()
     }

@@ -36,11 +36,9 @@ use http::Carried;
 pub struct Opened {
     /// `<gateway>/<listener>`, and `<gateway>/<listener>/http3` for HTTP/3.
     pub name: Arc<str>,
-    /// The message.
     pub listener: Listener,
     /// Whether it takes its routes from the gateway's route table.
     pub routes: bool,
-    /// The secrets that it asks for.
     pub secrets: Vec<Arc<str>>,
 }
 

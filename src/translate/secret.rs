@@ -24,7 +24,6 @@ pub fn secrets(ssl: &Ssl) -> Vec<(Arc<str>, Secret)> {
         .collect()
 }
 
-/// The names of the document's secrets.
 pub fn secret_names(ssl: &Ssl) -> impl Iterator<Item = Arc<str>> {
     let clients = ssl.clients.iter().map(|_| client_ca_name(ssl));
     certificate_names(ssl).chain(clients).map(Into::into)

@@ -31,7 +31,6 @@ pub(super) fn json(path: &str, text: &str) -> Document {
     }
 }
 
-/// A YAML file.
 pub(super) fn yaml(path: &str, text: &str) -> Document {
     Document {
         source: format!("examples/{path}.yaml").into(),

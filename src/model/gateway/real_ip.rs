@@ -13,7 +13,6 @@ use crate::model::scalar::{Net, Within, each_once};
 pub struct RealIp {
     /// The addresses of the proxies; every address when empty.
     pub trusted_addresses: Vec<IpNet>,
-    /// How the client is named.
     pub by: By,
 }
 

@@ -22,7 +22,6 @@ use crate::envoy::any;
 use crate::model::gateway;
 use crate::model::gateway::access_log::{Format, Target};
 
-/// The gateway's log of requests.
 pub(super) fn access_log(log: &gateway::AccessLog) -> AccessLog {
     let format = format(&log.format);
     let (name, config) = match &log.target {

@@ -28,7 +28,6 @@ use crate::model::gateway::{Listener, RealIp};
 pub(super) struct Carried {
     /// The filters that requests pass first.
     pub first: Vec<HttpFilter>,
-    /// Whether requests come over QUIC.
     pub quic: bool,
 }
 
