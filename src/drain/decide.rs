@@ -53,7 +53,7 @@ impl Drainer {
             };
             let agent = match (&agents, service.discovery) {
                 (Some((agents, own)), Discovery::Consul) => agent::of(agents, own, instance)?,
-                _ => {
+                (None, Discovery::Consul) | (_, Discovery::File) => {
                     return Err(DrainError::Unsupported(format!(
                         "{service} is not in Consul: only instances there can be drained"
                     )));
