@@ -149,13 +149,13 @@ impl Admin {
                 .get_or_create(&label)
                 .set(snapshot.revision);
             for resource_type in ResourceType::ALL {
-                let label = metrics::GatewayType {
+                let type_label = metrics::GatewayType {
                     gateway: gateway.clone(),
                     r#type: resource_type.as_str(),
                 };
                 gauges
                     .resources
-                    .get_or_create(&label)
+                    .get_or_create(&type_label)
                     .set(count(snapshot.set(resource_type).len()));
             }
         }

@@ -258,13 +258,13 @@ fn ask(
 
 fn block_on(command: impl Future<Output = ExitCode> + 'static) -> ExitCode {
     // One type for all commands: the runtime's loop is compiled once.
-    let command: Pin<Box<dyn Future<Output = ExitCode>>> = Box::pin(command);
+    let boxed: Pin<Box<dyn Future<Output = ExitCode>>> = Box::pin(command);
     match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => {
-            let code = runtime.block_on(command);
+            let code = runtime.block_on(boxed);
             runtime.shutdown_timeout(crate::run::GRACE);
             code
         }

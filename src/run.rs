@@ -105,8 +105,10 @@ async fn start(
     certificates: Option<Certificates>,
     tasks: &mut Tasks,
 ) -> Result<(), Error> {
-    let address = listeners.admin.local_addr();
-    let address = address.map_err(|error| Error::Listener("admin", error))?;
+    let address = listeners
+        .admin
+        .local_addr()
+        .map_err(|error| Error::Listener("admin", error))?;
     let (shared, said) = Shared::new();
     let (others, membership) = replicas::join(&config, address, &shared, tasks);
     let (questions, asked) = mpsc::channel(QUEUE);

@@ -19,8 +19,8 @@ async fn scrapers_at_once_each_see_the_right_sums() {
     let scrapes = (0..100).map(|_| tokio::spawn(scrape(router.clone())));
     for scrape in scrapes.collect::<Vec<_>>() {
         let text = scrape.await.unwrap();
-        for line in ["chancery_nodes", "chancery_nodes_behind"] {
-            let line = format!("{line}{{gateway=\"edge\"}} 1000\n");
+        for name in ["chancery_nodes", "chancery_nodes_behind"] {
+            let line = format!("{name}{{gateway=\"edge\"}} 1000\n");
             assert!(text.contains(&line), "{line:?} is missing in {text}");
         }
     }

@@ -63,13 +63,11 @@ impl FromStr for Hash {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.strip_prefix("sha256:").map(str::as_bytes);
-        let digits =
-            digits.filter(|digits| digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit));
-        let byte = |pair: &[u8]| {
-            let text = std::str::from_utf8(pair).ok()?;
-            u8::from_str_radix(text, 16).ok()
-        };
+        let digits = text
+            .strip_prefix("sha256:")
+            .map(str::as_bytes)
+            .filter(|digits| digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit));
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
         let bytes: Option<Vec<u8>> = digits.and_then(|digits| digits.chunks(2).map(byte).collect());
         let hash = bytes.and_then(|bytes| bytes.try_into().ok());
         // What was found may be the key itself: it is not repeated.
@@ -141,8 +139,11 @@ impl Access {
             Status::unauthenticated(format!("an API key is needed: show it as `{HEADER}`"))
         })?;
         let hash = Hash::of(shown);
-        let known = self.keys.iter().find(|key| key.hash == hash);
-        let known = known.ok_or_else(|| Status::unauthenticated("the API key is not known"))?;
+        let known = self
+            .keys
+            .iter()
+            .find(|key| key.hash == hash)
+            .ok_or_else(|| Status::unauthenticated("the API key is not known"))?;
         if role != Role::Read && !known.roles.contains(&role) {
             let name = &known.name;
             return Err(Status::permission_denied(format!(

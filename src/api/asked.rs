@@ -66,9 +66,9 @@ impl Asked {
             Source::Body(body.map_err(IntoResponse::into_response)?)
         } else {
             let (mut parts, _) = request.into_parts();
-            let path = RawPathParams::from_request_parts(&mut parts, &()).await;
-            let path = path.map_err(IntoResponse::into_response)?;
-            let path = path
+            let path = RawPathParams::from_request_parts(&mut parts, &())
+                .await
+                .map_err(IntoResponse::into_response)?
                 .iter()
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect();
@@ -87,11 +87,11 @@ impl Asked {
         match &self.source {
             Source::Body(body) => json::strict(body),
             Source::Parameters { path, query } => {
-                let path: Vec<_> = path
+                let pairs: Vec<_> = path
                     .iter()
                     .map(|(name, value)| (&**name, &**value))
                     .collect();
-                json::request(&path, query.as_deref())
+                json::request(&pairs, query.as_deref())
             }
         }
     }
@@ -111,11 +111,11 @@ impl Asked {
                 Ok(message) => call(&self.api, called_by(message, self.caller)).await,
                 Err(status) => Err(status),
             };
-            let answered = answered.and_then(|answer| {
-                let answer = answer.get_ref();
+            let written = answered.and_then(|response| {
+                let answer = response.get_ref();
                 Ok(((form.status)(answer), (form.write)(answer)?))
             });
-            match answered {
+            match written {
                 Ok((status, text)) => answer::json(status, text),
                 Err(status) => answer::error(&status),
             }

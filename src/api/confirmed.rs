@@ -49,12 +49,14 @@ pub fn is_rejected(problem: &Problem) -> bool {
 
 /// The documents of which that holds.
 pub fn rejected(settled: &Settled) -> impl Iterator<Item = pb::Rejected> {
-    let rejected = settled.problems.iter();
-    let rejected = rejected.filter(|(_, problem)| is_rejected(problem));
-    rejected.map(|(path, rejected)| pb::Rejected {
+    let rejected = settled
+        .problems
+        .iter()
+        .filter(|(_, problem)| is_rejected(problem));
+    rejected.map(|(path, problem)| pb::Rejected {
         document: path.to_string(),
-        revision: rejected.revision,
-        reason: rejected.reason.chars().take(REASON).collect(),
+        revision: problem.revision,
+        reason: problem.reason.chars().take(REASON).collect(),
     })
 }
 
@@ -82,9 +84,12 @@ pub fn own(gateways: &Gateways, nodes: &Nodes, limit: usize) -> pb::Replica {
 
 /// Why a node is behind. The same words for as long as nothing changes.
 pub fn reason(node: &Node, newest: Option<&Snapshot>) -> String {
-    let types = node.status.types.iter().zip(ResourceType::ALL);
-    let mut types =
-        types.filter_map(|(status, resource_type)| Some((status.as_ref()?, resource_type)));
+    let mut types = node
+        .status
+        .types
+        .iter()
+        .zip(ResourceType::ALL)
+        .filter_map(|(status, resource_type)| Some((status.as_ref()?, resource_type)));
     let refused = types.clone().find_map(|(status, resource_type)| {
         let (_, reason) = status.refused.as_ref()?;
         Some(format!("{} refused: {reason}", resource_type.as_str()))

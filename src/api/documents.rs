@@ -53,8 +53,7 @@ fn one_of(field: &str, found: &str, allowed: &[&str]) -> Result<(), Status> {
     if found.is_empty() || allowed.contains(&found) {
         return Ok(());
     }
-    let allowed = allowed.join(", ");
-    let message = format!("{field}: found {found:?}, allowed: {allowed}");
+    let message = format!("{field}: found {found:?}, allowed: {}", allowed.join(", "));
     Err(Status::invalid_argument(message))
 }
 

@@ -32,13 +32,15 @@ pub async fn drain(
     let drainer = drainer(api)?;
     let caller = caller(&request);
     let asked = request.into_inner();
-    let timeout = order::wait(&asked.wait, wait::TIMEOUT);
-    let order = timeout.and_then(|timeout| Ok((order::read(&asked)?, timeout)));
-    let (order, timeout) = order.inspect_err(|status| misread(api, &caller, &asked, status))?;
+    let (order, timeout) = order::wait(&asked.wait, wait::TIMEOUT)
+        .and_then(|timeout| Ok((order::read(&asked)?, timeout)))
+        .inspect_err(|status| misread(api, &caller, &asked, status))?;
     let place = api.lasting();
     let _place = place.inspect_err(|status| misread(api, &caller, &asked, status))?;
-    let standing = drainer.drain(order, caller.clone()).await;
-    let standing = standing.map_err(|refusal| status(&refusal))?;
+    let standing = drainer
+        .drain(order, caller.clone())
+        .await
+        .map_err(|refusal| status(&refusal))?;
     let mut deed = Deed::new(&drainer.trail, "drain", &caller.name, &caller.from);
     deed.is_about(&standing.drain);
     confirm(api, standing, timeout, began, Some(&deed)).await
@@ -55,9 +57,11 @@ pub fn misread(api: &Api, caller: &Caller, asked: &pb::DrainRequest, status: &St
 pub async fn read(api: &Api, asked: &pb::ReadDrainRequest) -> Result<pb::DrainResponse, Status> {
     let began = Instant::now();
     let timeout = order::wait(&asked.wait, Duration::ZERO)?;
-    let standing = drainer(api)?.standing().await;
-    let standing = standing.map_err(|refusal| status(&refusal))?;
-    let found = standing
+    let all = drainer(api)?
+        .standing()
+        .await
+        .map_err(|refusal| status(&refusal))?;
+    let found = all
         .into_iter()
         .find(|standing| *standing.drain.id == *asked.id);
     let standing = found.ok_or_else(|| {
@@ -148,8 +152,10 @@ fn replicas(api: &Api) -> Vec<pb::ReplicaNodes> {
 
 /// The drains in force.
 pub async fn list(api: &Api) -> Result<pb::ListDrainsResponse, Status> {
-    let standing = drainer(api)?.standing().await;
-    let standing = standing.map_err(|refusal| status(&refusal))?;
+    let standing = drainer(api)?
+        .standing()
+        .await
+        .map_err(|refusal| status(&refusal))?;
     let drains = standing.iter().map(|it| message(&it.drain, it.revision));
     Ok(pb::ListDrainsResponse {
         revision: api.gateways.revision(),
@@ -164,8 +170,10 @@ pub async fn undrain(
 ) -> Result<pb::UndrainResponse, Status> {
     let began = Instant::now();
     let caller = caller(&request);
-    let lifted = drainer(api)?.undrain(request.into_inner().id, caller).await;
-    let lifted = lifted.map_err(|refusal| status(&refusal))?;
+    let lifted = drainer(api)?
+        .undrain(request.into_inner().id, caller)
+        .await
+        .map_err(|refusal| status(&refusal))?;
     Ok(pb::UndrainResponse {
         drain: Some(message(&lifted.drain, 0)),
         pending: lifted.pending.unwrap_or_default(),
@@ -187,8 +195,11 @@ pub async fn audit(
             )));
         }
     };
-    let texts = drainer(api)?.ledger.newest(limit.into()).await;
-    let texts = texts.map_err(|away| Status::unavailable(away.to_string()))?;
+    let texts = drainer(api)?
+        .ledger
+        .newest(limit.into())
+        .await
+        .map_err(|away| Status::unavailable(away.to_string()))?;
     let records: Vec<_> = texts
         .iter()
         .filter_map(|text| serde_json::from_slice::<Record>(text).ok())

@@ -18,11 +18,11 @@ const ALIVE: Duration = Duration::from_secs(30);
 /// What happens from now on, until the process ends.
 pub fn watch(api: &Api) -> Result<BoxStream<'static, Result<pb::Event, Status>>, Status> {
     let place = api.lasting()?;
-    let events = api.gateways.events().watch();
+    let watch = api.gateways.events().watch();
     let over = api.shutdown.clone().cancelled_owned();
-    let events = stream::unfold((events, place), async |(mut events, place)| {
-        let event = next(&mut events).await?;
-        Some((Ok(event), (events, place)))
+    let events = stream::unfold((watch, place), async |(mut watch, place)| {
+        let event = next(&mut watch).await?;
+        Some((Ok(event), (watch, place)))
     });
     Ok(events.take_until(over).boxed())
 }

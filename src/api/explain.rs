@@ -26,8 +26,10 @@ pub async fn explain(api: &Api, asked: &pb::ExplainRequest) -> Result<pb::Explan
     let request = request(asked)?;
     let unknown = || snapshots::unknown_gateway(&api.gateways, name);
     let gateway: Id = name.parse().map_err(|_| unknown())?;
-    let routes = api.ask(|answer| Question::Routes(gateway, answer)).await?;
-    let routes = routes.ok_or_else(unknown)?;
+    let routes = api
+        .ask(|answer| Question::Routes(gateway, answer))
+        .await?
+        .ok_or_else(unknown)?;
     let explanation = tried(&routes.in_force, &request);
     let snapshot = api.gateways.find(name);
     let clusters = explanation
@@ -95,8 +97,10 @@ fn instances(cluster: &Cluster, snapshot: Option<&Snapshot>) -> Vec<String> {
 /// The request as Envoy would read it: the path normalised, slashes merged.
 fn request(asked: &pb::ExplainRequest) -> Result<Request, Status> {
     let wrong = |field: &str, found: &str, allowed: &str| {
-        let found = shown(found);
-        Status::invalid_argument(format!("{field}: found `{found}`, allowed: {allowed}"))
+        Status::invalid_argument(format!(
+            "{field}: found `{}`, allowed: {allowed}",
+            shown(found)
+        ))
     };
     let size: usize = asked.header.iter().map(String::len).sum();
     if asked.url.len() + size > LENGTH {
@@ -109,8 +113,9 @@ fn request(asked: &pb::ExplainRequest) -> Result<Request, Status> {
         asked.url.clone()
     };
     let url = Url::parse(&absolute).map_err(|_| wrong("url", &asked.url, allowed))?;
-    let port = url.port_or_known_default();
-    let (Some(host), Some(port), "http" | "https") = (url.host(), port, url.scheme()) else {
+    let (Some(host), Some(port), "http" | "https") =
+        (url.host(), url.port_or_known_default(), url.scheme())
+    else {
         return Err(wrong("url", &asked.url, allowed));
     };
     let mut authority = match (host, url.port()) {

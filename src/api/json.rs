@@ -61,11 +61,11 @@ fn write<M: Message + Name>(
 ) -> Result<String, Status> {
     let encoded = message.encode_to_vec();
     let internal = |error: &dyn std::error::Error| Status::internal(error.to_string());
-    let message = DynamicMessage::decode(descriptor::<M>(pool)?, encoded.as_slice())
+    let dynamic = DynamicMessage::decode(descriptor::<M>(pool)?, encoded.as_slice())
         .map_err(|error| internal(&error))?;
     let mut out = Vec::new();
     let mut serializer = serde_json::Serializer::new(&mut out);
-    message
+    dynamic
         .serialize_with_options(&mut serializer, options)
         .map_err(|error| internal(&error))?;
     String::from_utf8(out).map_err(|error| internal(&error))
@@ -80,11 +80,10 @@ fn read_with<M: Message + Name + Default>(
     json: &[u8],
     options: &DeserializeOptions,
 ) -> Result<M, Status> {
-    let mut json = serde_json::Deserializer::from_slice(json);
+    let mut reader = serde_json::Deserializer::from_slice(json);
     let descriptor = descriptor::<M>(known(&OWN)?)?;
-    let message = DynamicMessage::deserialize_with_options(descriptor, &mut json, options);
-    let message = message.and_then(|message| json.end().map(|()| message));
-    message
+    DynamicMessage::deserialize_with_options(descriptor, &mut reader, options)
+        .and_then(|message| reader.end().map(|()| message))
         .map_err(|error| Status::invalid_argument(error.to_string()))?
         .transcode_to()
         .map_err(|error| Status::internal(error.to_string()))
@@ -101,13 +100,13 @@ pub(super) fn request<M: Message + Name + Default>(
     query: Option<&str>,
 ) -> Result<M, Status> {
     let descriptor = descriptor::<M>(known(&OWN)?)?;
-    let query = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let path = path
+    let of_query = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let of_path = path
         .iter()
         .map(|(name, value)| ((*name).into(), (*value).into()));
     let mut request = DynamicMessage::new(descriptor.clone());
     let mut given = Vec::new();
-    for (name, value) in path.chain(query) {
+    for (name, value) in of_path.chain(of_query) {
         let field = descriptor
             .get_field_by_json_name(&name)
             .ok_or_else(|| unknown_parameter(&name, &descriptor))?;
@@ -121,10 +120,9 @@ pub(super) fn request<M: Message + Name + Default>(
         if given.contains(&field) {
             return Err(Status::invalid_argument(format!("`{name}` is given twice")));
         }
-        let one = serde_json::json!({ name.as_ref(): value });
-        let one = DynamicMessage::deserialize(descriptor.clone(), one).map_err(|error| {
-            let value = shown(&value);
-            Status::invalid_argument(format!("{name}: found `{value}`: {error}"))
+        let object = serde_json::json!({ name.as_ref(): value });
+        let one = DynamicMessage::deserialize(descriptor.clone(), object).map_err(|error| {
+            Status::invalid_argument(format!("{name}: found `{}`: {error}", shown(&value)))
         })?;
         request.set_field(&field, one.get_field(&field).into_owned());
         given.push(field);
@@ -144,8 +142,10 @@ fn unknown_parameter(name: &str, request: &MessageDescriptor) -> Status {
     } else {
         fields.join(", ")
     };
-    let name = shown(name);
-    Status::invalid_argument(format!("found the parameter `{name}`, allowed: {allowed}"))
+    Status::invalid_argument(format!(
+        "found the parameter `{}`, allowed: {allowed}",
+        shown(name)
+    ))
 }
 
 /// What came from outside, as far as it is shown.

@@ -74,8 +74,11 @@ fn redact(
     if message.descriptor().full_name() == ANY {
         return redact_any(message, all);
     }
-    let empty = message.fields().filter(|(_, value)| is_empty_any(value));
-    let empty: Vec<_> = empty.map(|(field, _)| field).collect();
+    let empty: Vec<_> = message
+        .fields()
+        .filter(|(_, value)| is_empty_any(value))
+        .map(|(field, _)| field)
+        .collect();
     for field in &empty {
         message.clear_field(field);
     }
@@ -115,13 +118,13 @@ fn redact_value(value: &mut Value, sensitive: &HashSet<String>, all: bool) -> Re
 }
 
 fn redact_any(any: &mut DynamicMessage, all: bool) -> Result<(), Status> {
-    let (Some(type_url), Some(value)) = (
+    let (Some(url_field), Some(value_field)) = (
         any.get_field_by_name("type_url"),
         any.get_field_by_name("value"),
     ) else {
         return Ok(());
     };
-    let (Some(type_url), Some(value)) = (type_url.as_str(), value.as_bytes()) else {
+    let (Some(type_url), Some(value)) = (url_field.as_str(), value_field.as_bytes()) else {
         return Ok(());
     };
     let shown = if all {

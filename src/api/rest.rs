@@ -161,10 +161,10 @@ fn grpc(api: &Api) -> Router<Api> {
         .register_encoded_file_descriptor_set(json::OWN_FILES)
         .build_v1();
     let router = match reflection {
-        Ok(service) => {
-            let service = service.max_decoding_message_size(REQUEST);
-            router.route_service(&format!("{REFLECTION}{{method}}"), service)
-        }
+        Ok(service) => router.route_service(
+            &format!("{REFLECTION}{{method}}"),
+            service.max_decoding_message_size(REQUEST),
+        ),
         Err(error) => {
             tracing::error!(%error, "the control API is served without reflection");
             router
@@ -201,10 +201,10 @@ fn role(path: &str) -> Option<Role> {
     if path.starts_with(REFLECTION) {
         return Some(Role::Read);
     }
-    let path = path
+    let name = path
         .strip_prefix('/')?
-        .strip_prefix(ControlServer::<Api>::NAME)?;
-    let name = path.strip_prefix('/')?;
+        .strip_prefix(ControlServer::<Api>::NAME)?
+        .strip_prefix('/')?;
     let call = CALLS.iter().find(|call| call.name == name)?;
     Some(call.role)
 }

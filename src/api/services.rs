@@ -22,8 +22,9 @@ pub async fn list(
 fn service(watched: Watched) -> pb::Discovered {
     let instances = watched.instances.as_deref().unwrap_or_default();
     let uses = watched.uses.iter().map(|(name, of)| {
-        let selected = instances.iter();
-        let selected = selected.filter(|one| watched.leaves_out(one, of).is_none());
+        let selected = instances
+            .iter()
+            .filter(|one| watched.leaves_out(one, of).is_none());
         pb::Use {
             load_assignment: name.to_string(),
             clusters: of.clusters.iter().map(ToString::to_string).collect(),

@@ -40,15 +40,15 @@ pub fn read(gateways: &Gateways, asked: &pb::ReadSnapshotRequest) -> Result<pb::
             Ok(set(&snapshot, *resource_type, resources))
         })
         .collect();
-    let snapshot = head(&snapshot, sets?);
-    let nothing = snapshot.sets.iter().all(|set| set.resources.is_empty());
+    let message = head(&snapshot, sets?);
+    let nothing = message.sets.iter().all(|set| set.resources.is_empty());
     if nothing && !asked.name.is_empty() {
-        let (name, gateway) = (shown(&asked.name), &snapshot.gateway);
+        let (name, gateway) = (shown(&asked.name), &message.gateway);
         return Err(Status::not_found(format!(
             "gateway `{gateway}` has no such resource: `{name}`"
         )));
     }
-    Ok(snapshot)
+    Ok(message)
 }
 
 fn types(name: &str) -> Result<Vec<ResourceType>, Status> {
@@ -72,12 +72,12 @@ pub(super) fn unknown_gateway(gateways: &Gateways, asked: &str) -> Status {
         .collect();
     known.sort();
     known.truncate(20);
-    let known = if known.is_empty() {
+    let hint = if known.is_empty() {
         "nothing is published yet".to_owned()
     } else {
         format!("there are: {}", known.join(", "))
     };
-    Status::not_found(format!("no gateway `{}` is served; {known}", shown(asked)))
+    Status::not_found(format!("no gateway `{}` is served; {hint}", shown(asked)))
 }
 
 fn head(snapshot: &Snapshot, sets: Vec<pb::ResourceSet>) -> pb::Snapshot {

@@ -76,14 +76,14 @@ fn a_query_is_a_request() {
     assert!(refused("revison=42").contains("allowed: revision, timeout"));
     assert!(refused("revision=1&revision=2").contains("given twice"));
     assert!(refused("revision=soon").contains("soon"));
-    let asked =
+    let snapshot =
         json::request::<pb::ReadSnapshotRequest>(&[("gateway", "a/b")], Some("type=routes"));
-    assert_eq!(asked.unwrap().gateway, "a/b");
+    assert_eq!(snapshot.unwrap().gateway, "a/b");
 }
 
 #[test]
 fn resources_are_shown_as_json_without_their_secrets() {
-    let secret = |text: &str| {
+    let source = |text: &str| {
         Some(DataSource {
             specifier: Some(Specifier::InlineString(text.into())),
             ..DataSource::default()
@@ -92,8 +92,8 @@ fn resources_are_shown_as_json_without_their_secrets() {
     let secret = Secret {
         name: "ssl/a".into(),
         r#type: Some(Type::TlsCertificate(TlsCertificate {
-            certificate_chain: secret("PUBLIC"),
-            private_key: secret("PRIVATE"),
+            certificate_chain: source("PUBLIC"),
+            private_key: source("PRIVATE"),
             ..TlsCertificate::default()
         })),
     };
@@ -128,12 +128,12 @@ fn of_an_extension_config_only_its_filter_is_shown() {
         }),
     };
     let encoded = config.encode_to_vec();
-    let shown = redact::resource(ResourceType::ExtensionConfig, &encoded).unwrap();
-    let shown = TypedExtensionConfig::decode(shown.as_slice()).unwrap();
+    let bytes = redact::resource(ResourceType::ExtensionConfig, &encoded).unwrap();
+    let shown = TypedExtensionConfig::decode(bytes.as_slice()).unwrap();
     assert_eq!(shown.name, "auth");
-    let shown = shown.typed_config.unwrap();
-    assert_eq!(shown.type_url, "type.googleapis.com/some.Filter");
-    assert!(shown.value.is_empty());
+    let config = shown.typed_config.unwrap();
+    assert_eq!(config.type_url, "type.googleapis.com/some.Filter");
+    assert!(config.value.is_empty());
 }
 
 #[test]

@@ -95,15 +95,15 @@ fn start(stage: &Stage, envoy: &std::path::Path) -> Result<Children> {
     ]);
     serve.arg(stage.documents());
     children.push(("chancery", spawn(serve)?));
-    let mut proxy = Command::new(envoy);
-    proxy
+    let mut command = Command::new(envoy);
+    command
         .arg("-c")
         .arg(stage.bootstrap())
         .args(["--service-node", "demo", "--concurrency", "1"]);
-    proxy
+    command
         .args(["--disable-hot-restart", "--log-path"])
         .arg(stage.envoy_log());
-    let proxy = spawn(proxy)
+    let proxy = spawn(command)
         .context("cannot start Envoy: run `make demo`, which brings one, or give --envoy FILE")?;
     children.push(("envoy", proxy));
     Ok(children)

@@ -17,8 +17,10 @@ pub struct Drains {
 /// Runs the command.
 pub async fn run(drains: Drains) -> Result<ExitCode> {
     let mut client = drains.remote.connect().await?;
-    let answer = client.list_drains(pb::ListDrainsRequest {}).await?;
-    let answer = answer.into_inner();
+    let answer = client
+        .list_drains(pb::ListDrainsRequest {})
+        .await?
+        .into_inner();
     match drains.remote.output {
         Output::Json => say!("{}", json::whole(&answer)?),
         Output::Table => print(&answer.drains),

@@ -53,8 +53,7 @@ pub async fn run(echo: Echo) -> ExitCode {
 }
 
 async fn answer(State(instance): State<Arc<str>>, request: Request) -> Json<HttpAnswer> {
-    let headers = request.headers().iter();
-    let headers = headers.map(|(name, value)| {
+    let headers = request.headers().iter().map(|(name, value)| {
         (
             name.to_string(),
             String::from_utf8_lossy(value.as_bytes()).into_owned(),

@@ -17,8 +17,10 @@ pub struct Problems {
 /// Runs the command.
 pub async fn run(problems: Problems) -> Result<ExitCode> {
     let mut client = problems.remote.connect().await?;
-    let answer = client.list_problems(pb::ListProblemsRequest {}).await?;
-    let answer = answer.into_inner();
+    let answer = client
+        .list_problems(pb::ListProblemsRequest {})
+        .await?
+        .into_inner();
     match problems.remote.output {
         Output::Json => say!("{}", json::whole(&answer)?),
         Output::Table => print(&answer.problems),

@@ -76,15 +76,18 @@ impl Interceptor for Shown {
 impl Remote {
     /// Connects.
     pub async fn connect(&self) -> Result<Client> {
-        let endpoint = Endpoint::from_shared(self.admin.clone());
-        let endpoint = endpoint.with_context(|| format!("--admin {}", self.admin))?;
-        let channel = endpoint
+        let channel = Endpoint::from_shared(self.admin.clone())
+            .with_context(|| format!("--admin {}", self.admin))?
             .connect_timeout(CONNECT)
             .connect()
             .await
             .with_context(|| format!("no Chancery answers at {}: give --admin URL", self.admin))?;
-        let key = self.api_key.as_deref().map(MetadataValue::try_from);
-        let mut key = key.transpose().context("--api-key")?;
+        let mut key = self
+            .api_key
+            .as_deref()
+            .map(MetadataValue::try_from)
+            .transpose()
+            .context("--api-key")?;
         if let Some(key) = &mut key {
             key.set_sensitive(true);
         }
@@ -119,11 +122,11 @@ pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
         }
     }
     let line = |cells: [&str; N]| {
-        let cells = cells
+        let padded = cells
             .iter()
             .zip(widths)
             .map(|(cell, width)| format!("{cell:width$}"));
-        say!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        say!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
     };
     line(head);
     for row in rows {

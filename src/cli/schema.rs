@@ -26,8 +26,10 @@ pub fn run(asked: &Schema) -> ExitCode {
         }
         None => {
             let kinds = Kind::ALL.map(Kind::as_str).join(", ");
-            let plugins = plugin::names().map(|name| format!("plugins/{name}"));
-            let plugins = plugins.collect::<Vec<_>>().join(", ");
+            let plugins = plugin::names()
+                .map(|name| format!("plugins/{name}"))
+                .collect::<Vec<_>>()
+                .join(", ");
             eprintln!(
                 "chancery schema: found {:?}, allowed: {kinds}, {plugins}",
                 asked.kind

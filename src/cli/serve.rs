@@ -61,11 +61,12 @@ pub async fn run(config: Config) -> ExitCode {
 async fn listen(admin: SocketAddr, xds: SocketAddr) -> Listeners {
     let mut said = String::new();
     loop {
-        let bound = bind(admin).map_err(|error| ("admin", admin, error));
-        let bound = bound.and_then(|admin| match bind(xds) {
-            Ok(xds) => Ok(Listeners { admin, xds }),
-            Err(error) => Err(("xds", xds, error)),
-        });
+        let bound = bind(admin)
+            .map_err(|error| ("admin", admin, error))
+            .and_then(|admin| match bind(xds) {
+                Ok(xds) => Ok(Listeners { admin, xds }),
+                Err(error) => Err(("xds", xds, error)),
+            });
         let (listener, address, error) = match bound {
             Ok(listeners) => {
                 info!(listener = "admin", address = %admin, "listening");

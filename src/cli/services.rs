@@ -1,5 +1,6 @@
 //! `chancery services`: what registries answered, and who of it gets no traffic for which reason.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -22,8 +23,8 @@ pub async fn run(services: Services) -> Result<ExitCode> {
     let name = services.name.unwrap_or_default();
     let answer = client
         .list_services(pb::ListServicesRequest { name })
-        .await?;
-    let answer = answer.into_inner();
+        .await?
+        .into_inner();
     match services.remote.output {
         Output::Json => say!("{}", json::whole(&answer)?),
         Output::Table => print(&answer.services),
@@ -56,8 +57,8 @@ fn rows(service: &pb::Discovered) -> Vec<[String; 8]> {
         let routes = of.routes.iter().map(|id| format!("routes/{id}"));
         routes.chain(of.others.iter().cloned())
     });
-    let documents: std::collections::BTreeSet<_> = documents.collect();
-    let documents: Vec<_> = documents.into_iter().collect();
+    let distinct: BTreeSet<_> = documents.collect();
+    let users: Vec<_> = distinct.into_iter().collect();
     let mut own: [String; 8] = Default::default();
     own[0].clone_from(&service.service);
     own[1] = if service.answered {
@@ -65,11 +66,11 @@ fn rows(service: &pb::Discovered) -> Vec<[String; 8]> {
     } else {
         "never".to_owned()
     };
-    own[2] = format!("{} for {}", service.instances.len(), documents.join(", "));
+    own[2] = format!("{} for {}", service.instances.len(), users.join(", "));
     let instance = |one: &pb::Instance| {
         let mut reasons: Vec<_> = one.left_out.iter().collect();
         reasons.sort();
-        let reasons = reasons.into_iter().map(|(of, why)| format!("{of}: {why}"));
+        let left_out = reasons.into_iter().map(|(of, why)| format!("{of}: {why}"));
         [
             String::new(),
             String::new(),
@@ -78,7 +79,7 @@ fn rows(service: &pb::Discovered) -> Vec<[String; 8]> {
             one.status.clone(),
             one.weight.to_string(),
             one.tags.join(","),
-            reasons.collect::<Vec<_>>().join("; "),
+            left_out.collect::<Vec<_>>().join("; "),
         ]
     };
     std::iter::once(own)

@@ -122,13 +122,12 @@ pub async fn run(validate: Validate) -> Result<ExitCode> {
 fn one(file: &Path) -> Result<Document> {
     let part = |part: Option<&std::ffi::OsStr>| Some(part?.to_string_lossy().into_owned());
     let whole = std::path::absolute(file)?;
-    let kind = part(whole.parent().and_then(Path::file_name));
+    let folder = part(whole.parent().and_then(Path::file_name));
     // A credential lies below its consumer.
-    let consumer = kind.as_deref().filter(|kind| *kind == "credentials");
-    let consumer = consumer.and(whole.ancestors().nth(2).and_then(Path::file_name));
-    let kind = match (kind, part(consumer)) {
-        (Some(kind), Some(consumer)) => Some(format!("consumers/{consumer}/{kind}")),
-        (kind, _) => kind,
+    let consumer = part(whole.ancestors().nth(2).and_then(Path::file_name));
+    let kind = match (folder.as_deref(), consumer) {
+        (Some("credentials"), Some(consumer)) => Some(format!("consumers/{consumer}/credentials")),
+        _ => folder,
     };
     let (Some(kind), Some(id)) = (kind, part(file.file_stem())) else {
         bail!(

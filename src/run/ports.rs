@@ -15,10 +15,10 @@ use super::tasks::Tasks;
 /// Serves health, metrics and the control API.
 pub fn serve_admin(listener: TcpListener, admin: Admin, api: Api, tasks: &mut Tasks) {
     let router = admin::router(admin).merge(api::router(api));
-    let router = router.into_make_service_with_connect_info::<SocketAddr>();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let shutdown = tasks.shutdown.clone();
     tasks.spawn("admin listener", async move {
-        let served = axum::serve(listener, router)
+        let served = axum::serve(listener, service)
             .with_graceful_shutdown(shutdown.cancelled_owned())
             .await;
         if let Err(error) = served {

@@ -44,7 +44,7 @@ pub fn watch(
     let (answer_sender, answers) = mpsc::channel(QUEUE);
     let freshness = Freshness::default();
     let store = Source::new(config.store.name());
-    let watching = config.store.clone().watch(
+    let watching_store = config.store.clone().watch(
         store.clone(),
         asked,
         event_sender,
@@ -52,7 +52,7 @@ pub fn watch(
         journal,
         tasks.shutdown.clone(),
     );
-    tasks.spawn(store.name(), watching);
+    tasks.spawn(store.name(), watching_store);
     let mut registries = Vec::new();
     for registry in &config.registries {
         let source = Source::new(registry.name());

@@ -41,11 +41,11 @@ fn api() -> Router {
 }
 
 async fn call(
-    request: axum::http::request::Builder,
+    builder: axum::http::request::Builder,
     key: Option<&str>,
 ) -> axum::response::Response {
     // An empty message, as gRPC frames it.
-    let mut request = request.body(Body::from(vec![0; 5])).unwrap();
+    let mut request = builder.body(Body::from(vec![0; 5])).unwrap();
     if let Some(key) = key {
         request.headers_mut().insert(HEADER, key.parse().unwrap());
     }

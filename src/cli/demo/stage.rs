@@ -101,8 +101,8 @@ impl Stage {
 
     /// What to try.
     pub fn guide(&self) -> String {
-        let documents = self.documents();
-        let documents = documents.display();
+        let folder = self.documents();
+        let documents = folder.display();
         format!(
             "
 Envoy answers. Try:
@@ -137,23 +137,21 @@ Ctrl-C ends all of it.
     /// The text with this stage's ports in place of the usual ones.
     fn localized(&self, text: &str) -> String {
         let ports = &self.ports;
-        let ports = [
+        [
             (9080, ports.http),
             (9901, ports.envoy_admin),
             (18000, ports.xds),
             (8081, ports.echo_1),
             (8082, ports.echo_2),
-        ];
-        ports
-            .into_iter()
-            .fold(text.to_owned(), |text, (usual, ours)| {
-                let (usual, ours) = (usual.to_string(), ours.to_string());
-                text.replace(&format!("port: {usual}"), &format!("port: {ours}"))
-                    .replace(
-                        &format!("port_value: {usual}"),
-                        &format!("port_value: {ours}"),
-                    )
-            })
+        ]
+        .into_iter()
+        .fold(text.to_owned(), |text, (usual, ours)| {
+            text.replace(&format!("port: {usual}"), &format!("port: {ours}"))
+                .replace(
+                    &format!("port_value: {usual}"),
+                    &format!("port_value: {ours}"),
+                )
+        })
     }
 
     fn write(&self, path: &Path, text: &str) -> Result<()> {
