@@ -277,7 +277,7 @@ impl Drainer {
             .ledger
             .enforce(&claim, &drain.id, entry::text(&drain)?, drain.ttl)
             .await;
-        let refusal = match enforced {
+        let reason = match enforced {
             Ok(Some(revision)) => {
                 deed.step("document", began, None::<&DrainError>);
                 return Ok(Standing {
@@ -297,7 +297,7 @@ impl Drainer {
                 drain.id
             ),
         };
-        let refusal = DrainError::Unavailable(refusal);
+        let refusal = DrainError::Unavailable(reason);
         deed.step("document", began, Some(&refusal));
         Err(refusal)
     }
@@ -333,14 +333,14 @@ impl Drainer {
         let journal = self.ledger.journal().await?;
         let entries = self.entries(&journal);
         entries.are_understood()?;
-        let standing = entries.drains().filter_map(|drain| {
+        let in_force = entries.drains().filter_map(|drain| {
             Some(Standing {
                 revision: *journal.in_force.get(&drain.id)?,
                 drain: drain.clone(),
                 existed: true,
             })
         });
-        let mut standing: Vec<_> = standing.collect();
+        let mut standing: Vec<_> = in_force.collect();
         let place = |it: &Standing| (it.drain.service.clone(), it.drain.address, it.drain.port);
         standing.sort_by_key(place);
         Ok(standing)

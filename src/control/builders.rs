@@ -35,8 +35,10 @@ impl Builders {
     /// A route came, changed, moved to other gateways or went.
     pub fn handle_route(&mut self, id: &Id, route: Option<Arc<Route>>, instances: &Instances) {
         let before = self.placed.remove(id).unwrap_or_default();
-        let after = route.as_ref().map(|route| route.gateways.clone());
-        let after = after.unwrap_or_default();
+        let after = route
+            .as_ref()
+            .map(|route| route.gateways.clone())
+            .unwrap_or_default();
         for gateway in before.iter().filter(|gateway| !after.contains(gateway)) {
             self.touch(gateway).handle_route(id, None, instances);
         }
@@ -133,8 +135,7 @@ impl Builders {
     /// The gateway's builder, which is about to have something to say.
     fn touch(&mut self, gateway: &Id) -> &mut Builder {
         self.touched.insert(gateway.clone());
-        let builder = self.by_gateway.entry(gateway.clone());
-        builder.or_insert_with(|| {
+        self.by_gateway.entry(gateway.clone()).or_insert_with(|| {
             let mut builder = Builder::new(gateway);
             builder.handle_consumers(&self.consumers);
             builder

@@ -28,7 +28,7 @@ pub fn problems(
         let reason = problem.said().into();
         (path.clone(), ProblemKind::Rejected, reason)
     });
-    let drains = drains.faults().map(|(path, revision, reason)| {
+    let faults_of_drains = drains.faults().map(|(path, revision, reason)| {
         let problem = Problem {
             revision,
             kind: ProblemKind::Rejected,
@@ -36,21 +36,22 @@ pub fn problems(
         };
         (path.clone(), problem)
     });
-    let refused = refused
+    let refusals = refused
         .iter()
         .map(|(path, error)| (path.as_str().into(), ProblemKind::Refused, error.clone()));
     // Of several problems of one document the last counts.
-    let all = waiting.chain(rejected).chain(refused);
-    let all = all.filter_map(|(path, kind, reason): (Arc<str>, _, Arc<str>)| {
-        let revision = documents.revision(&path)?;
-        let problem = Problem {
-            revision,
-            kind,
-            reason,
-        };
-        Some((path, problem))
-    });
-    all.chain(drains).collect()
+    let all = waiting.chain(rejected).chain(refusals).filter_map(
+        |(path, kind, reason): (Arc<str>, _, Arc<str>)| {
+            let revision = documents.revision(&path)?;
+            let problem = Problem {
+                revision,
+                kind,
+                reason,
+            };
+            Some((path, problem))
+        },
+    );
+    all.chain(faults_of_drains).collect()
 }
 
 #[cfg(test)]

@@ -97,8 +97,7 @@ impl Control {
             }
         }
         self.follow_refusals();
-        let waiting = self.builders.waiting().count();
-        let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+        let waiting = i64::try_from(self.builders.waiting().count()).unwrap_or(i64::MAX);
         self.metrics.routes_waiting.set(waiting);
         self.publication.reworded = true;
         // What proxies say touches a gateway, and mostly changes nothing: no burst.
@@ -111,7 +110,7 @@ impl Control {
     fn follow_refusals(&mut self) {
         let difference = self.refused.handle_refused(self.builders.refused());
         report::refused(&self.metrics, &difference, self.refused.len());
-        let withdrawn = self.builders.withdrawn();
+        let withdrawn = self.builders.withdrawn().collect();
         for (document, error) in self.refused.handle_withdrawn(withdrawn) {
             self.documents.refuse(&document, &error);
         }

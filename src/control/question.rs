@@ -113,8 +113,8 @@ impl Control {
                 continue;
             };
             for service in discovered.services() {
-                let uses = uses.entry(service).or_default();
-                let one = uses.entry(cluster.load_assignment()).or_default();
+                let of_service = uses.entry(service).or_default();
+                let one = of_service.entry(cluster.load_assignment()).or_default();
                 one.selection.clone_from(&discovered.selection);
                 one.clusters.insert(cluster.name.clone());
                 match document.strip_prefix("routes/") {
@@ -123,16 +123,20 @@ impl Control {
                 };
             }
         }
-        let watched = self.services.wanted().into_iter();
-        let mut watched: Vec<_> = watched
+        let mut watched: Vec<_> = self
+            .services
+            .wanted()
+            .into_iter()
             .map(|service| {
                 let instances = self.services.instances().get(&service).cloned();
                 let known = instances
                     .as_ref()
                     .map(|_| self.restored.service_as_of(&service));
-                let drained = self.drains.taken(&service).into_iter();
-                let drained =
-                    drained.map(|((id, address, port), mode)| ((id.into(), address, port), mode));
+                let drained = self
+                    .drains
+                    .taken(&service)
+                    .into_iter()
+                    .map(|((id, address, port), mode)| ((id.into(), address, port), mode));
                 Watched {
                     instances,
                     drained: drained.collect(),
@@ -147,11 +151,10 @@ impl Control {
     }
 
     fn at(&self, address: IpAddr) -> Vec<Answer> {
-        let known = self.services.instances().iter();
-        let known = known.filter(|(_, instances)| {
-            let mut instances = instances.iter();
-            instances.any(|instance| instance.address == address)
-        });
+        let known =
+            self.services.instances().iter().filter(|(_, instances)| {
+                instances.iter().any(|instance| instance.address == address)
+            });
         let found = known.map(|(service, instances)| Answer {
             service: service.clone(),
             instances: instances.clone(),
@@ -175,15 +178,18 @@ impl Control {
 
     fn fared(&self) -> Vec<Fared> {
         let problems = problems(&self.documents, &self.drains, &self.builders, &self.refused);
-        let fared = self.documents.statuses(telemetry::now()).map(|status| {
-            let problem = problems.get(&status.path);
-            let beyond = problem.filter(|problem| problem.kind != ProblemKind::Rejected);
-            Fared {
-                beyond: beyond.map(|problem| (problem.kind, problem.reason.clone())),
-                status,
-            }
-        });
-        let mut fared: Vec<_> = fared.collect();
+        let mut fared: Vec<_> = self
+            .documents
+            .statuses(telemetry::now())
+            .map(|status| {
+                let problem = problems.get(&status.path);
+                let beyond = problem.filter(|problem| problem.kind != ProblemKind::Rejected);
+                Fared {
+                    beyond: beyond.map(|problem| (problem.kind, problem.reason.clone())),
+                    status,
+                }
+            })
+            .collect();
         fared.sort_by(|a, b| a.status.path.cmp(&b.status.path));
         fared
     }

@@ -31,12 +31,12 @@ impl Recall {
         place: mpsc::Permit<'_, PriorRevision>,
         places: &mpsc::Sender<PriorRevision>,
     ) {
-        let mut place = Some(place);
-        while let Some(free) = place
+        let mut next = Some(place);
+        while let Some(free) = next
             && let Some((path, revision)) = self.unasked.pop_first()
         {
             free.send(PriorRevision { path, revision });
-            place = places.try_reserve().ok();
+            next = places.try_reserve().ok();
         }
     }
 }

@@ -36,10 +36,13 @@ impl Refused {
     /// These are refused, and no others.
     pub fn handle_refused(&mut self, now: BTreeMap<String, Arc<str>>) -> Difference {
         let before = std::mem::replace(&mut self.documents, now);
-        let new = self.documents.iter();
-        let new = new.filter(|(document, _)| !before.contains_key(*document));
-        let over = before.keys();
-        let over = over.filter(|document| !self.documents.contains_key(*document));
+        let new = self
+            .documents
+            .iter()
+            .filter(|(document, _)| !before.contains_key(*document));
+        let over = before
+            .keys()
+            .filter(|document| !self.documents.contains_key(*document));
         Difference {
             new: new.map(|(of, error)| (of.clone(), error.clone())).collect(),
             over: over.cloned().collect(),
@@ -48,11 +51,7 @@ impl Refused {
 
     /// Of these no accepted form is known in this process's time. Tells of which of them, and why they are refused, an earlier
     /// form is to be looked for: of each once, until it is another one or accepted.
-    pub fn handle_withdrawn(
-        &mut self,
-        withdrawn: impl Iterator<Item = String>,
-    ) -> Vec<(String, Arc<str>)> {
-        let withdrawn: BTreeSet<String> = withdrawn.collect();
+    pub fn handle_withdrawn(&mut self, withdrawn: BTreeSet<String>) -> Vec<(String, Arc<str>)> {
         self.recalled
             .retain(|document| withdrawn.contains(document));
         let mut wanted = Vec::new();
@@ -72,15 +71,14 @@ mod tests {
     use super::*;
 
     fn refused(documents: &[&str]) -> BTreeMap<String, Arc<str>> {
-        let refused = documents.iter();
-        refused
+        documents
+            .iter()
             .map(|document| ((*document).to_owned(), "bad".into()))
             .collect()
     }
 
-    fn names(documents: &[&str]) -> std::vec::IntoIter<String> {
-        let names: Vec<_> = documents.iter().map(ToString::to_string).collect();
-        names.into_iter()
+    fn names(documents: &[&str]) -> BTreeSet<String> {
+        documents.iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -78,8 +78,8 @@ impl Restored {
         for (discovery, source) in &self.registries {
             let of = |service: &&ServiceKey| service.discovery == *discovery;
             let services = self.services.keys().filter(of).count();
-            let as_of = self.services.iter().filter(|(service, _)| of(service));
-            let Some(as_of) = as_of.map(|(_, as_of)| *as_of).min() else {
+            let saved = self.services.iter().filter(|(service, _)| of(service));
+            let Some(as_of) = saved.map(|(_, as_of)| *as_of).min() else {
                 continue;
             };
             source.replaced_by_saved(Some(as_of));

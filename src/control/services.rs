@@ -73,12 +73,12 @@ impl Services {
             if added.is_empty() && removed.is_empty() {
                 continue;
             }
-            wanted.send_modify(|wanted| {
-                let wanted = Arc::make_mut(wanted);
+            wanted.send_modify(|shared| {
+                let services = Arc::make_mut(shared);
                 for service in removed {
-                    wanted.remove(service);
+                    services.remove(service);
                 }
-                wanted.extend(added.into_iter().cloned());
+                services.extend(added.into_iter().cloned());
             });
         }
     }

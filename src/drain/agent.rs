@@ -27,9 +27,9 @@ pub fn of(
     instance: &Instance,
 ) -> Result<Agent, DrainError> {
     let node = instance.node.to_string();
-    let url = agents.url(own, &node, &instance.node_address);
-    let url =
-        url.map_err(|reason| DrainError::Registry(format!("{reason}; nothing is changed")))?;
+    let url = agents
+        .url(own, &node, &instance.node_address)
+        .map_err(|reason| DrainError::Registry(format!("{reason}; nothing is changed")))?;
     Ok(Agent {
         node,
         url,

@@ -81,8 +81,7 @@ struct Kept {
 impl Kept {
     /// Whether one more refused call may be kept.
     fn has_room(&self) -> bool {
-        let refused = self.refused.lock();
-        let mut refused = refused.unwrap_or_else(PoisonError::into_inner);
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if refused.0.elapsed() >= MINUTE {
             *refused = (Instant::now(), 0);
         }
@@ -256,8 +255,9 @@ impl Writer {
         while self.records.recv_many(&mut batch, BATCH).await > 0 {
             self.texts = batch.drain(..).filter_map(|it| text(&it)).collect();
             while !self.texts.is_empty() {
-                let shared = lease.filter(|(_, since)| since.elapsed() < SHARED);
-                let shared = shared.map(|(lease, _)| lease);
+                let shared = lease
+                    .filter(|(_, since)| since.elapsed() < SHARED)
+                    .map(|(lease, _)| lease);
                 let keep = self.keep + SHARED;
                 match self.ledger.append(&self.texts, shared, keep).await {
                     Ok(used) => {

@@ -29,24 +29,27 @@ pub fn choose<'a>(
         let wanted = order.service.as_deref();
         wanted.is_none_or(|wanted| wanted == &*service.name || wanted == service.to_string())
     };
-    let answers = answers.iter().filter(|answer| named(&answer.service));
-    let answers: Vec<_> = answers.collect();
+    let matching: Vec<_> = answers
+        .iter()
+        .filter(|answer| named(&answer.service))
+        .collect();
     let at =
         |address, port| address == order.address && order.port.is_none_or(|wanted| wanted == port);
-    let known = answers
+    let registrations = matching
         .iter()
         .flat_map(|answer| answer.instances.iter().map(|it| (&answer.service, it)))
         .filter(|(_, instance)| at(instance.address, instance.port));
     // A service may be asked for in several ways, and each answer has the instance.
-    let known: Vec<(ServiceKey, &Instance)> = known.fold(Vec::new(), |mut known, (of, it)| {
-        let same = |(service, other): &(ServiceKey, &Instance)| {
-            *service == of.plain() && drain::identity(other) == drain::identity(it)
-        };
-        if !known.iter().any(same) {
-            known.push((of.plain(), it));
-        }
-        known
-    });
+    let known: Vec<(ServiceKey, &Instance)> =
+        registrations.fold(Vec::new(), |mut known, (of, it)| {
+            let same = |(service, other): &(ServiceKey, &Instance)| {
+                *service == of.plain() && drain::identity(other) == drain::identity(it)
+            };
+            if !known.iter().any(same) {
+                known.push((of.plain(), it));
+            }
+            known
+        });
     // One that was registered anew in the same place is another instance.
     let replaced = |drain: &Drain| {
         let same = |(service, instance): &(ServiceKey, &Instance)| {
@@ -56,8 +59,8 @@ pub fn choose<'a>(
     };
     let drained = entries
         .drains()
-        .filter(|drain| named(&drain.service) && at(drain.address, drain.port) && !replaced(drain));
-    let drained = drained.map(Choice::Drained);
+        .filter(|drain| named(&drain.service) && at(drain.address, drain.port) && !replaced(drain))
+        .map(Choice::Drained);
     let serving = known.iter().any(|(_, instance)| serves(instance));
     // Of several registrations of one place, those that fail were left behind.
     let here = known.iter().filter(|(_, it)| !serving || serves(it));
@@ -72,7 +75,7 @@ pub fn choose<'a>(
     };
     if let Choice::Instance(service, instance) = &choice
         && !order.force
-        && is_last(&answers, entries, service, instance)
+        && is_last(&matching, entries, service, instance)
     {
         return Err(DrainError::Conflict(format!(
             "{}:{} is the last healthy instance of {service}: nothing would answer its clients; \

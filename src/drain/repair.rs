@@ -125,8 +125,8 @@ impl Drainer {
     /// Undoes one, if nobody else does. Only the first try is noted when it fails.
     async fn repair_one(&self, drain: &Drain, first: bool) -> Result<(), String> {
         let began = Instant::now();
-        let claim = self.ledger.take(&entry::key(drain), &drain.id).await;
-        let Some(claim) = claim.map_err(|away| away.to_string())? else {
+        let taken = self.ledger.take(&entry::key(drain), &drain.id).await;
+        let Some(claim) = taken.map_err(|away| away.to_string())? else {
             return Ok(());
         };
         let action = if is_over(drain, SystemTime::now()) {

@@ -39,8 +39,10 @@ impl Drainer {
         let entries = self.entries(&journal);
         let Some(drain) = entries.find(id) else {
             entries.are_understood()?;
-            let id = id.escape_debug();
-            return Err(DrainError::Unknown(format!("there is no drain `{id}`")));
+            return Err(DrainError::Unknown(format!(
+                "there is no drain `{}`",
+                id.escape_debug()
+            )));
         };
         deed.is_about(drain);
         match self.ledger.lift(&entry::key(drain), id).await? {
@@ -60,11 +62,10 @@ impl Drainer {
         told: bool,
     ) -> Result<(), String> {
         let undone = if told {
-            self.tell_registry_or_forget(drain).await
+            self.tell_registry_or_forget(drain).await.map_err(in_words)
         } else {
             Ok(())
         };
-        let undone = undone.map_err(|failure| failure.to_string());
         let noted = if undone.is_ok() {
             self.ledger.strike(claim).await
         } else {
@@ -84,8 +85,8 @@ impl Drainer {
                 return Ok(());
             }
             let text = entry::text(drain).map_err(in_words)?;
-            let claim = self.ledger.begin(&key, text, journal.revision).await;
-            if let Some(claim) = claim.map_err(in_words)? {
+            let begun = self.ledger.begin(&key, text, journal.revision).await;
+            if let Some(claim) = begun.map_err(in_words)? {
                 return self.undo(drain, &claim, true).await;
             }
         }

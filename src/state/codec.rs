@@ -55,12 +55,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Origin, Saved), Error> {
         return Err(Error::Format(String::from_utf8_lossy(found).into_owned()));
     }
     let end = bytes.iter().position(|byte| *byte == b'\n');
-    let (head, body) = bytes.split_at(end.ok_or(Error::Checksum)? + 1);
+    let (head, text) = bytes.split_at(end.ok_or(Error::Checksum)? + 1);
     // Compared as text, not read: no two headers mean the same.
-    if head != header(body).as_bytes() {
+    if head != header(text).as_bytes() {
         return Err(Error::Checksum);
     }
-    let body: Body = serde_json::from_slice(body)?;
+    let body: Body = serde_json::from_slice(text)?;
     Ok(body.into_parts())
 }
 

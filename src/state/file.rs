@@ -130,8 +130,8 @@ fn set_aside(path: &Path, why: &str) -> Option<String> {
 /// Removes what a process left unfinished.
 fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
+        let file_name = entry.file_name();
+        let name = file_name.to_string_lossy();
         if name.starts_with(NAME) && name.ends_with(UNFINISHED) {
             // Not worth a word: the next start tries again.
             let _ = fs::remove_file(entry.path());

@@ -26,13 +26,12 @@ const PACE: Duration = Duration::from_secs(1);
 pub async fn keep(
     folder: PathBuf,
     origin: Origin,
-    wishes: mpsc::Sender<SaveRequest>,
+    wisher: mpsc::Sender<SaveRequest>,
     metrics: Arc<Metrics>,
     shutdown: CancellationToken,
 ) {
-    let origin = Arc::new(origin);
     let mut wishes = Wishes {
-        place: wishes,
+        place: wisher,
         pending: None,
     };
     let mut failing = false;

@@ -67,8 +67,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Etcd { endpoints, prefix } => {
-                let endpoints: Vec<_> = endpoints.iter().map(String::as_str).collect();
-                write!(f, "etcd {} {prefix}", endpoints.join(","))
+                let members: Vec<_> = endpoints.iter().map(String::as_str).collect();
+                write!(f, "etcd {} {prefix}", members.join(","))
             }
             Self::Files(folder) => write!(f, "files {folder}"),
         }

@@ -108,10 +108,9 @@ fn etcd(endpoints: &[&str], prefix: &str) -> Place {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name();
-    let names = fs::read_dir(folder).unwrap().map(name);
-    let mut names: Vec<_> = names
-        .map(|name| name.to_string_lossy().into_owned())
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
     names
@@ -119,8 +118,8 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn what_is_saved_is_loaded_and_nobody_else_can_read_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path().join("made/on/the/way");
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("made/on/the/way");
     assert_eq!(load(&folder, &origin()), None);
     file::save(&folder, &origin(), saved()).unwrap();
     file::save(&folder, &origin(), saved()).unwrap();
@@ -133,8 +132,8 @@ fn what_is_saved_is_loaded_and_nobody_else_can_read_it() {
 
 #[test]
 fn damaged_files_are_set_aside_and_the_newest_are_kept() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
+    let made = tempfile::tempdir().unwrap();
+    let folder = made.path();
     for n in 1..=11 {
         fs::write(folder.join("inputs"), format!("damage {n}")).unwrap();
         assert_eq!(load(folder, &origin()), None);
@@ -166,9 +165,9 @@ fn what_is_no_file_is_not_waited_for() {
     let path = folder.path().join("inputs");
     let made = std::process::Command::new("mkfifo").arg(&path).status();
     assert!(made.unwrap().success());
-    let (loaded, told) = std::sync::mpsc::channel();
+    let (sender, told) = std::sync::mpsc::channel();
     let within = folder.path().to_owned();
-    std::thread::spawn(move || loaded.send(load(&within, &origin())));
+    std::thread::spawn(move || sender.send(load(&within, &origin())));
     let loaded = told.recv_timeout(PATIENCE);
     assert_eq!(loaded.expect("it hangs"), None);
     // And the next state takes its place.
@@ -324,8 +323,8 @@ async fn the_newest_state_takes_the_place_of_one_that_cannot_be_written() {
         ..saved()
     };
     // It is asked for while the one before is not written.
-    let next = tokio::time::timeout(PATIENCE, wishes.recv()).await;
-    let next = next.expect("the newest is never asked for").unwrap();
+    let asked = tokio::time::timeout(PATIENCE, wishes.recv()).await;
+    let next = asked.expect("the newest is never asked for").unwrap();
     assert!(metrics.state_write_failures.get() > 0);
     fs::remove_file(&folder).unwrap();
     next.send(newest.clone()).unwrap();

@@ -27,9 +27,8 @@ fn wrong(documents: Vec<Document>, drains: Vec<Document>, refused: &[&str]) -> V
     let mut taken = Drains::default();
     taken.list(drains);
     let mut by_proxies = Refused::default();
-    let refused = refused.iter();
-    let refused = refused.map(|path| ((*path).to_owned(), "no good".into()));
-    by_proxies.handle_refused(refused.collect());
+    let refusal = |path: &&str| ((*path).to_owned(), "no good".into());
+    by_proxies.handle_refused(refused.iter().map(refusal).collect());
     let problems = problems(&all, &taken, &builders, &by_proxies).into_iter();
     let shown = problems.map(|(path, problem)| {
         let Problem { revision, kind, .. } = problem;

@@ -70,10 +70,9 @@ impl Loop {
     }
 
     async fn lists(&self, revision: i64, documents: &[Document]) {
-        let documents = documents.to_vec();
         let listed = Event::Listed {
             revision,
-            documents,
+            documents: documents.to_vec(),
         };
         self.events.send(listed).await.unwrap();
     }
@@ -85,8 +84,8 @@ impl Loop {
     /// Waits for a snapshot like this.
     async fn publishes(&self, like: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
         let mut newest = self.gateways.watch("default");
-        let like = |newest: &Option<Arc<Snapshot>>| newest.as_deref().is_some_and(&like);
-        let found = timeout(DEADLINE, newest.wait_for(like)).await;
+        let is_there = |newest: &Option<Arc<Snapshot>>| newest.as_deref().is_some_and(&like);
+        let found = timeout(DEADLINE, newest.wait_for(is_there)).await;
         found.unwrap().unwrap().clone().unwrap()
     }
 

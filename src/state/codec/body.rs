@@ -146,9 +146,10 @@ impl Body {
 
 impl Origin {
     fn new(origin: &state::Origin) -> Self {
-        let registries = origin.registries.iter();
-        let registries =
-            registries.map(|(one, agents)| (Registry::new(*one), Some(agents.clone())));
+        let registries = origin
+            .registries
+            .iter()
+            .map(|(one, agents)| (Registry::new(*one), Some(agents.clone())));
         Self {
             store: origin.store.clone(),
             registries: registries.collect(),
@@ -156,8 +157,10 @@ impl Origin {
     }
 
     fn origin(self) -> state::Origin {
-        let registries = self.registries.into_iter();
-        let registries = registries.filter_map(|(one, agents)| Some((one.discovery(), agents?)));
+        let registries = self
+            .registries
+            .into_iter()
+            .filter_map(|(one, agents)| Some((one.discovery(), agents?)));
         state::Origin {
             store: self.store,
             registries: registries.collect(),
