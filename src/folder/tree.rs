@@ -216,8 +216,8 @@ impl Walk {
         wanted: fn(&str) -> bool,
         depth: usize,
     ) -> io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
+        for found in fs::read_dir(folder)? {
+            let entry = found?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if !ignored(&name) && wanted(&name) {
                 let (path, name) = (entry.path(), format!("{below}{name}"));

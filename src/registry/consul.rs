@@ -181,7 +181,7 @@ impl Watches {
         }
     }
 
-    fn start(&mut self, asker: Asker, services: BTreeSet<ServiceKey>) {
+    fn start(&mut self, asker: Asker, wanted: BTreeSet<ServiceKey>) {
         let (client, budget) = (self.client.clone(), self.budget.clone());
         let (answers, outcomes) = (self.answers.clone(), self.outcomes.clone());
         let (wait, freshness) = (self.wait, self.freshness.clone());
@@ -203,7 +203,7 @@ impl Watches {
                 }
             }
             Asker::Feed(group) => {
-                let (sender, services) = watch::channel(services);
+                let (sender, services) = watch::channel(wanted);
                 let group = group.clone();
                 let feed = Feed {
                     client,

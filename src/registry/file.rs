@@ -103,19 +103,21 @@ impl Files {
         let mut files: BTreeMap<Arc<str>, File> = BTreeMap::new();
         let mut strays = BTreeSet::new();
         for (name, text) in scan.0 {
-            let Some((service, format)) = service(&name) else {
+            let Some((stem, format)) = service(&name) else {
                 strays.insert(format!(
                     "{name} is left out, allowed: {FOLDER}/<service>.yaml, .yml or .json"
                 ));
                 continue;
             };
             // In the order of their names: of `a.json` and `a.yaml` the first one is in force.
-            if let Some(first) = files.get(service) {
-                let first = &first.name;
-                strays.insert(format!("{name} is left out: {first} is the same service"));
+            if let Some(first) = files.get(stem) {
+                strays.insert(format!(
+                    "{name} is left out: {} is the same service",
+                    first.name
+                ));
                 continue;
             }
-            let service: Arc<str> = service.into();
+            let service: Arc<str> = stem.into();
             let file = match before.remove(&service) {
                 Some(file) if file.name == name && file.text == text => file,
                 before => self.read(&service, name, format, text, before),

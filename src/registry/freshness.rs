@@ -29,8 +29,7 @@ impl Beat {
     /// The registry said so just now.
     pub fn confirm(&self) {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let micros = since.unwrap_or_default().as_micros();
-        let micros = u64::try_from(micros).unwrap_or(u64::MAX);
+        let micros = u64::try_from(since.unwrap_or_default().as_micros()).unwrap_or(u64::MAX);
         self.0.store(micros, Ordering::Relaxed);
     }
 
@@ -91,8 +90,8 @@ mod tests {
     #[test]
     fn one_beat_confirms_all_that_go_along_and_nobody_else() {
         let (freshness, beat) = (Freshness::default(), Beat::default());
-        let services = ["along", "parted", "alone", "gone"];
-        let services = services.map(|name| ServiceKey::new(Discovery::Consul, name));
+        let services = ["along", "parted", "alone", "gone"]
+            .map(|name| ServiceKey::new(Discovery::Consul, name));
         for service in &services {
             freshness.go_along(service, &beat);
             assert_eq!(freshness.of(service), None, "it was never confirmed");

@@ -134,17 +134,19 @@ impl Files {
         let mut documents: BTreeMap<Arc<str>, Document> = BTreeMap::new();
         let mut strays = BTreeSet::new();
         for (name, value) in scan.0 {
-            let Some((path, format)) = document(&name) else {
+            let Some((stem, format)) = document(&name) else {
                 strays.extend(complaint(&name));
                 continue;
             };
             // In the order of their names: of `a.json` and `a.yaml` the first one is in force.
-            if let Some(first) = documents.get(path) {
-                let first = &first.source;
-                strays.insert(format!("{name} is left out: {first} is the same document"));
+            if let Some(first) = documents.get(stem) {
+                strays.insert(format!(
+                    "{name} is left out: {} is the same document",
+                    first.source
+                ));
                 continue;
             }
-            let path: Arc<str> = path.into();
+            let path: Arc<str> = stem.into();
             let document = Document {
                 path: Arc::clone(&path),
                 source: self.folder.join(&name).to_string_lossy().into(),

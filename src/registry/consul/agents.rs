@@ -112,8 +112,12 @@ impl Agents {
         if let Some(own) = own.get(node) {
             return Ok(own.clone());
         }
-        let first = self.settings.addresses.first();
-        let first = first.map(String::as_str).unwrap_or_default();
+        let first = self
+            .settings
+            .addresses
+            .first()
+            .map(String::as_str)
+            .unwrap_or_default();
         let mut url = Url::parse(first).map_err(|error| error.to_string())?;
         let bracketed = if address.contains(':') {
             format!("[{address}]")
@@ -176,13 +180,12 @@ impl Agents {
     pub async fn is_forgotten(&self, node: &str) -> bool {
         let asking = async {
             let agent = self.settings.addresses.first()?;
-            let path = ["v1", "catalog", "datacenters"];
-            let all: Vec<String> = self.read(agent, &path, None).await.ok()?;
+            let datacenters = ["v1", "catalog", "datacenters"];
+            let all: Vec<String> = self.read(agent, &datacenters, None).await.ok()?;
+            let path = ["v1", "catalog", "node", node];
             for datacenter in &all {
-                let path = ["v1", "catalog", "node", node];
-                let found = self.read(agent, &path, Some(datacenter)).await.ok()?;
-                let found: Option<IgnoredAny> = found;
-                if found.is_some() {
+                let asked = self.read::<Option<IgnoredAny>>(agent, &path, Some(datacenter));
+                if asked.await.ok()?.is_some() {
                     return Some(false);
                 }
             }
@@ -209,9 +212,9 @@ impl Agents {
         let read = (status == StatusCode::OK).then(|| serde_json::from_slice(&body).ok());
         read.flatten().ok_or_else(|| {
             let said = super::client::first_line(&body);
-            let path = path.join("/");
             unreached(&format!(
-                "Consul's agent at {agent} did not answer {path} ({status}: {said})"
+                "Consul's agent at {agent} did not answer {} ({status}: {said})",
+                path.join("/")
             ))
         })
     }
@@ -228,17 +231,16 @@ impl Agents {
             }
             return Ok(transport.clone());
         }
-        let made = Transport::new(&self.settings);
-        let made = Arc::new(made.map_err(|error| Failure::unreached(error.to_string()))?);
-        *transport = Some(made.clone());
-        Ok(made)
+        let made = Transport::new(&self.settings)
+            .map_err(|error| Failure::unreached(error.to_string()))?;
+        Ok(transport.insert(Arc::new(made)).clone())
     }
 }
 
 /// The URL of what is below an agent's address.
 fn below(agent: &str, path: &[&str]) -> Result<Url, Failure> {
-    let url = transport::address(agent);
-    let mut url = url.map_err(|error| Failure::unreached(error.to_string()))?;
+    let mut url =
+        transport::address(agent).map_err(|error| Failure::unreached(error.to_string()))?;
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(path);
     }

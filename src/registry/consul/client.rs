@@ -55,8 +55,11 @@ pub struct Response {
 impl Client {
     /// Reads the files that the settings name and connects to nothing yet.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
-        let agents = settings.addresses.iter().map(|one| address(one));
-        let agents = agents.collect::<Result<Vec<_>, _>>()?;
+        let agents = settings
+            .addresses
+            .iter()
+            .map(|one| address(one))
+            .collect::<Result<Vec<_>, _>>()?;
         if agents.is_empty() {
             return Err(not_an_address("there is none"));
         }

@@ -257,9 +257,9 @@ impl Work {
 
     async fn handle_done(&mut self, done: Done) -> Result<(), Deaf> {
         match done {
-            Done::Swept(result) => {
+            Done::Swept(swept) => {
                 self.sweeping = false;
-                let result = result.map(|nodes| self.handle_sweep(nodes));
+                let result = swept.map(|nodes| self.handle_sweep(nodes));
                 if let Err(error) = &result {
                     self.sweep_at = Some(Instant::now() + SWEEP_PACE);
                     self.heed(error);

@@ -140,14 +140,14 @@ impl ServiceEntry {
         } = self;
         // A service that is registered without an address is reached at its node's.
         let addresses = [service.address.as_deref(), node.address.as_deref()];
-        let address = addresses
+        let host = addresses
             .into_iter()
             .flatten()
-            .find(|address| !address.is_empty());
-        let address = address.ok_or("neither it nor its node has an address")?;
-        let address: IpAddr = address.parse().map_err(|_| {
+            .find(|host| !host.is_empty())
+            .ok_or("neither it nor its node has an address")?;
+        let address: IpAddr = host.parse().map_err(|_| {
             format!(
-                "its address `{address}` is a host name, and Envoy is given IP addresses only; register it with one"
+                "its address `{host}` is a host name, and Envoy is given IP addresses only; register it with one"
             )
         })?;
         if service.port == 0 {

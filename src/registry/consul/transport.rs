@@ -88,11 +88,15 @@ impl Transport {
 
     fn refresh_certificates(&self) -> Result<(), Error> {
         let contents = self.files.read()?;
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        if current.contents == contents {
+        let is_same = self
+            .current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contents
+            == contents;
+        if is_same {
             return Ok(());
         }
-        drop(current);
         let http = self.files.client(&contents)?;
         tracing::info!("certificates for Consul were read anew");
         // Requests that are on their way keep the connections before; new ones make their own.
@@ -151,8 +155,11 @@ impl Files {
     }
 
     fn read(&self) -> Result<Contents, Error> {
-        let ca = self.ca.as_deref();
-        let ca = ca.map(|path| read("CA file", path)).transpose()?;
+        let ca = self
+            .ca
+            .as_deref()
+            .map(|path| read("CA file", path))
+            .transpose()?;
         let identity = match &self.identity {
             Some((cert, key)) => {
                 Some((read("client certificate", cert)?, read("client key", key)?))

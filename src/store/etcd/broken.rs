@@ -56,12 +56,12 @@ pub(super) fn shown(endpoint: &str) -> &str {
 
 /// What etcd or the transport said, and the cause at the bottom: `transport error` alone helps nobody.
 fn words(error: &Error) -> String {
-    let (said, mut source) = match error {
+    let (message, mut source) = match error {
         Error::GRpcStatus(status) => (status.message().to_owned(), status.source()),
         Error::TransportError(error) => (error.to_string(), error.source()),
         other => (other.to_string(), None),
     };
-    let said = said.strip_prefix("etcdserver: ").unwrap_or(&said);
+    let said = message.strip_prefix("etcdserver: ").unwrap_or(&message);
     let mut cause = None;
     while let Some(deeper) = source {
         cause = Some(deeper.to_string());

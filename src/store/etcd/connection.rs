@@ -148,8 +148,7 @@ async fn within<T>(call: impl Future<Output = Result<T, etcd_client::Error>>) ->
     }
 }
 
-fn found(response: GetResponse) -> Result<Found, Broken> {
-    let response = response.0;
+fn found(GetResponse(response): GetResponse) -> Result<Found, Broken> {
     let header = response.header.ok_or(Broken::Malformed("header"))?;
     Ok(Found {
         cluster: header.cluster_id,

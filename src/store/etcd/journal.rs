@@ -21,11 +21,11 @@ impl Mirror {
 
     /// Takes what events say of it.
     pub(super) fn handle_events(&self, keys: &Keys, events: &[PbEvent]) {
-        let parts = events.iter().filter_map(|event| {
+        let of_journal = events.iter().filter_map(|event| {
             let found = event.kv.as_ref()?;
             Some((event.r#type, keys.part(&found.key)?, found))
         });
-        let mut parts = parts.peekable();
+        let mut parts = of_journal.peekable();
         if parts.peek().is_none() {
             return;
         }

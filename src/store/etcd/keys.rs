@@ -130,9 +130,8 @@ impl Keys {
             Key::Document(path) => Some(path.into()),
             Key::Mark | Key::Replica(_) | Key::Ledger => None,
             Key::Stray => {
-                let key = key.escape_ascii();
                 tracing::warn!(
-                    %key,
+                    key = %key.escape_ascii(),
                     "key is no document: it has to be {}<kind>/<id>, in UTF-8",
                     self.prefix
                 );

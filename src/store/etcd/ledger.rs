@@ -200,23 +200,19 @@ impl Ledger {
         keep: Duration,
     ) -> Result<i64, Away> {
         self.step(async |etcd| {
-            let lease = match lease {
-                Some(lease) => lease,
+            let used = match lease {
+                Some(given) => given,
                 None => {
                     etcd.grant(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX))
                         .await?
                 }
             };
             let put = |(key, text): &(String, String)| {
-                put(
-                    self.keys.key(&format!("{AUDIT}{key}")),
-                    text.as_str(),
-                    lease,
-                )
+                put(self.keys.key(&format!("{AUDIT}{key}")), text.as_str(), used)
             };
             let changes: Vec<_> = records.iter().map(put).collect();
             etcd.transact(Txn::new().and_then(changes)).await?;
-            Ok(lease)
+            Ok(used)
         })
         .await
     }
@@ -232,8 +228,12 @@ impl Ledger {
         let mut texts = Vec::new();
         for found in response.op_responses() {
             if let TxnOpResponse::Get(found) = found {
-                let found = found.kvs().iter();
-                texts.extend(found.map(|value| Bytes::copy_from_slice(value.value())));
+                texts.extend(
+                    found
+                        .kvs()
+                        .iter()
+                        .map(|value| Bytes::copy_from_slice(value.value())),
+                );
             }
         }
         Ok(texts)
@@ -254,10 +254,10 @@ impl Ledger {
         rests_on: impl Into<Vec<Compare>>,
         changes: impl FnOnce(i64) -> Vec<TxnOp>,
     ) -> Result<Option<Claim>, Away> {
-        let rests_on = rests_on.into();
+        let conditions = rests_on.into();
         self.step(async |etcd| {
             let lease = etcd.grant(CLAIM).await?;
-            let txn = Txn::new().when(rests_on).and_then(changes(lease));
+            let txn = Txn::new().when(conditions).and_then(changes(lease));
             let claimed = etcd.transact(txn).await?.succeeded();
             Ok(claimed.then(|| Claim {
                 key: key.into(),
@@ -277,8 +277,9 @@ impl Ledger {
             let done = step(&connection).await;
             done.map_err(|broken| Away(format!("etcd: {broken}")))
         };
-        let done = timeout(STEP, work).await;
-        let done = done.unwrap_or_else(|_| Err(Away(format!("etcd: no answer within {STEP:?}"))));
+        let done = timeout(STEP, work)
+            .await
+            .unwrap_or_else(|_| Err(Away(format!("etcd: no answer within {STEP:?}"))));
         if done.is_err() {
             *self.slot() = None;
         }
@@ -297,8 +298,7 @@ impl Ledger {
                     return Ok(connection);
                 }
                 Err(broken) => {
-                    let endpoint = broken::shown(endpoint);
-                    reasons.push(format!("etcd at {endpoint}: {broken}"));
+                    reasons.push(format!("etcd at {}: {broken}", broken::shown(endpoint)));
                 }
             }
         }

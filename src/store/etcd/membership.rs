@@ -35,8 +35,10 @@ impl Table {
 
     /// These are all records there are.
     pub(super) fn list(&self, keys: &Keys, values: &[PbKeyValue]) {
-        let records = values.iter().filter_map(|value| record(keys, value));
-        let records = records.collect();
+        let records = values
+            .iter()
+            .filter_map(|value| record(keys, value))
+            .collect();
         self.0.send_modify(|table| {
             table.by_id = records;
         });

@@ -29,9 +29,9 @@ fn files() -> Files {
 
 #[test]
 fn the_first_scan_is_a_listing_even_when_it_is_empty() {
-    let listed = files().handle_scan(scan(&[])).unwrap();
+    let empty = files().handle_scan(scan(&[])).unwrap();
     assert_eq!(
-        listed,
+        empty,
         Event::Listed {
             revision: 1,
             documents: vec![]
@@ -159,9 +159,15 @@ async fn a_folder_is_listed_and_followed_without_its_instances() {
     write("instances/echo.yaml", "1");
     let ((wish, wishes), (sender, mut events)) = (mpsc::channel(1), mpsc::channel(8));
     let shutdown = CancellationToken::new();
-    let path = folder.path().to_owned();
-    let store = watch(path, Source::new("files"), wishes, sender, shutdown.clone());
-    let store = tokio::spawn(store);
+    let within = folder.path().to_owned();
+    let watching = watch(
+        within,
+        Source::new("files"),
+        wishes,
+        sender,
+        shutdown.clone(),
+    );
+    let store = tokio::spawn(watching);
     let mut next = async || {
         tokio::time::timeout(Duration::from_secs(20), events.recv())
             .await

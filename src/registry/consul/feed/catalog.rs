@@ -94,9 +94,9 @@ impl Catalog {
         let mut touched = BTreeSet::new();
         let nothing = Held::default();
         for (name, now) in &self.nodes {
-            let before = before.get(name).unwrap_or(&nothing);
-            if before != now {
-                differences(before, now, &mut touched);
+            let held = before.get(name).unwrap_or(&nothing);
+            if held != now {
+                differences(held, now, &mut touched);
             }
         }
         for (_, gone) in before

@@ -52,13 +52,12 @@ impl Reads {
 
     /// Those that became as they were answered, or no longer are, since this was asked last; and whether they are now.
     pub fn poll_turned(&mut self) -> Vec<(ServiceKey, bool)> {
-        let turned = std::mem::take(&mut self.turned).into_iter();
-        let entries = &self.entries;
-        let turned = turned.filter_map(|service| {
-            let is_fresh = entries.get(&service)?.state == State::Fresh;
+        let turned = std::mem::take(&mut self.turned);
+        let with_state = turned.into_iter().filter_map(|service| {
+            let is_fresh = self.entries.get(&service)?.state == State::Fresh;
             Some((service, is_fresh))
         });
-        turned.collect()
+        with_state.collect()
     }
 
     /// Whether no service's last read failed.
@@ -196,8 +195,8 @@ mod tests {
             body: b"[]".to_vec(),
             filtered: false,
         };
-        while let Some(read) = reads.poll_next() {
-            let read = reads.handle_read(&read, Ok(response()), Instant::now());
+        while let Some(next) = reads.poll_next() {
+            let read = reads.handle_read(&next, Ok(response()), Instant::now());
             assert!(read.unwrap().is_ok());
         }
         let turned = reads.poll_turned();

@@ -165,10 +165,9 @@ fn the_worst_check_is_the_status_and_maintenance_is_worse() {
         (json!([["_node_maintenance", "passing"]]), Status::Passing),
     ];
     for (checks, status) in table {
-        let checks: Vec<_> = checks.as_array().unwrap().iter().collect();
         let registered = read_with(|entry| {
-            let check = |check: &&Value| json!({"CheckID": check[0], "Status": check[1]});
-            entry["Checks"] = checks.iter().map(check).collect();
+            let check = |check: &Value| json!({"CheckID": check[0], "Status": check[1]});
+            entry["Checks"] = checks.as_array().unwrap().iter().map(check).collect();
         });
         assert_eq!(registered.instances[1].status, status, "{checks:?}");
     }

@@ -66,8 +66,8 @@ impl Authority {
         roots.add(der(&self.pem)).unwrap();
         let clients = WebPkiClientVerifier::builder(roots.into()).build().unwrap();
         let config = ServerConfig::builder().with_client_cert_verifier(clients);
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-        Arc::new(config.with_single_cert(vec![der(&cert)], key).unwrap())
+        let private = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        Arc::new(config.with_single_cert(vec![der(&cert)], private).unwrap())
     }
 }
 
@@ -94,8 +94,8 @@ impl Secured {
 }
 
 /// One request a connection, so that each shows its certificates.
-async fn answer(connection: TcpStream, tls: Arc<ServerConfig>) -> std::io::Result<()> {
-    let mut connection = TlsAcceptor::from(tls).accept(connection).await?;
+async fn answer(stream: TcpStream, tls: Arc<ServerConfig>) -> std::io::Result<()> {
+    let mut connection = TlsAcceptor::from(tls).accept(stream).await?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if connection.read_buf(&mut head).await? == 0 {
@@ -193,8 +193,11 @@ async fn half_a_renewal_is_not_used() {
     ];
     for (file, text, said) in halves {
         files.write(file, text);
-        let error = transport.refresh().err().map(|error| error.to_string());
-        let error = error.unwrap_or_default();
+        let error = transport
+            .refresh()
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default();
         assert_eq!(error.is_empty(), said.is_empty(), "{file}: {error}");
         assert!(error.contains(said), "{file}: {error}");
         let url = transport::address(&consul.address).unwrap();

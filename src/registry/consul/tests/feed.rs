@@ -195,8 +195,8 @@ async fn a_service_that_is_wanted_later_is_read_alone() {
     let mut scene = Scene::start().await;
     let mut names: Vec<_> = (0..MANY).map(name).collect();
     names.push("late".to_owned());
-    let names = names.iter().map(String::as_str);
-    scene.watch.wanted.send_replace(super::services(names));
+    let wanted = super::services(names.iter().map(String::as_str));
+    scene.watch.wanted.send_replace(wanted);
     let mut told = None;
     while told.is_none() {
         told = scene.step(DEADLINE).await;

@@ -114,16 +114,16 @@ async fn serve(mut connection: TcpStream, queries: mpsc::Sender<Query>) {
         let Some(head) = head(&mut connection, &mut buffer).await else {
             return;
         };
-        let (reply, replied) = oneshot::channel();
-        if queries.send(query(head, reply)).await.is_err() {
+        let (sender, replied) = oneshot::channel();
+        if queries.send(query(head, sender)).await.is_err() {
             return;
         }
-        let reply = tokio::select! {
+        let received = tokio::select! {
             // The client sends nothing before it has its answer: this is its end.
             _ = connection.read_u8() => return,
             reply = replied => reply,
         };
-        let Ok(reply) = reply else { return };
+        let Ok(reply) = received else { return };
         if connection.write_all(reply.as_bytes()).await.is_err()
             || reply.contains("Connection: close")
         {

@@ -12,8 +12,8 @@ fn held(written: u64, services: &[(&str, &str, u64)]) -> Held {
 }
 
 fn touched<const N: usize>(catalog: &mut Catalog, nodes: [(&str, Held); N]) -> String {
-    let nodes = nodes.map(|(name, held)| (name.to_owned(), held));
-    let touched = catalog.handle_nodes(nodes.into());
+    let owned = nodes.map(|(name, held)| (name.to_owned(), held));
+    let touched = catalog.handle_nodes(owned.into());
     touched
         .iter()
         .map(|name| &**name)
