@@ -100,22 +100,27 @@ pub fn init(to: &Destinations) -> Result<Logs, Error> {
         LogOutput::Stderr => (BoxMakeWriter::new(stderr), stderr().is_terminal()),
         LogOutput::Stdout => (BoxMakeWriter::new(stdout), stdout().is_terminal()),
     };
-    let lines = fmt::layer().with_target(false).with_ansi(terminal);
-    let lines = lines.with_writer(writer);
-    let lines: Boxed = match to.format {
-        LogFormat::Text => lines.with_filter(filter(to.level)?).boxed(),
-        LogFormat::Json => {
-            let lines = lines.with_target(true).json().flatten_event(true);
-            lines.with_filter(filter(to.level)?).boxed()
-        }
+    let lines = fmt::layer().with_ansi(terminal).with_writer(writer);
+    let output = match to.format {
+        LogFormat::Text => lines
+            .with_target(false)
+            .with_filter(filter(to.level)?)
+            .boxed(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_filter(filter(to.level)?)
+            .boxed(),
     };
-    let mut layers = vec![lines];
-    let file = to.folder.map(|folder| file(folder, to.level)).transpose()?;
-    let (file, guard) = file.unzip();
-    layers.extend(file);
-    let otlp = to.otlp.map(|url| otlp(url, to.level)).transpose()?;
-    let (otlp, provider) = otlp.unzip();
-    layers.extend(otlp);
+    let mut layers = vec![output];
+    let (to_file, guard) = to
+        .folder
+        .map(|folder| file(folder, to.level))
+        .transpose()?
+        .unzip();
+    layers.extend(to_file);
+    let (to_collector, provider) = to.otlp.map(|url| otlp(url, to.level)).transpose()?.unzip();
+    layers.extend(to_collector);
     tracing_subscriber::registry().with(layers).init();
     Ok(Logs {
         _file: guard,
@@ -137,8 +142,11 @@ fn file(folder: &Path, level: &str) -> Result<(Boxed, WorkerGuard), Error> {
         .max_log_files(FILES)
         .build(folder)?;
     let (writer, guard) = tracing_appender::non_blocking(appender);
-    let lines = fmt::layer().with_ansi(false).with_writer(writer);
-    let lines = lines.json().flatten_event(true);
+    let lines = fmt::layer()
+        .with_ansi(false)
+        .with_writer(writer)
+        .json()
+        .flatten_event(true);
     Ok((lines.with_filter(filter(level)?).boxed(), guard))
 }
 
@@ -161,6 +169,6 @@ fn otlp(url: &str, level: &str) -> Result<(Boxed, SdkLoggerProvider), Error> {
     ]
     .into_iter()
     .fold(own, |own, target| own.with_target(target, LevelFilter::OFF));
-    let bridge = bridge.with_filter(own).with_filter(filter(level)?);
-    Ok((bridge.boxed(), provider))
+    let filtered = bridge.with_filter(own).with_filter(filter(level)?);
+    Ok((filtered.boxed(), provider))
 }

@@ -65,25 +65,25 @@ impl Source {
     /// The source failed; what it said before stays in force. `error` holds no secret.
     pub fn failed(&self, error: &dyn std::fmt::Display) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let error = error.to_string();
+        let text = error.to_string();
         match &mut state.failing {
-            Some(failure) if failure.error == error => {}
+            Some(failure) if failure.error == text => {}
             Some(failure) => {
-                tracing::debug!(source = %self.name, error, "source still fails");
-                failure.error = error;
+                tracing::debug!(source = %self.name, error = text, "source still fails");
+                failure.error = text;
             }
             None => {
                 match state.answered {
                     Some(_) => {
-                        tracing::warn!(source = %self.name, error, "source is lost: the last good state stays, retrying");
+                        tracing::warn!(source = %self.name, error = text, "source is lost: the last good state stays, retrying");
                     }
                     None => {
-                        tracing::warn!(source = %self.name, error, "source does not answer yet, retrying")
+                        tracing::warn!(source = %self.name, error = text, "source does not answer yet, retrying")
                     }
                 }
                 state.failing = Some(Failure {
                     since: Instant::now(),
-                    error,
+                    error: text,
                 });
             }
         }

@@ -56,14 +56,14 @@ impl Clients {
         let Some(allowed) = self.gateways(peer).filter(|all| !all.contains(gateway)) else {
             return Ok(());
         };
-        let allowed: Vec<_> = allowed.into_iter().collect();
+        let names: Vec<_> = allowed.into_iter().collect();
         Err(NotAdmitted::NotAllowed {
             client: peer.shown(),
             gateway: gateway.to_owned(),
-            allowed: if allowed.is_empty() {
+            allowed: if names.is_empty() {
                 "none".into()
             } else {
-                allowed.join(", ")
+                names.join(", ")
             },
         })
     }
@@ -125,8 +125,10 @@ impl Admission {
 
 fn take(bucket: &Mutex<Bucket>) -> bool {
     // A bucket is whole at any time: a panic elsewhere has not left it half-changed.
-    let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-    bucket.take(Instant::now())
+    bucket
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take(Instant::now())
 }
 
 #[cfg(test)]

@@ -215,8 +215,10 @@ impl Channel {
 
     /// What was sent by name so far says nothing of the rest: everything is compared once.
     fn look_again(&mut self) {
-        let known = self.subscription.names();
-        let known = known.filter_map(|name| Some((name, self.sent_resource(name)?.version)));
+        let known = self
+            .subscription
+            .names()
+            .filter_map(|name| Some((name, self.sent_resource(name)?.version)));
         self.claimed = known
             .map(|(name, version)| (name.to_string(), Some(version)))
             .collect();
@@ -274,9 +276,11 @@ impl Channel {
         if self.subscription.is_wildcard() {
             return set.version();
         }
-        let names = self.subscription.names();
         let full_state = self.resource_type.is_full_state();
-        let names = names.filter(|name| full_state || !self.owed.contains(*name));
+        let names = self
+            .subscription
+            .names()
+            .filter(|name| full_state || !self.owed.contains(*name));
         let found = names.filter_map(|name| Some((name, set.find(name)?)));
         found.fold(Version::default(), |sum, (name, resource)| {
             sum.with(name, resource.version)
@@ -341,8 +345,10 @@ impl Channel {
         } else {
             must && takes_away
         };
-        let mut earlier = earlier.iter().filter(|_| must);
-        let awaited = earlier.find_map(|earlier| earlier.set(self.resource_type).find(name));
+        let awaited = earlier
+            .iter()
+            .filter(|_| must)
+            .find_map(|earlier| earlier.set(self.resource_type).find(name));
         match (set.find(name), awaited) {
             (Some(resource), _) => {
                 self.forget(name);

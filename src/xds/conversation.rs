@@ -108,20 +108,19 @@ impl<'a> Conversation<'a> {
     }
 
     fn handle<M: Message>(&mut self, request: M) -> Result<(), Status> {
-        let answer = self.take(request);
-        let answer = answer.map_err(|refusal| self.ads.refuse(&refusal))?;
-        if let Some(answer) = answer {
+        let taken = self.take(request);
+        if let Some(answer) = taken.map_err(|refusal| self.ads.refuse(&refusal))? {
             self.note(answer);
         }
         Ok(())
     }
 
     /// Takes a request within the limits in, and tells which response it answered, if any.
-    fn take<M: Message>(&mut self, mut request: M) -> Result<Option<Acknowledgement>, NotAdmitted> {
+    fn take<M: Message>(&mut self, mut message: M) -> Result<Option<Acknowledgement>, NotAdmitted> {
         if let Some(only) = self.only {
-            check_type(request.type_url(), only)?;
+            check_type(message.type_url(), only)?;
         }
-        let request: Request = request.try_into()?;
+        let request: Request = message.try_into()?;
         let limits = &self.ads.limits;
         request.names.check(limits)?;
         let (resource_type, now) = (request.resource_type, Instant::now());
@@ -171,10 +170,10 @@ impl<'a> Conversation<'a> {
             self.ads.gateways.refuse(gateway, outcome);
         }
         self.seat.note(|status| {
-            let status = status.types[answer.resource_type.index()].get_or_insert_default();
+            let of_type = status.types[answer.resource_type.index()].get_or_insert_default();
             match &answer.error {
-                None => (status.acked, status.refused) = (Some(mark), None),
-                Some(error) => status.refused = Some((mark, error.as_str().into())),
+                None => (of_type.acked, of_type.refused) = (Some(mark), None),
+                Some(error) => of_type.refused = Some((mark, error.as_str().into())),
             }
         });
         self.ads.gateways.events().answered(&self.node, answer);

@@ -46,8 +46,11 @@ impl Csds {
         peer: &Peer,
         request: ClientStatusRequest,
     ) -> Result<ClientStatusResponse, Status> {
-        let matchers = request.node_matchers.into_iter().map(Matcher::try_from);
-        let matchers = matchers.collect::<Result<_, _>>();
+        let matchers = request
+            .node_matchers
+            .into_iter()
+            .map(Matcher::try_from)
+            .collect::<Result<_, _>>();
         let sight = Sight {
             matchers: matchers.map_err(Status::invalid_argument)?,
             gateways: self.0.clients.gateways(peer),
@@ -63,9 +66,8 @@ impl Csds {
             let Some(holdings) = questions.ask().await else {
                 continue;
             };
-            let key = (node.id.clone(), node.gateway.clone());
             let (_, known) = configs
-                .entry(key)
+                .entry((node.id.clone(), node.gateway.clone()))
                 .or_insert_with(|| (node.clone(), BTreeMap::new()));
             for holding in holdings {
                 let status = node.status.types[holding.resource_type.index()].as_ref();
@@ -108,8 +110,9 @@ impl Sight<'_> {
             type_url: type_url.into(),
             value: resource.value().into(),
         });
-        let version = resource.map(|resource| resource.version.to_string());
-        let version = version.unwrap_or_default();
+        let version = resource
+            .map(|resource| resource.version.to_string())
+            .unwrap_or_default();
         let (config_status, client_status) = match holding.standing {
             Standing::Synced => (ConfigStatus::Synced, ClientResourceStatus::Acked),
             Standing::Sent => (ConfigStatus::Stale, ClientResourceStatus::Requested),
@@ -117,8 +120,9 @@ impl Sight<'_> {
             Standing::Missing => (ConfigStatus::NotSent, ClientResourceStatus::DoesNotExist),
             Standing::Refused => (ConfigStatus::Error, ClientResourceStatus::Nacked),
         };
-        let refused = status.and_then(|status| status.refused.as_ref());
-        let refused = refused.filter(|_| holding.standing == Standing::Refused);
+        let refused = status
+            .and_then(|status| status.refused.as_ref())
+            .filter(|_| holding.standing == Standing::Refused);
         let error_state = refused.map(|(mark, error)| UpdateFailureState {
             failed_configuration: any.clone(),
             last_update_attempt: Some(timestamp(mark.at)),
@@ -150,8 +154,9 @@ fn identity(node: &Node) -> NodeIdentity {
 }
 
 fn timestamp(time: SystemTime) -> Timestamp {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    let since = since.unwrap_or_default();
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp {
         seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         nanos: i32::try_from(since.subsec_nanos()).unwrap_or_default(),
@@ -173,8 +178,10 @@ impl ClientStatusDiscoveryService for Csds {
     ) -> Result<Response<Self::StreamClientStatusStream>, Status> {
         let peer = peer(&request);
         let ads = self.0.clone();
-        let room = ads.admission.stream(&peer);
-        let room = room.map_err(|refusal| ads.refuse(&refusal))?;
+        let room = ads
+            .admission
+            .stream(&peer)
+            .map_err(|refusal| ads.refuse(&refusal))?;
         let mut requests = request.into_inner();
         let (answers, answered) = mpsc::channel(1);
         tokio::spawn(async move {

@@ -196,14 +196,16 @@ impl Gateways {
 
     /// Watches a gateway, which need not exist (yet).
     pub fn watch(self: &Arc<Self>, gateway: &str) -> Watch {
-        let gateway: Arc<str> = gateway.into();
-        let newest = self.by_name.entry(gateway.clone());
-        let newest = newest.or_insert_with(|| watch::Sender::new(None));
+        let name: Arc<str> = gateway.into();
+        let newest = self
+            .by_name
+            .entry(name.clone())
+            .or_insert_with(|| watch::Sender::new(None));
         Watch {
             newest: newest.subscribe(),
             _leave: Leave {
                 gateways: self.clone(),
-                gateway,
+                gateway: name,
             },
         }
     }

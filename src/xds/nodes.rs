@@ -46,11 +46,10 @@ pub struct NodeStatus {
 impl NodeStatus {
     /// What others wait for.
     fn summary(&self) -> (bool, i64, [bool; ResourceType::ALL.len()]) {
-        let refuses = |status: &TypeStatus| status.refused.is_some();
         let refuses = self
             .types
             .each_ref()
-            .map(|of| of.as_ref().is_some_and(refuses));
+            .map(|of| of.as_ref().is_some_and(|status| status.refused.is_some()));
         (self.synced, self.revision, refuses)
     }
 }

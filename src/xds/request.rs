@@ -82,8 +82,8 @@ impl Names {
         if names.len().max(held.map_or(0, HashMap::len)) > limits.names {
             return Err(NotAdmitted::Names(limits.names));
         }
-        let held = held.into_iter().flat_map(HashMap::keys);
-        match names.iter().chain(held).map(String::len).max() {
+        let held_names = held.into_iter().flat_map(HashMap::keys);
+        match names.iter().chain(held_names).map(String::len).max() {
             Some(longest) if longest > limits.name_bytes => {
                 Err(NotAdmitted::NameLength(limits.name_bytes))
             }

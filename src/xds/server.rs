@@ -40,12 +40,12 @@ pub async fn serve(
         Ok(reflection) => routes = routes.add_service(reflection),
         Err(error) => tracing::error!(%error, "the xDS port is served without reflection"),
     }
-    let routes = routes.into_axum_router().fallback_service(ads);
+    let router = routes.into_axum_router().fallback_service(ads);
     Server::builder()
         // A client that vanished without a word is noticed after 40 s.
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .add_routes(Routes::from(routes))
+        .add_routes(Routes::from(router))
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), shutdown.cancelled_owned())
         .await
 }

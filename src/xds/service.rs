@@ -65,8 +65,11 @@ impl Ads {
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        let peer = request.extensions().get::<Peer>();
-        let peer = peer.cloned().unwrap_or_default();
+        let peer = request
+            .extensions()
+            .get::<Peer>()
+            .cloned()
+            .unwrap_or_default();
         let room = match self.admission.stream(&peer) {
             Ok(room) => room,
             Err(refusal) => return self.refuse(&refusal).into_http(),
@@ -131,8 +134,8 @@ impl Ads {
             return Ok(());
         };
         let identity = first.node().unwrap_or_default();
-        let node = identify(identity, method.protocol, &peer);
-        let node = node.map_err(|refusal| self.refuse(&refusal))?;
+        let node =
+            identify(identity, method.protocol, &peer).map_err(|refusal| self.refuse(&refusal))?;
         let (id, gateway) = (node.id.clone(), node.gateway.clone());
         let allowed = self.clients.check(&peer, &gateway);
         allowed.map_err(|refusal| self.refuse(&refusal))?;

@@ -109,9 +109,11 @@ impl Stream {
 
     /// When to call [`poll_response`](Self::poll_response) again though nothing came in.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let gates = GATED.map(|each| self.channel(each).awaited());
-        let gates = gates.into_iter().flatten();
-        let gates = gates.map(|in_flight| in_flight.since + GATE);
+        let awaited = GATED.map(|each| self.channel(each).awaited());
+        let gates = awaited
+            .into_iter()
+            .flatten()
+            .map(|in_flight| in_flight.since + GATE);
         let clusters = self.channel(ResourceType::Cluster);
         let resuming = self.resuming_until.filter(|_| !clusters.stale.is_empty());
         gates.chain(resuming).min()
@@ -273,12 +275,15 @@ impl Stream {
             return Vec::new();
         }
         let parents = resource_type.parents().iter();
-        let used = parents.flat_map(|parent| {
-            let parent = self.channel(*parent);
-            let in_flight = parent.in_flight.as_ref();
-            let in_flight = in_flight.map(|in_flight| &in_flight.snapshot);
-            in_flight.into_iter().chain(&parent.acked)
-        });
+        let used = parents
+            .map(|parent| self.channel(*parent))
+            .flat_map(|parent| {
+                let in_flight = parent
+                    .in_flight
+                    .as_ref()
+                    .map(|in_flight| &in_flight.snapshot);
+                in_flight.into_iter().chain(&parent.acked)
+            });
         used.cloned().collect()
     }
 

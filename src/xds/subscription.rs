@@ -75,13 +75,13 @@ impl Subscription {
             self.wildcard = true;
             difference.wildcard_began = true;
         }
-        for name in subscribe {
-            if full_state && name == WILDCARD {
+        for asked in subscribe {
+            if full_state && asked == WILDCARD {
                 difference.wildcard_began |= !self.wildcard;
                 self.wildcard = true;
                 continue;
             }
-            let name = self.own(name);
+            let name = self.own(asked);
             self.names.insert(name.clone());
             difference.asked.push(name);
         }

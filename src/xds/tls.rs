@@ -86,7 +86,7 @@ impl Files {
         let key = PrivateKeyDer::from_pem_slice(&contents.key)
             .map_err(|error| Error::Malformed(self.key.clone(), "key", error.to_string()))?;
         let unusable = |error| Error::Unusable(self.cert.clone(), error);
-        let builder = ServerConfig::builder_with_provider(provider.clone())
+        let unverified = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(unusable)?;
         let builder = match (&self.client_ca, &contents.client_ca) {
@@ -99,11 +99,11 @@ impl Files {
                 }
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build();
-                builder.with_client_cert_verifier(
+                unverified.with_client_cert_verifier(
                     verifier.map_err(|error| Error::Authorities(path.clone(), error))?,
                 )
             }
-            _ => builder.with_no_client_auth(),
+            _ => unverified.with_no_client_auth(),
         };
         let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
@@ -113,8 +113,9 @@ impl Files {
 
 fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     let malformed = |error: String| Error::Malformed(path.to_owned(), "certificate", error);
-    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let all = all.map_err(|error| malformed(error.to_string()))?;
+    let all = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| malformed(error.to_string()))?;
     if all.is_empty() {
         Err(malformed("there is none".into()))
     } else {
@@ -154,13 +155,13 @@ impl Certificates {
                     }
                 }
                 Err(error) => {
-                    let error = error.to_string();
-                    if error != said {
+                    let reason = error.to_string();
+                    if reason != said {
                         warn!(
-                            error,
+                            error = reason,
                             "xds certificates cannot be reloaded; those before stay in force"
                         );
-                        said = error;
+                        said = reason;
                     }
                 }
             }
@@ -181,10 +182,10 @@ impl Certificates {
 
 /// The DNS names and URIs (SPIFFE IDs are such) in a certificate; the common name does not count.
 pub fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
-    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
+    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
         return Vec::new();
     };
-    let Ok(Some(alternatives)) = certificate.subject_alternative_name() else {
+    let Ok(Some(alternatives)) = parsed.subject_alternative_name() else {
         return Vec::new();
     };
     let names = alternatives.value.general_names.iter();

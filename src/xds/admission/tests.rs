@@ -9,9 +9,9 @@ fn peer(names: &[&str]) -> Peer {
 
 fn rules(rules: &[(&str, &[&str])]) -> Clients {
     let owned = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
-    let rules = rules.iter();
     Clients(
         rules
+            .iter()
             .map(|(name, list)| ((*name).to_owned(), owned(list)))
             .collect(),
     )

@@ -6,9 +6,8 @@ use super::*;
 
 #[test]
 fn a_request_without_a_type_or_of_another_is_refused() {
-    let request = DiscoveryRequest::default();
     assert_eq!(
-        Request::try_from(request).unwrap_err(),
+        Request::try_from(DiscoveryRequest::default()).unwrap_err(),
         NotAdmitted::NoTypeUrl
     );
     let url = "type.googleapis.com/envoy.service.runtime.v3.Runtime";
@@ -27,12 +26,12 @@ fn a_request_without_a_type_or_of_another_is_refused() {
 
 #[test]
 fn error_detail_makes_a_refusal_whatever_its_code() {
-    let request = DiscoveryRequest {
+    let message = DiscoveryRequest {
         type_url: ResourceType::Listener.type_url().to_owned(),
         error_detail: Some(Status::default()),
         ..Default::default()
     };
-    let request = Request::try_from(request).unwrap();
+    let request = Request::try_from(message).unwrap();
     assert_eq!(request.error.as_deref(), Some(""));
 }
 

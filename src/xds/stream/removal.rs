@@ -13,10 +13,11 @@ impl Stream {
         if stale.is_empty() {
             return Vec::new();
         }
-        let names = stale
+        let names: Vec<_> = stale
             .keys()
-            .filter(|name| self.is_removable(resource_type, name));
-        let names: Vec<Arc<str>> = names.cloned().collect();
+            .filter(|name| self.is_removable(resource_type, name))
+            .cloned()
+            .collect();
         let channel = &mut self.channels[resource_type.index()];
         for name in &names {
             channel.forget(name);
@@ -28,8 +29,10 @@ impl Stream {
         if resource_type == ResourceType::Cluster {
             return !self.names_cluster(name);
         }
-        let parents = resource_type.parents().iter();
-        let mut parents = parents.map(|parent| self.channel(*parent));
+        let mut parents = resource_type
+            .parents()
+            .iter()
+            .map(|parent| self.channel(*parent));
         parents.all(|parent| {
             // A client that refused newer ones still uses those that it had accepted.
             let acked = parent.acked.as_ref();
@@ -42,12 +45,13 @@ impl Stream {
     /// Whether anything that the client uses, or is about to use, may name the cluster.
     fn names_cluster(&self, name: &str) -> bool {
         let clusters = self.channel(ResourceType::Cluster);
-        let users = [ResourceType::Listener, ResourceType::RouteConfiguration];
-        let users = users.map(|user| self.channel(user)).into_iter();
         // Few clients ask for these, and those that do name them in listeners.
         let extensions = Some(self.channel(ResourceType::ExtensionConfig));
-        let users = users.chain(extensions.filter(|extensions| extensions.started));
-        let users: Vec<&Channel> = users.collect();
+        let users: Vec<_> = [ResourceType::Listener, ResourceType::RouteConfiguration]
+            .map(|user| self.channel(user))
+            .into_iter()
+            .chain(extensions.filter(|extensions| extensions.started))
+            .collect();
         // A client that came back may use anything until it acknowledges, or asks for nothing in time;
         // of clusters that it had refused it does not speak, only of what names them.
         let resumed = |user: &Channel| clusters.resumed || user.resumed;
@@ -61,11 +65,13 @@ impl Stream {
         if users.iter().any(|user| is_unknown(user)) {
             return true;
         }
-        let users = users.into_iter().filter(|user| user.started);
-        let used = users.flat_map(|user| {
-            let in_flight = user.in_flight.as_ref().map(|in_flight| &in_flight.snapshot);
-            user.acked.iter().chain(in_flight)
-        });
+        let used = users
+            .into_iter()
+            .filter(|user| user.started)
+            .flat_map(|user| {
+                let in_flight = user.in_flight.as_ref().map(|in_flight| &in_flight.snapshot);
+                user.acked.iter().chain(in_flight)
+            });
         let mut snapshots = used
             .chain(&clusters.settled)
             .chain(&clusters.sent)
