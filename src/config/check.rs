@@ -59,33 +59,41 @@ impl Settings {
     }
 
     fn xds(&self) -> Result<Xds, Error> {
-        pair("xds", &self.xds_cert, &self.xds_key)?;
-        let client_ca = self.xds_client_ca.clone();
-        let tls = match (&self.xds_cert, &self.xds_key) {
-            (Some(cert), Some(key)) => Some(tls::Files {
-                cert: cert.clone(),
-                key: key.clone(),
-                client_ca,
-            }),
-            _ if client_ca.is_some() => {
-                return Err(Error::Contradiction(
-                    "xds-client-ca demands certificates of clients, and TLS needs one of its own: give xds-cert and xds-key too"
-                        .into(),
-                ));
-            }
-            _ => None,
-        };
+        let tls = self.xds_files()?;
         if self.xds_clients.is_some() && self.xds_client_ca.is_none() {
             return Err(Error::Contradiction(
                 "xds-clients goes by the names in clients' certificates: give xds-client-ca too, so that they are demanded"
                     .into(),
             ));
         }
-        let defaults = Limits::default();
-        let streams = self.max_streams.and_then(|most| usize::try_from(most).ok());
-        let slow_reader = self
-            .slow_reader
-            .map(|seconds| Duration::from_secs(seconds.into()));
+        Ok(Xds {
+            address: self
+                .xds
+                .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 18000))),
+            tls,
+            clients: Clients(self.xds_clients.clone().unwrap_or_default()),
+            limits: self.limits()?,
+        })
+    }
+
+    fn xds_files(&self) -> Result<Option<tls::Files>, Error> {
+        pair("xds", &self.xds_cert, &self.xds_key)?;
+        let client_ca = self.xds_client_ca.clone();
+        match (&self.xds_cert, &self.xds_key) {
+            (Some(cert), Some(key)) => Ok(Some(tls::Files {
+                cert: cert.clone(),
+                key: key.clone(),
+                client_ca,
+            })),
+            _ if client_ca.is_some() => Err(Error::Contradiction(
+                "xds-client-ca demands certificates of clients, and TLS needs one of its own: give xds-cert and xds-key too"
+                    .into(),
+            )),
+            _ => Ok(None),
+        }
+    }
+
+    fn limits(&self) -> Result<Limits, Error> {
         for (flag, value) in [
             ("max-streams", self.max_streams),
             ("max-connection-rate", self.max_connection_rate),
@@ -98,19 +106,17 @@ impl Settings {
                 )));
             }
         }
-        Ok(Xds {
-            address: self
-                .xds
-                .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 18000))),
-            tls,
-            clients: Clients(self.xds_clients.clone().unwrap_or_default()),
-            limits: Limits {
-                streams: streams.unwrap_or(defaults.streams),
-                connection_rate: self.max_connection_rate.unwrap_or(defaults.connection_rate),
-                request_rate: self.max_request_rate.unwrap_or(defaults.request_rate),
-                slow_reader: slow_reader.unwrap_or(defaults.slow_reader),
-                ..defaults
-            },
+        let defaults = Limits::default();
+        let streams = self.max_streams.and_then(|most| usize::try_from(most).ok());
+        let slow_reader = self
+            .slow_reader
+            .map(|seconds| Duration::from_secs(seconds.into()));
+        Ok(Limits {
+            streams: streams.unwrap_or(defaults.streams),
+            connection_rate: self.max_connection_rate.unwrap_or(defaults.connection_rate),
+            request_rate: self.max_request_rate.unwrap_or(defaults.request_rate),
+            slow_reader: slow_reader.unwrap_or(defaults.slow_reader),
+            ..defaults
         })
     }
 
@@ -203,6 +209,28 @@ impl Settings {
     }
 
     fn consul_settings(&self) -> Result<Option<consul::Settings>, Error> {
+        let Some(urls) = &self.consul else {
+            return self.check_without_consul().map(|()| None);
+        };
+        if self.consul_token.is_some() && self.consul_token_file.is_some() {
+            return Err(Error::Contradiction(
+                "--consul-token and --consul-token-file both give Consul's token: give one".into(),
+            ));
+        }
+        let addresses = self.consul_addresses(urls)?;
+        pair("consul", &self.consul_cert, &self.consul_key)?;
+        Ok(Some(consul::Settings {
+            addresses,
+            token: self.consul_token.clone(),
+            token_file: self.consul_token_file.clone(),
+            ca: self.consul_ca.clone(),
+            cert: self.consul_cert.clone(),
+            key: self.consul_key.clone(),
+            wait: consul::WAIT,
+        }))
+    }
+
+    fn check_without_consul(&self) -> Result<(), Error> {
         let others = [
             ("consul-token", self.consul_token.is_some()),
             ("consul-token-file", self.consul_token_file.is_some()),
@@ -210,21 +238,19 @@ impl Settings {
             ("consul-cert", self.consul_cert.is_some()),
             ("consul-key", self.consul_key.is_some()),
         ];
-        let Some(addresses) = &self.consul else {
-            return match others.into_iter().find(|(_, given)| *given) {
-                None => Ok(None),
-                Some((flag, _)) => Err(Error::Contradiction(format!(
-                    "--{flag} is given, and no Consul: give --consul URL too"
-                ))),
-            };
-        };
-        if self.consul_token.is_some() && self.consul_token_file.is_some() {
-            return Err(Error::Contradiction(
-                "--consul-token and --consul-token-file both give Consul's token: give one".into(),
-            ));
+        match others.into_iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((flag, _)) => Err(Error::Contradiction(format!(
+                "--{flag} is given, and no Consul: give --consul URL too"
+            ))),
         }
-        let addresses = addresses.iter().map(|one| checked_url("consul", one));
-        let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+    }
+
+    fn consul_addresses(&self, urls: &[String]) -> Result<Vec<String>, Error> {
+        let addresses = urls
+            .iter()
+            .map(|one| checked_url("consul", one))
+            .collect::<Result<Vec<_>, _>>()?;
         if let Some(position) = addresses.iter().position(|one| one.contains('@')) {
             return Err(Error::Contradiction(format!(
                 "--consul: URL {} of {} holds a user or a password, allowed is none: Consul takes a token, see \
@@ -240,16 +266,7 @@ impl Settings {
                 "--consul: found {plain:?} beside consul-ca or consul-cert, allowed with those: https URLs"
             )));
         }
-        pair("consul", &self.consul_cert, &self.consul_key)?;
-        Ok(Some(consul::Settings {
-            addresses,
-            token: self.consul_token.clone(),
-            token_file: self.consul_token_file.clone(),
-            ca: self.consul_ca.clone(),
-            cert: self.consul_cert.clone(),
-            key: self.consul_key.clone(),
-            wait: consul::WAIT,
-        }))
+        Ok(addresses)
     }
 }
 
