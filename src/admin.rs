@@ -21,17 +21,12 @@ use crate::xds::{Gateways, Nodes};
 /// What the admin listener can see.
 #[derive(Debug)]
 pub struct Admin {
-    /// What is served.
     pub gateways: Arc<Gateways>,
-    /// Who is served.
     pub nodes: Arc<Nodes>,
-    /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Where inputs come from.
     pub sources: Vec<Source>,
 }
 
-/// The routes of the admin listener.
 pub fn router(admin: Admin) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))

@@ -98,7 +98,6 @@ pub async fn run(
     ended
 }
 
-/// Starts all tasks.
 async fn start(
     config: Config,
     listeners: Listeners,

@@ -40,7 +40,6 @@ pub struct Key {
     pub name: String,
     /// `sha256:` and the hash of the key in hex, as `printf %s KEY | sha256sum` says.
     pub hash: Hash,
-    /// What it may be used for.
     pub roles: Vec<Role>,
 }
 
@@ -50,7 +49,6 @@ pub struct Key {
 pub struct Hash([u8; 32]);
 
 impl Hash {
-    /// The hash of a key.
     pub fn of(key: &[u8]) -> Self {
         let digest = ring::digest::digest(&ring::digest::SHA256, key);
         let mut hash = [0; 32];

@@ -23,7 +23,6 @@ pub fn error(status: &Status) -> Response {
     json(http, body.to_string())
 }
 
-/// A body of JSON.
 pub fn json(status: StatusCode, body: String) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

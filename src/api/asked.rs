@@ -27,9 +27,7 @@ pub struct Asked {
 
 /// Where the request's fields are.
 enum Source {
-    /// In the body.
     Body(Bytes),
-    /// In the parameters of path and query.
     Parameters {
         path: Vec<(String, String)>,
         query: Option<String>,

@@ -123,7 +123,7 @@ fn is_unanswered(status: &TypeStatus) -> bool {
     })
 }
 
-/// A time as text, to the second.
+/// To the second.
 pub fn seconds(at: SystemTime) -> Timestamp {
     Timestamp {
         nanos: 0,

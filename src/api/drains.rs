@@ -163,7 +163,6 @@ pub async fn list(api: &Api) -> Result<pb::ListDrainsResponse, Status> {
     })
 }
 
-/// Puts an instance back.
 pub async fn undrain(
     api: &Api,
     request: Request<pb::UndrainRequest>,

@@ -17,7 +17,6 @@ use crate::snapshot::{ResourceType, Snapshot};
 /// The longest URL and header.
 const LENGTH: usize = 64 * 1024;
 
-/// Explains what becomes of a request.
 pub async fn explain(api: &Api, asked: &pb::ExplainRequest) -> Result<pb::Explanation, Status> {
     let name = match asked.gateway.as_str() {
         "" => "default",

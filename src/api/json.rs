@@ -28,7 +28,6 @@ static WITH_ENVOY: LazyLock<Pool> = LazyLock::new(|| {
     Ok(pool)
 });
 
-/// Envoy's messages and the contract.
 pub(super) fn with_envoy() -> Result<&'static DescriptorPool, Status> {
     known(&WITH_ENVOY)
 }

@@ -86,12 +86,10 @@ fn try_read(record: &Record) -> Result<pb::Replica, String> {
     json::read(&record.value).map_err(|status| unreadable(&status.message()))
 }
 
-/// The other replicas.
 #[derive(Debug, Clone)]
 pub struct Others(watch::Receiver<Records>);
 
 impl Others {
-    /// As the store tells.
     pub fn new(records: watch::Receiver<Records>) -> Self {
         Self(records)
     }
@@ -115,7 +113,6 @@ impl Others {
         self.0.borrow().own.to_string()
     }
 
-    /// What they say.
     pub fn live(&self) -> Vec<pb::Replica> {
         let records = self.0.borrow();
         others(&records)

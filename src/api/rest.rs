@@ -140,7 +140,6 @@ pub fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-/// A call over HTTP.
 async fn serve(call: &'static Call, api: Api, address: SocketAddr, request: Request) -> Response {
     let caller = match api.access.check(call.role, &request, address) {
         Ok(caller) => caller,

@@ -91,7 +91,6 @@ fn timeout(asked: &pb::WaitRequest) -> Result<Duration, Status> {
         .ok_or_else(|| Status::invalid_argument("timeout: allowed are 0s to 600s"))
 }
 
-/// How things stand.
 fn look(api: &Api, asked: i64) -> pb::WaitResponse {
     let settled = api.gateways.settled().borrow().clone();
     let live = api.others.live();

@@ -17,7 +17,6 @@ pub struct Audit {
     remote: Remote,
 }
 
-/// Runs the command.
 pub async fn run(audit: Audit) -> Result<ExitCode> {
     let mut client = audit.remote.connect().await?;
     let request = pb::ListAuditRequest { limit: audit.limit };

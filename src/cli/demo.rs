@@ -30,7 +30,6 @@ pub struct Demo {
 /// How long Envoy may take to serve the first route.
 const START: Duration = Duration::from_secs(30);
 
-/// Runs the command.
 pub async fn run(demo: Demo) -> ExitCode {
     match play(demo).await {
         Ok(()) => ExitCode::SUCCESS,

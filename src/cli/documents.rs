@@ -20,7 +20,6 @@ pub struct Documents {
     remote: Remote,
 }
 
-/// Runs the command.
 pub async fn run(documents: Documents) -> Result<ExitCode> {
     let mut client = documents.remote.connect().await?;
     let request = pb::ListDocumentsRequest {

@@ -54,7 +54,6 @@ impl FromStr for Place {
     }
 }
 
-/// Runs the command.
 pub async fn run(drain: Drain) -> Result<ExitCode> {
     let mut client = drain.remote.connect().await?;
     let Place(address, port) = drain.instance;

@@ -14,7 +14,6 @@ pub struct Drains {
     remote: Remote,
 }
 
-/// Runs the command.
 pub async fn run(drains: Drains) -> Result<ExitCode> {
     let mut client = drains.remote.connect().await?;
     let answer = client

@@ -21,7 +21,6 @@ pub struct Echo {
     name: Arc<str>,
 }
 
-/// One answer.
 #[derive(Serialize)]
 struct HttpAnswer {
     instance: Arc<str>,
@@ -30,7 +29,6 @@ struct HttpAnswer {
     headers: BTreeMap<String, String>,
 }
 
-/// Runs the command.
 pub async fn run(echo: Echo) -> ExitCode {
     let listener = match TcpListener::bind(echo.listen).await {
         Ok(listener) => listener,

@@ -27,7 +27,6 @@ pub struct Explain {
     remote: Remote,
 }
 
-/// Runs the command.
 pub async fn run(explain: Explain) -> Result<ExitCode> {
     let mut client = explain.remote.connect().await?;
     let request = pb::ExplainRequest {

@@ -14,7 +14,6 @@ pub struct Nodes {
     remote: Remote,
 }
 
-/// Runs the command.
 pub async fn run(nodes: Nodes) -> Result<ExitCode> {
     let mut client = nodes.remote.connect().await?;
     let answer = client

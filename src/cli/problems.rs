@@ -14,7 +14,6 @@ pub struct Problems {
     remote: Remote,
 }
 
-/// Runs the command.
 pub async fn run(problems: Problems) -> Result<ExitCode> {
     let mut client = problems.remote.connect().await?;
     let answer = client

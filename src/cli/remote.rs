@@ -74,7 +74,6 @@ impl Interceptor for Shown {
 }
 
 impl Remote {
-    /// Connects.
     pub async fn connect(&self) -> Result<Client> {
         let channel = Endpoint::from_shared(self.admin.clone())
             .with_context(|| format!("--admin {}", self.admin))?

@@ -13,7 +13,6 @@ pub struct Schema {
     kind: String,
 }
 
-/// Runs the command.
 pub fn run(asked: &Schema) -> ExitCode {
     let found = match asked.kind.strip_prefix("plugins/") {
         Some(name) => schema::of_plugin(name),

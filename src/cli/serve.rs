@@ -17,7 +17,6 @@ use crate::telemetry::logs::{self, Logs};
 /// How many connections may wait to be accepted: after a restart all proxies come at the same moment.
 const BACKLOG: u32 = 4096;
 
-/// Why the command cannot start.
 type Unusable = Box<dyn std::error::Error>;
 
 /// Puts the settings together, and starts logging as they say.
@@ -35,7 +34,6 @@ pub fn prepare(file: Option<PathBuf>, flags: Settings) -> Result<(Config, Logs),
     Ok((settings.check()?, logs))
 }
 
-/// Runs the command.
 pub async fn run(config: Config) -> ExitCode {
     let shutdown = CancellationToken::new();
     let ends = shutdown.clone();

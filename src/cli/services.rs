@@ -17,7 +17,6 @@ pub struct Services {
     remote: Remote,
 }
 
-/// Runs the command.
 pub async fn run(services: Services) -> Result<ExitCode> {
     let mut client = services.remote.connect().await?;
     let name = services.name.unwrap_or_default();

@@ -22,7 +22,6 @@ pub struct Snapshot {
     remote: Remote,
 }
 
-/// Runs the command.
 pub async fn run(snapshot: Snapshot) -> Result<ExitCode> {
     let mut client = snapshot.remote.connect().await?;
     let output = snapshot.remote.output;

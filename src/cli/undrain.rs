@@ -16,7 +16,6 @@ pub struct Undrain {
     remote: Remote,
 }
 
-/// Runs the command.
 pub async fn run(undrain: Undrain) -> Result<ExitCode> {
     let mut client = undrain.remote.connect().await?;
     let request = pb::UndrainRequest { id: undrain.id };

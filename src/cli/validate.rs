@@ -94,7 +94,6 @@ struct Verdict {
     warnings: Vec<String>,
 }
 
-/// Runs the command.
 pub async fn run(validate: Validate) -> Result<ExitCode> {
     let output = validate.output;
     let listed = match validate.files.as_deref() {

@@ -21,7 +21,6 @@ pub struct Wait {
     remote: Remote,
 }
 
-/// Runs the command.
 pub async fn run(wait: Wait) -> Result<ExitCode> {
     let mut client = wait.remote.connect().await?;
     let request = pb::WaitRequest {

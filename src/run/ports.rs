@@ -27,7 +27,6 @@ pub fn serve_admin(listener: TcpListener, admin: Admin, api: Api, tasks: &mut Ta
     });
 }
 
-/// Serves proxies.
 pub fn serve_xds(listener: TcpListener, tls: Option<Certificates>, ads: Ads, tasks: &mut Tasks) {
     let current = tls.as_ref().map(Certificates::current);
     if let Some(certificates) = tls {

@@ -18,7 +18,6 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// None yet.
     pub fn new(shutdown: CancellationToken) -> Self {
         Self {
             shutdown,

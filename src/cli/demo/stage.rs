@@ -33,23 +33,18 @@ const EXAMPLES: [(&str, &str); 4] = [
 pub struct Ports {
     /// Envoy's HTTP listener.
     pub http: u16,
-    /// Envoy's own admin interface.
     pub envoy_admin: u16,
     /// Chancery's xDS listener.
     pub xds: u16,
     /// Chancery's admin listener.
     pub admin: u16,
-    /// The first instance.
     pub echo_1: u16,
-    /// The second instance.
     pub echo_2: u16,
 }
 
-/// The demo's folder and ports.
 #[derive(Debug)]
 pub struct Stage {
     folder: PathBuf,
-    /// The ports.
     pub ports: Ports,
 }
 
@@ -84,12 +79,10 @@ impl Stage {
         self.folder.join("documents")
     }
 
-    /// Envoy's bootstrap.
     pub fn bootstrap(&self) -> PathBuf {
         self.folder.join("bootstrap.yaml")
     }
 
-    /// Envoy's log.
     pub fn envoy_log(&self) -> PathBuf {
         self.folder.join("envoy.log")
     }
