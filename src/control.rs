@@ -72,7 +72,6 @@ pub struct Inputs {
     pub questions: mpsc::Receiver<Question>,
 }
 
-/// What came in.
 enum Input {
     Store(store::Event),
     Registry(Answer),
@@ -85,7 +84,6 @@ struct Control {
     drains: Drains,
     services: Services,
     builders: Builders,
-    /// What proxies refuse.
     refused: Refused,
     /// What the store is still to be asked.
     recall: Recall,

@@ -39,7 +39,6 @@ const LOOK: Duration = Duration::from_millis(100);
 /// What a caller wishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// The instance's address.
     pub address: IpAddr,
     /// Its port, where one address has several.
     pub port: Option<u16>,
@@ -47,7 +46,6 @@ pub struct Order {
     pub service: Option<String>,
     /// When it is put back by itself, in seconds.
     pub ttl: u32,
-    /// Why.
     pub reason: String,
     /// Also when it is the last healthy one.
     pub force: bool,
@@ -67,7 +65,6 @@ pub struct Caller {
 /// A drain in force.
 #[derive(Debug, Clone)]
 pub struct Standing {
-    /// The drain.
     pub drain: Drain,
     /// The revision that it is in force with.
     pub revision: i64,
@@ -78,7 +75,6 @@ pub struct Standing {
 /// A drain that was ended.
 #[derive(Debug, Clone)]
 pub struct Lifted {
-    /// The drain.
     pub drain: Drain,
     /// Why the registry has still to be told.
     pub pending: Option<String>,
@@ -99,7 +95,6 @@ pub enum DrainError {
     /// It cannot be had with these settings.
     #[error("{0}")]
     Unsupported(String),
-    /// The registry failed.
     #[error("{0}")]
     Registry(String),
     /// etcd, or what is known here, is not enough to decide.
@@ -125,7 +120,6 @@ pub struct Drainer {
     pub agents: Option<Agents>,
     /// Asks the loop who is at an address.
     pub questions: mpsc::Sender<Question>,
-    /// Where steps are noted.
     pub trail: Trail,
     /// What this process is called: who acts when nobody called.
     pub replica: Arc<str>,

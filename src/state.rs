@@ -25,7 +25,6 @@ pub struct Saved {
     pub revision: i64,
     /// When the store was last known to hold these documents, to the second.
     pub as_of: SystemTime,
-    /// Every document.
     pub documents: Vec<Kept>,
     /// The newest answer for every service.
     pub answers: Vec<Answered>,
@@ -43,7 +42,6 @@ pub struct Kept {
 /// One service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
-    /// What the registry answered.
     pub answer: Answer,
     /// When the registry was last known to answer so, to the second.
     pub as_of: SystemTime,

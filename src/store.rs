@@ -36,13 +36,9 @@ pub enum Event {
         changes: Vec<Change>,
     },
     /// Nothing changed up to this revision.
-    Progress {
-        /// The revision that the store has reached.
-        revision: i64,
-    },
+    Progress { revision: i64 },
     /// The answer to [`PriorRevision`].
     PriorRevision {
-        /// The path that was asked for.
         path: Arc<str>,
         /// The form before, or nothing where the store does not have it (any more).
         document: Option<Document>,
@@ -52,7 +48,6 @@ pub enum Event {
 /// A wish for the form that a document had before `revision`: its last good form may be there after a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriorRevision {
-    /// The document's path.
     pub path: Arc<str>,
     /// The revision of the form that is of no use.
     pub revision: i64,

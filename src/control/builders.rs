@@ -97,7 +97,6 @@ impl Builders {
         self.by_gateway.get_mut(gateway)
     }
 
-    /// The builder of a gateway.
     pub fn find(&self, gateway: &Id) -> Option<&Builder> {
         self.by_gateway.get(gateway)
     }

@@ -20,7 +20,6 @@ impl Pace {
         self.last.map_or(now, |last| now.max(last + self.pause))
     }
 
-    /// Whether a publication may be now.
     pub fn admits(&self, now: Instant) -> bool {
         self.due(now) <= now
     }

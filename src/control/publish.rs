@@ -22,7 +22,6 @@ pub struct Publication {
 }
 
 impl Publication {
-    /// Nothing yet.
     pub fn new(gateways: Arc<Gateways>) -> Self {
         Self {
             gateways,

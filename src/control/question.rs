@@ -31,7 +31,6 @@ pub enum Question {
     Routes(Id, oneshot::Sender<Option<Routes>>),
 }
 
-/// The routes of a gateway.
 #[derive(Debug)]
 pub struct Routes {
     /// Those in force, in no order.
@@ -43,7 +42,6 @@ pub struct Routes {
 /// One service that documents name.
 #[derive(Debug)]
 pub struct Watched {
-    /// The service.
     pub service: ServiceKey,
     /// The last answer; nothing when there is none yet.
     pub instances: Option<Arc<[Instance]>>,
@@ -67,9 +65,7 @@ impl Watched {
 /// Who takes instances of a service.
 #[derive(Debug, Default)]
 pub struct Use {
-    /// Which of them.
     pub selection: Selection,
-    /// The clusters.
     pub clusters: BTreeSet<Arc<str>>,
     /// The routes in force, by id.
     pub routes: BTreeSet<String>,

@@ -92,7 +92,6 @@ impl Readiness {
         self.unanswered.remove(service);
     }
 
-    /// A registry answered.
     pub fn handle_answer(&mut self, service: &ServiceKey, now: Instant) {
         self.unanswered.remove(service);
         if self

@@ -20,7 +20,6 @@ impl Recall {
         self.unasked.insert(path, revision);
     }
 
-    /// Whether nothing is left to ask.
     pub fn is_empty(&self) -> bool {
         self.unasked.is_empty()
     }

@@ -28,7 +28,6 @@ impl Refused {
         self.documents.iter()
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.documents.len()
     }

@@ -47,13 +47,11 @@ impl Restored {
         self.documents.is_some()
     }
 
-    /// When the documents were so.
     pub fn documents_as_of(&self) -> SystemTime {
         self.documents
             .map_or_else(|| self.store.as_of(), |(_, as_of)| as_of)
     }
 
-    /// When the service was answered so.
     pub fn service_as_of(&self, service: &ServiceKey) -> SystemTime {
         let source = || self.registries.get(&service.discovery);
         let saved = self.services.get(service).copied();

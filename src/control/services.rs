@@ -24,7 +24,6 @@ pub struct Services {
 }
 
 impl Services {
-    /// None yet.
     pub fn new(wanted: HashMap<Discovery, watch::Sender<Wanted>>, freshness: Freshness) -> Self {
         Self {
             wanted,
@@ -38,7 +37,6 @@ impl Services {
         &self.instances
     }
 
-    /// All that are watched.
     pub fn wanted(&self) -> Vec<ServiceKey> {
         let all = self.wanted.values();
         all.flat_map(|wanted| wanted.borrow().iter().cloned().collect::<Vec<_>>())

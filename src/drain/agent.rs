@@ -11,9 +11,7 @@ use super::DrainError;
 
 /// The node that an instance is registered at, and how its agent is reached.
 pub struct Agent {
-    /// The node's name.
     pub node: String,
-    /// The agent's URL.
     pub url: String,
     /// Whether somebody may have taken the instance out already, so that it is to stay out when the drain ends. The agent
     /// knows: what is known here may be from before the end of another drain, and a node's maintenance is not the instance's.

@@ -56,13 +56,11 @@ pub struct Record {
     pub who: String,
     /// The caller's address.
     pub from: String,
-    /// What it is about.
     pub what: String,
     /// `done`, `refused`, `failed` or `unconfirmed`.
     pub result: String,
     /// Why, where it is not done.
     pub detail: String,
-    /// In milliseconds.
     pub took_ms: f64,
 }
 
@@ -138,7 +136,6 @@ pub struct Deed<'a> {
     from: &'a str,
     /// The drain's id, once there is one.
     pub drain: Arc<str>,
-    /// What it is about.
     pub what: String,
 }
 
@@ -155,7 +152,6 @@ impl<'a> Deed<'a> {
         }
     }
 
-    /// It is about the instance of this drain.
     pub fn is_about(&mut self, drain: &Drain) {
         self.drain = drain.id.clone();
         self.what = format!("{} {}:{}", drain.service, drain.address, drain.port);

@@ -19,7 +19,6 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// Reads the journal.
     pub fn read(journal: &Journal) -> Self {
         let mut entries = Self::default();
         for (key, text) in &journal.entries {
@@ -52,12 +51,10 @@ impl Entries {
         }
     }
 
-    /// All of them.
     pub fn drains(&self) -> impl Iterator<Item = &Drain> {
         self.drains.iter()
     }
 
-    /// The one of that id.
     pub fn find(&self, id: &str) -> Option<&Drain> {
         self.drains().find(|drain| *drain.id == *id)
     }

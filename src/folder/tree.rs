@@ -200,7 +200,6 @@ fn read(path: &Path, look: Look) -> io::Result<Option<Bytes>> {
     }
 }
 
-/// One walk through a folder.
 #[derive(Default)]
 struct Walk {
     files: BTreeMap<String, (PathBuf, Look)>,

@@ -15,7 +15,6 @@ use crate::telemetry::Source;
 /// A registry to watch, as settings name it.
 #[derive(Debug, Clone)]
 pub enum Registry {
-    /// Consul.
     Consul(consul::Settings),
     /// Files in a folder, beside the documents.
     Files(PathBuf),

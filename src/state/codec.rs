@@ -32,7 +32,6 @@ pub(super) enum Error {
     Body(#[from] serde_json::Error),
 }
 
-/// The bytes of a state.
 pub(super) fn encode(origin: &Origin, saved: Saved) -> Result<Vec<u8>, Error> {
     // The header is as long for any body.
     let mut bytes = header(&[]).into_bytes();

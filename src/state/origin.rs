@@ -10,7 +10,6 @@ use crate::model::Discovery;
 /// Where inputs come from, without anything secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// Where documents are.
     pub store: Place,
     /// Who is asked for instances, of each registry that is not part of the store.
     pub registries: BTreeMap<Discovery, BTreeSet<String>>,
@@ -33,11 +32,9 @@ impl Origin {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Place {
-    /// In an etcd.
     Etcd {
         /// The members that are asked.
         endpoints: BTreeSet<String>,
-        /// What all keys start with.
         prefix: String,
     },
     /// In a folder, together with instances.

@@ -13,9 +13,7 @@ use crate::telemetry::Source;
 /// The store to watch, as settings name it.
 #[derive(Debug, Clone)]
 pub enum Store {
-    /// etcd.
     Etcd(etcd::Settings),
-    /// Files in a folder.
     Files(PathBuf),
 }
 

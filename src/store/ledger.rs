@@ -9,7 +9,6 @@ use bytes::Bytes;
 /// All of the journal at one revision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Journal {
-    /// The revision.
     pub revision: i64,
     /// The drains' texts, by key: there is one for each instance. The registry has been told of it, or may have been.
     pub entries: BTreeMap<Arc<str>, Bytes>,
@@ -22,7 +21,6 @@ pub struct Journal {
 /// The right to work at an entry, for a quarter of a minute at most.
 #[derive(Debug)]
 pub struct Claim {
-    /// The entry's key.
     pub key: Arc<str>,
     /// The lease that it ends with.
     pub lease: i64,

@@ -13,7 +13,6 @@ pub struct Membership {
     pub id: Arc<str>,
     /// What it says of itself; written whenever it changes.
     pub own: watch::Receiver<Bytes>,
-    /// What all say.
     pub records: watch::Sender<Records>,
 }
 
@@ -24,7 +23,6 @@ pub struct Records {
     pub current: bool,
     /// What this process is called.
     pub own: Arc<str>,
-    /// By id.
     pub by_id: BTreeMap<Arc<str>, Record>,
 }
 

@@ -49,9 +49,7 @@ pub enum LogOutput {
 pub struct Destinations<'a> {
     /// A level, or targets with levels. The audit trail is logged in any case.
     pub level: &'a str,
-    /// How lines are written.
     pub format: LogFormat,
-    /// Where they go.
     pub output: LogOutput,
     /// A folder for a JSON file a day.
     pub folder: Option<&'a Path>,

@@ -27,21 +27,18 @@ pub struct Protocol {
 /// Labels of metrics by reason.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Reason {
-    /// A word.
     pub reason: &'static str,
 }
 
 /// Labels of metrics by gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Gateway {
-    /// The gateway's name.
     pub gateway: String,
 }
 
 /// Labels of metrics by gateway and type of resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct GatewayType {
-    /// The gateway's name.
     pub gateway: String,
     /// `clusters`, `endpoints`, …
     pub r#type: &'static str,

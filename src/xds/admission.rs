@@ -80,7 +80,6 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Nobody is there yet.
     pub fn new(limits: Limits) -> Self {
         let now = Instant::now();
         Self {

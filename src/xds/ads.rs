@@ -18,17 +18,12 @@ use super::request::shown;
 /// The discovery services: ADS, and one for each type.
 #[derive(Debug, Clone)]
 pub struct Ads {
-    /// What is served.
     pub gateways: Arc<Gateways>,
-    /// Who is served.
     pub nodes: Arc<Nodes>,
-    /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Bounds on clients.
     pub limits: Limits,
     /// Which clients may act as which gateways.
     pub clients: Arc<Clients>,
-    /// Who is let in.
     pub admission: Arc<Admission>,
     /// Ends every stream.
     pub shutdown: CancellationToken,

@@ -26,7 +26,6 @@ pub enum Part {
     End(HeaderMap),
 }
 
-/// The writing end.
 #[derive(Debug)]
 pub struct Writer {
     parts: mpsc::Sender<Part>,
@@ -46,7 +45,6 @@ pub struct Body {
 #[derive(Debug)]
 pub struct Closed;
 
-/// A body and its writer.
 pub fn channel() -> (Writer, Body) {
     // One message of each type at most is on its way, and the end.
     let (sender, receiver) = mpsc::channel(ResourceType::ALL.len() + 1);
@@ -73,7 +71,6 @@ impl Writer {
             .map_err(|_| Closed)
     }
 
-    /// Ends the body.
     pub fn end(self, trailers: HeaderMap) {
         // Without a place in the queue there is no reader that could see the status.
         let _ = self.parts.try_send(Part::End(trailers));

@@ -13,21 +13,15 @@ use super::stream::Acknowledgement;
 /// How many events a watcher may be late.
 const LATE: usize = 1024;
 
-/// Something that happened.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// When.
     pub at: SystemTime,
-    /// What.
     pub what: What,
 }
 
-/// What happened.
 #[derive(Debug, Clone)]
 pub enum What {
-    /// A snapshot was published.
     Published {
-        /// Its gateway.
         gateway: Arc<str>,
         /// The version of all its content.
         version: Version,
@@ -40,9 +34,7 @@ pub enum What {
     Answered {
         /// The node's id.
         node: Arc<str>,
-        /// Its gateway.
         gateway: Arc<str>,
-        /// The answer.
         answer: Arc<Acknowledgement>,
     },
 }
@@ -58,7 +50,6 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Tells that a snapshot was published.
     pub fn published(&self, snapshot: &Snapshot, tallies: &Tallies) {
         self.tell(|| What::Published {
             gateway: snapshot.gateway.clone(),
@@ -68,7 +59,6 @@ impl Events {
         });
     }
 
-    /// Tells what a node answered.
     pub fn answered(&self, node: &Node, answer: Acknowledgement) {
         self.tell(|| What::Answered {
             node: node.id.clone(),

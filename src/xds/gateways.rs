@@ -52,7 +52,6 @@ pub struct Settled {
 pub struct Problem {
     /// The revision that wrote it.
     pub revision: i64,
-    /// Of which kind it is.
     pub kind: ProblemKind,
     /// What is wrong with it, in our words or a proxy's.
     pub reason: Arc<str>,
@@ -173,7 +172,6 @@ impl Gateways {
         });
     }
 
-    /// How far the store's changes are published.
     pub fn settled(&self) -> watch::Receiver<Settled> {
         self.settled.subscribe()
     }

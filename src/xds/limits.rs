@@ -60,7 +60,6 @@ impl Bucket {
         }
     }
 
-    /// Takes a token, if there is one.
     pub fn take(&mut self, now: Instant) -> bool {
         let since = now.saturating_duration_since(self.filled);
         self.tokens = (self.tokens + since.as_secs_f64() * self.rate).min(self.size);

@@ -4,10 +4,8 @@ use crate::snapshot::ResourceType;
 
 use super::request::Protocol;
 
-/// One method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Method {
-    /// How it speaks.
     pub protocol: Protocol,
     /// The one type that it is about; nothing for all of them.
     pub only: Option<ResourceType>,

@@ -24,11 +24,9 @@ pub struct Node {
     pub address: Option<SocketAddr>,
     /// What it is, as it says: `envoy 1.40.0`.
     pub agent: Arc<str>,
-    /// How it speaks.
     pub protocol: Protocol,
     /// When its stream was opened.
     pub connected: SystemTime,
-    /// How it fares.
     pub status: NodeStatus,
 }
 
@@ -59,7 +57,6 @@ impl NodeStatus {
 pub struct TypeStatus {
     /// The last response.
     pub sent: Option<Mark>,
-    /// The last response that it accepted.
     pub acked: Option<Mark>,
     /// The last response, when it was refused, and why.
     pub refused: Option<(Mark, Arc<str>)>,
@@ -122,7 +119,6 @@ impl Nodes {
         }
     }
 
-    /// How many there are.
     pub fn count(&self) -> usize {
         self.by_stream.len()
     }

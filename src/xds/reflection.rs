@@ -17,7 +17,6 @@ const OTHERS: [&str; 3] = [
 /// The longest question, in bytes.
 const REQUEST: usize = 4 * 1024;
 
-/// The reflection service.
 pub fn service() -> Result<ServerReflectionServer<impl ServerReflection>, Error> {
     let builder = Builder::configure()
         .register_encoded_file_descriptor_set(descriptors::SERVICES)

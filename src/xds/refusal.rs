@@ -16,7 +16,6 @@ pub enum NotAdmitted {
     UnknownType(String),
     /// A type that this service is not about.
     OtherType {
-        /// What was found.
         found: String,
         /// The type that the service is about.
         only: ResourceType,

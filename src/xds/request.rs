@@ -32,7 +32,6 @@ impl Protocol {
 /// One request of a client about one type.
 #[derive(Debug)]
 pub struct Request {
-    /// The type that it is about.
     pub resource_type: ResourceType,
     /// The nonce of the response that it answers; empty when it answers none.
     pub nonce: String,

@@ -10,7 +10,6 @@ use crate::snapshot::{ResourceType, Version};
 /// One response, ready to be written.
 #[derive(Debug)]
 pub struct Response {
-    /// The type that it is about.
     pub resource_type: ResourceType,
     /// The version of all that the client has of this type once it accepts.
     pub version: Version,

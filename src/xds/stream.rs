@@ -29,7 +29,6 @@ const GATED: [ResourceType; 2] = [ResourceType::Cluster, ResourceType::Extension
 /// What a request answered.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Acknowledgement {
-    /// The type that it is about.
     pub resource_type: ResourceType,
     /// The version of what the client has, or refused.
     pub version: Version,
@@ -45,7 +44,6 @@ pub struct Acknowledgement {
     pub error: Option<String>,
 }
 
-/// One ADS stream.
 #[derive(Debug)]
 pub struct Stream {
     protocol: Protocol,

@@ -27,7 +27,6 @@ pub struct Difference {
 }
 
 impl Subscription {
-    /// Whether a name is wanted.
     pub fn has(&self, name: &str) -> bool {
         self.wildcard || self.names.contains(name)
     }

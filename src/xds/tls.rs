@@ -26,7 +26,6 @@ const LOOK: Duration = Duration::from_secs(2);
 pub struct Files {
     /// The certificate that Chancery shows, with its chain.
     pub cert: PathBuf,
-    /// Its key.
     pub key: PathBuf,
     /// The authorities that clients' certificates must come from; without it none is asked for.
     pub client_ca: Option<PathBuf>,
@@ -35,7 +34,6 @@ pub struct Files {
 /// Why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file cannot be read.
     #[error("{0}: {1}")]
     Unreadable(PathBuf, std::io::Error),
     /// A file does not hold what it should.
@@ -44,12 +42,10 @@ pub enum Error {
     /// Certificate and key do not go together, or TLS cannot use them.
     #[error("{0} and its key: {1}")]
     Unusable(PathBuf, rustls::Error),
-    /// The authorities cannot be used.
     #[error("{0}: {1}")]
     Authorities(PathBuf, VerifierBuilderError),
 }
 
-/// The contents of the files.
 #[derive(PartialEq, Eq)]
 struct Contents {
     cert: Vec<u8>,

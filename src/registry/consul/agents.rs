@@ -40,7 +40,6 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// It was not told.
     pub(crate) fn unreached(text: String) -> Self {
         let reached = false;
         Self { text, reached }

@@ -11,7 +11,6 @@ use crate::model::service_key::Scope;
 pub enum Asker {
     /// One service's own queries.
     Service(ServiceKey),
-    /// A feed.
     Feed(Group),
 }
 

@@ -9,7 +9,6 @@ pub enum Error {
     /// The settings cannot be used as they are.
     #[error("Consul's {setting} cannot be used: {reason}")]
     Setting {
-        /// Which one.
         setting: &'static str,
         /// What is wrong with it and what is allowed.
         reason: String,
@@ -17,11 +16,8 @@ pub enum Error {
     /// A file that the settings name cannot be used.
     #[error("Consul's {setting} `{}` cannot be used: {reason}", path.display())]
     File {
-        /// Which one.
         setting: &'static str,
-        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
         reason: String,
     },
     /// No connection, or it broke before the answer was complete.
@@ -37,7 +33,6 @@ pub enum Error {
     Late {
         /// Where it was asked.
         address: String,
-        /// How long was waited.
         deadline: Duration,
     },
     /// 403, or an answer out of which Consul took everything that the token may not see.
@@ -66,7 +61,6 @@ pub enum Error {
     Status {
         /// What was asked for.
         about: String,
-        /// The HTTP status.
         status: u16,
         /// What Consul said.
         reason: String,
@@ -82,7 +76,6 @@ pub enum Error {
     Answer {
         /// What was asked for.
         about: String,
-        /// What is wrong with it.
         reason: String,
     },
 }

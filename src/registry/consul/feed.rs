@@ -360,7 +360,6 @@ impl Work {
         heard && self.hearing[List::Services as usize] == Hearing::Well
     }
 
-    /// Starts what is due.
     fn start(&mut self) {
         let now = Instant::now();
         if !self.may_ask() || self.quiet.is_some_and(|quiet| now < quiet) {

@@ -43,13 +43,11 @@ pub struct Poll {
     pub client: Arc<Client>,
     /// The places that all services share.
     pub budget: Arc<Budget>,
-    /// The service.
     pub service: ServiceKey,
     /// How long a query blocks.
     pub wait: Duration,
     /// Where it is noted that the service is as it was answered.
     pub freshness: Freshness,
-    /// Where new answers go.
     pub answers: mpsc::Sender<Answer>,
     /// Where the end of each query is told.
     pub outcomes: mpsc::Sender<Outcome>,
@@ -137,7 +135,6 @@ pub struct News {
 }
 
 impl Known {
-    /// Takes an answer.
     pub fn handle_response(
         &mut self,
         service: &ServiceKey,

@@ -38,14 +38,12 @@ struct Files {
     identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// The contents of the files.
 #[derive(PartialEq, Eq)]
 struct Contents {
     ca: Option<Vec<u8>>,
     identity: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-/// What is in force.
 struct Current {
     contents: Contents,
     http: reqwest::Client,

@@ -34,7 +34,6 @@ impl History {
         self.witness.as_ref()
     }
 
-    /// This event has been told.
     pub(super) fn told(&mut self, event: &Event) {
         match event {
             Event::Changed { revision, changes } => {

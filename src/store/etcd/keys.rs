@@ -47,7 +47,6 @@ pub(super) enum Key<'a> {
     Document(&'a str),
     /// What a replica of Chancery says of itself, with the replica's id.
     Replica(&'a str),
-    /// Of the ledger.
     Ledger,
     /// A folder's mark, as APISIX writes them: `<prefix>/routes/` holds `init_dir`.
     Mark,
@@ -62,7 +61,6 @@ impl Keys {
         }
     }
 
-    /// What all keys start with.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }

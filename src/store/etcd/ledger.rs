@@ -54,7 +54,6 @@ impl Ledger {
         }
     }
 
-    /// All of the journal.
     pub async fn journal(&self) -> Result<Journal, Away> {
         let all = |prefix, options: GetOptions| {
             TxnOp::get(self.keys.key(prefix), Some(options.with_prefix()))

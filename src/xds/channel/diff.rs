@@ -16,7 +16,6 @@ pub struct Diff {
 }
 
 impl Diff {
-    /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.send.is_empty() && self.remove.is_empty()
     }

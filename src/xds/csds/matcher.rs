@@ -7,7 +7,6 @@ use regex::Regex;
 /// A matcher of node ids.
 #[derive(Debug)]
 pub enum Matcher {
-    /// Matches every node.
     Any,
     /// Matches by text.
     Text(Pattern, String, bool),
@@ -18,13 +17,9 @@ pub enum Matcher {
 /// How a text is compared.
 #[derive(Debug, Clone, Copy)]
 pub enum Pattern {
-    /// As a whole.
     Exact,
-    /// At the beginning.
     Prefix,
-    /// At the end.
     Suffix,
-    /// Anywhere.
     Contains,
 }
 

@@ -10,13 +10,10 @@ use super::{Channel, Stream};
 /// One resource that a client wants or has.
 #[derive(Debug)]
 pub struct Holding {
-    /// Its type.
     pub resource_type: ResourceType,
-    /// Its name.
     pub name: Arc<str>,
     /// What was sent last, if anything was.
     pub resource: Option<Arc<Resource>>,
-    /// How it stands.
     pub standing: Standing,
 }
 

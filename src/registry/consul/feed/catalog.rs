@@ -17,7 +17,6 @@ use serde_json::Value;
 pub struct Check {
     /// Where it runs.
     pub node: Arc<str>,
-    /// Its id there.
     #[serde(rename = "CheckID")]
     pub id: Arc<str>,
     /// The service that it is about; empty when it is about the node.
@@ -44,7 +43,6 @@ pub type Services = BTreeMap<String, (Arc<str>, u64)>;
 pub struct Held {
     /// When the node itself was last written: its address and meta belong to all its instances.
     pub written: u64,
-    /// What is registered there.
     pub services: Services,
 }
 

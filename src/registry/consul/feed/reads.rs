@@ -45,7 +45,6 @@ pub struct Reads {
 }
 
 impl Reads {
-    /// How many services there are.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
