@@ -3,6 +3,7 @@
 //!
 //! No Envoy, no async, no clock, no I/O.
 
+pub(crate) mod bookkeeping;
 pub mod certificate;
 pub mod consumer;
 pub(crate) mod decode;

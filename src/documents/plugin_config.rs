@@ -6,27 +6,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::model::decode;
-use crate::model::key::{Id, Key};
+use crate::model::key::Key;
 use crate::model::problem::Remark;
-use crate::model::scalar::{Labels, Timestamp, same_id};
+use crate::model::{bookkeeping, decode};
 use crate::plugin::{Plugins, plugins_schema};
 
 /// Plugins for the routes that name this document (`plugin_configs`), or for all (`global_rules`).
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
-    id: Option<Id>,
-    #[serde(rename = "name")]
-    _name: Option<String>,
-    #[serde(rename = "desc")]
-    _desc: Option<String>,
-    #[serde(rename = "labels")]
-    _labels: Option<Labels>,
-    #[serde(rename = "create_time")]
-    _create_time: Option<Timestamp>,
-    #[serde(rename = "update_time")]
-    _update_time: Option<Timestamp>,
     /// The plugins, by name.
     #[schemars(schema_with = "plugins_schema")]
     plugins: Value,
@@ -34,8 +22,10 @@ struct Form {
 
 impl decode::Form for Form {}
 
+impl bookkeeping::Kept for Form {}
+
 pub(super) fn schema(generator: &mut SchemaGenerator) -> Schema {
-    Form::json_schema(generator)
+    bookkeeping::schema::<Form>(generator)
 }
 
 pub(super) fn read(
@@ -43,7 +33,6 @@ pub(super) fn read(
     value: &Value,
     warnings: &mut Vec<Remark>,
 ) -> Result<Plugins, Remark> {
-    let form: Form = decode::read(value)?;
-    same_id(form.id.as_ref(), &key.id)?;
+    let (form, _) = bookkeeping::read::<Form>(key, value)?;
     Plugins::read(key, Some(&form.plugins), warnings)
 }

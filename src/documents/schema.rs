@@ -72,51 +72,11 @@ fn generate(schema: impl Fn(&mut SchemaGenerator) -> Schema) -> Value {
     schema.remove("title");
     let mut value = Value::from(schema);
     without_null(&mut value);
-    kept_fields(&mut value);
     if let Value::Object(fields) = &mut value {
         let dialect = "https://json-schema.org/draft/2020-12/schema";
         fields.insert("$schema".to_owned(), dialect.into());
     }
     value
-}
-
-/// The fields that every kind of documents has.
-const KEPT: [(&str, &str); 6] = [
-    (
-        "id",
-        "The id of the document's key, if it is written at all.",
-    ),
-    ("name", "A name for people; kept, and not read."),
-    ("desc", "A description for people; kept, and not read."),
-    ("labels", "Labels for people and tools; kept, and not read."),
-    (
-        "create_time",
-        "Seconds since 1970 when the document was made, which its writer tells; kept, and not read.",
-    ),
-    (
-        "update_time",
-        "Seconds since 1970 when the document was changed, which its writer tells; kept, and not read.",
-    ),
-];
-
-/// Says of the fields that every kind has what they are, wherever the form of a kind stands.
-fn kept_fields(schema: &mut Value) {
-    match schema {
-        Value::Array(items) => items.iter_mut().for_each(kept_fields),
-        Value::Object(fields) => {
-            if let Some(Value::Object(fields)) = fields.get_mut("properties")
-                && fields.contains_key("create_time")
-            {
-                for (field, said) in KEPT {
-                    if let Some(Value::Object(schema)) = fields.get_mut(field) {
-                        schema.entry("description").or_insert_with(|| said.into());
-                    }
-                }
-            }
-            fields.values_mut().for_each(kept_fields);
-        }
-        _ => {}
-    }
 }
 
 /// A field may be left out; `null` is a value, and no document may hold it.

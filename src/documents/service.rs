@@ -8,26 +8,15 @@ use serde_json::Value;
 use super::route::form::target;
 use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
-use crate::model::scalar::{Labels, Timestamp, each_once, same_id};
+use crate::model::scalar::each_once;
 use crate::model::upstream::Target;
-use crate::model::{Host, decode};
+use crate::model::{Host, bookkeeping, decode};
 use crate::plugin::{Plugins, plugins_schema};
 
 /// What several routes have in common; a route's own fields win.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
-    id: Option<Id>,
-    #[serde(rename = "name")]
-    _name: Option<String>,
-    #[serde(rename = "desc")]
-    _desc: Option<String>,
-    #[serde(rename = "labels")]
-    _labels: Option<Labels>,
-    #[serde(rename = "create_time")]
-    _create_time: Option<Timestamp>,
-    #[serde(rename = "update_time")]
-    _update_time: Option<Timestamp>,
     /// The hosts of its routes that name none; any if not written.
     #[serde(default)]
     hosts: Vec<Host>,
@@ -50,6 +39,8 @@ impl decode::Form for Form {
         &[("script", "Envoy does not run the Lua of a document")];
 }
 
+impl bookkeeping::Kept for Form {}
+
 /// A service, checked for itself.
 #[derive(Debug, Clone)]
 pub(super) struct Service {
@@ -60,7 +51,7 @@ pub(super) struct Service {
 }
 
 pub(super) fn schema(generator: &mut SchemaGenerator) -> Schema {
-    Form::json_schema(generator)
+    bookkeeping::schema::<Form>(generator)
 }
 
 pub(super) fn read(
@@ -68,8 +59,7 @@ pub(super) fn read(
     value: &Value,
     warnings: &mut Vec<Remark>,
 ) -> Result<Service, Remark> {
-    let form: Form = decode::read(value)?;
-    same_id(form.id.as_ref(), &key.id)?;
+    let (form, _) = bookkeeping::read::<Form>(key, value)?;
     each_once("hosts", &form.hosts)?;
     Ok(Service {
         hosts: form.hosts,

@@ -8,26 +8,15 @@ use crate::documents::route::form::target;
 use crate::model::gateway::listener::Address;
 use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
-use crate::model::scalar::{Labels, Net, Port, Timestamp, each_once, same_id};
+use crate::model::scalar::{Net, Port, each_once};
 use crate::model::stream_route::Matching;
 use crate::model::upstream::{self, Balancer, HashKey, Scheme, Target};
-use crate::model::{Host, Upstream, decode};
+use crate::model::{Host, Upstream, bookkeeping, decode};
 
 /// Which connections are meant, and where their bytes go.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
-    id: Option<Id>,
-    #[serde(rename = "name")]
-    _name: Option<String>,
-    #[serde(rename = "desc")]
-    _desc: Option<String>,
-    #[serde(rename = "labels")]
-    _labels: Option<Labels>,
-    #[serde(rename = "create_time")]
-    _create_time: Option<Timestamp>,
-    #[serde(rename = "update_time")]
-    _update_time: Option<Timestamp>,
     /// The port of the gateway; any when absent.
     server_port: Option<Port>,
     /// The address of the gateway that the client connected to; any when absent.
@@ -58,6 +47,8 @@ impl decode::Form for Form {
     )];
 }
 
+impl bookkeeping::Kept for Form {}
+
 /// A stream route, checked for itself; what it refers to is looked up when it is resolved.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
@@ -68,12 +59,11 @@ pub(crate) struct Draft {
 }
 
 pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
-    Form::json_schema(generator)
+    bookkeeping::schema::<Form>(generator)
 }
 
 pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Result<Draft, Remark> {
-    let form: Form = decode::read(value)?;
-    same_id(form.id.as_ref(), &key.id)?;
+    let (form, _) = bookkeeping::read::<Form>(key, value)?;
     each_once("gateways", &form.gateways)?;
     if let Some((name, _)) = form.plugins.iter().flatten().next() {
         let message = "is not served for stream routes, allowed: no plugins";

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::problem::Remark;
 use fault::{Fault, Wrong};
-use reader::Reader;
+pub(crate) use reader::Reader;
+use reader::{Beside, Take};
 
 /// What a kind of document, or a part of one, is written as. Derives with `deny_unknown_fields`.
 pub(crate) trait Form: DeserializeOwned {
@@ -22,6 +23,17 @@ pub(crate) trait Form: DeserializeOwned {
 /// Reads a form; the first thing that is wrong ends it.
 pub(crate) fn read<F: Form>(value: &Value) -> Result<F, Remark> {
     F::deserialize(Reader(value)).map_err(|fault| remark(fault, F::NOT_SERVED, F::NOT_IN_ENVOY))
+}
+
+/// Reads a form beside which other fields stand: those of these names are given to `take`.
+pub(crate) fn read_beside<F: Form>(
+    value: &Value,
+    names: &'static [&'static str],
+    take: &mut Take<'_>,
+) -> Result<F, Remark> {
+    let value = Reader(value);
+    F::deserialize(Beside { value, names, take })
+        .map_err(|fault| remark(fault, F::NOT_SERVED, F::NOT_IN_ENVOY))
 }
 
 fn remark(fault: Fault, not_served: &[&str], not_in_envoy: &[(&str, &str)]) -> Remark {

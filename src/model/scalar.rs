@@ -232,9 +232,6 @@ impl Visitor<'_> for IdVisitor {
     }
 }
 
-/// Labels: names and values, both texts.
-pub(crate) type Labels = std::collections::BTreeMap<String, String>;
-
 /// Refuses a list that holds something twice.
 pub(crate) fn each_once<T: PartialEq>(field: &str, items: &[T]) -> Result<(), Remark> {
     for (at, item) in items.iter().enumerate() {
@@ -244,20 +241,6 @@ pub(crate) fn each_once<T: PartialEq>(field: &str, items: &[T]) -> Result<(), Re
         }
     }
     Ok(())
-}
-
-/// Refuses a document whose `id` is not the one of its key.
-pub(crate) fn same_id(written: Option<&Id>, id: &Id) -> Result<(), Remark> {
-    match written {
-        Some(written) if written != id => Err(Remark::new(
-            "id",
-            format!(
-                "found {}, allowed: \"{id}\" as in the key, or no `id`",
-                quoted(written.as_str())
-            ),
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// A range of addresses, or one address.

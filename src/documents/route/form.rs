@@ -11,27 +11,17 @@ use serde_json::Value;
 use crate::model::decode::{self, quoted};
 use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
-use crate::model::scalar::{Labels, Net, Priority, Status, Timestamp, each_once, same_id};
+use crate::model::scalar::{Net, Priority, Status, each_once};
 use crate::model::timeout::TimeoutForm;
 use crate::model::upstream::{self, Target};
 use crate::model::vars::Vars;
-use crate::model::{Host, Path, Timeout};
+use crate::model::{Host, Path, Timeout, bookkeeping};
 use crate::plugin::{Plugins, plugins_schema};
 
 /// Which requests are meant, and where they go.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
-    id: Option<Id>,
-    name: Option<String>,
-    #[serde(rename = "desc")]
-    _desc: Option<String>,
-    #[serde(rename = "labels")]
-    _labels: Option<Labels>,
-    #[serde(rename = "create_time")]
-    _create_time: Option<Timestamp>,
-    #[serde(rename = "update_time")]
-    _update_time: Option<Timestamp>,
     /// The path of the requests that are meant: exact (`/a`), a prefix (`/a/*`), or with parameters (`/user/:id`).
     uri: Option<Path>,
     /// Several paths, in place of `uri`.
@@ -85,6 +75,8 @@ impl decode::Form for Form {
         &[("filter_func", LUA), ("script", LUA), ("script_id", LUA)];
 }
 
+impl bookkeeping::Kept for Form {}
+
 /// A route, checked for itself; what it refers to is looked up when it is resolved.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
@@ -108,12 +100,11 @@ pub(crate) struct Draft {
 }
 
 pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
-    Form::json_schema(generator)
+    bookkeeping::schema::<Form>(generator)
 }
 
 pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Result<Draft, Remark> {
-    let form: Form = decode::read(value)?;
-    same_id(form.id.as_ref(), &key.id)?;
+    let (form, written) = bookkeeping::read::<Form>(key, value)?;
     let paths = one_or_many("uri", form.uri, "uris", form.uris)?;
     if paths.is_empty() {
         return Err(Remark::new("uri", "is missing, and `uris` is as well"));
@@ -138,7 +129,7 @@ pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Resu
         return Err(Remark::whole(message));
     }
     Ok(Draft {
-        name: form.name.map(Arc::from),
+        name: written.name.map(Arc::from),
         enabled: form.status != Some(Status(0)),
         gateways: match form.gateways {
             none if none.is_empty() => vec![Id::default_gateway()],

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::credential::{self, Credentials, Plugins};
+use crate::model::bookkeeping;
 use crate::model::decode::{self, quoted};
 use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
-use crate::model::scalar::{Labels, Timestamp, same_id};
 
 /// A consumer, checked for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,78 +26,57 @@ pub struct Consumer {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct ConsumerForm {
-    id: Option<Id>,
     /// The consumer's name, which is the id in the key.
     username: String,
     /// The group that it belongs to: consumer-restriction can ask for it.
     group_id: Option<Id>,
     #[schemars(with = "Option<Plugins>")]
     plugins: Option<Value>,
-    #[serde(rename = "desc")]
-    _desc: Option<String>,
-    #[serde(rename = "labels")]
-    _labels: Option<Labels>,
-    #[serde(rename = "create_time")]
-    _create_time: Option<Timestamp>,
-    #[serde(rename = "update_time")]
-    _update_time: Option<Timestamp>,
 }
 
 impl decode::Form for ConsumerForm {}
+
+impl bookkeeping::Kept for ConsumerForm {
+    // `username` is its name.
+    const BOOKKEEPING: &'static [&'static str] =
+        &["id", "desc", "labels", "create_time", "update_time"];
+}
 
 /// One more credential of a consumer.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct CredentialForm {
-    id: Option<Id>,
     #[schemars(with = "Plugins")]
     plugins: Value,
-    #[serde(rename = "name")]
-    _name: Option<String>,
-    #[serde(rename = "desc")]
-    _desc: Option<String>,
-    #[serde(rename = "labels")]
-    _labels: Option<Labels>,
-    #[serde(rename = "create_time")]
-    _create_time: Option<Timestamp>,
-    #[serde(rename = "update_time")]
-    _update_time: Option<Timestamp>,
 }
 
 impl decode::Form for CredentialForm {}
+
+impl bookkeeping::Kept for CredentialForm {}
 
 /// A name for consumers to share, and nothing more.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct GroupForm {
-    id: Option<Id>,
     /// None: Envoy has no settings of some consumers.
     #[serde(default)]
     plugins: std::collections::BTreeMap<String, Value>,
-    #[serde(rename = "name")]
-    _name: Option<String>,
-    #[serde(rename = "desc")]
-    _desc: Option<String>,
-    #[serde(rename = "labels")]
-    _labels: Option<Labels>,
-    #[serde(rename = "create_time")]
-    _create_time: Option<Timestamp>,
-    #[serde(rename = "update_time")]
-    _update_time: Option<Timestamp>,
 }
 
 impl decode::Form for GroupForm {}
 
+impl bookkeeping::Kept for GroupForm {}
+
 pub(crate) fn consumer_schema(generator: &mut SchemaGenerator) -> Schema {
-    ConsumerForm::json_schema(generator)
+    bookkeeping::schema::<ConsumerForm>(generator)
 }
 
 pub(crate) fn credential_schema(generator: &mut SchemaGenerator) -> Schema {
-    CredentialForm::json_schema(generator)
+    bookkeeping::schema::<CredentialForm>(generator)
 }
 
 pub(crate) fn group_schema(generator: &mut SchemaGenerator) -> Schema {
-    GroupForm::json_schema(generator)
+    bookkeeping::schema::<GroupForm>(generator)
 }
 
 pub(crate) fn read_consumer(
@@ -105,8 +84,7 @@ pub(crate) fn read_consumer(
     value: &Value,
     warnings: &mut Vec<Remark>,
 ) -> Result<Consumer, Remark> {
-    let form: ConsumerForm = decode::read(value)?;
-    same_id(form.id.as_ref(), &key.id)?;
+    let (form, _) = bookkeeping::read::<ConsumerForm>(key, value)?;
     if form.username != key.id.as_str() {
         let message = format!(
             "found {}, allowed: \"{}\" as in the key",
@@ -127,8 +105,7 @@ pub(crate) fn read_credential(
     value: &Value,
     warnings: &mut Vec<Remark>,
 ) -> Result<Credentials, Remark> {
-    let form: CredentialForm = decode::read(value)?;
-    same_id(form.id.as_ref(), &key.id)?;
+    let (form, _) = bookkeeping::read::<CredentialForm>(key, value)?;
     warnings.push(Remark::whole(
         "upstreams are told the consumer, and not the credential (`X-Credential-Identifier`), which Envoy cannot tell",
     ));
@@ -136,8 +113,7 @@ pub(crate) fn read_credential(
 }
 
 pub(crate) fn read_group(key: &Key, value: &Value) -> Result<(), Remark> {
-    let form: GroupForm = decode::read(value)?;
-    same_id(form.id.as_ref(), &key.id)?;
+    let (form, _) = bookkeeping::read::<GroupForm>(key, value)?;
     match form.plugins.keys().next() {
         None => Ok(()),
         Some(name) => {

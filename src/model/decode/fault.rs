@@ -9,8 +9,8 @@ use thiserror::Error;
 /// What is wrong, and where in the value that was read.
 #[derive(Debug, Error)]
 #[error("{wrong}")]
-pub(super) struct Fault {
-    pub wrong: Wrong,
+pub(crate) struct Fault {
+    pub(super) wrong: Wrong,
     /// The innermost step first.
     steps: Vec<Step>,
 }
@@ -28,7 +28,7 @@ pub(super) enum Wrong {
     #[error("unknown field `{}`, {}allowed: {}", super::shown(name), did_you_mean(name, allowed), allowed.join(", "))]
     Unknown {
         name: String,
-        allowed: &'static [&'static str],
+        allowed: Vec<&'static str>,
     },
     /// Anything else, said in full.
     #[error("{0}")]
@@ -45,6 +45,14 @@ impl Fault {
     /// This fault as the list that has the item reports it.
     pub(super) fn in_item(mut self, at: usize) -> Self {
         self.steps.push(Step::Item(at));
+        self
+    }
+
+    /// This fault where further names are allowed.
+    pub(super) fn beside(mut self, names: &[&'static str]) -> Self {
+        if let Wrong::Unknown { allowed, .. } = &mut self.wrong {
+            allowed.splice(0..0, names.iter().copied());
+        }
         self
     }
 
@@ -104,7 +112,7 @@ impl de::Error for Fault {
     fn unknown_field(name: &str, allowed: &'static [&'static str]) -> Self {
         Wrong::Unknown {
             name: name.to_owned(),
-            allowed,
+            allowed: allowed.to_vec(),
         }
         .into()
     }

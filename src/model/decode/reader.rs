@@ -13,7 +13,7 @@ use super::fault::Fault;
 
 /// Reads one value.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a>(pub &'a Value);
+pub(crate) struct Reader<'a>(pub(super) &'a Value);
 
 impl Reader<'_> {
     fn refused_by(self, visitor: &dyn Expected) -> Fault {
@@ -190,12 +190,9 @@ impl<'de> MapAccess<'de> for Fields<'de> {
         seed: S,
     ) -> Result<Option<S::Value>, Fault> {
         self.current = self.rest.next();
-        let Some((name, _)) = self.current else {
-            return Ok(None);
-        };
-        match seed.deserialize(IntoDeserializer::<Fault>::into_deserializer(name.as_str())) {
-            Ok(read) => Ok(Some(read)),
-            Err(fault) => Err(fault.in_field(name)),
+        match self.current {
+            Some((name, _)) => name_of(name, seed).map(Some),
+            None => Ok(None),
         }
     }
 
@@ -211,5 +208,74 @@ impl<'de> MapAccess<'de> for Fields<'de> {
 
     fn size_hint(&self) -> Option<usize> {
         Some(self.rest.len())
+    }
+}
+
+fn name_of<'de, S: DeserializeSeed<'de>>(name: &str, seed: S) -> Result<S::Value, Fault> {
+    seed.deserialize(IntoDeserializer::<Fault>::into_deserializer(name))
+        .map_err(|fault| fault.in_field(name))
+}
+
+/// Takes a field: its name, and its value.
+pub(crate) type Take<'a> = dyn FnMut(&str, Reader<'_>) -> Result<(), Fault> + 'a;
+
+/// Reads a form beside which other fields stand. All are read in one pass, so that the first of them that is wrong is the
+/// one that is told.
+pub(super) struct Beside<'a, 'b, 'c> {
+    pub value: Reader<'a>,
+    /// The fields that are not the form's.
+    pub names: &'static [&'static str],
+    pub take: &'b mut Take<'c>,
+}
+
+impl<'de> Deserializer<'de> for Beside<'de, '_, '_> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value.0 {
+            Value::Object(fields) => visitor.visit_map(OwnFields {
+                all: Fields::of(fields),
+                names: self.names,
+                take: self.take,
+            }),
+            _ => Err(self.value.refused_by(&visitor)),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// The fields that are the form's.
+struct OwnFields<'a, 'b, 'c> {
+    all: Fields<'a>,
+    names: &'static [&'static str],
+    take: &'b mut Take<'c>,
+}
+
+impl<'de> MapAccess<'de> for OwnFields<'de, '_, '_> {
+    type Error = Fault;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Fault> {
+        for (name, value) in self.all.rest.by_ref() {
+            if !self.names.contains(&name.as_str()) {
+                self.all.current = Some((name, value));
+                return match name_of(name, seed) {
+                    Ok(read) => Ok(Some(read)),
+                    Err(fault) => Err(fault.beside(self.names)),
+                };
+            }
+            (self.take)(name, Reader(value)).map_err(|fault| fault.in_field(name))?;
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
+        self.all.next_value_seed(seed)
     }
 }

@@ -5,26 +5,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Gateway, access_log, http, listener, real_ip, tracing};
-use crate::model::decode;
-use crate::model::key::{Id, Key};
+use crate::model::key::Key;
 use crate::model::problem::Remark;
-use crate::model::scalar::{Labels, Timestamp, same_id};
+use crate::model::{bookkeeping, decode};
 
 /// A set of proxies, and what they listen on.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
-    id: Option<Id>,
-    #[serde(rename = "name")]
-    _name: Option<String>,
-    #[serde(rename = "desc")]
-    _desc: Option<String>,
-    #[serde(rename = "labels")]
-    _labels: Option<Labels>,
-    #[serde(rename = "create_time")]
-    _create_time: Option<Timestamp>,
-    #[serde(rename = "update_time")]
-    _update_time: Option<Timestamp>,
     /// Where the gateway listens, and for what.
     listeners: Vec<listener::Form>,
     /// What its HTTP listeners allow clients.
@@ -45,8 +33,10 @@ impl decode::Form for Form {
     )];
 }
 
+impl bookkeeping::Kept for Form {}
+
 pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
-    Form::json_schema(generator)
+    bookkeeping::schema::<Form>(generator)
 }
 
 pub(crate) fn read(
@@ -54,8 +44,7 @@ pub(crate) fn read(
     value: &Value,
     warnings: &mut Vec<Remark>,
 ) -> Result<Gateway, Remark> {
-    let form: Form = decode::read(value)?;
-    same_id(form.id.as_ref(), &key.id)?;
+    let (form, _) = bookkeeping::read::<Form>(key, value)?;
     Ok(Gateway {
         listeners: listener::read(form.listeners)?,
         http: form.http.checked(),

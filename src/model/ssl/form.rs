@@ -8,27 +8,17 @@ use serde_json::Value;
 
 use super::{Clients, Draft, Ssl, Type, Versions};
 use crate::model::Host;
+use crate::model::bookkeeping;
 use crate::model::certificate::{Certificates, Identity, PrivateKey};
 use crate::model::decode::{self, quoted};
 use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
-use crate::model::scalar::{Labels, Status, Timestamp, Within, each_once, same_id};
+use crate::model::scalar::{Status, Timestamp, Within, each_once};
 
 /// A certificate that a gateway shows to clients, or that is shown to upstreams.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
-    id: Option<Id>,
-    #[serde(rename = "name")]
-    _name: Option<String>,
-    #[serde(rename = "desc")]
-    _desc: Option<String>,
-    #[serde(rename = "labels")]
-    _labels: Option<Labels>,
-    #[serde(rename = "create_time")]
-    _create_time: Option<Timestamp>,
-    #[serde(rename = "update_time")]
-    _update_time: Option<Timestamp>,
     /// What older versions of APISIX note of the certificate, which says so itself.
     #[serde(rename = "validity_start")]
     _validity_start: Option<Timestamp>,
@@ -64,6 +54,8 @@ struct Form {
 }
 
 impl decode::Form for Form {}
+
+impl bookkeeping::Kept for Form {}
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -118,12 +110,11 @@ impl TryFrom<String> for Sni {
 }
 
 pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
-    Form::json_schema(generator)
+    bookkeeping::schema::<Form>(generator)
 }
 
 pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Result<Draft, Remark> {
-    let form: Form = decode::read(value)?;
-    same_id(form.id.as_ref(), &key.id)?;
+    let (form, _) = bookkeeping::read::<Form>(key, value)?;
     each_once("gateways", &form.gateways)?;
     let enabled = form.status != Some(Status(0));
     let of = match form.of {

@@ -16,27 +16,16 @@ use super::{
     Balancer, Checks, Cluster, Hash, HashAlgorithm, KeepalivePool, Members, PassHost, Scheme,
     SlowStart, Tls, Upstream,
 };
-use crate::model::decode;
-use crate::model::key::{Id, Key};
+use crate::model::key::Key;
 use crate::model::problem::Remark;
-use crate::model::scalar::{Count, Labels, Quantity, Seconds, Timestamp, same_id};
+use crate::model::scalar::{Count, Quantity, Seconds};
 use crate::model::timeout::TimeoutForm;
+use crate::model::{bookkeeping, decode};
 
 /// Instances, and how they are chosen, asked and talked to.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
-    id: Option<Id>,
-    #[serde(rename = "name")]
-    _name: Option<String>,
-    #[serde(rename = "desc")]
-    _desc: Option<String>,
-    #[serde(rename = "labels")]
-    _labels: Option<Labels>,
-    #[serde(rename = "create_time")]
-    _create_time: Option<Timestamp>,
-    #[serde(rename = "update_time")]
-    _update_time: Option<Timestamp>,
     /// The instances, by hand: `{"host:port": weight}`, or a list of nodes.
     nodes: Option<NodesForm>,
     /// The service whose instances they are; for `dns` a name and a port, `name:port`.
@@ -81,6 +70,8 @@ struct Form {
 impl decode::Form for Form {
     const NOT_SERVED: &'static [&'static str] = &["subset"];
 }
+
+impl bookkeeping::Kept for Form {}
 
 #[derive(Debug, Default, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 enum BalancerForm {
@@ -143,7 +134,7 @@ struct KeepalivePoolForm {
 }
 
 pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
-    Form::json_schema(generator)
+    bookkeeping::schema::<Form>(generator)
 }
 
 pub(crate) fn read(
@@ -151,8 +142,7 @@ pub(crate) fn read(
     value: &Value,
     warnings: &mut Vec<Remark>,
 ) -> Result<Cluster, Remark> {
-    let form: Form = decode::read(value)?;
-    same_id(form.id.as_ref(), &key.id)?;
+    let (form, _) = bookkeeping::read::<Form>(key, value)?;
     Ok(Cluster::new(key, check(&form, warnings)?))
 }
 
@@ -162,7 +152,7 @@ pub(crate) fn read_inline(
     value: &Value,
     warnings: &mut Vec<Remark>,
 ) -> Result<Cluster, Remark> {
-    let form: Form = decode::read(value)?;
+    let (form, _) = bookkeeping::read_part::<Form>(value)?;
     Ok(Cluster::new(key, check(&form, warnings)?))
 }
 
