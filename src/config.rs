@@ -126,7 +126,7 @@ settings! {
     admin: SocketAddr,
     /// API keys by their hashes, with names and roles; in the file only
     #[arg(skip)]
-    api_keys: Vec<access::Key>,
+    api_keys: Vec<access::ApiKey>,
     /// Networks that instances may be taken out from [default: all]
     #[arg(long, env = "CHANCERY_DRAIN_NETWORKS", value_name = "NETWORK,…", value_delimiter = ',')]
     drain_networks: Vec<IpNet>,
@@ -183,7 +183,7 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct Access {
     /// All keys; without any, everybody may.
-    pub keys: Vec<access::Key>,
+    pub keys: Vec<access::ApiKey>,
     /// Where instances may be taken out from; everywhere when it is empty.
     pub networks: Vec<IpNet>,
 }

@@ -30,7 +30,7 @@ use crate::model::{Cluster, Consumers, Discovery, Document, Gateway, Id, Problem
 use crate::plugin::Plugins;
 
 use consumers::Registered;
-use entry::{Entry, Form};
+use entry::{Entry, GoodForm};
 use in_force::InForce;
 use references::References;
 pub use route::Route;
@@ -208,15 +208,16 @@ impl Documents {
     }
 
     /// A document has another good form than `before`: what it refers to is counted anew.
-    fn adopt(&mut self, path: Arc<str>, before: Option<Form>) {
+    fn adopt(&mut self, path: Arc<str>, before: Option<GoodForm>) {
         let now = self.entries.get(&path).and_then(Entry::form);
-        for service in now.into_iter().flat_map(Form::services) {
+        for service in now.into_iter().flat_map(GoodForm::services) {
             self.uses.retain(service);
         }
-        for service in before.iter().flat_map(Form::services) {
+        for service in before.iter().flat_map(GoodForm::services) {
             self.uses.release(service);
         }
-        let references = |form: Option<&Form>| form.map(Form::references).unwrap_or_default();
+        let references =
+            |form: Option<&GoodForm>| form.map(GoodForm::references).unwrap_or_default();
         self.references
             .replace(&path, references(before.as_ref()), references(now));
         self.dirty.insert(path);

@@ -35,7 +35,7 @@ pub enum Role {
 /// A key, by its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Key {
+pub struct ApiKey {
     /// What the audit trail calls its holder.
     pub name: String,
     /// `sha256:` and the hash of the key in hex, as `printf %s KEY | sha256sum` says.
@@ -92,7 +92,7 @@ impl fmt::Debug for Hash {
 #[derive(Debug, Clone)]
 pub struct Access {
     /// All keys; without any, everybody may call.
-    pub keys: Vec<Key>,
+    pub keys: Vec<ApiKey>,
     /// Where drains may be called from; from everywhere when it is empty.
     pub networks: Vec<IpNet>,
     /// Where refusals are noted.

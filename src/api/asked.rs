@@ -35,13 +35,13 @@ enum Source {
 }
 
 /// How an answer is written.
-pub struct Form<A> {
+pub struct Rendering<A> {
     pub write: fn(&A) -> Result<String, Status>,
     /// Its status, unless it is an error.
     pub status: fn(&A) -> StatusCode,
 }
 
-impl<A: Message + Name> Form<A> {
+impl<A: Message + Name> Rendering<A> {
     /// All fields, 200.
     pub const WHOLE: Self = Self::with_status(|_| StatusCode::OK);
 
@@ -97,7 +97,7 @@ impl Asked {
     /// Has a call answered.
     pub fn answer<M, A>(
         self,
-        form: Form<A>,
+        rendering: Rendering<A>,
         call: impl for<'a> FnOnce(&'a Api, Request<M>) -> Answered<'a, A> + Send + 'static,
     ) -> BoxFuture<'static, HttpResponse>
     where
@@ -111,7 +111,7 @@ impl Asked {
             };
             let written = answered.and_then(|response| {
                 let answer = response.get_ref();
-                Ok(((form.status)(answer), (form.write)(answer)?))
+                Ok(((rendering.status)(answer), (rendering.write)(answer)?))
             });
             match written {
                 Ok((status, text)) => answer::json(status, text),

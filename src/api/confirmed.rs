@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use prost_types::Timestamp;
 
 use crate::snapshot::{ResourceType, Snapshot};
-use crate::xds::gateways::{Problem, ProblemKind};
+use crate::xds::gateways::{Cause, NotInForce};
 use crate::xds::nodes::{Node, TypeStatus};
 use crate::xds::{Gateways, Nodes, Settled};
 
@@ -43,8 +43,8 @@ pub fn behind(gateways: &Gateways, nodes: &Nodes, revision: i64) -> Vec<pb::Behi
 }
 
 /// Whether the document's text is not in force and will not be by waiting.
-pub fn is_rejected(problem: &Problem) -> bool {
-    problem.kind != ProblemKind::Waiting
+pub fn is_rejected(problem: &NotInForce) -> bool {
+    problem.cause != Cause::Waiting
 }
 
 /// The documents of which that holds.

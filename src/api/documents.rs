@@ -6,7 +6,7 @@ use super::confirmed::REASON;
 use super::{Api, pb};
 use crate::control::question::{Fared, Question};
 use crate::model::{Key, Kind, Problem};
-use crate::xds::gateways::ProblemKind;
+use crate::xds::gateways::Cause;
 
 /// The states of documents, as the contract names them.
 const STATES: &[&str] = &[
@@ -60,8 +60,8 @@ fn one_of(field: &str, found: &str, allowed: &[&str]) -> Result<(), Status> {
 fn document(Fared { status, beyond }: Fared) -> pb::Document {
     let rejected = status.problem.as_ref().map(Problem::said);
     let (state, reason) = match (&beyond, rejected) {
-        (Some((kind @ ProblemKind::Refused, reason)), _) => (kind.as_str(), reason.to_string()),
-        (_, Some(reason)) => (ProblemKind::Rejected.as_str(), reason),
+        (Some((kind @ Cause::Refused, reason)), _) => (kind.as_str(), reason.to_string()),
+        (_, Some(reason)) => (Cause::Rejected.as_str(), reason),
         (Some((kind, reason)), None) => (kind.as_str(), reason.to_string()),
         (None, None) if status.off => ("off", String::new()),
         (None, None) if status.warnings.is_empty() => ("accepted", String::new()),

@@ -9,7 +9,7 @@ pub fn list(api: &Api) -> pb::ListProblemsResponse {
     let problems = settled.problems.iter().map(|(path, problem)| pb::Problem {
         document: path.to_string(),
         revision: problem.revision,
-        kind: problem.kind.as_str().to_owned(),
+        kind: problem.cause.as_str().to_owned(),
         reason: problem.reason.chars().take(REASON).collect(),
     });
     pb::ListProblemsResponse {

@@ -14,7 +14,7 @@ use tonic::server::NamedService;
 use tonic_reflection::server::Builder;
 
 use super::access::Role;
-use super::asked::{Asked, Form};
+use super::asked::{Asked, Rendering};
 use super::pb::control_server::{Control, ControlServer};
 use super::shared::Api;
 use super::{answer, drains, json, pb};
@@ -39,29 +39,29 @@ const GET: MethodFilter = MethodFilter::GET;
 #[rustfmt::skip]
 const CALLS: &[Call] = &[
     Call { name: "ListNodes", method: GET, path: "/v1/nodes", role: Role::Read, answer: |asked| {
-        asked.answer(Form::WHOLE, |api, request| api.list_nodes(request))
+        asked.answer(Rendering::WHOLE, |api, request| api.list_nodes(request))
     } },
     Call { name: "ListSnapshots", method: GET, path: "/v1/snapshots", role: Role::Read, answer: |asked| {
-        asked.answer(Form::WHOLE, |api, request| api.list_snapshots(request))
+        asked.answer(Rendering::WHOLE, |api, request| api.list_snapshots(request))
     } },
     Call { name: "ReadSnapshot", method: GET, path: "/v1/snapshots/{gateway}", role: Role::Read, answer: |asked| {
-        let form = Form { write: json::terse, ..Form::WHOLE };
-        asked.answer(form, |api, request| api.read_snapshot(request))
+        let rendering = Rendering { write: json::terse, ..Rendering::WHOLE };
+        asked.answer(rendering, |api, request| api.read_snapshot(request))
     } },
     Call { name: "ListProblems", method: GET, path: "/v1/problems", role: Role::Read, answer: |asked| {
-        asked.answer(Form::WHOLE, |api, request| api.list_problems(request))
+        asked.answer(Rendering::WHOLE, |api, request| api.list_problems(request))
     } },
     Call { name: "ListDocuments", method: GET, path: "/v1/documents", role: Role::Read, answer: |asked| {
-        asked.answer(Form::WHOLE, |api, request| api.list_documents(request))
+        asked.answer(Rendering::WHOLE, |api, request| api.list_documents(request))
     } },
     Call { name: "ListServices", method: GET, path: "/v1/services", role: Role::Read, answer: |asked| {
-        asked.answer(Form::WHOLE, |api, request| api.list_services(request))
+        asked.answer(Rendering::WHOLE, |api, request| api.list_services(request))
     } },
     Call { name: "Explain", method: GET, path: "/v1/explain", role: Role::Read, answer: |asked| {
-        asked.answer(Form::WHOLE, |api, request| api.explain(request))
+        asked.answer(Rendering::WHOLE, |api, request| api.explain(request))
     } },
     Call { name: "Wait", method: GET, path: "/v1/wait", role: Role::Read, answer: |asked| {
-        asked.answer(Form::with_status(waited), |api, request| api.wait(request))
+        asked.answer(Rendering::with_status(waited), |api, request| api.wait(request))
     } },
     Call { name: "Watch", method: GET, path: "/v1/events", role: Role::Read, answer: |asked| {
         asked.stream(|api, request| api.watch(request))
@@ -70,19 +70,19 @@ const CALLS: &[Call] = &[
         if let Err(status) = asked.message::<pb::DrainRequest>() {
             drains::misread(&asked.api, &asked.caller, &pb::DrainRequest::default(), &status);
         }
-        asked.answer(Form::with_status(drained), |api, request| api.drain(request))
+        asked.answer(Rendering::with_status(drained), |api, request| api.drain(request))
     } },
     Call { name: "ListDrains", method: GET, path: "/v1/drains", role: Role::Read, answer: |asked| {
-        asked.answer(Form::WHOLE, |api, request| api.list_drains(request))
+        asked.answer(Rendering::WHOLE, |api, request| api.list_drains(request))
     } },
     Call { name: "ReadDrain", method: GET, path: "/v1/drains/{id}", role: Role::Read, answer: |asked| {
-        asked.answer(Form::with_status(standing), |api, request| api.read_drain(request))
+        asked.answer(Rendering::with_status(standing), |api, request| api.read_drain(request))
     } },
     Call { name: "Undrain", method: MethodFilter::DELETE, path: "/v1/drains/{id}", role: Role::Drain, answer: |asked| {
-        asked.answer(Form::with_status(undrained), |api, request| api.undrain(request))
+        asked.answer(Rendering::with_status(undrained), |api, request| api.undrain(request))
     } },
     Call { name: "ListAudit", method: GET, path: "/v1/audit", role: Role::Read, answer: |asked| {
-        asked.answer(Form::WHOLE, |api, request| api.list_audit(request))
+        asked.answer(Rendering::WHOLE, |api, request| api.list_audit(request))
     } },
 ];
 

@@ -19,7 +19,7 @@ use super::{confirmed, json, pb, redact, wait};
 use crate::drain::audit::Trail;
 use crate::snapshot::{Change, Resource, ResourceType, Snapshot};
 use crate::store::replicas::{Record, Records};
-use crate::xds::gateways::{Problem, ProblemKind};
+use crate::xds::gateways::{Cause, NotInForce};
 use crate::xds::nodes::{Mark, Node, NodeStatus, TypeStatus};
 use crate::xds::{Gateways, Nodes, Protocol, Settled};
 
@@ -325,9 +325,9 @@ async fn a_replica_of_another_version_is_read_as_far_as_it_is_understood() {
 
 #[tokio::test]
 async fn what_is_not_in_force_is_not_confirmed() {
-    let rejected = Problem {
+    let rejected = NotInForce {
         revision: 7,
-        kind: ProblemKind::Rejected,
+        cause: Cause::Rejected,
         reason: "uri: found none".into(),
     };
     let settled = Settled {

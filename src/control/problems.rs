@@ -7,7 +7,7 @@ use super::builders::Builders;
 use super::refused::Refused;
 use crate::documents::Documents;
 use crate::model::Drains;
-use crate::xds::gateways::{Problem, ProblemKind};
+use crate::xds::gateways::{Cause, NotInForce};
 
 /// The documents whose text is not in force: it waits, is wrong itself, or proxies refuse what becomes of it.
 pub fn problems(
@@ -15,37 +15,37 @@ pub fn problems(
     drains: &Drains,
     builders: &Builders,
     refused: &Refused,
-) -> BTreeMap<Arc<str>, Problem> {
+) -> BTreeMap<Arc<str>, NotInForce> {
     let waiting = builders.waiting().map(|(route, service)| {
         let reason = format!("{service} has not been answered yet");
         (
             format!("routes/{route}").into(),
-            ProblemKind::Waiting,
+            Cause::Waiting,
             reason.into(),
         )
     });
     let rejected = documents.faults().map(|(path, problem)| {
         let reason = problem.said().into();
-        (path.clone(), ProblemKind::Rejected, reason)
+        (path.clone(), Cause::Rejected, reason)
     });
     let faults_of_drains = drains.faults().map(|(path, revision, reason)| {
-        let problem = Problem {
+        let problem = NotInForce {
             revision,
-            kind: ProblemKind::Rejected,
+            cause: Cause::Rejected,
             reason: reason.into(),
         };
         (path.clone(), problem)
     });
     let refusals = refused
         .iter()
-        .map(|(path, error)| (path.as_str().into(), ProblemKind::Refused, error.clone()));
+        .map(|(path, error)| (path.as_str().into(), Cause::Refused, error.clone()));
     // Of several problems of one document the last counts.
     let all = waiting.chain(rejected).chain(refusals).filter_map(
-        |(path, kind, reason): (Arc<str>, _, Arc<str>)| {
+        |(path, cause, reason): (Arc<str>, _, Arc<str>)| {
             let revision = documents.revision(&path)?;
-            let problem = Problem {
+            let problem = NotInForce {
                 revision,
-                kind,
+                cause,
                 reason,
             };
             Some((path, problem))

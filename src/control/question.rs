@@ -15,7 +15,7 @@ use crate::model::upstream::{LeftOut, Selection};
 use crate::model::{Id, Instance, Members, ServiceKey};
 use crate::registry::Answer;
 use crate::telemetry;
-use crate::xds::gateways::ProblemKind;
+use crate::xds::gateways::Cause;
 
 /// A question, with where its answer goes.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ pub struct Fared {
     /// In the model.
     pub status: DocumentStatus,
     /// What else keeps its text from being in force, and why.
-    pub beyond: Option<(ProblemKind, Arc<str>)>,
+    pub beyond: Option<(Cause, Arc<str>)>,
 }
 
 impl Control {
@@ -179,9 +179,9 @@ impl Control {
             .statuses(telemetry::now())
             .map(|status| {
                 let problem = problems.get(&status.path);
-                let beyond = problem.filter(|problem| problem.kind != ProblemKind::Rejected);
+                let beyond = problem.filter(|problem| problem.cause != Cause::Rejected);
                 Fared {
-                    beyond: beyond.map(|problem| (problem.kind, problem.reason.clone())),
+                    beyond: beyond.map(|problem| (problem.cause, problem.reason.clone())),
                     status,
                 }
             })

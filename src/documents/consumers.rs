@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Documents;
-use super::entry::{Entry, Form};
+use super::entry::{Entry, GoodForm};
 use crate::model::Consumers;
 use crate::model::consumer::known::{Holder, together};
 use crate::model::problem::Remark;
@@ -77,13 +77,13 @@ impl Documents {
     /// What a document holds, once what it refers to is there.
     fn holder(&self, path: &str) -> Result<Option<Holder>, Remark> {
         match self.entries.get(path).and_then(Entry::form) {
-            Some(Form::Consumer(consumer)) => {
+            Some(GoodForm::Consumer(consumer)) => {
                 if let Some(group) = &consumer.group {
                     self.is_there("group_id", &format!("consumer_groups/{group}"))?;
                 }
                 Ok(Some(Holder::Consumer(consumer.clone())))
             }
-            Some(Form::Credential {
+            Some(GoodForm::Credential {
                 consumer,
                 credentials,
             }) => {

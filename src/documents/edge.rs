@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::entry::{Entry, Form};
+use super::entry::{Entry, GoodForm};
 use super::in_force::names;
 use super::{Documents, resolve};
 use crate::model::key::Key;
@@ -39,7 +39,7 @@ impl Documents {
 
     fn settle_ssl(&mut self, path: &Arc<str>) {
         match self.entries.get(path).and_then(Entry::form) {
-            Some(Form::Ssl(draft)) if draft.enabled => match &draft.of {
+            Some(GoodForm::Ssl(draft)) if draft.enabled => match &draft.of {
                 Type::Server(ssl) => self.in_force.ssls.insert(path.clone(), ssl.clone()),
                 Type::Client(_) => self.in_force.ssls.remove(path),
             },
@@ -49,7 +49,7 @@ impl Documents {
 
     fn settle_stream_route(&mut self, path: &Arc<str>, id: &Id) {
         let (resolved, useless) = match self.entries.get(path).and_then(Entry::form) {
-            Some(Form::StreamRoute(draft)) => {
+            Some(GoodForm::StreamRoute(draft)) => {
                 let route = resolve::stream_route(&self.entries, id, draft);
                 (route.map(Some), resolve::useless(&self.entries, draft))
             }

@@ -16,7 +16,7 @@ use crate::plugin::Plugins;
 
 /// A good form. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) enum Form {
+pub(super) enum GoodForm {
     Route(Arc<Draft>),
     Upstream(Arc<Cluster>),
     Service(Arc<Service>),
@@ -33,7 +33,7 @@ pub(super) enum Form {
     ConsumerGroup,
 }
 
-impl Form {
+impl GoodForm {
     /// The paths of the documents that it refers to.
     pub(super) fn references(&self) -> Vec<Arc<str>> {
         let mut references: Vec<Arc<str>> = Vec::new();
@@ -132,7 +132,7 @@ fn inline(target: &Target) -> Option<&Arc<Cluster>> {
 #[derive(Debug)]
 pub(super) struct Entry {
     document: Document,
-    form: Option<Form>,
+    form: Option<GoodForm>,
     /// The text of the form, where it is an earlier one.
     good: Option<Document>,
     /// What is wrong with the text; then the form is one that it had before.
@@ -250,7 +250,7 @@ impl Entry {
     }
 
     /// The last good form.
-    pub(super) fn form(&self) -> Option<&Form> {
+    pub(super) fn form(&self) -> Option<&GoodForm> {
         self.form.as_ref()
     }
 
@@ -275,7 +275,7 @@ impl Entry {
 }
 
 /// Reads and checks a document for itself: its form, and what Envoy does not do exactly.
-fn read(document: &Document, registries: &[Discovery]) -> Result<(Form, Vec<Remark>), Remark> {
+fn read(document: &Document, registries: &[Discovery]) -> Result<(GoodForm, Vec<Remark>), Remark> {
     let key: Key = document
         .path
         .parse()
@@ -283,47 +283,49 @@ fn read(document: &Document, registries: &[Discovery]) -> Result<(Form, Vec<Rema
     let value = Value::Object(text::read(document.format, &document.value)?);
     let mut warnings = Vec::new();
     let form = match key.kind {
-        Kind::Route => Form::Route(Arc::new(route::form::read(&key, &value, &mut warnings)?)),
+        Kind::Route => GoodForm::Route(Arc::new(route::form::read(&key, &value, &mut warnings)?)),
         Kind::Upstream => {
             let upstream = upstream::form::read(&key, &value, &mut warnings)?;
-            Form::Upstream(Arc::new(upstream))
+            GoodForm::Upstream(Arc::new(upstream))
         }
-        Kind::Service => Form::Service(Arc::new(service::read(&key, &value, &mut warnings)?)),
+        Kind::Service => GoodForm::Service(Arc::new(service::read(&key, &value, &mut warnings)?)),
         Kind::PluginConfig => {
             let plugins = plugin_config::read(&key, &value, &mut warnings)?;
-            Form::PluginConfig(Arc::new(plugins))
+            GoodForm::PluginConfig(Arc::new(plugins))
         }
         Kind::GlobalRule => {
             let plugins = plugin_config::read(&key, &value, &mut warnings)?;
-            Form::GlobalRule(Arc::new(plugins))
+            GoodForm::GlobalRule(Arc::new(plugins))
         }
-        Kind::Ssl => Form::Ssl(Arc::new(ssl::form::read(&key, &value, &mut warnings)?)),
+        Kind::Ssl => GoodForm::Ssl(Arc::new(ssl::form::read(&key, &value, &mut warnings)?)),
         Kind::StreamRoute => {
             let draft = stream_route::read(&key, &value, &mut warnings)?;
-            Form::StreamRoute(Arc::new(draft))
+            GoodForm::StreamRoute(Arc::new(draft))
         }
-        Kind::Gateway => Form::Gateway(Arc::new(gateway::form::read(&key, &value, &mut warnings)?)),
+        Kind::Gateway => {
+            GoodForm::Gateway(Arc::new(gateway::form::read(&key, &value, &mut warnings)?))
+        }
         Kind::Consumer => {
             let consumer = consumer::read_consumer(&key, &value, &mut warnings)?;
-            Form::Consumer(Arc::new(consumer))
+            GoodForm::Consumer(Arc::new(consumer))
         }
         Kind::Credential => {
             let credentials = consumer::read_credential(&key, &value, &mut warnings)?;
-            Form::Credential {
+            GoodForm::Credential {
                 consumer: key.consumer.unwrap_or(key.id),
                 credentials: Arc::new(credentials),
             }
         }
         Kind::ConsumerGroup => {
             consumer::read_group(&key, &value)?;
-            Form::ConsumerGroup
+            GoodForm::ConsumerGroup
         }
     };
     let unknown = |service: &&ServiceKey| !registries.contains(&service.discovery);
     if let Some(service) = form.own_services().find(unknown) {
         let remark = not_watched(service.discovery, registries);
         return Err(match form {
-            Form::Upstream(_) => remark,
+            GoodForm::Upstream(_) => remark,
             _ => remark.under("upstream"),
         });
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::entry::{Entry, Form};
+use super::entry::{Entry, GoodForm};
 use super::route::form::Draft;
 use super::service::Service;
 use super::{Route, stream_route};
@@ -115,7 +115,7 @@ fn layered(
     };
     if let Some(id) = &draft.plugin_config {
         let (field, path) = ("plugin_config_id", format!("plugin_configs/{id}"));
-        let Form::PluginConfig(config) = find(entries, "plugin_configs", field, id)? else {
+        let GoodForm::PluginConfig(config) = find(entries, "plugin_configs", field, id)? else {
             return Err(missing("plugin_configs", field, id));
         };
         let of_config =
@@ -215,7 +215,7 @@ pub(super) fn cluster(entries: &Entries, target: &Target) -> Result<Arc<Cluster>
             shown(entries, cluster).map_err(|remark| remark.under("upstream"))
         }
         Target::Reference(id) => match find(entries, "upstreams", "upstream_id", id)? {
-            Form::Upstream(cluster) => shown(entries, cluster)
+            GoodForm::Upstream(cluster) => shown(entries, cluster)
                 .map_err(|remark| elsewhere("upstream_id", &format!("upstreams/{id}"), &remark)),
             _ => Err(missing("upstreams", "upstream_id", id)),
         },
@@ -228,7 +228,7 @@ pub(super) fn shown(entries: &Entries, cluster: &Arc<Cluster>) -> Result<Arc<Clu
     let Some(id) = cluster.client_cert() else {
         return Ok(cluster.clone());
     };
-    let Form::Ssl(draft) = find(entries, "ssls", FIELD, id)? else {
+    let GoodForm::Ssl(draft) = find(entries, "ssls", FIELD, id)? else {
         return Err(missing("ssls", FIELD, id));
     };
     match &draft.of {
@@ -294,7 +294,7 @@ pub(super) fn stream_route(
             .get(&*format!("gateways/{gateway}"))
             .map(Entry::form)
         {
-            Some(Some(Form::Gateway(gateway))) => Some(gateway.clone()),
+            Some(Some(GoodForm::Gateway(gateway))) => Some(gateway.clone()),
             _ => built_in,
         };
         // One that is not there yet may have whatever is needed.
@@ -315,12 +315,17 @@ pub(super) fn stream_route(
 
 fn find_service<'a>(entries: &'a Entries, id: &Id) -> Result<&'a Service, Remark> {
     match find(entries, "services", "service_id", id)? {
-        Form::Service(service) => Ok(service),
+        GoodForm::Service(service) => Ok(service),
         _ => Err(missing("services", "service_id", id)),
     }
 }
 
-fn find<'a>(entries: &'a Entries, kind: &str, field: &str, id: &Id) -> Result<&'a Form, Remark> {
+fn find<'a>(
+    entries: &'a Entries,
+    kind: &str,
+    field: &str,
+    id: &Id,
+) -> Result<&'a GoodForm, Remark> {
     let path = format!("{kind}/{id}");
     let entry = entries
         .get(path.as_str())

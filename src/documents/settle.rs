@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::entry::{Entry, Form};
+use super::entry::{Entry, GoodForm};
 use super::{Changes, Documents, resolve};
 use crate::model::key::{Key, Kind};
 use crate::model::{Gateway, Id};
@@ -50,7 +50,7 @@ impl Documents {
 
     fn settle_route(&mut self, path: &Arc<str>, id: Id, changes: &mut Changes) {
         let resolved = match self.entries.get(path).and_then(Entry::form) {
-            Some(Form::Route(draft)) => {
+            Some(GoodForm::Route(draft)) => {
                 resolve::route(&self.entries, &self.global_rules, &id, draft)
             }
             _ => Ok(None),
@@ -84,7 +84,7 @@ impl Documents {
 
     fn settle_gateway(&mut self, path: &Arc<str>, id: Id, changes: &mut Changes) {
         let resolved = match self.entries.get(path).and_then(Entry::form) {
-            Some(Form::Gateway(gateway)) => resolve::gateway(&self.entries, gateway).map(Some),
+            Some(GoodForm::Gateway(gateway)) => resolve::gateway(&self.entries, gateway).map(Some),
             _ => Ok(None),
         };
         let (gateway, unresolved) = match resolved {
@@ -126,7 +126,7 @@ impl Documents {
 
     fn settle_upstream(&mut self, path: &Arc<str>) {
         let unresolved = match self.entries.get(path).and_then(Entry::form) {
-            Some(Form::Upstream(cluster)) => resolve::shown(&self.entries, cluster).err(),
+            Some(GoodForm::Upstream(cluster)) => resolve::shown(&self.entries, cluster).err(),
             _ => None,
         };
         if let Some(entry) = self.entries.get_mut(path) {
@@ -136,7 +136,7 @@ impl Documents {
 
     fn settle_service(&mut self, path: &Arc<str>) {
         let unresolved = match self.entries.get(path).and_then(Entry::form) {
-            Some(Form::Service(service)) => resolve::service(&self.entries, service).err(),
+            Some(GoodForm::Service(service)) => resolve::service(&self.entries, service).err(),
             _ => None,
         };
         if let Some(entry) = self.entries.get_mut(path) {
@@ -146,7 +146,7 @@ impl Documents {
 
     fn settle_plugin_config(&mut self, path: &Arc<str>) {
         let unresolved = match self.entries.get(path).and_then(Entry::form) {
-            Some(Form::PluginConfig(plugins)) => resolve::plugins(&self.entries, plugins).err(),
+            Some(GoodForm::PluginConfig(plugins)) => resolve::plugins(&self.entries, plugins).err(),
             _ => None,
         };
         if let Some(entry) = self.entries.get_mut(path) {
@@ -166,7 +166,7 @@ impl Documents {
         let mut changed = false;
         for path in rules {
             let resolved = match self.entries.get(&path).and_then(Entry::form) {
-                Some(Form::GlobalRule(plugins)) => resolve::plugins(&self.entries, plugins),
+                Some(GoodForm::GlobalRule(plugins)) => resolve::plugins(&self.entries, plugins),
                 _ => {
                     changed |= self.global_rules.remove(&path).is_some();
                     continue;
@@ -184,7 +184,7 @@ impl Documents {
             let routes = self
                 .entries
                 .iter()
-                .filter(|(_, entry)| matches!(entry.form(), Some(Form::Route(_))));
+                .filter(|(_, entry)| matches!(entry.form(), Some(GoodForm::Route(_))));
             affected.extend(routes.map(|(path, _)| path.clone()));
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Documents;
-use super::entry::{Entry, Form};
+use super::entry::{Entry, GoodForm};
 use crate::model::Problem;
 use crate::model::problem::Remark;
 
@@ -46,8 +46,8 @@ fn status(path: &Arc<str>, entry: &Entry, now: i64) -> DocumentStatus {
         revision: newest.revision,
         holds: form.map(|_| good.unwrap_or(newest).revision),
         off: match form {
-            Some(Form::Route(draft)) => !draft.enabled,
-            Some(Form::Ssl(draft)) => !draft.enabled,
+            Some(GoodForm::Route(draft)) => !draft.enabled,
+            Some(GoodForm::Ssl(draft)) => !draft.enabled,
             _ => false,
         },
         problem: entry.problem(),
@@ -56,8 +56,8 @@ fn status(path: &Arc<str>, entry: &Entry, now: i64) -> DocumentStatus {
 }
 
 /// Which of a document's certificates have ended.
-fn ended(form: Option<&Form>, now: i64) -> Vec<Remark> {
-    let Some(Form::Ssl(draft)) = form else {
+fn ended(form: Option<&GoodForm>, now: i64) -> Vec<Remark> {
+    let Some(GoodForm::Ssl(draft)) = form else {
         return Vec::new();
     };
     let ends = draft.identities().iter().enumerate();

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::answer::{Rejection, rejection};
-use super::shared::limit::{self, Code, Key, KeyType, Limit, Policy};
+use super::shared::limit::{self, Code, KeyType, Limit, LimitKey, Policy};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::Quantity;
@@ -94,7 +94,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     }
     Ok(Arc::new(Limit {
         name: NAME,
-        key: Key::read(form.key_type, &form.key, warnings)?,
+        key: LimitKey::read(form.key_type, &form.key, warnings)?,
         burst: form.count.0,
         refill: (form.count.0, Duration::from_secs(form.time_window.0.into())),
         code: form.rejected_code,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::answer::{Rejection, rejection};
-use super::shared::limit::{self, Code, Key, KeyType, Limit, Policy};
+use super::shared::limit::{self, Code, KeyType, Limit, LimitKey, Policy};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::Count;
@@ -108,7 +108,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     }
     Ok(Arc::new(Limit {
         name: NAME,
-        key: Key::read(kind, &form.key, warnings)?,
+        key: LimitKey::read(kind, &form.key, warnings)?,
         burst: form.burst.0.saturating_add(1),
         refill: form.rate.refill(),
         code: form.rejected_code,

@@ -35,7 +35,7 @@ use crate::registry::freshness::Freshness;
 use crate::telemetry::Source;
 
 pub use agents::{Agents, Failure};
-use asker::{Asker, Outcome};
+use asker::{Asker, Ended};
 use budget::{BLOCKING, Budget};
 use client::Client;
 use feed::Feed;
@@ -57,7 +57,7 @@ pub async fn watch(
 ) {
     let watching = async {
         let client = Arc::new(connect(&settings, &source).await);
-        let (outcomes, outcome) = mpsc::channel(64);
+        let (ends, ended) = mpsc::channel(64);
         let watches = Watches {
             client: client.clone(),
             budget: Arc::default(),
@@ -65,13 +65,13 @@ pub async fn watch(
             source,
             freshness,
             answers,
-            outcomes,
+            ends,
             fed: false,
             watched: BTreeMap::new(),
             failing: BTreeSet::new(),
             tasks: JoinSet::new(),
         };
-        tokio::join!(watches.run(wanted, outcome), client.watch_files());
+        tokio::join!(watches.run(wanted, ended), client.watch_files());
     };
     shutdown.run_until_cancelled(watching).await;
 }
@@ -101,7 +101,7 @@ struct Watches {
     source: Source,
     freshness: Freshness,
     answers: mpsc::Sender<Answer>,
-    outcomes: mpsc::Sender<Outcome>,
+    ends: mpsc::Sender<Ended>,
     /// Whether there are too many services for a query each.
     fed: bool,
     watched: BTreeMap<Asker, Task>,
@@ -114,7 +114,7 @@ impl Watches {
     async fn run(
         mut self,
         mut wanted: watch::Receiver<Arc<BTreeSet<ServiceKey>>>,
-        mut outcome: mpsc::Receiver<Outcome>,
+        mut ended: mpsc::Receiver<Ended>,
     ) {
         wanted.mark_changed();
         let mut services = Arc::default();
@@ -130,7 +130,7 @@ impl Watches {
                     }
                     self.handle_wanted(&services);
                 }
-                Some(outcome) = outcome.recv() => self.handle_outcome(outcome),
+                Some(ended) = ended.recv() => self.handle_ended(ended),
                 Some(ended) = self.tasks.join_next() => {
                     // A task ends by itself only with the whole process; a panic is a bug and must be heard.
                     if let Err(error) = ended && error.is_panic() {
@@ -183,7 +183,7 @@ impl Watches {
 
     fn start(&mut self, asker: Asker, wanted: BTreeSet<ServiceKey>) {
         let (client, budget) = (self.client.clone(), self.budget.clone());
-        let (answers, outcomes) = (self.answers.clone(), self.outcomes.clone());
+        let (answers, ends) = (self.answers.clone(), self.ends.clone());
         let (wait, freshness) = (self.wait, self.freshness.clone());
         let task = match &asker {
             Asker::Service(service) => {
@@ -195,7 +195,7 @@ impl Watches {
                     wait,
                     freshness,
                     answers,
-                    outcomes,
+                    ends,
                 };
                 Task {
                     abort: self.tasks.spawn(poll.run()),
@@ -212,7 +212,7 @@ impl Watches {
                     group,
                     freshness,
                     answers,
-                    outcomes,
+                    ends,
                 };
                 Task {
                     abort: self.tasks.spawn(feed.run(services)),
@@ -225,20 +225,20 @@ impl Watches {
 
     /// Consul is well when no service fails; else one that fails beside many that do not would say "lost" and "back" in
     /// turns.
-    fn handle_outcome(&mut self, outcome: Outcome) {
-        if !self.watched.contains_key(&outcome.asker) {
+    fn handle_ended(&mut self, ended: Ended) {
+        if !self.watched.contains_key(&ended.asker) {
             return;
         }
-        match outcome.result {
+        match ended.result {
             Ok(()) => {
-                self.failing.remove(&outcome.asker);
+                self.failing.remove(&ended.asker);
                 if self.failing.is_empty() {
                     self.source.answered();
                 }
             }
             Err(error) => {
                 tracing::debug!(%error, "query failed");
-                self.failing.insert(outcome.asker);
+                self.failing.insert(ended.asker);
                 self.source.failed(&error);
             }
         }

@@ -44,22 +44,22 @@ pub struct Settled {
     /// The last of these revisions that was about documents: what came after it changes nothing for proxies.
     pub documents: i64,
     /// By path, the documents whose text is not in force.
-    pub problems: Arc<BTreeMap<Arc<str>, Problem>>,
+    pub problems: Arc<BTreeMap<Arc<str>, NotInForce>>,
 }
 
 /// Why a document's text is not in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct NotInForce {
     /// The revision that wrote it.
     pub revision: i64,
-    pub kind: ProblemKind,
+    pub cause: Cause,
     /// What is wrong with it, in our words or a proxy's.
     pub reason: Arc<str>,
 }
 
 /// What keeps a document's text from being in force, the gravest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProblemKind {
+pub enum Cause {
     /// Nobody has said yet which instances its service has.
     Waiting,
     /// It is wrong itself.
@@ -68,7 +68,7 @@ pub enum ProblemKind {
     Refused,
 }
 
-impl ProblemKind {
+impl Cause {
     /// As operators read it.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -7,7 +7,7 @@ use super::*;
 const HERE: &str = "127.0.0.1:5000";
 
 fn access(keys: &[(&str, &str, Role)], networks: &[&str]) -> Access {
-    let key = |(name, key, role): &(&str, &str, Role)| Key {
+    let key = |(name, key, role): &(&str, &str, Role)| ApiKey {
         name: (*name).to_owned(),
         hash: Hash::of(key.as_bytes()),
         roles: vec![*role],

@@ -8,7 +8,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode, header};
 use tower::ServiceExt;
 
-use crate::api::access::{Access, HEADER, Hash, Key, Role};
+use crate::api::access::{Access, ApiKey, HEADER, Hash, Role};
 use crate::api::replicas::Others;
 use crate::api::{Api, router};
 use crate::drain::audit::Trail;
@@ -19,7 +19,7 @@ const DENIED: u16 = 7;
 const UNIMPLEMENTED: u16 = 12;
 
 fn api() -> Router {
-    let key = |name: &str, role| Key {
+    let key = |name: &str, role| ApiKey {
         name: name.to_owned(),
         hash: Hash::of(name.as_bytes()),
         roles: vec![role],

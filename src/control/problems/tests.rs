@@ -31,8 +31,10 @@ fn wrong(documents: Vec<Document>, drains: Vec<Document>, refused: &[&str]) -> V
     by_proxies.handle_refused(refused.iter().map(refusal).collect());
     let problems = problems(&all, &taken, &builders, &by_proxies).into_iter();
     let shown = problems.map(|(path, problem)| {
-        let Problem { revision, kind, .. } = problem;
-        format!("{path} {}@{revision}", kind.as_str())
+        let NotInForce {
+            revision, cause, ..
+        } = problem;
+        format!("{path} {}@{revision}", cause.as_str())
     });
     shown.collect()
 }

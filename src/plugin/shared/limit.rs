@@ -28,7 +28,7 @@ use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 use crate::plugin::contract::Plugin;
 
-pub use key::{Key, KeyType};
+pub use key::{KeyType, LimitKey};
 
 /// How many keys are counted at a time; the one that was silent for the longest makes room for the next.
 const KEYS: u32 = 100_000;
@@ -101,7 +101,7 @@ pub struct Limit {
     /// The plugin's name, which is its filter's.
     pub name: &'static str,
     /// Requests of the same key have a bucket of their own.
-    pub key: Key,
+    pub key: LimitKey,
     /// How many requests of a key pass at once when none came before.
     pub burst: u32,
     /// How many tokens a key gets back in which time; never zero.

@@ -16,7 +16,7 @@ pub enum Asker {
 
 /// How a query ended, for the one who watches over all of them.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Ended {
     pub asker: Asker,
     /// An answer, new or not, or why there is none.
     pub result: Result<(), Error>,

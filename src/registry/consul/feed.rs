@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::asker::{Asker, Group, Outcome};
+use super::asker::{Asker, Ended, Group};
 use super::budget::{Budget, IMMEDIATE};
 use super::client::{Client, Response};
 use super::error::Error;
@@ -50,7 +50,7 @@ pub struct Feed {
     pub group: Group,
     pub freshness: Freshness,
     pub answers: mpsc::Sender<Answer>,
-    pub outcomes: mpsc::Sender<Outcome>,
+    pub ends: mpsc::Sender<Ended>,
 }
 
 /// The lists that are followed.
@@ -323,8 +323,8 @@ impl Work {
             return Ok(());
         }
         let asker = Asker::Feed(self.feed.group.clone());
-        let outcome = Outcome { asker, result };
-        Ok(self.feed.outcomes.send(outcome).await?)
+        let ended = Ended { asker, result };
+        Ok(self.feed.ends.send(ended).await?)
     }
 
     fn touch(&mut self, name: &str) {

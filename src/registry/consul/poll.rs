@@ -15,7 +15,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::asker::{Asker, Outcome};
+use super::asker::{Asker, Ended};
 use super::budget::Budget;
 use super::client::{Client, Response};
 use super::error::Error;
@@ -50,7 +50,7 @@ pub struct Poll {
     pub freshness: Freshness,
     pub answers: mpsc::Sender<Answer>,
     /// Where the end of each query is told.
-    pub outcomes: mpsc::Sender<Outcome>,
+    pub ends: mpsc::Sender<Ended>,
 }
 
 impl Poll {
@@ -83,8 +83,8 @@ impl Poll {
                 }
             };
             let asker = Asker::Service(self.service.clone());
-            let outcome = Outcome { asker, result };
-            if self.outcomes.send(outcome).await.is_err() {
+            let ended = Ended { asker, result };
+            if self.ends.send(ended).await.is_err() {
                 return;
             }
             if let Some(next) = next {

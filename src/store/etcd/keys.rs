@@ -40,9 +40,9 @@ pub(super) enum Part<'a> {
     Document(&'a str),
 }
 
-/// What a key is.
+/// What a key stands for.
 #[derive(Debug, PartialEq)]
-pub(super) enum Key<'a> {
+pub(super) enum Meaning<'a> {
     /// A document, with its path. The path may be deeper than `<kind>/<id>`: the model refuses it by name.
     Document(&'a str),
     /// What a replica of Chancery says of itself, with the replica's id.
@@ -88,7 +88,7 @@ impl Keys {
     /// The id of the replica that speaks at this key, if one does.
     pub(super) fn replica<'a>(&self, key: &'a [u8]) -> Option<&'a str> {
         match self.read(key) {
-            Key::Replica(id) => Some(id),
+            Meaning::Replica(id) => Some(id),
             _ => None,
         }
     }
@@ -102,32 +102,32 @@ impl Keys {
         entry.or_else(claim).or_else(document)
     }
 
-    /// What a key is.
-    pub(super) fn read<'a>(&self, key: &'a [u8]) -> Key<'a> {
+    /// What a key stands for.
+    pub(super) fn read<'a>(&self, key: &'a [u8]) -> Meaning<'a> {
         let path = std::str::from_utf8(key)
             .ok()
             .and_then(|key| key.strip_prefix(&self.prefix));
         match path {
-            Some(path) if path.is_empty() || path.ends_with('/') => Key::Mark,
-            Some(path) if LEDGER.iter().any(|part| path.starts_with(part)) => Key::Ledger,
-            Some(path) if path.starts_with(REPLICAS) => Key::Replica(&path[REPLICAS.len()..]),
+            Some(path) if path.is_empty() || path.ends_with('/') => Meaning::Mark,
+            Some(path) if LEDGER.iter().any(|part| path.starts_with(part)) => Meaning::Ledger,
+            Some(path) if path.starts_with(REPLICAS) => Meaning::Replica(&path[REPLICAS.len()..]),
             Some(path)
                 if path
                     .split_once('/')
                     .is_some_and(|(kind, _)| !kind.is_empty()) =>
             {
-                Key::Document(path)
+                Meaning::Document(path)
             }
-            _ => Key::Stray,
+            _ => Meaning::Stray,
         }
     }
 
     /// The path of a document, or nothing and a word in the log.
     fn path(&self, key: &[u8]) -> Option<Arc<str>> {
         match self.read(key) {
-            Key::Document(path) => Some(path.into()),
-            Key::Mark | Key::Replica(_) | Key::Ledger => None,
-            Key::Stray => {
+            Meaning::Document(path) => Some(path.into()),
+            Meaning::Mark | Meaning::Replica(_) | Meaning::Ledger => None,
+            Meaning::Stray => {
                 tracing::warn!(
                     key = %key.escape_ascii(),
                     "key is no document: it has to be {}<kind>/<id>, in UTF-8",

@@ -6,7 +6,7 @@ use super::answers::{Answers, WatchAnswer};
 use super::broken::shown;
 use super::connection::Found;
 use super::history::History;
-use super::keys::{Key, Keys};
+use super::keys::{Keys, Meaning};
 use super::*;
 use crate::model::Document;
 use crate::model::document::{Change, Format};
@@ -50,15 +50,21 @@ fn response(revision: i64, events: Vec<PbEvent>) -> PbWatchResponse {
 fn a_key_is_a_document_when_it_has_a_kind_and_an_id() {
     let keys = Keys::new("/chancery");
     let read = |key: &'static str| keys.read(key.as_bytes());
-    assert_eq!(read("/chancery/routes/echo"), Key::Document("routes/echo"));
+    assert_eq!(
+        read("/chancery/routes/echo"),
+        Meaning::Document("routes/echo")
+    );
     let deep = "/chancery/consumers/x/credentials/y";
-    assert_eq!(read(deep), Key::Document("consumers/x/credentials/y"));
-    assert_eq!(read("/chancery/replicas/a-9180"), Key::Replica("a-9180"));
-    assert_eq!(read("/chancery/routes/"), Key::Mark);
-    assert_eq!(read("/chancery/"), Key::Mark);
-    assert_eq!(read("/chancery/routes"), Key::Stray);
-    assert_eq!(read("/chancery//routes"), Key::Stray);
-    assert_eq!(keys.read(b"/chancery/routes/\xff"), Key::Stray);
+    assert_eq!(read(deep), Meaning::Document("consumers/x/credentials/y"));
+    assert_eq!(
+        read("/chancery/replicas/a-9180"),
+        Meaning::Replica("a-9180")
+    );
+    assert_eq!(read("/chancery/routes/"), Meaning::Mark);
+    assert_eq!(read("/chancery/"), Meaning::Mark);
+    assert_eq!(read("/chancery/routes"), Meaning::Stray);
+    assert_eq!(read("/chancery//routes"), Meaning::Stray);
+    assert_eq!(keys.read(b"/chancery/routes/\xff"), Meaning::Stray);
 }
 
 #[test]

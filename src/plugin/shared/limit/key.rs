@@ -40,7 +40,7 @@ pub enum KeyType {
 
 /// Which requests are counted together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Key {
+pub enum LimitKey {
     /// All.
     Same,
     /// Those of the same text.
@@ -52,7 +52,7 @@ pub enum Key {
     },
 }
 
-impl Key {
+impl LimitKey {
     pub fn read(kind: KeyType, key: &str, warnings: &mut Vec<Remark>) -> Result<Self, Remark> {
         let wrong = |said: String| Remark::new("key", said);
         if key.is_empty() {
