@@ -21,21 +21,17 @@ const ANY: &str = "google.protobuf.Any";
 
 /// Encodes a message, with the entries of all its maps in order.
 pub fn canonical<M: Message + Name>(message: &M) -> Bytes {
-    encode(message).into()
+    let encoded = message.encode_to_vec();
+    // Always there: what prost writes is a message. Else the bytes pass as they are.
+    ordered(&M::full_name(), &encoded).unwrap_or(encoded).into()
 }
 
-/// Packs a message into an `Any`, encoded likewise.
+/// Packs a message into an `Any`, its maps in any order: [`canonical`] puts them in order with the message that holds it.
 pub fn any<M: Message + Name>(message: &M) -> Any {
     Any {
         type_url: M::type_url(),
-        value: encode(message),
+        value: message.encode_to_vec(),
     }
-}
-
-fn encode<M: Message + Name>(message: &M) -> Vec<u8> {
-    let encoded = message.encode_to_vec();
-    // Always there: what prost writes is a message. Else the bytes pass as they are.
-    ordered(&M::full_name(), &encoded).unwrap_or(encoded)
 }
 
 /// What there is to do in one field of a message.
