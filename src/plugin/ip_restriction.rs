@@ -6,19 +6,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::rbac::v3::{Principal, principal::Identifier};
-use envoy_types::pb::envoy::config::route::v3::Route;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
-use super::shared::denial::{self, Status};
+use super::shared::denial::{self, Denial, Status};
 use super::shared::message::Message;
 use crate::envoy::proto::cidr_range;
 use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
-use crate::model::upstream::Cluster;
 
 const NAME: &str = "ip-restriction";
 
@@ -70,13 +68,6 @@ impl TryFrom<String> for Addresses {
     }
 }
 
-#[derive(Debug)]
-struct IpRestriction {
-    denied: Principal,
-    status: Status,
-    message: String,
-}
-
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
     let denied = denial::unfit(
@@ -85,7 +76,8 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
         "address",
         |addresses| Ok(remote(addresses.0)),
     )?;
-    Ok(Arc::new(IpRestriction {
+    Ok(Arc::new(Denial {
+        plugin: NAME,
         denied,
         status: form.response_code,
         message: form.message.0,
@@ -94,12 +86,6 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
 
 fn remote(addresses: IpNet) -> Principal {
     denial::principal(Identifier::RemoteIp(cidr_range(&addresses)))
-}
-
-impl Plugin for IpRestriction {
-    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        denial::apply(route, NAME, self.denied.clone(), self.status, &self.message);
-    }
 }
 
 #[cfg(test)]

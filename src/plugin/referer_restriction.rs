@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::rbac::v3::Principal;
-use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::r#type::matcher::v3::{
     RegexMatcher, StringMatcher, string_matcher::MatchPattern,
 };
@@ -12,11 +11,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
-use super::shared::denial::{self, Status};
+use super::shared::denial::{self, Denial, Status};
 use super::shared::message::Message;
 use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
-use crate::model::upstream::Cluster;
 
 const NAME: &str = "referer-restriction";
 const HEADER: &str = "referer";
@@ -90,12 +88,6 @@ impl Pages {
     }
 }
 
-#[derive(Debug)]
-struct RefererRestriction {
-    denied: Principal,
-    message: String,
-}
-
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
     let unfit = denial::unfit(
@@ -105,8 +97,10 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
         |pages| Ok(pages.principal()),
     )?;
     let page = referer(format!("{START}{HOST}.*"));
-    Ok(Arc::new(RefererRestriction {
+    Ok(Arc::new(Denial {
+        plugin: NAME,
         denied: denial::unfit_or_missing(page, unfit, form.bypass_missing),
+        status: Status::Forbidden,
         message: form.message.0,
     }))
 }
@@ -121,13 +115,6 @@ fn referer(regex: String) -> Principal {
         ..StringMatcher::default()
     };
     denial::header(HEADER, matcher)
-}
-
-impl Plugin for RefererRestriction {
-    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        let denied = self.denied.clone();
-        denial::apply(route, NAME, denied, Status::Forbidden, &self.message);
-    }
 }
 
 #[cfg(test)]

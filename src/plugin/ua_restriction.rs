@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::rbac::v3::Principal;
-use envoy_types::pb::envoy::config::route::v3::Route;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
-use super::shared::denial::{self, Status};
+use super::shared::denial::{self, Denial, Status};
 use super::shared::message::Message;
 use super::shared::pattern::search;
 use crate::model::decode;
 use crate::model::problem::Remark;
-use crate::model::upstream::Cluster;
 
 const NAME: &str = "ua-restriction";
 const HEADER: &str = "user-agent";
@@ -48,12 +45,6 @@ fn message() -> Message {
     Message("Not allowed".to_owned())
 }
 
-#[derive(Debug)]
-struct UaRestriction {
-    denied: Principal,
-    message: String,
-}
-
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
     let unfit = denial::unfit(
@@ -62,21 +53,16 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
         "pattern",
         |pattern| search(pattern, false).map(|matcher| denial::header(HEADER, matcher)),
     )?;
-    Ok(Arc::new(UaRestriction {
+    Ok(Arc::new(Denial {
+        plugin: NAME,
         denied: denial::unfit_or_missing(
             denial::header_present(HEADER),
             unfit,
             form.bypass_missing,
         ),
+        status: Status::Forbidden,
         message: form.message.0,
     }))
-}
-
-impl Plugin for UaRestriction {
-    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        let denied = self.denied.clone();
-        denial::apply(route, NAME, denied, Status::Forbidden, &self.message);
-    }
 }
 
 #[cfg(test)]

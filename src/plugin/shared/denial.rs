@@ -1,6 +1,7 @@
 //! Requests that a plugin denies by who sends them: an RBAC filter of the plugin's own, since a route may have several.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::rbac::v3::rbac::Action;
 use envoy_types::pb::envoy::config::rbac::v3::{
@@ -23,6 +24,8 @@ use serde_json::json;
 use super::reply::{self, Reply};
 use crate::envoy::filter;
 use crate::model::problem::Remark;
+use crate::model::upstream::Cluster;
+use crate::plugin::contract::Plugin;
 
 pub fn filter(name: &str) -> HttpFilter {
     let rules = Rbac {
@@ -54,6 +57,23 @@ pub fn apply(route: &mut Route, name: &str, denied: Principal, status: Status, m
     };
     filter::enable(route, name, &RbacPerRoute { rbac: Some(rbac) });
     reply::set_body(route, name, &json!({"message": message}).to_string());
+}
+
+/// What a plugin does that denies requests, and nothing else.
+#[derive(Debug)]
+pub struct Denial {
+    /// The plugin's name.
+    pub plugin: &'static str,
+    pub denied: Principal,
+    pub status: Status,
+    pub message: String,
+}
+
+impl Plugin for Denial {
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        let denied = self.denied.clone();
+        apply(route, self.plugin, denied, self.status, &self.message);
+    }
 }
 
 /// The status of a denial. Envoy knows 403 only; the policy's name, which it calls the reason, tells the listener of 404.
