@@ -32,6 +32,17 @@ fn fields_are_found_by_the_paths_that_problems_name() {
 }
 
 #[test]
+fn what_is_so_where_nothing_is_written_is_a_default() {
+    for (name, field) in [
+        ("consumer-restriction", "rejected_code"),
+        ("ip-restriction", "response_code"),
+    ] {
+        let schema = of_plugin(name).expect(name);
+        assert_eq!(schema["properties"][field]["default"], 403, "of {name}");
+    }
+}
+
+#[test]
 fn every_field_is_described_in_words_for_whoever_writes_documents() {
     let kinds = Kind::ALL.map(|kind| (kind.as_str(), of(kind)));
     let plugins = plugin::names().map(|name| (name, of_plugin(name).expect(name)));

@@ -18,7 +18,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::r#type::matcher::v3::StringMatcher;
 use prost::Name;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::reply::{self, Reply};
@@ -77,8 +77,8 @@ impl Plugin for Denial {
 }
 
 /// The status of a denial. Envoy knows 403 only; the policy's name, which it calls the reason, tells the listener of 404.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "i64")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "i64", into = "u16")]
 #[schemars(with = "u16")]
 pub enum Status {
     #[default]
@@ -94,6 +94,15 @@ impl TryFrom<i64> for Status {
             403 => Ok(Self::Forbidden),
             404 => Ok(Self::NotFound),
             _ => Err(format!("found {code}, allowed: 403, 404")),
+        }
+    }
+}
+
+impl From<Status> for u16 {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Forbidden => 403,
+            Status::NotFound => 404,
         }
     }
 }
