@@ -119,7 +119,14 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
             let message = "found beside `http_to_https`, which keeps the query already";
             return Err(Remark::new("append_query_string", message));
         }
-        (true, None, None) => Redirect::Https,
+        (true, None, None) => {
+            // 302 is what APISIX writes where nobody said anything, and has no effect there either.
+            if !matches!(code.status(), 301 | 302) {
+                let message = "has no effect beside `http_to_https`, which answers 301";
+                warnings.push(Remark::new("ret_code", message));
+            }
+            Redirect::Https
+        }
         (false, None, Some(pair)) => Redirect::Rewrite {
             code,
             rewrite: Rewrite::read(pair)?,

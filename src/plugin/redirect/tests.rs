@@ -7,7 +7,7 @@ use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
 use serde_json::{Value, json};
 
 use crate::model::Path;
-use crate::plugin::tests::{applied, branched, read, refusal, shown};
+use crate::plugin::tests::{applied, branched, read, refusal, shown, warned};
 
 fn redirected(configuration: Value) -> RedirectAction {
     match applied(json!({"redirect": configuration})).action {
@@ -41,6 +41,20 @@ fn http_to_https_goes_to_the_port_of_https() {
         RedirectResponseCode::MovedPermanently
     );
     assert!(!action.strip_query);
+}
+
+#[test]
+fn a_status_beside_http_to_https_has_no_effect_and_that_is_said() {
+    let said = warned("redirect", json!({"http_to_https": true, "ret_code": 308}));
+    let expected = "ret_code: has no effect beside `http_to_https`, which answers 301";
+    assert_eq!(said, [expected]);
+    for unsaid in [301, 302] {
+        let said = warned(
+            "redirect",
+            json!({"http_to_https": true, "ret_code": unsaid}),
+        );
+        assert_eq!(said, [""; 0]);
+    }
 }
 
 #[test]
