@@ -15,6 +15,7 @@ use super::remote::Output;
 use crate::config::Settings;
 use crate::documents::{DocumentStatus, Documents, schema};
 use crate::model::document::Format;
+use crate::model::key::{KeyError, Kind};
 use crate::model::{Discovery, Document, Key, Problem};
 use crate::store::Event;
 use crate::store::replicas::Membership;
@@ -134,6 +135,15 @@ fn one(file: &Path) -> Result<Document> {
             file.display()
         );
     };
+    let path = format!("{kind}/{id}");
+    if let Err(KeyError::Unknown(kind)) = path.parse::<Key>() {
+        bail!(
+            "{}: the folder that a document lies in names its kind, and `{kind}` is none; put it into one of {}, as \
+             routes/{id}.json",
+            file.display(),
+            Kind::names()
+        );
+    }
     let format = match file.extension().and_then(|extension| extension.to_str()) {
         Some("json") => Format::Json,
         Some("yaml" | "yml") => Format::Yaml,
@@ -144,7 +154,7 @@ fn one(file: &Path) -> Result<Document> {
     };
     let value = std::fs::read(file).with_context(|| file.display().to_string())?;
     Ok(Document {
-        path: format!("{kind}/{id}").into(),
+        path: path.into(),
         source: file.to_string_lossy().into(),
         format,
         value: value.into(),
@@ -233,3 +243,6 @@ fn print(verdicts: &[Verdict]) {
     let counts = states.map(|state| format!("{} {state}", count(state)));
     say!("{} documents: {}", verdicts.len(), counts.join(", "));
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,7 @@ impl Kind {
         all.find(|kind| kind.as_str() == name || kind.singular() == name)
     }
 
-    fn names() -> String {
+    pub(crate) fn names() -> String {
         Self::ALL.map(Self::as_str).join(", ")
     }
 }
