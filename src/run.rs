@@ -125,6 +125,7 @@ async fn start(
         keys: config.access.keys,
         networks: config.access.networks,
         trail,
+        port: address,
     };
     let api = Api::new(
         shared.gateways.clone(),

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use chancery::config::Settings;
 use chancery::run::{Error, Listeners};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +75,18 @@ impl Server {
         }
     }
 
+    /// What the admin port answers to these bytes, until it closes.
+    async fn raw(&self, request: &str) -> String {
+        let talk = async {
+            let mut connection = TcpStream::connect(self.admin).await?;
+            connection.write_all(request.as_bytes()).await?;
+            let mut answer = String::new();
+            connection.read_to_string(&mut answer).await?;
+            std::io::Result::Ok(answer)
+        };
+        tokio::time::timeout(PATIENCE, talk).await.unwrap().unwrap()
+    }
+
     async fn end(self) -> Result<(), Error> {
         self.shutdown.cancel();
         let ended = tokio::time::timeout(PATIENCE, self.running).await;
@@ -107,6 +120,50 @@ async fn two_servers_of_one_process_end_apart() {
     first.end().await.unwrap();
     assert_eq!(second.readyz().await, 200);
     second.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_page_in_a_browser_neither_changes_nor_reads_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(on_files(folder.path())).await;
+    server.gets_ready().await;
+    let (own, evil) = (server.admin.to_string(), "evil.example");
+    let drain = "POST /v1/drains";
+    for (call, host, more, status) in [
+        (drain, evil, "Origin: https://evil.example\r\n", 403),
+        (drain, &own, "Origin: https://evil.example\r\n", 403),
+        (drain, &own, "Origin: null\r\n", 403),
+        (drain, &own, "Sec-Fetch-Site: cross-site\r\n", 403),
+        (drain, &own, "Sec-Fetch-Site: same-site\r\n", 403),
+        (
+            "DELETE /v1/drains/1",
+            &own,
+            "Sec-Fetch-Site: cross-site\r\n",
+            403,
+        ),
+        ("GET /v1/documents", evil, "", 403),
+        // Documents are files: nothing can be drained, whoever asks.
+        (drain, &own, "", 501),
+        (drain, "localhost:1", "", 501),
+        ("GET /v1/documents", &own, "", 200),
+        ("GET /healthz", evil, "", 200),
+        ("GET /readyz", "chancery.example", "", 200),
+        ("GET /metrics", "10.0.0.7:9180", "", 200),
+    ] {
+        let body = r#"{"address": "10.0.0.7"}"#;
+        let length = if call == drain { body.len() } else { 0 };
+        let request = format!(
+            "{call} HTTP/1.1\r\nHost: {host}\r\nContent-Type: text/plain\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n{more}\r\n{}",
+            &body[..length]
+        );
+        let answer = server.raw(&request).await;
+        let found: u16 = answer[9..12].parse().unwrap();
+        assert_eq!(found, status, "{request}\n{answer}");
+        let cors = answer.to_ascii_lowercase();
+        assert!(!cors.contains("access-control"), "{answer}");
+    }
+    server.end().await.unwrap();
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Who may call: API keys with roles, and networks for what changes something. A key is known by its hash only.
 
+pub mod page;
 #[cfg(test)]
 mod tests;
 
@@ -97,6 +98,8 @@ pub struct Access {
     pub networks: Vec<IpNet>,
     /// Where refusals are noted.
     pub trail: Trail,
+    /// Where the port is bound to: what callers may call it by.
+    pub port: SocketAddr,
 }
 
 impl Access {
@@ -110,7 +113,14 @@ impl Access {
         let began = Instant::now();
         let key = request.headers().get(HEADER).map(|key| key.as_bytes());
         let from = address.ip().to_canonical().to_string();
-        match self.admit(role, key, address) {
+        let call = page::Call {
+            port: self.port,
+            keys: !self.keys.is_empty(),
+            writes: role != Role::Read,
+        };
+        let admitted = page::check(call, request.uri(), request.headers())
+            .and_then(|()| self.admit(role, key, address));
+        match admitted {
             Ok(name) => Ok(Caller { name, from }),
             Err(status) => {
                 let mut deed = Deed::new(&self.trail, "call", "", &from);

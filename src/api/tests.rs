@@ -184,6 +184,7 @@ fn open() -> Access {
         keys: Vec::new(),
         networks: Vec::new(),
         trail: Trail::to_log(),
+        port: ([127, 0, 0, 1], 9180).into(),
     }
 }
 

@@ -101,6 +101,11 @@ pub fn page() -> String {
         "Where there are [API keys](settings.md#in-the-file-only), a call shows one as `x-api-key`. Every key may read; \
          the role `drain` is needed to take instances out and to put them back. What is refused stands in the audit trail."
             .to_owned(),
+        "Calls of web pages of other origins are refused with 403 (`PERMISSION_DENIED`): those with an `Origin` that is not \
+         the host and port they call, and those that change something with `Sec-Fetch-Site: cross-site` or `same-site`. \
+         Without API keys the call has to name the port as `localhost`, `*.localhost` or a loopback address, or as any IP \
+         address where `admin` is not a loopback address: other names may be a page's own. There is no CORS."
+            .to_owned(),
     ]);
     page.heading("Calls");
     let rows = calls.iter().map(|call| {

@@ -16,6 +16,7 @@ fn access(keys: &[(&str, &str, Role)], networks: &[&str]) -> Access {
         keys: keys.iter().map(key).collect(),
         networks: networks.iter().map(|it| it.parse().unwrap()).collect(),
         trail: Trail::to_log(),
+        port: ([127, 0, 0, 1], 9180).into(),
     }
 }
 

@@ -28,6 +28,7 @@ fn api() -> Router {
         keys: vec![key("looker", Role::Read), key("deploy", Role::Drain)],
         networks: Vec::new(),
         trail: Trail::to_log(),
+        port: ([127, 0, 0, 1], 9180).into(),
     };
     router(Api::new(
         Arc::new(Gateways::new().0),
