@@ -1,6 +1,8 @@
 //! The admin listener: whether Chancery lives, whether it serves, its metrics, and the schemas of documents where APISIX
 //! publishes them. Changes nothing.
 
+pub mod port;
+
 use std::sync::Arc;
 
 use axum::extract::{Path, State};

@@ -35,7 +35,7 @@ pub async fn drain(
     let (order, timeout) = order::wait(&asked.wait, wait::TIMEOUT)
         .and_then(|timeout| Ok((order::read(&asked)?, timeout)))
         .inspect_err(|status| misread(api, &caller, &asked, status))?;
-    let place = api.lasting();
+    let place = api.lasting.drains.take();
     let _place = place.inspect_err(|status| misread(api, &caller, &asked, status))?;
     let standing = drainer
         .drain(order, caller.clone())
@@ -68,7 +68,7 @@ pub async fn read(api: &Api, asked: &pb::ReadDrainRequest) -> Result<pb::DrainRe
         let id = asked.id.escape_debug();
         Status::not_found(format!("no drain `{id}` is in force"))
     })?;
-    let _place = api.lasting()?;
+    let _place = api.lasting.waits.take()?;
     confirm(api, standing, timeout, began, None).await
 }
 

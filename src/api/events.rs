@@ -17,7 +17,7 @@ const ALIVE: Duration = Duration::from_secs(30);
 
 /// What happens from now on, until the process ends.
 pub fn watch(api: &Api) -> Result<BoxStream<'static, Result<pb::Event, Status>>, Status> {
-    let place = api.lasting()?;
+    let place = api.lasting.events.take()?;
     let watch = api.gateways.events().watch();
     let over = api.shutdown.clone().cancelled_owned();
     let events = stream::unfold((watch, place), async |(mut watch, place)| {

@@ -13,7 +13,7 @@ use crate::xds::{Gateways, Nodes};
 use super::access::Access;
 use super::replicas::Others;
 
-/// How many calls may wait or watch at the same time.
+/// How many calls of each kind may last at the same time.
 const LONG_CALLS: usize = 256;
 /// How many calls may read resources at the same time: each has a copy of what it reads.
 const READS: usize = 4;
@@ -27,7 +27,7 @@ pub struct Api {
     pub(super) questions: mpsc::Sender<Question>,
     pub(super) drainer: Option<Arc<Drainer>>,
     pub(super) access: Arc<Access>,
-    pub(super) long_calls: Arc<Semaphore>,
+    pub(super) lasting: Arc<Lasting>,
     pub(super) reads: Arc<Semaphore>,
     pub(super) shutdown: CancellationToken,
 }
@@ -51,7 +51,7 @@ impl Api {
             questions,
             drainer,
             access: Arc::new(access),
-            long_calls: Arc::new(Semaphore::new(LONG_CALLS)),
+            lasting: Arc::default(),
             reads: Arc::new(Semaphore::new(READS)),
             shutdown,
         }
@@ -68,14 +68,72 @@ impl Api {
         asked.map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())
     }
+}
 
-    /// Takes one of the places for calls that last.
-    pub(super) fn lasting(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let permit = self.long_calls.clone().try_acquire_owned();
+/// Places for calls that last. Each kind has its own: who watches takes nothing away from who drains.
+#[derive(Debug)]
+pub struct Lasting {
+    /// For those that read events.
+    pub events: Places,
+    /// For those that wait until proxies have something.
+    pub waits: Places,
+    /// For those that take an instance out, and wait for proxies.
+    pub drains: Places,
+}
+
+impl Default for Lasting {
+    fn default() -> Self {
+        let places = |what| Places {
+            what,
+            free: Arc::new(Semaphore::new(LONG_CALLS)),
+        };
+        Self {
+            events: places("calls read events"),
+            waits: places("calls wait"),
+            drains: places("drains are under way"),
+        }
+    }
+}
+
+/// Places for one kind of call.
+#[derive(Debug)]
+pub struct Places {
+    what: &'static str,
+    free: Arc<Semaphore>,
+}
+
+impl Places {
+    /// Takes one.
+    pub fn take(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let permit = self.free.clone().try_acquire_owned();
         permit.map_err(|_| {
             Status::resource_exhausted(format!(
-                "{LONG_CALLS} calls wait or watch already: try again later"
+                "{LONG_CALLS} {} already: try again later",
+                self.what
             ))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_reads_events_or_waits_leaves_the_places_of_drains() {
+        let lasting = Lasting::default();
+        let readers: Vec<_> = (0..LONG_CALLS).map(|_| lasting.events.take()).collect();
+        assert!(readers.iter().all(Result::is_ok));
+        let refused = lasting.events.take().unwrap_err();
+        assert_eq!(
+            refused.message(),
+            "256 calls read events already: try again later"
+        );
+        let waiters: Vec<_> = (0..LONG_CALLS).map(|_| lasting.waits.take()).collect();
+        assert!(waiters.iter().all(Result::is_ok));
+        assert!(lasting.waits.take().is_err());
+        assert!(lasting.drains.take().is_ok());
+        drop(readers);
+        assert!(lasting.events.take().is_ok());
     }
 }

@@ -27,7 +27,7 @@ pub async fn wait(api: &Api, asked: pb::WaitRequest) -> Result<pb::WaitResponse,
             "revision: found none above 0; give the one that etcd answered the write with";
         return Err(Status::invalid_argument(message));
     }
-    let _place = api.lasting()?;
+    let _place = api.lasting.waits.take()?;
     until(api, asked.revision, timeout).await
 }
 
