@@ -167,6 +167,7 @@ fn settings(url: &str) -> Settings {
         cert: None,
         key: None,
         wait: WAIT,
+        connections: chancery::registry::consul::CONNECTIONS,
     }
 }
 

@@ -3,6 +3,7 @@
 
 #![warn(missing_docs)]
 
+pub mod descriptors;
 mod draining;
 mod ports;
 mod replicas;
@@ -99,11 +100,12 @@ pub async fn run(
 }
 
 async fn start(
-    config: Config,
+    mut config: Config,
     listeners: Listeners,
     certificates: Option<Certificates>,
     tasks: &mut Tasks,
 ) -> Result<(), Error> {
+    let bounds = descriptors::share(descriptors::allowed(), &mut config);
     let address = listeners
         .admin
         .local_addr()
@@ -136,7 +138,7 @@ async fn start(
         access,
         tasks.shutdown.clone(),
     );
-    ports::serve_admin(listeners.admin, admin, api, tasks);
+    ports::serve_admin(listeners.admin, admin, api, bounds, tasks);
     let ads = shared.ads(config.xds, tasks.shutdown.clone());
     ports::serve_xds(listeners.xds, certificates, ads, tasks);
     Ok(())

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, Settings};
-use crate::run::Listeners;
+use crate::run::{Listeners, descriptors};
 use crate::telemetry::logs::{self, Logs};
 
 /// How many connections may wait to be accepted: after a restart all proxies come at the same moment.
@@ -35,6 +35,7 @@ pub fn prepare(file: Option<PathBuf>, flags: Settings) -> Result<(Config, Logs),
 }
 
 pub async fn run(config: Config) -> ExitCode {
+    descriptors::raise();
     let shutdown = CancellationToken::new();
     let ends = shutdown.clone();
     tokio::spawn(async move {

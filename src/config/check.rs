@@ -227,6 +227,7 @@ impl Settings {
             cert: self.consul_cert.clone(),
             key: self.consul_key.clone(),
             wait: consul::WAIT,
+            connections: consul::CONNECTIONS,
         }))
     }
 

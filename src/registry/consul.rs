@@ -36,7 +36,8 @@ use crate::telemetry::Source;
 
 pub use agents::{Agents, Failure};
 use asker::{Asker, Ended};
-use budget::{BLOCKING, Budget};
+use budget::Budget;
+pub use budget::CONNECTIONS;
 use client::Client;
 use feed::Feed;
 use poll::Poll;
@@ -60,7 +61,7 @@ pub async fn watch(
         let (ends, ended) = mpsc::channel(64);
         let watches = Watches {
             client: client.clone(),
-            budget: Arc::default(),
+            budget: Arc::new(Budget::new(settings.connections)),
             wait: settings.wait,
             source,
             freshness,
@@ -143,10 +144,11 @@ impl Watches {
 
     /// Ends the tasks of services that nobody wants, starts those of new ones, and leaves the others alone.
     fn handle_wanted(&mut self, services: &BTreeSet<ServiceKey>) {
+        let most = self.budget.places;
         self.fed = match self.fed {
             // Not back and forth with every service.
-            true => services.len() > BLOCKING - BLOCKING / 4,
-            false => services.len() > BLOCKING,
+            true => services.len() > most - most / 4,
+            false => services.len() > most,
         };
         let mut askers: BTreeMap<Asker, BTreeSet<ServiceKey>> = BTreeMap::new();
         for service in services {

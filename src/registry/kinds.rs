@@ -37,6 +37,14 @@ impl Registry {
         }
     }
 
+    /// How many connections it may have, where it has any.
+    pub fn connections(&mut self) -> Option<&mut usize> {
+        match self {
+            Self::Consul(settings) => Some(&mut settings.connections),
+            Self::Files(_) => None,
+        }
+    }
+
     /// Whoever can be told that an instance is taken out, where anybody can.
     pub fn agents(&self, template: Option<String>) -> Option<Agents> {
         match self {

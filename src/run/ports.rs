@@ -12,10 +12,16 @@ use crate::xds::{self, Ads};
 use super::tasks::Tasks;
 
 /// Serves health, metrics and the control API.
-pub fn serve_admin(listener: TcpListener, admin: Admin, api: Api, tasks: &mut Tasks) {
+pub fn serve_admin(
+    listener: TcpListener,
+    admin: Admin,
+    api: Api,
+    bounds: Bounds,
+    tasks: &mut Tasks,
+) {
     let router = admin::router(admin).merge(api::router(api));
     let shutdown = tasks.shutdown.clone();
-    let serving = port::serve(listener, router, Bounds::default(), shutdown);
+    let serving = port::serve(listener, router, bounds, shutdown);
     tasks.spawn("admin listener", serving);
 }
 

@@ -12,7 +12,7 @@ use crate::support::consul::{Consul, Memory};
 use crate::support::envoy::{Envoy, Protocol};
 use crate::support::etcd::Etcd;
 use crate::support::instance::Instance;
-use crate::support::stage::{Stage, gateway, route_to};
+use crate::support::stage::{Stage, gateway, route_to, route_to_service};
 use crate::support::{eventually, own_address};
 
 /// It ended with 2, and what it said has all of `words`.
@@ -133,4 +133,39 @@ async fn two_replicas_publish_the_same_versions() {
         Ok(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn proxies_connect_however_few_files_may_be_open() {
+    const SERVICES: usize = 60;
+    let folder = tempfile::tempdir().unwrap();
+    let address = own_address();
+    let listener = SocketAddr::from((address, 9080));
+    let (etcd, consul) = tokio::join!(
+        Etcd::start(address, folder.path()),
+        Consul::start(address, folder.path(), Memory::Forgets),
+    );
+    let instance = Instance::echo("echo", address).await;
+    etcd.put("gateways/default", &gateway(listener)).await;
+    for n in 0..SERVICES {
+        let service = format!("echo-{n}");
+        consul.register(&service, &service, instance.address).await;
+        let route = route_to_service(&format!("/{n}"), &service);
+        etcd.put(&format!("routes/{n}"), &route).await;
+    }
+    let (etcd_url, consul_url) = (etcd.url(), consul.url());
+    let mut chancery = Chancery::serve_within(64, address, &etcd_url, &consul_url, folder.path());
+    chancery.ready().await;
+    let line = chancery.logs(0, "the limit of open files leaves").await;
+    assert_eq!(line.field("allowed"), "64");
+    let xds = chancery.xds();
+    let envoy = Envoy::start("default", Protocol::Delta, xds, listener, folder.path()).await;
+    for n in [0, SERVICES - 1] {
+        envoy.answers_by(&format!("/{n}"), "echo").await;
+    }
+    // Instances are followed all the same.
+    let other = Instance::echo("other", address).await;
+    consul.register("echo-7", "echo-7", other.address).await;
+    envoy.answers_by("/7", "other").await;
+    assert!(chancery.log_of("connections cannot be accepted").is_empty());
 }

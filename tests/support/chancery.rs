@@ -97,6 +97,34 @@ impl Chancery {
         Self::start(address, &arguments, folder)
     }
 
+    /// Starts `chancery serve` on etcd and Consul, with so many open files at most.
+    pub fn serve_within(
+        descriptors: usize,
+        address: Ipv4Addr,
+        etcd: &str,
+        consul: &str,
+        folder: &Path,
+    ) -> Self {
+        let (xds, admin) = (xds(address).to_string(), format!("{address}:9180"));
+        let limited = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
+        let arguments = [
+            ["-c", &limited],
+            [BINARY, "serve"],
+            ["--xds", &xds],
+            ["--admin", &admin],
+            ["--log-format", "json"],
+            ["--etcd", etcd],
+            ["--etcd-prefix", super::etcd::PREFIX],
+            ["--consul", consul],
+        ];
+        let arguments = arguments.into_iter().flatten();
+        Self {
+            process: Process::start("chancery", Path::new("/bin/sh"), arguments, folder),
+            address,
+            client: http::client(),
+        }
+    }
+
     fn start(address: Ipv4Addr, sources: &[&str], folder: &Path) -> Self {
         Self::start_with("info", address, sources, folder)
     }

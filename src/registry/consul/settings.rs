@@ -27,6 +27,8 @@ pub struct Settings {
     pub key: Option<PathBuf>,
     /// How long one query blocks; [`WAIT`] unless there is a reason.
     pub wait: Duration,
+    /// How many queries may be under way at once; [`CONNECTIONS`](super::CONNECTIONS) unless there is a reason.
+    pub connections: usize,
 }
 
 impl fmt::Debug for Settings {
@@ -39,6 +41,7 @@ impl fmt::Debug for Settings {
             .field("cert", &self.cert)
             .field("key", &self.key)
             .field("wait", &self.wait)
+            .field("connections", &self.connections)
             .finish()
     }
 }

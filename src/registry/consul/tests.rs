@@ -36,6 +36,7 @@ fn settings(address: &str) -> Settings {
         cert: None,
         key: None,
         wait: WAIT,
+        connections: crate::registry::consul::CONNECTIONS,
     }
 }
 

@@ -12,6 +12,7 @@ fn agents<const N: usize>(addresses: [&str; N], template: Option<&str>) -> Agent
         cert: None,
         key: None,
         wait: super::super::WAIT,
+        connections: super::super::CONNECTIONS,
     };
     Agents::new(settings, template.map(ToOwned::to_owned))
 }

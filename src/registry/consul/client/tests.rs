@@ -13,6 +13,7 @@ fn settings() -> Settings {
         cert: None,
         key: None,
         wait: WAIT,
+        connections: crate::registry::consul::CONNECTIONS,
     }
 }
 

@@ -145,6 +145,7 @@ impl Files {
             cert: Some(self.path("cert")),
             key: Some(self.path("key")),
             wait: WAIT,
+            connections: crate::registry::consul::CONNECTIONS,
         }
     }
 }
