@@ -2,9 +2,11 @@
 
 pub mod logs;
 pub mod metrics;
+mod shown;
 pub mod source;
 
 pub use metrics::Metrics;
+pub use shown::shown;
 pub use source::Source;
 
 /// A duration as log lines show it: milliseconds, to a tenth.

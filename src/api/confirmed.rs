@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use prost_types::Timestamp;
 
 use crate::snapshot::{ResourceType, Snapshot};
+use crate::telemetry;
 use crate::xds::gateways::{Cause, NotInForce};
 use crate::xds::nodes::{Node, TypeStatus};
 use crate::xds::{Gateways, Nodes, Settled};
@@ -56,7 +57,7 @@ pub fn rejected(settled: &Settled) -> impl Iterator<Item = pb::Rejected> {
     rejected.map(|(path, problem)| pb::Rejected {
         document: path.to_string(),
         revision: problem.revision,
-        reason: problem.reason.chars().take(REASON).collect(),
+        reason: telemetry::shown(&problem.reason, REASON),
     })
 }
 

@@ -6,6 +6,7 @@ use super::confirmed::REASON;
 use super::{Api, pb};
 use crate::control::question::{Fared, Question};
 use crate::model::{Key, Kind, Problem};
+use crate::telemetry::shown;
 use crate::xds::gateways::Cause;
 
 /// The states of documents, as the contract names them.
@@ -72,7 +73,7 @@ fn document(Fared { status, beyond }: Fared) -> pb::Document {
         source: status.source.to_string(),
         revision: status.revision,
         state: state.to_owned(),
-        reason: reason.chars().take(REASON).collect(),
+        reason: shown(&reason, REASON),
         warnings: status.warnings.iter().map(Problem::said).collect(),
         holds: status.holds.unwrap_or_default(),
     }

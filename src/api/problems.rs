@@ -2,6 +2,7 @@
 
 use super::confirmed::REASON;
 use super::{Api, pb};
+use crate::telemetry::shown;
 
 /// The problems of this replica's documents, by document.
 pub fn list(api: &Api) -> pb::ListProblemsResponse {
@@ -10,7 +11,7 @@ pub fn list(api: &Api) -> pb::ListProblemsResponse {
         document: path.to_string(),
         revision: problem.revision,
         kind: problem.cause.as_str().to_owned(),
-        reason: problem.reason.chars().take(REASON).collect(),
+        reason: shown(&problem.reason, REASON),
     });
     pb::ListProblemsResponse {
         revision: settled.revision,

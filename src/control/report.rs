@@ -7,25 +7,30 @@ use tracing::{info, warn};
 use super::refused::Difference;
 use crate::documents::Changes;
 use crate::snapshot::{ResourceType, Snapshot, Tallies, Tally};
-use crate::telemetry::{Metrics, metrics, millis};
+use crate::telemetry::{Metrics, metrics, millis, shown};
+
+/// As much of a proxy's reason to refuse as is logged, in characters.
+const SAID: usize = 1000;
+/// As much of a key or a file's name.
+const KEY: usize = 300;
 
 /// Tells which documents became bad, good again, or questionable.
 pub fn documents(metrics: &Metrics, changes: &Changes, rejected: usize) {
     for problem in &changes.problems {
         metrics.document_rejections.inc();
         warn!(
-            document = %problem.source,
+            document = %shown(&problem.source, KEY),
             field = %problem.field,
             problem = problem.message,
             "document rejected: its last good form stays"
         );
     }
     for source in &changes.mended {
-        info!(document = %source, "document accepted again");
+        info!(document = %shown(source, KEY), "document accepted again");
     }
     for warning in &changes.warnings {
         warn!(
-            document = %warning.source,
+            document = %shown(&warning.source, KEY),
             field = %warning.field,
             warning = warning.message,
             "document accepted with a warning"
@@ -39,10 +44,11 @@ pub fn documents(metrics: &Metrics, changes: &Changes, rejected: usize) {
 /// Tells which documents proxies refuse that they did not, and which no longer.
 pub fn refused(metrics: &Metrics, difference: &Difference, refused: usize) {
     for (document, error) in &difference.new {
-        warn!(%document, %error, "document refused by a proxy: rolled back to what it accepted last");
+        let error = shown(error, SAID);
+        warn!(document = %shown(document, KEY), %error, "document refused by a proxy: rolled back to what it accepted last");
     }
     for document in &difference.over {
-        info!(%document, "document no longer refused");
+        info!(document = %shown(document, KEY), "document no longer refused");
     }
     metrics
         .documents_refused

@@ -1,6 +1,8 @@
 //! Log lines: text for people, JSON for machines; colours only on a terminal. Besides, and so that they outlive a container,
 //! a file a day and an OpenTelemetry collector.
 
+mod one_line;
+
 use std::io::{IsTerminal, stderr, stdout};
 use std::path::Path;
 
@@ -18,6 +20,8 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+
+use one_line::OneLine;
 
 /// How many days of files are kept.
 const FILES: usize = 14;
@@ -98,13 +102,15 @@ pub fn init(to: &Destinations) -> Result<Logs, Error> {
         LogOutput::Stderr => (BoxMakeWriter::new(stderr), stderr().is_terminal()),
         LogOutput::Stdout => (BoxMakeWriter::new(stdout), stdout().is_terminal()),
     };
-    let lines = fmt::layer().with_ansi(terminal).with_writer(writer);
+    let lines = fmt::layer().with_ansi(terminal);
     let output = match to.format {
         LogFormat::Text => lines
             .with_target(false)
+            .with_writer(OneLine(writer))
             .with_filter(filter(to.level)?)
             .boxed(),
         LogFormat::Json => lines
+            .with_writer(writer)
             .json()
             .flatten_event(true)
             .with_filter(filter(to.level)?)

@@ -13,6 +13,8 @@ use super::refusal::NotAdmitted;
 
 /// Refusals logged a second; more are only counted, so that nobody fills a disk.
 const WARNINGS: u32 = 10;
+/// Nodes that are logged a second when they come or go, five seconds' worth at once; more are only counted.
+const NAMED: u32 = 20;
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +79,19 @@ pub struct Admission {
     streams: Arc<Semaphore>,
     arrivals: Mutex<Bucket>,
     warnings: Mutex<Bucket>,
+    named: Mutex<Bucket>,
+    unsaid: Mutex<Unsaid>,
+}
+
+/// How much was not logged one by one.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Unsaid {
+    /// Nodes that connected.
+    pub connected: u64,
+    /// Nodes that disconnected.
+    pub disconnected: u64,
+    /// Clients that were refused.
+    pub refused: u64,
 }
 
 impl Admission {
@@ -87,6 +102,8 @@ impl Admission {
             streams: Arc::new(Semaphore::new(limits.streams)),
             arrivals: Mutex::new(Bucket::new(limits.connection_rate, 1, now)),
             warnings: Mutex::new(Bucket::new(WARNINGS, 1, now)),
+            named: Mutex::new(Bucket::new(NAMED, 5, now)),
+            unsaid: Mutex::default(),
             limits,
         }
     }
@@ -118,7 +135,29 @@ impl Admission {
 
     /// Whether one more refusal may be logged now.
     pub fn may_warn(&self) -> bool {
-        take(&self.warnings)
+        take(&self.warnings) || self.unsaid(|unsaid| unsaid.refused += 1)
+    }
+
+    /// Whether one more node may be logged as connected now.
+    pub fn may_tell_connected(&self) -> bool {
+        take(&self.named) || self.unsaid(|unsaid| unsaid.connected += 1)
+    }
+
+    /// Whether one more node may be logged as disconnected now.
+    pub fn may_tell_disconnected(&self) -> bool {
+        take(&self.named) || self.unsaid(|unsaid| unsaid.disconnected += 1)
+    }
+
+    /// How much was not logged since this was asked last, if anything.
+    pub fn take_unsaid(&self) -> Option<Unsaid> {
+        let mut unsaid = self.unsaid.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = std::mem::take(&mut *unsaid);
+        (taken != Unsaid::default()).then_some(taken)
+    }
+
+    fn unsaid(&self, count: impl FnOnce(&mut Unsaid)) -> bool {
+        count(&mut self.unsaid.lock().unwrap_or_else(PoisonError::into_inner));
+        false
     }
 }
 

@@ -22,6 +22,9 @@ use super::stream::{Acknowledgement, Stream};
 /// How many seconds' worth of requests may come at once.
 const BURST: u32 = 10;
 
+/// As much of a node's reason to refuse as people are shown, in characters.
+const SAID: usize = 1000;
+
 /// One stream and all it needs.
 pub struct Conversation<'a> {
     ads: &'a Ads,
@@ -134,7 +137,18 @@ impl<'a> Conversation<'a> {
         Ok(answer)
     }
 
-    fn note(&mut self, answer: Acknowledgement) {
+    fn note(&mut self, mut answer: Acknowledgement) {
+        if let Some(error) = &mut answer.error {
+            // Whoever looks for the culprit has all of it, everybody else a line.
+            let shown = telemetry::shown(error, SAID);
+            let outcome = Outcome {
+                resource_type: answer.resource_type,
+                after: answer.after,
+                sequence: answer.sequence,
+                error: Some(std::mem::replace(error, shown).into()),
+            };
+            self.ads.gateways.refuse(&self.node.gateway, outcome);
+        }
         let r#type = answer.resource_type.as_str();
         let labels = metrics::Type { r#type };
         let metrics = &self.ads.metrics;
@@ -159,15 +173,6 @@ impl<'a> Conversation<'a> {
                 metrics.nacks.get_or_create(&labels).inc();
                 warn!(%node, %gateway, %r#type, %version, revision, took_ms, error, "NACK: the node keeps what it had");
             }
-        }
-        if let Some(error) = &answer.error {
-            let outcome = Outcome {
-                resource_type: answer.resource_type,
-                after: answer.after,
-                sequence: answer.sequence,
-                error: Some(error.as_str().into()),
-            };
-            self.ads.gateways.refuse(gateway, outcome);
         }
         self.seat.note(|status| {
             let of_type = status.types[answer.resource_type.index()].get_or_insert_default();

@@ -6,6 +6,7 @@ use envoy_types::pb::envoy::config::core::v3::Node as NodeIdentity;
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
 
 use crate::snapshot::{ResourceType, Version};
+use crate::telemetry;
 
 use super::limits::Limits;
 use super::refusal::NotAdmitted;
@@ -93,7 +94,17 @@ impl Names {
 
 /// As much of a client's text as an answer repeats.
 pub fn shown(text: &str) -> String {
-    text.chars().take(200).collect()
+    telemetry::shown(text, 200)
+}
+
+/// Why a client refuses, as far as names are looked for in it: a text that names thousands of resources names one early.
+fn refusal(mut text: String) -> String {
+    const REFUSAL: usize = 64 * 1024;
+    if let Some((end, _)) = text.char_indices().nth(REFUSAL) {
+        text.truncate(end);
+        text.shrink_to_fit();
+    }
+    text
 }
 
 impl TryFrom<DiscoveryRequest> for Request {
@@ -103,7 +114,7 @@ impl TryFrom<DiscoveryRequest> for Request {
         Ok(Self {
             resource_type: resource_type(&request.type_url)?,
             nonce: request.response_nonce,
-            error: request.error_detail.map(|status| status.message),
+            error: request.error_detail.map(|status| refusal(status.message)),
             names: Names::All {
                 names: request.resource_names,
                 version: request.version_info.parse().ok(),
@@ -120,7 +131,7 @@ impl TryFrom<DeltaDiscoveryRequest> for Request {
         Ok(Self {
             resource_type: resource_type(&request.type_url)?,
             nonce: request.response_nonce,
-            error: request.error_detail.map(|status| status.message),
+            error: request.error_detail.map(|status| refusal(status.message)),
             names: Names::Change {
                 subscribe: request.resource_names_subscribe,
                 unsubscribe: request.resource_names_unsubscribe,

@@ -9,6 +9,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
 
+use tracing::info;
+
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -20,6 +22,8 @@ use super::reflection;
 /// The service that health is reported of, besides the whole.
 const ADS: &str = "envoy.service.discovery.v3.AggregatedDiscoveryService";
 
+/// How often what was not logged is summed up.
+const SUMMED: Duration = Duration::from_secs(5);
 /// Connections that may wait for the server to take them.
 const QUEUE: usize = 64;
 
@@ -34,6 +38,7 @@ pub async fn serve(
     let shutdown = ads.shutdown.clone();
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(report_health(health, ads.clone()));
+    tokio::spawn(sum_up(ads.clone()));
     let csds = ClientStatusDiscoveryServiceServer::new(Csds(ads.clone()));
     let mut routes = Routes::new(health_service).add_service(csds);
     match reflection::service() {
@@ -48,6 +53,25 @@ pub async fn serve(
         .add_routes(Routes::from(router))
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), shutdown.cancelled_owned())
         .await
+}
+
+/// Logs how many nodes came and went, and were refused, that were too many for a line each.
+async fn sum_up(ads: Ads) {
+    loop {
+        let over = ads.shutdown.cancelled();
+        let over = tokio::time::timeout(SUMMED, over).await.is_ok();
+        if let Some(unsaid) = ads.admission.take_unsaid() {
+            info!(
+                connected = unsaid.connected,
+                disconnected = unsaid.disconnected,
+                refused = unsaid.refused,
+                "more nodes came, went or were refused than are named"
+            );
+        }
+        if over {
+            return;
+        }
+    }
 }
 
 /// Serving as soon as anything is served. Not before: whoever asks Chancery then would wait.

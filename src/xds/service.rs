@@ -15,7 +15,7 @@ use tonic_prost::ProstCodec;
 use tower::BoxError;
 use tracing::info;
 
-use crate::telemetry::metrics;
+use crate::telemetry::{self, metrics};
 
 use super::admission::Peer;
 use super::ads::{Ads, shutting_down};
@@ -26,6 +26,8 @@ use super::nodes::{self, Node};
 use super::refusal::NotAdmitted;
 use super::request::{Message, Protocol, shown};
 
+/// As much of a node's id as is kept.
+const MAX_ID: usize = 256;
 /// The longest gateway name that is waited for.
 const MAX_GATEWAY: usize = 64;
 /// The gateway of a node that names none.
@@ -139,14 +141,18 @@ impl Ads {
         let (id, gateway) = (node.id.clone(), node.gateway.clone());
         let allowed = self.clients.check(&peer, &gateway);
         allowed.map_err(|refusal| self.refuse(&refusal))?;
-        info!(node = %id, %gateway, agent = %node.agent, protocol = %method.protocol.as_str(), "node connected");
+        if self.admission.may_tell_connected() {
+            info!(node = %id, %gateway, agent = %node.agent, protocol = %method.protocol.as_str(), "node connected");
+        }
         let mut conversation = Conversation::new(self, node, method.only, writer);
         let result = conversation.run(first, requests).await;
         let reason = match &result {
             Ok(()) => "closed by the node",
             Err(status) => status.message(),
         };
-        info!(node = %id, %gateway, reason, "node disconnected");
+        if self.admission.may_tell_disconnected() {
+            info!(node = %id, %gateway, reason, "node disconnected");
+        }
         result
     }
 }
@@ -163,8 +169,8 @@ fn identify(identity: NodeIdentity, protocol: Protocol, peer: &Peer) -> Result<N
         cluster => cluster,
     };
     Ok(Node {
-        id: identity.id.chars().take(256).collect::<String>().into(),
-        gateway: gateway.into(),
+        id: telemetry::shown(&identity.id, MAX_ID).into(),
+        gateway: telemetry::shown(gateway, MAX_GATEWAY).into(),
         address: peer.address,
         agent: agent(&identity).into(),
         protocol,
@@ -187,5 +193,5 @@ fn agent(identity: &NodeIdentity) -> String {
         None => String::new(),
     };
     let agent = format!("{} {version}", identity.user_agent_name);
-    agent.trim().chars().take(64).collect()
+    telemetry::shown(agent.trim(), 64)
 }

@@ -8,7 +8,10 @@ use etcd_client::proto::{PbEvent, PbKeyValue};
 
 use crate::model::Document;
 use crate::model::document::{Change, Format};
+use crate::telemetry::shown;
 
+/// As much of a key as is logged.
+const KEY: usize = 300;
 /// An event's type: the key is gone.
 pub(super) const DELETE: i32 = 1;
 
@@ -129,7 +132,7 @@ impl Keys {
             Meaning::Mark | Meaning::Replica(_) | Meaning::Ledger => None,
             Meaning::Stray => {
                 tracing::warn!(
-                    key = %key.escape_ascii(),
+                    key = %shown(&key.escape_ascii().to_string(), KEY),
                     "key is no document: it has to be {}<kind>/<id>, in UTF-8",
                     self.prefix
                 );

@@ -80,3 +80,21 @@ fn a_stream_that_ends_makes_room() {
     drop(open);
     assert!(admission.stream(&Peer::default()).is_ok());
 }
+
+#[test]
+fn who_comes_and_goes_is_named_until_it_is_a_flood_and_counted_then() {
+    let admission = Admission::new(Limits::default());
+    assert_eq!(admission.take_unsaid(), None);
+    let named = (0..1000).filter(|_| admission.may_tell_connected()).count();
+    assert!((100..500).contains(&named), "{named}");
+    let refused = (0..1000).filter(|_| !admission.may_warn()).count();
+    let gone = (0..10)
+        .filter(|_| !admission.may_tell_disconnected())
+        .count();
+    let unsaid = admission.take_unsaid().unwrap();
+    let count = |of: usize| u64::try_from(of).unwrap();
+    assert_eq!(unsaid.connected, count(1000 - named));
+    assert_eq!(unsaid.refused, count(refused));
+    assert_eq!(unsaid.disconnected, count(gone));
+    assert_eq!(admission.take_unsaid(), None);
+}
