@@ -348,3 +348,37 @@ async fn many_that_connect_and_refuse_leave_nothing() {
     };
     leaves_nothing(&chancery, connect_and_refuse).await;
 }
+
+#[tokio::test]
+async fn what_a_client_says_of_itself_is_kept_in_one_line_and_not_all_of_it() {
+    let port = Port::with_one_of_each(Limits::default()).await;
+    let mut client = Sotw::open(&port.channel().await, SOTW).await;
+    let mut first = wish(CLUSTERS);
+    first.node = node(&format!("a\nINFO forged{}", "x".repeat(10_000)));
+    client.send(first.clone()).await;
+    let response = client.next().await.unwrap().unwrap();
+    client
+        .send(DiscoveryRequest {
+            response_nonce: response.nonce,
+            error_detail: Some(rpc::Status {
+                message: format!("no\nINFO forged{}", "x".repeat(8 << 20)),
+                ..rpc::Status::default()
+            }),
+            ..wish(CLUSTERS)
+        })
+        .await;
+    eventually(async || {
+        let nodes = port.ads.nodes.connected();
+        let node = nodes.first().context("nobody is connected")?;
+        ensure!(node.id.starts_with("a\\nINFO forged"), "{}", node.id);
+        ensure!(node.id.len() < 300, "{}", node.id.len());
+        let status = &node.status.types[ResourceType::Cluster.index()];
+        let refused = status.as_ref().and_then(|it| it.refused.as_ref());
+        let (_, reason) = refused.context("nothing is refused")?;
+        ensure!(reason.starts_with("no\\nINFO forged"), "{}", &reason[..20]);
+        ensure!(reason.len() < 1100, "{}", reason.len());
+        ensure!(reason.ends_with("in all)"), "it does not say that it is cut");
+        Ok(())
+    })
+    .await;
+}
