@@ -24,12 +24,25 @@ pub(super) fn read(format: Format, text: &[u8]) -> Result<Map<String, Value>, Re
         Format::Yaml => yaml(text)?,
     };
     match value {
-        Value::Object(fields) => Ok(fields),
+        Value::Object(fields) if fields.keys().all(|name| is_name(name)) => Ok(fields),
+        // It may be no document at all: it is not repeated.
+        Value::Object(_) => Err(Remark::whole(
+            "found a field whose name is none of a document's: allowed are letters, digits, `_`, `-`, `.` and `$`",
+        )),
         other => Err(Remark::whole(format!(
             "found {}, allowed: one object",
-            kind_of(&other)
+            match other {
+                Value::String(_) => "a text".to_owned(),
+                Value::Number(_) => "a number".to_owned(),
+                other => kind_of(&other),
+            }
         ))),
     }
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$');
+    name.chars().count() <= 64 && name.chars().all(allowed)
 }
 
 fn yaml(text: &[u8]) -> Result<Strict, Remark> {
@@ -109,5 +122,32 @@ impl<'de> Visitor<'de> for StrictVisitor {
             object.insert(name, value);
         }
         Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[test]
+    fn what_is_no_document_is_not_quoted() {
+        for text in [
+            "root:$6$secret:19000:0:99999:7:::\ndaemon:*:19000::::::\n",
+            "secret",
+            "\"secret\"",
+            "- secret\n- other",
+            "*secret",
+            "!secret x",
+            "&secret x",
+            "secret: [",
+            "secret: 'x",
+            "{secret",
+            "%secret",
+            "-----BEGIN secret-----\nMIIBsecret\n-----END secret-----\n",
+        ] {
+            for format in [Format::Yaml, Format::Json] {
+                let said = read(format, text.as_bytes()).map(drop).unwrap_err().message;
+                assert!(!said.contains("secret"), "{format:?} {text:?}: {said}");
+            }
+        }
     }
 }

@@ -112,23 +112,24 @@ fn a_file_that_is_still_growing_is_not_read() {
 
 #[test]
 fn a_file_that_an_editor_moves_away_and_writes_anew_is_never_gone() {
-    let folder = folder(&[("routes/a.yaml", "old")]);
+    let folder = folder(&[("routes/a.yaml", "old"), ("routes/b.yaml", "b")]);
     let (mut tree, mut now) = settled(&folder);
     let path = folder.path().join("routes/a.yaml");
+    let with = |text| scan(&[("routes/a.yaml", text), ("routes/b.yaml", "b")]);
 
     fs::rename(&path, folder.path().join("routes/a.yaml~")).unwrap();
     assert!(!tree.look(now).changed);
     now += Duration::from_millis(10);
     assert!(!tree.look(now).changed);
-    assert_eq!(tree.scan(), scan(&[("routes/a.yaml", "old")]));
+    assert_eq!(tree.scan(), with("old"));
 
     fs::write(&path, "new").unwrap();
     assert!(settle(&mut tree, &mut now));
-    assert_eq!(tree.scan(), scan(&[("routes/a.yaml", "new")]));
+    assert_eq!(tree.scan(), with("new"));
 
     fs::remove_file(&path).unwrap();
     assert!(settle(&mut tree, &mut now));
-    assert_eq!(tree.scan(), scan(&[]));
+    assert_eq!(tree.scan(), scan(&[("routes/b.yaml", "b")]));
 }
 
 #[test]
@@ -172,6 +173,114 @@ fn a_folder_that_vanishes_is_a_problem_and_not_empty() {
     assert_eq!(tree.scan(), scan(&[("routes/a.yaml", "a")]));
     fs::rename(&away, folder.path()).unwrap();
     assert!(!settle(&mut tree, &mut now));
+}
+
+#[test]
+fn a_folder_that_is_emptied_keeps_what_it_held_until_it_has_files_again() {
+    let all = [("gateways/g.yaml", "g"), ("routes/a.yaml", "a")];
+    let folder = folder(&all);
+    let (mut tree, mut now) = settled(&folder);
+    for name in ["gateways", "routes"] {
+        fs::remove_dir_all(folder.path().join(name)).unwrap();
+    }
+    for _ in 0..5 {
+        assert!(!settle(&mut tree, &mut now));
+        let problem = tree.look(now).problem.unwrap().to_string();
+        assert!(problem.contains("no files are there any more"), "{problem}");
+        now += Duration::from_secs(60);
+    }
+    assert_eq!(tree.scan(), scan(&all));
+
+    // What comes back comes bit by bit.
+    write(&folder, "gateways/g.yaml", "g");
+    for _ in 0..20 {
+        assert!(!tree.look(now).changed);
+        now += Duration::from_millis(100);
+    }
+    write(&folder, "routes/b.yaml", "b");
+    assert!(settle(&mut tree, &mut now));
+    let after = [("gateways/g.yaml", "g"), ("routes/b.yaml", "b")];
+    assert_eq!(tree.scan(), scan(&after));
+    assert!(tree.look(now).problem.is_none());
+}
+
+#[test]
+fn an_empty_folder_in_place_of_another_is_unknown_and_an_emptied_one_is_empty() {
+    let folder = folder(&[
+        ("gateways/g.yaml", "g"),
+        ("routes/a.yaml", "a"),
+        ("upstreams/u.yaml", "u"),
+    ]);
+    let (mut tree, mut now) = settled(&folder);
+    let at = |name: &str| folder.path().join(name);
+    // Somebody deleted the last route.
+    fs::remove_file(at("routes/a.yaml")).unwrap();
+    // What was mounted here is not any more: another folder is there.
+    fs::rename(at("gateways"), at(".away")).unwrap();
+    fs::create_dir(at("gateways")).unwrap();
+    assert!(settle(&mut tree, &mut now));
+    let held = [("gateways/g.yaml", "g"), ("upstreams/u.yaml", "u")];
+    assert_eq!(tree.scan(), scan(&held));
+    let problem = tree.look(now).problem.unwrap().to_string();
+    assert!(problem.contains("/gateways"), "{problem}");
+
+    fs::remove_dir(at("gateways")).unwrap();
+    fs::rename(at(".away"), at("gateways")).unwrap();
+    assert!(!settle(&mut tree, &mut now));
+    assert!(tree.look(now).problem.is_none());
+    fs::remove_dir_all(at("gateways")).unwrap();
+    assert!(settle(&mut tree, &mut now), "removed on purpose");
+    assert_eq!(tree.scan(), scan(&[("upstreams/u.yaml", "u")]));
+}
+
+#[test]
+fn links_are_followed_within_the_folder_and_not_out_of_it() {
+    let outside = folder(&[("secret.yaml", "secret"), ("routes/b.yaml", "b")]);
+    let folder = folder(&[("routes/a.yaml", "a"), ("..data/c.yaml", "c")]);
+    let link = |to: &std::path::Path, at: &str| {
+        std::os::unix::fs::symlink(to, folder.path().join(at)).unwrap();
+    };
+    link(&outside.path().join("secret.yaml"), "routes/file.yaml");
+    link(&outside.path().join("routes"), "upstreams");
+    link(
+        "../../../../../../../../etc/passwd".as_ref(),
+        "routes/relative.yaml",
+    );
+    link("../..data/c.yaml".as_ref(), "routes/c.yaml");
+    let (mut tree, now) = settled(&folder);
+    let within = [("routes/a.yaml", "a"), ("routes/c.yaml", "c")];
+    assert_eq!(tree.scan(), scan(&within));
+    let problem = tree.look(now).problem.unwrap().to_string();
+    assert!(problem.contains("leads out of the folder"), "{problem}");
+}
+
+#[test]
+fn the_folder_itself_may_be_a_link() {
+    let folder = folder(&[("routes/a.yaml", "a")]);
+    let parent = tempfile::tempdir().unwrap();
+    let link = parent.path().join("link");
+    std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+    std::os::unix::fs::symlink("a.yaml", folder.path().join("routes/b.yaml")).unwrap();
+    let (mut tree, mut now) = (Tree::new(link, all), Instant::now());
+    settle(&mut tree, &mut now);
+    let both = [("routes/a.yaml", "a"), ("routes/b.yaml", "a")];
+    assert_eq!(tree.scan(), scan(&both));
+}
+
+#[test]
+fn a_file_that_is_too_large_is_not_read() {
+    let folder = folder(&[("routes/a.yaml", "a"), ("routes/b.yaml", "b")]);
+    let (mut tree, mut now) = settled(&folder);
+    // It has no content, and would take all memory.
+    let sparse = fs::File::create(folder.path().join("routes/a.yaml")).unwrap();
+    sparse.set_len(1 << 40).unwrap();
+    assert!(!settle(&mut tree, &mut now));
+    let problem = tree.look(now).problem.unwrap().to_string();
+    assert!(problem.contains("found 1099511627776 bytes"), "{problem}");
+    let before = [("routes/a.yaml", "a"), ("routes/b.yaml", "b")];
+    assert_eq!(tree.scan(), scan(&before));
+    sparse.set_len(0).unwrap();
+    assert!(settle(&mut tree, &mut now));
 }
 
 #[test]

@@ -2,17 +2,20 @@
 //!
 //! A file is read when it has looked the same for a moment: an editor truncates, then writes, and another one renames
 //! the old file away before it writes the new one.
+//!
+//! A folder that had files and has none is not empty but unknown: most likely something is not mounted. What it held stays,
+//! until there are files in it again.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{Scan, Unreadable};
+use super::{Scan, Unreadable, held::Held};
 
 /// How long a file has to look the same before it is read.
 pub(super) const SETTLED: Duration = Duration::from_millis(20);
@@ -22,6 +25,12 @@ const GONE: Duration = Duration::from_millis(50);
 const EMPTY: Duration = Duration::from_secs(1);
 /// How deep folders are followed: more than any document needs, and an end to symlinks that lead in circles.
 const DEPTH: usize = 6;
+/// The largest file that is read, in bytes: more than etcd takes, and than any document needs.
+const LARGEST: u64 = 4 << 20;
+
+/// What is said of a folder that had files and has none.
+const EMPTIED: &str = "no files are there any more, and it may just not be mounted: write files into it, or restart Chancery \
+                       if it is to be empty";
 
 /// What a file looks like from outside. Any write changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +91,7 @@ pub(super) struct Tree {
     folder: PathBuf,
     wanted: fn(&str) -> bool,
     files: BTreeMap<String, File>,
+    held: Held,
 }
 
 impl Tree {
@@ -90,6 +100,7 @@ impl Tree {
             folder,
             wanted,
             files: BTreeMap::new(),
+            held: Held::default(),
         }
     }
 
@@ -102,7 +113,11 @@ impl Tree {
     /// Looks at the folder; reads what has settled.
     pub(super) fn look(&mut self, now: Instant) -> Looked {
         let mut walk = Walk::default();
-        if let Err(error) = walk.folder(&self.folder, "", self.wanted, DEPTH) {
+        let walked = fs::canonicalize(&self.folder).and_then(|root| {
+            walk.root = root;
+            walk.folder(&self.folder, "", self.wanted, DEPTH)
+        });
+        if let Err(error) = walked {
             let path = self.folder.clone();
             return Looked {
                 problem: Some(Unreadable { path, error }),
@@ -113,6 +128,16 @@ impl Tree {
             found: true,
             ..Looked::default()
         };
+        let of_files = self.files.iter().filter(|(_, file)| file.form.is_some());
+        let known = of_files.map(|(name, _)| name.as_str());
+        let emptied = self
+            .held
+            .look(&walk.folders, &walk.files, walk.others, known, now);
+        looked.due = emptied.due;
+        looked.problem = emptied.folder.map(|name| Unreadable {
+            path: self.folder.join(name),
+            error: io::Error::other(EMPTIED),
+        });
         self.compare(&walk, now);
         self.files
             .retain(|_, file| settle(file, now, &mut looked) == Kept::Yes);
@@ -133,7 +158,7 @@ impl Tree {
             file.turn(Some(*look), now);
         }
         for (name, file) in &mut self.files {
-            if !walk.files.contains_key(name) && !walk.hides(name) {
+            if !walk.files.contains_key(name) && !walk.hides(name) && !self.held.hides(name) {
                 file.turn(None, now);
             }
         }
@@ -190,11 +215,27 @@ fn settle(file: &mut File, now: Instant, looked: &mut Looked) -> Kept {
     Kept::Yes
 }
 
-/// What a file holds, if it still has this look afterwards.
+/// What a file holds, if it has this look before and afterwards.
 fn read(path: &Path, look: Look) -> io::Result<Option<Bytes>> {
-    let read = || -> io::Result<_> { Ok((fs::read(path)?, fs::metadata(path)?)) };
+    if look.size > LARGEST {
+        return Err(io::Error::other(format!(
+            "found {} bytes, allowed are {LARGEST}",
+            look.size
+        )));
+    }
+    let read = || -> io::Result<_> {
+        let file = fs::File::open(path)?;
+        if Look::of(&file.metadata()?) != look {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        // It may grow meanwhile.
+        (&file).take(LARGEST + 1).read_to_end(&mut bytes)?;
+        let same = Look::of(&file.metadata()?) == look && Look::of(&fs::metadata(path)?) == look;
+        Ok(same.then(|| bytes.into()))
+    };
     match read() {
-        Ok((bytes, metadata)) => Ok((Look::of(&metadata) == look).then(|| bytes.into())),
+        Ok(bytes) => Ok(bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -202,6 +243,12 @@ fn read(path: &Path, look: Look) -> io::Result<Option<Bytes>> {
 
 #[derive(Default)]
 struct Walk {
+    /// The folder itself, without symbolic links.
+    root: PathBuf,
+    /// The folders that were looked into, by name; the whole is nameless.
+    folders: BTreeMap<String, (u64, u64)>,
+    /// Whether there is anything that is not wanted.
+    others: bool,
     files: BTreeMap<String, (PathBuf, Look)>,
     /// The files and folders that could not be looked at, by name.
     unreadable: Vec<(String, Unreadable)>,
@@ -215,10 +262,15 @@ impl Walk {
         wanted: fn(&str) -> bool,
         depth: usize,
     ) -> io::Result<()> {
+        let metadata = fs::metadata(folder)?;
+        let id = (metadata.dev(), metadata.ino());
+        self.folders.insert(below.to_owned(), id);
         for found in fs::read_dir(folder)? {
             let entry = found?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !ignored(&name) && wanted(&name) {
+            if !ignored(&name) && !wanted(&name) {
+                self.others |= holds_anything(&entry.path());
+            } else if !ignored(&name) {
                 let (path, name) = (entry.path(), format!("{below}{name}"));
                 if let Err(error) = self.entry(&path, &name, depth) {
                     self.unreadable.push((name, Unreadable { path, error }));
@@ -229,7 +281,7 @@ impl Walk {
     }
 
     fn entry(&mut self, path: &Path, name: &str, depth: usize) -> io::Result<()> {
-        let found = fs::metadata(path).and_then(|metadata| {
+        let found = self.inside(path).and_then(|metadata| {
             if metadata.is_file() {
                 let look = Look::of(&metadata);
                 self.files.insert(name.to_owned(), (path.to_owned(), look));
@@ -245,12 +297,36 @@ impl Walk {
         }
     }
 
+    /// What is at the path. A symbolic link is followed within the folder, as a mounted ConfigMap needs, and not out of it:
+    /// who may write here might not be allowed to read what Chancery can.
+    fn inside(&self, path: &Path) -> io::Result<fs::Metadata> {
+        let metadata = fs::symlink_metadata(path)?;
+        if !metadata.is_symlink() {
+            return Ok(metadata);
+        }
+        let target = fs::canonicalize(path)?;
+        if !target.starts_with(&self.root) {
+            return Err(io::Error::other(
+                "a symbolic link that leads out of the folder is not followed",
+            ));
+        }
+        fs::metadata(target)
+    }
+
     /// Whether the file may be there although the walk did not meet it.
     fn hides(&self, name: &str) -> bool {
         self.unreadable.iter().any(|(at, _)| {
             name.strip_prefix(at.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
+    }
+}
+
+/// Whether there is a file, or a folder that is not empty.
+fn holds_anything(path: &Path) -> bool {
+    match fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) => path.exists(),
     }
 }
 

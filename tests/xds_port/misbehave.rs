@@ -377,7 +377,10 @@ async fn what_a_client_says_of_itself_is_kept_in_one_line_and_not_all_of_it() {
         let (_, reason) = refused.context("nothing is refused")?;
         ensure!(reason.starts_with("no\\nINFO forged"), "{}", &reason[..20]);
         ensure!(reason.len() < 1100, "{}", reason.len());
-        ensure!(reason.ends_with("in all)"), "it does not say that it is cut");
+        ensure!(
+            reason.ends_with("in all)"),
+            "it does not say that it is cut"
+        );
         Ok(())
     })
     .await;

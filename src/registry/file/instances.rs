@@ -96,8 +96,11 @@ fn instance(entry: Listed) -> Instance {
 
 fn json(text: &[u8]) -> Result<File, String> {
     let mut json = serde_json::Deserializer::from_slice(text);
-    let file = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| located(&error.path().to_string(), error.inner()))?;
+    let file = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let (field, error) = (error.path().to_string(), error.inner());
+        let place = Some((error.line() as u64, error.column() as u64));
+        located(&field, error, place)
+    })?;
     json.end().map_err(|error| error.to_string())?;
     Ok(file)
 }
@@ -114,13 +117,23 @@ fn yaml(text: &[u8]) -> Result<File, String> {
             error.into_inner()
         })
     })
-    .map_err(|error| located(&field, &error))
+    .map_err(|error| {
+        let place = error
+            .location()
+            .map(|at| (at.line() as u64, at.column() as u64));
+        located(&field, &error, place)
+    })
 }
 
-/// The field before the parser's own words, which end with line and column.
-fn located(field: &str, error: &impl std::error::Error) -> String {
-    match field {
-        "" | "." => error.to_string(),
-        _ => format!("{field}: {error}"),
+/// The field before the parser's own words, which end with line and column. What is outside of the list may be no file of
+/// instances at all: it is not repeated.
+fn located(field: &str, error: &impl std::error::Error, place: Option<(u64, u64)>) -> String {
+    if field.starts_with("instances[") {
+        return format!("{field}: {error}");
     }
+    let place = place.map(|(line, column)| format!(" at line {line}, column {column}"));
+    format!(
+        "found something else{}, allowed: one object with the list `instances` and nothing else",
+        place.unwrap_or_default()
+    )
 }

@@ -201,6 +201,7 @@ async fn an_edit_of_a_real_file_is_told() {
     assert_eq!(next().await, "echo:[3]");
     wanted.send_replace(services(&["echo", "users"]));
     assert_eq!(next().await, "users:[]");
+    std::fs::write(folder.path().join("README"), "not empty").unwrap();
     std::fs::remove_file(&file).unwrap();
     assert_eq!(next().await, "echo:[]");
     shutdown.cancel();

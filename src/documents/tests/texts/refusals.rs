@@ -16,7 +16,7 @@ fn a_text_that_is_no_document() {
             "the document is empty, allowed: one object",
         ),
         ("routes/echo", "[]", "found a list, allowed: one object"),
-        ("routes/echo", r#""a""#, r#"found "a", allowed: one object"#),
+        ("routes/echo", r#""a""#, "found a text, allowed: one object"),
         (
             "routes/echo",
             r#"{"uri":"/a""#,
@@ -186,7 +186,7 @@ fn a_field_that_is_not_served_or_of_the_wrong_type() {
 fn a_yaml_text_that_is_no_document() {
     let table = [
         ("", "the document is empty, allowed: one object"),
-        ("uri", "found \"uri\", allowed: one object"),
+        ("uri", "found a text, allowed: one object"),
         (
             "uri: /a\nupstream: {nodes: [}",
             "cannot be read as YAML: mismatched bracket '[' closed by '}' at line 2, column 19",

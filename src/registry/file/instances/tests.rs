@@ -113,3 +113,29 @@ fn an_error_names_the_field_the_place_and_what_is_allowed() {
         "{error}"
     );
 }
+
+#[test]
+fn what_is_no_list_of_instances_is_not_quoted() {
+    for text in [
+        "root:$6$secret:19000:0:99999:7:::\ndaemon:*:19000::::::\n",
+        "secret",
+        "\"secret\"",
+        "- secret\n- other",
+        "*secret",
+        "!secret x",
+        "&secret x",
+        "secret: [",
+        "secret: 'x",
+        "secret: 1\nsecret: 2",
+        "{secret",
+        "%secret",
+        "-----BEGIN secret-----\nMIIBsecret\n-----END secret-----\n",
+        "instances: secret",
+        "instances: {secret: 1}",
+    ] {
+        for format in [Format::Yaml, Format::Json] {
+            let said = read(format, text.as_bytes()).unwrap_err();
+            assert!(!said.contains("secret"), "{format:?} {text:?}: {said}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Folders that had files and have none, whose files are therefore not known to be gone. That is the whole when nothing is
+//! in it, what is not looked at included, and a folder below it when another one stands in its place, as where something is
+//! mounted no more: the last file of a folder that is still the same was deleted.
+//!
+//! What comes back comes bit by bit, so that it is waited for a moment before what is still missing is gone.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How long files may be away after others of their folder came back.
+const RETURNING: Duration = Duration::from_secs(3);
+
+/// Which folders are held, by their names with a slash at the end; the whole is nameless.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// Folders that had files, and which they were.
+    known: BTreeMap<String, (u64, u64)>,
+    /// Folders that are held, and since when they have files again.
+    held: BTreeMap<String, Option<Instant>>,
+}
+
+/// What one look found.
+#[derive(Debug, Default)]
+pub(super) struct Emptied {
+    /// The first folder that has no files.
+    pub(super) folder: Option<String>,
+    /// When a folder that has files again is no longer held.
+    pub(super) due: Option<Duration>,
+}
+
+impl Held {
+    /// Takes a look at folders with their identities, at files, whether there are `others` that are not looked at, and at the
+    /// files that are `known` to hold something.
+    pub(super) fn look<'a, F>(
+        &mut self,
+        folders: &BTreeMap<String, (u64, u64)>,
+        files: &BTreeMap<String, F>,
+        others: bool,
+        known: impl Iterator<Item = &'a str> + Clone,
+        now: Instant,
+    ) -> Emptied {
+        for (name, id) in folders {
+            let other = self.known.get(name).is_some_and(|known| known != id);
+            let has_files =
+                has(files.keys().map(String::as_str), name) || (others && name.is_empty());
+            if has_files {
+                self.known.insert(name.clone(), *id);
+            } else if (name.is_empty() || other) && has(known.clone(), name) {
+                self.held.insert(name.clone(), None);
+                continue;
+            }
+            if let Some(since) = self.held.get_mut(name) {
+                since.get_or_insert(now);
+            }
+        }
+        let left =
+            |since: &Instant| RETURNING.saturating_sub(now.saturating_duration_since(*since));
+        self.held.retain(|name, since| {
+            // One that was removed on purpose is no longer there.
+            folders.contains_key(name) && !since.as_ref().is_some_and(|since| left(since).is_zero())
+        });
+        let mut emptied = self.held.iter().filter(|(_, since)| since.is_none());
+        Emptied {
+            folder: emptied.next().map(|(name, _)| name.clone()),
+            due: self.held.values().flatten().map(left).min(),
+        }
+    }
+
+    /// Whether a file that is not there is not known to be gone.
+    pub(super) fn hides(&self, name: &str) -> bool {
+        self.held.keys().any(|folder| name.starts_with(folder))
+    }
+}
+
+fn has<'a>(mut files: impl Iterator<Item = &'a str>, folder: &str) -> bool {
+    files.any(|file| file.starts_with(folder))
+}
