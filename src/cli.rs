@@ -216,7 +216,7 @@ pub fn run() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(serve) => block_on(async {
             match serve::prepare(serve.config, serve.settings) {
-                Ok((config, _logs)) => serve::run(config).await,
+                Ok(prepared) => serve::run(prepared).await,
                 Err(error) => {
                     eprintln!(
                         "chancery: {error}\nFor more information, try 'chancery serve --help'."

@@ -14,6 +14,7 @@ use std::time::Duration;
 use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use crate::api::access;
 use crate::registry::Registry;
@@ -26,7 +27,7 @@ use crate::xds::{Clients, Limits, tls};
 macro_rules! settings {
     ($($(#[$meta:meta])* $field:ident: $kind:ty,)*) => {
         /// Settings as they were given; what was not given is empty.
-        #[derive(Clone, Default, Args, Deserialize)]
+        #[derive(Clone, Default, PartialEq, Args, Deserialize)]
         #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
         pub struct Settings {
             $($(#[$meta])* pub $field: Option<$kind>,)*
@@ -37,6 +38,15 @@ macro_rules! settings {
             #[must_use]
             pub fn or(self, weaker: Self) -> Self {
                 Self { $($field: self.$field.or(weaker.$field),)* }
+            }
+
+            /// The names of the settings that are not the same in both.
+            pub fn differing(&self, other: &Self) -> Vec<String> {
+                let mut names = Vec::new();
+                $(if self.$field != other.$field {
+                    names.push(stringify!($field).replace('_', "-"));
+                })*
+                names
             }
         }
     };
@@ -170,22 +180,13 @@ pub struct Config {
     /// Where health, readiness, metrics and the control API are.
     pub admin: SocketAddr,
     /// Who may call the control API.
-    pub access: Access,
+    pub access: watch::Receiver<access::Rules>,
     /// How long etcd keeps the audit trail.
     pub audit_keep: Duration,
     /// How Consul's agents are reached, where that is said.
     pub consul_agent: Option<String>,
     /// What this process is called among the replicas.
     pub replica: Arc<str>,
-}
-
-/// Who may call the control API.
-#[derive(Debug, Clone)]
-pub struct Access {
-    /// All keys; without any, everybody may.
-    pub keys: Vec<access::ApiKey>,
-    /// Where instances may be taken out from; everywhere when it is empty.
-    pub networks: Vec<IpNet>,
 }
 
 /// Where and how proxies connect.
@@ -216,6 +217,11 @@ pub enum Error {
 }
 
 impl Settings {
+    /// What to log.
+    pub fn level(&self) -> &str {
+        self.log_level.as_deref().unwrap_or("info")
+    }
+
     /// Reads a settings file: YAML, with the flags' names as keys.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path)

@@ -124,8 +124,7 @@ async fn start(
     let control = control::run(inputs, gateways, metrics, tasks.shutdown.clone());
     tasks.spawn("control", control);
     let access = Access {
-        keys: config.access.keys,
-        networks: config.access.networks,
+        rules: config.access,
         trail,
         port: address,
     };

@@ -12,6 +12,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use ipnet::IpNet;
 use serde::Deserialize;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::Status;
 
@@ -89,13 +90,20 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// Who may call.
-#[derive(Debug, Clone)]
-pub struct Access {
+/// Who may call, as the settings say.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
     /// All keys; without any, everybody may call.
     pub keys: Vec<ApiKey>,
     /// Where drains may be called from; from everywhere when it is empty.
     pub networks: Vec<IpNet>,
+}
+
+/// Who may call.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// What the settings say now.
+    pub rules: watch::Receiver<Rules>,
     /// Where refusals are noted.
     pub trail: Trail,
     /// Where the port is bound to: what callers may call it by.
@@ -113,13 +121,15 @@ impl Access {
         let began = Instant::now();
         let key = request.headers().get(HEADER).map(|key| key.as_bytes());
         let from = address.ip().to_canonical().to_string();
+        // One state of them, for all of the call.
+        let rules = self.rules.borrow().clone();
         let call = page::Call {
             port: self.port,
-            keys: !self.keys.is_empty(),
+            keys: !rules.keys.is_empty(),
             writes: role != Role::Read,
         };
         let admitted = page::check(call, request.uri(), request.headers())
-            .and_then(|()| self.admit(role, key, address));
+            .and_then(|()| rules.admit(role, key, address));
         match admitted {
             Ok(name) => Ok(Caller { name, from }),
             Err(status) => {
@@ -130,7 +140,9 @@ impl Access {
             }
         }
     }
+}
 
+impl Rules {
     /// The name of the caller, if it may have this role.
     fn admit(&self, role: Role, key: Option<&[u8]>, address: SocketAddr) -> Result<String, Status> {
         let ip = address.ip().to_canonical();

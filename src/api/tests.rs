@@ -13,7 +13,7 @@ use prost::Message;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::access::Access;
+use super::access::{Access, Rules};
 use super::replicas::Others;
 use super::{confirmed, json, pb, redact, wait};
 use crate::drain::audit::Trail;
@@ -181,8 +181,7 @@ fn why_a_node_is_behind() {
 /// Everybody may call.
 fn open() -> Access {
     Access {
-        keys: Vec::new(),
-        networks: Vec::new(),
+        rules: watch::channel(Rules::default()).1,
         trail: Trail::to_log(),
         port: ([127, 0, 0, 1], 9180).into(),
     }

@@ -1,5 +1,7 @@
 //! `chancery serve`: flags, logs, ports and signals around [`crate::run`].
 
+mod reread;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -14,28 +17,62 @@ use crate::config::{Config, Settings};
 use crate::run::{Listeners, descriptors};
 use crate::telemetry::logs::{self, Logs};
 
+use reread::Reread;
+
 /// How many connections may wait to be accepted: after a restart all proxies come at the same moment.
 const BACKLOG: u32 = 4096;
 
 type Unusable = Box<dyn std::error::Error>;
 
+/// Settings that can be used, and logs under way.
+pub struct Prepared {
+    config: Config,
+    logs: Logs,
+    file: Option<PathBuf>,
+    flags: Settings,
+    settings: Settings,
+}
+
 /// Puts the settings together, and starts logging as they say.
-pub fn prepare(file: Option<PathBuf>, flags: Settings) -> Result<(Config, Logs), Unusable> {
+pub fn prepare(file: Option<PathBuf>, flags: Settings) -> Result<Prepared, Unusable> {
     let weaker = file.as_deref().map(Settings::from_file).transpose()?;
-    let settings = flags.or(weaker.unwrap_or_default());
+    let settings = flags.clone().or(weaker.unwrap_or_default());
     let logs = logs::init(&logs::Destinations {
-        level: settings.log_level.as_deref().unwrap_or("info"),
+        level: settings.level(),
         format: settings.log_format.unwrap_or_default(),
         output: settings.log_output.unwrap_or_default(),
         folder: settings.log_dir.as_deref(),
         // An empty variable is one that is not set, as compose files have it.
         otlp: settings.otlp.as_deref().filter(|url| !url.is_empty()),
     })?;
-    Ok((settings.check()?, logs))
+    Ok(Prepared {
+        config: settings.clone().check()?,
+        logs,
+        file,
+        flags,
+        settings,
+    })
 }
 
-pub async fn run(config: Config) -> ExitCode {
+pub async fn run(prepared: Prepared) -> ExitCode {
     descriptors::raise();
+    let Prepared {
+        mut config,
+        logs,
+        file,
+        flags,
+        settings,
+    } = prepared;
+    let (access, rules) = watch::channel(config.access.borrow().clone());
+    config.access = rules;
+    let reread = Reread {
+        file,
+        flags,
+        settings,
+        access,
+        levels: logs.levels.clone(),
+    };
+    tokio::spawn(reread.at_signals());
     let shutdown = CancellationToken::new();
     let ends = shutdown.clone();
     tokio::spawn(async move {

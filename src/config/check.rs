@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
+use crate::api::access::Rules;
 use crate::registry::{Registry, consul};
 use crate::store::{Store, etcd};
 use crate::xds::{Clients, Limits, tls};
 
-use super::{Access, Config, Error, Settings, Xds};
+use super::{Config, Error, Settings, Xds};
 
 /// How long etcd keeps the audit trail unless told.
 const AUDIT_KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -49,7 +52,7 @@ impl Settings {
             registries: registries.chain(consul.map(Registry::Consul)).collect(),
             store,
             state,
-            access,
+            access: watch::channel(access).1,
             audit_keep,
             consul_agent,
             replica,
@@ -120,7 +123,7 @@ impl Settings {
         })
     }
 
-    fn access(&self) -> Result<Access, Error> {
+    fn access(&self) -> Result<Rules, Error> {
         let keys = self.api_keys.clone().unwrap_or_default();
         for (at, key) in keys.iter().enumerate() {
             let name = &key.name;
@@ -130,7 +133,7 @@ impl Settings {
                 )));
             }
         }
-        Ok(Access {
+        Ok(Rules {
             keys,
             networks: self.drain_networks.clone().unwrap_or_default(),
         })

@@ -90,7 +90,7 @@ fn other_machines_reach_the_admin_port_only_where_it_knows_them() {
     let text = refusal(exposed);
     assert!(text.contains("set api-keys"), "{text}");
     let config = settings(&format!("{exposed}api-keys:\n{key}")).unwrap();
-    assert_eq!(config.access.keys[0].name, "deploy");
+    assert_eq!(config.access.borrow().keys[0].name, "deploy");
     let text = refusal(&format!("api-keys:\n{key}{key}"));
     assert!(text.contains("api-keys[1].name"), "{text}");
 }
@@ -113,7 +113,7 @@ fn what_draining_needs_is_read() {
     let lines =
         "drain-networks: [10.0.0.0/8]\naudit-keep: 12h\nconsul-agent: 'http://{node}:8500/'\n";
     let config = settings(lines).unwrap();
-    assert_eq!(config.access.networks.len(), 1);
+    assert_eq!(config.access.borrow().networks.len(), 1);
     assert_eq!(config.audit_keep, Duration::from_secs(12 * 3600));
     assert_eq!(config.consul_agent.as_deref(), Some("http://{node}:8500"));
     for (line, named) in [

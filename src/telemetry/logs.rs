@@ -19,7 +19,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use one_line::OneLine;
 
@@ -64,8 +64,32 @@ pub struct Destinations<'a> {
 /// Logging under way: what is still held is written when this is dropped.
 #[derive(Debug)]
 pub struct Logs {
+    /// What is logged.
+    pub levels: Levels,
     _file: Option<WorkerGuard>,
     otlp: Option<SdkLoggerProvider>,
+}
+
+/// What is logged, which can change at any time.
+#[derive(Debug, Clone, Default)]
+pub struct Levels(Vec<reload::Handle<EnvFilter, Registry>>);
+
+impl Levels {
+    /// Logs at another level, or targets with levels.
+    pub fn set(&self, level: &str) -> Result<(), Error> {
+        // Checked before anything is changed.
+        filter(level)?;
+        for each in &self.0 {
+            each.reload(filter(level)?)?;
+        }
+        Ok(())
+    }
+
+    fn filter(&mut self, level: &str) -> Result<Filter, Error> {
+        let (layer, handle) = reload::Layer::new(filter(level)?);
+        self.0.push(handle);
+        Ok(layer)
+    }
 }
 
 impl Drop for Logs {
@@ -90,14 +114,19 @@ pub enum Error {
     /// The collector's address cannot be used.
     #[error("--otlp: {0}")]
     Otlp(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// Logging has ended.
+    #[error("--log-level: {0}")]
+    Ended(#[from] reload::Error),
 }
 
+type Filter = reload::Layer<EnvFilter, Registry>;
 type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Starts logging. Within a runtime, which a collector's connection needs.
 pub fn init(to: &Destinations) -> Result<Logs, Error> {
     // Checked before anything is opened.
     filter(to.level)?;
+    let mut levels = Levels::default();
     let (writer, terminal) = match to.output {
         LogOutput::Stderr => (BoxMakeWriter::new(stderr), stderr().is_terminal()),
         LogOutput::Stdout => (BoxMakeWriter::new(stdout), stdout().is_terminal()),
@@ -107,26 +136,31 @@ pub fn init(to: &Destinations) -> Result<Logs, Error> {
         LogFormat::Text => lines
             .with_target(false)
             .with_writer(OneLine(writer))
-            .with_filter(filter(to.level)?)
+            .with_filter(levels.filter(to.level)?)
             .boxed(),
         LogFormat::Json => lines
             .with_writer(writer)
             .json()
             .flatten_event(true)
-            .with_filter(filter(to.level)?)
+            .with_filter(levels.filter(to.level)?)
             .boxed(),
     };
     let mut layers = vec![output];
     let (to_file, guard) = to
         .folder
-        .map(|folder| file(folder, to.level))
+        .map(|folder| file(folder, levels.filter(to.level)?))
         .transpose()?
         .unzip();
     layers.extend(to_file);
-    let (to_collector, provider) = to.otlp.map(|url| otlp(url, to.level)).transpose()?.unzip();
+    let (to_collector, provider) = to
+        .otlp
+        .map(|url| otlp(url, levels.filter(to.level)?))
+        .transpose()?
+        .unzip();
     layers.extend(to_collector);
     tracing_subscriber::registry().with(layers).init();
     Ok(Logs {
+        levels,
         _file: guard,
         otlp: provider,
     })
@@ -138,7 +172,7 @@ fn filter(level: &str) -> Result<EnvFilter, Error> {
     Ok(EnvFilter::try_new(level)?.add_directive(audit))
 }
 
-fn file(folder: &Path, level: &str) -> Result<(Boxed, WorkerGuard), Error> {
+fn file(folder: &Path, filter: Filter) -> Result<(Boxed, WorkerGuard), Error> {
     let appender = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("chancery")
@@ -151,10 +185,10 @@ fn file(folder: &Path, level: &str) -> Result<(Boxed, WorkerGuard), Error> {
         .with_writer(writer)
         .json()
         .flatten_event(true);
-    Ok((lines.with_filter(filter(level)?).boxed(), guard))
+    Ok((lines.with_filter(filter).boxed(), guard))
 }
 
-fn otlp(url: &str, level: &str) -> Result<(Boxed, SdkLoggerProvider), Error> {
+fn otlp(url: &str, filter: Filter) -> Result<(Boxed, SdkLoggerProvider), Error> {
     let exporter = LogExporter::builder().with_tonic().with_endpoint(url);
     let provider = SdkLoggerProvider::builder()
         .with_resource(Resource::builder().with_service_name("chancery").build())
@@ -173,6 +207,6 @@ fn otlp(url: &str, level: &str) -> Result<(Boxed, SdkLoggerProvider), Error> {
     ]
     .into_iter()
     .fold(own, |own, target| own.with_target(target, LevelFilter::OFF));
-    let filtered = bridge.with_filter(own).with_filter(filter(level)?);
+    let filtered = bridge.with_filter(own).with_filter(filter);
     Ok((filtered.boxed(), provider))
 }

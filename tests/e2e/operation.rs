@@ -169,3 +169,57 @@ async fn proxies_connect_however_few_files_may_be_open() {
     envoy.answers_by("/7", "other").await;
     assert!(chancery.log_of("connections cannot be accepted").is_empty());
 }
+
+#[tokio::test]
+async fn settings_are_read_again_at_sighup_and_no_signal_ends_chancery_silently() {
+    let folder = tempfile::tempdir().unwrap();
+    let documents = folder.path().join("documents");
+    fs::create_dir(&documents).unwrap();
+    let file = folder.path().join("chancery.yaml");
+    // Of the key `secret`.
+    let keys = "api-keys:\n- name: reader\n  hash: sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\n  roles: [read]\n";
+    fs::write(&file, "").unwrap();
+    let path = file.display().to_string();
+    let config = ["--config", path.as_str()];
+    let address = own_address();
+    let mut chancery = Chancery::serve_files_with(address, &documents, &config, folder.path());
+    chancery.ready().await;
+    let nodes = async || chancery.admin("v1/nodes").await.unwrap().status;
+    assert_eq!(nodes().await, 200);
+
+    fs::write(&file, format!("{keys}max-streams: 7\n")).unwrap();
+    chancery.process.signal("HUP");
+    let line = chancery
+        .logs(0, "SIGHUP: the settings were read again")
+        .await;
+    assert_eq!(line.field("changed"), "api-keys");
+    assert_eq!(line.field("needs_restart"), "max-streams");
+    assert_eq!(nodes().await, 401);
+
+    fs::write(&file, "api-keys: nonsense\n").unwrap();
+    chancery.process.signal("HUP");
+    let line = chancery
+        .logs(0, "SIGHUP: the settings cannot be used")
+        .await;
+    assert!(line.field("error").contains("chancery.yaml"), "{line:?}");
+    assert_eq!(nodes().await, 401);
+
+    for signal in ["USR1", "USR2", "PIPE"] {
+        chancery.process.signal(signal);
+    }
+    for signal in ["SIGUSR1", "SIGUSR2"] {
+        eventually(async || {
+            let lines = chancery.log_of("the signal means nothing here");
+            ensure!(lines.iter().any(|line| line.field("signal") == signal));
+            Ok(())
+        })
+        .await;
+    }
+    fs::write(&file, "").unwrap();
+    chancery.process.signal("HUP");
+    eventually(async || {
+        ensure!(nodes().await == 200);
+        Ok(())
+    })
+    .await;
+}

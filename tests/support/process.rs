@@ -135,7 +135,8 @@ impl Process {
         }
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
         let child = self.child.as_ref().expect("it runs");
         let status = Command::new("sh")
             .args(["-c", "kill -s \"$0\" \"$1\"", signal])

@@ -6,21 +6,19 @@ use super::*;
 
 const HERE: &str = "127.0.0.1:5000";
 
-fn access(keys: &[(&str, &str, Role)], networks: &[&str]) -> Access {
+fn access(keys: &[(&str, &str, Role)], networks: &[&str]) -> Rules {
     let key = |(name, key, role): &(&str, &str, Role)| ApiKey {
         name: (*name).to_owned(),
         hash: Hash::of(key.as_bytes()),
         roles: vec![*role],
     };
-    Access {
+    Rules {
         keys: keys.iter().map(key).collect(),
         networks: networks.iter().map(|it| it.parse().unwrap()).collect(),
-        trail: Trail::to_log(),
-        port: ([127, 0, 0, 1], 9180).into(),
     }
 }
 
-fn admit(access: &Access, role: Role, key: Option<&str>, from: &str) -> Result<String, Code> {
+fn admit(access: &Rules, role: Role, key: Option<&str>, from: &str) -> Result<String, Code> {
     let admitted = access.admit(role, key.map(str::as_bytes), from.parse().unwrap());
     admitted.map_err(|status| status.code())
 }

@@ -6,9 +6,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode, header};
+use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::api::access::{Access, ApiKey, HEADER, Hash, Role};
+use crate::api::access::{Access, ApiKey, HEADER, Hash, Role, Rules};
 use crate::api::replicas::Others;
 use crate::api::{Api, router};
 use crate::drain::audit::Trail;
@@ -24,9 +25,12 @@ fn api() -> Router {
         hash: Hash::of(name.as_bytes()),
         roles: vec![role],
     };
-    let access = Access {
+    let rules = Rules {
         keys: vec![key("looker", Role::Read), key("deploy", Role::Drain)],
         networks: Vec::new(),
+    };
+    let access = Access {
+        rules: watch::channel(rules).1,
         trail: Trail::to_log(),
         port: ([127, 0, 0, 1], 9180).into(),
     };
