@@ -59,7 +59,7 @@ impl Default for Bounds {
         Self {
             all: 2048,
             address: 1024,
-            first: Duration::from_secs(10),
+            first: Duration::from_secs(30),
             idle: Duration::from_secs(120),
             unread: Duration::from_secs(60),
         }
