@@ -4,7 +4,7 @@
 //! folders moved in, symlinks swapped as Kubernetes does it and lost events all come out right. Bytes go out as they
 //! lie there, never half-written. It never says "empty" because it could not look: what cannot be read keeps its last form.
 
-mod held;
+mod emptied;
 mod tree;
 
 use std::collections::BTreeMap;

@@ -149,7 +149,7 @@ async fn connection(
         async move {
             let request = prepared(request, address, patience);
             let response: Result<Response<Body>, Infallible> = router.oneshot(request).await;
-            response.map(|response| response.map(|body| body::held(body, under_way)))
+            response.map(|response| response.map(|body| body::tracked(body, under_way)))
         }
     });
     let mut builder = Builder::new(TokioExecutor::new());

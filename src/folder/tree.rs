@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{Scan, Unreadable, held::Held};
+use super::{Scan, Unreadable, emptied::Emptied};
 
 /// How long a file has to look the same before it is read.
 pub(super) const SETTLED: Duration = Duration::from_millis(20);
@@ -91,7 +91,7 @@ pub(super) struct Tree {
     folder: PathBuf,
     wanted: fn(&str) -> bool,
     files: BTreeMap<String, File>,
-    held: Held,
+    emptied: Emptied,
 }
 
 impl Tree {
@@ -100,7 +100,7 @@ impl Tree {
             folder,
             wanted,
             files: BTreeMap::new(),
-            held: Held::default(),
+            emptied: Emptied::default(),
         }
     }
 
@@ -130,11 +130,11 @@ impl Tree {
         };
         let of_files = self.files.iter().filter(|(_, file)| file.form.is_some());
         let known = of_files.map(|(name, _)| name.as_str());
-        let emptied = self
-            .held
+        let found = self
+            .emptied
             .look(&walk.folders, &walk.files, walk.others, known, now);
-        looked.due = emptied.due;
-        looked.problem = emptied.folder.map(|name| Unreadable {
+        looked.due = found.due;
+        looked.problem = found.folder.map(|name| Unreadable {
             path: self.folder.join(name),
             error: io::Error::other(EMPTIED),
         });
@@ -158,7 +158,7 @@ impl Tree {
             file.turn(Some(*look), now);
         }
         for (name, file) in &mut self.files {
-            if !walk.files.contains_key(name) && !walk.hides(name) && !self.held.hides(name) {
+            if !walk.files.contains_key(name) && !walk.hides(name) && !self.emptied.hides(name) {
                 file.turn(None, now);
             }
         }

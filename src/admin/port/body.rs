@@ -12,8 +12,8 @@ use tokio::time::{Sleep, sleep};
 use super::activity::UnderWay;
 
 /// An answer's body.
-pub fn held(body: Body, under_way: UnderWay) -> Body {
-    Body::new(Held {
+pub fn tracked(body: Body, under_way: UnderWay) -> Body {
+    Body::new(Tracked {
         body,
         _under_way: under_way,
     })
@@ -31,7 +31,7 @@ pub fn timely(body: Body, patience: Duration) -> Body {
     })
 }
 
-struct Held {
+struct Tracked {
     body: Body,
     _under_way: UnderWay,
 }
@@ -44,7 +44,7 @@ struct Timely {
 
 type Polled = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
 
-impl http_body::Body for Held {
+impl http_body::Body for Tracked {
     type Data = Bytes;
     type Error = axum::Error;
 

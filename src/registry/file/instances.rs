@@ -118,9 +118,7 @@ fn yaml(text: &[u8]) -> Result<File, String> {
         })
     })
     .map_err(|error| {
-        let place = error
-            .location()
-            .map(|at| (at.line() as u64, at.column() as u64));
+        let place = error.location().map(|at| (at.line(), at.column()));
         located(&field, &error, place)
     })
 }

@@ -10,25 +10,25 @@ use std::time::{Duration, Instant};
 /// How long files may be away after others of their folder came back.
 const RETURNING: Duration = Duration::from_secs(3);
 
-/// Which folders are held, by their names with a slash at the end; the whole is nameless.
+/// Which folders are emptied, by their names with a slash at the end; the whole is nameless.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct Emptied {
     /// Folders that had files, and which they were.
     known: BTreeMap<String, (u64, u64)>,
-    /// Folders that are held, and since when they have files again.
-    held: BTreeMap<String, Option<Instant>>,
+    /// Folders that have no files, or have had some again since then.
+    kept: BTreeMap<String, Option<Instant>>,
 }
 
 /// What one look found.
 #[derive(Debug, Default)]
-pub(super) struct Emptied {
+pub(super) struct Found {
     /// The first folder that has no files.
     pub(super) folder: Option<String>,
-    /// When a folder that has files again is no longer held.
+    /// When what a folder with files again does not have is gone.
     pub(super) due: Option<Duration>,
 }
 
-impl Held {
+impl Emptied {
     /// Takes a look at folders with their identities, at files, whether there are `others` that are not looked at, and at the
     /// files that are `known` to hold something.
     pub(super) fn look<'a, F>(
@@ -38,7 +38,7 @@ impl Held {
         others: bool,
         known: impl Iterator<Item = &'a str> + Clone,
         now: Instant,
-    ) -> Emptied {
+    ) -> Found {
         for (name, id) in folders {
             let other = self.known.get(name).is_some_and(|known| known != id);
             let has_files =
@@ -46,29 +46,29 @@ impl Held {
             if has_files {
                 self.known.insert(name.clone(), *id);
             } else if (name.is_empty() || other) && has(known.clone(), name) {
-                self.held.insert(name.clone(), None);
+                self.kept.insert(name.clone(), None);
                 continue;
             }
-            if let Some(since) = self.held.get_mut(name) {
+            if let Some(since) = self.kept.get_mut(name) {
                 since.get_or_insert(now);
             }
         }
         let left =
             |since: &Instant| RETURNING.saturating_sub(now.saturating_duration_since(*since));
-        self.held.retain(|name, since| {
+        self.kept.retain(|name, since| {
             // One that was removed on purpose is no longer there.
             folders.contains_key(name) && !since.as_ref().is_some_and(|since| left(since).is_zero())
         });
-        let mut emptied = self.held.iter().filter(|(_, since)| since.is_none());
-        Emptied {
+        let mut emptied = self.kept.iter().filter(|(_, since)| since.is_none());
+        Found {
             folder: emptied.next().map(|(name, _)| name.clone()),
-            due: self.held.values().flatten().map(left).min(),
+            due: self.kept.values().flatten().map(left).min(),
         }
     }
 
     /// Whether a file that is not there is not known to be gone.
     pub(super) fn hides(&self, name: &str) -> bool {
-        self.held.keys().any(|folder| name.starts_with(folder))
+        self.kept.keys().any(|folder| name.starts_with(folder))
     }
 }
 
