@@ -41,11 +41,14 @@ impl Emptied {
     ) -> Found {
         for (name, id) in folders {
             let other = self.known.get(name).is_some_and(|known| known != id);
-            let has_files =
-                has(files.keys().map(String::as_str), name) || (others && name.is_empty());
+            // The first one at or after the folder's name.
+            let first = files.range(name.clone()..).next();
+            let has_files = first.is_some_and(|(file, _)| file.starts_with(name))
+                || (others && name.is_empty());
             if has_files {
                 self.known.insert(name.clone(), *id);
-            } else if (name.is_empty() || other) && has(known.clone(), name) {
+            } else if (name.is_empty() || other) && known.clone().any(|file| file.starts_with(name))
+            {
                 self.kept.insert(name.clone(), None);
                 continue;
             }
@@ -70,8 +73,4 @@ impl Emptied {
     pub(super) fn hides(&self, name: &str) -> bool {
         self.kept.keys().any(|folder| name.starts_with(folder))
     }
-}
-
-fn has<'a>(mut files: impl Iterator<Item = &'a str>, folder: &str) -> bool {
-    files.any(|file| file.starts_with(folder))
 }
