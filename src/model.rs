@@ -4,6 +4,7 @@
 //! No Envoy, no async, no clock, no I/O.
 
 pub(crate) mod bookkeeping;
+pub(crate) mod bounds;
 pub mod certificate;
 pub mod consumer;
 pub(crate) mod decode;

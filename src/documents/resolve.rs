@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::entry::{Entry, GoodForm};
 use super::route::form::Draft;
+use super::route::size;
 use super::service::Service;
 use super::{Route, stream_route};
 use crate::model::key::Id;
@@ -63,6 +64,8 @@ pub(super) fn route(
         Some(service) if draft.hosts.is_empty() => service.hosts.clone(),
         _ => draft.hosts.clone(),
     };
+    let vars = draft.vars.as_deref();
+    size::check(&draft.paths, &hosts, &draft.addresses, vars, &plugins)?;
     let document = entries.get(&*format!("routes/{id}"));
     Ok(Some(Route {
         id: id.clone(),

@@ -1,6 +1,7 @@
 //! A route as the gateway uses it: references followed, its service's fields merged in, defaults applied.
 
 pub(super) mod form;
+pub(super) mod size;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

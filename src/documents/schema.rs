@@ -5,6 +5,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
 use super::{plugin_config, route, service, stream_route};
+use crate::model::bounds;
 use crate::model::key::Kind;
 use crate::model::{consumer, gateway, ssl, upstream};
 use crate::plugin;
@@ -55,7 +56,7 @@ fn within<'a>(
     below.flat_map(alternatives).collect()
 }
 
-fn alternatives(schema: &Value) -> Vec<&Value> {
+pub(super) fn alternatives(schema: &Value) -> Vec<&Value> {
     let forms = ["anyOf", "oneOf", "allOf"]
         .into_iter()
         .filter_map(|form| schema.get(form)?.as_array())
@@ -72,6 +73,7 @@ fn generate(schema: impl Fn(&mut SchemaGenerator) -> Schema) -> Value {
     schema.remove("title");
     let mut value = Value::from(schema);
     without_null(&mut value);
+    bounds::state(&mut value);
     if let Value::Object(fields) = &mut value {
         let dialect = "https://json-schema.org/draft/2020-12/schema";
         fields.insert("$schema".to_owned(), dialect.into());

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::documents::route::form::target;
+use crate::model::bounds::{GATEWAYS, List};
 use crate::model::gateway::listener::Address;
 use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
@@ -37,7 +38,7 @@ struct Form {
     service_id: Option<Id>,
     /// The gateways that take it; `default` when absent.
     #[serde(default)]
-    gateways: Vec<Id>,
+    gateways: List<Id, GATEWAYS>,
 }
 
 impl decode::Form for Form {
@@ -64,7 +65,7 @@ pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Result<Draft, Remark> {
     let (form, _) = bookkeeping::read::<Form>(key, value)?;
-    each_once("gateways", &form.gateways)?;
+    each_once("gateways", &form.gateways.0)?;
     if let Some((name, _)) = form.plugins.iter().flatten().next() {
         let message = "is not served for stream routes, allowed: no plugins";
         return Err(Remark::new(
@@ -79,7 +80,7 @@ pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Resu
         return Err(Remark::whole(message));
     }
     Ok(Draft {
-        gateways: match form.gateways {
+        gateways: match form.gateways.0 {
             none if none.is_empty() => vec![Id::default_gateway()],
             some => some,
         },

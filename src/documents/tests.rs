@@ -1,5 +1,6 @@
 //! What a sequence of changes leaves in force, and what is told of it.
 
+mod bounds;
 mod gateways;
 mod incremental;
 mod plugins;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::model::bounds;
 use crate::model::decode::{kind_of, shown};
 use crate::model::document::Format;
 use crate::model::problem::Remark;
@@ -15,6 +16,7 @@ const DEPTH: usize = 32;
 
 /// Reads a text, which must hold one object.
 pub(super) fn read(format: Format, text: &[u8]) -> Result<Map<String, Value>, Remark> {
+    bounds::within(text.len(), "bytes", bounds::DOCUMENT).map_err(Remark::whole)?;
     if text.trim_ascii().is_empty() {
         return Err(Remark::whole("the document is empty, allowed: one object"));
     }

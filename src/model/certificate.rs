@@ -13,16 +13,18 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::bounds::{CERTIFICATES, KEY, LongText};
+
 /// One certificate or more, as PEM.
 #[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
+#[serde(try_from = "LongText<CERTIFICATES>")]
+#[schemars(with = "LongText<CERTIFICATES>")]
 pub struct Certificates(Arc<str>);
 
 /// A private key, as PEM.
 #[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-#[schemars(with = "String")]
+#[serde(try_from = "LongText<KEY>")]
+#[schemars(with = "LongText<KEY>")]
 pub struct PrivateKey(Arc<str>);
 
 /// A certificate with what signed it, and the key that belongs to it.
@@ -60,6 +62,22 @@ impl PrivateKey {
         let der = PrivateKeyDer::from_pem_slice(self.0.as_bytes()).ok()?;
         let key = any_supported_type(&der).ok()?;
         Some(key.public_key()?.to_vec())
+    }
+}
+
+impl TryFrom<LongText<CERTIFICATES>> for Certificates {
+    type Error = String;
+
+    fn try_from(LongText(pem): LongText<CERTIFICATES>) -> Result<Self, String> {
+        Self::try_from(pem)
+    }
+}
+
+impl TryFrom<LongText<KEY>> for PrivateKey {
+    type Error = String;
+
+    fn try_from(LongText(pem): LongText<KEY>) -> Result<Self, String> {
+        Self::try_from(pem)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Values that several kinds of documents hold: each is in range once it is read, and says its range when it is not.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::IpAddr;
@@ -69,7 +70,7 @@ whole! {
 }
 
 /// A whole number with the range that its field has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Within<const FROM: u32, const TO: u32>(pub u32);
 
 /// The status of an answer.
@@ -233,9 +234,10 @@ impl Visitor<'_> for IdVisitor {
 }
 
 /// Refuses a list that holds something twice.
-pub(crate) fn each_once<T: PartialEq>(field: &str, items: &[T]) -> Result<(), Remark> {
+pub(crate) fn each_once<T: Ord>(field: &str, items: &[T]) -> Result<(), Remark> {
+    let mut before = BTreeSet::new();
     for (at, item) in items.iter().enumerate() {
-        if items[..at].contains(item) {
+        if !before.insert(item) {
             let message = "found a second time, allowed: once";
             return Err(Remark::new(format!("{field}[{at}]"), message));
         }
@@ -244,7 +246,7 @@ pub(crate) fn each_once<T: PartialEq>(field: &str, items: &[T]) -> Result<(), Re
 }
 
 /// A range of addresses, or one address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 pub(crate) struct Net(#[schemars(with = "String")] pub IpNet);
 

@@ -29,6 +29,8 @@ struct Configured {
     at: usize,
     /// Nothing where a document switched it off.
     plugin: Option<Arc<dyn Plugin>>,
+    /// Bytes of its configuration.
+    bytes: usize,
     /// Of its targets, in order, once they are looked up.
     clusters: Arc<[Arc<Cluster>]>,
 }
@@ -72,6 +74,7 @@ impl Plugins {
             configured.push(Configured {
                 at,
                 plugin,
+                bytes: value.to_string().len(),
                 clusters: Arc::default(),
             });
         }
@@ -216,6 +219,24 @@ impl Plugins {
             Some(plugin.detours(route, &actions))
         });
         detours.flatten().collect()
+    }
+
+    /// How many routes of Envoy's one becomes at most. Each plugin is asked by itself: what they make together is not made.
+    pub(crate) fn routes(&self) -> usize {
+        let route = Route::default();
+        let (mut detours, mut branches) = (1_usize, 1_usize);
+        for own in self.enabled() {
+            let Some(plugin) = &own.plugin else { continue };
+            let actions = vec![RouteAction::default(); own.targets().len()];
+            detours = detours.saturating_add(plugin.detours(&route, &actions).len());
+            branches = branches.saturating_mul(plugin.branch(&route, &own.clusters).len() + 1);
+        }
+        detours.saturating_mul(branches)
+    }
+
+    /// Bytes of their configurations.
+    pub(crate) fn bytes(&self) -> usize {
+        self.enabled().map(|own| own.bytes).sum()
     }
 
     fn enabled(&self) -> impl Iterator<Item = &Configured> {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
-use super::shared::answer::ANSWER_BYTES;
+use super::shared::answer::{ANSWER_BYTES, Body};
 use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
 use super::shared::{fault, share, variable};
@@ -65,7 +65,7 @@ struct AbortForm {
     /// What they are answered with.
     http_status: AnswerStatus,
     /// The body of the answer; none if not written.
-    body: Option<String>,
+    body: Option<Body>,
     /// Headers of the answer, with variables.
     #[serde(default)]
     headers: Headers,
@@ -201,7 +201,7 @@ fn condition(vars: &[Value], warnings: &mut Vec<Remark>) -> Result<Condition, Re
 
 fn abort(value: &Value, warnings: &mut Vec<Remark>) -> Result<Abort, Remark> {
     let form: AbortForm = decode::read(value)?;
-    let body = form.body.unwrap_or_default();
+    let body = form.body.map_or_else(String::new, |body| body.0);
     variable::none_in(&body).map_err(|said| Remark::new("body", said))?;
     if body.len() > ANSWER_BYTES as usize {
         let message = format!(

@@ -15,6 +15,7 @@ use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::denial::{self, Denial, Status};
 use super::shared::message::Message;
 use crate::envoy::proto::cidr_range;
+use crate::model::bounds::{List, RANGES};
 use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
 
@@ -32,9 +33,9 @@ pub(super) const ENTRY: Definition = Definition {
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     /// Who may send requests; one of the two lists.
-    whitelist: Option<Vec<Addresses>>,
+    whitelist: Option<List<Addresses, RANGES>>,
     /// Who may not.
-    blacklist: Option<Vec<Addresses>>,
+    blacklist: Option<List<Addresses, RANGES>>,
     /// What the others are told.
     #[serde(default = "message")]
     message: Message,
@@ -71,8 +72,8 @@ impl TryFrom<String> for Addresses {
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
     let denied = denial::unfit(
-        ("whitelist", form.whitelist.as_deref()),
-        ("blacklist", form.blacklist.as_deref()),
+        ("whitelist", form.whitelist.as_ref().map(|list| &list.0[..])),
+        ("blacklist", form.blacklist.as_ref().map(|list| &list.0[..])),
         "address",
         |addresses| Ok(remote(addresses.0)),
     )?;

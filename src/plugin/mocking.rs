@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
-use super::shared::answer::{ANSWER_BYTES, answer};
+use super::shared::answer::{ANSWER_BYTES, Body, answer};
 use super::shared::header::{self, Checked, Headers};
 use super::shared::{fault, share, variable};
 use crate::envoy::filter;
@@ -39,7 +39,7 @@ struct Form {
     content_type: Option<String>,
     /// The body of the answer.
     #[serde(default)]
-    response_example: String,
+    response_example: Body,
     /// Further headers of the answer.
     #[serde(default)]
     response_headers: Headers,
@@ -78,7 +78,7 @@ struct Mocking {
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let warnings = &mut reading.warnings;
     let form: Form = decode::read(value)?;
-    let body = form.response_example;
+    let body = form.response_example.0;
     variable::none_in(&body).map_err(|said| Remark::new("response_example", said))?;
     if body.len() > ANSWER_BYTES as usize {
         let message = format!(

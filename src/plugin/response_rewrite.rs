@@ -19,11 +19,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
-use super::shared::answer::ANSWER_BYTES;
+use super::shared::answer::{ANSWER_BYTES, Body};
 use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
 use crate::envoy::filter;
 use crate::envoy::proto::{tree_extension, uint32};
+use crate::model::bounds::LongText;
 use crate::model::decode::{self, kind_of};
 use crate::model::problem::Remark;
 use crate::model::scalar::Within;
@@ -52,7 +53,7 @@ struct Form {
     /// Another status, beside `body`.
     status_code: Option<Within<200, 598>>,
     /// Another body.
-    body: Option<String>,
+    body: Option<Body>,
     /// Whether `body` is base64 of what is meant.
     #[serde(default)]
     body_base64: bool,
@@ -137,7 +138,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
 /// The body as it goes out.
 fn body(form: &Form) -> Result<Option<Vec<u8>>, Remark> {
     let wrong = |message: &str| Err(Remark::new("body", message));
-    let Some(text) = &form.body else {
+    let Some(LongText(text)) = &form.body else {
         return if form.body_base64 {
             wrong("is missing beside `body_base64`")
         } else {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::condition::Condition;
 use super::shared::share;
+use crate::model::bounds::List;
 use crate::model::decode;
 use crate::model::key::Id;
 use crate::model::problem::Remark;
@@ -24,14 +25,18 @@ pub(super) const ENTRY: Definition = Definition {
     http_filters: Vec::new,
 };
 
+/// Rules, and upstreams of one.
+const RULES: usize = 64;
+const SHARES: usize = 32;
+
 /// Sends some of a route's requests to other upstreams, by weight.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     /// The first that fits a request holds.
     #[serde(default)]
-    #[schemars(with = "Vec<RuleForm>")]
-    rules: Vec<Value>,
+    #[schemars(with = "List<RuleForm, RULES>")]
+    rules: List<Value, RULES>,
 }
 
 impl decode::Form for Form {}
@@ -44,7 +49,7 @@ struct RuleForm {
     matches: Vec<MatchForm>,
     /// Where its requests go; to the route's own upstream by default.
     #[serde(default = "own")]
-    weighted_upstreams: Vec<WeightedForm>,
+    weighted_upstreams: List<WeightedForm, SHARES>,
 }
 
 impl decode::Form for RuleForm {}
@@ -73,12 +78,12 @@ struct WeightedForm {
     weight: Weight,
 }
 
-fn own() -> Vec<WeightedForm> {
-    vec![WeightedForm {
+fn own() -> List<WeightedForm, SHARES> {
+    List(vec![WeightedForm {
         upstream_id: None,
         upstream: None,
         weight: one(),
-    }]
+    }])
 }
 
 fn one() -> Weight {
@@ -111,7 +116,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     let form: Form = decode::read(value)?;
     let mut targets = Vec::new();
     let mut rules: Vec<Rule> = Vec::new();
-    for (at, value) in form.rules.iter().enumerate() {
+    for (at, value) in form.rules.0.iter().enumerate() {
         let place = format!("rules[{at}]");
         let rule: RuleForm = decode::read(value).map_err(|remark| remark.under(&place))?;
         let vars = rule
@@ -121,7 +126,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
             .map(|(at, item)| (format!("{place}.match[{at}].vars"), &item.vars));
         let condition = Condition::any(&vars.collect::<Vec<_>>(), &mut reading.warnings)?;
         let weighted = format!("{place}.weighted_upstreams");
-        let shares = shares(&weighted, rule.weighted_upstreams, &mut targets, reading)?;
+        let shares = shares(&weighted, rule.weighted_upstreams.0, &mut targets, reading)?;
         if rules.last().is_some_and(|rule| rule.condition.is_always()) {
             let message = "has no effect: a rule before it takes every request";
             reading.warnings.push(Remark::new(place, message));

@@ -8,6 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::size;
+use crate::model::bounds::{GATEWAYS, List, RANGES};
 use crate::model::decode::{self, quoted};
 use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
@@ -24,7 +26,7 @@ use crate::plugin::{Plugins, plugins_schema};
 struct Form {
     /// The path of the requests that are meant: exact (`/a`), a prefix (`/a/*`), or with parameters (`/user/:id`).
     uri: Option<Path>,
-    /// Several paths, in place of `uri`.
+    /// Several paths, in place of `uri`. Paths × hosts × what `vars` and plugins make of each are 4096 routes of Envoy's at most.
     uris: Option<Vec<Path>>,
     /// The host that is meant, or with `*.` before it all below it; any if not written.
     host: Option<Host>,
@@ -36,7 +38,7 @@ struct Form {
     /// The addresses of the clients that are meant; any if not written.
     remote_addr: Option<Net>,
     /// Several ranges, in place of `remote_addr`.
-    remote_addrs: Option<Vec<Net>>,
+    remote_addrs: Option<List<Net, RANGES>>,
     /// Conditions such as `["arg_a", "==", "1"]`, all of which must hold.
     #[schemars(with = "Option<Vec<Value>>")]
     vars: Option<Value>,
@@ -64,7 +66,7 @@ struct Form {
     service_id: Option<Id>,
     /// The gateways that have the route; `default` if not written.
     #[serde(default)]
-    gateways: Vec<Id>,
+    gateways: List<Id, GATEWAYS>,
 }
 
 const LUA: &str = "Envoy does not run the Lua of a document";
@@ -110,16 +112,19 @@ pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Resu
         return Err(Remark::new("uri", "is missing, and `uris` is as well"));
     }
     each_once("methods", &form.methods)?;
-    each_once("gateways", &form.gateways)?;
+    each_once("gateways", &form.gateways.0)?;
     let addresses = one_or_many(
         "remote_addr",
         form.remote_addr,
         "remote_addrs",
-        form.remote_addrs,
+        form.remote_addrs.map(|list| list.0),
     )?;
     let vars = vars(form.vars.as_ref(), warnings)?;
     let plugins = Plugins::read(key, form.plugins.as_ref(), warnings)?;
     plugins.check(&paths)?;
+    let hosts = one_or_many("host", form.host, "hosts", form.hosts)?;
+    let ranges: Vec<IpNet> = addresses.into_iter().map(|range| range.0).collect();
+    size::check(&paths, &hosts, &ranges, vars.as_ref(), &plugins)?;
     let target = target(key, form.upstream.as_ref(), form.upstream_id, warnings)?;
     let elsewhere = form.service_id.is_some() || form.plugin_config_id.is_some();
     let served = plugins.answers(&paths) || plugins.sends_all();
@@ -131,14 +136,14 @@ pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Resu
     Ok(Draft {
         name: written.name.map(Arc::from),
         enabled: form.status != Some(Status(0)),
-        gateways: match form.gateways {
+        gateways: match form.gateways.0 {
             none if none.is_empty() => vec![Id::default_gateway()],
             some => some,
         },
-        hosts: one_or_many("host", form.host, "hosts", form.hosts)?,
+        hosts,
         paths,
         methods: form.methods.into_iter().map(|method| method.0).collect(),
-        addresses: addresses.into_iter().map(|range| range.0).collect(),
+        addresses: ranges,
         vars: vars.map(Arc::new),
         priority: form.priority.map_or(0, |priority| priority.0),
         websocket: form.enable_websocket,
@@ -182,7 +187,7 @@ fn vars(value: Option<&Value>, warnings: &mut Vec<Remark>) -> Result<Option<Vars
     Ok(vars)
 }
 
-fn one_or_many<T: PartialEq>(
+fn one_or_many<T: Ord>(
     single: &str,
     one: Option<T>,
     plural: &str,
@@ -203,7 +208,7 @@ fn one_or_many<T: PartialEq>(
     }
 }
 
-#[derive(Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 struct Method(String);
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::jwk::{self, Algorithm};
 use super::secret::Secret;
+use crate::model::bounds::{KEY, LongText};
 use crate::model::decode::{self, quoted, shown};
 use crate::model::problem::Remark;
 use crate::model::scalar::Count;
@@ -73,7 +74,7 @@ struct JwtForm {
     /// What signs and verifies tokens, for HS256, HS384 and HS512.
     secret: Option<Secret>,
     /// What verifies tokens, for the others, as PEM.
-    public_key: Option<String>,
+    public_key: Option<LongText<KEY>>,
     /// Not used: Chancery signs no tokens.
     private_key: Option<Secret>,
     /// How tokens are signed.
@@ -195,7 +196,7 @@ fn jwt(value: &Value, warnings: &mut Vec<Remark>) -> Result<Jwt, Remark> {
     ) {
         (true, Some(secret), _) => jwk::of_secret(form.algorithm, secret, form.base64_secret)
             .map_err(|message| Remark::new("secret", message))?,
-        (false, _, Some(pem)) => jwk::of_public_key(form.algorithm, pem)
+        (false, _, Some(LongText(pem))) => jwk::of_public_key(form.algorithm, pem)
             .map_err(|message| Remark::new("public_key", message))?,
         (true, None, _) => return Err(Remark::whole("`secret` is missing")),
         (false, _, None) => return Err(Remark::whole("`public_key` is missing")),

@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::model::bounds::{self, KEY};
 
 /// A credential, or a part of one. `Debug` hides it, and what is wrong with it is said without it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,9 +40,14 @@ impl<'de> Deserialize<'de> for Secret {
             Some(text) if is_reference(text) => {
                 "found a reference to a secret, which is not looked up: write the secret itself"
             }
-            Some(text) => return Ok(Self(text.into())),
+            Some(text) => {
+                let within = bounds::text_within(text, KEY);
+                return within
+                    .map(|()| Self(text.into()))
+                    .map_err(de::Error::custom);
+            }
         };
-        Err(serde::de::Error::custom(fault))
+        Err(de::Error::custom(fault))
     }
 }
 
@@ -63,7 +70,7 @@ impl JsonSchema for Secret {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "minLength": 1})
+        json_schema!({"type": "string", "minLength": 1, "maxLength": KEY})
     }
 }
 

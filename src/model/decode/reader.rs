@@ -1,4 +1,7 @@
 //! A deserializer of JSON values whose errors are [`Fault`]s.
+//!
+//! What a form asks for as a list, an object of free names or a text has the bound of its kind. What has one of its own asks
+//! for "any" value and looks at it itself (`model/bounds`).
 
 use serde::de::{
     DeserializeSeed, Deserializer, Error, Expected, IntoDeserializer, MapAccess, SeqAccess,
@@ -8,6 +11,7 @@ use serde::forward_to_deserialize_any;
 use serde_json::Value;
 
 use super::fault::Fault;
+use crate::model::bounds;
 
 // Every form is compiled against what stands here, so it matters that each method is short and calls few others.
 
@@ -68,7 +72,10 @@ impl<'de> Deserializer<'de> for Reader<'de> {
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.0 {
-            Value::String(text) => visitor.visit_borrowed_str(text),
+            Value::String(text) => {
+                bounds::text_within(text, bounds::CHARACTERS).map_err(Fault::custom)?;
+                visitor.visit_borrowed_str(text)
+            }
             _ => Err(self.refused_by(&visitor)),
         }
     }
@@ -79,14 +86,20 @@ impl<'de> Deserializer<'de> for Reader<'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.0 {
-            Value::Array(items) => visitor.visit_seq(Items::of(items)),
+            Value::Array(items) => {
+                bounds::within(items.len(), "items", bounds::ITEMS).map_err(Fault::custom)?;
+                visitor.visit_seq(Items::of(items))
+            }
             _ => Err(self.refused_by(&visitor)),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match self.0 {
-            Value::Object(fields) => visitor.visit_map(Fields::of(fields)),
+            Value::Object(fields) => {
+                bounds::within(fields.len(), "fields", bounds::FIELDS).map_err(Fault::custom)?;
+                visitor.visit_map(Fields::of(fields))
+            }
             _ => Err(self.refused_by(&visitor)),
         }
     }
@@ -98,7 +111,10 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        self.deserialize_map(visitor)
+        match self.0 {
+            Value::Object(fields) => visitor.visit_map(Fields::of(fields)),
+            _ => Err(self.refused_by(&visitor)),
+        }
     }
 
     /// A field that is there is never absent: `null` is a value, and most likely a wrong one.

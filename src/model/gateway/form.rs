@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Gateway, access_log, http, listener, real_ip, tracing};
+use crate::model::bounds::{GATEWAYS, List};
 use crate::model::key::Key;
 use crate::model::problem::Remark;
 use crate::model::{bookkeeping, decode};
@@ -14,7 +15,7 @@ use crate::model::{bookkeeping, decode};
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     /// Where the gateway listens, and for what.
-    listeners: Vec<listener::Form>,
+    listeners: List<listener::Form, GATEWAYS>,
     /// What its HTTP listeners allow clients.
     #[serde(default)]
     http: http::Form,
@@ -46,7 +47,7 @@ pub(crate) fn read(
 ) -> Result<Gateway, Remark> {
     let (form, _) = bookkeeping::read::<Form>(key, value)?;
     Ok(Gateway {
-        listeners: listener::read(form.listeners)?,
+        listeners: listener::read(form.listeners.0)?,
         http: form.http.checked(),
         access_log: form
             .access_log

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::model::bounds::{List, RANGES};
 use crate::model::decode::quoted;
 use crate::model::problem::Remark;
 use crate::model::scalar::{Net, Within, each_once};
@@ -35,14 +36,19 @@ pub(super) struct Form {
     header: Option<Header>,
     /// Proxies whose word is taken: IP addresses and ranges.
     #[serde(default)]
-    trusted_addresses: Vec<Net>,
+    trusted_addresses: List<Net, RANGES>,
     /// How many proxies there are in front.
     trusted_hops: Option<Within<1, 32>>,
 }
 
 impl Form {
     pub(super) fn checked(self, warnings: &mut Vec<Remark>) -> Result<RealIp, Remark> {
-        let trusted: Vec<IpNet> = self.trusted_addresses.iter().map(|range| range.0).collect();
+        let trusted: Vec<IpNet> = self
+            .trusted_addresses
+            .0
+            .iter()
+            .map(|range| range.0)
+            .collect();
         each_once("trusted_addresses", &trusted)?;
         let header = self.header.map(|header| header.0);
         let header = header.filter(|name| name != "x-forwarded-for");

@@ -9,11 +9,15 @@ use serde_json::Value;
 use super::{Clients, Draft, Ssl, Type, Versions};
 use crate::model::Host;
 use crate::model::bookkeeping;
+use crate::model::bounds::{GATEWAYS, List};
 use crate::model::certificate::{Certificates, Identity, PrivateKey};
 use crate::model::decode::{self, quoted};
 use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
 use crate::model::scalar::{Status, Timestamp, Within, each_once};
+
+/// Further certificates that a document may have.
+const IDENTITIES: usize = 16;
 
 /// A certificate that a gateway shows to clients, or that is shown to upstreams.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -34,10 +38,10 @@ struct Form {
     key: PrivateKey,
     /// Further certificates, for other types of keys.
     #[serde(default)]
-    certs: Vec<Certificates>,
+    certs: List<Certificates, IDENTITIES>,
     /// Their private keys, in the same order.
     #[serde(default)]
-    keys: Vec<PrivateKey>,
+    keys: List<PrivateKey, IDENTITIES>,
     /// The name that clients ask for: `www.example.com`, `*.example.com`, or `*` for every name and for none.
     sni: Option<Sni>,
     /// Several names.
@@ -50,7 +54,7 @@ struct Form {
     status: Option<Status>,
     /// The gateways that show it; all when absent.
     #[serde(default)]
-    gateways: Vec<Id>,
+    gateways: List<Id, GATEWAYS>,
 }
 
 impl decode::Form for Form {}
@@ -87,7 +91,7 @@ enum Protocol {
 }
 
 /// A name that clients ask for.
-#[derive(Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String")]
 enum Sni {
@@ -115,7 +119,7 @@ pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Result<Draft, Remark> {
     let (form, _) = bookkeeping::read::<Form>(key, value)?;
-    each_once("gateways", &form.gateways)?;
+    each_once("gateways", &form.gateways.0)?;
     let enabled = form.status != Some(Status(0));
     let of = match form.of {
         TypeForm::Client => Type::Client(form.client_identity()?),
@@ -130,11 +134,11 @@ impl Form {
             ("sni", self.sni.is_some()),
             ("snis", self.snis.is_some()),
             ("client", self.client.is_some()),
-            ("certs", !self.certs.is_empty()),
-            ("keys", !self.keys.is_empty()),
+            ("certs", !self.certs.0.is_empty()),
+            ("keys", !self.keys.0.is_empty()),
             ("ssl_protocols", self.ssl_protocols.is_some()),
             // Who uses it is said by the upstreams that refer to it.
-            ("gateways", !self.gateways.is_empty()),
+            ("gateways", !self.gateways.0.is_empty()),
         ];
         if let Some((field, _)) = server_only.into_iter().find(|(_, found)| *found) {
             let message = "found in a document of `type: client`, allowed: `cert` and `key` only";
@@ -145,7 +149,7 @@ impl Form {
 
     fn server(self, key: &Key, warnings: &mut Vec<Remark>) -> Result<Ssl, Remark> {
         let snis = snis(self.sni, self.snis)?;
-        let identities = identities(self.cert, self.key, self.certs, self.keys)?;
+        let identities = identities(self.cert, self.key, self.certs.0, self.keys.0)?;
         let mut names = Vec::new();
         for (at, sni) in snis.iter().enumerate() {
             let Sni::Of(name) = sni else { continue };
@@ -159,7 +163,7 @@ impl Form {
         }
         Ok(Ssl {
             id: key.id.clone(),
-            gateways: self.gateways,
+            gateways: self.gateways.0,
             any_name: snis.contains(&Sni::Any),
             names,
             identities,

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::{Node, NodeCheck};
+use crate::model::bounds::{self, NODES};
 use crate::model::decode::{quoted, shown};
 use crate::model::problem::Remark;
 use crate::model::scalar::{Port, Priority, Weight};
@@ -55,8 +56,8 @@ impl JsonSchema for NodesForm {
         let node = generator.subschema_for::<NodeForm>();
         json_schema!({
             "anyOf": [
-                {"type": "object", "additionalProperties": weight},
-                {"type": "array", "items": node},
+                {"type": "object", "additionalProperties": weight, "maxProperties": NODES},
+                {"type": "array", "items": node, "maxItems": NODES},
             ]
         })
     }
@@ -78,6 +79,8 @@ impl<'de> Visitor<'de> for NodesVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<NodesForm, A::Error> {
+        let found = fields.size_hint().unwrap_or_default();
+        bounds::within(found, "nodes", NODES).map_err(de::Error::custom)?;
         let mut nodes = Vec::new();
         while let Some((address, weight)) = fields.next_entry::<String, Weight>()? {
             nodes.push((address, weight.0));
@@ -85,12 +88,8 @@ impl<'de> Visitor<'de> for NodesVisitor {
         Ok(NodesForm::Weights(nodes))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<NodesForm, A::Error> {
-        let mut nodes = Vec::new();
-        while let Some(node) = items.next_element()? {
-            nodes.push(node);
-        }
-        Ok(NodesForm::List(nodes))
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<NodesForm, A::Error> {
+        bounds::read_within(items, NODES).map(NodesForm::List)
     }
 }
 

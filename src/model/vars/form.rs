@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::condition::{Condition, Test, Variable};
 use super::number::Range;
 use super::{Expression, Vars, alternatives};
+use crate::model::bounds::{CHARACTERS, ITEMS, text_within, within};
 use crate::model::decode::{kind_of, quoted};
 use crate::model::pattern::syntax;
 use crate::model::problem::Remark;
@@ -161,7 +162,10 @@ impl Reader<'_> {
 
 fn list(value: &Value) -> Result<&[Value], Remark> {
     match value {
-        Value::Array(items) => Ok(items),
+        Value::Array(items) => {
+            within(items.len(), "items", ITEMS).map_err(Remark::whole)?;
+            Ok(items)
+        }
         other => Err(Remark::whole(format!(
             "found {}, allowed: a list",
             kind_of(other)
@@ -220,6 +224,11 @@ enum Wrong {
 }
 
 fn test(variable: &Variable, operator: &str, written: &str, value: &Value) -> Result<Test, Wrong> {
+    match value {
+        Value::Array(items) => within(items.len(), "items", ITEMS).map_err(Wrong::Value)?,
+        Value::String(text) => text_within(text, CHARACTERS).map_err(Wrong::Value)?,
+        _ => {}
+    }
     let number = || number(variable, value);
     match operator {
         "==" => match value {

@@ -53,7 +53,7 @@ fn an_answer_longer_than_envoys_bound_is_refused() {
         json!({"response_example": "a".repeat(super::ANSWER_BYTES as usize + 1)}).to_string();
     assert_eq!(
         refusal("mocking", &configuration),
-        "response_example: found 1048577 bytes, allowed: at most 1048576"
+        "response_example: found 1048577 characters, allowed: at most 1048576"
     );
 }
 

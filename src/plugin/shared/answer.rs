@@ -7,26 +7,31 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::model::bounds::LongText;
+
 /// The longest body that a plugin answers with by itself. A route table must allow it: Envoy's own bound is 4 KiB.
 pub const ANSWER_BYTES: u32 = 1024 * 1024;
 
+/// Such a body as it is written.
+pub type Body = LongText<{ ANSWER_BYTES as usize }>;
+
+/// Characters of what such a client is told: as JSON, six bytes for one at most.
+const REJECTION: usize = ANSWER_BYTES as usize / 8;
+
 /// What a client is told whose request is turned away.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(try_from = "String")]
-pub struct Rejection(#[schemars(length(min = 1))] String);
+#[serde(try_from = "LongText<REJECTION>")]
+#[schemars(with = "LongText<REJECTION>", extend("minLength" = 1))]
+pub struct Rejection(String);
 
-impl TryFrom<String> for Rejection {
+impl TryFrom<LongText<REJECTION>> for Rejection {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        // As JSON, six bytes for one at most.
-        let most = ANSWER_BYTES as usize / 8;
-        match text.len() {
-            0 => Err("found an empty text, allowed: at least one character".into()),
-            length if length > most => {
-                Err(format!("found {length} bytes, allowed: at most {most}"))
-            }
-            _ => Ok(Self(text)),
+    fn try_from(LongText(text): LongText<REJECTION>) -> Result<Self, String> {
+        if text.is_empty() {
+            Err("found an empty text, allowed: at least one character".into())
+        } else {
+            Ok(Self(text))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What `gzip` and `brotli` share: which answers are compressed.
 
+use std::fmt;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
@@ -12,21 +13,20 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
     RegexMatcher, StringMatcher, string_matcher::MatchPattern,
 };
 use schemars::JsonSchema;
+use serde::de::{self, Deserializer, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::envoy::place;
 use crate::envoy::proto::uint32;
+use crate::model::bounds;
 use crate::model::problem::Remark;
 use crate::model::scalar::Quantity;
 use crate::model::upstream::Cluster;
 use crate::plugin::contract::Plugin;
 
 /// The media types that are compressed.
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(
-    untagged,
-    expecting = "a list of media types, such as [\"text/html\"], or \"*\""
-)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(untagged)]
 pub enum Types {
     /// These, without parameters.
     Some(Vec<String>),
@@ -35,10 +35,38 @@ pub enum Types {
 }
 
 /// `*`
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub enum Star {
     #[serde(rename = "*")]
     Star,
+}
+
+impl<'de> Deserialize<'de> for Types {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TypesVisitor)
+    }
+}
+
+struct TypesVisitor;
+
+impl<'de> Visitor<'de> for TypesVisitor {
+    type Value = Types;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r#"a list of media types, such as ["text/html"], or "*""#)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Types, E> {
+        if text == "*" {
+            Ok(Types::All(Star::Star))
+        } else {
+            Err(E::invalid_value(Unexpected::Str(text), &self))
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Types, A::Error> {
+        bounds::read_within(items, bounds::ITEMS).map(Types::Some)
+    }
 }
 
 impl Default for Types {

@@ -10,9 +10,10 @@ use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
 use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::variable::{self, Piece};
+use crate::model::bounds::{CHARACTERS, text_within};
 use crate::model::decode::{quoted, shown};
 use crate::model::problem::Remark;
 
@@ -36,7 +37,7 @@ impl JsonSchema for Text {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": ["string", "number"]})
+        json_schema!({"type": ["string", "number"], "maxLength": CHARACTERS})
     }
 }
 
@@ -49,7 +50,8 @@ impl Visitor<'_> for TextVisitor {
         f.write_str("a string or a number")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+        text_within(text, CHARACTERS).map_err(E::custom)?;
         Ok(Text(text.to_owned()))
     }
 

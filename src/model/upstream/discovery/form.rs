@@ -8,12 +8,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Discovered, Selection};
+use crate::model::bounds::List;
 use crate::model::decode::quoted;
 use crate::model::problem::Remark;
 use crate::model::scalar::each_once;
 use crate::model::service_key::Scope;
 use crate::model::upstream::{Members, nodes};
 use crate::model::{Discovery, ServiceKey};
+
+/// Datacenters that may take over, each a watch of its own.
+const DATACENTERS: usize = 16;
 
 /// Which registry knows the service.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
@@ -52,7 +56,7 @@ pub struct ArgumentsForm {
     partition: Option<String>,
     /// Datacenters that get the traffic when those before them have no instance for it, in order.
     #[serde(default)]
-    failover: Vec<String>,
+    failover: List<String, DATACENTERS>,
     /// The name of the tagged address that instances are reached at (`wan`); those without one at their own.
     tagged_address: Option<String>,
 }
@@ -112,7 +116,7 @@ impl ArgumentsForm {
             Discovery::Consul => {}
         }
         each_once("tags", &self.tags)?;
-        each_once("failover", &self.failover)?;
+        each_once("failover", &self.failover.0)?;
         let service = ServiceKey {
             scope: Scope {
                 datacenter: one("datacenter", self.datacenter.as_ref())?,
@@ -126,7 +130,7 @@ impl ArgumentsForm {
             let message = "sorts Consul's answer, and has no effect on the traffic: Envoy balances over all instances";
             warnings.push(Remark::new("discovery_args.near", message));
         }
-        let failover = (0..).zip(&self.failover).map(|(at, written)| {
+        let failover = (0..).zip(&self.failover.0).map(|(at, written)| {
             let field = format!("failover[{at}]");
             let datacenter = value(&field, written)?;
             if service.scope.datacenter.as_ref() == Some(&datacenter) {
@@ -177,7 +181,7 @@ impl ArgumentsForm {
             ("near", self.near.is_some()),
             ("namespace", self.namespace.is_some()),
             ("partition", self.partition.is_some()),
-            ("failover", !self.failover.is_empty()),
+            ("failover", !self.failover.0.is_empty()),
             ("tagged_address", self.tagged_address.is_some()),
         ];
         match of_consul.into_iter().find(|(_, given)| *given) {
