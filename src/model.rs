@@ -18,6 +18,7 @@ pub mod path;
 pub(crate) mod pattern;
 pub mod problem;
 mod request;
+pub mod resource_name;
 pub(crate) mod scalar;
 pub mod service_key;
 pub mod ssl;

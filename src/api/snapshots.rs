@@ -114,6 +114,7 @@ fn resources(
         Ok(pb::Resource {
             name: name.to_string(),
             version: resource.version.to_string(),
+            full_name: resource.full_name.as_deref().unwrap_or_default().to_owned(),
             resource: Some(Any {
                 type_url: resource_type.type_url().to_owned(),
                 value: redact::resource(resource_type, &resource.value())?,

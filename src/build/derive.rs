@@ -48,6 +48,7 @@ impl Builder {
         drains: &Drains,
         changes: &mut Vec<Change>,
     ) {
+        let mut full_name = None;
         let message = match self.uses.settle_assignment(&name) {
             Some(Members::Nodes(nodes)) => Some(translate::static_load_assignment(&name, nodes)),
             Some(Members::Service(discovered)) => {
@@ -59,6 +60,7 @@ impl Builder {
                 if !instances.contains_key(&discovered.service) {
                     return;
                 }
+                full_name = Some(discovered.to_string()).filter(|full| **full != *name);
                 Some(translate::load_assignment(
                     &name,
                     &discovered.selection,
@@ -73,12 +75,8 @@ impl Builder {
             resource: message.map(|message| {
                 let value = canonical(&message);
                 let children = Box::default();
-                Arc::new(Resource::new(
-                    ResourceType::LoadAssignment,
-                    &name,
-                    &value,
-                    children,
-                ))
+                let resource = Resource::new(ResourceType::LoadAssignment, &name, &value, children);
+                Arc::new(resource.of_full_name(full_name))
             }),
             name,
         });

@@ -82,4 +82,8 @@ fn print_resources(snapshot: &pb::Snapshot) {
         set.resources.iter().map(row)
     });
     remote::table(["TYPE", "NAME", "VERSION"], &rows.collect::<Vec<_>>());
+    let resources = snapshot.sets.iter().flat_map(|set| &set.resources);
+    for resource in resources.filter(|resource| !resource.full_name.is_empty()) {
+        say!("\n{} stands for {}", resource.name, resource.full_name);
+    }
 }

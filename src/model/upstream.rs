@@ -281,7 +281,7 @@ impl Cluster {
     /// instances share it, or its own when the nodes stand in the document.
     pub fn load_assignment(&self) -> Arc<str> {
         match &self.upstream.members {
-            Members::Service(service) => service.to_string().into(),
+            Members::Service(service) => service.load_assignment(),
             Members::Nodes(_) => self.name.clone(),
         }
     }

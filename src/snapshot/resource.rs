@@ -115,6 +115,8 @@ pub struct Resource {
     pub version: Version,
     /// The resources that it refers to: load assignments, route tables, secrets, extension configs.
     pub children: Box<[Child]>,
+    /// What its name is a digest of, where it is one.
+    pub full_name: Option<Box<str>>,
     entry: Bytes,
     sotw_at: usize,
     value_at: usize,
@@ -147,10 +149,18 @@ impl Resource {
         Self {
             version,
             children,
+            full_name: None,
             entry: entry.into(),
             sotw_at,
             value_at,
         }
+    }
+
+    /// The same resource, whose name is a digest of this, for people.
+    #[must_use]
+    pub fn of_full_name(mut self, full_name: Option<String>) -> Self {
+        self.full_name = full_name.map(Into::into);
+        self
     }
 
     /// A `resources` field of a `DeltaDiscoveryResponse`.

@@ -37,6 +37,8 @@ pub struct Conversation<'a> {
     /// The one type that it is about; nothing for all of them.
     only: Option<ResourceType>,
     requests: Bucket,
+    /// Whether it was said that the client asks for names of nothing.
+    asked_for_longer: bool,
     writer: &'a mut Writer,
 }
 
@@ -55,6 +57,7 @@ impl<'a> Conversation<'a> {
             seat: ads.nodes.enter(node.clone()),
             stream: Stream::new(node.protocol),
             accepted: Default::default(),
+            asked_for_longer: false,
             ads,
             node,
             writer,
@@ -123,9 +126,13 @@ impl<'a> Conversation<'a> {
         if let Some(only) = self.only {
             check_type(message.type_url(), only)?;
         }
-        let request: Request = message.try_into()?;
+        let mut request: Request = message.try_into()?;
         let limits = &self.ads.limits;
-        request.names.check(limits)?;
+        let unknown = request.names.check(limits)?;
+        if unknown > 0 && !std::mem::replace(&mut self.asked_for_longer, true) {
+            let (node, of_type) = (&self.node.id, request.resource_type.as_str());
+            warn!(%node, r#type = of_type, names = unknown, longest = limits.name_bytes, "the node asks for names that are longer than any there is: it is told of the others");
+        }
         let (resource_type, now) = (request.resource_type, Instant::now());
         let answer = self.stream.handle_request(request, now);
         if self.stream.names(resource_type) > limits.names {

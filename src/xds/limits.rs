@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::model::resource_name::LONGEST;
+
 /// Bounds on what clients may do.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -16,7 +18,7 @@ pub struct Limits {
     pub request_rate: u32,
     /// Names that a client may want of one type on one stream.
     pub names: usize,
-    /// The longest of these names, in bytes.
+    /// The longest of these names, in bytes: nothing has a longer one.
     pub name_bytes: usize,
     /// Streams open at a time, of all clients; and connections as well, as one without a stream is of no use.
     pub streams: usize,
@@ -32,7 +34,7 @@ impl Default for Limits {
             first_request: Duration::from_secs(30),
             request_rate: 100,
             names: 200_000,
-            name_bytes: 1024,
+            name_bytes: LONGEST,
             streams: 10_000,
             connection_rate: 1_000,
         }

@@ -45,8 +45,6 @@ pub enum NotAdmitted {
     Malformed(String),
     /// More names of one type than this.
     Names(usize),
-    /// A name of more bytes than this.
-    NameLength(usize),
     /// TLS could not begin.
     Handshake(String),
     /// As many streams as this are open.
@@ -73,7 +71,6 @@ impl NotAdmitted {
             Self::RequestSize(_) => "request_size",
             Self::Malformed(_) => "malformed",
             Self::Names(_) => "names",
-            Self::NameLength(_) => "name_length",
             Self::Handshake(_) => "handshake",
             Self::Streams(_) => "streams",
             Self::Connections(_) => "connections",
@@ -148,7 +145,6 @@ impl fmt::Display for NotAdmitted {
             }
             Self::Malformed(found) => write!(f, "what came is no request: {found}"),
             Self::Names(limit) => write!(f, "more than {limit} names of one type on one stream"),
-            Self::NameLength(limit) => write!(f, "a resource name of more than {limit} bytes"),
             Self::Handshake(error) => write!(f, "the TLS handshake failed: {error}"),
             Self::Streams(limit) => write!(
                 f,

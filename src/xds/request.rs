@@ -71,24 +71,27 @@ fn resource_type(url: &str) -> Result<ResourceType, NotAdmitted> {
 }
 
 impl Names {
-    /// Checks how many names a request brings, to be wanted or held already, and how long they are.
-    pub fn check(&self, limits: &Limits) -> Result<(), NotAdmitted> {
+    /// Checks how many names a request brings, to be wanted or held already, and forgets those that are longer than any that
+    /// there is: a process before this one may have sent such. Tells how many these are.
+    pub fn check(&mut self, limits: &Limits) -> Result<usize, NotAdmitted> {
         let (names, held) = match self {
             Self::All { names, .. } => (names, None),
             Self::Change {
                 subscribe, initial, ..
             } => (subscribe, Some(initial)),
         };
-        if names.len().max(held.map_or(0, HashMap::len)) > limits.names {
+        let count = |held: &Option<&mut HashMap<_, _>>| held.as_ref().map_or(0, |held| held.len());
+        let before = names.len() + count(&held);
+        if names.len().max(count(&held)) > limits.names {
             return Err(NotAdmitted::Names(limits.names));
         }
-        let held_names = held.into_iter().flat_map(HashMap::keys);
-        match names.iter().chain(held_names).map(String::len).max() {
-            Some(longest) if longest > limits.name_bytes => {
-                Err(NotAdmitted::NameLength(limits.name_bytes))
-            }
-            _ => Ok(()),
-        }
+        let fits = |name: &String| name.len() <= limits.name_bytes;
+        names.retain(fits);
+        let held = held.map(|held| {
+            held.retain(|name, _| fits(name));
+            held
+        });
+        Ok(before - names.len() - count(&held))
     }
 }
 

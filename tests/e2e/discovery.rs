@@ -303,3 +303,35 @@ async fn an_instance_is_reached_at_ipv6_and_at_its_tagged_address() {
         .await;
     stage.envoy.answers_with("/own", 503).await;
 }
+
+#[tokio::test]
+async fn a_load_assignment_with_a_long_name_goes_by_its_digest_and_cuts_nobody_off() {
+    let stage = Stage::set().await;
+    let (etcd, envoy) = (&stage.etcd, &stage.envoy);
+    let tags: Vec<String> = ["a", "b", "c"].map(|letter| letter.repeat(500)).into();
+    let _tagged = instance(&stage, "tagged", json!({ "Tags": tags })).await;
+    let _other = instance(&stage, "other", json!({ "Tags": tags[1..] })).await;
+    etcd.put("routes/all", &route("/all", json!({}))).await;
+    envoy.answers_by_all("/all", &["tagged", "other"]).await;
+    etcd.put("routes/long", &route("/long", json!({ "tags": tags })))
+        .await;
+    envoy.answers_by_all("/long", &["tagged"]).await;
+    // Its stream goes on: it hears of the next change too.
+    etcd.put("routes/next", &route("/next", json!({ "tag": tags[1] })))
+        .await;
+    envoy.answers_by_all("/next", &["tagged", "other"]).await;
+
+    let full = format!(
+        "consul/echo?tag={}&tag={}&tag={}",
+        tags[0], tags[1], tags[2]
+    );
+    let snapshot = read(&stage, "v1/snapshots/default?type=endpoints").await;
+    let resources = snapshot["sets"][0]["resources"].as_array().unwrap();
+    let long = resources
+        .iter()
+        .find(|one| one["fullName"] == *full)
+        .unwrap();
+    let name = long["name"].as_str().unwrap();
+    assert!(name.len() <= 256, "{name}");
+    assert!(name.starts_with("consul/echo?tag=aaaa"), "{name}");
+}

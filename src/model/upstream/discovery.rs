@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::model::drain::Mode;
 use crate::model::instance::Status;
-use crate::model::{Instance, ServiceKey};
+use crate::model::{Instance, ServiceKey, resource_name};
 
 /// The instances of a service that an upstream takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +40,15 @@ impl Discovered {
     }
 }
 
+impl Discovered {
+    /// The name of the load assignment: the text itself, or a digest of one that is too long.
+    pub fn load_assignment(&self) -> Arc<str> {
+        resource_name::bounded(self.to_string()).into()
+    }
+}
+
 impl fmt::Display for Discovered {
-    /// The name of the load assignment: `consul/echo`, and whatever differs from the defaults behind it, by the names that
+    /// The name of the load assignment in full: `consul/echo`, and whatever differs from the defaults behind it, by the names that
     /// documents use and in one order: `consul/echo?datacenter=dc1&tag=v2&meta.canary=yes&passing_only=false`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
