@@ -122,7 +122,7 @@ async fn start(
     let inputs = sources.into_inputs(said, saved, wishes, asked);
     let (gateways, metrics) = (shared.gateways.clone(), shared.metrics.clone());
     let control = control::run(inputs, gateways, metrics, tasks.shutdown.clone());
-    tasks.spawn("control", control);
+    tasks.spawn_apart("control", control);
     let access = Access {
         rules: config.access,
         trail,

@@ -2,10 +2,15 @@
 
 use std::collections::HashMap;
 use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
 use super::Error;
 
@@ -30,6 +35,32 @@ impl Tasks {
     pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let started = self.running.spawn(task);
         self.names.insert(started.id(), name);
+    }
+
+    /// Starts such a task on a thread of its own, so that none other waits while it computes.
+    pub fn spawn_apart(
+        &mut self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let (runtime, (sender, ended)) = (Handle::current(), oneshot::channel());
+        let run = move || {
+            let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(task)));
+            // Nobody waits any longer when the process ends.
+            let _ = sender.send(ended);
+        };
+        // Not one of the runtime's threads for what blocks: the process would not end before it does.
+        let started = thread::Builder::new().name(name.to_owned()).spawn(run);
+        self.spawn(name, async move {
+            match started.map(|_| ended) {
+                Ok(ended) => {
+                    if let Ok(Err(panic)) = ended.await {
+                        resume_unwind(panic);
+                    }
+                }
+                Err(error) => error!(task = name, %error, "there is no thread for a task"),
+            }
+        });
     }
 
     /// Starts a task that is dropped once the server is to end.
