@@ -39,6 +39,8 @@ pub struct Builder {
     named: Named,
     /// What proxies say of all that but the route table.
     trials: Trials,
+    /// All of them, where they are others than in the last snapshot.
+    consumers: Option<Arc<Consumers>>,
     current: Snapshot,
 }
 
@@ -52,9 +54,10 @@ impl Builder {
             uses: Uses::default(),
             named: Named::default(),
             trials: Trials::default(),
+            consumers: None,
             current: Snapshot::empty(name),
         };
-        builder.handle_consumers(&Consumers::default());
+        builder.handle_consumers(&Arc::default());
         builder
     }
 
@@ -133,8 +136,16 @@ impl Builder {
     }
 
     /// Consumers came, changed or went. What listeners name of them is there from the beginning.
-    pub fn handle_consumers(&mut self, consumers: &Consumers) {
-        for config in translate::consumers(consumers) {
+    pub fn handle_consumers(&mut self, consumers: &Arc<Consumers>) {
+        self.consumers = Some(consumers.clone());
+    }
+
+    /// Translated once a snapshot, however often they change: it costs as many as there are.
+    fn follow_consumers(&mut self) {
+        let Some(consumers) = self.consumers.take() else {
+            return;
+        };
+        for config in translate::consumers(&consumers) {
             let name = config.name.as_str().into();
             self.named
                 .want(ResourceType::ExtensionConfig, &name, &config);
@@ -195,6 +206,7 @@ impl Builder {
         for name in self.uses.take_assignments() {
             self.next_assignment(name, instances, drains, &mut changes);
         }
+        self.follow_consumers();
         self.named.next(&mut changes);
         let mut changes = self.trials.place(changes, before, next);
         if self.edge.take_dirty() {

@@ -18,4 +18,6 @@ pub use route::RouteTable;
 pub use secret::{client_secret, secret_names, secrets};
 
 #[cfg(test)]
+pub use consumers::TRANSLATED as CONSUMERS_TRANSLATED;
+#[cfg(test)]
 pub use secret::BUILT as SECRETS_BUILT;

@@ -107,7 +107,9 @@ impl Documents {
 }
 
 fn shadowed_names(ssl: &Ssl, answering: &Answering<'_>) -> Vec<Remark> {
-    let mut remarks = Vec::new();
+    // The first, and how many more: one line, however many there are.
+    let mut first = None;
+    let mut others = 0;
     for name in names(ssl) {
         let share = |other: &&&Ssl| {
             let both = other.gateways.iter().any(|gateway| ssl.belongs_to(gateway));
@@ -117,14 +119,24 @@ fn shadowed_names(ssl: &Ssl, answering: &Answering<'_>) -> Vec<Remark> {
         let mut before = all.take_while(|other| other.id != ssl.id);
         if let Some(other) = before.find(share) {
             let shown = name.map_or_else(|| "*".to_owned(), ToString::to_string);
-            let message = format!(
-                "`{shown}` is answered with the certificate of `ssls/{}`, whose id comes first",
-                other.id
-            );
-            remarks.push(Remark::new("snis", message));
+            if first.is_some() {
+                others += 1;
+            } else {
+                first = Some(format!(
+                    "`{shown}` is answered with the certificate of `ssls/{}`, whose id comes first",
+                    other.id
+                ));
+            }
         }
     }
-    remarks
+    let message = first.map(|first| match others {
+        0 => first,
+        others => format!("{first}; so it is with {others} more of the names"),
+    });
+    message
+        .map(|message| Remark::new("snis", message))
+        .into_iter()
+        .collect()
 }
 
 /// The paths that begin so.

@@ -25,6 +25,8 @@ const NOBODY: &str = "nobody:{SHA}AAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
 
 /// The configuration of each [`Extension`], under its name; there is always one.
 pub fn consumers(consumers: &Consumers) -> [TypedExtensionConfig; Extension::ALL.len()] {
+    #[cfg(test)]
+    TRANSLATED.set(TRANSLATED.get() + 1);
     Extension::ALL.map(|extension| TypedExtensionConfig {
         name: extension.name().to_owned(),
         typed_config: Some(match extension {
@@ -145,4 +147,10 @@ fn inline(text: String) -> DataSource {
         specifier: Some(Specifier::InlineString(text)),
         ..DataSource::default()
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has translated consumers: tests count work, not time.
+    pub static TRANSLATED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

@@ -88,3 +88,21 @@ fn a_secret_goes_when_no_resource_in_force_names_it() {
     assert_eq!(named.leave(current, &unnamed).len(), 1);
     assert!(!named.are_leaving());
 }
+
+#[test]
+fn consumers_are_translated_once_a_snapshot_however_often_they_change() {
+    let mut scene = Scene::new();
+    scene.next();
+    let translated = || translate::CONSUMERS_TRANSLATED.get();
+    let before = translated();
+    for group in 0..100 {
+        let mut consumers = Consumers::default();
+        let group = Some(id(&group.to_string()));
+        consumers.groups.insert("jack".into(), group);
+        scene.builder.handle_consumers(&Arc::new(consumers));
+    }
+    assert_eq!(scene.changes(), "extensions=~1");
+    assert_eq!(translated(), before + 1);
+    assert_eq!(scene.changes(), "nothing");
+    assert_eq!(translated(), before + 1);
+}

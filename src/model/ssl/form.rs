@@ -150,16 +150,24 @@ impl Form {
     fn server(self, key: &Key, warnings: &mut Vec<Remark>) -> Result<Ssl, Remark> {
         let snis = snis(self.sni, self.snis)?;
         let identities = identities(self.cert, self.key, self.certs.0, self.keys.0)?;
-        let mut names = Vec::new();
+        let (mut names, mut uncovered) = (Vec::new(), Vec::new());
         for (at, sni) in snis.iter().enumerate() {
             let Sni::Of(name) = sni else { continue };
             let covers = |identity: &Identity| identity.certificates.covers(name);
             if !identities.iter().any(covers) {
-                let message =
-                    "stands in no certificate of the document: clients that verify refuse it";
-                warnings.push(Remark::new(format!("snis[{at}]"), message));
+                uncovered.push(at);
             }
             names.push(name.clone());
+        }
+        if let [first, others @ ..] = uncovered.as_slice() {
+            let others = match others.len() {
+                0 => String::new(),
+                count => format!(", and {count} more of the names"),
+            };
+            let message = format!(
+                "stands in no certificate of the document: clients that verify refuse it{others}"
+            );
+            warnings.push(Remark::new(format!("snis[{first}]"), message));
         }
         Ok(Ssl {
             id: key.id.clone(),

@@ -4,6 +4,8 @@
 //!
 //! The address is that of `x-envoy-external-address`, which no client can set (`listener/origin`).
 
+use std::collections::HashMap;
+
 use envoy_types::pb::envoy::config::core::v3::CidrRange;
 use envoy_types::pb::envoy::extensions::matching::input_matchers::ip::v3::Ip;
 use envoy_types::pb::envoy::r#type::matcher::v3::HttpRequestHeaderMatchInput;
@@ -23,6 +25,7 @@ use crate::model::vars;
 /// What a client's address must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Addresses {
+    /// Disjoint, and in order.
     nets: Vec<IpNet>,
     /// Whether it must be in none of them.
     inverted: bool,
@@ -30,19 +33,19 @@ pub(super) struct Addresses {
 
 impl Addresses {
     pub fn among(nets: &[IpNet]) -> Self {
-        Self {
-            nets: nets.to_vec(),
-            inverted: false,
-        }
+        Self::new(nets, false)
+    }
+
+    fn new(nets: &[IpNet], inverted: bool) -> Self {
+        let mut nets = IpNet::aggregate(&nets.to_vec());
+        nets.sort_unstable();
+        Self { nets, inverted }
     }
 
     /// What a predicate asks of the address, if it does.
     pub fn of(predicate: &vars::Predicate) -> Option<Self> {
         match predicate {
-            vars::Predicate::Address { nets, inverted } => Some(Self {
-                nets: nets.clone(),
-                inverted: *inverted,
-            }),
+            vars::Predicate::Address { nets, inverted } => Some(Self::new(nets, *inverted)),
             _ => None,
         }
     }
@@ -50,7 +53,14 @@ impl Addresses {
     /// Whether it holds for addresses of which this is the smallest range that any candidate of the leaf names; nothing
     /// stands for those of no range.
     fn hold(&self, smallest: Option<&IpNet>) -> bool {
-        let within = |smallest| self.nets.iter().any(|net| net.contains(smallest));
+        let within = |smallest: &IpNet| {
+            // Of disjoint ranges the last that begins no later is the only one that can have it.
+            let after = self
+                .nets
+                .partition_point(|net| net.network() <= smallest.network());
+            let before = after.checked_sub(1).and_then(|at| self.nets.get(at));
+            before.is_some_and(|net| net.contains(smallest))
+        };
         smallest.is_some_and(within) != self.inverted
     }
 }
@@ -95,20 +105,22 @@ fn class_of(parts: &[&Part], smallest: Option<&IpNet>) -> Class {
 /// length, which are disjoint.
 fn classes<'a>(parts: &[&Part], nets: &[&'a IpNet]) -> Vec<(Vec<&'a IpNet>, Class)> {
     let mut classes: Vec<(Vec<&IpNet>, Class)> = Vec::new();
-    let mut of_length = 0;
+    // Where those stand that the next range may join.
+    let mut open: HashMap<Class, usize> = HashMap::new();
     let mut length = None;
     for net in nets {
         let class = class_of(parts, Some(net));
         if length.replace(net.prefix_len()) != Some(net.prefix_len()) {
             // The last class may go on with shorter ranges.
-            of_length = classes.len().saturating_sub(1);
+            let last = classes.len().checked_sub(1);
+            open.retain(|_, at| Some(*at) == last);
         }
-        let same = classes[of_length..]
-            .iter_mut()
-            .find(|(_, own)| *own == class);
-        match same {
+        match open.get(&class).and_then(|at| classes.get_mut(*at)) {
             Some((nets, _)) => nets.push(net),
-            None => classes.push((vec![net], class)),
+            None => {
+                open.insert(class.clone(), classes.len());
+                classes.push((vec![net], class));
+            }
         }
     }
     classes
