@@ -31,8 +31,9 @@ soak: ## the tests that need many of something with thousands, where `make test`
 packaging: ## what the Dockerfile builds and starts, without an engine; vendored sources offline; a git dependency
 	@scripts/packaging
 
-bench: ## 1, 100 and 1,000 delta streams on a real etcd: a table of times, bytes and memory beside a floor
+bench: ## the largest documents; 1, 100 and 1,000 delta streams on a real etcd: times, bytes and memory beside a floor
 	@scripts/tools etcd
+	cargo bench --bench sizes
 	cargo bench --bench fleet
 
 clean: ## remove what was built and fetched
