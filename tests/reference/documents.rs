@@ -75,7 +75,7 @@ fn index() -> String {
     let mut page = Page::new("Documents, field by field");
     page.paragraph(
         "A page per kind of documents. [Documents](../explanation/documents.md) explains what they are to each other. \
-         Fields that APISIX does not have are marked \"ours\". A field that does not exist is refused by name.",
+         Fields that APISIX does not have are marked \"ours\". A field that does not exist is refused by name. A text has 8,192 characters at most where nothing else is said; [how large things may be](../explanation/documents.md#how-large-things-may-be).",
     );
     let rows = Kind::ALL.map(|kind| {
         let schema = schema::of(kind);

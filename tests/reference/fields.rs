@@ -170,24 +170,44 @@ fn of_type(kind: &str, fields: &Map<String, Value>) -> String {
             fields.get("minLength"),
         ) {
             (Some(pattern), _) => format!("text that fits {}", code(pattern)),
-            (None, Some(_)) => "text, not empty".to_owned(),
-            (None, None) => "text".to_owned(),
+            (None, Some(_)) => format!("text, not empty{}", longest(fields)),
+            (None, None) => format!("text{}", longest(fields)),
         },
         "array" => {
             let items = fields.get("items");
             let items = items.map_or_else(String::new, |items| several(&kind_of(items)));
             let least = fields.get("minItems").and_then(Value::as_u64);
+            let most = at_most(fields, "maxItems");
             if least > Some(0) {
-                format!("list{items}, not empty")
+                format!("list{items}, not empty{most}")
             } else {
-                format!("list{items}")
+                format!("list{items}{most}")
             }
         }
         "object" => match fields.get("additionalProperties") {
-            Some(values) if values.is_object() => format!("map{}", several(&kind_of(values))),
+            Some(values) if values.is_object() => {
+                let most = at_most(fields, "maxProperties");
+                format!("map{}{most}", several(&kind_of(values)))
+            }
             _ => "object".to_owned(),
         },
         other => other.to_owned(),
+    }
+}
+
+/// How many there may be.
+fn at_most(fields: &Map<String, Value>, bound: &str) -> String {
+    let most = fields.get(bound).map(number);
+    most.map_or_else(String::new, |most| format!(", at most {most}"))
+}
+
+/// How long a text may be, where that is not what the page on documents says of texts.
+fn longest(fields: &Map<String, Value>) -> String {
+    const TEXT: u64 = 8192;
+    let most = fields.get("maxLength").and_then(Value::as_u64);
+    match most.filter(|most| *most != TEXT) {
+        Some(most) => format!(", at most {most} characters"),
+        None => String::new(),
     }
 }
 
