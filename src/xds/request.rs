@@ -74,7 +74,7 @@ impl Names {
     /// Checks how many names a request brings, to be wanted or held already, and forgets those that are longer than any that
     /// there is: a process before this one may have sent such. Tells how many these are.
     pub fn check(&mut self, limits: &Limits) -> Result<usize, NotAdmitted> {
-        let (names, held) = match self {
+        let (names, mut held) = match self {
             Self::All { names, .. } => (names, None),
             Self::Change {
                 subscribe, initial, ..
@@ -87,10 +87,9 @@ impl Names {
         }
         let fits = |name: &String| name.len() <= limits.name_bytes;
         names.retain(fits);
-        let held = held.map(|held| {
+        if let Some(held) = &mut held {
             held.retain(|name, _| fits(name));
-            held
-        });
+        }
         Ok(before - names.len() - count(&held))
     }
 }
