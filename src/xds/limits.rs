@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::model::resource_name::LONGEST;
-
 /// Bounds on what clients may do.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -34,7 +32,7 @@ impl Default for Limits {
             first_request: Duration::from_secs(30),
             request_rate: 100,
             names: 200_000,
-            name_bytes: LONGEST,
+            name_bytes: 256,
             streams: 10_000,
             connection_rate: 1_000,
         }

@@ -106,6 +106,7 @@ async fn a_wrong_request_ends_its_stream_with_the_reason() {
 async fn a_name_that_is_longer_than_any_there_is_ends_no_stream() {
     let port = Port::with_one_of_each(narrow()).await;
     let channel = port.channel().await;
+    assert!(chancery::model::resource_name::LONGEST <= Limits::default().name_bytes);
     // As a process before this one may have sent it.
     let long = vec!["a".repeat(101)];
     let endpoints = ResourceType::LoadAssignment.type_url();

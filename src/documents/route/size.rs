@@ -16,7 +16,7 @@ const ROUTE_BYTES: usize = 256;
 const RANGE_BYTES: usize = 32;
 
 /// Refuses a route that becomes more than a gateway should have to hold for one document.
-pub(in crate::documents) fn check(
+pub(crate) fn check(
     paths: &[Path],
     hosts: &[Host],
     ranges: &[IpNet],
