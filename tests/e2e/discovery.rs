@@ -312,14 +312,14 @@ async fn a_load_assignment_with_a_long_name_goes_by_its_digest_and_cuts_nobody_o
     let _tagged = instance(&stage, "tagged", json!({ "Tags": tags })).await;
     let _other = instance(&stage, "other", json!({ "Tags": tags[1..] })).await;
     etcd.put("routes/all", &route("/all", json!({}))).await;
-    envoy.answers_by_all("/all", &["tagged", "other"]).await;
+    envoy.answers_by_all("/all", &["other", "tagged"]).await;
     etcd.put("routes/long", &route("/long", json!({ "tags": tags })))
         .await;
     envoy.answers_by_all("/long", &["tagged"]).await;
     // Its stream goes on: it hears of the next change too.
     etcd.put("routes/next", &route("/next", json!({ "tag": tags[1] })))
         .await;
-    envoy.answers_by_all("/next", &["tagged", "other"]).await;
+    envoy.answers_by_all("/next", &["other", "tagged"]).await;
 
     let full = format!(
         "consul/echo?tag={}&tag={}&tag={}",
