@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::snapshot::{Resource, ResourceType, Snapshot, Version};
 
@@ -29,6 +30,18 @@ pub enum Meaning {
     Nack(String),
 }
 
+/// Whether others wait for another form of what the client refused.
+#[derive(Debug, Default, Clone, Copy)]
+enum Wait {
+    /// Nothing is refused.
+    #[default]
+    Not,
+    /// Something has been, without a pause, since then.
+    Since(Instant),
+    /// It was waited for long enough.
+    Over,
+}
+
 /// What one stream knows of one type.
 #[derive(Debug)]
 pub struct Channel {
@@ -45,8 +58,10 @@ pub struct Channel {
     pub sent: Option<Arc<Snapshot>>,
     /// What the client surely uses.
     pub acked: Option<Arc<Snapshot>>,
-    /// What the client accepted, or refused for good: others need not wait for it any longer.
+    /// What others need not wait for any longer: the client accepted it, or had time enough.
     pub settled: Option<Arc<Snapshot>>,
+    /// Whether others wait for another form of what the client refused.
+    wait: Wait,
     /// The one response on its way.
     pub in_flight: Option<InFlight>,
     /// The nonce of the last response.
@@ -80,6 +95,7 @@ impl Channel {
             sent: None,
             acked: None,
             settled: None,
+            wait: Wait::default(),
             in_flight: None,
             nonce: String::new(),
             asked: BTreeSet::new(),
@@ -94,7 +110,7 @@ impl Channel {
     }
 
     /// Takes a request in.
-    pub fn handle(&mut self, request: Request) -> Meaning {
+    pub fn handle(&mut self, request: Request, now: Instant) -> Meaning {
         let first = !self.started;
         let answers_last = !first && request.nonce == self.nonce;
         // A nonce dies with its stream: the first request of a type answers nothing here.
@@ -104,17 +120,16 @@ impl Channel {
         self.started = true;
         let meaning = match request.error {
             _ if !answers_last => Meaning::Wish,
-            error => self.resolve(error),
+            error => self.resolve(error, now),
         };
         self.want(request.names, first);
         meaning
     }
 
-    fn resolve(&mut self, error: Option<String>) -> Meaning {
+    fn resolve(&mut self, error: Option<String>, now: Instant) -> Meaning {
         let Some(in_flight) = self.in_flight.take() else {
             return Meaning::Wish;
         };
-        self.settled = Some(in_flight.snapshot.clone());
         let all = in_flight.snapshot.set(self.resource_type);
         let Some(error) = error else {
             if in_flight.brings.is_none() {
@@ -126,9 +141,18 @@ impl Channel {
             if in_flight.whole {
                 self.owed.clear();
             }
+            if self.owed.is_empty() {
+                self.wait = Wait::Not;
+            }
+            self.settled = Some(in_flight.snapshot.clone());
             self.hold(in_flight.snapshot);
             return Meaning::Ack;
         };
+        match self.wait {
+            Wait::Not => self.wait = Wait::Since(now),
+            Wait::Since(_) => {}
+            Wait::Over => self.settled = Some(in_flight.snapshot.clone()),
+        }
         self.mixed = true;
         self.owed.extend(in_flight.removes);
         match in_flight.brings {
@@ -143,6 +167,32 @@ impl Channel {
         let settled = self.settled.as_ref().map(|settled| settled.sequence);
         let in_flight = self.in_flight.as_ref();
         in_flight.filter(|in_flight| settled.is_none_or(|at| at < in_flight.snapshot.sequence))
+    }
+
+    /// Until when others wait for another form of what the client refused, if they may for so long.
+    pub fn refused_until(&self, patience: Duration) -> Option<Instant> {
+        let (Wait::Since(since), Some(sent)) = (self.wait, &self.sent) else {
+            return None;
+        };
+        let settled = self.settled.as_ref();
+        let waits = settled.is_none_or(|settled| settled.sequence < sent.sequence);
+        (waits && self.is_refused()).then_some(since + patience)
+    }
+
+    /// Others have waited long enough for what the client refused, and do not again before it accepts.
+    pub fn wait_no_more(&mut self) {
+        self.wait = Wait::Over;
+        self.settled = self.sent.clone();
+    }
+
+    /// There is nothing to send for this snapshot: others need not wait, unless for what the client refused.
+    pub fn settle(&mut self, snapshot: &Arc<Snapshot>) {
+        if self.owed.is_empty() {
+            self.wait = Wait::Not;
+        }
+        if !matches!(self.wait, Wait::Since(_)) {
+            self.settled = Some(snapshot.clone());
+        }
     }
 
     /// Whether something was refused that was not sent again.

@@ -80,11 +80,9 @@ impl Stream {
         let channel = &mut self.channels[resource_type.index()];
         let first = !channel.started;
         let in_flight = channel.in_flight.as_ref();
-        let (version, since) = in_flight
-            .map(|in_flight| (in_flight.version, in_flight.since))
-            .unzip();
+        let response = in_flight.map(|one| (one.snapshot.clone(), one.version, one.since));
         let after = channel.acked.as_ref().map(|acked| acked.sequence);
-        let meaning = channel.handle(request);
+        let meaning = channel.handle(request, now);
         if first && resource_type == ResourceType::Cluster && channel.resumed {
             self.resuming_until = Some(now + GATE);
         }
@@ -93,14 +91,14 @@ impl Stream {
             Meaning::Ack => None,
             Meaning::Nack(error) => Some(error),
         };
-        let snapshot = channel.settled.as_ref()?;
+        let (snapshot, version, since) = response?;
         Some(Acknowledgement {
             resource_type,
-            version: version?,
+            version,
             revision: snapshot.revision,
             sequence: snapshot.sequence,
             after,
-            took: now.saturating_duration_since(since?),
+            took: now.saturating_duration_since(since),
             error,
         })
     }
@@ -114,7 +112,10 @@ impl Stream {
             .map(|in_flight| in_flight.since + GATE);
         let clusters = self.channel(ResourceType::Cluster);
         let resuming = self.resuming_until.filter(|_| !clusters.stale.is_empty());
-        gates.chain(resuming).min()
+        gates
+            .chain(resuming)
+            .chain(clusters.refused_until(GATE))
+            .min()
     }
 
     /// The next response, or nothing until something comes in.
@@ -171,6 +172,13 @@ impl Stream {
             {
                 channel.settled = Some(in_flight.snapshot.clone());
             }
+        }
+        let clusters = &mut self.channels[ResourceType::Cluster.index()];
+        if clusters
+            .refused_until(GATE)
+            .is_some_and(|until| now >= until)
+        {
+            clusters.wait_no_more();
         }
         self.resuming_until = self.resuming_until.filter(|until| now < *until);
     }
@@ -297,7 +305,7 @@ impl Stream {
         let first_wildcard = channel.subscription.is_wildcard() && !channel.answered;
         if diff.is_empty() && !first_wildcard {
             channel.hold(target.clone());
-            channel.settled = Some(target.clone());
+            channel.settle(target);
             return None;
         }
         let (entries, resources, version) = match protocol {

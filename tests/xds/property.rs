@@ -72,6 +72,8 @@ struct Talk {
     inbox: VecDeque<Received>,
     now: Instant,
     came_back: bool,
+    /// Whether the client refused clusters on this stream: others then wait for another form of them.
+    refused_clusters: bool,
 }
 
 impl Talk {
@@ -86,6 +88,7 @@ impl Talk {
             inbox: VecDeque::new(),
             now: Instant::now(),
             came_back: false,
+            refused_clusters: false,
         }
     }
 
@@ -95,7 +98,10 @@ impl Talk {
             Event::Receive => drop(self.receive()),
             Event::Send => drop(self.send()),
             Event::Accept(index) => drop(self.client.accept(TYPES[*index])),
-            Event::Refuse(index) => self.client.refuse(TYPES[*index]),
+            Event::Refuse(index) => {
+                self.refused_clusters |= TYPES[*index] == ResourceType::Cluster;
+                self.client.refuse(TYPES[*index]);
+            }
             Event::Wish(endpoints, name, wanted) => {
                 if *endpoints {
                     let name = ["a", "b", "s", "nowhere"][*name];
@@ -203,7 +209,7 @@ impl Talk {
                 return;
             };
             assert!(
-                self.came_back,
+                self.came_back || self.refused_clusters,
                 "the server waits for a client that has answered"
             );
             self.pass(due - self.now);
