@@ -170,7 +170,7 @@ fn measure(documents: &[(String, Value)]) -> Result<Measured> {
     let before = resident()?;
     let began = Instant::now();
     let mut held = Documents::new(Vec::new());
-    let mut builder = Builder::new(&"default".parse::<Id>()?);
+    let mut builder = Builder::new(&"default".parse::<Id>()?, None);
     let (instances, drains) = (Default::default(), Drains::default());
     for text in texts {
         held.apply(Change::Put(text));
@@ -189,7 +189,7 @@ fn measure(documents: &[(String, Value)]) -> Result<Measured> {
         }
     }
     let (snapshot, _) = builder
-        .next(1, &instances, &drains)
+        .next(1, &instances, &drains, None)
         .context("nothing new")?;
     let time = began.elapsed();
     let sets = ResourceType::ALL.map(|of| {

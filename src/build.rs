@@ -5,11 +5,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::cohort::Cohort;
 use crate::documents::Route;
 use crate::model::{Consumers, Drains, Gateway, Id, Instance, ServiceKey};
-use crate::snapshot::{Outcome, ResourceType, Snapshot, Tallies};
+use crate::snapshot::{Accepted, Change, Outcome, Refused, ResourceType, Snapshot, Tallies};
 use crate::translate;
 
+mod cohorts;
 mod derive;
 mod edge;
 mod judge;
@@ -19,10 +21,12 @@ pub(crate) mod trial;
 mod uses;
 mod waiting;
 
+pub use cohorts::{Cohorts, Held, Moved};
 use edge::Edge;
 use judge::{Trials, document_of, mentions};
 use named::Named;
 use routes::Routes;
+pub use trial::Refusal;
 use uses::Uses;
 
 /// The instances of every service that has answered. A service that is not in it is unknown, not empty.
@@ -45,8 +49,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A builder for the gateway of that name, which does not exist yet.
-    pub fn new(gateway: &Id) -> Self {
+    /// A builder for proxies of the gateway of that name, which does not exist yet.
+    pub fn new(gateway: &Id, cohort: Option<Cohort>) -> Self {
         let name: Arc<str> = gateway.to_string().into();
         let mut builder = Self {
             edge: Edge::default(),
@@ -57,13 +61,45 @@ impl Builder {
             consumers: None,
             current: Snapshot::empty(name),
         };
+        builder.current.cohort = cohort;
         builder.handle_consumers(&Arc::default());
         builder
+    }
+
+    /// The same for other proxies, of whom nothing is known: everything as it is wanted.
+    pub fn fork(&self, gateway: &Id, cohort: Cohort, instances: &Instances) -> Self {
+        let mut fork = Self::new(gateway, Some(cohort));
+        fork.handle_gateway(self.edge.gateway().cloned(), instances);
+        for (id, route) in self.routes.all_wanted() {
+            fork.handle_route(id, Some(route.clone()), instances);
+        }
+        fork
+    }
+
+    /// Which proxies it is for.
+    pub fn cohort(&self) -> Option<&Cohort> {
+        self.current.cohort.as_ref()
+    }
+
+    /// It is for these from now on: what was for nobody yet. Tells what they have with that.
+    pub fn adopt(&mut self, cohort: Cohort) -> Arc<Snapshot> {
+        self.current.cohort = Some(cohort);
+        Arc::new(self.current.clone())
+    }
+
+    /// The newest snapshot.
+    pub fn current(&self) -> &Snapshot {
+        &self.current
     }
 
     /// Whether the gateway exists: one that does not is not served, so that its proxies wait.
     pub fn exists(&self) -> bool {
         self.edge.exists()
+    }
+
+    /// Whether any route is wanted in it.
+    pub fn has_routes(&self) -> bool {
+        self.routes.all_wanted().next().is_some()
     }
 
     /// The routes that wait for the first answer of their service, and it.
@@ -81,33 +117,41 @@ impl Builder {
         self.routes.placed().get(id)
     }
 
-    /// The documents that proxies refuse, and why: they keep their last accepted form, or are withdrawn together with the
-    /// routes that need them, until they change.
-    pub fn refused(&self) -> BTreeMap<String, Arc<str>> {
-        let routes = self
-            .routes
-            .refused()
-            .map(|(id, error)| (self.culprit(id, error), error.clone()));
-        let resources = self
-            .trials
-            .refused()
-            .map(|(of, name, error)| (document_of(of, name), error.clone()));
+    /// The documents that proxies refuse, what of them, and by whom: they keep their last accepted form, or are withdrawn
+    /// together with the routes that need them.
+    pub fn refused(&self) -> BTreeMap<String, (String, Refusal)> {
+        let routes = self.routes.refused();
+        let routes = routes.map(|(id, refusal)| {
+            let document = self.culprit(id, &refusal.error);
+            (document, (format!("route/{id}"), refusal.clone()))
+        });
+        let resources = self.trials.refused();
+        let resources = resources.map(|(of, name, refusal)| {
+            let resource = format!("{} {name}", of.as_str());
+            (document_of(of, name), (resource, refusal.clone()))
+        });
         routes.chain(resources).collect()
     }
 
     /// Those of them of which no accepted form is known.
     pub fn withdrawn(&self) -> Vec<String> {
-        let routes = self
-            .routes
-            .refused()
-            .filter(|(id, _)| !self.routes.is_placed(id))
-            .map(|(id, error)| self.culprit(id, error));
-        let resources = self
-            .trials
-            .refused()
-            .filter(|(of, name, _)| !self.trials.is_placed(*of, name))
-            .map(|(of, name, _)| document_of(of, name));
+        let routes = self.routes.refused();
+        let routes = routes.filter(|(id, _)| !self.routes.is_placed(id));
+        let routes = routes.map(|(id, refusal)| self.culprit(id, &refusal.error));
+        let resources = self.trials.refused();
+        let resources = resources.filter(|(of, name, _)| !self.trials.is_placed(*of, name));
+        let resources = resources.map(|(of, name, _)| document_of(of, name));
         routes.chain(resources).collect()
+    }
+
+    /// Whether what becomes of a document is in force, and no proxy refuses it.
+    pub fn has_in_force(&self, document: &str) -> bool {
+        match document.strip_prefix("routes/").map(str::parse::<Id>) {
+            Some(Ok(id)) => {
+                self.routes.is_placed(&id) && !self.routes.refused().any(|(one, _)| *one == id)
+            }
+            _ => self.trials.have_in_force(document),
+        }
     }
 
     /// The document behind the refusal of a route: its own, or that of the cluster which the error is about.
@@ -167,36 +211,88 @@ impl Builder {
         self.uses.handle_drained(service)
     }
 
-    /// A proxy accepted or refused a snapshot: what it refused is rolled back with the next one.
+    /// A proxy accepted or refused a snapshot: what it refused is rolled back with the next one. Whoever may be any client takes
+    /// nothing from others.
     pub fn handle_outcome(&mut self, outcome: &Outcome) {
-        let (next, uses) = (self.next_sequence(), &mut self.uses);
-        if outcome.resource_type == ResourceType::RouteConfiguration {
-            return self.routes.handle_outcome(outcome, next, uses);
+        match outcome {
+            Outcome::Accepted(accepted) => self.handle_accepted(accepted),
+            Outcome::Refused(_) if self.cohort().is_some_and(Cohort::is_foreign) => {}
+            Outcome::Refused(refused) => self.handle_refused(refused),
         }
-        let verdict = self.trials.handle_outcome(outcome, next);
-        if outcome.resource_type == ResourceType::Cluster
-            && let Some(error) = &outcome.error
-        {
+    }
+
+    fn handle_accepted(&mut self, accepted: &Accepted) {
+        let (next, uses) = (self.next_sequence(), &mut self.uses);
+        if accepted.resource_type == ResourceType::RouteConfiguration {
+            return self.routes.handle_accepted(accepted, next, uses);
+        }
+        let back = self.trials.handle_accepted(accepted, next);
+        if accepted.resource_type == ResourceType::Cluster && !back.is_empty() {
+            self.routes.restore(&back.iter().collect(), next, uses);
+        }
+        if !back.is_empty() {
+            self.follow_types([accepted.resource_type]);
+        }
+    }
+
+    fn handle_refused(&mut self, refused: &Refused) {
+        let (next, uses) = (self.next_sequence(), &mut self.uses);
+        if refused.resource_type == ResourceType::RouteConfiguration {
+            return self.routes.handle_refused(refused, next, uses);
+        }
+        let verdict = self.trials.handle_refused(refused, next);
+        if refused.resource_type == ResourceType::Cluster {
+            let refusal = Refusal::from(refused);
             let is_gone = |name: &&Arc<str>| !self.trials.is_placed(ResourceType::Cluster, name);
             let gone: HashSet<_> = verdict.refused.iter().filter(is_gone).collect();
-            self.routes.withdraw(&gone, error, next, uses);
+            self.routes.withdraw(&gone, &refusal, next, uses);
             if self.edge.names_any(&verdict.refused) {
                 self.edge.touch();
             }
-            self.trials.refuse_nodes(&verdict.refused, error, next);
+            self.trials.refuse_nodes(&verdict.refused, &refusal, next);
+        } else if !verdict.touched.is_empty() {
+            self.follow_types([refused.resource_type]);
         }
-        // Listeners ask for no secret that is not there.
-        if outcome.resource_type == ResourceType::Secret && !verdict.touched.is_empty() {
+    }
+
+    /// A proxy is gone for good: what nobody refuses any more is tried again.
+    pub fn handle_left(&mut self, node: &str) {
+        let (next, uses) = (self.next_sequence(), &mut self.uses);
+        self.routes.handle_left(node, next, uses);
+        let types = self.trials.handle_left(node, next);
+        self.follow_types(types);
+    }
+
+    /// Tries a document again that proxies refuse. Tells whether they did.
+    pub fn release(&mut self, document: &str) -> bool {
+        let next = self.next_sequence();
+        let theirs = self.routes.refused();
+        let theirs = theirs.filter(|(id, refusal)| self.culprit(id, &refusal.error) == document);
+        let theirs: Vec<Id> = theirs.map(|(id, _)| id.clone()).collect();
+        for id in &theirs {
+            self.routes.release(id, next, &mut self.uses);
+        }
+        let types = self.trials.release(document, next);
+        let released = !theirs.is_empty() || !types.is_empty();
+        self.follow_types(types);
+        released
+    }
+
+    /// Resources of these types have other forms in force: listeners ask for no secret and no cluster that is not there.
+    fn follow_types(&mut self, types: impl IntoIterator<Item = ResourceType>) {
+        const NAMED: [ResourceType; 2] = [ResourceType::Cluster, ResourceType::Secret];
+        if types.into_iter().any(|one| NAMED.contains(&one)) {
             self.edge.touch();
         }
     }
 
-    /// The next snapshot, or nothing when all content is as before.
+    /// The next snapshot, or nothing when all content is as before. What `other` has in the same form is shared with it.
     pub fn next(
         &mut self,
         revision: i64,
         instances: &Instances,
         drains: &Drains,
+        other: Option<&Snapshot>,
     ) -> Option<(Arc<Snapshot>, Tallies)> {
         let (before, next) = (self.current.revision, self.next_sequence());
         let mut changes = Vec::new();
@@ -208,16 +304,25 @@ impl Builder {
         }
         self.follow_consumers();
         self.named.next(&mut changes);
+        let share = |changes: &mut Vec<Change>| {
+            if let Some(other) = other {
+                other.share(changes);
+            }
+        };
+        share(&mut changes);
         let mut changes = self.trials.place(changes, before, next);
         if self.edge.take_dirty() {
             // Now it is known which clusters there are.
-            let listeners = self.next_listeners();
+            let mut listeners = self.next_listeners();
+            share(&mut listeners);
             changes.extend(self.trials.place(listeners, before, next));
         }
         let gone = self.named.leave(&self.current, &changes);
         changes.extend(self.trials.place(gone, before, next));
         if self.routes.take_dirty() {
-            changes.push(self.next_table());
+            let mut table = vec![self.next_table()];
+            share(&mut table);
+            changes.append(&mut table);
         }
         let (snapshot, tallies) = self.current.next(changes, revision);
         if tallies == Tallies::default() {

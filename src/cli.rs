@@ -16,6 +16,7 @@ mod echo;
 mod explain;
 mod nodes;
 mod problems;
+mod release;
 mod remote;
 mod schema;
 mod serve;
@@ -67,6 +68,9 @@ enum Command {
     /// Show which documents are not in force and why; exit status 1 when there is any
     #[command(after_help = PROBLEMS_EXAMPLES)]
     Problems(problems::Problems),
+    /// Let a document out again that proxies refuse; exit status 1 when none does
+    #[command(after_help = RELEASE_EXAMPLES)]
+    Release(release::Release),
     /// Show what registries answered for each service; exit status 1 when one has not been answered yet
     #[command(after_help = SERVICES_EXAMPLES)]
     Services(services::Services),
@@ -151,6 +155,11 @@ Examples:
   chancery problems
   chancery problems -o json | jq -r '.problems[] | select(.kind == \"refused\") | .document'";
 
+const RELEASE_EXAMPLES: &str = "\
+Examples:
+  chancery release routes/hello
+  chancery problems -o json | jq -r '.problems[] | select(.kind == \"refused\") | .document' | xargs -n1 chancery release";
+
 const DOCUMENTS_EXAMPLES: &str = "\
 Examples:
   chancery documents
@@ -231,6 +240,7 @@ pub fn run() -> ExitCode {
         Command::Echo(echo) => block_on(echo::run(echo)),
         Command::Nodes(nodes) => ask("nodes", nodes::run(nodes)),
         Command::Problems(problems) => ask("problems", problems::run(problems)),
+        Command::Release(release) => ask("release", release::run(release)),
         Command::Services(services) => ask("services", services::run(services)),
         Command::Documents(documents) => ask("documents", documents::run(documents)),
         Command::Explain(explain) => ask("explain", explain::run(explain)),

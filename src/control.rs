@@ -186,7 +186,7 @@ impl Control {
         match input {
             Input::Store(event) => self.handle_store(event, now),
             Input::Registry(answer) => self.handle_answer(answer, now),
-            Input::Proxy(said) => self.builders.handle_said(&said),
+            Input::Proxy(said) => self.handle_said(&said),
         }
     }
 

@@ -180,6 +180,22 @@ impl Documents {
         self.entries.get(path).map(Entry::revision)
     }
 
+    /// No proxy is left that refused the document, or it is to be tried again: where an earlier form took its place, its newest
+    /// text is read anew. Tells whether one had.
+    pub fn release(&mut self, path: &str) -> bool {
+        let Some(entry) = self.entries.get_mut(path).filter(|entry| entry.given_up) else {
+            return false;
+        };
+        let (document, before) = (entry.texts().0.clone(), entry.form().cloned());
+        let path = document.path.clone();
+        if entry.put(document, &self.registries) {
+            self.adopt(path, before);
+        } else {
+            self.reworded.insert(path);
+        }
+        true
+    }
+
     fn put(&mut self, document: Document) {
         if is_bookkeeping(&document) {
             return;

@@ -17,6 +17,7 @@
 //! | [`plugin`] | plugins: fields, meaning, what each adds to a route | async, clock, I/O |
 //! | [`model`] | the values of documents, and what registries say | know Envoy |
 //! | [`envoy`] | Envoy's protobuf: short forms, canonical encoding | know the model |
+//! | [`cohort`] | what proxies are by what they say of themselves, and which Envoys there are | know what they are sent |
 //! | [`xds`] | the protocol: sans-IO streams, and the gRPC shell around them | know a route |
 //! | [`admin`] | health, readiness, metrics | change anything |
 //! | [`drain`] | taking instances out before they die | speak HTTP or etcd itself |
@@ -30,6 +31,7 @@ pub mod admin;
 pub mod api;
 pub mod build;
 pub mod cli;
+pub mod cohort;
 pub mod config;
 pub mod control;
 pub mod documents;

@@ -13,8 +13,10 @@ pub mod version;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::cohort::Cohort;
+
 pub use log::Log;
-pub use outcome::Outcome;
+pub use outcome::{Accepted, Outcome, Refused};
 pub use resource::{Child, Resource, ResourceType};
 pub use set::Set;
 pub use version::Version;
@@ -32,6 +34,8 @@ pub struct Change {
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub gateway: Arc<str>,
+    /// Which of its proxies it is for; nothing as long as there are none.
+    pub cohort: Option<Cohort>,
     /// Counts the snapshots of this gateway in this process, from 1.
     pub sequence: u64,
     /// The store's revision that it includes.
@@ -66,6 +70,7 @@ impl Snapshot {
     pub fn empty(gateway: Arc<str>) -> Self {
         Self {
             gateway,
+            cohort: None,
             sequence: 0,
             revision: 0,
             sets: std::array::from_fn(|_| Arc::new(Set::default())),
@@ -105,6 +110,19 @@ impl Snapshot {
         (next, tallies)
     }
 
+    /// These changes, but with the resources of this snapshot where it has the same content: they are held once.
+    pub fn share(&self, changes: &mut [Change]) {
+        for change in changes {
+            let set = self.set(change.resource_type);
+            if let (Some(resource), Some(other)) = (&mut change.resource, set.find(&change.name))
+                && resource.version == other.version
+            {
+                *resource = other.clone();
+            }
+        }
+    }
+
+    /// The resources of one type.
     pub fn set(&self, resource_type: ResourceType) -> &Arc<Set> {
         &self.sets[resource_type.index()]
     }

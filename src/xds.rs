@@ -8,6 +8,7 @@ pub mod admission;
 pub mod ads;
 mod body;
 pub mod channel;
+mod cohort;
 mod conversation;
 mod csds;
 pub mod events;

@@ -30,7 +30,7 @@ async fn scrapers_at_once_each_see_the_right_sums() {
 async fn nothing_is_left_of_a_gateway_that_is_gone() {
     let (router, admin) = admin();
     let snapshot = Arc::new(Snapshot::empty("edge".into()));
-    admin.gateways.publish("edge", Some(snapshot));
+    admin.gateways.publish("edge", None, Some(snapshot));
     let seat = enter(&admin.nodes, 1);
     let text = scrape(router.clone()).await;
     for line in [
@@ -40,7 +40,7 @@ async fn nothing_is_left_of_a_gateway_that_is_gone() {
     ] {
         assert!(text.contains(line), "{line:?} is missing in {text}");
     }
-    admin.gateways.publish("edge", None);
+    admin.gateways.publish("edge", None, None);
     drop(seat);
     let text = scrape(router).await;
     assert!(!text.contains("edge"), "{text}");
@@ -72,7 +72,7 @@ fn enter(nodes: &Arc<Nodes>, n: usize) -> Seat {
         id: format!("node-{n}").into(),
         gateway: "edge".into(),
         address: None,
-        agent: "envoy".into(),
+        cohort: crate::cohort::Cohort::foreign("envoy"),
         protocol: Protocol::Delta,
         connected: SystemTime::now(),
         status: nodes::NodeStatus::default(),

@@ -23,7 +23,10 @@ pub fn has(gateways: &Gateways, node: &Node, revision: i64) -> bool {
     // `synced` may still be about the snapshot before the newest one.
     let up_to_date = |newest: Arc<Snapshot>| status.revision >= newest.revision;
     status.revision >= revision
-        || status.synced && gateways.find(&node.gateway).is_some_and(up_to_date)
+        || status.synced
+            && gateways
+                .find_for(&node.gateway, &node.cohort)
+                .is_some_and(up_to_date)
 }
 
 /// The connected nodes that have not accepted a settled revision.
@@ -36,7 +39,10 @@ pub fn behind(gateways: &Gateways, nodes: &Nodes, revision: i64) -> Vec<pb::Behi
                 node: node.id.to_string(),
                 gateway: node.gateway.to_string(),
                 revision: node.status.revision,
-                reason: reason(node, gateways.find(&node.gateway).as_deref()),
+                reason: reason(
+                    node,
+                    gateways.find_for(&node.gateway, &node.cohort).as_deref(),
+                ),
             });
         }
     });

@@ -35,7 +35,16 @@ impl pb::control_server::Control for Api {
         &self,
         _: Request<pb::ListProblemsRequest>,
     ) -> Result<Response<pb::ListProblemsResponse>, Status> {
-        Ok(Response::new(problems::list(self)))
+        problems::list(self).await.map(Response::new)
+    }
+
+    async fn release(
+        &self,
+        request: Request<pb::ReleaseRequest>,
+    ) -> Result<Response<pb::ReleaseResponse>, Status> {
+        problems::release(self, request.into_inner())
+            .await
+            .map(Response::new)
     }
 
     async fn explain(

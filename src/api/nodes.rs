@@ -14,7 +14,7 @@ pub fn list(api: &Api) -> pb::ListNodesResponse {
         nodes: nodes
             .iter()
             .map(|node| {
-                let newest = || api.gateways.find(&node.gateway);
+                let newest = || api.gateways.find_for(&node.gateway, &node.cohort);
                 let behind = !confirmed::has(&api.gateways, node, i64::MAX);
                 let reason = behind.then(|| confirmed::reason(node, newest().as_deref()));
                 message(node, reason.unwrap_or_default())
@@ -33,7 +33,7 @@ fn message(node: &Node, behind: String) -> pb::Node {
             .address
             .map(|address| address.to_string())
             .unwrap_or_default(),
-        agent: node.agent.to_string(),
+        agent: node.cohort.to_string(),
         protocol: node.protocol.as_str().to_owned(),
         connected: Some(node.connected.into()),
         synced: behind.is_empty(),

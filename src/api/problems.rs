@@ -1,20 +1,70 @@
-//! What is wrong with which document now.
+//! What is wrong with which document now, and the way out of a proxy's refusal.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use tonic::Status;
+use tracing::info;
 
 use super::confirmed::REASON;
 use super::{Api, pb};
+use crate::build::Held;
+use crate::control::question::Question;
 use crate::telemetry::shown;
 
 /// The problems of this replica's documents, by document.
-pub fn list(api: &Api) -> pb::ListProblemsResponse {
+pub async fn list(api: &Api) -> Result<pb::ListProblemsResponse, Status> {
     let settled = api.gateways.settled().borrow().clone();
+    let mut refused = api.ask(Question::Refused).await?;
     let problems = settled.problems.iter().map(|(path, problem)| pb::Problem {
         document: path.to_string(),
         revision: problem.revision,
         kind: problem.cause.as_str().to_owned(),
         reason: shown(&problem.reason, REASON),
+        refusals: refused
+            .remove(&**path)
+            .into_iter()
+            .flatten()
+            .map(refusal)
+            .collect(),
     });
-    pb::ListProblemsResponse {
+    Ok(pb::ListProblemsResponse {
         revision: settled.revision,
         problems: problems.collect(),
+    })
+}
+
+fn refusal(held: Held) -> pb::Refusal {
+    let since = UNIX_EPOCH + Duration::from_secs(held.refusal.since);
+    let nodes = held.refusal.nodes.iter();
+    pb::Refusal {
+        gateway: held.gateway.to_string(),
+        cohort: held
+            .cohort
+            .map(|cohort| cohort.to_string())
+            .unwrap_or_default(),
+        resource: held.resource,
+        nodes: nodes.map(ToString::to_string).collect(),
+        since: Some(since.into()),
+        reason: shown(&held.refusal.error, REASON),
     }
+}
+
+/// Lets a document out again that proxies refuse.
+pub async fn release(api: &Api, asked: pb::ReleaseRequest) -> Result<pb::ReleaseResponse, Status> {
+    let document = asked.document;
+    if document.split_once('/').is_none() {
+        let found = shown(&document, 200);
+        return Err(Status::invalid_argument(format!(
+            "document: found `{found}`, allowed: a kind and an id, as in `routes/hello`"
+        )));
+    }
+    let path = document.clone();
+    let released = api.ask(|answer| Question::Release(path, answer)).await?;
+    if released {
+        info!(
+            document = shown(&document, 200),
+            "document released: proxies are sent it again"
+        );
+    }
+    Ok(pb::ReleaseResponse { released })
 }

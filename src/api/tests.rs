@@ -16,12 +16,17 @@ use tokio::sync::watch;
 use super::access::{Access, Rules};
 use super::replicas::Others;
 use super::{confirmed, json, pb, redact, wait};
+use crate::cohort::Cohort;
 use crate::drain::audit::Trail;
 use crate::snapshot::{Change, Resource, ResourceType, Snapshot};
 use crate::store::replicas::{Record, Records};
 use crate::xds::gateways::{Cause, NotInForce};
 use crate::xds::nodes::{Mark, Node, NodeStatus, TypeStatus};
 use crate::xds::{Gateways, Nodes, Protocol, Settled};
+
+fn cohort() -> Cohort {
+    Cohort::envoy((1, 40, 0), None).unwrap()
+}
 
 fn read(json: String) -> Value {
     serde_json::from_str(&json).unwrap()
@@ -32,7 +37,7 @@ pub(super) fn node(id: &str, synced: bool, revision: i64) -> Node {
         id: id.into(),
         gateway: "default".into(),
         address: None,
-        agent: "envoy 1.40.0".into(),
+        cohort: cohort(),
         protocol: Protocol::Delta,
         connected: SystemTime::UNIX_EPOCH,
         status: NodeStatus {
@@ -140,7 +145,7 @@ fn of_an_extension_config_only_its_filter_is_shown() {
 fn a_node_has_what_it_accepted_and_what_changed_nothing_for_it() {
     let gateways = Gateways::new().0;
     assert!(!confirmed::has(&gateways, &node("a", true, 0), 7));
-    gateways.publish("default", Some(snapshot(5)));
+    gateways.publish("default", Some(&cohort()), Some(snapshot(5)));
     let has = |node: &Node, revision| confirmed::has(&gateways, node, revision);
     assert!(has(&node("a", false, 7), 7));
     assert!(!has(&node("a", false, 5), 7));
@@ -190,7 +195,7 @@ fn open() -> Access {
 /// An API whose store has settled, with one node.
 fn api(settled: Settled, node: Node, others: Others) -> (super::Api, crate::xds::nodes::Seat) {
     let (gateways, nodes) = (Arc::new(Gateways::new().0), Arc::new(Nodes::default()));
-    gateways.publish("default", Some(snapshot(5)));
+    gateways.publish("default", Some(&cohort()), Some(snapshot(5)));
     gateways.settle(settled);
     let seat = nodes.enter(node);
     (

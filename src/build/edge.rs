@@ -31,6 +31,11 @@ impl Edge {
         self.gateway.is_some()
     }
 
+    /// The gateway as it is wanted.
+    pub(super) fn gateway(&self) -> Option<&Arc<Gateway>> {
+        self.gateway.as_ref()
+    }
+
     /// Listeners are to be translated anew.
     pub(super) fn touch(&mut self) {
         self.dirty = true;

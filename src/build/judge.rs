@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::trial::{Trial, Verdict};
+use super::trial::{Refusal, Trial, Verdict};
 use crate::model::Kind;
-use crate::snapshot::{Change, Outcome, Resource, ResourceType};
+use crate::snapshot::{Accepted, Change, Refused, Resource, ResourceType};
 
 /// Resources of every type but route tables, and which of them proxies refuse.
 #[derive(Debug, Default)]
@@ -22,47 +22,96 @@ impl Trials {
     }
 
     /// The resources that proxies refuse, and why.
-    pub(super) fn refused(&self) -> impl Iterator<Item = (ResourceType, &Arc<str>, &Arc<str>)> {
+    pub(super) fn refused(&self) -> impl Iterator<Item = (ResourceType, &Arc<str>, &Refusal)> {
         let trials = ResourceType::ALL.into_iter().zip(&self.by_type);
         trials.flat_map(|(resource_type, trial)| {
             let refused: &BTreeMap<_, _> = trial.refused();
-            refused
-                .iter()
-                .map(move |(name, error)| (resource_type, name, error))
+            let refused = refused.iter();
+            refused.map(move |(name, refusal)| (resource_type, name, refusal))
         })
     }
 
-    /// A proxy accepted or refused a snapshot; `next` is the sequence of the one in which that has consequences.
-    pub(super) fn handle_outcome(&mut self, outcome: &Outcome, next: u64) -> Verdict<Arc<str>> {
-        let (after, sequence) = (outcome.after, outcome.sequence);
-        let trial = &mut self.by_type[outcome.resource_type.index()];
-        let verdict = match &outcome.error {
-            None => Verdict {
-                touched: trial.handle_ack(sequence, next),
-                refused: Vec::new(),
-            },
-            Some(error) => {
-                let named = |name: &Arc<str>| mentions(error, name);
-                trial.handle_nack(after, sequence, error, next, named)
+    /// Whether anything that becomes of a document is in force, and nothing of it is refused.
+    pub(super) fn have_in_force(&self, document: &str) -> bool {
+        let is_of = |of: ResourceType, name: &str| document_of(of, name) == document;
+        let mut refused = self.refused();
+        if refused.any(|(of, name, _)| is_of(of, name)) {
+            return false;
+        }
+        let mut trials = ResourceType::ALL.into_iter().zip(&self.by_type);
+        trials.any(|(of, trial)| trial.all_wanted().any(|(name, _)| is_of(of, name)))
+    }
+
+    /// A proxy accepted what it was sent; `next` is the sequence of the snapshot in which that has consequences. Tells which
+    /// resources have another form in force.
+    pub(super) fn handle_accepted(&mut self, accepted: &Accepted, next: u64) -> Vec<Arc<str>> {
+        let resource_type = accepted.resource_type;
+        let trial = &mut self.by_type[resource_type.index()];
+        let mut touched = Vec::new();
+        for (name, version) in &accepted.has {
+            let wanted = trial.wanted(name).map(|resource| resource.version);
+            if wanted != Some(*version) {
+                trial.note_elsewhere(name);
+            } else if trial.acquit(name, next) {
+                touched.push(name.clone());
             }
-        };
-        let touched = verdict.touched.iter();
-        self.touched
-            .extend(touched.map(|name| (outcome.resource_type, name.clone())));
+        }
+        if let Some(sequence) = accepted.sequence {
+            touched.extend(trial.handle_ack(sequence, accepted.whole, next));
+        }
+        self.touch(resource_type, touched.iter().cloned());
+        touched
+    }
+
+    /// A proxy refused what it was sent; `next` is the sequence of the snapshot in which that has consequences.
+    pub(super) fn handle_refused(&mut self, refused: &Refused, next: u64) -> Verdict<Arc<str>> {
+        let named = |name: &Arc<str>| mentions(&refused.error, name);
+        let trial = &mut self.by_type[refused.resource_type.index()];
+        let (after, sequence) = (refused.after, refused.sequence);
+        let verdict = trial.handle_nack(after, sequence, &Refusal::from(refused), next, named);
+        self.touch(refused.resource_type, verdict.touched.iter().cloned());
         verdict
     }
 
+    /// A proxy is gone. Tells which types have other forms in force.
+    pub(super) fn handle_left(&mut self, node: &str, next: u64) -> Vec<ResourceType> {
+        let mut concerned = Vec::new();
+        for resource_type in ResourceType::ALL {
+            let touched = self.by_type[resource_type.index()].handle_left(node, next);
+            if !touched.is_empty() {
+                concerned.push(resource_type);
+            }
+            self.touch(resource_type, touched);
+        }
+        concerned
+    }
+
+    /// Tries the resources of a document again. Tells which types have other forms in force.
+    pub(super) fn release(&mut self, document: &str, next: u64) -> Vec<ResourceType> {
+        let refused = self.refused();
+        let theirs = refused.filter(|(of, name, _)| document_of(*of, name) == document);
+        let theirs: Vec<_> = theirs.map(|(of, name, _)| (of, name.clone())).collect();
+        for (resource_type, name) in &theirs {
+            self.by_type[resource_type.index()].release(name, next);
+            self.touch(*resource_type, [name.clone()]);
+        }
+        theirs.into_iter().map(|(of, _)| of).collect()
+    }
+
+    fn touch(&mut self, of: ResourceType, names: impl IntoIterator<Item = Arc<str>>) {
+        let touched = names.into_iter().map(|name| (of, name));
+        self.touched.extend(touched);
+    }
+
     /// Rolls the nodes of refused clusters back with them, as one document holds both.
-    pub(super) fn refuse_nodes(&mut self, clusters: &[Arc<str>], error: &Arc<str>, next: u64) {
+    pub(super) fn refuse_nodes(&mut self, clusters: &[Arc<str>], refusal: &Refusal, next: u64) {
         const NODES: ResourceType = ResourceType::LoadAssignment;
         let trial = &mut self.by_type[NODES.index()];
-        let theirs: Vec<_> = clusters
-            .iter()
-            .filter(|name| trial.wanted(name).is_some())
-            .cloned()
-            .collect();
-        let touched = trial.refuse(theirs, error, next).touched.into_iter();
-        self.touched.extend(touched.map(|name| (NODES, name)));
+        // Those that are as they were accepted have nothing to be rolled back to.
+        let theirs = clusters.iter().filter(|name| trial.is_unproven(name));
+        let theirs: Vec<_> = theirs.cloned().collect();
+        let touched = trial.refuse(theirs, &refusal.of_need(), next).touched;
+        self.touch(NODES, touched);
     }
 
     /// What of the wanted changes is to be in force, and what else is to be since proxies spoke. `revision` tells how recent
@@ -102,6 +151,12 @@ impl Trials {
             })
         });
         in_force.collect()
+    }
+}
+
+impl From<&Refused> for Refusal {
+    fn from(refused: &Refused) -> Self {
+        Self::new(refused.error.clone(), refused.node.clone(), refused.at)
     }
 }
 

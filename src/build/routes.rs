@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::trial::Trial;
+use super::trial::{Refusal, Trial};
 use super::uses::Uses;
 use super::waiting::{Waiting, is_known};
 use super::{Instances, judge};
 use crate::documents::Route;
 use crate::model::{Id, ServiceKey};
-use crate::snapshot::Outcome;
+use crate::snapshot::{Accepted, Refused};
 use crate::translate::RouteTable;
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Routes {
     }
 
     /// Routes that are refused, and why.
-    pub(super) fn refused(&self) -> impl Iterator<Item = (&Id, &Arc<str>)> {
+    pub(super) fn refused(&self) -> impl Iterator<Item = (&Id, &Refusal)> {
         self.trial.refused().iter()
     }
 
@@ -59,6 +59,14 @@ impl Routes {
 
     pub(super) fn wanted(&self, id: &Id) -> Option<&Arc<Route>> {
         self.trial.wanted(id)
+    }
+
+    /// All routes in the form in which they are wanted, whether or not it is in force.
+    pub(super) fn all_wanted(&self) -> impl Iterator<Item = (&Id, &Arc<Route>)> {
+        let waiting = self.waiting.routes();
+        let others = self.trial.all_wanted();
+        let others = others.filter(|(id, _)| !self.waiting.has(id));
+        waiting.chain(others)
     }
 
     /// The table is to be encoded anew.
@@ -106,18 +114,42 @@ impl Routes {
         !placed.is_empty()
     }
 
-    /// A proxy accepted or refused the table.
-    pub(super) fn handle_outcome(&mut self, outcome: &Outcome, next: u64, uses: &mut Uses) {
-        let (after, sequence) = (outcome.after, outcome.sequence);
-        let touched = match &outcome.error {
-            None => self.trial.handle_ack(sequence, next),
-            Some(error) => {
-                let named = |id: &Id| judge::mentions(error, &format!("route/{id}"));
-                let verdict = self.trial.handle_nack(after, sequence, error, next, named);
-                verdict.touched
-            }
-        };
-        for id in &touched {
+    /// A proxy accepted the table as it was in a snapshot: whoever has anything of this type has all of it.
+    pub(super) fn handle_accepted(&mut self, accepted: &Accepted, next: u64, uses: &mut Uses) {
+        if let Some(sequence) = accepted.sequence {
+            let touched = self.trial.handle_ack(sequence, true, next);
+            self.follow_all(&touched, uses);
+        }
+    }
+
+    /// A proxy refused the table.
+    pub(super) fn handle_refused(&mut self, refused: &Refused, next: u64, uses: &mut Uses) {
+        let named = |id: &Id| judge::mentions(&refused.error, &format!("route/{id}"));
+        let (after, sequence) = (refused.after, refused.sequence);
+        let refusal = Refusal::from(refused);
+        let verdict = self
+            .trial
+            .handle_nack(after, sequence, &refusal, next, named);
+        self.follow_all(&verdict.touched, uses);
+    }
+
+    /// A proxy is gone.
+    pub(super) fn handle_left(&mut self, node: &str, next: u64, uses: &mut Uses) {
+        let touched = self.trial.handle_left(node, next);
+        self.follow_all(&touched, uses);
+    }
+
+    /// Tries a route again.
+    pub(super) fn release(&mut self, id: &Id, next: u64, uses: &mut Uses) -> bool {
+        let was_refused = self.trial.release(id, next);
+        if was_refused {
+            self.follow(id, uses);
+        }
+        was_refused
+    }
+
+    fn follow_all(&mut self, ids: &[Id], uses: &mut Uses) {
+        for id in ids {
             self.follow(id, uses);
         }
     }
@@ -126,7 +158,7 @@ impl Routes {
     pub(super) fn withdraw(
         &mut self,
         clusters: &HashSet<&Arc<str>>,
-        error: &Arc<str>,
+        refusal: &Refusal,
         next: u64,
         uses: &mut Uses,
     ) {
@@ -134,14 +166,24 @@ impl Routes {
             return;
         }
         let needs = |route: &Route| route.clusters().any(|one| clusters.contains(&one.name));
-        let users: Vec<Id> = self
-            .placed
-            .iter()
-            .filter(|(_, route)| needs(route))
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in &self.trial.refuse(users, error, next).touched {
-            self.follow(id, uses);
+        let users = self.placed.iter().filter(|(_, route)| needs(route));
+        let users: Vec<Id> = users.map(|(id, _)| id.clone()).collect();
+        let refusal = refusal.of_need();
+        let touched = self.trial.refuse(users, &refusal, next).touched;
+        self.follow_all(&touched, uses);
+    }
+
+    /// Lets routes back that were taken back for want of one of these clusters.
+    pub(super) fn restore(&mut self, clusters: &HashSet<&Arc<str>>, next: u64, uses: &mut Uses) {
+        let refused = self.trial.refused().iter();
+        let needy = refused.filter(|(id, refusal)| {
+            let route = self.trial.wanted(id).filter(|_| !refusal.own);
+            let mut needs = route.into_iter().flat_map(|route| route.clusters());
+            needs.any(|cluster| clusters.contains(&cluster.name))
+        });
+        let needy: Vec<Id> = needy.map(|(id, _)| id.clone()).collect();
+        for id in &needy {
+            self.release(id, next, uses);
         }
     }
 

@@ -95,7 +95,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let mut builder = Builder::new(&id("default"));
+        let mut builder = Builder::new(&id("default"), None);
         builder.handle_gateway(Some(gateway()), &Instances::new());
         Self {
             builder,
@@ -130,7 +130,7 @@ impl Scene {
     fn next(&mut self) -> Option<(Arc<Snapshot>, Tallies)> {
         self.revision += 1;
         self.builder
-            .next(self.revision, &self.instances, &self.drains)
+            .next(self.revision, &self.instances, &self.drains, None)
     }
 
     /// What the next snapshot changes, as the log writes it.
@@ -313,12 +313,7 @@ fn a_refused_route_does_not_take_an_upstream_back_that_others_share() {
             .handle_route(&id(name), Some(route), instances);
     };
     let said = |scene: &mut Scene, sequence: u64, error: Option<&str>| {
-        scene.builder.handle_outcome(&Outcome {
-            resource_type: ResourceType::RouteConfiguration,
-            after: sequence.checked_sub(1),
-            sequence,
-            error: error.map(Into::into),
-        });
+        said(scene, ResourceType::RouteConfiguration, sequence, error);
     };
     let assignment = |snapshot: &Snapshot| {
         let set = snapshot.set(ResourceType::LoadAssignment);
@@ -338,10 +333,20 @@ fn a_refused_route_does_not_take_an_upstream_back_that_others_share() {
 }
 
 fn said(scene: &mut Scene, of: ResourceType, sequence: u64, error: Option<&str>) {
-    scene.builder.handle_outcome(&Outcome {
-        resource_type: of,
-        after: sequence.checked_sub(1),
-        sequence,
-        error: error.map(Into::into),
-    });
+    let outcome = match error {
+        None => Outcome::Accepted(Accepted {
+            sequence: Some(sequence),
+            whole: true,
+            ..Accepted::nothing(of)
+        }),
+        Some(error) => Outcome::Refused(Refused {
+            resource_type: of,
+            after: sequence.checked_sub(1),
+            sequence,
+            error: error.into(),
+            node: "node".into(),
+            at: 0,
+        }),
+    };
+    scene.builder.handle_outcome(&outcome);
 }

@@ -5,18 +5,25 @@
 //! Without luck the suspects are held and let out again in halves, each half judged by the proxies' next answer. Where
 //! nothing is known of what was accepted before (after a restart), the newest suspects are held first, then twice as
 //! many: a wrong guess must not take away what has been served all along.
+//!
+//! A form that any proxy has accepted is no suspect, whoever refuses it, and whenever: the one that does is behind. What
+//! is refused is held for as long as a proxy that refused it is there.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
+
+mod search;
+
+use search::Search;
 
 /// Things of one kind, by key, and how they fare.
 #[derive(Debug)]
 pub struct Trial<K, F> {
     things: HashMap<K, Thing<F>>,
-    /// Those that are found guilty, and why.
-    refused: BTreeMap<K, Arc<str>>,
-    /// The newest snapshot that a proxy accepted.
+    /// Those that are found guilty, and of what.
+    refused: BTreeMap<K, Refusal>,
+    /// The newest snapshot of which a proxy has accepted everything.
     acked: u64,
     /// The newest snapshot whose refusal was acted on.
     judged: u64,
@@ -29,28 +36,51 @@ struct Thing<F> {
     held: bool,
     /// The snapshot that has the placed form first.
     since: u64,
+    /// The last snapshots that had the wanted form before it was held: from the first, up to the second.
+    shown: (u64, u64),
+    /// Whether a proxy has said by name that it accepted the wanted form.
+    accepted: bool,
+    /// Whether a proxy came with another form, from before this process, that is not known here.
+    elsewhere: bool,
     /// How recent the wanted form is; only the order counts.
     age: i64,
     /// The last form before the wanted one that a proxy accepted.
     good: Option<Arc<F>>,
 }
 
-/// The search for what a refusal was about.
-#[derive(Debug)]
-struct Search<K> {
-    error: Arc<str>,
-    /// Suspects that are not held yet, the most suspicious last.
-    rest: Vec<K>,
-    /// How many were held last, while proxies still refuse the rest.
-    widening: Option<usize>,
-    /// Groups that are held, to be let out one after the other.
-    groups: Vec<Vec<K>>,
-    /// The group that is out.
-    out: Vec<K>,
-    /// Things that have another form meanwhile, and are to be left out of all of these.
-    changed: HashSet<K>,
-    /// The first snapshot whose answer counts.
-    from: u64,
+/// Who refuses a thing, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// In the words of the first proxy that did.
+    pub error: Arc<str>,
+    /// The ids of those that did: until the last of them has left, the thing is held.
+    pub nodes: BTreeSet<Arc<str>>,
+    /// Since when, in seconds since 1970.
+    pub since: u64,
+    /// Whether it is about the thing itself, rather than about what the thing needs.
+    pub own: bool,
+}
+
+impl Refusal {
+    /// One proxy's refusal.
+    pub fn new(error: Arc<str>, node: Arc<str>, since: u64) -> Self {
+        let nodes = BTreeSet::from([node]);
+        Self {
+            error,
+            nodes,
+            since,
+            own: true,
+        }
+    }
+
+    /// The same about what needs the refused thing.
+    pub fn of_need(&self) -> Self {
+        let own = false;
+        Self {
+            own,
+            ..self.clone()
+        }
+    }
 }
 
 /// What a refusal led to.
@@ -95,9 +125,10 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
             self.things.remove(key);
             return;
         };
-        let good = self.things.remove(key).and_then(|before| {
-            let accepted = !before.held && before.since <= self.acked;
-            if accepted {
+        let before = self.things.remove(key);
+        let elsewhere = before.as_ref().is_some_and(|before| before.elsewhere);
+        let good = before.and_then(|before| {
+            if self.is_accepted(&before) {
                 Some(before.wanted)
             } else {
                 before.good
@@ -107,6 +138,9 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
             wanted,
             held: false,
             since: next,
+            shown: (next, next),
+            accepted: false,
+            elsewhere,
             age,
             good,
         };
@@ -126,6 +160,11 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         self.things.get(key).map(|thing| &thing.wanted)
     }
 
+    /// Everything that is wanted, in no order.
+    pub fn all_wanted(&self) -> impl Iterator<Item = (&K, &Arc<F>)> {
+        self.things.iter().map(|(key, thing)| (key, &thing.wanted))
+    }
+
     /// The form in force.
     pub fn placed(&self, key: &K) -> Option<&Arc<F>> {
         let thing = self.things.get(key)?;
@@ -136,22 +175,59 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         }
     }
 
-    /// Things that are refused, and why.
-    pub fn refused(&self) -> &BTreeMap<K, Arc<str>> {
+    /// Things that are refused, and by whom.
+    pub fn refused(&self) -> &BTreeMap<K, Refusal> {
         &self.refused
     }
 
-    /// A proxy accepted a snapshot. Tells whose placed form is another one now.
-    pub fn handle_ack(&mut self, sequence: u64, next: u64) -> Vec<K> {
-        self.acked = self.acked.max(sequence);
+    /// A proxy has nothing left that it was sent up to this snapshot and refused; `whole`: it has all that there is. Tells
+    /// whose placed form is another one now.
+    pub fn handle_ack(&mut self, sequence: u64, whole: bool, next: u64) -> Vec<K> {
+        let mut touched = Vec::new();
+        if whole {
+            self.acked = self.acked.max(sequence);
+            touched = self.acquit_shown(sequence, next);
+        }
         let Some(mut search) = self.search.take_if(|search| sequence >= search.from) else {
-            return Vec::new();
+            return touched;
         };
         search.leave_changed_out();
         // What is out is innocent, and so is everything that was never held.
         search.widening = None;
         search.rest.clear();
-        self.search_on(search, next)
+        touched.extend(self.search_on(search, next));
+        touched
+    }
+
+    /// A proxy has accepted the wanted form of a thing. Tells whether another form is placed now.
+    pub fn acquit(&mut self, key: &K, next: u64) -> bool {
+        let needs = self.refused.get(key).is_some_and(|refusal| !refusal.own);
+        let Some(thing) = self.things.get_mut(key) else {
+            return false;
+        };
+        thing.accepted = true;
+        let is_over = thing.held && !needs;
+        if is_over {
+            self.refused.remove(key);
+            if let Some(search) = &mut self.search {
+                search.changed.insert(key.clone());
+            }
+            self.hold(std::slice::from_ref(key), false, next);
+        }
+        is_over
+    }
+
+    /// What is held though this snapshot had it, and a proxy has accepted all of that.
+    fn acquit_shown(&mut self, sequence: u64, next: u64) -> Vec<K> {
+        let searched = self.search.iter().flat_map(|search| &search.groups);
+        let held = self.refused.keys().chain(searched.flatten());
+        let shown = held.filter(|key| {
+            let thing = self.things.get(*key);
+            thing.is_some_and(|thing| (thing.shown.0..thing.shown.1).contains(&sequence))
+        });
+        let mut acquitted: Vec<K> = shown.cloned().collect();
+        acquitted.retain(|key| self.acquit(key, next));
+        acquitted
     }
 
     /// A proxy that had accepted `after` refused `sequence`. `named`: whether the proxy's words name a thing.
@@ -159,36 +235,79 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         &mut self,
         after: Option<u64>,
         sequence: u64,
-        error: &Arc<str>,
+        refusal: &Refusal,
         next: u64,
         named: impl Fn(&K) -> bool,
     ) -> Verdict<K> {
         if sequence <= self.judged {
+            self.join(refusal, &named);
             return Verdict::default();
         }
         self.judged = next - 1;
         let suspects = self.suspects(after, sequence);
         let guilty: Vec<K> = suspects.iter().filter(|key| named(key)).cloned().collect();
         if !guilty.is_empty() {
-            return self.refuse(guilty, error, next);
+            return self.refuse(guilty, refusal, next);
+        }
+        if self.names_spared(sequence, &named) {
+            // It is behind the others, who have what it speaks of.
+            return Verdict::default();
         }
         match self.search.take() {
-            Some(search) if sequence >= search.from => self.search_closer(search, suspects, next),
+            Some(mut search) if sequence >= search.from => {
+                search.refusal.nodes.extend(refusal.nodes.iter().cloned());
+                self.search_closer(search, suspects, next)
+            }
             Some(search) => {
                 self.search = Some(search);
                 Verdict::default()
             }
-            None if suspects.len() == 1 => self.refuse(suspects, error, next),
-            None => self.search_among(suspects, after.is_some(), error, next),
+            None if suspects.len() == 1 => self.refuse(suspects, refusal, next),
+            None => self.search_among(suspects, after.is_some(), refusal, next),
         }
     }
 
-    /// What changed between what a proxy had and what it refused; of a proxy that had nothing, what none has accepted.
+    /// One more refused what was judged before: what it names, or, in the same words, what another did.
+    fn join(&mut self, refusal: &Refusal, named: &impl Fn(&K) -> bool) {
+        for (key, refused) in &mut self.refused {
+            if named(key) || refused.error == refusal.error {
+                refused.nodes.extend(refusal.nodes.iter().cloned());
+            }
+        }
+        if let Some(search) = &mut self.search {
+            search.refusal.nodes.extend(refusal.nodes.iter().cloned());
+        }
+    }
+
+    /// A proxy is gone: what nobody refuses any more is tried again. Tells whose placed form is another one now.
+    pub fn handle_left(&mut self, node: &str, next: u64) -> Vec<K> {
+        let mut over: Vec<K> = Vec::new();
+        for (key, refused) in &mut self.refused {
+            if refused.nodes.remove(node) && refused.nodes.is_empty() {
+                over.push(key.clone());
+            }
+        }
+        for key in &over {
+            self.refused.remove(key);
+        }
+        let is_over = |search: &mut Search<K>| {
+            search.refusal.nodes.remove(node) && search.refusal.nodes.is_empty()
+        };
+        if let Some(search) = self.search.take_if(is_over) {
+            over.extend(search.groups.into_iter().flatten());
+        }
+        self.hold(&over, false, next);
+        over
+    }
+
+    /// What changed between what a proxy had and what it refused, and none has accepted.
     fn suspects(&self, after: Option<u64>, sequence: u64) -> Vec<K> {
-        let accepted = after.unwrap_or(self.acked);
+        let after = after.unwrap_or_default();
         let things = self.things.iter();
-        let suspect = things
-            .filter(|(_, thing)| !thing.held && thing.since > accepted && thing.since <= sequence);
+        let suspect = things.filter(|(_, thing)| {
+            let shown = thing.since > after && thing.since <= sequence;
+            shown && !thing.held && !self.is_spared(thing)
+        });
         let mut suspects: Vec<_> = suspect
             .map(|(key, thing)| (thing.since, thing.age, key))
             .collect();
@@ -199,9 +318,41 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
             .collect()
     }
 
-    /// Finds things guilty: they are held until they change.
-    pub fn refuse(&mut self, guilty: Vec<K>, error: &Arc<str>, next: u64) -> Verdict<K> {
-        let refused = guilty.iter().map(|key| (key.clone(), error.clone()));
+    /// Whether the thing is wanted in a form that no proxy has accepted.
+    pub fn is_unproven(&self, key: &K) -> bool {
+        let thing = self.things.get(key);
+        thing.is_some_and(|thing| !self.is_accepted(thing))
+    }
+
+    /// Whether nothing of the thing is taken back, whoever refuses it: a proxy has accepted it, or has a form that would be taken
+    /// away, as it is not known.
+    fn is_spared(&self, thing: &Thing<F>) -> bool {
+        self.is_accepted(thing) || (thing.elsewhere && thing.good.is_none())
+    }
+
+    /// A proxy came with another form of the thing than the wanted one.
+    pub fn note_elsewhere(&mut self, key: &K) {
+        if let Some(thing) = self.things.get_mut(key) {
+            thing.elsewhere = true;
+        }
+    }
+
+    /// Whether the words are about a thing that was in the refused snapshot, and of which nothing is taken back.
+    fn names_spared(&self, sequence: u64, named: &impl Fn(&K) -> bool) -> bool {
+        let mut things = self.things.iter();
+        things.any(|(key, thing)| {
+            thing.since <= sequence && self.is_spared(thing) && !thing.held && named(key)
+        })
+    }
+
+    /// Whether a proxy has accepted the wanted form.
+    fn is_accepted(&self, thing: &Thing<F>) -> bool {
+        thing.accepted || (!thing.held && thing.since <= self.acked)
+    }
+
+    /// Finds things guilty: they are held until they change, or nobody is there that refused them.
+    pub fn refuse(&mut self, guilty: Vec<K>, refusal: &Refusal, next: u64) -> Verdict<K> {
+        let refused = guilty.iter().map(|key| (key.clone(), refusal.clone()));
         self.refused.extend(refused);
         self.hold(&guilty, true, next);
         Verdict {
@@ -210,132 +361,18 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         }
     }
 
-    /// Starts a search. `known`: what was in force before is known, so that all suspects can be held without harm.
-    fn search_among(
-        &mut self,
-        suspects: Vec<K>,
-        known: bool,
-        error: &Arc<str>,
-        next: u64,
-    ) -> Verdict<K> {
-        if suspects.is_empty() {
-            return Verdict::default();
-        }
-        let mut search = Search {
-            error: error.clone(),
-            rest: suspects,
-            widening: Some(1),
-            groups: Vec::new(),
-            out: Vec::new(),
-            changed: HashSet::new(),
-            from: next,
-        };
-        let count = if known { search.rest.len() } else { 1 };
-        let touched = self.widen(&mut search, count, next);
-        self.search = Some(search);
-        Verdict {
-            touched,
-            refused: Vec::new(),
-        }
-    }
-
-    /// Holds `count` more of the suspects.
-    fn widen(&mut self, search: &mut Search<K>, count: usize, next: u64) -> Vec<K> {
-        let at = search.rest.len().saturating_sub(count);
-        let group = search.rest.split_off(at);
-        self.hold(&group, true, next);
-        search.widening = Some(count);
-        search.groups.push(group.clone());
-        search.from = next;
-        group
-    }
-
-    /// The proxies refused what they were sent during the search: what was let out, or what changed meanwhile.
-    fn search_closer(&mut self, mut search: Search<K>, suspects: Vec<K>, next: u64) -> Verdict<K> {
-        search.leave_changed_out();
-        let known: HashSet<&K> = search.rest.iter().chain(&search.out).collect();
-        let fresh: Vec<K> = suspects
-            .into_iter()
-            .filter(|key| !known.contains(key))
-            .collect();
-        if let Some(count) = search.widening {
-            search.rest.extend(fresh);
-            let touched = self.widen(&mut search, 2 * count, next);
-            if touched.is_empty() {
-                // Even without all of them it is refused: what is held is told, rather than held in silence.
-                let held = std::mem::take(&mut search.groups).concat();
-                return self.refuse(held, &search.error, next);
-            }
-            self.search = Some(search);
-            return Verdict {
-                touched,
-                refused: Vec::new(),
-            };
-        }
-        let mut group = std::mem::take(&mut search.out);
-        group.extend(fresh);
-        if group.len() < 2 {
-            let mut verdict = self.refuse(group, &search.error.clone(), next);
-            verdict.touched.extend(self.search_on(search, next));
-            return verdict;
-        }
-        self.hold(&group, true, next);
-        let touched = group.clone();
-        let half = group.split_off(group.len() / 2);
-        search.groups.extend([group, half]);
-        search.from = next;
-        // The halves are let out once the proxies have accepted the rest.
-        self.search = Some(search);
-        Verdict {
-            touched,
-            refused: Vec::new(),
-        }
-    }
-
-    /// Lets the next group out, split while it is the last one known to be bad; ends the search after the last.
-    fn search_on(&mut self, mut search: Search<K>, next: u64) -> Vec<K> {
-        search.out = match search.groups.pop() {
-            Some(mut group) if group.len() > 1 && search.groups.is_empty() => {
-                let half = group.split_off(group.len() / 2);
-                search.groups.push(group);
-                half
-            }
-            Some(group) => group,
-            None => return Vec::new(),
-        };
-        search.from = next;
-        let out = search.out.clone();
-        self.hold(&out, false, next);
-        self.search = Some(search);
-        out
-    }
-
+    /// Holds things, or lets them out.
     fn hold(&mut self, keys: &[K], held: bool, next: u64) {
         for key in keys {
             if let Some(thing) = self.things.get_mut(key) {
+                if held && !thing.held {
+                    thing.accepted |= thing.since <= self.acked;
+                    thing.shown = (thing.since, next);
+                }
                 thing.held = held;
                 thing.since = next;
             }
         }
-    }
-}
-
-impl<K: Eq + Hash> Search<K> {
-    /// What has another form now is no longer a suspect. All of it at once: in a burst each thing by itself would cost the
-    /// whole search.
-    fn leave_changed_out(&mut self) {
-        let changed = std::mem::take(&mut self.changed);
-        if changed.is_empty() {
-            return;
-        }
-        for list in self
-            .groups
-            .iter_mut()
-            .chain([&mut self.rest, &mut self.out])
-        {
-            list.retain(|key| !changed.contains(key));
-        }
-        self.groups.retain(|group| !group.is_empty());
     }
 }
 

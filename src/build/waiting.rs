@@ -54,6 +54,16 @@ impl Waiting {
             .collect()
     }
 
+    /// Whether the route waits.
+    pub(super) fn has(&self, id: &Id) -> bool {
+        self.routes.contains_key(id)
+    }
+
+    /// The routes that wait, in no order.
+    pub(super) fn routes(&self) -> impl Iterator<Item = (&Id, &Arc<Route>)> {
+        self.routes.iter()
+    }
+
     /// Each with every service that it waits for, answered or not.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Id, &ServiceKey)> {
         let routes = self.routes.iter();

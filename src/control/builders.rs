@@ -1,18 +1,19 @@
-//! A builder per gateway, and which of them may have something to say.
+//! The builders of each gateway, and which of them may have something to say.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::build::{Builder, Instances};
+use crate::build::{Builder, Cohorts, Held, Instances, Moved};
+use crate::cohort::Cohort;
 use crate::documents::Route;
 use crate::model::drain::Touched;
 use crate::model::{Consumers, Gateway, Id, ServiceKey};
-use crate::xds::gateways::Said;
+use crate::xds::gateways::{Said, What};
 
-/// A builder per gateway.
+/// The builders of each gateway.
 #[derive(Debug, Default)]
 pub struct Builders {
-    by_gateway: HashMap<Id, Builder>,
+    by_gateway: HashMap<Id, Cohorts>,
     /// The gateways that each route was placed in.
     placed: HashMap<Id, Vec<Id>>,
     /// All gateways have the same; one that comes later has them as well.
@@ -29,7 +30,7 @@ impl Builders {
         gateway: Option<Arc<Gateway>>,
         instances: &Instances,
     ) {
-        self.touch(id).handle_gateway(gateway, instances);
+        self.touch(id).handle_gateway(gateway.as_ref(), instances);
     }
 
     /// A route came, changed, moved to other gateways or went.
@@ -44,7 +45,7 @@ impl Builders {
         }
         for gateway in &after {
             self.touch(gateway)
-                .handle_route(id, route.clone(), instances);
+                .handle_route(id, route.as_ref(), instances);
         }
         if !after.is_empty() {
             self.placed.insert(id.clone(), after);
@@ -72,14 +73,42 @@ impl Builders {
         }
     }
 
-    /// A proxy said something of a gateway's snapshot.
-    pub fn handle_said(&mut self, (gateway, outcome): &Said) {
-        if let Ok(id) = gateway.parse::<Id>()
-            && let Some(builder) = self.by_gateway.get_mut(&id)
-        {
-            builder.handle_outcome(outcome);
-            self.touched.insert(id);
+    /// A proxy came, went, or said something of its snapshot. Proxies of a gateway that there is not yet are remembered.
+    pub fn handle_said(&mut self, said: &Said, instances: &Instances) -> Moved {
+        let Ok(id) = said.gateway.parse::<Id>() else {
+            return Moved::default();
+        };
+        match &said.what {
+            What::Came(node) => self.touch(&id).handle_came(&said.cohort, node, instances),
+            What::Left(node) => self.handle_left(&id, &said.cohort, node),
+            What::Answered(outcome) => {
+                if self.by_gateway.contains_key(&id) {
+                    self.touch(&id).handle_outcome(&said.cohort, outcome);
+                }
+                Moved::default()
+            }
         }
+    }
+
+    fn handle_left(&mut self, gateway: &Id, cohort: &Cohort, node: &str) -> Moved {
+        let builders = self.touch(gateway);
+        let moved = builders.handle_left(cohort, node);
+        // Gateways that only proxies speak of must not pile up.
+        if builders.are_idle() {
+            self.by_gateway.remove(gateway);
+        }
+        moved
+    }
+
+    /// Tries a document again that proxies refuse. Tells whether any did.
+    pub fn release(&mut self, document: &str) -> bool {
+        let mut released = false;
+        self.touch_if(|cohorts| {
+            let was_refused = cohorts.release(document);
+            released |= was_refused;
+            was_refused
+        });
+        released
     }
 
     /// Whether any may have a next snapshot.
@@ -92,38 +121,54 @@ impl Builders {
         std::mem::take(&mut self.touched)
     }
 
-    /// The builder of a gateway, to ask it for the next snapshot.
-    pub fn find_mut(&mut self, gateway: &Id) -> Option<&mut Builder> {
+    /// The builders of a gateway, to ask them for the next snapshots.
+    pub fn find_mut(&mut self, gateway: &Id) -> Option<&mut Cohorts> {
         self.by_gateway.get_mut(gateway)
     }
 
+    /// The builder of most proxies of a gateway.
     pub fn find(&self, gateway: &Id) -> Option<&Builder> {
-        self.by_gateway.get(gateway)
+        self.by_gateway.get(gateway).and_then(Cohorts::main)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Builder> {
+        self.by_gateway.values().flat_map(Cohorts::iter)
+    }
+
+    fn main(&self) -> impl Iterator<Item = &Builder> {
+        self.by_gateway.values().filter_map(Cohorts::main)
     }
 
     /// Whether the route of this id is in force in any gateway.
     pub fn have_route(&self, id: &Id) -> bool {
-        let mut all = self.by_gateway.values();
-        all.any(|builder| builder.route(id).is_some())
+        self.all().any(|builder| builder.route(id).is_some())
     }
 
     /// The routes that wait for the first answer of their service, and it.
     pub fn waiting(&self) -> impl Iterator<Item = (&Id, &ServiceKey)> {
-        self.by_gateway.values().flat_map(Builder::waiting)
+        self.main().flat_map(Builder::waiting)
     }
 
-    /// The documents that proxies refuse, and why.
-    pub fn refused(&self) -> BTreeMap<String, Arc<str>> {
-        let all = self.by_gateway.values();
-        all.flat_map(Builder::refused).collect()
+    /// The documents that proxies refuse, and who refuses what of them.
+    pub fn refused(&self) -> BTreeMap<String, Vec<Held>> {
+        let mut refused: BTreeMap<String, Vec<Held>> = BTreeMap::new();
+        for (document, held) in self.by_gateway.values().flat_map(Cohorts::refused) {
+            refused.entry(document).or_default().push(held);
+        }
+        refused
     }
 
-    /// Those of them of which no accepted form is known.
+    /// Those of them of which no accepted form is known, and that are in force nowhere: others have no use for an earlier form.
     pub fn withdrawn(&self) -> impl Iterator<Item = String> {
-        self.by_gateway.values().flat_map(Builder::withdrawn)
+        let withdrawn = self.all().flat_map(Builder::withdrawn);
+        let is_theirs = |builder: &&Builder| !builder.cohort().is_some_and(Cohort::is_foreign);
+        let mut theirs = self.all().filter(is_theirs).collect::<Vec<_>>();
+        theirs.retain(|builder| builder.exists());
+        withdrawn
+            .filter(move |document| !theirs.iter().any(|builder| builder.has_in_force(document)))
     }
 
-    fn touch_if(&mut self, mut is_concerned: impl FnMut(&mut Builder) -> bool) {
+    fn touch_if(&mut self, mut is_concerned: impl FnMut(&mut Cohorts) -> bool) {
         for (gateway, builder) in &mut self.by_gateway {
             if is_concerned(builder) {
                 self.touched.insert(gateway.clone());
@@ -131,13 +176,10 @@ impl Builders {
         }
     }
 
-    /// The gateway's builder, which is about to have something to say.
-    fn touch(&mut self, gateway: &Id) -> &mut Builder {
+    /// The gateway's builders, which are about to have something to say.
+    fn touch(&mut self, gateway: &Id) -> &mut Cohorts {
         self.touched.insert(gateway.clone());
-        self.by_gateway.entry(gateway.clone()).or_insert_with(|| {
-            let mut builder = Builder::new(gateway);
-            builder.handle_consumers(&self.consumers);
-            builder
-        })
+        let builders = self.by_gateway.entry(gateway.clone());
+        builders.or_insert_with(|| Cohorts::new(gateway, &self.consumers))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::builders::Builders;
-use super::refused::Refused;
+use super::refused::{Refused, said};
 use crate::documents::Documents;
 use crate::model::Drains;
 use crate::xds::gateways::{Cause, NotInForce};
@@ -36,11 +36,16 @@ pub fn problems(
         };
         (path.clone(), problem)
     });
-    let refusals = refused
-        .iter()
-        .map(|(path, error)| (path.as_str().into(), Cause::Refused, error.clone()));
+    let refused = refused.iter().map(|(path, held)| {
+        let reasons: Vec<_> = held.iter().map(said).collect();
+        (
+            path.as_str().into(),
+            Cause::Refused,
+            reasons.join("; ").into(),
+        )
+    });
     // Of several problems of one document the last counts.
-    let all = waiting.chain(rejected).chain(refusals).filter_map(
+    let all = waiting.chain(rejected).chain(refused).filter_map(
         |(path, cause, reason): (Arc<str>, _, Arc<str>)| {
             let revision = documents.revision(&path)?;
             let problem = NotInForce {

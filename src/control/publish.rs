@@ -8,7 +8,7 @@ use super::problems::problems;
 use super::{Control, report};
 use crate::documents::Changes;
 use crate::xds::Gateways;
-use crate::xds::gateways::Settled;
+use crate::xds::gateways::{Said, Settled, What};
 
 /// What is published, and when the next time is.
 #[derive(Debug)]
@@ -78,18 +78,24 @@ impl Control {
         } = &self.publication;
         let mut published = false;
         for id in self.builders.take_touched() {
-            let Some(builder) = self.builders.find_mut(&id) else {
+            let Some(builders) = self.builders.find_mut(&id) else {
                 continue;
             };
             let instances = self.services.instances();
-            let next = builder.next(settled.revision, instances, &self.drains);
-            if !builder.exists() {
-                // The builder stays: if the gateway returns, its snapshots go on counting where streams left them.
-                gateways.publish(&id.to_string(), None);
+            let next = builders.next(settled.revision, instances, &self.drains);
+            let gateway = id.to_string();
+            if !builders.exists() {
+                // The builders stay: if the gateway returns, its snapshots go on counting where streams left them.
+                for builder in builders.iter() {
+                    gateways.publish(&gateway, builder.cohort(), None);
+                }
                 published = true;
-            } else if let Some((snapshot, tallies)) = next {
+                continue;
+            }
+            for (snapshot, tallies) in next {
                 let took = began.elapsed();
-                gateways.publish(&snapshot.gateway, Some(snapshot.clone()));
+                let cohort = snapshot.cohort.clone();
+                gateways.publish(&gateway, cohort.as_ref(), Some(snapshot.clone()));
                 gateways.events().published(&snapshot, &tallies);
                 report::published(&self.metrics, &snapshot, &tallies, took);
                 published = true;
@@ -103,6 +109,34 @@ impl Control {
         if published {
             self.publication.pace.published(Instant::now());
         }
+    }
+
+    /// A proxy came, went, or said something of its snapshot.
+    pub(super) fn handle_said(&mut self, said: &Said) {
+        let instances = self.services.instances();
+        let moved = self.builders.handle_said(said, instances);
+        let gateways = &self.publication.gateways;
+        if let Some(snapshot) = moved.adopted.filter(|snapshot| snapshot.sequence > 0) {
+            let cohort = snapshot.cohort.clone();
+            gateways.publish(&said.gateway, cohort.as_ref(), Some(snapshot));
+        }
+        for cohort in moved.gone {
+            gateways.publish(&said.gateway, cohort.as_ref(), None);
+        }
+        if let What::Left(node) = &said.what {
+            for document in self.refused.handle_left(node) {
+                self.documents.release(&document);
+            }
+        }
+    }
+
+    /// Tries a document again that proxies refuse. Tells whether any did.
+    pub(super) fn release(&mut self, document: &str) -> bool {
+        self.refused.release(document);
+        let was_given_up = self.documents.release(document);
+        let was_held = self.builders.release(document);
+        self.settle();
+        was_given_up || was_held
     }
 
     /// Tells what proxies refuse now, and looks for a form of what they never accepted in this process's time.

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Control;
 use super::problems::problems;
+use crate::build::Held;
 use crate::documents::{DocumentStatus, Route};
 use crate::model::drain::Mode;
 use crate::model::upstream::{LeftOut, Selection};
@@ -29,6 +30,10 @@ pub enum Question {
     Instances(IpAddr, oneshot::Sender<Vec<Answer>>),
     /// The routes of a gateway; nothing for a gateway that does not exist.
     Routes(Id, oneshot::Sender<Option<Routes>>),
+    /// The documents that proxies refuse, by path, and who refuses what of them.
+    Refused(oneshot::Sender<BTreeMap<String, Vec<Held>>>),
+    /// Lets a document out again that proxies refuse. Told whether any did.
+    Release(String, oneshot::Sender<bool>),
 }
 
 #[derive(Debug)]
@@ -84,7 +89,7 @@ pub struct Fared {
 
 impl Control {
     /// Answers. Whoever does not wait for it any more gets none.
-    pub(super) fn answer(&self, question: Question) {
+    pub(super) fn answer(&mut self, question: Question) {
         match question {
             Question::Documents(answer) => {
                 let _ = answer.send(self.fared());
@@ -98,6 +103,12 @@ impl Control {
             Question::Instances(..) => {}
             Question::Routes(gateway, answer) => {
                 let _ = answer.send(self.routes(&gateway));
+            }
+            Question::Refused(answer) => {
+                let _ = answer.send(self.builders.refused());
+            }
+            Question::Release(document, answer) => {
+                let _ = answer.send(self.release(&document));
             }
         }
     }

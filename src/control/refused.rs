@@ -3,28 +3,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::build::{Held, Refusal};
 
 /// The documents that proxies refuse.
 #[derive(Debug, Default)]
 pub struct Refused {
-    /// By path, and why.
-    documents: BTreeMap<String, Arc<str>>,
+    /// By path, and who refuses what of them.
+    documents: BTreeMap<String, Vec<Held>>,
     /// Those whose earlier form was looked for.
     recalled: BTreeSet<String>,
+    /// Those whose earlier form may have taken their place, and the proxies that refused them.
+    given_up: BTreeMap<String, BTreeSet<Arc<str>>>,
 }
 
 /// What is different from before.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     /// Documents that are refused and were not, and why.
-    pub new: Vec<(String, Arc<str>)>,
+    pub new: Vec<(String, Held)>,
     /// Documents that were refused and are not.
     pub over: Vec<String>,
 }
 
 impl Refused {
-    /// By path, the documents, and why.
-    pub fn iter(&self) -> impl Iterator<Item = (&String, &Arc<str>)> {
+    /// By path, the documents, and who refuses what of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Vec<Held>)> {
         self.documents.iter()
     }
 
@@ -33,7 +38,7 @@ impl Refused {
     }
 
     /// These are refused, and no others.
-    pub fn handle_refused(&mut self, now: BTreeMap<String, Arc<str>>) -> Difference {
+    pub fn handle_refused(&mut self, now: BTreeMap<String, Vec<Held>>) -> Difference {
         let before = std::mem::replace(&mut self.documents, now);
         let new = self
             .documents
@@ -43,9 +48,30 @@ impl Refused {
             .keys()
             .filter(|document| !self.documents.contains_key(*document));
         Difference {
-            new: new.map(|(of, error)| (of.clone(), error.clone())).collect(),
+            new: new
+                .filter_map(|(of, held)| Some((of.clone(), held.first()?.clone())))
+                .collect(),
             over: over.cloned().collect(),
         }
+    }
+
+    /// A proxy is gone for good. Tells which documents may be tried again, as none is left that refused them.
+    pub fn handle_left(&mut self, node: &str) -> Vec<String> {
+        let all = self.given_up.iter_mut();
+        let over = all.filter_map(|(document, nodes)| {
+            (nodes.remove(node) && nodes.is_empty()).then(|| document.clone())
+        });
+        let over: Vec<String> = over.collect();
+        for document in &over {
+            self.release(document);
+        }
+        over
+    }
+
+    /// A document is tried again.
+    pub fn release(&mut self, document: &str) {
+        self.given_up.remove(document);
+        self.recalled.remove(document);
     }
 
     /// Of these no accepted form is known in this process's time. Tells of which of them, and why they are refused, an earlier
@@ -55,24 +81,66 @@ impl Refused {
             .retain(|document| withdrawn.contains(document));
         let mut wanted = Vec::new();
         for document in withdrawn {
-            if let Some(error) = self.documents.get(&document)
+            if let Some(held) = self.documents.get(&document).and_then(|held| held.first())
                 && self.recalled.insert(document.clone())
             {
-                wanted.push((document, error.clone()));
+                let nodes = self.given_up.entry(document.clone()).or_default();
+                nodes.extend(held.refusal.nodes.iter().cloned());
+                let error = held.refusal.error.clone();
+                wanted.push((document, error));
             }
         }
         wanted
     }
 }
 
+/// How many proxies a sentence names.
+const NAMED: usize = 5;
+
+/// Who refuses what of a document, since when, and why.
+pub fn said(held: &Held) -> String {
+    let Refusal {
+        error,
+        nodes,
+        since,
+        ..
+    } = &held.refusal;
+    let named: Vec<&str> = nodes.iter().take(NAMED).map(|node| &**node).collect();
+    let others = match nodes.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let cohort = held
+        .cohort
+        .as_ref()
+        .map_or("a proxy", |cohort| cohort.name());
+    let since = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(*since));
+    format!(
+        "{} refused in gateway {} by {cohort} ({}{others}; since {since}): {error}",
+        held.resource,
+        held.gateway,
+        named.join(", ")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::Refusal;
 
-    fn refused(documents: &[&str]) -> BTreeMap<String, Arc<str>> {
-        documents
-            .iter()
-            .map(|document| ((*document).to_owned(), "bad".into()))
+    fn held() -> Held {
+        Held {
+            gateway: "edge".parse().unwrap(),
+            cohort: None,
+            resource: "RDS edge".to_owned(),
+            refusal: Refusal::new("bad".into(), "node".into(), 0),
+        }
+    }
+
+    fn refused(documents: &[&str]) -> BTreeMap<String, Vec<Held>> {
+        let refused = documents.iter();
+        refused
+            .map(|document| ((*document).to_owned(), vec![held()]))
             .collect()
     }
 
@@ -84,7 +152,10 @@ mod tests {
     fn what_is_new_and_what_is_over_is_told_once() {
         let mut all = Refused::default();
         let difference = all.handle_refused(refused(&["a", "b"]));
-        let new = |names: &[&str]| refused(names).into_iter().collect::<Vec<_>>();
+        let new = |names: &[&'static str]| -> Vec<_> {
+            let names = names.iter();
+            names.map(|name| ((*name).to_owned(), held())).collect()
+        };
         assert_eq!(difference.new, new(&["a", "b"]));
         assert!(difference.over.is_empty());
         let same = all.handle_refused(refused(&["a", "b"]));
@@ -107,5 +178,18 @@ mod tests {
         assert_eq!(all.handle_withdrawn(names(&["a"])).len(), 1);
         // Of what nobody refuses nothing is looked for.
         assert!(all.handle_withdrawn(names(&["a", "other"])).is_empty());
+    }
+
+    #[test]
+    fn what_an_earlier_form_replaced_is_tried_again_once_all_that_refused_it_have_left() {
+        let mut all = Refused::default();
+        all.handle_refused(refused(&["a"]));
+        all.handle_withdrawn(names(&["a"]));
+        // The earlier form is accepted: nothing is refused any more.
+        all.handle_refused(refused(&[]));
+        all.handle_withdrawn(names(&[]));
+        assert!(all.handle_left("other").is_empty());
+        assert_eq!(all.handle_left("node"), ["a"]);
+        assert!(all.handle_left("node").is_empty());
     }
 }

@@ -43,9 +43,16 @@ pub fn documents(metrics: &Metrics, changes: &Changes, rejected: usize) {
 
 /// Tells which documents proxies refuse that they did not, and which no longer.
 pub fn refused(metrics: &Metrics, difference: &Difference, refused: usize) {
-    for (document, error) in &difference.new {
-        let error = shown(error, SAID);
-        warn!(document = %shown(document, KEY), %error, "document refused by a proxy: rolled back to what it accepted last");
+    for (document, held) in &difference.new {
+        let cohort = held.cohort.as_ref().map(tracing::field::display);
+        warn!(
+            document = %shown(document, KEY),
+            gateway = %held.gateway,
+            cohort,
+            resource = held.resource,
+            error = shown(&held.refusal.error, SAID),
+            "document refused by a proxy: rolled back to what it accepted last"
+        );
     }
     for document in &difference.over {
         info!(document = %shown(document, KEY), "document no longer refused");
@@ -63,6 +70,7 @@ pub fn published(metrics: &Metrics, snapshot: &Snapshot, tallies: &Tallies, took
     };
     info!(
         gateway = %snapshot.gateway,
+        cohort = snapshot.cohort.as_ref().map(tracing::field::display),
         version = %snapshot.version(),
         revision = snapshot.revision,
         clusters = tally(ResourceType::Cluster),

@@ -5,10 +5,12 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::cohort::Cohort;
 use crate::model::document::Format;
 use crate::model::{Document, Instance, ServiceKey};
-use crate::snapshot::{Outcome, ResourceType};
+use crate::snapshot::{Accepted, Outcome, ResourceType};
 use crate::store::Event;
+use crate::xds::gateways::What;
 
 const MOCKED: &str = r#"{"uri":"/mocked","plugins":{"mocking":{"response_status":204}}}"#;
 const NODES: &str =
@@ -30,13 +32,22 @@ async fn what_proxies_accept_begins_no_burst() {
     let due = control.publication.pace.due(began);
     // Long enough for another publication, had there been anything to publish.
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let accepted = Outcome {
-        resource_type: ResourceType::RouteConfiguration,
-        after: None,
-        sequence: 1,
-        error: None,
+    let accepted = Accepted {
+        sequence: Some(1),
+        whole: true,
+        ..Accepted::nothing(ResourceType::RouteConfiguration)
     };
-    control.handle(Input::Proxy(("default".into(), accepted)), Instant::now());
+    for what in [
+        What::Came("node".into()),
+        What::Answered(Outcome::Accepted(accepted)),
+    ] {
+        let said = Said {
+            gateway: "default".into(),
+            cohort: Cohort::envoy((1, 40, 0), None).unwrap(),
+            what,
+        };
+        control.handle(Input::Proxy(said), Instant::now());
+    }
     control.settle();
     control.publish_if_due(Instant::now());
     assert!(!control.builders.are_touched(), "it was looked at");
@@ -63,7 +74,7 @@ async fn every_bad_document_is_asked_for_however_few_questions_the_store_takes_a
     events.send(listed).await.unwrap();
     let shutdown = CancellationToken::new();
     tokio::spawn(run(inputs, gateways.clone(), Arc::default(), shutdown));
-    let mut newest = gateways.watch("default");
+    let mut newest = gateways.watch("default", None);
     for _ in 0..BAD {
         let question = tokio::time::timeout(DEADLINE, asked.recv()).await;
         let PriorRevision { path, revision } = question.expect("it was never asked").unwrap();

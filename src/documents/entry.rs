@@ -139,6 +139,8 @@ pub(super) struct Entry {
     wrong: Option<Remark>,
     /// Why a proxy refused the form; then an earlier one is to take its place.
     refused: Option<Remark>,
+    /// Whether that has happened to the newest text.
+    pub given_up: bool,
     warnings: Vec<Remark>,
     /// What has no effect of the good form, or of what it refers to, because of other documents.
     pub shadowed: Vec<Remark>,
@@ -161,6 +163,7 @@ impl Entry {
             good: None,
             wrong: None,
             refused: None,
+            given_up: false,
             warnings: Vec::new(),
             shadowed: Vec::new(),
             unresolved: None,
@@ -182,6 +185,7 @@ impl Entry {
     pub(super) fn put(&mut self, document: Document, registries: &[Discovery]) -> bool {
         self.wanted = None;
         self.refused = None;
+        self.given_up = false;
         let read = read(&document, registries);
         let good = read.is_ok();
         match read {
@@ -236,6 +240,7 @@ impl Entry {
     pub(super) fn refuse(&mut self, remark: Remark) {
         let text = self.good.as_ref().unwrap_or(&self.document).clone();
         self.refused = Some(remark);
+        self.given_up = true;
         self.want(text);
     }
 

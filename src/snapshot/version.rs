@@ -28,6 +28,12 @@ impl Version {
         Self(self.0.wrapping_sub(Self::member(name, version)))
     }
 
+    /// As much of it as tells a few contents apart.
+    pub fn short(self) -> u32 {
+        // The low bits.
+        self.0 as u32
+    }
+
     fn member(name: &str, version: Self) -> u128 {
         let mut text = Vec::with_capacity(name.len() + 16);
         text.extend_from_slice(&version.0.to_le_bytes());

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::snapshot::{Resource, ResourceType, Snapshot, Version};
+use crate::snapshot::{Accepted, Resource, ResourceType, Snapshot, Version};
 
 use super::request::{Names, Protocol, Request};
 use super::subscription::Subscription;
@@ -81,6 +81,8 @@ pub struct Channel {
     /// What the client says it has from an earlier stream, until the first answer.
     claimed: HashMap<String, Option<Version>>,
     claimed_version: Option<Version>,
+    /// What the client accepted, and nobody was told of yet.
+    accepted: Accepted,
 }
 
 impl Channel {
@@ -106,7 +108,17 @@ impl Channel {
             left: BTreeMap::new(),
             claimed: HashMap::new(),
             claimed_version: None,
+            accepted: Accepted::nothing(resource_type),
         }
+    }
+
+    /// What the client accepted since this was last asked.
+    pub fn take_accepted(&mut self) -> Option<Accepted> {
+        if self.accepted.is_empty() {
+            return None;
+        }
+        let nothing = Accepted::nothing(self.resource_type);
+        Some(std::mem::replace(&mut self.accepted, nothing))
     }
 
     /// Takes a request in.
@@ -140,6 +152,13 @@ impl Channel {
             }
             if in_flight.whole {
                 self.owed.clear();
+            }
+            if !self.owed.is_empty() || !self.subscription.is_wildcard() {
+                let names = match &in_flight.brings {
+                    Some(brings) => brings.clone(),
+                    None => all.iter().map(|(name, _)| name.clone()).collect(),
+                };
+                self.accept(&names, &in_flight.snapshot);
             }
             if self.owed.is_empty() {
                 self.wait = Wait::Not;
@@ -208,9 +227,26 @@ impl Channel {
     /// The client uses what `snapshot` has, unless something of it was refused.
     pub fn hold(&mut self, snapshot: Arc<Snapshot>) {
         if self.owed.is_empty() {
+            let whole = self.subscription.is_wildcard();
+            let set = snapshot.set(self.resource_type);
+            let mut names = self.subscription.names();
+            // Whoever was sent nothing has accepted nothing.
+            if whole || names.any(|name| set.find(name).is_some()) {
+                self.accepted.whole = whole;
+                self.accepted.sequence = Some(snapshot.sequence);
+            }
             self.acked = Some(snapshot);
             self.mixed = false;
         }
+    }
+
+    /// The client has these as the snapshot has them.
+    fn accept(&mut self, names: &[Arc<str>], snapshot: &Snapshot) {
+        let set = snapshot.set(self.resource_type);
+        let found = names
+            .iter()
+            .filter_map(|name| Some((name.clone(), set.find(name)?.version)));
+        self.accepted.has.extend(found);
     }
 
     fn want(&mut self, names: Names, first: bool) {
@@ -292,6 +328,8 @@ impl Channel {
             self.asked.clear();
             self.sent = Some(target.clone());
             self.answered = true;
+            let names: Vec<_> = self.subscription.names().cloned().collect();
+            self.accept(&names, target);
         }
         let mut candidates = self.candidates(target);
         if !self.owed.is_empty() && candidates.iter().any(|name| self.differs(name, target)) {
@@ -303,7 +341,10 @@ impl Channel {
         self.asked.clear();
         let subscription = &self.subscription;
         self.forced.retain(|name| !subscription.has(name));
-        self.claimed = HashMap::new();
+        // Told only now that there is what it can be compared with.
+        let claimed = std::mem::take(&mut self.claimed).into_iter();
+        let has = claimed.filter_map(|(name, version)| Some((name.into(), version?)));
+        self.accepted.has.extend(has);
         self.claimed_version = None;
         self.sent = Some(target.clone());
         diff

@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tonic::{Status, Streaming};
 use tracing::{info, warn};
 
-use crate::snapshot::{Outcome, ResourceType};
+use crate::snapshot::{Refused, ResourceType};
 use crate::telemetry::{self, metrics};
 
 use super::ads::{Ads, shutting_down};
@@ -32,8 +32,6 @@ pub struct Conversation<'a> {
     seat: Seat,
     newest: Watch,
     stream: Stream,
-    /// By type, the newest snapshot that was passed on as accepted.
-    accepted: [Option<u64>; ResourceType::ALL.len()],
     /// The one type that it is about; nothing for all of them.
     only: Option<ResourceType>,
     requests: Bucket,
@@ -50,13 +48,17 @@ impl<'a> Conversation<'a> {
         only: Option<ResourceType>,
         writer: &'a mut Writer,
     ) -> Self {
+        let cohort = ads.gateways.admit(&node.gateway, &node.cohort);
+        let newest = ads.gateways.watch(&node.gateway, Some(&cohort));
+        let node = Node { cohort, ..node };
+        let seat = ads.nodes.enter(node.clone());
+        ads.gateways.come(&node.gateway, &node.cohort, &node.id);
         Self {
             only,
             requests: Bucket::new(ads.limits.request_rate, BURST, Instant::now()),
-            newest: ads.gateways.watch(&node.gateway),
-            seat: ads.nodes.enter(node.clone()),
+            newest,
+            seat,
             stream: Stream::new(node.protocol),
-            accepted: Default::default(),
             asked_for_longer: false,
             ads,
             node,
@@ -107,6 +109,9 @@ impl<'a> Conversation<'a> {
         let newest = self.newest.borrow_and_update().clone();
         match newest {
             Some(snapshot) => self.stream.handle_snapshot(snapshot),
+            None if self.ads.gateways.find(&self.node.gateway).is_some() => {
+                // The first of its cohort: the loop is about to tell what it is served.
+            }
             None => {
                 info!(node = %self.node.id, gateway = %self.node.gateway, "node waits: its gateway is not known (yet)");
             }
@@ -148,13 +153,18 @@ impl<'a> Conversation<'a> {
         if let Some(error) = &mut answer.error {
             // Whoever looks for the culprit has all of it, everybody else a line.
             let shown = telemetry::shown(error, SAID);
-            let outcome = Outcome {
+            let refused = Refused {
                 resource_type: answer.resource_type,
                 after: answer.after,
                 sequence: answer.sequence,
-                error: Some(std::mem::replace(error, shown).into()),
+                error: std::mem::replace(error, shown).into(),
+                node: self.node.id.clone(),
+                at: telemetry::now().try_into().unwrap_or_default(),
             };
-            self.ads.gateways.refuse(&self.node.gateway, outcome);
+            let Node {
+                gateway, cohort, ..
+            } = &self.node;
+            self.ads.gateways.refuse(gateway, cohort, refused);
         }
         let r#type = answer.resource_type.as_str();
         let labels = metrics::Type { r#type };
@@ -220,13 +230,11 @@ impl<'a> Conversation<'a> {
                 .map_err(|Closed| Status::cancelled("the client is gone"))?;
         }
         for resource_type in ResourceType::ALL {
-            let accepted = self.stream.accepted(resource_type);
-            let known = &mut self.accepted[resource_type.index()];
-            if let Some(sequence) = accepted.filter(|_| accepted != *known) {
-                *known = accepted;
-                self.ads
-                    .gateways
-                    .accept(&self.node.gateway, resource_type, sequence);
+            if let Some(accepted) = self.stream.take_accepted(resource_type) {
+                let Node {
+                    gateway, cohort, ..
+                } = &self.node;
+                self.ads.gateways.accept(gateway, cohort, accepted);
             }
         }
         let (synced, revision) = (self.stream.is_synced(), self.stream.revision());

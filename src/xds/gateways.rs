@@ -7,29 +7,53 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use tokio::sync::{mpsc, watch};
 
-use crate::snapshot::{Outcome, ResourceType, Snapshot};
+use crate::cohort::Cohort;
+use crate::snapshot::{Accepted, Outcome, Refused, ResourceType, Snapshot};
+
+mod known;
 
 use super::events::Events;
+use known::Known;
 
 /// The newest snapshot of one gateway; nothing as long as it is not known.
 pub type Newest = Option<Arc<Snapshot>>;
 
-/// What proxies said of a gateway's snapshot.
-pub type Said = (Arc<str>, Outcome);
+/// What happened at the proxies of a cohort.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Said {
+    pub gateway: Arc<str>,
+    pub cohort: Cohort,
+    pub what: What,
+}
+
+/// What happened at a proxy.
+#[derive(Debug, PartialEq, Eq)]
+pub enum What {
+    /// The one of this `node.id` came.
+    Came(Arc<str>),
+    /// It is gone for good.
+    Left(Arc<str>),
+    /// One said something of the newest snapshot that it was sent.
+    Answered(Outcome),
+}
 
 /// What waits for the loop, which nobody waits for: Envoy says a thing once, so none of it may be lost. It needs no bound of
-/// its own. A fleet says of a snapshot and a type two things at most, it is accepted and it is refused; and no snapshot
-/// comes but from the loop, which takes all that waits at once.
+/// its own: a proxy says of a response one thing, responses follow snapshots, no snapshot comes but from the loop, which
+/// takes all that waits at once, and connections come at a bounded rate.
 pub type Heard = mpsc::UnboundedReceiver<Said>;
+
+/// The proxies that are served the same: those of a gateway, of one cohort; or nobody yet.
+type Place = (Arc<str>, Option<Cohort>);
+
+/// How many cohorts of a gateway are told apart: their names come from outside.
+const COHORTS: usize = 32;
 
 /// The newest snapshot of every gateway. One writer, the control loop; as many readers as there are streams.
 #[derive(Debug)]
 pub struct Gateways {
-    by_name: DashMap<Arc<str>, watch::Sender<Newest>>,
-    /// By gateway and type, the newest snapshot that any proxy accepted.
-    accepted: DashMap<(Arc<str>, ResourceType), u64>,
-    /// The same of refusals.
-    refused: DashMap<(Arc<str>, ResourceType), u64>,
+    by_place: DashMap<Place, watch::Sender<Newest>>,
+    /// What the loop knows to be accepted.
+    accepted: DashMap<(Arc<str>, Cohort, ResourceType), Known>,
     settled: watch::Sender<Settled>,
     events: Events,
     said: mpsc::UnboundedSender<Said>,
@@ -84,9 +108,8 @@ impl Gateways {
     pub fn new() -> (Self, Heard) {
         let (said, heard) = mpsc::unbounded_channel();
         let gateways = Self {
-            by_name: DashMap::new(),
+            by_place: DashMap::new(),
             accepted: DashMap::new(),
-            refused: DashMap::new(),
             settled: watch::Sender::default(),
             events: Events::default(),
             said,
@@ -95,48 +118,49 @@ impl Gateways {
         (gateways, heard)
     }
 
-    /// A proxy accepted a snapshot. Only the first one to do so is passed on.
-    pub fn accept(&self, gateway: &Arc<str>, resource_type: ResourceType, sequence: u64) {
-        let mut newest = self
-            .accepted
-            .entry((gateway.clone(), resource_type))
-            .or_default();
-        if sequence > *newest {
-            let outcome = Outcome {
-                resource_type,
-                after: None,
-                sequence,
-                error: None,
-            };
-            *newest = sequence;
-            self.say(gateway, outcome);
+    /// A proxy accepted what it was sent. What others of its cohort have said before is not passed on.
+    pub fn accept(&self, gateway: &Arc<str>, cohort: &Cohort, accepted: Accepted) {
+        let key = (gateway.clone(), cohort.clone(), accepted.resource_type);
+        let news = self.accepted.entry(key).or_default().news(accepted);
+        if let Some(accepted) = news {
+            self.say(gateway, cohort, What::Answered(Outcome::Accepted(accepted)));
         }
     }
 
-    /// A proxy refused a snapshot. Only the first one to do so is passed on: a fleet says the same thing at once.
-    pub fn refuse(&self, gateway: &Arc<str>, outcome: Outcome) {
-        let key = (gateway.clone(), outcome.resource_type);
-        let mut newest = self.refused.entry(key).or_default();
-        let sequence = outcome.sequence;
-        if sequence > *newest {
-            *newest = sequence;
-            self.say(gateway, outcome);
-        }
+    /// A proxy refused what it was sent. Each of them is told: what is refused is held until the last of them has left.
+    pub fn refuse(&self, gateway: &Arc<str>, cohort: &Cohort, refused: Refused) {
+        self.say(gateway, cohort, What::Answered(Outcome::Refused(refused)));
     }
 
-    fn say(&self, gateway: &Arc<str>, outcome: Outcome) {
+    /// A proxy came.
+    pub fn come(&self, gateway: &Arc<str>, cohort: &Cohort, node: &Arc<str>) {
+        self.say(gateway, cohort, What::Came(node.clone()));
+    }
+
+    /// A proxy is gone for good.
+    pub fn leave(&self, gateway: &Arc<str>, cohort: &Cohort, node: &Arc<str>) {
+        self.say(gateway, cohort, What::Left(node.clone()));
+    }
+
+    fn say(&self, gateway: &Arc<str>, cohort: &Cohort, what: What) {
+        let (gateway, cohort) = (gateway.clone(), cohort.clone());
         // It fails when the loop has ended, which is with the process.
-        let _ = self.said.send((gateway.clone(), outcome));
+        let _ = self.said.send(Said {
+            gateway,
+            cohort,
+            what,
+        });
     }
 
-    /// Makes a snapshot the newest of its gateway, or lets the gateway's proxies wait again.
-    pub fn publish(&self, gateway: &str, snapshot: Newest) {
-        let newest = self.by_name.entry(gateway.into());
+    /// Makes a snapshot the newest of its proxies, or lets them wait again.
+    pub fn publish(&self, gateway: &str, cohort: Option<&Cohort>, snapshot: Newest) {
+        let place = (gateway.into(), cohort.cloned());
+        let newest = self.by_place.entry(place.clone());
         newest
             .or_insert_with(|| watch::Sender::new(None))
             .send_replace(snapshot);
-        self.forget(gateway);
-        let serves = self.by_name.iter().any(|each| each.borrow().is_some());
+        self.forget(&place);
+        let serves = self.by_place.iter().any(|each| each.borrow().is_some());
         self.served
             .send_if_modified(|served| std::mem::replace(served, serves) != serves);
     }
@@ -146,17 +170,18 @@ impl Gateways {
         self.served.subscribe()
     }
 
-    /// Forgets a gateway that does not exist and that nobody watches: names that only proxies speak of must not pile up.
-    fn forget(&self, gateway: &str) {
+    /// Forgets a place that has no snapshot and that nobody watches: names that only proxies speak of must not pile up.
+    fn forget(&self, place: &Place) {
         let idle = |newest: &watch::Sender<Newest>| {
             newest.borrow().is_none() && newest.receiver_count() == 0
         };
-        let forgotten = self.by_name.remove_if(gateway, |_, newest| idle(newest));
-        if forgotten.is_some() {
+        let forgotten = self.by_place.remove_if(place, |_, newest| idle(newest));
+        if forgotten.is_some()
+            && let (gateway, Some(cohort)) = place
+        {
             for resource_type in ResourceType::ALL {
-                let key = (gateway.into(), resource_type);
+                let key = (gateway.clone(), cohort.clone(), resource_type);
                 self.accepted.remove(&key);
-                self.refused.remove(&key);
             }
         }
     }
@@ -186,34 +211,73 @@ impl Gateways {
         &self.events
     }
 
-    /// The newest snapshot of one gateway.
+    /// The newest snapshot of one gateway's proxies: of those that are the most.
     pub fn find(&self, gateway: &str) -> Newest {
-        let newest = self.by_name.get(gateway)?;
+        self.newest()
+            .into_iter()
+            .find(|one| &*one.gateway == gateway)
+    }
+
+    /// The newest snapshot of the proxies of a cohort.
+    pub fn find_for(&self, gateway: &Arc<str>, cohort: &Cohort) -> Newest {
+        let place = (gateway.clone(), Some(cohort.clone()));
+        let newest = self.by_place.get(&place)?;
         newest.borrow().clone()
     }
 
-    /// Watches a gateway, which need not exist (yet).
-    pub fn watch(self: &Arc<Self>, gateway: &str) -> Watch {
-        let name: Arc<str> = gateway.into();
-        let newest = self
-            .by_name
-            .entry(name.clone())
-            .or_insert_with(|| watch::Sender::new(None));
+    /// Watches what the proxies of a cohort are to have, or nobody yet; the gateway need not exist (yet).
+    pub fn watch(self: &Arc<Self>, gateway: &str, cohort: Option<&Cohort>) -> Watch {
+        let place = (gateway.into(), cohort.cloned());
+        let newest = self.by_place.entry(place.clone());
+        let newest = newest.or_insert_with(|| watch::Sender::new(None));
         Watch {
             newest: newest.subscribe(),
             _leave: Leave {
                 gateways: self.clone(),
-                gateway: name,
+                place,
             },
         }
     }
 
-    /// The newest snapshots, in no order.
+    /// The cohort that a client is served with: its own, or a foreign one where there are too many already.
+    pub fn admit(&self, gateway: &Arc<str>, cohort: &Cohort) -> Cohort {
+        let place = (gateway.clone(), Some(cohort.clone()));
+        if self.by_place.contains_key(&place) {
+            return cohort.clone();
+        }
+        let others = self.by_place.iter().filter(|each| each.key().0 == *gateway);
+        if others.count() < COHORTS {
+            cohort.clone()
+        } else {
+            Cohort::foreign("one of too many")
+        }
+    }
+
+    /// The newest snapshots, in no order; of each gateway that of the most proxies.
     pub fn newest(&self) -> Vec<Arc<Snapshot>> {
-        self.by_name
-            .iter()
-            .filter_map(|newest| newest.borrow().clone())
+        let mut by_gateway: BTreeMap<Arc<str>, (usize, Arc<Snapshot>)> = BTreeMap::new();
+        for each in &self.by_place {
+            let Some(snapshot) = each.borrow().clone() else {
+                continue;
+            };
+            let proxies = each.receiver_count();
+            let is_less = |(most, best): &(usize, Arc<Snapshot>)| {
+                (*most, &best.cohort) >= (proxies, &snapshot.cohort)
+            };
+            if !by_gateway.get(&snapshot.gateway).is_some_and(is_less) {
+                by_gateway.insert(snapshot.gateway.clone(), (proxies, snapshot));
+            }
+        }
+        by_gateway
+            .into_values()
+            .map(|(_, snapshot)| snapshot)
             .collect()
+    }
+
+    /// The newest snapshots of every cohort, in no order.
+    pub fn all(&self) -> Vec<Arc<Snapshot>> {
+        let all = self.by_place.iter();
+        all.filter_map(|newest| newest.borrow().clone()).collect()
     }
 }
 
@@ -243,12 +307,12 @@ impl DerefMut for Watch {
 #[derive(Debug)]
 struct Leave {
     gateways: Arc<Gateways>,
-    gateway: Arc<str>,
+    place: Place,
 }
 
 impl Drop for Leave {
     fn drop(&mut self) {
-        self.gateways.forget(&self.gateway);
+        self.gateways.forget(&self.place);
     }
 }
 

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use dashmap::DashMap;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::cohort::Cohort;
 use crate::snapshot::{ResourceType, Version};
 
 use super::request::Protocol;
@@ -22,12 +23,24 @@ pub struct Node {
     pub gateway: Arc<str>,
     /// Where it connects from.
     pub address: Option<SocketAddr>,
-    /// What it is, as it says: `envoy 1.40.0`.
-    pub agent: Arc<str>,
+    /// With whom it is served the same.
+    pub cohort: Cohort,
+    /// How it speaks.
     pub protocol: Protocol,
     /// When its stream was opened.
     pub connected: SystemTime,
     pub status: NodeStatus,
+}
+
+impl Node {
+    /// Who it is.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            gateway: self.gateway.clone(),
+            cohort: self.cohort.clone(),
+            id: self.id.clone(),
+        }
+    }
 }
 
 /// How one node fares.
@@ -78,7 +91,31 @@ pub struct Mark {
 pub struct Nodes {
     streams: AtomicU64,
     by_stream: DashMap<u64, (Node, Questions)>,
+    /// Who is connected, or was a moment ago.
+    presence: DashMap<Identity, Presence>,
     changes: watch::Sender<()>,
+}
+
+/// A node of a gateway, as it is served.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    pub gateway: Arc<str>,
+    pub cohort: Cohort,
+    /// `node.id`
+    pub id: Arc<str>,
+}
+
+/// How long a node may be away before it is taken to be gone: its connection may have broken, or its replica died.
+pub const GRACE: Duration = Duration::from_secs(30);
+
+/// More nodes than these are not waited for: their names come from outside.
+const AWAITED: usize = 10_000;
+
+#[derive(Debug, Default)]
+struct Presence {
+    streams: usize,
+    /// When the last of its streams ended, if none is left, and the revision that it had then.
+    left: Option<(Instant, i64)>,
 }
 
 /// The way to ask a stream what its client was sent.
@@ -101,6 +138,7 @@ impl Questions {
 #[derive(Debug)]
 pub struct Seat {
     nodes: Arc<Nodes>,
+    identity: Identity,
     stream: u64,
     questions: mpsc::Receiver<Question>,
 }
@@ -110,15 +148,55 @@ impl Nodes {
     pub fn enter(self: &Arc<Self>, node: Node) -> Seat {
         let stream = self.streams.fetch_add(1, Ordering::Relaxed);
         let (sender, questions) = mpsc::channel(1);
+        let identity = node.identity();
+        {
+            let mut presence = self.presence.entry(identity.clone()).or_default();
+            presence.streams += 1;
+            presence.left = None;
+        }
         self.by_stream.insert(stream, (node, Questions(sender)));
         self.changes.send_replace(());
         Seat {
             nodes: self.clone(),
+            identity,
             stream,
             questions,
         }
     }
 
+    /// Those that are away and may come back, with the revision that each had accepted all of.
+    pub fn away(&self) -> Vec<(Identity, i64)> {
+        let all = self.presence.iter();
+        let away = all.filter_map(|entry| {
+            let (_, revision) = entry.left?;
+            Some((entry.key().clone(), revision))
+        });
+        away.collect()
+    }
+
+    /// Takes those out that have been away for too long, and tells of each that it is gone: before it could come back, which
+    /// is told after [`enter`](Self::enter).
+    pub fn take_gone(&self, now: Instant, gone: impl Fn(&Identity)) {
+        let crowded = self.presence.len() > AWAITED;
+        let is_gone = |presence: &Presence| {
+            let left = presence.left;
+            left.is_some_and(|(at, _)| crowded || now.saturating_duration_since(at) >= GRACE)
+        };
+        let mut any = false;
+        self.presence.retain(|identity, presence| {
+            let is_gone = is_gone(presence);
+            if is_gone {
+                gone(identity);
+            }
+            any |= is_gone;
+            !is_gone
+        });
+        if any {
+            self.changes.send_replace(());
+        }
+    }
+
+    /// How many there are.
     pub fn count(&self) -> usize {
         self.by_stream.len()
     }
@@ -185,7 +263,14 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.nodes.by_stream.remove(&self.stream);
+        let node = self.nodes.by_stream.remove(&self.stream);
+        let revision = node.map_or(0, |(_, (node, _))| node.status.revision);
+        if let Some(mut presence) = self.nodes.presence.get_mut(&self.identity) {
+            presence.streams = presence.streams.saturating_sub(1);
+            if presence.streams == 0 {
+                presence.left = Some((Instant::now(), revision));
+            }
+        }
         self.nodes.changes.send_replace(());
     }
 }

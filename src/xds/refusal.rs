@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
+use crate::cohort::Envoy;
 use crate::snapshot::ResourceType;
 
 /// Why a client is refused; its stream ends.
@@ -32,6 +33,13 @@ pub enum NotAdmitted {
         gateway: String,
         /// The gateways that it may act as.
         allowed: String,
+    },
+    /// An Envoy that is older than any that is served.
+    TooOld {
+        /// What it says of itself.
+        found: String,
+        /// The oldest that is served.
+        oldest: Envoy,
     },
     /// It does not read what it is sent.
     SlowReader(Duration),
@@ -65,6 +73,7 @@ impl NotAdmitted {
             Self::NoNodeId => "no_node_id",
             Self::GatewayName(_) => "gateway_name",
             Self::NotAllowed { .. } => "not_allowed",
+            Self::TooOld { .. } => "too_old",
             Self::SlowReader(_) => "slow_reader",
             Self::Silent(_) => "silent",
             Self::RequestRate(_) => "request_rate",
@@ -81,6 +90,7 @@ impl NotAdmitted {
     fn code(&self) -> Code {
         match self {
             Self::NotAllowed { .. } => Code::PermissionDenied,
+            Self::TooOld { .. } => Code::FailedPrecondition,
             Self::SlowReader(_) | Self::Silent(_) => Code::DeadlineExceeded,
             Self::RequestRate(_)
             | Self::RequestSize(_)
@@ -125,6 +135,11 @@ impl fmt::Display for NotAdmitted {
             } => write!(
                 f,
                 "client {client} may not act as gateway {gateway:?}; xds-clients allows it {allowed}"
+            ),
+            Self::TooOld { found, oldest } => write!(
+                f,
+                "{found} is too old to be served: the oldest release that is served is {}; a newer Envoy has to take its place",
+                oldest.as_str()
             ),
             Self::SlowReader(limit) => write!(
                 f,

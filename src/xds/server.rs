@@ -1,10 +1,11 @@
 //! The xDS port: which services it has, and how its connections are kept.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_server::ClientStatusDiscoveryServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
@@ -39,6 +40,7 @@ pub async fn serve(
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(report_health(health, ads.clone()));
     tokio::spawn(sum_up(ads.clone()));
+    tokio::spawn(watch_absent(ads.clone()));
     let csds = ClientStatusDiscoveryServiceServer::new(Csds(ads.clone()));
     let mut routes = Routes::new(health_service).add_service(csds);
     match reflection::service() {
@@ -71,6 +73,21 @@ async fn sum_up(ads: Ads) {
         if over {
             return;
         }
+    }
+}
+
+/// Tells the loop who is gone for good.
+async fn watch_absent(ads: Ads) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = ads.shutdown.cancelled() => return,
+        }
+        ads.nodes.take_gone(Instant::now(), |node| {
+            ads.gateways.leave(&node.gateway, &node.cohort, &node.id);
+        });
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::Node as NodeIdentity;
-use envoy_types::pb::envoy::config::core::v3::node::UserAgentVersionType;
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
 use http::HeaderMap;
 use tonic::{Status, Streaming};
@@ -142,7 +141,7 @@ impl Ads {
         let allowed = self.clients.check(&peer, &gateway);
         allowed.map_err(|refusal| self.refuse(&refusal))?;
         if self.admission.may_tell_connected() {
-            info!(node = %id, %gateway, agent = %node.agent, protocol = %method.protocol.as_str(), "node connected");
+            info!(node = %id, %gateway, cohort = %node.cohort, protocol = %method.protocol.as_str(), "node connected");
         }
         let mut conversation = Conversation::new(self, node, method.only, writer);
         let result = conversation.run(first, requests).await;
@@ -172,26 +171,9 @@ fn identify(identity: NodeIdentity, protocol: Protocol, peer: &Peer) -> Result<N
         id: telemetry::shown(&identity.id, MAX_ID).into(),
         gateway: telemetry::shown(gateway, MAX_GATEWAY).into(),
         address: peer.address,
-        agent: agent(&identity).into(),
+        cohort: super::cohort::of(&identity)?,
         protocol,
         connected: SystemTime::now(),
         status: nodes::NodeStatus::default(),
     })
-}
-
-/// What a node is, as it says: `envoy 1.40.0`.
-fn agent(identity: &NodeIdentity) -> String {
-    let version = match &identity.user_agent_version_type {
-        Some(UserAgentVersionType::UserAgentVersion(version)) => version.clone(),
-        Some(UserAgentVersionType::UserAgentBuildVersion(build)) => {
-            let version = build.version.unwrap_or_default();
-            format!(
-                "{}.{}.{}",
-                version.major_number, version.minor_number, version.patch
-            )
-        }
-        None => String::new(),
-    };
-    let agent = format!("{} {version}", identity.user_agent_name);
-    telemetry::shown(agent.trim(), 64)
 }

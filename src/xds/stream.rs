@@ -13,7 +13,7 @@ pub mod view;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::snapshot::{ResourceType, Snapshot, Version};
+use crate::snapshot::{Accepted, ResourceType, Snapshot, Version};
 
 use super::channel::{Channel, Diff, InFlight, Meaning};
 use super::request::{Protocol, Request};
@@ -149,10 +149,9 @@ impl Stream {
         acked.min().unwrap_or_default()
     }
 
-    /// The newest snapshot of which the client has accepted all that it wants of a type.
-    pub fn accepted(&self, resource_type: ResourceType) -> Option<u64> {
-        let channel = self.channel(resource_type);
-        channel.acked.as_ref().map(|acked| acked.sequence)
+    /// What the client accepted of a type since this was last asked.
+    pub fn take_accepted(&mut self, resource_type: ResourceType) -> Option<Accepted> {
+        self.channels[resource_type.index()].take_accepted()
     }
 
     /// How many names of a type the client wants by name.

@@ -9,6 +9,7 @@ mod support;
 
 mod apisix;
 mod bad_input;
+mod cohorts;
 mod confirmed;
 mod consumers;
 mod control_api;

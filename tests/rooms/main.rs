@@ -34,6 +34,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "xds",
         ],
     ),
+    ("cohort", &[]),
     ("control", SHELL),
     ("admin", SHELL),
     ("api", API),
@@ -44,10 +45,11 @@ const DOORS: &[(&str, &[&str])] = &[
     ("state", &["store", "registry", "model", "telemetry"]),
     ("store", &["model", "folder", "telemetry", "tls"]),
     ("registry", &["model", "folder", "telemetry", "tls"]),
-    ("xds", &["snapshot", "envoy", "telemetry"]),
+    ("xds", &["cohort", "snapshot", "envoy", "telemetry"]),
     (
         "build",
         &[
+            "cohort",
             "snapshot",
             "translate",
             "documents",
@@ -60,7 +62,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("translate", &["documents", "plugin", "model", "envoy"]),
     ("documents", &["plugin", "model"]),
     ("plugin", &["model", "envoy"]),
-    ("snapshot", &[]),
+    ("snapshot", &["cohort"]),
     ("model", &[]),
     ("envoy", &[]),
     ("telemetry", &[]),
@@ -70,11 +72,11 @@ const DOORS: &[(&str, &[&str])] = &[
 
 #[rustfmt::skip]
 const SHELL: &[&str] =
-    &["state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "telemetry"];
+    &["state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry"];
 
 #[rustfmt::skip]
 const API: &[&str] =
-    &["control", "drain", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "model", "envoy", "telemetry"];
+    &["control", "drain", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "model", "cohort", "envoy", "telemetry"];
 
 #[rustfmt::skip]
 const RUN: &[&str] =
@@ -82,7 +84,7 @@ const RUN: &[&str] =
 
 #[rustfmt::skip]
 const INNER: &[&str] =
-    &["run", "config", "control", "admin", "api", "drain", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "telemetry", "tls"];
+    &["run", "config", "control", "admin", "api", "drain", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry", "tls"];
 
 /// Arrows within one layer of [`LINE`].
 const BESIDE: &[(&str, &str)] = &[
@@ -117,6 +119,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 /// The pure core: no async, no clock (a time is an argument), no I/O.
 const PURE: &[&str] = &[
     "build",
+    "cohort",
     "documents",
     "envoy",
     "explain",

@@ -68,6 +68,19 @@ impl Envoy {
         Self::run(bootstrap, name, "default", xds, listener, folder, &[]).await
     }
 
+    /// Starts one with a name of its own that is told more on its command line.
+    pub async fn start_as_with(
+        name: &str,
+        gateway: &str,
+        xds: SocketAddr,
+        listener: SocketAddr,
+        folder: &Path,
+        more: &[&str],
+    ) -> Self {
+        let bootstrap = Bootstrap::for_protocol(Protocol::Delta);
+        Self::run(bootstrap, name, gateway, xds, listener, folder, more).await
+    }
+
     /// Starts one that shows a certificate to Chancery.
     pub async fn start_mtls(
         gateway: &str,
@@ -215,6 +228,11 @@ impl Envoy {
             clusters: of("cluster_manager.cds."),
             routes: of(".rds."),
         }
+    }
+
+    /// What it has in force of one kind: `dynamic_route_configs`, `dynamic_active_clusters`, …
+    pub async fn has(&self, kind: &str) -> anyhow::Result<String> {
+        self.admin(&format!("config_dump?resource={kind}")).await
     }
 
     async fn admin(&self, path: &str) -> anyhow::Result<String> {

@@ -1,6 +1,7 @@
 //! gRPC health of the xDS port.
 
 use anyhow::ensure;
+use chancery::cohort::Cohort;
 use chancery::snapshot::ResourceType;
 use chancery::xds::Limits;
 use tonic_health::pb::HealthCheckRequest;
@@ -34,6 +35,8 @@ async fn it_serves_once_there_is_something_to_serve() {
     becomes(ServingStatus::NotServing).await;
     port.publish([(ResourceType::Cluster, "clusters", b"".as_slice())]);
     becomes(ServingStatus::Serving).await;
-    port.ads.gateways.publish("default", None);
+    port.ads
+        .gateways
+        .publish("default", Some(&Cohort::foreign("")), None);
     becomes(ServingStatus::NotServing).await;
 }

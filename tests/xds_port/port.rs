@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chancery::cohort::Cohort;
 use chancery::snapshot::{Change, Resource, ResourceType, Snapshot};
 use chancery::telemetry::{Metrics, metrics};
 use chancery::xds::admission::Admission;
@@ -85,10 +86,12 @@ impl Port {
             resource: Some(Resource::new(resource_type, name, value, Box::default()).into()),
         });
         let gateways = &self.ads.gateways;
-        let before = gateways.watch("default").borrow().clone();
+        // What clients say nothing of themselves are.
+        let cohort = Cohort::foreign("");
+        let before = gateways.watch("default", Some(&cohort)).borrow().clone();
         let before = before.unwrap_or_else(|| Arc::new(Snapshot::empty("default".into())));
         let (snapshot, _) = before.next(changes, 7);
-        gateways.publish("default", Some(Arc::new(snapshot)));
+        gateways.publish("default", Some(&cohort), Some(Arc::new(snapshot)));
     }
 
     pub async fn channel(&self) -> Channel {

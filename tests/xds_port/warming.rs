@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use chancery::envoy::descriptors;
 use chancery::snapshot::{Change, Child, Resource, ResourceType, Snapshot};
 use chancery::xds::Limits;
@@ -150,11 +150,17 @@ impl Scene {
     /// Chancery had to give up waiting for it.
     async fn settles(&self, what: &str, changes: impl IntoIterator<Item = Change>) {
         let gateways = &self.port.ads.gateways;
-        let before = gateways.watch("default").borrow().clone();
+        let cohort = eventually(async || {
+            let nodes = self.port.ads.nodes.connected();
+            let node = nodes.first().context("Envoy has not come yet")?;
+            Ok(node.cohort.clone())
+        })
+        .await;
+        let before = gateways.watch("default", Some(&cohort)).borrow().clone();
         let before = before.unwrap_or_else(|| Arc::new(Snapshot::empty("default".into())));
         let (snapshot, _) = before.next(changes, before.revision + 1);
         let revision = snapshot.revision;
-        gateways.publish("default", Some(Arc::new(snapshot)));
+        gateways.publish("default", Some(&cohort), Some(Arc::new(snapshot)));
         let start = Instant::now();
         eventually(async || {
             let nodes = self.port.ads.nodes.connected();

@@ -5,6 +5,10 @@ use std::hash::Hasher;
 
 use super::*;
 
+fn refusal(error: &str) -> Refusal {
+    Refusal::new(error.into(), "node".into(), 0)
+}
+
 /// A fleet that has what it accepted last, and a publisher that follows the trial.
 struct Scene {
     trial: Trial<u32, &'static str>,
@@ -52,7 +56,7 @@ impl Scene {
             self.responses += 1;
             let next = self.sequence + 1;
             let touched = if placed.values().any(|form| self.bad.contains(form)) {
-                let error = Arc::from("it is bad");
+                let error = refusal("it is bad");
                 let (after, sequence) = (self.accepted, self.sequence);
                 self.trial
                     .handle_nack(after, sequence, &error, next, |_| false)
@@ -60,7 +64,7 @@ impl Scene {
             } else {
                 self.accepted = Some(self.sequence);
                 self.in_force = placed;
-                self.trial.handle_ack(self.sequence, next)
+                self.trial.handle_ack(self.sequence, true, next)
             };
             if touched.is_empty() && self.trial.search.is_none() {
                 return;
@@ -141,7 +145,7 @@ fn a_proxy_that_refuses_what_others_accepted_rolls_nothing_back() {
     let mut scene = Scene::new(&[]);
     (1..=3).for_each(|key| scene.want(key, "good"));
     scene.settle();
-    let error = Arc::from("I am too old for this");
+    let error = refusal("I am too old for this");
     let verdict = scene
         .trial
         .handle_nack(None, scene.sequence, &error, scene.sequence + 1, |_| false);
@@ -152,7 +156,7 @@ fn a_proxy_that_refuses_what_others_accepted_rolls_nothing_back() {
 fn words_that_name_the_culprit_need_no_search() {
     let mut scene = Scene::new(&[]);
     (1..=9).for_each(|key| scene.want(key, "new"));
-    let error = Arc::from("5 is bad");
+    let error = refusal("5 is bad");
     let verdict = scene.trial.handle_nack(None, 1, &error, 2, |key| *key == 5);
     assert_eq!(
         verdict,
@@ -170,7 +174,7 @@ fn the_refusal_of_an_old_snapshot_says_nothing_new() {
     scene.settle();
     scene.want(1, "bad");
     scene.settle();
-    let error = Arc::from("late words");
+    let error = refusal("late words");
     let verdict = scene
         .trial
         .handle_nack(Some(1), 2, &error, scene.sequence + 1, |_| true);
@@ -188,14 +192,14 @@ fn what_changes_during_a_search_is_suspected_as_well_and_nobody_in_its_place() {
         scene.sequence += 1;
         let next = scene.sequence + 1;
         if placed.values().any(|form| *form == "bad") {
-            let error = Arc::from("it is bad");
+            let error = refusal("it is bad");
             let (after, sequence) = (scene.accepted, scene.sequence);
             scene
                 .trial
                 .handle_nack(after, sequence, &error, next, |_| false);
         } else {
             scene.accepted = Some(scene.sequence);
-            scene.trial.handle_ack(scene.sequence, next);
+            scene.trial.handle_ack(scene.sequence, true, next);
         }
         if step % 3 == 1 {
             scene.want(100 + step, "bad");
@@ -220,7 +224,7 @@ fn what_changes_during_a_search_is_suspected_as_well_and_nobody_in_its_place() {
 fn what_is_held_when_a_search_ends_without_a_culprit_is_told() {
     let mut scene = Scene::new(&["good"]);
     (1..=2).for_each(|key| scene.want(key, "good"));
-    scene.trial.handle_ack(1, 2);
+    scene.trial.handle_ack(1, true, 2);
     scene.sequence = 1;
     scene.accepted = Some(1);
     (1..=2).for_each(|key| scene.want(key, "new"));
@@ -260,7 +264,7 @@ fn a_step_of_a_search_looks_at_each_thing_a_few_times_however_many_there_are() {
     const MANY: usize = 2000;
     const FEW: usize = 20;
     let form = || Some(Arc::new(()));
-    let error = Arc::from("it is bad");
+    let error = refusal("it is bad");
     let mut trial = Trial::default();
     let (all, mut next) = ((0..MANY).map(Counted), 2);
     all.clone().for_each(|key| trial.want(&key, form(), 0, 1));
@@ -287,6 +291,102 @@ fn a_step_of_a_search_looks_at_each_thing_a_few_times_however_many_there_are() {
         trial.handle_nack(None, next - 1, &error, next, |_| false);
     });
     step("accepted", &mut |trial, next| {
-        trial.handle_ack(next - 1, next);
+        trial.handle_ack(next - 1, true, next);
     });
+}
+
+#[test]
+fn what_a_proxy_has_accepted_is_not_taken_back_when_another_refuses_it_later() {
+    let mut scene = Scene::new(&[]);
+    (1..=3).for_each(|key| scene.want(key, "good"));
+    scene.settle();
+    scene.want(2, "edited");
+    scene.settle();
+    let (next, sequence) = (scene.sequence + 1, scene.sequence);
+    let late = Refusal::new("2 is bad".into(), "other".into(), 0);
+    let named = |key: &u32| *key == 2;
+    let verdict = scene
+        .trial
+        .handle_nack(Some(1), sequence, &late, next, named);
+    assert_eq!(verdict, Verdict::default());
+    assert_eq!(scene.placed()[&2], "edited");
+}
+
+#[test]
+fn what_was_held_is_let_out_when_a_proxy_turns_out_to_have_accepted_it() {
+    let mut scene = Scene::new(&[]);
+    scene.want(1, "good");
+    scene.settle();
+    scene.want(1, "edited");
+    let error = refusal("1 is bad");
+    let verdict = scene
+        .trial
+        .handle_nack(Some(1), 2, &error, 3, |key| *key == 1);
+    assert_eq!(verdict.refused, [1]);
+    // The answer of another proxy to the same snapshot was on its way.
+    assert_eq!(scene.trial.handle_ack(2, true, 3), [1]);
+    assert!(scene.trial.refused().is_empty());
+    assert_eq!(scene.placed()[&1], "edited");
+}
+
+#[test]
+fn a_client_that_was_sent_nothing_has_accepted_nothing() {
+    let mut scene = Scene::new(&[]);
+    scene.want(1, "good");
+    scene.settle();
+    scene.want(1, "edited");
+    assert!(scene.trial.handle_ack(2, false, 3).is_empty());
+    let error = refusal("1 is bad");
+    let verdict = scene
+        .trial
+        .handle_nack(Some(1), 2, &error, 3, |key| *key == 1);
+    assert_eq!(verdict.refused, [1]);
+    assert_eq!(scene.placed()[&1], "good");
+}
+
+#[test]
+fn what_is_refused_is_held_until_the_last_that_refused_it_has_left() {
+    let mut scene = Scene::new(&[]);
+    scene.want(1, "good");
+    scene.settle();
+    scene.want(1, "edited");
+    for node in ["a", "b"] {
+        let refusal = Refusal::new("1 is bad".into(), node.into(), 0);
+        scene
+            .trial
+            .handle_nack(Some(1), 2, &refusal, 3, |key| *key == 1);
+    }
+    assert!(scene.trial.handle_left("a", 4).is_empty());
+    assert_eq!(scene.placed()[&1], "good");
+    assert_eq!(scene.trial.handle_left("b", 4), [1]);
+    assert_eq!(scene.placed()[&1], "edited");
+}
+
+#[test]
+fn a_search_ends_with_the_last_proxy_that_refused() {
+    let mut scene = Scene::new(&[]);
+    (1..=8).for_each(|key| scene.want(key, "new"));
+    let error = refusal("something is bad");
+    scene.trial.handle_nack(Some(0), 1, &error, 2, |_| false);
+    assert!(scene.placed().is_empty());
+    scene.trial.handle_left("node", 3);
+    assert_eq!(scene.placed().len(), 8);
+    assert!(scene.trial.search.is_none());
+}
+
+#[test]
+fn what_a_proxy_has_in_a_form_that_is_not_known_is_not_taken_away() {
+    let mut scene = Scene::new(&[]);
+    (1..=2).for_each(|key| scene.want(key, "new"));
+    scene.trial.note_elsewhere(&1);
+    let error = refusal("1 is bad");
+    let named = |key: &u32| *key == 1;
+    let verdict = scene.trial.handle_nack(None, 1, &error, 2, named);
+    assert_eq!(verdict, Verdict::default());
+    // Nobody else is suspected in its place, and a fresh one is withdrawn.
+    assert_eq!(scene.placed().len(), 2);
+    let error = refusal("2 is bad");
+    let named = |key: &u32| *key == 2;
+    let verdict = scene.trial.handle_nack(None, 2, &error, 3, named);
+    assert_eq!(verdict.refused, [2]);
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::build::Instances;
+use crate::build::{Held, Instances, Refusal};
 use crate::model::document::Format;
 use crate::model::{Discovery, Document};
 
@@ -27,8 +27,15 @@ fn wrong(documents: Vec<Document>, drains: Vec<Document>, refused: &[&str]) -> V
     let mut taken = Drains::default();
     taken.list(drains);
     let mut by_proxies = Refused::default();
-    let refusal = |path: &&str| ((*path).to_owned(), "no good".into());
-    by_proxies.handle_refused(refused.iter().map(refusal).collect());
+    let refused = refused.iter();
+    let held = || Held {
+        gateway: "edge".parse().unwrap(),
+        cohort: None,
+        resource: "RDS edge".to_owned(),
+        refusal: Refusal::new("no good".into(), "node".into(), 0),
+    };
+    let refused = refused.map(|path| ((*path).to_owned(), vec![held()]));
+    by_proxies.handle_refused(refused.collect());
     let problems = problems(&all, &taken, &builders, &by_proxies).into_iter();
     let shown = problems.map(|(path, problem)| {
         let NotInForce {

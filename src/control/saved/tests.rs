@@ -83,9 +83,9 @@ impl Loop {
 
     /// Waits for a snapshot like this.
     async fn publishes(&self, like: impl Fn(&Snapshot) -> bool) -> Arc<Snapshot> {
-        let mut newest = self.gateways.watch("default");
-        let is_there = |newest: &Option<Arc<Snapshot>>| newest.as_deref().is_some_and(&like);
-        let found = timeout(DEADLINE, newest.wait_for(is_there)).await;
+        let mut newest = self.gateways.watch("default", None);
+        let like = |newest: &Option<Arc<Snapshot>>| newest.as_deref().is_some_and(&like);
+        let found = timeout(DEADLINE, newest.wait_for(like)).await;
         found.unwrap().unwrap().clone().unwrap()
     }
 
@@ -163,7 +163,7 @@ async fn without_its_sources_it_serves_what_was_saved_and_saves_nothing() {
 #[tokio::test]
 async fn sources_that_answer_in_time_are_all_that_is_served() {
     let scene = Loop::start(Some(saved()));
-    let mut newest = scene.gateways.watch("default");
+    let mut newest = scene.gateways.watch("default", None);
     scene.lists(43, &[document("routes/m", MOCKED, 43)]).await;
     newest.changed().await.unwrap();
     let first = newest.borrow().clone().unwrap();

@@ -120,3 +120,44 @@ fn the_gate_is_the_only_thing_that_time_opens() {
     stream.handle_request(wildcard(Protocol::Delta, &response.nonce, None), now + GATE);
     assert_eq!(stream.poll_timeout(), None);
 }
+
+#[test]
+fn whoever_was_sent_nothing_has_accepted_nothing_and_what_it_came_with_counts() {
+    let now = Instant::now();
+    let by_name = |names: &[&str], initial: &[(&str, Version)]| Request {
+        resource_type: ResourceType::Cluster,
+        nonce: String::new(),
+        error: None,
+        names: Names::Change {
+            subscribe: names.iter().map(ToString::to_string).collect(),
+            unsubscribe: vec![],
+            initial: initial
+                .iter()
+                .map(|(name, version)| ((*name).to_owned(), Some(*version)))
+                .collect(),
+        },
+    };
+    let snapshot = first();
+    let mut stray = Stream::new(Protocol::Delta);
+    stray.handle_snapshot(snapshot.clone());
+    stray.handle_request(by_name(&["nobody"], &[]), now);
+    let response = stray.poll_response(now).unwrap();
+    let mut answer = by_name(&[], &[]);
+    answer.nonce = response.nonce;
+    stray.handle_request(answer, now);
+    assert_eq!(stray.take_accepted(ResourceType::Cluster), None);
+
+    let version = snapshot
+        .set(ResourceType::Cluster)
+        .find("a")
+        .unwrap()
+        .version;
+    let mut returning = Stream::new(Protocol::Delta);
+    returning.handle_request(by_name(&["a"], &[("a", version)]), now);
+    assert_eq!(returning.take_accepted(ResourceType::Cluster), None);
+    returning.handle_snapshot(snapshot);
+    assert!(returning.poll_response(now).is_none());
+    let accepted = returning.take_accepted(ResourceType::Cluster).unwrap();
+    assert_eq!(accepted.has, [("a".into(), version)]);
+    assert!(!accepted.whole);
+}

@@ -1,0 +1,232 @@
+//! One gateway's builders: one for each cohort of its proxies, so that what some of them refuse or cannot do is their own
+//! matter. All share what they have in common.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Builder, Instances, Refusal};
+use crate::cohort::{Cohort, Envoy};
+use crate::documents::Route;
+use crate::model::{Consumers, Drains, Gateway, Id, ServiceKey};
+use crate::snapshot::{Outcome, Snapshot, Tallies};
+
+/// The builders of one gateway. There is always one: as long as no proxy has come, it is for nobody yet.
+#[derive(Debug)]
+pub struct Cohorts {
+    gateway: Id,
+    builders: Vec<Builder>,
+    consumers: Arc<Consumers>,
+    /// Who is there, or was a moment ago, by `node.id`.
+    nodes: BTreeMap<Cohort, BTreeSet<Arc<str>>>,
+}
+
+/// A snapshot to be published, and what is different in it.
+pub type Next = (Arc<Snapshot>, Tallies);
+
+/// What a proxy that came or went makes different.
+#[derive(Debug, Default)]
+pub struct Moved {
+    /// What was for nobody, or for others, is for these.
+    pub adopted: Option<Arc<Snapshot>>,
+    /// Cohorts that are not served any longer.
+    pub gone: Vec<Option<Cohort>>,
+}
+
+impl Cohorts {
+    /// The builders of a gateway that does not exist yet.
+    pub fn new(gateway: &Id, consumers: &Arc<Consumers>) -> Self {
+        let mut cohorts = Self {
+            gateway: gateway.clone(),
+            builders: vec![Builder::new(gateway, None)],
+            consumers: consumers.clone(),
+            nodes: BTreeMap::new(),
+        };
+        cohorts.handle_consumers(consumers);
+        cohorts
+    }
+
+    /// The builder whose proxies are the most: what people are shown when they do not ask for another cohort.
+    pub fn main(&self) -> Option<&Builder> {
+        let count = |builder: &&Builder| {
+            let nodes = builder.cohort().and_then(|cohort| self.nodes.get(cohort));
+            nodes.map_or(0, BTreeSet::len)
+        };
+        self.builders.iter().max_by_key(count)
+    }
+
+    /// Each cohort's builder.
+    pub fn iter(&self) -> impl Iterator<Item = &Builder> {
+        self.builders.iter()
+    }
+
+    /// Whether the gateway exists.
+    pub fn exists(&self) -> bool {
+        self.builders.iter().any(Builder::exists)
+    }
+
+    /// Whether no document speaks of the gateway, and no proxy.
+    pub fn are_idle(&self) -> bool {
+        let is_spoken_of = |builder: &Builder| builder.exists() || builder.has_routes();
+        self.nodes.is_empty() && !self.builders.iter().any(is_spoken_of)
+    }
+
+    pub fn handle_gateway(&mut self, gateway: Option<&Arc<Gateway>>, instances: &Instances) {
+        for builder in &mut self.builders {
+            builder.handle_gateway(gateway.cloned(), instances);
+        }
+    }
+
+    pub fn handle_route(&mut self, id: &Id, route: Option<&Arc<Route>>, instances: &Instances) {
+        for builder in &mut self.builders {
+            builder.handle_route(id, route.cloned(), instances);
+        }
+    }
+
+    pub fn handle_consumers(&mut self, consumers: &Arc<Consumers>) {
+        self.consumers = consumers.clone();
+        for builder in &mut self.builders {
+            builder.handle_consumers(consumers);
+        }
+    }
+
+    /// Tells whether the gateway has anything to do with the service.
+    pub fn handle_answer(&mut self, service: &ServiceKey, instances: &Instances) -> bool {
+        self.any(|builder| builder.handle_answer(service, instances))
+    }
+
+    /// Tells whether the gateway has anything to do with the service.
+    pub fn handle_drained(&mut self, service: &ServiceKey) -> bool {
+        self.any(|builder| builder.handle_drained(service))
+    }
+
+    /// A proxy came: a cohort without a builder gets one.
+    pub fn handle_came(
+        &mut self,
+        cohort: &Cohort,
+        node: &Arc<str>,
+        instances: &Instances,
+    ) -> Moved {
+        self.nodes
+            .entry(cohort.clone())
+            .or_default()
+            .insert(node.clone());
+        if self.find_mut(cohort).is_some() {
+            return Moved::default();
+        }
+        let unused = |builder: &&mut Builder| builder.cohort().is_none();
+        // What is for nobody yet is for the newest Envoy.
+        if cohort.serves_as() == Envoy::NEWEST
+            && let Some(builder) = self.builders.iter_mut().find(unused)
+        {
+            let snapshot = builder.adopt(cohort.clone());
+            let is_published = builder.exists() && snapshot.sequence > 0;
+            return Moved {
+                adopted: is_published.then_some(snapshot),
+                gone: vec![None],
+            };
+        }
+        if let Some(like) = self.builders.first() {
+            let mut fork = like.fork(&self.gateway, cohort.clone(), instances);
+            fork.handle_consumers(&self.consumers);
+            self.builders.push(fork);
+        }
+        Moved {
+            adopted: None,
+            gone: self.drop_unused(),
+        }
+    }
+
+    /// A proxy is gone for good. Tells whether anything may be different now.
+    pub fn handle_left(&mut self, cohort: &Cohort, node: &str) -> Moved {
+        if let Some(nodes) = self.nodes.get_mut(cohort) {
+            nodes.remove(node);
+            if nodes.is_empty() {
+                self.nodes.remove(cohort);
+            }
+        }
+        if let Some(builder) = self.find_mut(cohort) {
+            builder.handle_left(node);
+        }
+        Moved {
+            adopted: None,
+            gone: self.drop_unused(),
+        }
+    }
+
+    /// A proxy of a cohort said something of its snapshot.
+    pub fn handle_outcome(&mut self, cohort: &Cohort, outcome: &Outcome) {
+        if let Some(builder) = self.find_mut(cohort) {
+            builder.handle_outcome(outcome);
+        }
+    }
+
+    /// Tries a document again that proxies refuse. Tells whether any did.
+    pub fn release(&mut self, document: &str) -> bool {
+        self.any(|builder| builder.release(document))
+    }
+
+    /// The next snapshot of each cohort that has one.
+    pub fn next(&mut self, revision: i64, instances: &Instances, drains: &Drains) -> Vec<Next> {
+        let mut all = Vec::new();
+        let mut first: Option<Snapshot> = None;
+        for builder in &mut self.builders {
+            all.extend(builder.next(revision, instances, drains, first.as_ref()));
+            first.get_or_insert_with(|| builder.current().clone());
+        }
+        all
+    }
+
+    /// What proxies refuse: by document, the cohort, the resource and the refusal.
+    pub fn refused(&self) -> impl Iterator<Item = (String, Held)> {
+        self.builders.iter().flat_map(move |builder| {
+            let cohort = builder.cohort();
+            let refused = builder.refused().into_iter();
+            refused.map(move |(document, (resource, refusal))| {
+                let held = Held {
+                    gateway: self.gateway.clone(),
+                    cohort: cohort.cloned(),
+                    resource,
+                    refusal,
+                };
+                (document, held)
+            })
+        })
+    }
+
+    fn find_mut(&mut self, cohort: &Cohort) -> Option<&mut Builder> {
+        let mut builders = self.builders.iter_mut();
+        builders.find(|builder| builder.cohort() == Some(cohort))
+    }
+
+    fn any(&mut self, mut concerns: impl FnMut(&mut Builder) -> bool) -> bool {
+        let mut any = false;
+        for builder in &mut self.builders {
+            any |= concerns(builder);
+        }
+        any
+    }
+
+    /// Cohorts without proxies are not kept, but for the last: it remembers what was accepted.
+    fn drop_unused(&mut self) -> Vec<Option<Cohort>> {
+        let mut gone = Vec::new();
+        while self.builders.len() > 1
+            && let Some(at) = self.builders.iter().position(|builder| {
+                let cohort = builder.cohort();
+                cohort.is_none_or(|cohort| !self.nodes.contains_key(cohort))
+            })
+        {
+            gone.push(self.builders.remove(at).cohort().cloned());
+        }
+        gone
+    }
+}
+
+/// What of a document some proxies refuse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub gateway: Id,
+    pub cohort: Option<Cohort>,
+    /// Of which type it is, and its name.
+    pub resource: String,
+    pub refusal: Refusal,
+}
