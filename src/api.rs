@@ -9,6 +9,7 @@ mod confirmed;
 mod documents;
 mod drains;
 mod events;
+pub mod expected;
 mod explain;
 mod grpc;
 pub mod json;

@@ -21,6 +21,7 @@ use tracing::warn;
 use crate::admin::Admin;
 use crate::api::Api;
 use crate::api::access::Access;
+use crate::api::expected::{self, Expected};
 use crate::config::{self, Config};
 use crate::control;
 use crate::state::{self, SaveRequest, Saved};
@@ -128,10 +129,14 @@ async fn start(
         trail,
         port: address,
     };
+    let expected = Arc::<Expected>::default();
+    let (nodes, shutdown) = (shared.nodes.clone(), tasks.shutdown.clone());
+    let watching = expected::watch(expected.clone(), nodes, others.clone(), shutdown);
+    tasks.spawn_dropped("expected", watching);
     let api = Api::new(
         shared.gateways.clone(),
         shared.nodes.clone(),
-        others,
+        (others, expected),
         questions,
         drainer,
         access,

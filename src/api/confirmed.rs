@@ -16,6 +16,9 @@ use super::pb;
 /// The longest reason that is passed on, in characters: a proxy's own words may be long.
 pub(super) const REASON: usize = 500;
 
+/// How many nodes a replica names to the others.
+const CONNECTED: usize = 5_000;
+
 /// Whether a node has accepted everything up to a revision that has been settled before this: that revision itself, or all
 /// there is, where it changed nothing for the node.
 pub fn has(gateways: &Gateways, node: &Node, revision: i64) -> bool {
@@ -77,7 +80,20 @@ pub fn own(gateways: &Gateways, nodes: &Nodes, limit: usize) -> pb::Replica {
         confirmed: slowest.unwrap_or(settled.documents),
         ..pb::Replica::default()
     };
-    nodes.look(|node| *replica.nodes.entry(node.gateway.to_string()).or_default() += 1);
+    let mut named = 0;
+    nodes.look(|node| {
+        let gateway = node.gateway.to_string();
+        *replica.nodes.entry(gateway.clone()).or_default() += 1;
+        if named < CONNECTED {
+            named += 1;
+            let connected = replica.connected.entry(gateway).or_default();
+            connected.ids.push(node.id.to_string());
+        }
+    });
+    for connected in replica.connected.values_mut() {
+        connected.ids.sort();
+        connected.ids.dedup();
+    }
     behind.sort_by(|a, b| (&a.gateway, &a.node).cmp(&(&b.gateway, &b.node)));
     behind.truncate(limit);
     replica.behind = behind;

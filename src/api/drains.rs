@@ -32,6 +32,7 @@ pub async fn drain(
     let drainer = drainer(api)?;
     let caller = caller(&request);
     let asked = request.into_inner();
+    let allow_none = asked.allow_none;
     let (order, timeout) = order::wait(&asked.wait, wait::TIMEOUT)
         .and_then(|timeout| Ok((order::read(&asked)?, timeout)))
         .inspect_err(|status| misread(api, &caller, &asked, status))?;
@@ -43,7 +44,11 @@ pub async fn drain(
         .map_err(|refusal| status(&refusal))?;
     let mut deed = Deed::new(&drainer.trail, "drain", &caller.name, &caller.from);
     deed.is_about(&standing.drain);
-    confirm(api, standing, timeout, began, Some(&deed)).await
+    let patience = Patience {
+        timeout,
+        allow_none,
+    };
+    confirm(api, standing, patience, began, Some(&deed)).await
 }
 
 /// Notes a request that did not get as far as to be about an instance.
@@ -69,18 +74,32 @@ pub async fn read(api: &Api, asked: &pb::ReadDrainRequest) -> Result<pb::DrainRe
         Status::not_found(format!("no drain `{id}` is in force"))
     })?;
     let _place = api.lasting.waits.take()?;
-    confirm(api, standing, timeout, began, None).await
+    let patience = Patience {
+        timeout,
+        allow_none: false,
+    };
+    confirm(api, standing, patience, began, None).await
+}
+
+/// How long a call waits for the nodes, and whether it needs any.
+struct Patience {
+    timeout: Duration,
+    allow_none: bool,
 }
 
 async fn confirm(
     api: &Api,
     standing: Standing,
-    timeout: Duration,
+    patience: Patience,
     began: Instant,
     deed: Option<&Deed<'_>>,
 ) -> Result<pb::DrainResponse, Status> {
     let waited = Instant::now();
-    let answer = wait::until(api, standing.revision, timeout).await?;
+    let Patience {
+        timeout,
+        allow_none,
+    } = patience;
+    let answer = wait::until(api, standing.revision, timeout, allow_none).await?;
     // Also when another call has written it: that may have been a moment ago.
     let asked_to_wait = deed.is_some() || !timeout.is_zero();
     if answer.confirmed && asked_to_wait && standing.drain.mode == Mode::Draining {

@@ -19,7 +19,7 @@ use super::{confirmed, json, pb};
 /// How many nodes a replica names as behind, and how many documents as rejected.
 const NAMED: usize = 16;
 /// Between two records: what changes meanwhile is told together.
-const PAUSE: Duration = Duration::from_millis(250);
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
 /// The version of records. A field that an older Chancery may pass over needs no new one.
 const VERSION: u32 = 1;
 

@@ -11,6 +11,7 @@ use crate::drain::Drainer;
 use crate::xds::{Gateways, Nodes};
 
 use super::access::Access;
+use super::expected::Expected;
 use super::replicas::Others;
 
 /// How many calls of each kind may last at the same time.
@@ -24,6 +25,7 @@ pub struct Api {
     pub(super) gateways: Arc<Gateways>,
     pub(super) nodes: Arc<Nodes>,
     pub(super) others: Others,
+    pub(super) expected: Arc<Expected>,
     pub(super) questions: mpsc::Sender<Question>,
     pub(super) drainer: Option<Arc<Drainer>>,
     pub(super) access: Arc<Access>,
@@ -38,7 +40,7 @@ impl Api {
     pub fn new(
         gateways: Arc<Gateways>,
         nodes: Arc<Nodes>,
-        others: Others,
+        (others, expected): (Others, Arc<Expected>),
         questions: mpsc::Sender<Question>,
         drainer: Option<Arc<Drainer>>,
         access: Access,
@@ -48,6 +50,7 @@ impl Api {
             gateways,
             nodes,
             others,
+            expected,
             questions,
             drainer,
             access: Arc::new(access),

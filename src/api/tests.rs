@@ -64,7 +64,7 @@ fn a_message_has_all_its_fields_in_json() {
         revision: 7,
         ..pb::WaitResponse::default()
     };
-    let expected = json!({ "revision": "7", "confirmed": false, "nodes": 0, "replicas": 0, "behind": [], "rejected": [] });
+    let expected = json!({ "revision": "7", "confirmed": false, "expected": 0, "accepted": 0, "left": 0, "nodes": 0, "replicas": 0, "behind": [], "rejected": [] });
     assert_eq!(read(json::whole(&answer).unwrap()), expected);
 }
 
@@ -202,7 +202,7 @@ fn api(settled: Settled, node: Node, others: Others) -> (super::Api, crate::xds:
         super::Api::new(
             gateways,
             nodes,
-            others,
+            (others, Arc::default()),
             tokio::sync::mpsc::channel(1).0,
             None,
             open(),
@@ -216,6 +216,7 @@ fn ask(revision: i64) -> pb::WaitRequest {
     pb::WaitRequest {
         revision,
         timeout: Some(Default::default()),
+        allow_none: true,
     }
 }
 

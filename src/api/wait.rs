@@ -1,12 +1,14 @@
 //! Waiting until a revision is confirmed: every connected node of every live replica has accepted it. Nobody waits for what
 //! the revision wrote and is not in force; only another revision mends that.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 use tonic::Status;
 
 use super::awaited::Awaited;
+use super::expected::{self, Name};
 use super::{Api, confirmed, pb};
 use crate::xds::Settled;
 
@@ -16,6 +18,8 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(600);
 /// How many of those that are behind, or rejected, are named.
 const NAMED: usize = 100;
+/// Between two looks while nothing happens: who is away may be gone by then.
+const TICK: Duration = Duration::from_secs(1);
 /// Between two looks: many nodes answer at once.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -28,7 +32,7 @@ pub async fn wait(api: &Api, asked: pb::WaitRequest) -> Result<pb::WaitResponse,
         return Err(Status::invalid_argument(message));
     }
     let _place = api.lasting.waits.take()?;
-    until(api, asked.revision, timeout).await
+    until(api, asked.revision, timeout, asked.allow_none).await
 }
 
 /// Waits like [`wait`], in a place that is had already.
@@ -36,7 +40,17 @@ pub async fn until(
     api: &Api,
     revision: i64,
     timeout: Duration,
+    allow_none: bool,
 ) -> Result<pb::WaitResponse, Status> {
+    api.expected.observe(
+        expected::connected(&api.nodes, &api.others),
+        std::time::Instant::now(),
+    );
+    let began = Looked {
+        revision,
+        allow_none,
+        expected: api.expected.names(),
+    };
     let deadline = Instant::now() + timeout;
     let mut settled = api.gateways.settled();
     let mut nodes = api.nodes.changes();
@@ -51,7 +65,7 @@ pub async fn until(
             || is_rejected(&now, revision)
             || is_confirmed(api, &now, revision, &mut awaited)
         {
-            let answer = look(api, revision);
+            let answer = look(api, &began);
             if answer.confirmed || !answer.rejected.is_empty() {
                 return Ok(answer);
             }
@@ -61,7 +75,8 @@ pub async fn until(
             Ok(()) = settled.changed() => {}
             Ok(()) = nodes.changed() => {}
             Ok(()) = others.changed() => told = true,
-            () = sleep_until(deadline) => return Ok(look(api, revision)),
+            () = sleep(TICK) => told = true,
+            () = sleep_until(deadline) => return Ok(look(api, &began)),
             () = api.shutdown.cancelled() => return Err(Status::unavailable("chancery is shutting down")),
         }
         sleep(PAUSE).await;
@@ -91,7 +106,19 @@ fn timeout(asked: &pb::WaitRequest) -> Result<Duration, Status> {
         .ok_or_else(|| Status::invalid_argument("timeout: allowed are 0s to 600s"))
 }
 
-fn look(api: &Api, asked: i64) -> pb::WaitResponse {
+/// What is waited for, and who was expected at the beginning.
+struct Looked {
+    revision: i64,
+    allow_none: bool,
+    expected: BTreeSet<Name>,
+}
+
+fn look(api: &Api, began: &Looked) -> pb::WaitResponse {
+    let asked = began.revision;
+    api.expected.observe(
+        expected::connected(&api.nodes, &api.others),
+        std::time::Instant::now(),
+    );
     let settled = api.gateways.settled().borrow().clone();
     let live = api.others.live();
     let mut behind = if settled.revision < asked {
@@ -108,6 +135,10 @@ fn look(api: &Api, asked: i64) -> pb::WaitResponse {
         behind.replica = api.others.own();
     }
     behind.extend(api.others.behind(&live, asked.min(settled.documents)));
+    behind.extend(api.expected.away());
+    let expected = api.expected.names();
+    let named = behind.iter().filter(|behind| !behind.node.is_empty());
+    let accepted = expected.len().saturating_sub(named.count());
     behind
         .sort_by(|a, b| (&a.replica, &a.gateway, &a.node).cmp(&(&b.replica, &b.gateway, &b.node)));
     behind.truncate(NAMED);
@@ -116,12 +147,21 @@ fn look(api: &Api, asked: i64) -> pb::WaitResponse {
     let others = live.iter().flat_map(|replica| replica.nodes.values());
     pb::WaitResponse {
         revision: asked,
-        confirmed: behind.is_empty() && rejected.is_empty(),
+        confirmed: behind.is_empty()
+            && rejected.is_empty()
+            && (began.allow_none || !expected.is_empty()),
+        expected: count(expected.len()),
+        accepted: count(accepted),
+        left: count(began.expected.difference(&expected).count()),
         nodes: others.sum::<u32>() + u32::try_from(api.nodes.count()).unwrap_or(u32::MAX),
         replicas: 1 + u32::try_from(live.len()).unwrap_or(u32::MAX - 1),
         behind,
         rejected,
     }
+}
+
+fn count(of: usize) -> u32 {
+    u32::try_from(of).unwrap_or(u32::MAX)
 }
 
 /// What a revision wrote and is not in force, here or at another replica.

@@ -34,6 +34,9 @@ pub struct Drain {
     /// Also when it is the last healthy instance of its service
     #[arg(long)]
     force: bool,
+    /// Succeed also where no proxy is expected at all
+    #[arg(long)]
+    allow_none: bool,
     #[command(flatten)]
     remote: Remote,
 }
@@ -65,6 +68,7 @@ pub async fn run(drain: Drain) -> Result<ExitCode> {
         reason: drain.reason.unwrap_or_default(),
         wait: drain.wait.unwrap_or_default(),
         force: drain.force,
+        allow_none: drain.allow_none,
         mode: drain.mode.unwrap_or_default(),
     };
     let answer = client.drain(request).await?.into_inner();

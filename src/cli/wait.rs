@@ -17,6 +17,9 @@ pub struct Wait {
     /// How long to wait
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, value_name = "TIME")]
     timeout: Duration,
+    /// Succeed also where no proxy is expected at all
+    #[arg(long)]
+    allow_none: bool,
     #[command(flatten)]
     remote: Remote,
 }
@@ -26,6 +29,7 @@ pub async fn run(wait: Wait) -> Result<ExitCode> {
     let request = pb::WaitRequest {
         revision: wait.revision,
         timeout: Some(wait.timeout.try_into()?),
+        allow_none: wait.allow_none,
     };
     let answer = client.wait(request).await?.into_inner();
     match wait.remote.output {
@@ -48,6 +52,12 @@ fn print(answer: &pb::WaitResponse) {
     } = answer;
     if answer.confirmed {
         say!("revision {revision} is confirmed (nodes: {nodes}, replicas: {replicas})");
+        return;
+    }
+    if answer.expected == 0 {
+        say!(
+            "revision {revision} is not confirmed: no proxy is connected (--allow-none accepts that)"
+        );
         return;
     }
     say!("revision {revision} is not confirmed:\n");

@@ -332,3 +332,55 @@ async fn an_envoy_that_moves_to_another_replica_is_sent_nothing() {
         assert_eq!(replicas.envoys[0].get("/second").await.body, "2");
     }
 }
+
+#[tokio::test]
+async fn nothing_is_confirmed_where_there_is_no_proxy_unless_that_is_asked_for() {
+    let replicas = Replicas::set().await;
+    let revision = replicas
+        .etcd
+        .write("routes/second", &route("/second", "2"))
+        .await;
+    let answer = wait(&replicas.a, revision, "2s", 1).await;
+    assert_eq!(
+        (&answer["confirmed"], &answer["expected"]),
+        (&json!(false), &json!(0)),
+        "{answer}"
+    );
+    let revision = revision.to_string();
+    let arguments = ["wait", "--revision", &revision, "--allow-none"];
+    let output = replicas.a.ask(&arguments).await;
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[tokio::test]
+async fn the_proxies_of_a_replica_that_died_are_expected_until_they_are_back_or_gone() {
+    let mut replicas = Replicas::set().await;
+    replicas.three_envoys().await;
+    // Envoy still serves what it has.
+    replicas.b.process.kill();
+    eventually(async || {
+        let nodes = nodes(&replicas.a).await?;
+        ensure!(nodes["replicas"] == json!([]), "{nodes}");
+        Ok(())
+    })
+    .await;
+    let revision = replicas
+        .etcd
+        .write("routes/second", &route("/second", "2"))
+        .await;
+    let answer = wait(&replicas.a, revision, "1s", 1).await;
+    assert_eq!(names(&answer), ["envoy-3"], "{answer}");
+    let reason = answer["behind"][0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("away since"), "{answer}");
+    assert_eq!(
+        (&answer["expected"], &answer["accepted"]),
+        (&json!(3), &json!(2)),
+        "{answer}"
+    );
+    let answer = wait(&replicas.a, revision, PATIENTLY, 0).await;
+    assert_eq!(
+        (&answer["expected"], &answer["left"]),
+        (&json!(2), &json!(1)),
+        "{answer}"
+    );
+}

@@ -37,7 +37,7 @@ fn api() -> Router {
     router(Api::new(
         Arc::new(Gateways::new().0),
         Arc::new(Nodes::default()),
-        Others::none(),
+        (Others::none(), Arc::default()),
         tokio::sync::mpsc::channel(1).0,
         None,
         access,
