@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::cohort::Cohort;
+use crate::cohort::{Cohort, Envoy};
 use crate::documents::Route;
 use crate::model::{Consumers, Drains, Gateway, Id, Instance, ServiceKey};
 use crate::snapshot::{Accepted, Change, Outcome, Refused, ResourceType, Snapshot, Tallies};
@@ -52,9 +52,10 @@ impl Builder {
     /// A builder for proxies of the gateway of that name, which does not exist yet.
     pub fn new(gateway: &Id, cohort: Option<Cohort>) -> Self {
         let name: Arc<str> = gateway.to_string().into();
+        let envoy = cohort.as_ref().map_or(Envoy::NEWEST, Cohort::serves_as);
         let mut builder = Self {
             edge: Edge::default(),
-            routes: Routes::new(&name),
+            routes: Routes::new(&name, envoy),
             uses: Uses::default(),
             named: Named::default(),
             trials: Trials::default(),
@@ -105,6 +106,11 @@ impl Builder {
     /// The routes that wait for the first answer of their service, and it.
     pub fn waiting(&self) -> impl Iterator<Item = (&Id, &ServiceKey)> {
         self.routes.waiting()
+    }
+
+    /// The routes that its proxies cannot serve, and why: these are not in the table.
+    pub fn unable(&self) -> impl Iterator<Item = (&Id, &str)> {
+        self.routes.unable()
     }
 
     /// The routes in the table, in no order.

@@ -1,7 +1,11 @@
 //! What proxies are, by what they say of themselves: those of one cohort can do the same.
 
+mod ability;
+
 use std::fmt;
 use std::sync::Arc;
+
+pub use ability::Ability;
 
 /// The longest user agent that is told from others, in characters.
 const LONGEST: usize = 64;

@@ -11,7 +11,13 @@ use crate::xds::gateways::Cause;
 
 /// The states of documents, as the contract names them.
 const STATES: &[&str] = &[
-    "accepted", "warned", "off", "waiting", "rejected", "refused",
+    "accepted",
+    "warned",
+    "off",
+    "waiting",
+    "not_served",
+    "rejected",
+    "refused",
 ];
 
 /// The documents of a kind and in a state, where these are named; by path.

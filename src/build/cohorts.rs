@@ -193,6 +193,23 @@ impl Cohorts {
         })
     }
 
+    /// The routes that some proxies cannot serve, which of these, and why. Whoever may be any client makes no document less
+    /// than in force.
+    pub fn unable(&self) -> impl Iterator<Item = (&Id, String)> {
+        let own = self.builders.iter().filter_map(|builder| {
+            let cohort = builder.cohort().filter(|cohort| !cohort.is_foreign())?;
+            Some((cohort, builder))
+        });
+        own.flat_map(move |(cohort, builder)| {
+            let unable = builder.unable();
+            unable.map(move |(id, reason)| {
+                let gateway = &self.gateway;
+                let said = format!("not served in gateway {gateway} by {cohort}: {reason}");
+                (id, said)
+            })
+        })
+    }
+
     fn find_mut(&mut self, cohort: &Cohort) -> Option<&mut Builder> {
         let mut builders = self.builders.iter_mut();
         builders.find(|builder| builder.cohort() == Some(cohort))

@@ -88,7 +88,7 @@ impl Builder {
             .edge
             .offered(&self.trials)
             .as_ref()
-            .map(translate::listeners)
+            .map(|gateway| translate::listeners(gateway, self.routes.envoy()))
             .unwrap_or_default();
         let names: HashSet<&Arc<str>> = listeners.iter().map(|opened| &opened.name).collect();
         for (name, _) in self.current.set(ResourceType::Listener).iter() {

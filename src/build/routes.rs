@@ -1,6 +1,6 @@
 //! A gateway's routes: those in force, in the table, those that wait for an answer, and those that proxies refuse.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use super::trial::{Refusal, Trial};
 use super::uses::Uses;
 use super::waiting::{Waiting, is_known};
 use super::{Instances, judge};
+use crate::cohort::Envoy;
 use crate::documents::Route;
 use crate::model::{Id, ServiceKey};
 use crate::snapshot::{Accepted, Refused};
@@ -21,18 +22,24 @@ pub(super) struct Routes {
     /// The routes in the table.
     placed: HashMap<Id, Arc<Route>>,
     waiting: Waiting,
+    /// What the proxies are.
+    envoy: Envoy,
+    /// Routes that they cannot serve, and why. No form of these is in the table: it would mean something else than the document.
+    unable: BTreeMap<Id, (Arc<Route>, String)>,
     /// Whether the table is to be encoded anew.
     dirty: bool,
 }
 
 impl Routes {
-    /// None yet, in a table of that name.
-    pub(super) fn new(table: &str) -> Self {
+    /// None yet, in a table of that name, for these.
+    pub(super) fn new(table: &str, envoy: Envoy) -> Self {
         Self {
             table: RouteTable::new(table),
             trial: Trial::default(),
             placed: HashMap::new(),
             waiting: Waiting::default(),
+            envoy,
+            unable: BTreeMap::new(),
             dirty: false,
         }
     }
@@ -40,6 +47,17 @@ impl Routes {
     /// The routes that wait for the first answer of their service, and it.
     pub(super) fn waiting(&self) -> impl Iterator<Item = (&Id, &ServiceKey)> {
         self.waiting.iter()
+    }
+
+    /// What the proxies are.
+    pub(super) fn envoy(&self) -> Envoy {
+        self.envoy
+    }
+
+    /// The routes that they cannot serve, and why.
+    pub(super) fn unable(&self) -> impl Iterator<Item = (&Id, &str)> {
+        let unable = self.unable.iter();
+        unable.map(|(id, (_, reason))| (id, reason.as_str()))
     }
 
     /// The routes in the table, by id.
@@ -66,7 +84,8 @@ impl Routes {
         let waiting = self.waiting.routes();
         let others = self.trial.all_wanted();
         let others = others.filter(|(id, _)| !self.waiting.has(id));
-        waiting.chain(others)
+        let unable = self.unable.iter().map(|(id, (route, _))| (id, route));
+        waiting.chain(others).chain(unable)
     }
 
     /// The table is to be encoded anew.
@@ -93,10 +112,23 @@ impl Routes {
         uses: &mut Uses,
     ) {
         self.waiting.remove(id);
+        self.unable.remove(id);
+        let route = route.and_then(|route| self.able(id, route));
         match route {
             Some(route) if !is_known(&route, instances) => self.waiting.insert(id, route),
             route => self.place(id, route, next, uses),
         }
+    }
+
+    /// The route, if the proxies can serve it.
+    fn able(&mut self, id: &Id, route: Arc<Route>) -> Option<Arc<Route>> {
+        let lacking = route.lacking(self.envoy);
+        if lacking.is_empty() {
+            return Some(route);
+        }
+        let reason = lacking.join("; ");
+        self.unable.insert(id.clone(), (route, reason));
+        None
     }
 
     /// A service answered. Tells whether a route waited for it.

@@ -4,6 +4,7 @@ mod collector;
 mod drains;
 mod edge;
 mod secrets;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;

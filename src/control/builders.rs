@@ -149,6 +149,18 @@ impl Builders {
         self.main().flat_map(Builder::waiting)
     }
 
+    /// The routes that some proxies cannot serve, and for each of these cohorts why.
+    pub fn unable(&self) -> BTreeMap<&Id, Vec<String>> {
+        let mut unable: BTreeMap<&Id, Vec<String>> = BTreeMap::new();
+        for (id, said) in self.by_gateway.values().flat_map(Cohorts::unable) {
+            unable.entry(id).or_default().push(said);
+        }
+        for said in unable.values_mut() {
+            said.sort_unstable();
+        }
+        unable
+    }
+
     /// The documents that proxies refuse, and who refuses what of them.
     pub fn refused(&self) -> BTreeMap<String, Vec<Held>> {
         let mut refused: BTreeMap<String, Vec<Held>> = BTreeMap::new();

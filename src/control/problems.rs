@@ -9,7 +9,7 @@ use crate::documents::Documents;
 use crate::model::Drains;
 use crate::xds::gateways::{Cause, NotInForce};
 
-/// The documents whose text is not in force: it waits, is wrong itself, or proxies refuse what becomes of it.
+/// The documents whose text is not in force: it waits, some proxies cannot serve it, it is wrong itself, or proxies refuse what becomes of it.
 pub fn problems(
     documents: &Documents,
     drains: &Drains,
@@ -23,6 +23,10 @@ pub fn problems(
             Cause::Waiting,
             reason.into(),
         )
+    });
+    let unable = builders.unable().into_iter().map(|(route, said)| {
+        let path = format!("routes/{route}").into();
+        (path, Cause::NotServed, said.join("; ").into())
     });
     let rejected = documents.faults().map(|(path, problem)| {
         let reason = problem.said().into();
@@ -45,8 +49,11 @@ pub fn problems(
         )
     });
     // Of several problems of one document the last counts.
-    let all = waiting.chain(rejected).chain(refused).filter_map(
-        |(path, cause, reason): (Arc<str>, _, Arc<str>)| {
+    let all = waiting
+        .chain(unable)
+        .chain(rejected)
+        .chain(refused)
+        .filter_map(|(path, cause, reason): (Arc<str>, _, Arc<str>)| {
             let revision = documents.revision(&path)?;
             let problem = NotInForce {
                 revision,
@@ -54,8 +61,7 @@ pub fn problems(
                 reason,
             };
             Some((path, problem))
-        },
-    );
+        });
     all.chain(faults_of_drains).collect()
 }
 

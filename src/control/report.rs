@@ -1,5 +1,7 @@
 //! What the loop tells operators: log lines and counts.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{info, warn};
@@ -8,6 +10,7 @@ use super::refused::Difference;
 use crate::documents::Changes;
 use crate::snapshot::{ResourceType, Snapshot, Tallies, Tally};
 use crate::telemetry::{Metrics, metrics, millis, shown};
+use crate::xds::gateways::{Cause, NotInForce};
 
 /// As much of a proxy's reason to refuse as is logged, in characters.
 const SAID: usize = 1000;
@@ -60,6 +63,25 @@ pub fn refused(metrics: &Metrics, difference: &Difference, refused: usize) {
     metrics
         .documents_refused
         .set(i64::try_from(refused).unwrap_or(i64::MAX));
+}
+
+/// Tells that documents are not served by some proxies that were, in one line however many they are.
+pub fn not_served(before: &BTreeMap<Arc<str>, NotInForce>, now: &BTreeMap<Arc<str>, NotInForce>) {
+    let is_old = |path: &Arc<str>| {
+        let before = before.get(path);
+        before.is_some_and(|problem| problem.cause == Cause::NotServed)
+    };
+    let new = now
+        .iter()
+        .filter(|(path, problem)| problem.cause == Cause::NotServed && !is_old(path));
+    if let Some((document, problem)) = new.clone().next() {
+        warn!(
+            documents = new.count(),
+            %document,
+            reason = %problem.reason,
+            "documents not served by some proxies, which are too old for them; this is one of them"
+        );
+    }
 }
 
 /// Tells what a new snapshot brings.

@@ -6,9 +6,12 @@ pub(super) mod size;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::cohort::Envoy;
+use crate::model::problem::Remark;
 use crate::model::vars::Vars;
 use crate::model::{Cluster, Host, Id, Path, ServiceKey, Timeout};
 use crate::plugin::Plugins;
+use crate::plugin::shared::narrow;
 use ipnet::IpNet;
 
 /// A route that is in force.
@@ -47,6 +50,19 @@ impl Route {
     /// Every cluster that requests can go to: the route's own, then those of its plugins.
     pub fn clusters(&self) -> impl Iterator<Item = &Arc<Cluster>> {
         self.cluster.iter().chain(self.plugins.clusters())
+    }
+
+    /// What of it an Envoy cannot do, each with its field: nothing of a route is served where that is not nothing, as a document
+    /// never means something else.
+    pub fn lacking(&self, envoy: Envoy) -> Vec<String> {
+        let vars = self
+            .vars
+            .as_ref()
+            .map_or(&[][..], |vars| vars.alternatives());
+        let asked = narrow::needs(vars).filter(|one| !envoy.can(*one));
+        let asked = asked.map(|one| Remark::new("vars", one.needed()));
+        let lacking = asked.into_iter().chain(self.plugins.lacking(envoy));
+        lacking.map(Remark::said).collect()
     }
 
     /// The services that its instances come from.

@@ -5,7 +5,9 @@ use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::filters::http::filter_chain::v3::{
     FilterChain, FilterChainConfig, FilterChainConfigPerRoute,
 };
-use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpFilter, http_filter::ConfigType,
+};
 use prost::{Message, Name};
 
 use super::filter;
@@ -14,6 +16,14 @@ use super::proto::extension;
 /// The place as it stands in the chain.
 pub fn empty(name: &str) -> HttpFilter {
     filter::disabled(name, &FilterChainConfig::default())
+}
+
+/// Whether a filter of the chain is a place.
+pub fn is_one(filter: &HttpFilter) -> bool {
+    match &filter.config_type {
+        Some(ConfigType::TypedConfig(config)) => config.type_url == FilterChainConfig::type_url(),
+        _ => false,
+    }
 }
 
 /// Puts a filter in the place `name`, for a route.

@@ -62,6 +62,11 @@ impl Remark {
         Self { field, ..self }
     }
 
+    /// What is said of its field, with it.
+    pub(crate) fn said(self) -> String {
+        self.of(&Arc::default()).said()
+    }
+
     /// The problem that it is of the document that lies at `source`.
     pub(crate) fn of(self, source: &Arc<str>) -> Problem {
         Problem {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
+use crate::cohort::Ability;
 use crate::envoy::place;
 use crate::envoy::proto::uint64;
 use crate::model::decode;
@@ -52,6 +53,11 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
 }
 
 impl Plugin for ClientControl {
+    fn needs(&self) -> Vec<Ability> {
+        let bound = self.max_body_size.map(|_| Ability::BodySize);
+        bound.into_iter().collect()
+    }
+
     /// Counts the body as it passes, unlike Envoy's `buffer`, which would hold all of it first.
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         if let Some(bytes) = self.max_body_size {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::all::{ALL, NOT_IN_ENVOY, names};
 use super::contract::{CountedBy, Definition, Plugin, Reading};
 use super::meta::{META, Meta};
+use crate::cohort::Envoy;
 use crate::model::Path;
 use crate::model::decode::{self, kind_of, quoted, shown};
 use crate::model::key::Key;
@@ -175,6 +176,15 @@ impl Plugins {
             }
         }
         Ok(())
+    }
+
+    /// What of them an Envoy cannot do.
+    pub(crate) fn lacking(&self, envoy: Envoy) -> impl Iterator<Item = Remark> {
+        self.enabled().flat_map(move |own| {
+            let needs = own.plugin.as_deref().map_or_else(Vec::new, Plugin::needs);
+            let lacking = needs.into_iter().filter(move |one| !envoy.can(*one));
+            lacking.map(|one| Remark::new(own.place(), one.needed()))
+        })
     }
 
     /// Whether one of them answers every request for these paths by itself.

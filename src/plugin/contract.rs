@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
 use super::meta::{META, Meta};
+use crate::cohort::Ability;
 use crate::model::Path;
 use crate::model::key::Key;
 use crate::model::problem::Remark;
@@ -69,6 +70,11 @@ pub trait Plugin: fmt::Debug + Send + Sync {
     /// What it demands of the route's own cluster.
     fn breaker(&self) -> Option<&Breaker> {
         None
+    }
+
+    /// What an Envoy has to be able to do for it, of what not every one can.
+    fn needs(&self) -> Vec<Ability> {
+        Vec::new()
     }
 
     /// Refuses the paths of a route on which Envoy would not do what the configuration says.

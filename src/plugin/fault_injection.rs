@@ -21,6 +21,7 @@ use super::shared::answer::{ANSWER_BYTES, Body};
 use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
 use super::shared::{fault, share, variable};
+use crate::cohort::Ability;
 use crate::envoy::filter;
 use crate::model::decode;
 use crate::model::problem::Remark;
@@ -264,6 +265,15 @@ impl Abort {
 }
 
 impl Plugin for FaultInjection {
+    fn needs(&self) -> Vec<Ability> {
+        let abort = self.abort.as_ref().map(|abort| &abort.condition);
+        let delay = self.delay.as_ref().map(|delay| &delay.condition);
+        let asked = abort.into_iter().chain(delay).find_map(Condition::needs);
+        let body = self.abort.as_ref().filter(|abort| !abort.body.is_empty());
+        let body = body.map(|_| Ability::BodyOfAbort);
+        asked.into_iter().chain(body).collect()
+    }
+
     /// With both faults, then with one of them, each where its conditions hold.
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
         let abort = self

@@ -19,6 +19,7 @@ use serde_json::Value;
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::condition::Condition;
 use super::shared::router;
+use crate::cohort::Ability;
 use crate::envoy::any;
 use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
@@ -135,6 +136,11 @@ impl FileLogger {
 }
 
 impl Plugin for FileLogger {
+    fn needs(&self) -> Vec<Ability> {
+        let asked = self.condition.needs();
+        asked.into_iter().chain([Ability::RouterInPlace]).collect()
+    }
+
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
         let mut parts = self.condition.branches(route);
         parts.iter_mut().for_each(|part| self.log(part));

@@ -19,6 +19,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{ListStringMatcher, StringMatch
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
+use crate::cohort::Ability;
 use crate::envoy::{filter, proto};
 use crate::model::problem::Remark;
 use crate::model::upstream::{Cluster, Target};
@@ -93,6 +94,10 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
 }
 
 impl Plugin for ForwardAuth {
+    fn needs(&self) -> Vec<Ability> {
+        vec![Ability::PathOfCheck]
+    }
+
     fn targets(&self) -> &[Target] {
         std::slice::from_ref(&self.target)
     }

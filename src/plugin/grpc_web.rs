@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::header;
+use crate::cohort::Ability;
 use crate::envoy::place;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
@@ -59,6 +60,10 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
 }
 
 impl Plugin for GrpcWeb {
+    fn needs(&self) -> Vec<Ability> {
+        vec![Ability::Places]
+    }
+
     fn check(&self, paths: &[Path]) -> Result<(), Remark> {
         let exact = paths.iter().find(|path| !matches!(path, Path::Prefix(_)));
         exact.map_or(Ok(()), |path| {

@@ -12,6 +12,7 @@ use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::header;
 use super::shared::span::{self, Ratio};
 use super::shared::variable::{self, Piece};
+use crate::cohort::Ability;
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
@@ -155,6 +156,11 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
 }
 
 impl Plugin for OpenTelemetry {
+    fn needs(&self) -> Vec<Ability> {
+        let tags = (!self.tags.is_empty()).then_some(Ability::SpanTags);
+        tags.into_iter().collect()
+    }
+
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         let tags = self.tags.iter().map(|(name, value)| CustomTag {
             tag: name.clone(),

@@ -22,6 +22,7 @@ use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::answer::{ANSWER_BYTES, Body};
 use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
+use crate::cohort::Ability;
 use crate::envoy::filter;
 use crate::envoy::proto::{tree_extension, uint32};
 use crate::model::bounds::LongText;
@@ -242,6 +243,10 @@ impl ResponseRewrite {
 }
 
 impl Plugin for ResponseRewrite {
+    fn needs(&self) -> Vec<Ability> {
+        self.condition.needs().into_iter().collect()
+    }
+
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
         let mut parts = self.condition.branches(route);
         parts.iter_mut().for_each(|part| self.enable(part));

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::condition::Condition;
 use super::shared::share;
+use crate::cohort::Ability;
 use crate::model::bounds::List;
 use crate::model::decode;
 use crate::model::key::Id;
@@ -179,6 +180,12 @@ fn shares(
 }
 
 impl Plugin for TrafficSplit {
+    fn needs(&self) -> Vec<Ability> {
+        let rules = self.rules.iter();
+        let asked = rules.filter_map(|rule| rule.condition.needs());
+        asked.take(1).collect()
+    }
+
     fn targets(&self) -> &[Target] {
         &self.targets
     }

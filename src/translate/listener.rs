@@ -25,6 +25,7 @@ use envoy_types::pb::envoy::config::listener::v3::{
 };
 use envoy_types::pb::envoy::extensions::filters::listener::proxy_protocol::v3::ProxyProtocol;
 
+use crate::cohort::{Ability, Envoy};
 use crate::envoy::any;
 use crate::envoy::proto::{address, tcp_keepalive, uint32};
 use crate::model::Gateway;
@@ -44,28 +45,38 @@ pub struct Opened {
 
 /// The gateway's Envoy listeners. One that has nothing to offer is not opened: HTTPS without a certificate, TCP and TLS
 /// without a stream route.
-pub fn listeners(gateway: &Gateway) -> Vec<Opened> {
+pub fn listeners(gateway: &Gateway, envoy: Envoy) -> Vec<Opened> {
     let listeners = gateway.listeners.iter();
     let opened = listeners.flat_map(|listener| {
         let name: Arc<str> = format!("{}/{}", gateway.id, listener.name).into();
         let over_quic = listener
             .http3
-            .then(|| https::over_quic(&name, gateway, listener));
+            .then(|| https::over_quic(&name, gateway, listener, envoy));
         let over_tcp = match listener.protocol {
-            Protocol::Http => Some(in_the_clear(name, gateway, listener)),
-            Protocol::Https => https::over_tcp(name, gateway, listener),
-            Protocol::Tcp | Protocol::Tls => stream::listener(name, gateway, listener),
+            Protocol::Http => Some(in_the_clear(name, gateway, listener, envoy)),
+            Protocol::Https => https::over_tcp(name, gateway, listener, envoy),
+            Protocol::Tcp | Protocol::Tls => stream::listener(name, gateway, listener, envoy),
         };
         over_tcp.into_iter().chain(over_quic.flatten())
     });
     opened.collect()
 }
 
-fn in_the_clear(name: Arc<str>, gateway: &Gateway, listener: &gateway::Listener) -> Opened {
+fn in_the_clear(
+    name: Arc<str>,
+    gateway: &Gateway,
+    listener: &gateway::Listener,
+    envoy: Envoy,
+) -> Opened {
+    let carried = Carried {
+        envoy,
+        first: Vec::new(),
+        quic: false,
+    };
     Opened {
         listener: Listener {
-            filter_chains: http::filter_chains(&name, gateway, listener, &Carried::default()),
-            ..shell(&name, listener)
+            filter_chains: http::filter_chains(&name, gateway, listener, &carried),
+            ..shell(&name, listener, envoy)
         },
         name,
         routes: true,
@@ -74,7 +85,7 @@ fn in_the_clear(name: Arc<str>, gateway: &Gateway, listener: &gateway::Listener)
 }
 
 /// A listener without filter chains.
-fn shell(name: &str, listener: &gateway::Listener) -> Listener {
+fn shell(name: &str, listener: &gateway::Listener, envoy: Envoy) -> Listener {
     Listener {
         name: name.to_owned(),
         address: Some(address(listener.address.to_string(), listener.port)),
@@ -84,7 +95,7 @@ fn shell(name: &str, listener: &gateway::Listener) -> Listener {
             .into_iter()
             .collect(),
         per_connection_buffer_limit_bytes: Some(uint32(listener.buffer_bytes)),
-        tcp_keepalive: Some(tcp_keepalive()),
+        tcp_keepalive: envoy.can(Ability::ListenerKeepalive).then(tcp_keepalive),
         ..Listener::default()
     }
 }

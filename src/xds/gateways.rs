@@ -86,6 +86,8 @@ pub struct NotInForce {
 pub enum Cause {
     /// Nobody has said yet which instances its service has.
     Waiting,
+    /// Some proxies are too old for it.
+    NotServed,
     /// It is wrong itself.
     Rejected,
     /// A proxy refuses what becomes of it.
@@ -97,6 +99,7 @@ impl Cause {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
+            Self::NotServed => "not_served",
             Self::Rejected => "rejected",
             Self::Refused => "refused",
         }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chancery::cohort::Envoy;
 use chancery::documents::{Documents, Route};
 use chancery::model::Document;
 use chancery::model::document::Format;
@@ -93,7 +94,7 @@ impl Case {
             .collect();
         let listeners = gateways
             .iter()
-            .flat_map(|gateway| translate::listeners(gateway));
+            .flat_map(|gateway| translate::listeners(gateway, Envoy::NEWEST));
         let ssls = gateways.iter().flat_map(|gateway| &gateway.ssls);
         let secrets: BTreeMap<Arc<str>, Value> = ssls
             .flat_map(|ssl| translate::secrets(ssl))

@@ -16,6 +16,7 @@ use schemars::JsonSchema;
 use serde::de::{self, Deserializer, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::cohort::Ability;
 use crate::envoy::place;
 use crate::envoy::proto::uint32;
 use crate::model::bounds;
@@ -137,6 +138,10 @@ pub struct Compression {
 }
 
 impl Plugin for Compression {
+    fn needs(&self) -> Vec<Ability> {
+        vec![Ability::MediaTypes]
+    }
+
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         place::fill(route, self.place, &self.filter);
     }

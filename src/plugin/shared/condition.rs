@@ -3,7 +3,8 @@
 use envoy_types::pb::envoy::config::route::v3::Route;
 use serde_json::Value;
 
-use super::narrow::narrowed;
+use super::narrow::{narrowed, needs};
+use crate::cohort::Ability;
 use crate::model::problem::Remark;
 use crate::model::vars::{Predicate, Vars};
 
@@ -40,6 +41,11 @@ impl Condition {
             }
         }
         Ok(Self((!all.is_empty()).then_some(alternatives)))
+    }
+
+    /// What an Envoy has to be able to do to tell these requests.
+    pub fn needs(&self) -> Option<Ability> {
+        needs(self.0.as_deref().unwrap_or_default())
     }
 
     /// Whether every request is meant.

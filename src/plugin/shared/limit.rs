@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::reply::{self, Reply};
+use crate::cohort::Ability;
 use crate::envoy::filter;
 use crate::envoy::proto::{boolean, exactly, uint32};
 use crate::model::decode::shown;
@@ -149,6 +150,12 @@ pub fn reply() -> Reply {
 }
 
 impl Plugin for Limit {
+    fn needs(&self) -> Vec<Ability> {
+        let by_text = matches!(self.key, LimitKey::Variables { .. });
+        let keys = by_text.then_some(Ability::LimitKeys);
+        keys.into_iter().collect()
+    }
+
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         let bucket = self.bucket();
         let descriptors =

@@ -11,6 +11,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
 };
 use regex::bytes::RegexBuilder;
 
+use crate::cohort::Ability;
 use crate::model::vars::predicate::{Predicate, Text};
 
 /// The name under which a listener keeps the port that a client came to.
@@ -66,6 +67,13 @@ pub fn narrowed(rule: &RouteMatch, alternative: &[Predicate]) -> Option<RouteMat
         }
     }
     Some(rule)
+}
+
+/// What an Envoy has to be able to do to tell requests by these alternatives.
+pub fn needs(alternatives: &[Vec<Predicate>]) -> Option<Ability> {
+    let of_cookie = |predicate: &Predicate| matches!(predicate, Predicate::Cookie { .. });
+    let asks = alternatives.iter().flatten().any(of_cookie);
+    asks.then_some(Ability::Cookies)
 }
 
 /// A route has one path. An exact one either is of the pattern or not; the start of paths is known already to hold, as the

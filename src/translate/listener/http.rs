@@ -18,14 +18,15 @@ use super::local_reply::local_reply;
 use super::origin::origin;
 use super::port::port;
 use super::tracing::tracing;
+use crate::cohort::Envoy;
 use crate::envoy::any;
 use crate::envoy::proto::{ads, boolean, cidr_range, never};
 use crate::model::Gateway;
 use crate::model::gateway::{Listener, RealIp};
 
 /// What differs between protocols.
-#[derive(Default)]
 pub(super) struct Carried {
+    pub envoy: Envoy,
     /// The filters that requests pass first.
     pub first: Vec<HttpFilter>,
     pub quic: bool,
@@ -105,7 +106,7 @@ fn connection_manager(
             .first
             .iter()
             .cloned()
-            .chain(http_filters())
+            .chain(http_filters(carried.envoy))
             .collect(),
         route_specifier: Some(RouteSpecifier::Rds(Rds {
             config_source: Some(routes),

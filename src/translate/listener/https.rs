@@ -22,6 +22,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use super::http::{Carried, filter_chains};
 use super::misdirected::misdirected;
 use super::{Opened, shell, tls};
+use crate::cohort::Envoy;
 use crate::envoy::any;
 use crate::model::{Gateway, Ssl, gateway};
 use crate::translate::secret::{certificate_names, client_ca_name};
@@ -31,12 +32,14 @@ pub(super) fn over_tcp(
     name: Arc<str>,
     gateway: &Gateway,
     listener: &gateway::Listener,
+    envoy: Envoy,
 ) -> Option<Opened> {
     let chains = |ssl: &Ssl| {
         let offered = listener.http3 && over_quic_too(ssl);
         let alternative = offered.then(|| alternative(listener.port));
         let first = misdirected(gateway, ssl).into_iter().chain(alternative);
         let carried = Carried {
+            envoy,
             first: first.collect(),
             quic: false,
         };
@@ -48,7 +51,7 @@ pub(super) fn over_tcp(
         tls::for_names(ssl, &secured.collect::<Vec<_>>())
     };
     let filter_chains = gateway.ssls.iter().flat_map(|ssl| chains(ssl)).collect();
-    let mut opened = shell(&name, listener);
+    let mut opened = shell(&name, listener, envoy);
     opened.listener_filters.push(tls::inspector());
     let ssls: Vec<&Ssl> = gateway.ssls.iter().map(|ssl| &**ssl).collect();
     open(
@@ -66,6 +69,7 @@ pub(super) fn over_quic(
     of_tcp: &str,
     gateway: &Gateway,
     listener: &gateway::Listener,
+    envoy: Envoy,
 ) -> Option<Opened> {
     let name: Arc<str> = format!("{of_tcp}/http3").into();
     let ssls: Vec<&Ssl> = gateway
@@ -76,6 +80,7 @@ pub(super) fn over_quic(
         .collect();
     let chains = |ssl: &Ssl| {
         let carried = Carried {
+            envoy,
             first: misdirected(gateway, ssl).into_iter().collect(),
             quic: true,
         };
@@ -93,7 +98,7 @@ pub(super) fn over_quic(
             ..UdpListenerConfig::default()
         }),
         tcp_keepalive: None,
-        ..shell(&name, listener)
+        ..shell(&name, listener, envoy)
     };
     let address = opened.address.clone().map(over_udp);
     open(name, &ssls, Listener { address, ..opened })

@@ -20,6 +20,7 @@ use ipnet::IpNet;
 
 use super::limits::connection_limit;
 use super::{Opened, shell, tls};
+use crate::cohort::Envoy;
 use crate::envoy::any;
 use crate::envoy::proto::{cidr_range, duration, uint32};
 use crate::model::gateway::{self, Protocol};
@@ -32,6 +33,7 @@ pub(super) fn listener(
     name: Arc<str>,
     gateway: &Gateway,
     listener: &gateway::Listener,
+    envoy: Envoy,
 ) -> Option<Opened> {
     let routes: Vec<&StreamRoute> = gateway
         .stream_routes
@@ -39,7 +41,7 @@ pub(super) fn listener(
         .map(|route| &**route)
         .filter(|route| route.is_on(listener))
         .collect();
-    let mut opened = shell(&name, listener);
+    let mut opened = shell(&name, listener, envoy);
     if listener.protocol == Protocol::Tls {
         opened.listener_filters.push(tls::inspector());
     }

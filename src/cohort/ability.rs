@@ -1,0 +1,120 @@
+//! What not every Envoy can do: the one table of it. Measured with 1.36.4, 1.37.0, 1.38.3, 1.39.3 and 1.40.0, by what each
+//! says of the golden cases; what has no line here, all of them take.
+
+use super::Envoy;
+
+/// Something that some of the Envoys cannot do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ability {
+    /// `RouteMatch.cookies`
+    Cookies,
+    /// `CustomTag.value`
+    SpanTags,
+    /// `Listener.tcp_keepalive`
+    ListenerKeepalive,
+    /// `HttpService.path_override` of the filter that asks a service.
+    PathOfCheck,
+    /// `RateLimit.Action.remote_address_match`, the one that takes a format string.
+    LimitKeys,
+    /// The filter `filter_chain`, which a place is.
+    Places,
+    /// `Compressor`: `content_type_matcher`
+    MediaTypes,
+    /// `FaultAbort.response_body`
+    BodyOfAbort,
+    /// The filter `body_size_limit`.
+    BodySize,
+    /// The filter `router` within `filter_chain`.
+    RouterInPlace,
+}
+
+impl Ability {
+    pub const ALL: [Self; 10] = [
+        Self::Cookies,
+        Self::SpanTags,
+        Self::ListenerKeepalive,
+        Self::PathOfCheck,
+        Self::LimitKeys,
+        Self::Places,
+        Self::MediaTypes,
+        Self::BodyOfAbort,
+        Self::BodySize,
+        Self::RouterInPlace,
+    ];
+
+    /// The oldest Envoy that can do it, and what those before do instead.
+    const fn row(self) -> (Envoy, &'static str) {
+        match self {
+            Self::Cookies => (
+                Envoy::V1_37,
+                "older ones ignore what a route asks of cookies, and would match without them",
+            ),
+            Self::SpanTags => (
+                Envoy::V1_37,
+                "older ones know no tag of a span that is made of a text",
+            ),
+            Self::ListenerKeepalive => {
+                (Envoy::V1_37, "older ones send no TCP keepalive to clients")
+            }
+            Self::PathOfCheck => (
+                Envoy::V1_38,
+                "older ones ask with the path of the request, whatever the path of the service",
+            ),
+            Self::LimitKeys => (
+                Envoy::V1_38,
+                "older ones count by no text that is made of variables",
+            ),
+            Self::Places => (
+                Envoy::V1_39,
+                "in older ones a route cannot have a filter of its own",
+            ),
+            Self::MediaTypes => (
+                Envoy::V1_40,
+                "older ones do not take the media types of what they compress as a route has them",
+            ),
+            Self::BodyOfAbort => (
+                Envoy::V1_40,
+                "older ones do not take the body of an injected answer",
+            ),
+            Self::BodySize => (
+                Envoy::V1_40,
+                "older ones do not bound a body while it passes",
+            ),
+            Self::RouterInPlace => (
+                Envoy::V1_40,
+                "in older ones a route cannot have a log of its own",
+            ),
+        }
+    }
+
+    /// What a document that needs it needs, for the person who wrote it.
+    pub fn needed(self) -> String {
+        let (since, otherwise) = self.row();
+        format!("needs Envoy {} or newer: {otherwise}", since.as_str())
+    }
+}
+
+impl Envoy {
+    pub fn can(self, ability: Ability) -> bool {
+        self >= ability.row().0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_can_do_everything_and_the_oldest_nothing_of_it() {
+        for ability in Ability::ALL {
+            assert!(Envoy::NEWEST.can(ability), "{ability:?}");
+            assert!(!Envoy::OLDEST.can(ability), "{ability:?}");
+        }
+        assert!(Envoy::V1_39.can(Ability::Places));
+        assert!(!Envoy::V1_39.can(Ability::RouterInPlace));
+        assert_eq!(
+            Ability::Cookies.needed(),
+            "needs Envoy 1.37 or newer: older ones ignore what a route asks of cookies, and would match without them"
+        );
+    }
+}
