@@ -8,6 +8,8 @@ SHELL := /bin/bash
 # in a folder of its own.
 export CHANCERY_TOOLS := $(CURDIR)/.tools/$(if $(ENVOY),envoy-$(subst /,-,$(ENVOY)),bin)
 envoy := envoy$(if $(ENVOY),=$(ENVOY))
+# Those that are served beside the newest.
+older := 1.36 1.37 1.38 1.39
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +20,7 @@ demo: ## run Chancery, two echo instances and Envoy on the files of examples/fil
 	@exec cargo run -- demo --envoy $(CHANCERY_TOOLS)/envoy $(if $(CHECK),--check)
 
 test: ## format, lints, and every test, with the real Envoy, etcd and Consul; ENVOY=1.38 or ENVOY=/path/to/envoy picks another Envoy
-	@scripts/tools $(envoy) etcd consul
+	@scripts/tools $(envoy) $(older:%=envoy=%) etcd consul
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test --no-fail-fast

@@ -10,14 +10,17 @@ mod golden {
     pub mod descriptors;
     pub mod envoy;
     pub mod maps;
+    pub mod older;
     pub mod pem;
     pub mod resource;
     pub mod validity;
 }
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::Path;
 
+use chancery::cohort::{Ability, Envoy};
 use golden::case::Case;
 use golden::envoy::Bootstrap;
 
@@ -89,14 +92,65 @@ fn each_case_becomes_what_it_says() {
     }
 }
 
-#[test]
-fn envoy_takes_what_each_case_becomes() {
+/// All cases as an Envoy would be sent them.
+fn bootstrap(envoy: Envoy) -> Bootstrap {
     let mut bootstrap = Bootstrap::default();
     for case in Case::all() {
-        bootstrap.add(&case.name, &case.resources());
+        bootstrap.add(&case.name, &case.resources_for(envoy));
     }
-    if let Err(said) = bootstrap.validate() {
+    bootstrap
+}
+
+#[test]
+fn envoy_takes_what_each_case_becomes() {
+    if let Err(said) = bootstrap(Envoy::NEWEST).validate(&golden::envoy::envoy()) {
         panic!("{said}");
+    }
+}
+
+#[test]
+fn each_older_envoy_takes_what_each_case_becomes_for_it() {
+    for version in Envoy::ALL {
+        let name = version.as_str();
+        if version == Envoy::NEWEST {
+            continue;
+        }
+        match golden::envoy::envoy_of(name) {
+            Some(envoy) => {
+                if let Err(said) = bootstrap(version).validate(&envoy) {
+                    panic!("Envoy {name}: {said}");
+                }
+            }
+            None => {
+                let said =
+                    format!("skipped: there is no Envoy {name}; run: scripts/tools envoy={name}\n");
+                // Not swallowed as what a test prints is.
+                let _ = std::io::stderr().write_all(said.as_bytes());
+            }
+        }
+    }
+}
+
+#[test]
+fn older_envoys_have_the_same_listeners_but_for_what_they_do_not_know() {
+    for case in Case::all() {
+        let newest = case.resources();
+        for version in Envoy::ALL {
+            let mut expected = newest["listeners"].clone();
+            if !version.can(Ability::Places) {
+                golden::older::without_places(&mut expected);
+            }
+            if !version.can(Ability::ListenerKeepalive) {
+                golden::older::without_keepalive(&mut expected);
+            }
+            let resources = case.resources_for(version);
+            assert!(
+                resources["listeners"] == expected,
+                "{}: listeners of {}",
+                case.name,
+                version.as_str()
+            );
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chancery::cohort::Envoy;
-use chancery::documents::{Documents, Route};
+use chancery::documents::{Changes, Documents, Route};
 use chancery::model::Document;
 use chancery::model::document::Format;
 use chancery::model::drain::Taken;
@@ -17,6 +17,9 @@ use chancery::translate;
 use serde_json::{Map, Value};
 
 use super::{pem, resource};
+
+/// The file of what older Envoys do not serve.
+const NOT_SERVED: &str = "not-served.yaml";
 
 /// A folder below `tests/golden`.
 pub struct Case {
@@ -50,7 +53,7 @@ impl Case {
         });
         let folder = self.folder.join("envoy");
         let files = about.map(|(of, all)| (folder.join(format!("{of}.yaml")), all.clone()));
-        files.collect()
+        files.chain(self.not_served()).collect()
     }
 
     /// The files of expected resources that are there.
@@ -60,21 +63,18 @@ impl Case {
         files.map(|file| file.expect("a file").path()).collect()
     }
 
-    /// Everything that the case's documents become, by type.
+    /// Everything that the case's documents become for the newest Envoy, by type.
     pub fn resources(&self) -> Value {
-        let mut documents = Documents::new(vec![Discovery::Consul, Discovery::File]);
-        documents.list(self.documents());
-        let changes = documents.settle();
-        assert!(
-            changes.problems.is_empty(),
-            "{}: {:#?}",
-            self.name,
-            changes.problems
-        );
-        let routes: Vec<Arc<Route>> = changes
-            .routes
+        self.resources_for(Envoy::NEWEST)
+    }
+
+    /// The same for another.
+    pub fn resources_for(&self, envoy: Envoy) -> Value {
+        let mut changes = self.settled();
+        let routes: Vec<Arc<Route>> = std::mem::take(&mut changes.routes)
             .into_iter()
             .filter_map(|(_, route)| route)
+            .filter(|route| route.lacking(envoy).is_empty())
             .collect();
         let gateways: Vec<Arc<Gateway>> = changes
             .gateways
@@ -94,7 +94,7 @@ impl Case {
             .collect();
         let listeners = gateways
             .iter()
-            .flat_map(|gateway| translate::listeners(gateway, Envoy::NEWEST));
+            .flat_map(|gateway| translate::listeners(gateway, envoy));
         let ssls = gateways.iter().flat_map(|gateway| &gateway.ssls);
         let secrets: BTreeMap<Arc<str>, Value> = ssls
             .flat_map(|ssl| translate::secrets(ssl))
@@ -135,6 +135,35 @@ impl Case {
             );
         }
         resources.into()
+    }
+
+    /// What older Envoys do not serve of the case: by version, and why.
+    pub fn not_served(&self) -> Option<(PathBuf, Value)> {
+        let routes = self.settled().routes;
+        let older = Envoy::ALL.into_iter().filter_map(|envoy| {
+            let routes = routes.iter().filter_map(|(id, route)| {
+                let lacking = route.as_ref()?.lacking(envoy);
+                (!lacking.is_empty()).then(|| (format!("routes/{id}"), lacking.into()))
+            });
+            let routes: Map<String, Value> = routes.collect();
+            (!routes.is_empty()).then(|| (envoy.as_str().to_owned(), routes.into()))
+        });
+        let older: Map<String, Value> = older.collect();
+        let file = self.folder.join("envoy").join(NOT_SERVED);
+        (!older.is_empty()).then(|| (file, older.into()))
+    }
+
+    fn settled(&self) -> Changes {
+        let mut documents = Documents::new(vec![Discovery::Consul, Discovery::File]);
+        documents.list(self.documents());
+        let changes = documents.settle();
+        assert!(
+            changes.problems.is_empty(),
+            "{}: {:#?}",
+            self.name,
+            changes.problems
+        );
+        changes
     }
 
     /// The documents as values, with their kinds.

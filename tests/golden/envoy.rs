@@ -47,13 +47,13 @@ impl Bootstrap {
         self.secrets.extend(secrets.cloned());
     }
 
-    /// Has Envoy load it all, without serving.
-    pub fn validate(&self) -> Result<(), String> {
+    /// Has an Envoy load it all, without serving.
+    pub fn validate(&self, envoy: &Path) -> Result<(), String> {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("envoy.json");
         let bootstrap = json!({"static_resources": {"listeners": self.listeners, "clusters": self.clusters, "secrets": self.secrets}});
         std::fs::write(&file, bootstrap.to_string()).expect("the bootstrap can be written");
-        let output = Command::new(envoy())
+        let output = Command::new(envoy)
             .args([
                 "--mode",
                 "validate",
@@ -156,7 +156,7 @@ fn inline_endpoints(cluster: &mut Value, assignments: &[Value]) {
 }
 
 /// The Envoy in `$CHANCERY_TOOLS`, else in `.tools/bin`, else on the PATH.
-fn envoy() -> PathBuf {
+pub fn envoy() -> PathBuf {
     let given = std::env::var_os("CHANCERY_TOOLS").map(PathBuf::from);
     let brought = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -170,4 +170,11 @@ fn envoy() -> PathBuf {
     found.expect(
         "no envoy in $CHANCERY_TOOLS, in .tools/bin or on the PATH: run scripts/tools envoy",
     )
+}
+
+/// The Envoy of a version, where `scripts/tools envoy=VERSION` has brought it.
+pub fn envoy_of(version: &str) -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let file = root.join(format!(".tools/envoy-{version}/envoy"));
+    file.is_file().then_some(file)
 }
