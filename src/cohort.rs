@@ -3,6 +3,7 @@
 mod ability;
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 pub use ability::Ability;
@@ -54,6 +55,31 @@ impl Envoy {
             }
             _ => Some(Self::NEWEST),
         }
+    }
+}
+
+impl FromStr for Envoy {
+    type Err = String;
+
+    /// As people write a release: `1.38`, `1.38.3`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut numbers = text.split('.').map(str::parse::<u32>);
+        let release = match (
+            numbers.next(),
+            numbers.next(),
+            numbers.next(),
+            numbers.next(),
+        ) {
+            (Some(Ok(major)), Some(Ok(minor)), None | Some(Ok(_)), None) => Some((major, minor)),
+            _ => None,
+        };
+        let (oldest, newest) = (Self::OLDEST.as_str(), Self::NEWEST.as_str());
+        let (major, minor) = release.ok_or_else(|| {
+            format!("found {text:?}, allowed: a release of Envoy, {oldest}–{newest} or newer")
+        })?;
+        Self::of(major, minor).ok_or_else(|| {
+            format!("found {text}, allowed: {oldest} or newer, as older ones are not served")
+        })
     }
 }
 
@@ -129,6 +155,25 @@ mod tests {
         assert_eq!(Envoy::of(1, u32::MAX), Some(Envoy::V1_40));
         assert_eq!(Envoy::of(1, 35), None);
         assert_eq!(Envoy::of(0, 99), None);
+    }
+
+    #[test]
+    fn a_release_is_read_as_people_write_it() {
+        assert_eq!("1.38".parse(), Ok(Envoy::V1_38));
+        assert_eq!("1.38.3".parse(), Ok(Envoy::V1_38));
+        assert_eq!("1.99".parse(), Ok(Envoy::V1_40));
+        for wrong in ["", "1", "1.", "v1.38", "1.38.3.4", "1.38-dev", "-1.38"] {
+            let said = wrong.parse::<Envoy>().unwrap_err();
+            assert!(
+                said.ends_with("allowed: a release of Envoy, 1.36–1.40 or newer"),
+                "{said}"
+            );
+        }
+        let said = "1.35".parse::<Envoy>().unwrap_err();
+        assert_eq!(
+            said,
+            "found 1.35, allowed: 1.36 or newer, as older ones are not served"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `chancery validate`: what would become of documents, without serving them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,8 +13,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::remote::Output;
+use crate::cohort::Envoy;
 use crate::config::Settings;
-use crate::documents::{DocumentStatus, Documents, schema};
+use crate::documents::{Changes, DocumentStatus, Documents, schema};
 use crate::model::document::Format;
 use crate::model::key::{KeyError, Kind};
 use crate::model::{Discovery, Document, Key, Problem};
@@ -67,6 +69,9 @@ pub struct Validate {
     /// The key of that certificate (PEM)
     #[arg(long, env = "CHANCERY_ETCD_KEY", value_name = "FILE")]
     etcd_key: Option<PathBuf>,
+    /// Also tell what an Envoy of this release cannot serve, such as 1.38
+    #[arg(long, value_name = "VERSION")]
+    envoy: Option<Envoy>,
     /// How to show the result
     #[arg(
         short,
@@ -83,7 +88,7 @@ pub struct Validate {
 struct Verdict {
     /// `<kind>/<id>`
     document: String,
-    /// `accepted`, `warned`, `off` or `rejected`.
+    /// `accepted`, `warned`, `off` or `rejected`; `not_served` by the Envoy that was asked for.
     state: &'static str,
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,19 +101,20 @@ struct Verdict {
 }
 
 pub async fn run(validate: Validate) -> Result<ExitCode> {
-    let output = validate.output;
+    let (output, envoy) = (validate.output, validate.envoy);
     let listed = match validate.files.as_deref() {
         Some(file) if file.is_file() => vec![one(file)?],
         _ => list(validate).await?,
     };
     let mut documents = Documents::new(Discovery::ALL.to_vec());
     documents.list(listed);
-    documents.settle();
-    let mut verdicts: Vec<_> = documents.statuses(telemetry::now()).map(verdict).collect();
+    let not_served = not_served(&documents.settle(), envoy);
+    let statuses = documents.statuses(telemetry::now());
+    let mut verdicts: Vec<_> = statuses.map(|one| verdict(one, &not_served)).collect();
     verdicts.sort_by(|a, b| a.document.cmp(&b.document));
     match output {
         Output::Json => say!("{}", serde_json::to_string(&verdicts)?),
-        Output::Table => print(&verdicts),
+        Output::Table => print(&verdicts, envoy),
     }
     let rejected = verdicts.iter().any(|verdict| verdict.reason.is_some());
     Ok(if rejected {
@@ -116,6 +122,15 @@ pub async fn run(validate: Validate) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// The documents that an Envoy cannot serve, and why.
+fn not_served(changes: &Changes, envoy: Option<Envoy>) -> BTreeMap<String, String> {
+    let routes = changes.routes.iter().filter_map(|(id, route)| {
+        let lacking = route.as_ref()?.lacking(envoy?);
+        (!lacking.is_empty()).then(|| (format!("routes/{id}"), lacking.join("; ")))
+    });
+    routes.collect()
 }
 
 /// The document in one file, `<kind>/<id>.yaml`.
@@ -207,9 +222,10 @@ async fn list(validate: Validate) -> Result<Vec<Document>> {
     }
 }
 
-fn verdict(status: DocumentStatus) -> Verdict {
+fn verdict(status: DocumentStatus, not_served: &BTreeMap<String, String>) -> Verdict {
     let key = status.path.parse::<Key>();
     let problem = status.problem.as_ref();
+    let not_served = not_served.get(&*status.path);
     let schema = key.ok().zip(problem).and_then(|(key, problem)| {
         let field = problem.field.as_str();
         (!field.is_empty()).then(|| schema::says(key.kind, field))?
@@ -218,17 +234,18 @@ fn verdict(status: DocumentStatus) -> Verdict {
         document: status.path.to_string(),
         state: match problem {
             Some(_) => "rejected",
+            None if not_served.is_some() => "not_served",
             None if status.off => "off",
             None if status.warnings.is_empty() => "accepted",
             None => "warned",
         },
-        reason: problem.map(Problem::said),
+        reason: problem.map(Problem::said).or(not_served.cloned()),
         schema,
         warnings: status.warnings.iter().map(Problem::said).collect(),
     }
 }
 
-fn print(verdicts: &[Verdict]) {
+fn print(verdicts: &[Verdict], envoy: Option<Envoy>) {
     for verdict in verdicts {
         say!("{}  {}", verdict.document, verdict.state);
         let reason = verdict.reason.iter().map(|reason| ("wrong", reason));
@@ -241,7 +258,15 @@ fn print(verdicts: &[Verdict]) {
     let count = |state: &str| verdicts.iter().filter(|one| one.state == state).count();
     let states = ["accepted", "warned", "off", "rejected"];
     let counts = states.map(|state| format!("{} {state}", count(state)));
-    say!("{} documents: {}", verdicts.len(), counts.join(", "));
+    let by_envoy = envoy.map_or_else(String::new, |envoy| {
+        let count = count("not_served");
+        format!(", {count} not served by Envoy {}", envoy.as_str())
+    });
+    say!(
+        "{} documents: {}{by_envoy}",
+        verdicts.len(),
+        counts.join(", ")
+    );
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
 use std::fs;
 
-use super::one;
+use super::{not_served, one, verdict};
+use crate::cohort::Envoy;
+use crate::documents::Documents;
 
 #[test]
 fn a_file_in_a_folder_that_is_no_kind_is_told_where_it_belongs() {
@@ -25,4 +28,30 @@ fn a_file_in_the_folder_of_its_kind_is_a_document() {
         fs::write(&file, "{}").unwrap();
         assert_eq!(&*one(&file).unwrap().path, path);
     }
+}
+
+#[test]
+fn what_an_envoy_cannot_serve_is_told_when_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("routes/a.json");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let text = r#"{"uri":"/a","upstream":{"type":"roundrobin","nodes":{"127.0.0.1:1":1}},"plugins":{"gzip":{}}}"#;
+    fs::write(&file, text).unwrap();
+    let verdict_for = |envoy: Option<Envoy>| {
+        let mut documents = Documents::new(Vec::new());
+        documents.list(vec![one(&file).unwrap()]);
+        let not_served: BTreeMap<_, _> = not_served(&documents.settle(), envoy);
+        let status = documents.statuses(0).next().unwrap();
+        verdict(status, &not_served)
+    };
+    for newest in [None, Some(Envoy::NEWEST)] {
+        assert_eq!(verdict_for(newest).state, "accepted");
+    }
+    let older = verdict_for(Some(Envoy::V1_39));
+    assert_eq!(older.state, "not_served");
+    let reason = older.reason.unwrap();
+    assert!(
+        reason.starts_with("plugins.gzip: needs Envoy 1.40 or newer: "),
+        "{reason}"
+    );
 }
