@@ -37,3 +37,4 @@ mod stream_routes;
 mod streams;
 mod tls;
 mod upstreams;
+mod versions;

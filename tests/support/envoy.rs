@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use reqwest::{Client, Method};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::certificates::Files;
 use super::http::{self, Answer};
 use super::process::Process;
-use super::tools::tool;
+use super::tools::{envoy_of, tool};
 use super::{eventually, own_address};
 
 /// Which form of xDS an Envoy speaks; each has its bootstrap file.
@@ -81,6 +81,19 @@ impl Envoy {
         Self::run(bootstrap, name, gateway, xds, listener, folder, more).await
     }
 
+    /// Starts one of another release, which belongs to the gateway `default`.
+    pub async fn start_release(
+        release: &str,
+        xds: SocketAddr,
+        listener: SocketAddr,
+        folder: &Path,
+    ) -> Self {
+        let mut bootstrap = Bootstrap::for_protocol(Protocol::Delta);
+        bootstrap.program = envoy_of(release);
+        let name = format!("envoy-{release}");
+        Self::run(bootstrap, &name, "default", xds, listener, folder, &[]).await
+    }
+
     /// Starts one that shows a certificate to Chancery.
     pub async fn start_mtls(
         gateway: &str,
@@ -127,7 +140,7 @@ impl Envoy {
         let arguments = arguments.into_iter().chain(["--disable-hot-restart"]);
         let arguments = arguments.chain(more.iter().copied());
         let mut envoy = Self {
-            process: Process::start(name, &tool("envoy"), arguments, folder),
+            process: Process::start(name, &bootstrap.program, arguments, folder),
             admin,
             listener,
             client: http::client(),
@@ -251,8 +264,9 @@ pub struct Configured {
     pub routes: u64,
 }
 
-/// A bootstrap file that operators copy.
+/// A bootstrap file that operators copy, and what is started with it.
 struct Bootstrap {
+    program: PathBuf,
     file: &'static str,
     contents: Value,
 }
@@ -271,7 +285,12 @@ impl Bootstrap {
             .with_context(|| format!("{} must be there", path.display()))
             .unwrap();
         let contents = serde_saphyr::from_str(&text).unwrap();
-        Self { file, contents }
+        let program = tool("envoy");
+        Self {
+            program,
+            file,
+            contents,
+        }
     }
 
     fn replace(&mut self, pointer: &str, value: Value) {

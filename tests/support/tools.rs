@@ -16,6 +16,14 @@ pub fn tool(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{name} is not installed; run: scripts/tools {name}"))
 }
 
+/// The Envoy of another release, such as `1.38`.
+pub fn envoy_of(release: &str) -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!(".tools/envoy-{release}"));
+    program_in(&own, "envoy").unwrap_or_else(|| {
+        panic!("Envoy {release} is not there; run: scripts/tools envoy={release}")
+    })
+}
+
 /// The program `name` as the PATH has it.
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
