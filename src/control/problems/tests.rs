@@ -1,7 +1,9 @@
 use super::*;
 use crate::build::{Held, Instances, Refusal};
+use crate::cohort::Cohort;
 use crate::model::document::Format;
 use crate::model::{Discovery, Document};
+use crate::xds::gateways::{Said, What};
 
 const TO_ECHO: &str = r#"{"uri":"/a","upstream":{"type":"roundrobin","discovery_type":"consul","service_name":"echo"}}"#;
 const MOCKED: &str = r#"{"uri":"/m","plugins":{"mocking":{"response_status":204}}}"#;
@@ -75,4 +77,42 @@ fn the_gravest_counts_and_what_is_gone_has_none() {
     let refused = ["routes/a", "routes/gone"];
     let expected = ["routes/a refused@3"];
     assert_eq!(wrong(documents, Vec::new(), &refused), expected);
+}
+
+#[test]
+fn what_a_proxy_is_too_old_for_is_no_worse_than_what_is_wrong_itself() {
+    const COMPRESSED: &str =
+        r#"{"uri":"/m","plugins":{"mocking":{"response_status":204},"gzip":{}}}"#;
+    let mut all = Documents::new(vec![Discovery::Consul]);
+    all.list(vec![
+        document("routes/m", COMPRESSED, 3),
+        document("routes/n", COMPRESSED, 3),
+    ]);
+    let mut builders = Builders::default();
+    let instances = Instances::new();
+    let old = Said {
+        gateway: "default".into(),
+        cohort: Cohort::envoy((1, 38, 3), None).unwrap(),
+        what: What::Came("old".into()),
+    };
+    builders.handle_said(&old, &instances);
+    for (id, route) in all.settle().routes {
+        builders.handle_route(&id, route, &instances);
+    }
+    // The newest text of one is wrong, and the form before it is in force where it is served.
+    all.apply(crate::model::document::Change::Put(document(
+        "routes/n", "{", 4,
+    )));
+    all.settle();
+    let problems = problems(&all, &Drains::default(), &builders, &Refused::default());
+    let shown: Vec<_> = problems
+        .iter()
+        .map(|(path, problem)| format!("{path} {}@{}", problem.cause.as_str(), problem.revision))
+        .collect();
+    assert_eq!(shown, ["routes/m not_served@3", "routes/n rejected@4"]);
+    assert_eq!(
+        &*problems["routes/m"].reason,
+        "not served in gateway default by envoy 1.38.3: plugins.gzip: needs Envoy 1.40 or newer: older ones do not take the \
+         media types of what they compress as a route has them"
+    );
 }
