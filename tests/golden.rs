@@ -143,6 +143,9 @@ fn older_envoys_have_the_same_listeners_but_for_what_they_do_not_know() {
             if !version.can(Ability::ListenerKeepalive) {
                 golden::older::without_keepalive(&mut expected);
             }
+            if !version.can(Ability::ReasonOfUnknownKey) {
+                golden::older::with_reason_of_unknown_key(&mut expected);
+            }
             let resources = case.resources_for(version);
             assert!(
                 resources["listeners"] == expected,

@@ -1,10 +1,10 @@
 //! What not every Envoy can do: the one table of it. Measured with 1.36.4, 1.37.0, 1.38.3, 1.39.3 and 1.40.0, by what each
-//! says of the golden cases; what has no line here, all of them take.
+//! says of the golden cases and by which route it takes; what has no line here, all of them do.
 
 use super::Envoy;
 
 /// Something that some of the Envoys cannot do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ability {
     /// `RouteMatch.cookies`
     Cookies,
@@ -14,6 +14,8 @@ pub enum Ability {
     ListenerKeepalive,
     /// `HttpService.path_override` of the filter that asks a service.
     PathOfCheck,
+    /// A header that comes several times, value by value.
+    RepeatedHeaders,
     /// `RateLimit.Action.remote_address_match`, the one that takes a format string.
     LimitKeys,
     /// The filter `filter_chain`, which a place is.
@@ -22,6 +24,8 @@ pub enum Ability {
     MediaTypes,
     /// `FaultAbort.response_body`
     BodyOfAbort,
+    /// The reason of an answer for want of a known key, spelled right.
+    ReasonOfUnknownKey,
     /// The filter `body_size_limit`.
     BodySize,
     /// The filter `router` within `filter_chain`.
@@ -29,15 +33,17 @@ pub enum Ability {
 }
 
 impl Ability {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Cookies,
         Self::SpanTags,
         Self::ListenerKeepalive,
         Self::PathOfCheck,
+        Self::RepeatedHeaders,
         Self::LimitKeys,
         Self::Places,
         Self::MediaTypes,
         Self::BodyOfAbort,
+        Self::ReasonOfUnknownKey,
         Self::BodySize,
         Self::RouterInPlace,
     ];
@@ -60,6 +66,10 @@ impl Ability {
                 Envoy::V1_38,
                 "older ones ask with the path of the request, whatever the path of the service",
             ),
+            Self::RepeatedHeaders => (
+                Envoy::V1_39,
+                "older ones take a header that comes several times for one text, which may pass where no value does",
+            ),
             Self::LimitKeys => (
                 Envoy::V1_38,
                 "older ones count by no text that is made of variables",
@@ -76,6 +86,7 @@ impl Ability {
                 Envoy::V1_40,
                 "older ones do not take the body of an injected answer",
             ),
+            Self::ReasonOfUnknownKey => (Envoy::V1_40, "older ones call it `unkonwn_api_key`"),
             Self::BodySize => (
                 Envoy::V1_40,
                 "older ones do not bound a body while it passes",

@@ -59,7 +59,8 @@ impl Route {
             .vars
             .as_ref()
             .map_or(&[][..], |vars| vars.alternatives());
-        let asked = narrow::needs(vars).filter(|one| !envoy.can(*one));
+        let asked = narrow::needs(vars).into_iter();
+        let asked = asked.filter(|one| !envoy.can(*one));
         let asked = asked.map(|one| Remark::new("vars", one.needed()));
         let lacking = asked.into_iter().chain(self.plugins.lacking(envoy));
         lacking.map(Remark::said).collect()

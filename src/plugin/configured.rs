@@ -1,5 +1,6 @@
 //! The plugins of a document or a route: read, laid over those of other documents, and applied in their order.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::route::Action;
@@ -182,8 +183,10 @@ impl Plugins {
     pub(crate) fn lacking(&self, envoy: Envoy) -> impl Iterator<Item = Remark> {
         self.enabled().flat_map(move |own| {
             let needs = own.plugin.as_deref().map_or_else(Vec::new, Plugin::needs);
-            let lacking = needs.into_iter().filter(move |one| !envoy.can(*one));
-            lacking.map(|one| Remark::new(own.place(), one.needed()))
+            let lacking: BTreeSet<_> = needs.into_iter().filter(|one| !envoy.can(*one)).collect();
+            lacking
+                .into_iter()
+                .map(|one| Remark::new(own.place(), one.needed()))
         })
     }
 

@@ -268,10 +268,10 @@ impl Plugin for FaultInjection {
     fn needs(&self) -> Vec<Ability> {
         let abort = self.abort.as_ref().map(|abort| &abort.condition);
         let delay = self.delay.as_ref().map(|delay| &delay.condition);
-        let asked = abort.into_iter().chain(delay).find_map(Condition::needs);
+        let asked = abort.into_iter().chain(delay).flat_map(Condition::needs);
         let body = self.abort.as_ref().filter(|abort| !abort.body.is_empty());
         let body = body.map(|_| Ability::BodyOfAbort);
-        asked.into_iter().chain(body).collect()
+        asked.chain(body).collect()
     }
 
     /// With both faults, then with one of them, each where its conditions hold.

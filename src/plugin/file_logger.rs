@@ -137,8 +137,9 @@ impl FileLogger {
 
 impl Plugin for FileLogger {
     fn needs(&self) -> Vec<Ability> {
-        let asked = self.condition.needs();
-        asked.into_iter().chain([Ability::RouterInPlace]).collect()
+        let mut needs = self.condition.needs();
+        needs.push(Ability::RouterInPlace);
+        needs
     }
 
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {

@@ -244,7 +244,7 @@ impl ResponseRewrite {
 
 impl Plugin for ResponseRewrite {
     fn needs(&self) -> Vec<Ability> {
-        self.condition.needs().into_iter().collect()
+        self.condition.needs()
     }
 
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {

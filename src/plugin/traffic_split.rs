@@ -182,8 +182,7 @@ fn shares(
 impl Plugin for TrafficSplit {
     fn needs(&self) -> Vec<Ability> {
         let rules = self.rules.iter();
-        let asked = rules.filter_map(|rule| rule.condition.needs());
-        asked.take(1).collect()
+        rules.flat_map(|rule| rule.condition.needs()).collect()
     }
 
     fn targets(&self) -> &[Target] {

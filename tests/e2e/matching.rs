@@ -2,11 +2,12 @@
 
 mod draw;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use chancery::cohort::{Ability, Envoy as Version};
 use chancery::documents::{Documents, Route};
 use chancery::explain::winner;
 use chancery::model::Document;
@@ -31,24 +32,43 @@ const REQUESTS: usize = 160;
 /// `CHANCERY_MATCHING_SECONDS` makes it longer, `CHANCERY_MATCHING_SEED` plays one again.
 #[tokio::test]
 async fn envoy_takes_the_route_that_the_reference_says() {
+    let stage = Stage::set().await;
+    takes_what_the_reference_says(&stage, Version::NEWEST, 12).await;
+}
+
+/// Those that it does not serve are not there for the reference either.
+#[tokio::test]
+async fn an_older_envoy_takes_the_route_that_the_reference_says_of_those_that_it_serves() {
+    for version in [
+        Version::V1_36,
+        Version::V1_37,
+        Version::V1_38,
+        Version::V1_39,
+    ] {
+        let stage = Stage::set_with(version.as_str()).await;
+        takes_what_the_reference_says(&stage, version, 6).await;
+    }
+}
+
+async fn takes_what_the_reference_says(stage: &Stage, version: Version, seconds: u64) {
     let number = |name: &str| {
         std::env::var(name)
             .ok()
             .and_then(|text| text.parse::<u64>().ok())
     };
-    let time = Duration::from_secs(number("CHANCERY_MATCHING_SECONDS").unwrap_or(12));
+    let time = Duration::from_secs(number("CHANCERY_MATCHING_SECONDS").unwrap_or(seconds));
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap();
     let seed = number("CHANCERY_MATCHING_SEED").unwrap_or(now.as_nanos() as u64);
     let mut draw = Draw::new(seed);
-    let stage = Stage::set().await;
     let (mut documents, began, mut rounds) = (BTreeMap::new(), Instant::now(), 0);
     while rounds < 3 || began.elapsed() < time {
         stage.change(&mut documents, &mut draw).await;
         let routes: Vec<_> = documents
             .values()
             .filter_map(|(_, route)| route.clone())
+            .filter(|route| route.lacking(version).is_empty())
             .collect();
         let requests: Vec<_> = (0..REQUESTS)
             .map(|_| draw.request(stage.listener.port(), &stage.addresses()))
@@ -56,6 +76,10 @@ async fn envoy_takes_the_route_that_the_reference_says() {
         let asked = requests.iter().map(|request| stage.ask(request));
         for (request, taken) in requests.iter().zip(join_all(asked).await) {
             let expected = winner(&routes, request).map(|id| id.to_string());
+            if repeats_a_header(request) && !version.can(Ability::RepeatedHeaders) {
+                is_no_wider_match(&routes, request, taken.as_deref());
+                continue;
+            }
             let texts: Vec<_> = documents
                 .iter()
                 .map(|(id, (text, _))| format!("{id}: {text}"))
@@ -63,7 +87,8 @@ async fn envoy_takes_the_route_that_the_reference_says() {
             assert_eq!(
                 taken,
                 expected,
-                "CHANCERY_MATCHING_SEED={seed}, change {rounds}, {request:?} among\n{}",
+                "{}, CHANCERY_MATCHING_SEED={seed}, change {rounds}, {request:?} among\n{}",
+                version.as_str(),
                 texts.join("\n")
             );
         }
@@ -72,6 +97,23 @@ async fn envoy_takes_the_route_that_the_reference_says() {
     println!(
         "seed {seed}: {rounds} changes, {} requests",
         rounds * REQUESTS
+    );
+}
+
+fn repeats_a_header(request: &Request) -> bool {
+    let mut names = BTreeSet::new();
+    let mut all = request.headers.iter();
+    all.any(|(name, _)| !names.insert(name))
+}
+
+/// Whoever was taken for such a request would also be without the others.
+fn is_no_wider_match(routes: &[Arc<Route>], request: &Request, taken: Option<&str>) {
+    let Some(taken) = taken else { return };
+    let route = routes.iter().filter(|route| route.id.as_str() == taken);
+    let alone: Vec<_> = route.cloned().collect();
+    assert!(
+        winner(&alone, request).is_some(),
+        "{taken} is not for {request:?}"
     );
 }
 
@@ -185,6 +227,15 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
+        Self::raise(None).await
+    }
+
+    /// With an Envoy of another release.
+    async fn set_with(release: &str) -> Self {
+        Self::raise(Some(release)).await
+    }
+
+    async fn raise(release: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = own_address();
         let etcd = Etcd::start(address, folder.path()).await;
@@ -193,7 +244,11 @@ impl Stage {
         let mut chancery = Chancery::serve_etcd(address, &etcd.url(), folder.path());
         chancery.ready().await;
         let xds = chancery.xds();
-        let envoy = Envoy::start("default", Protocol::Delta, xds, listener, folder.path()).await;
+        let path = folder.path();
+        let envoy = match release {
+            None => Envoy::start("default", Protocol::Delta, xds, listener, path).await,
+            Some(release) => Envoy::start_release(release, xds, listener, path).await,
+        };
         envoy.answers_with("/", 404).await;
         let client = |text: &str| {
             let address: IpAddr = text.parse().unwrap();

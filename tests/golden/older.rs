@@ -1,4 +1,4 @@
-//! What listeners of older Envoys do not have.
+//! What is different in listeners of older Envoys.
 
 use serde_json::Value;
 
@@ -21,5 +21,14 @@ pub fn without_keepalive(listeners: &mut Value) {
     let listeners = listeners.as_array_mut().into_iter().flatten();
     for listener in listeners.filter_map(Value::as_object_mut) {
         listener.remove("tcp_keepalive");
+    }
+}
+
+pub fn with_reason_of_unknown_key(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace("'unknown_api_key'", "'unkonwn_api_key'"),
+        Value::Array(items) => items.iter_mut().for_each(with_reason_of_unknown_key),
+        Value::Object(fields) => fields.values_mut().for_each(with_reason_of_unknown_key),
+        _ => {}
     }
 }

@@ -32,8 +32,8 @@ fn with_grpc_web(name: &str) -> Arc<Route> {
     with_plugins(name, &json!({"grpc-web": {}}))
 }
 
-fn with_cookie(name: &str) -> Arc<Route> {
-    let vars = Vars::read(&json!([["cookie_user", "==", "anna"]]), &mut Vec::new());
+fn with_vars(name: &str, vars: &serde_json::Value) -> Arc<Route> {
+    let vars = Vars::read(vars, &mut Vec::new());
     let plain = route(name, nodes(1));
     Arc::new(Route {
         vars: vars.unwrap().map(Arc::new),
@@ -85,12 +85,33 @@ fn what_an_envoy_cannot_do_is_not_served_and_said() {
 
 #[test]
 fn a_route_that_asks_for_cookies_never_becomes_one_for_everybody() {
+    let cookie = json!([["cookie_user", "==", "anna"]]);
     let mut old = builder(36);
-    put(&mut old, &with_cookie("a"));
+    put(&mut old, &with_vars("a", &cookie));
     assert!(served(&old).is_empty());
     let mut new = builder(37);
-    put(&mut new, &with_cookie("a"));
+    put(&mut new, &with_vars("a", &cookie));
     assert_eq!(served(&new), ["a"]);
+}
+
+#[test]
+fn nobody_passes_an_old_envoy_by_repeating_a_header() {
+    for (vars, is_served) in [
+        (json!([["http_x_user", "==", "anna"]]), true),
+        (json!([["http_x_user", "==", "anna,bert"]]), false),
+        (json!([["http_x_user", "~=", "anna"]]), false),
+        (json!([["http_x_user", "~~", "an.*a"]]), false),
+        // These come once.
+        (json!([["host", "==", "a.test"]]), true),
+        (json!([["request_method", "~=", "GET"]]), true),
+    ] {
+        let mut old = builder(38);
+        put(&mut old, &with_vars("a", &vars));
+        assert_eq!(!served(&old).is_empty(), is_served, "{vars}");
+        let mut new = builder(39);
+        put(&mut new, &with_vars("a", &vars));
+        assert_eq!(served(&new), ["a"]);
+    }
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl Condition {
     }
 
     /// What an Envoy has to be able to do to tell these requests.
-    pub fn needs(&self) -> Option<Ability> {
+    pub fn needs(&self) -> Vec<Ability> {
         needs(self.0.as_deref().unwrap_or_default())
     }
 

@@ -149,6 +149,8 @@ pub fn argument(name: &str) -> Result<(), String> {
 pub const NOBODY: &str = "missing_credentials";
 pub const MISSING: &str = "missing_api_key";
 pub const UNKNOWN: &str = "unknown_api_key";
+/// As older Envoys spell it.
+pub const UNKNOWN_ONCE: &str = "unkonwn_api_key";
 
 /// What a client is told that is turned away for a reason of Envoy's; a plugin that runs earlier has the word.
 pub fn say(route: &mut Route, reason: &str, message: &str) {

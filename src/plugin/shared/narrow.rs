@@ -69,11 +69,28 @@ pub fn narrowed(rule: &RouteMatch, alternative: &[Predicate]) -> Option<RouteMat
     Some(rule)
 }
 
-/// What an Envoy has to be able to do to tell requests by these alternatives.
-pub fn needs(alternatives: &[Vec<Predicate>]) -> Option<Ability> {
-    let of_cookie = |predicate: &Predicate| matches!(predicate, Predicate::Cookie { .. });
-    let asks = alternatives.iter().flatten().any(of_cookie);
-    asks.then_some(Ability::Cookies)
+/// What an Envoy has to be able to do to tell requests by these alternatives, each once.
+pub fn needs(alternatives: &[Vec<Predicate>]) -> Vec<Ability> {
+    let mut needs = Vec::new();
+    for predicate in alternatives.iter().flatten() {
+        let need = match predicate {
+            Predicate::Cookie { .. } => Ability::Cookies,
+            // What begins with a colon comes once. Joined values are another text than one of them, so that nobody passes
+            // for such a one who should not.
+            Predicate::Header { name, .. } if name.starts_with(':') => continue,
+            Predicate::Header {
+                text: Text::Exact(text),
+                inverted: false,
+                ..
+            } if !text.contains(',') => continue,
+            Predicate::Header { .. } => Ability::RepeatedHeaders,
+            _ => continue,
+        };
+        if !needs.contains(&need) {
+            needs.push(need);
+        }
+    }
+    needs
 }
 
 /// A route has one path. An exact one either is of the pattern or not; the start of paths is known already to hold, as the

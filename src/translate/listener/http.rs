@@ -112,7 +112,7 @@ fn connection_manager(
             config_source: Some(routes),
             route_config_name: gateway.id.to_string(),
         })),
-        local_reply_config: Some(local_reply()),
+        local_reply_config: Some(local_reply(carried.envoy)),
         access_log: gateway.access_log.iter().map(access_log).collect(),
         tracing: tracing(gateway),
         // One kind of upgrade, which a route has to allow.

@@ -13,18 +13,20 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
     LocalReplyConfig, ResponseMapper,
 };
 
+use crate::cohort::{Ability, Envoy};
 use crate::envoy::any;
 use crate::envoy::proto::uint32;
 use crate::plugin::replies;
+use crate::plugin::shared::identity::{UNKNOWN, UNKNOWN_ONCE};
 use crate::plugin::shared::reply::{BODIES, Reply};
 
 /// What a client is told when no route matches, whatever the host.
 const NO_ROUTE: &str = r#"{"error_msg":"404 Route Not Found"}"#;
 
 /// The answers that are put in words of Chancery's own.
-pub(super) fn local_reply() -> LocalReplyConfig {
+pub(super) fn local_reply(envoy: Envoy) -> LocalReplyConfig {
     let replies = replies();
-    let of_plugins = replies.iter().map(of_plugin);
+    let of_plugins = replies.iter().map(|reply| of_plugin(reply, envoy));
     LocalReplyConfig {
         mappers: [no_route()].into_iter().chain(of_plugins).collect(),
         body_format: None,
@@ -32,9 +34,13 @@ pub(super) fn local_reply() -> LocalReplyConfig {
 }
 
 /// The body is the route's, told apart by the reason that Envoy gives for its answer.
-fn of_plugin(reply: &Reply) -> ResponseMapper {
+fn of_plugin(reply: &Reply, envoy: Envoy) -> ResponseMapper {
+    let details = match reply.details.as_str() {
+        UNKNOWN if !envoy.can(Ability::ReasonOfUnknownKey) => UNKNOWN_ONCE,
+        details => details,
+    };
     let config = ExpressionFilter {
-        expression: format!("response.code_details == '{}'", reply.details),
+        expression: format!("response.code_details == '{details}'"),
         ..ExpressionFilter::default()
     };
     let reason = ExtensionFilter {
