@@ -101,6 +101,9 @@ settings! {
     /// A folder to read documents (DIR/<kind>/<id>.yaml) and instances (DIR/instances/<service>.yaml) from, instead of etcd
     #[arg(long, env = "CHANCERY_FILES", value_name = "DIR")]
     files: PathBuf,
+    /// How long the last healthy instances of a service stay that Consul took away all at once; 0 is not at all [default: 60s]
+    #[arg(long, env = "CHANCERY_KEEP_LOST", value_name = "TIME", help_heading = "Consul")]
+    keep_lost: String,
     /// A folder to keep the last good state in: a start while etcd or Consul is away serves it
     #[arg(long, env = "CHANCERY_STATE", value_name = "DIR")]
     state: PathBuf,
@@ -176,6 +179,8 @@ pub struct Config {
     /// The folder of the last good state, if one is to be kept.
     pub state: Option<PathBuf>,
     /// Where and how proxies connect.
+    /// How long the last healthy instances of a service stay that Consul took away all at once.
+    pub keep_lost: Duration,
     pub xds: Xds,
     /// Where health, readiness, metrics and the control API are.
     pub admin: SocketAddr,

@@ -5,6 +5,7 @@
 
 mod builders;
 mod drains;
+mod kept;
 mod pace;
 mod problems;
 mod publish;
@@ -19,7 +20,7 @@ mod services;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
@@ -27,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::documents::Documents;
-use crate::model::{Discovery, Drains};
+use crate::model::{Discovery, Drains, ServiceKey};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
 use crate::state::{SaveRequest, Saved};
@@ -38,6 +39,7 @@ use crate::xds::gateways::{Gateways, Heard, Said};
 use builders::Builders;
 use publish::Publication;
 use question::Question;
+use kept::Turn;
 use readiness::Readiness;
 use recall::Recall;
 use refused::Refused;
@@ -67,6 +69,8 @@ pub struct Inputs {
     /// What an earlier process saved.
     pub saved: Option<Saved>,
     /// Asks for what is to be saved.
+    /// How long instances stay that Consul took away all at once.
+    pub keep_lost: Duration,
     pub wishes: mpsc::Receiver<SaveRequest>,
     /// What others ask.
     pub questions: mpsc::Receiver<Question>,
@@ -150,6 +154,7 @@ pub async fn run(
     if control.is_worth_saving()
         && let Some(wish) = inputs.wishes.recv().await
     {
+        control.let_go(Instant::now());
         control.grant(wish);
     }
 }
@@ -160,7 +165,11 @@ impl Control {
         Self {
             documents: Documents::new(inputs.wanted.keys().copied().collect()),
             drains: Drains::default(),
-            services: Services::new(inputs.wanted.clone(), inputs.freshness.clone()),
+            services: Services::new(
+                inputs.wanted.clone(),
+                inputs.freshness.clone(),
+                inputs.keep_lost,
+            ),
             builders: Builders::default(),
             refused: Refused::default(),
             recall: Recall::default(),
@@ -174,12 +183,14 @@ impl Control {
 
     /// When to look again though nothing came in.
     fn due(&self, now: Instant) -> Option<Instant> {
-        if self.readiness.is_open() {
+        let publishing = if self.readiness.is_open() {
             let touched = self.builders.are_touched();
             touched.then(|| self.publication.pace.due(now))
         } else {
             self.readiness.deadline()
-        }
+        };
+        let kept = self.services.kept().deadline();
+        publishing.into_iter().chain(kept).min()
     }
 
     fn handle(&mut self, input: Input, now: Instant) {
@@ -224,10 +235,12 @@ impl Control {
         let service = answer.service.clone();
         self.readiness.handle_answer(&service, now);
         self.restored.handle_known(&service);
-        if self.services.handle_answer(answer) {
-            self.unsaved = true;
-            self.builders
-                .handle_answer(&service, self.services.instances());
+        let (differs, turn) = self.services.handle_answer(answer, now);
+        if let Some(turn) = turn {
+            report::kept(&self.metrics, &service, turn, self.services.kept());
+        }
+        if differs {
+            self.follow(&service);
         }
     }
 
@@ -263,3 +276,18 @@ impl Control {
 
 #[cfg(test)]
 mod tests;
+    /// Lets instances go that were kept long enough.
+    fn let_go(&mut self, now: Instant) {
+        for service in self.services.handle_time(now) {
+            report::kept(&self.metrics, &service, Turn::Late, self.services.kept());
+            self.follow(&service);
+        }
+    }
+
+    /// Other instances of a service are in force.
+    fn follow(&mut self, service: &ServiceKey) {
+        self.unsaved = true;
+        self.builders
+            .handle_answer(service, self.services.instances());
+    }
+

@@ -22,6 +22,8 @@ pub struct Answer {
     pub service: ServiceKey,
     /// Who is registered; empty when nobody is.
     pub instances: Arc<[Instance]>,
+    /// Whether the registry may have lost what it knew: it is behind what it said before, or can be used in no part.
+    pub doubtful: bool,
 }
 
 impl Answer {
@@ -30,9 +32,15 @@ impl Answer {
         instances.sort_unstable_by(|a, b| {
             (a.address, a.port, &a.id, a).cmp(&(b.address, b.port, &b.id, b))
         });
+        Self::sorted(service, instances.into())
+    }
+
+    /// Instances that are in order.
+    pub fn sorted(service: ServiceKey, instances: Arc<[Instance]>) -> Self {
         Self {
             service,
-            instances: instances.into(),
+            instances,
+            doubtful: false,
         }
     }
 }

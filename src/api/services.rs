@@ -61,5 +61,6 @@ fn instance(instance: &Instance, watched: &Watched) -> pb::Instance {
         tags: instance.tags.iter().map(ToString::to_string).collect(),
         metadata: instance.metadata.clone().into_iter().collect(),
         left_out: left_out.collect(),
+        kept: watched.keeps(instance),
     }
 }

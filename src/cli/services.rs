@@ -75,7 +75,11 @@ fn rows(service: &pb::Discovered) -> Vec<[String; 8]> {
             String::new(),
             one.id.clone(),
             one.address.clone(),
-            one.status.clone(),
+            if one.kept {
+                format!("{} (kept)", one.status)
+            } else {
+                one.status.clone()
+            },
             one.weight.to_string(),
             one.tags.join(","),
             left_out.collect::<Vec<_>>().join("; "),

@@ -16,6 +16,8 @@ use super::{Config, Error, Settings, Xds};
 
 /// How long etcd keeps the audit trail unless told.
 const AUDIT_KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long instances stay that were lost all at once unless told.
+const KEEP_LOST: Duration = Duration::from_secs(60);
 
 impl Settings {
     /// Checks the settings and fills in defaults.
@@ -43,6 +45,7 @@ impl Settings {
         }
         let consul = self.consul_settings()?;
         let audit_keep = self.audit_keep()?;
+        let keep_lost = self.keep_lost()?;
         let consul_agent = self.consul_agent()?;
         let replica = self.replica(admin.port())?;
         let state = self.state.clone();
@@ -55,6 +58,7 @@ impl Settings {
             access: watch::channel(access).1,
             audit_keep,
             consul_agent,
+            keep_lost,
             replica,
             xds,
             admin,
@@ -154,6 +158,19 @@ impl Settings {
 
     fn consul_agent(&self) -> Result<Option<String>, Error> {
         let Some(template) = &self.consul_agent else {
+    fn keep_lost(&self) -> Result<Duration, Error> {
+        let Some(text) = &self.keep_lost else {
+            return Ok(KEEP_LOST);
+        };
+        let longest = Duration::from_secs(24 * 3600);
+        let keep = humantime::parse_duration(text).ok();
+        keep.filter(|keep| *keep <= longest).ok_or_else(|| {
+            Error::Contradiction(format!(
+                "--keep-lost: found {text:?}, allowed are times up to 24h, such as 30s or 5m, and 0"
+            ))
+        })
+    }
+
             return Ok(None);
         };
         let example = template

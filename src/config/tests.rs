@@ -127,6 +127,18 @@ fn what_draining_needs_is_read() {
 }
 
 #[test]
+fn how_long_lost_instances_are_kept_is_read() {
+    let kept = |lines: &str| settings(lines).unwrap().keep_lost;
+    assert_eq!(kept(""), Duration::from_secs(60));
+    assert_eq!(kept("keep-lost: 5m\n"), Duration::from_secs(300));
+    assert_eq!(kept("keep-lost: '0'\n"), Duration::ZERO);
+    for wrong in ["25h", "ever", "-1s"] {
+        let text = refusal(&format!("keep-lost: {wrong}\n"));
+        assert!(text.contains("--keep-lost: found"), "{text}");
+    }
+}
+
+#[test]
 fn several_agents_of_consul_are_read_in_their_order() {
     let config = settings("consul: ['http://10.0.0.1:8500/', 'http://10.0.0.2:8500']\n").unwrap();
     let addresses = consul(config).addresses;

@@ -56,17 +56,28 @@ pub struct Watched {
     pub drained: BTreeMap<(Arc<str>, IpAddr, u16), Mode>,
     /// By load assignment, who takes instances of it.
     pub uses: BTreeMap<Arc<str>, Use>,
+    /// Those that stay though the registry took them away; by id, address and port.
+    pub kept: BTreeSet<(Arc<str>, IpAddr, u16)>,
 }
 
 impl Watched {
     /// Why an instance of the service gets no traffic from one of those who take some.
     pub fn leaves_out(&self, instance: &Instance, of: &Use) -> Option<LeftOut> {
-        let identity = (instance.id.clone(), instance.address, instance.port);
-        let drained = self.drained.get(&identity).copied();
+        let drained = self.drained.get(&owned(instance)).copied();
         of.selection.leaves_out(instance, drained)
     }
 }
 
+
+    /// Whether the instance stays though the registry took it away.
+    pub fn keeps(&self, instance: &Instance) -> bool {
+        self.kept.contains(&owned(instance))
+    }
+}
+
+/// What makes an instance the same one.
+fn owned(instance: &Instance) -> (Arc<str>, IpAddr, u16) {
+    (instance.id.clone(), instance.address, instance.port)
 /// Who takes instances of a service.
 #[derive(Debug, Default)]
 pub struct Use {
@@ -152,6 +163,13 @@ impl Control {
                     service,
                 }
             })
+                    kept: self
+                        .services
+                        .kept()
+                        .of(&service)
+                        .iter()
+                        .map(owned)
+                        .collect(),
             .collect();
         watched.sort_by(|a, b| a.service.cmp(&b.service));
         watched
@@ -162,10 +180,8 @@ impl Control {
             self.services.instances().iter().filter(|(_, instances)| {
                 instances.iter().any(|instance| instance.address == address)
             });
-        let found = known.map(|(service, instances)| Answer {
-            service: service.clone(),
-            instances: instances.clone(),
-        });
+        let found =
+            known.map(|(service, instances)| Answer::sorted(service.clone(), instances.clone()));
         found.collect()
     }
 

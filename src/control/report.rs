@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use super::kept::{Kept, Turn};
 use super::refused::Difference;
 use crate::documents::Changes;
+use crate::model::ServiceKey;
 use crate::snapshot::{ResourceType, Snapshot, Tallies, Tally};
 use crate::telemetry::{Metrics, metrics, millis, shown};
 use crate::xds::gateways::{Cause, NotInForce};
@@ -88,6 +90,26 @@ pub fn not_served(before: &BTreeMap<Arc<str>, NotInForce>, now: &BTreeMap<Arc<st
 pub fn published(metrics: &Metrics, snapshot: &Snapshot, tallies: &Tallies, took: Duration) {
     let tally = |resource_type: ResourceType| {
         let tally = tallies[resource_type.index()];
+/// Tells which services' instances stay though the registry took them away, and which no longer.
+pub fn kept(metrics: &Metrics, service: &ServiceKey, turn: Turn, kept: &Kept) {
+    match turn {
+        Turn::Begins(instances) => warn!(
+            %service,
+            instances,
+            seconds = kept.time().as_secs(),
+            "every healthy instance of a service is gone at once: the last ones stay for a while"
+        ),
+        Turn::Over => {
+            info!(%service, "the registry has instances again: those that were kept are let go")
+        }
+        Turn::Late => {
+            warn!(%service, "instances that were kept are not back in time: what the registry says is in force");
+        }
+    }
+    let count = i64::try_from(kept.count()).unwrap_or(i64::MAX);
+    metrics.instances_kept.set(count);
+}
+
         (tally != Tally::default()).then_some(tracing::field::display(tally))
     };
     info!(

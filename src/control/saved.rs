@@ -33,7 +33,7 @@ impl Control {
             self.documents.apply(change);
         }
         for Answered { answer, .. } in saved.answers {
-            self.services.handle_answer(answer);
+            self.services.handle_answer(answer, Instant::now());
         }
         self.settle();
         for service in self.services.forget_unwanted() {
@@ -56,10 +56,7 @@ impl Control {
         };
         let answered = |(service, instances): (&ServiceKey, &Arc<[Instance]>)| Answered {
             as_of: self.restored.service_as_of(service),
-            answer: Answer {
-                service: service.clone(),
-                instances: instances.clone(),
-            },
+            answer: Answer::sorted(service.clone(), instances.clone()),
         };
         let drains = self.drains.texts().map(|document| (document, None));
         let saved = Saved {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
 
+use super::kept::{Kept, Turn};
 use crate::build::Instances;
 use crate::documents::Changes;
 use crate::model::{Discovery, ServiceKey};
@@ -19,15 +20,22 @@ pub type Wanted = Arc<BTreeSet<ServiceKey>>;
 #[derive(Debug)]
 pub struct Services {
     wanted: HashMap<Discovery, watch::Sender<Wanted>>,
+    /// Those in force: as they were answered, but for what is kept.
     instances: Instances,
+    kept: Kept,
     freshness: Freshness,
 }
 
 impl Services {
-    pub fn new(wanted: HashMap<Discovery, watch::Sender<Wanted>>, freshness: Freshness) -> Self {
+    pub fn new(
+        wanted: HashMap<Discovery, watch::Sender<Wanted>>,
+        freshness: Freshness,
+        keep_lost: Duration,
+    ) -> Self {
         Self {
             wanted,
             instances: Instances::new(),
+            kept: Kept::new(keep_lost),
             freshness,
         }
     }
@@ -48,21 +56,40 @@ impl Services {
         self.freshness.of(service)
     }
 
-    /// Takes an answer. Tells whether it is another one than before.
-    pub fn handle_answer(&mut self, answer: Answer) -> bool {
+    /// The instances that stay though the registry took them away.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// Takes an answer. Tells whether others are in force than before, and whether any are kept or no longer are.
+    pub fn handle_answer(&mut self, answer: Answer, now: Instant) -> (bool, Option<Turn>) {
         let before = self.instances.get(&answer.service);
-        if before.is_some_and(|before| *before == answer.instances) {
-            return false;
+        let known = before.map(|before| &**before).unwrap_or_default();
+        let (in_force, turn) = self.kept.handle_answer(known, &answer, now);
+        if before.is_some_and(|before| *before == in_force) {
+            return (false, turn);
         }
         tracing::debug!(service = %answer.service, instances = answer.instances.len(), "service answered");
-        self.instances.insert(answer.service, answer.instances);
-        true
+        self.instances.insert(answer.service, in_force);
+        (true, turn)
+    }
+
+    /// Lets those go whose time is over. Tells of which services they were.
+    pub fn handle_time(&mut self, now: Instant) -> Vec<ServiceKey> {
+        let over = self.kept.handle_time(now).into_iter();
+        over.map(|answer| {
+            self.instances
+                .insert(answer.service.clone(), answer.instances);
+            answer.service
+        })
+        .collect()
     }
 
     /// Documents name others than before.
     pub fn handle_changes(&mut self, changes: &Changes) {
         for service in &changes.services_removed {
             self.instances.remove(service);
+            self.kept.forget(service);
         }
         for (discovery, wanted) in &self.wanted {
             let of = |service: &&ServiceKey| service.discovery == *discovery;

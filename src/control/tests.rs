@@ -164,6 +164,42 @@ async fn problems_are_composed_when_something_was_said_of_documents() {
     assert!(problems(&mut control, listed(MOCKED)).is_empty());
 }
 
+#[tokio::test]
+async fn instances_that_are_gone_at_once_stay_until_their_time_is_over() {
+    const KEEP: Duration = Duration::from_secs(60);
+    let (mut inputs, gateways) = inputs();
+    inputs.keep_lost = KEEP;
+    inputs
+        .wanted
+        .insert(Discovery::Consul, watch::Sender::default());
+    let mut control = Control::new(&inputs, gateways, Arc::default());
+    let route = r#"{"uri":"/a","upstream":{"type":"roundrobin","discovery_type":"consul","service_name":"a"}}"#;
+    let listed = Event::Listed {
+        revision: 1,
+        documents: vec![document("routes/a", route)],
+    };
+    let began = Instant::now();
+    control.handle(Input::Store(listed), began);
+    control.settle();
+    let service = ServiceKey::new(Discovery::Consul, "a");
+    let answers = |control: &mut Control, ports: &[u16]| {
+        let one = |port: &u16| Instance::new(port.to_string(), [10, 0, 0, 1].into(), *port);
+        let answer = Answer::new(service.clone(), ports.iter().map(one).collect());
+        control.handle(Input::Registry(answer), began);
+        control.settle();
+        control.publish_if_due(began + KEEP);
+        control.services.instances()[&service].len()
+    };
+    assert_eq!(answers(&mut control, &[80, 81]), 2);
+    assert_eq!(answers(&mut control, &[]), 2);
+    assert_eq!(control.metrics.instances_kept.get(), 2);
+    assert_eq!(control.due(began), Some(began + KEEP));
+    control.let_go(began + KEEP);
+    assert!(control.services.instances()[&service].is_empty());
+    assert!(control.builders.are_touched(), "it is to be published");
+    assert_eq!(control.metrics.instances_kept.get(), 0);
+}
+
 fn control() -> Control {
     let (inputs, gateways) = inputs();
     Control::new(&inputs, gateways, Arc::default())
@@ -182,6 +218,7 @@ fn inputs() -> (Inputs, Arc<Gateways>) {
         saved: None,
         questions: mpsc::channel(1).1,
         freshness: Default::default(),
+        keep_lost: Duration::ZERO,
         wishes: mpsc::channel(1).1,
     };
     (inputs, Arc::new(gateways))

@@ -2,6 +2,7 @@
 //! [`crate::store::Store`] and [`crate::registry::Registry`].
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -30,6 +31,7 @@ pub struct Sources {
     registries: Vec<(Discovery, Source, watch::Sender<Wanted>)>,
     answers: mpsc::Receiver<Answer>,
     freshness: Freshness,
+    keep_lost: Duration,
 }
 
 /// Starts a task per source.
@@ -75,6 +77,7 @@ pub fn watch(
         answers,
         freshness,
     }
+        keep_lost: config.keep_lost,
 }
 
 impl Sources {
@@ -112,6 +115,7 @@ impl Sources {
             freshness: self.freshness,
             saved,
             wishes,
+            keep_lost: self.keep_lost,
             questions,
         }
     }

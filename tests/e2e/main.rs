@@ -29,6 +29,7 @@ mod matching;
 mod operation;
 mod outages;
 mod plugins;
+mod preservation;
 mod refusals;
 mod restarts;
 mod retries;

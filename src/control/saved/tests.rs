@@ -49,6 +49,7 @@ impl Loop {
             registries: HashMap::from([(Discovery::Consul, consul.clone())]),
             saved,
             questions: mpsc::channel(1).1,
+            keep_lost: Duration::ZERO,
             freshness: Default::default(),
             wishes: granting,
             said: Gateways::new().1,

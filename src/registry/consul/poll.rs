@@ -121,6 +121,8 @@ pub struct Known {
     index: Option<NonZeroU64>,
     /// The last answer that was believed.
     answer: Option<Answer>,
+    /// The index of that answer, whatever failed since.
+    answered: Option<NonZeroU64>,
     /// The warnings that stand.
     warnings: BTreeSet<String>,
 }
@@ -166,10 +168,17 @@ impl Known {
             left_out.insert(hidden.to_owned());
         }
         self.index = Some(answered);
+        let went_back = self.answered.is_some_and(|before| answered < before);
+        self.answered = Some(answered);
+        let is_unusable = instances.is_empty() && !left_out.is_empty();
         let warnings = left_out.difference(&self.warnings).cloned().collect();
         self.warnings = left_out;
-        let answer = Answer::new(service.clone(), instances);
-        let new = self.answer.as_ref() != Some(&answer);
+        let answer = Answer {
+            doubtful: went_back || is_unusable,
+            ..Answer::new(service.clone(), instances)
+        };
+        let before = self.answer.as_ref().map(|before| &before.instances);
+        let new = before != Some(&answer.instances);
         if new {
             self.answer = Some(answer.clone());
         }

@@ -239,7 +239,9 @@ impl Written {
 
 impl SavedAnswer {
     fn new(answered: Answered) -> Self {
-        let registry::Answer { service, instances } = answered.answer;
+        let registry::Answer {
+            service, instances, ..
+        } = answered.answer;
         Self {
             registry: Registry::new(service.discovery),
             service: service.name,

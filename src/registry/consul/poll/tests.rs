@@ -69,6 +69,18 @@ fn a_wake_without_change_is_no_news() {
 }
 
 #[test]
+fn an_answer_behind_an_earlier_one_or_without_a_usable_entry_is_doubtful() {
+    let doubtful = |news: News| news.answer.expect("news").doubtful;
+    let mut known = Known::default();
+    assert!(!doubtful(known.hears(response(32, &[1]))));
+    // Consul is lost, and comes back without data.
+    known.forget_index();
+    assert!(doubtful(known.hears(response(12, &[]))));
+    assert!(!doubtful(known.hears(response(13, &[1]))));
+    assert!(doubtful(known.hears(response(14, &[0]))), "no port");
+}
+
+#[test]
 fn an_index_that_goes_back_is_asked_again_before_it_is_believed() {
     let mut known = Known::default();
     known.hears(response(32, &[1]));
