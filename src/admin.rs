@@ -45,6 +45,9 @@ struct Readiness {
     ready: bool,
     gateways: Vec<GatewayState>,
     sources: Vec<SourceState>,
+    /// Documents that stay though the store has lost them.
+    #[serde(skip_serializing_if = "is_zero")]
+    missing_documents: i64,
 }
 
 #[derive(Serialize)]
@@ -92,6 +95,7 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
                 }
             })
             .collect(),
+        missing_documents: admin.metrics.documents_missing.get(),
     };
     let status = if readiness.ready {
         StatusCode::OK
@@ -180,6 +184,11 @@ impl Admin {
         }
         gauges
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &i64) -> bool {
+    *count == 0
 }
 
 fn count(of: usize) -> i64 {

@@ -7,6 +7,7 @@ macro_rules! say {
     };
 }
 
+mod accept;
 mod audit;
 mod demo;
 mod documents;
@@ -77,6 +78,9 @@ enum Command {
     /// Show every document and what became of it; exit status 1 when any is not in force
     #[command(after_help = DOCUMENTS_EXAMPLES)]
     Documents(documents::Documents),
+    /// Give up the documents that the store has lost: they stay in force since its revision went back
+    #[command(after_help = ACCEPT_EXAMPLES)]
+    Accept(accept::Accept),
     /// Show which route gets a request, which others were considered, and why they lost; exit status 1 when none gets it
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(explain::Explain),
@@ -202,6 +206,11 @@ const UNDRAIN_EXAMPLES: &str = "\
 Example:
   chancery undrain $id";
 
+const ACCEPT_EXAMPLES: &str = "\
+Examples:
+  chancery accept --dry-run
+  chancery accept --admin http://10.0.0.8:9180";
+
 const AUDIT_EXAMPLES: &str = "\
 Examples:
   chancery audit
@@ -243,6 +252,7 @@ pub fn run() -> ExitCode {
         Command::Release(release) => ask("release", release::run(release)),
         Command::Services(services) => ask("services", services::run(services)),
         Command::Documents(documents) => ask("documents", documents::run(documents)),
+        Command::Accept(accept) => ask("accept", accept::run(accept)),
         Command::Explain(explain) => ask("explain", explain::run(explain)),
         Command::Snapshot(snapshot) => ask("snapshot", snapshot::run(snapshot)),
         Command::Watch(watch) => ask("watch", watch::run(watch)),

@@ -74,6 +74,9 @@ settings! {
     /// The key of that certificate (PEM)
     #[arg(long, env = "CHANCERY_ETCD_KEY", value_name = "FILE", help_heading = "etcd")]
     etcd_key: PathBuf,
+    /// Believe etcd's first listing, also where its revision went back and most of the saved documents are not there
+    #[arg(long, env = "CHANCERY_ACCEPT_STORE", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", help_heading = "etcd")]
+    accept_store: bool,
     /// The HTTP address of Consul, or of several agents of it, separated by commas: when one is at fault the next is asked.
     /// Instances of services with `discovery_type: consul` are read from there
     #[arg(long, env = "CHANCERY_CONSUL", value_name = "URL,…", value_delimiter = ',', help_heading = "Consul")]
@@ -98,12 +101,12 @@ settings! {
     /// address [default: Consul's scheme and port at the node's address]
     #[arg(long, env = "CHANCERY_CONSUL_AGENT", value_name = "URL", help_heading = "Consul")]
     consul_agent: String,
-    /// A folder to read documents (DIR/<kind>/<id>.yaml) and instances (DIR/instances/<service>.yaml) from, instead of etcd
-    #[arg(long, env = "CHANCERY_FILES", value_name = "DIR")]
-    files: PathBuf,
     /// How long the last healthy instances of a service stay that Consul took away all at once; 0 is not at all [default: 60s]
     #[arg(long, env = "CHANCERY_KEEP_LOST", value_name = "TIME", help_heading = "Consul")]
     keep_lost: String,
+    /// A folder to read documents (DIR/<kind>/<id>.yaml) and instances (DIR/instances/<service>.yaml) from, instead of etcd
+    #[arg(long, env = "CHANCERY_FILES", value_name = "DIR")]
+    files: PathBuf,
     /// A folder to keep the last good state in: a start while etcd or Consul is away serves it
     #[arg(long, env = "CHANCERY_STATE", value_name = "DIR")]
     state: PathBuf,
@@ -176,11 +179,13 @@ pub struct Config {
     pub store: Store,
     /// Where instances live; each kind once at most.
     pub registries: Vec<Registry>,
+    /// Whether the store's first listing is believed, however little is left of what was saved.
+    pub accept_store: bool,
+    /// How long the last healthy instances of a service stay that Consul took away all at once.
+    pub keep_lost: Duration,
     /// The folder of the last good state, if one is to be kept.
     pub state: Option<PathBuf>,
     /// Where and how proxies connect.
-    /// How long the last healthy instances of a service stay that Consul took away all at once.
-    pub keep_lost: Duration,
     pub xds: Xds,
     /// Where health, readiness, metrics and the control API are.
     pub admin: SocketAddr,

@@ -6,6 +6,7 @@
 mod builders;
 mod drains;
 mod kept;
+mod missing;
 mod pace;
 mod problems;
 mod publish;
@@ -25,10 +26,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::documents::Documents;
-use crate::model::{Discovery, Drains, ServiceKey};
+use crate::model::document::Change;
+use crate::model::{Discovery, Document, Drains, ServiceKey};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
 use crate::state::{SaveRequest, Saved};
@@ -37,9 +39,10 @@ use crate::telemetry::{Metrics, Source};
 use crate::xds::gateways::{Gateways, Heard, Said};
 
 use builders::Builders;
+use kept::Turn;
+use missing::Missing;
 use publish::Publication;
 use question::Question;
-use kept::Turn;
 use readiness::Readiness;
 use recall::Recall;
 use refused::Refused;
@@ -66,11 +69,13 @@ pub struct Inputs {
     pub registries: HashMap<Discovery, Source>,
     /// When each service was last known to be as it was answered.
     pub freshness: Freshness,
+    /// Whether the store's first listing is believed, however little is left of what was saved.
+    pub accept_store: bool,
+    /// How long instances stay that Consul took away all at once.
+    pub keep_lost: Duration,
     /// What an earlier process saved.
     pub saved: Option<Saved>,
     /// Asks for what is to be saved.
-    /// How long instances stay that Consul took away all at once.
-    pub keep_lost: Duration,
     pub wishes: mpsc::Receiver<SaveRequest>,
     /// What others ask.
     pub questions: mpsc::Receiver<Question>,
@@ -85,6 +90,7 @@ enum Input {
 /// The loop's state: all inputs, what follows from them, and what is told of that.
 struct Control {
     documents: Documents,
+    missing: Missing,
     drains: Drains,
     services: Services,
     builders: Builders,
@@ -148,13 +154,13 @@ pub async fn run(
             }
             control.settle();
         }
+        control.let_go(Instant::now());
         control.publish_if_due(Instant::now());
     }
     // Once more at the end, so that the next start knows how fresh it is.
     if control.is_worth_saving()
         && let Some(wish) = inputs.wishes.recv().await
     {
-        control.let_go(Instant::now());
         control.grant(wish);
     }
 }
@@ -164,6 +170,7 @@ impl Control {
         let (store, registries) = (inputs.store.clone(), inputs.registries.clone());
         Self {
             documents: Documents::new(inputs.wanted.keys().copied().collect()),
+            missing: Missing::new(inputs.accept_store),
             drains: Drains::default(),
             services: Services::new(
                 inputs.wanted.clone(),
@@ -208,12 +215,13 @@ impl Control {
                 revision,
                 documents,
             } => {
-                self.publication.reach(revision);
                 info!(revision, documents = documents.len(), "documents listed");
                 let documents = self.list_drains(documents);
-                self.documents.list(documents);
+                self.list(documents, revision);
+                self.publication.reach(revision);
                 self.readiness.handle_listed(now);
-                self.restored.handle_listed(revision);
+                let is_believed = self.missing.paths().is_empty();
+                self.restored.handle_listed(revision, is_believed);
             }
             store::Event::Changed { revision, changes } => {
                 self.publication.reach(revision);
@@ -231,6 +239,55 @@ impl Control {
         }
     }
 
+    /// Takes all documents that the store has; those that it lost stay.
+    fn list(&mut self, documents: Vec<Document>, revision: i64) {
+        let before = self.publication.settled.revision;
+        let texts = self.documents.texts();
+        let known = texts.map(|(document, _)| &document.path);
+        let outcome = self
+            .missing
+            .handle_listed(known, before, &documents, revision);
+        if outcome.begins {
+            report::missing(&self.missing, before, revision, documents.len());
+        }
+        let gone = outcome.gone.into_iter();
+        let gone = gone.map(|path| Change::Deleted { path });
+        for change in gone.chain(documents.into_iter().map(Change::Put)) {
+            self.documents.apply(change);
+        }
+        self.count_missing();
+    }
+
+    /// Gives up the documents that the store has lost, unless it is only asked which they are.
+    fn accept(&mut self, dry_run: bool) -> Vec<Arc<str>> {
+        if dry_run {
+            return self.missing.paths().iter().cloned().collect();
+        }
+        let paths: Vec<_> = self.missing.take().into_iter().collect();
+        if paths.is_empty() {
+            return paths;
+        }
+        warn!(
+            documents = paths.len(),
+            "the documents that the store has lost are given up: what it says is in force"
+        );
+        for path in paths.iter().cloned() {
+            self.documents.apply(Change::Deleted { path });
+        }
+        self.count_missing();
+        self.publication.reworded = true;
+        self.unsaved = true;
+        self.settle();
+        paths
+    }
+
+    fn count_missing(&self) {
+        let count = i64::try_from(self.missing.paths().len());
+        self.metrics
+            .documents_missing
+            .set(count.unwrap_or(i64::MAX));
+    }
+
     fn handle_answer(&mut self, answer: Answer, now: Instant) {
         let service = answer.service.clone();
         self.readiness.handle_answer(&service, now);
@@ -242,6 +299,21 @@ impl Control {
         if differs {
             self.follow(&service);
         }
+    }
+
+    /// Lets instances go that were kept long enough.
+    fn let_go(&mut self, now: Instant) {
+        for service in self.services.handle_time(now) {
+            report::kept(&self.metrics, &service, Turn::Late, self.services.kept());
+            self.follow(&service);
+        }
+    }
+
+    /// Other instances of a service are in force.
+    fn follow(&mut self, service: &ServiceKey) {
+        self.unsaved = true;
+        self.builders
+            .handle_answer(service, self.services.instances());
     }
 
     /// Follows the documents' changes to the builders and the registries.
@@ -276,18 +348,3 @@ impl Control {
 
 #[cfg(test)]
 mod tests;
-    /// Lets instances go that were kept long enough.
-    fn let_go(&mut self, now: Instant) {
-        for service in self.services.handle_time(now) {
-            report::kept(&self.metrics, &service, Turn::Late, self.services.kept());
-            self.follow(&service);
-        }
-    }
-
-    /// Other instances of a service are in force.
-    fn follow(&mut self, service: &ServiceKey) {
-        self.unsaved = true;
-        self.builders
-            .handle_answer(service, self.services.instances());
-    }
-

@@ -32,6 +32,8 @@ pub enum Role {
     Read,
     /// Taking instances out, and putting them back.
     Drain,
+    /// Settling what only a person can decide.
+    Operate,
 }
 
 /// A key, by its hash.

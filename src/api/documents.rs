@@ -42,6 +42,16 @@ pub async fn list(
     })
 }
 
+/// Gives up the documents that the store has lost.
+pub async fn accept(api: &Api, asked: &pb::AcceptRequest) -> Result<pb::AcceptResponse, Status> {
+    let paths = api
+        .ask(|answer| Question::Accept(asked.dry_run, answer))
+        .await?;
+    Ok(pb::AcceptResponse {
+        documents: paths.iter().map(ToString::to_string).collect(),
+    })
+}
+
 /// A document that is not in force, and why.
 pub(super) fn fares(fared: Fared) -> String {
     let pb::Document {

@@ -110,6 +110,14 @@ impl pb::control_server::Control for Api {
         drains::read(self, &asked).await.map(Response::new)
     }
 
+    async fn accept(
+        &self,
+        request: Request<pb::AcceptRequest>,
+    ) -> Result<Response<pb::AcceptResponse>, Status> {
+        let asked = request.into_inner();
+        documents::accept(self, &asked).await.map(Response::new)
+    }
+
     async fn undrain(
         &self,
         request: Request<pb::UndrainRequest>,

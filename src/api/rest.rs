@@ -60,6 +60,9 @@ const CALLS: &[Call] = &[
     Call { name: "ListServices", method: GET, path: "/v1/services", role: Role::Read, answer: |asked| {
         asked.answer(Rendering::WHOLE, |api, request| api.list_services(request))
     } },
+    Call { name: "Accept", method: MethodFilter::POST, path: "/v1/accept", role: Role::Operate, answer: |asked| {
+        asked.answer(Rendering::WHOLE, |api, request| api.accept(request))
+    } },
     Call { name: "Explain", method: GET, path: "/v1/explain", role: Role::Read, answer: |asked| {
         asked.answer(Rendering::WHOLE, |api, request| api.explain(request))
     } },

@@ -49,6 +49,7 @@ impl Settings {
         let consul_agent = self.consul_agent()?;
         let replica = self.replica(admin.port())?;
         let state = self.state.clone();
+        let accept_store = self.accept_store.unwrap_or_default();
         let store = self.store()?;
         let registries = files(&store).into_iter();
         Ok(Config {
@@ -57,8 +58,9 @@ impl Settings {
             state,
             access: watch::channel(access).1,
             audit_keep,
-            consul_agent,
+            accept_store,
             keep_lost,
+            consul_agent,
             replica,
             xds,
             admin,
@@ -156,8 +158,6 @@ impl Settings {
             })
     }
 
-    fn consul_agent(&self) -> Result<Option<String>, Error> {
-        let Some(template) = &self.consul_agent else {
     fn keep_lost(&self) -> Result<Duration, Error> {
         let Some(text) = &self.keep_lost else {
             return Ok(KEEP_LOST);
@@ -171,6 +171,8 @@ impl Settings {
         })
     }
 
+    fn consul_agent(&self) -> Result<Option<String>, Error> {
+        let Some(template) = &self.consul_agent else {
             return Ok(None);
         };
         let example = template

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::Control;
 use crate::model::document::Change;
@@ -39,7 +39,11 @@ impl Control {
             }
             self.builders.handle_drained(&touched);
         } else {
+            if self.missing.handle_named(path) {
+                info!("the store names every document again that it had lost");
+            }
             self.documents.apply(change);
+            self.count_missing();
         }
     }
 }

@@ -28,6 +28,8 @@ pub enum Question {
     /// Who is at an address: the last answer of every service that has an instance there. Not answered while too little is
     /// known to say.
     Instances(IpAddr, oneshot::Sender<Vec<Answer>>),
+    /// Gives up the documents that the store has lost, and tells which they are; only the latter where it is true.
+    Accept(bool, oneshot::Sender<Vec<Arc<str>>>),
     /// The routes of a gateway; nothing for a gateway that does not exist.
     Routes(Id, oneshot::Sender<Option<Routes>>),
     /// The documents that proxies refuse, by path, and who refuses what of them.
@@ -54,10 +56,10 @@ pub struct Watched {
     pub confirmed: Option<SystemTime>,
     /// Those that drains take out, and how; by id, address and port.
     pub drained: BTreeMap<(Arc<str>, IpAddr, u16), Mode>,
-    /// By load assignment, who takes instances of it.
-    pub uses: BTreeMap<Arc<str>, Use>,
     /// Those that stay though the registry took them away; by id, address and port.
     pub kept: BTreeSet<(Arc<str>, IpAddr, u16)>,
+    /// By load assignment, who takes instances of it.
+    pub uses: BTreeMap<Arc<str>, Use>,
 }
 
 impl Watched {
@@ -66,8 +68,6 @@ impl Watched {
         let drained = self.drained.get(&owned(instance)).copied();
         of.selection.leaves_out(instance, drained)
     }
-}
-
 
     /// Whether the instance stays though the registry took it away.
     pub fn keeps(&self, instance: &Instance) -> bool {
@@ -78,6 +78,8 @@ impl Watched {
 /// What makes an instance the same one.
 fn owned(instance: &Instance) -> (Arc<str>, IpAddr, u16) {
     (instance.id.clone(), instance.address, instance.port)
+}
+
 /// Who takes instances of a service.
 #[derive(Debug, Default)]
 pub struct Use {
@@ -112,6 +114,9 @@ impl Control {
                 let _ = answer.send(self.at(address));
             }
             Question::Instances(..) => {}
+            Question::Accept(dry_run, answer) => {
+                let _ = answer.send(self.accept(dry_run));
+            }
             Question::Routes(gateway, answer) => {
                 let _ = answer.send(self.routes(&gateway));
             }
@@ -158,11 +163,6 @@ impl Control {
                 Watched {
                     instances,
                     drained: drained.collect(),
-                    confirmed: self.services.confirmed(&service).or(known),
-                    uses: uses.remove(&service).unwrap_or_default(),
-                    service,
-                }
-            })
                     kept: self
                         .services
                         .kept()
@@ -170,6 +170,11 @@ impl Control {
                         .iter()
                         .map(owned)
                         .collect(),
+                    confirmed: self.services.confirmed(&service).or(known),
+                    uses: uses.remove(&service).unwrap_or_default(),
+                    service,
+                }
+            })
             .collect();
         watched.sort_by(|a, b| a.service.cmp(&b.service));
         watched

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::kept::{Kept, Turn};
+use super::missing::Missing;
 use super::refused::Difference;
 use crate::documents::Changes;
 use crate::model::ServiceKey;
@@ -18,6 +19,9 @@ use crate::xds::gateways::{Cause, NotInForce};
 const SAID: usize = 1000;
 /// As much of a key or a file's name.
 const KEY: usize = 300;
+
+/// How many of the missing documents a line names.
+const SHOWN: usize = 10;
 
 /// Tells which documents became bad, good again, or questionable.
 pub fn documents(metrics: &Metrics, changes: &Changes, rejected: usize) {
@@ -86,10 +90,21 @@ pub fn not_served(before: &BTreeMap<Arc<str>, NotInForce>, now: &BTreeMap<Arc<st
     }
 }
 
-/// Tells what a new snapshot brings.
-pub fn published(metrics: &Metrics, snapshot: &Snapshot, tallies: &Tallies, took: Duration) {
-    let tally = |resource_type: ResourceType| {
-        let tally = tallies[resource_type.index()];
+/// Tells that the store has lost documents, which stay.
+pub fn missing(missing: &Missing, before: i64, revision: i64, documents: usize) {
+    let paths = missing.paths().iter().take(SHOWN);
+    let among: Vec<_> = paths.map(|path| shown(path, KEY)).collect();
+    error!(
+        revision,
+        before,
+        documents,
+        missing = missing.paths().len(),
+        among = among.join(" "),
+        "the store's revision went back, and most documents are not there: those that are missing stay in force until \
+         they are written or deleted again, or `chancery accept` gives them up"
+    );
+}
+
 /// Tells which services' instances stay though the registry took them away, and which no longer.
 pub fn kept(metrics: &Metrics, service: &ServiceKey, turn: Turn, kept: &Kept) {
     match turn {
@@ -110,6 +125,10 @@ pub fn kept(metrics: &Metrics, service: &ServiceKey, turn: Turn, kept: &Kept) {
     metrics.instances_kept.set(count);
 }
 
+/// Tells what a new snapshot brings.
+pub fn published(metrics: &Metrics, snapshot: &Snapshot, tallies: &Tallies, took: Duration) {
+    let tally = |resource_type: ResourceType| {
+        let tally = tallies[resource_type.index()];
         (tally != Tally::default()).then_some(tracing::field::display(tally))
     };
     info!(

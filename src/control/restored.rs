@@ -90,12 +90,12 @@ impl Restored {
         }
     }
 
-    /// The store said which documents there are at `revision`.
-    pub fn handle_listed(&mut self, revision: i64) {
+    /// The store said which documents there are at `revision`; whether it is believed that there are no others.
+    pub fn handle_listed(&mut self, revision: i64, is_believed: bool) {
         let Some((saved, _)) = self.documents.take() else {
             return;
         };
-        if revision < saved {
+        if revision < saved && is_believed {
             warn!(
                 source = self.store.name(),
                 revision,

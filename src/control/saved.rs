@@ -60,7 +60,10 @@ impl Control {
         };
         let drains = self.drains.texts().map(|document| (document, None));
         let saved = Saved {
-            revision: self.publication.settled.revision,
+            revision: self
+                .missing
+                .revision()
+                .unwrap_or(self.publication.settled.revision),
             as_of: self.restored.documents_as_of(),
             documents: self.documents.texts().chain(drains).map(kept).collect(),
             answers: self.services.instances().iter().map(answered).collect(),

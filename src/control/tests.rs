@@ -200,6 +200,52 @@ async fn instances_that_are_gone_at_once_stay_until_their_time_is_over() {
     assert_eq!(control.metrics.instances_kept.get(), 0);
 }
 
+#[tokio::test]
+async fn what_a_wiped_store_lost_stays_in_force_and_is_saved_as_before_until_it_is_given_up() {
+    let mut control = control();
+    let listed = |revision, documents: &[&str]| {
+        let documents = documents.iter().map(|path| document(path, MOCKED));
+        Event::Listed {
+            revision,
+            documents: documents.collect(),
+        }
+    };
+    let hears = |control: &mut Control, event: Event| {
+        control.handle(Input::Store(event), Instant::now());
+        control.settle();
+        control.publish_if_due(Instant::now());
+        let documents = control.documents.texts();
+        let mut paths: Vec<_> = documents.map(|(it, _)| it.path.to_string()).collect();
+        paths.sort();
+        paths
+    };
+    let all = ["routes/a", "routes/b", "routes/c"];
+    assert_eq!(hears(&mut control, listed(42, &all)), all);
+    assert_eq!(hears(&mut control, listed(3, &[])), all);
+    assert_eq!(control.metrics.documents_missing.get(), 3);
+    // So that a restart compares with what was there, and not with what was found.
+    let (wish, mut granted) = tokio::sync::oneshot::channel();
+    control.grant(wish);
+    let saved = granted.try_recv().unwrap();
+    assert_eq!((saved.revision, saved.documents.len()), (42, 3));
+    // What is written is there, what is deleted is gone, and the rest is given up.
+    let deleted = Change::Deleted {
+        path: "routes/b".into(),
+    };
+    let changes = vec![Change::Put(document("routes/a", MOCKED)), deleted];
+    let changed = Event::Changed {
+        revision: 4,
+        changes,
+    };
+    assert_eq!(hears(&mut control, changed), ["routes/a", "routes/c"]);
+    assert_eq!(control.metrics.documents_missing.get(), 1);
+    assert_eq!(control.accept(true), ["routes/c".into()]);
+    assert_eq!(control.accept(false), ["routes/c".into()]);
+    let progress = Event::Progress { revision: 5 };
+    assert_eq!(hears(&mut control, progress), ["routes/a"]);
+    assert_eq!(control.metrics.documents_missing.get(), 0);
+}
+
 fn control() -> Control {
     let (inputs, gateways) = inputs();
     Control::new(&inputs, gateways, Arc::default())
@@ -218,6 +264,7 @@ fn inputs() -> (Inputs, Arc<Gateways>) {
         saved: None,
         questions: mpsc::channel(1).1,
         freshness: Default::default(),
+        accept_store: false,
         keep_lost: Duration::ZERO,
         wishes: mpsc::channel(1).1,
     };

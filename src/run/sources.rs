@@ -31,6 +31,7 @@ pub struct Sources {
     registries: Vec<(Discovery, Source, watch::Sender<Wanted>)>,
     answers: mpsc::Receiver<Answer>,
     freshness: Freshness,
+    accept_store: bool,
     keep_lost: Duration,
 }
 
@@ -76,8 +77,9 @@ pub fn watch(
         registries,
         answers,
         freshness,
-    }
+        accept_store: config.accept_store,
         keep_lost: config.keep_lost,
+    }
 }
 
 impl Sources {
@@ -113,9 +115,10 @@ impl Sources {
             store: self.store,
             registries,
             freshness: self.freshness,
+            accept_store: self.accept_store,
+            keep_lost: self.keep_lost,
             saved,
             wishes,
-            keep_lost: self.keep_lost,
             questions,
         }
     }

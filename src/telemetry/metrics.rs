@@ -94,6 +94,7 @@ metrics! {
     documents_refused: Gauge = Gauge::default(), "documents_refused", "Documents that a proxy refused; they are rolled back to what it accepted last";
     document_rejections: Counter = Counter::default(), "document_rejections", "Documents found bad since the start";
     routes_waiting: Gauge = Gauge::default(), "routes_waiting", "Routes that wait for the first answer of their service";
+    documents_missing: Gauge = Gauge::default(), "documents_missing", "Documents that stay in force though the store, whose revision went back, does not have them; `chancery accept` gives them up";
     instances_kept: Gauge = Gauge::default(), "instances_kept", "Instances that stay for a while though Consul took away all healthy ones of their service at once";
     streams: Family<Protocol, Gauge> = Family::default(), "xds_streams", "Open xDS streams";
     requests_refused: Family<Reason, Counter> = Family::default(), "xds_refused", "xDS streams ended because of what the client did";

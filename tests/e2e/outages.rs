@@ -124,6 +124,44 @@ async fn etcd_is_restored_from_a_copy() {
 }
 
 #[tokio::test]
+async fn etcd_is_wiped() {
+    let (mut stage, blue) = stage_at_work(Protocol::Delta).await;
+    let load = Load::on(&stage.envoy.url("/hello"), PER_SECOND);
+    stage.etcd.start_empty().await;
+    let line = stage
+        .chancery
+        .logs(0, "the store's revision went back")
+        .await;
+    assert_eq!(line.field("missing"), "3");
+    assert_eq!(line.field("level"), "ERROR");
+    let ready = stage.chancery.admin("readyz").await.unwrap();
+    assert!(ready.body.contains("\"missing_documents\":3"), "{ready:?}");
+    // What is written is in force, and what is missing too.
+    a_new_route_arrives(&stage, &blue).await;
+    stage.envoy.answers_by("/echo", "blue").await;
+    let hello = route_to("/hello", &[&blue]);
+    stage.etcd.put("routes/hello", &hello).await;
+    eventually(async || {
+        let shown = stage.chancery.ask(&["accept", "--dry-run"]).await;
+        let shown = String::from_utf8(shown.stdout)?;
+        ensure!(shown.starts_with("2 documents"), "{shown}");
+        ensure!(shown.contains("\nroutes/echo\n"), "{shown}");
+        Ok(())
+    })
+    .await;
+    let default = gateway(stage.envoy.listener());
+    stage.etcd.put("gateways/default", &default).await;
+    load.stop().await.assert_flawless();
+    // Until somebody says that it is meant.
+    let accepted = stage.chancery.ask(&["accept"]).await;
+    assert!(accepted.status.success(), "{accepted:?}");
+    stage.envoy.answers_with("/echo", 404).await;
+    stage.envoy.answers_by("/hello", "blue").await;
+    let missing = stage.chancery.metric("chancery_documents_missing").await;
+    assert!(missing.unwrap().abs() < f64::EPSILON);
+}
+
+#[tokio::test]
 async fn consul_stops_and_starts() {
     let (mut stage, blue) = stage_at_work(Protocol::Delta).await;
     let load = Load::on(&stage.envoy.url("/echo"), PER_SECOND);

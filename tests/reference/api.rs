@@ -112,6 +112,7 @@ pub fn page() -> String {
         let role = match roles[call.name.as_str()] {
             Role::Read => "read",
             Role::Drain => "drain",
+            Role::Operate => "operate",
         };
         [
             code(&call.name),

@@ -126,6 +126,8 @@ async fn what_is_listed_wants_its_role() {
         ("ListNodes", Some("looker"), None),
         ("Drain", Some("looker"), Some(DENIED)),
         ("Undrain", Some("looker"), Some(DENIED)),
+        ("Accept", Some("looker"), Some(DENIED)),
+        ("Accept", Some("deploy"), Some(DENIED)),
     ] {
         assert_eq!(
             grpc("chancery.v1.Control", method, key).await,

@@ -49,6 +49,7 @@ impl Loop {
             registries: HashMap::from([(Discovery::Consul, consul.clone())]),
             saved,
             questions: mpsc::channel(1).1,
+            accept_store: false,
             keep_lost: Duration::ZERO,
             freshness: Default::default(),
             wishes: granting,
@@ -217,10 +218,25 @@ async fn a_service_that_was_not_saved_is_waited_for_when_the_store_answers() {
 async fn a_store_that_is_behind_wins() {
     let scene = Loop::start(Some(saved()));
     scene.publishes(|snapshot| snapshot.revision == 42).await;
-    scene.lists(3, &[document("routes/m", MOCKED, 2)]).await;
+    let documents = [
+        document("routes/m", MOCKED, 2),
+        document("routes/echo", MOCKED, 3),
+    ];
+    scene.lists(3, &documents).await;
     let now = scene.publishes(|snapshot| snapshot.revision == 3).await;
     assert!(!has_cluster(&now, "route/echo"));
     assert_eq!(scene.serves_saved(), [false, false]);
+}
+
+#[tokio::test]
+async fn a_store_that_lost_what_was_saved_takes_nothing_away() {
+    let scene = Loop::start(Some(saved()));
+    scene.publishes(|snapshot| snapshot.revision == 42).await;
+    scene.lists(3, &[document("routes/m", MOCKED, 2)]).await;
+    let now = scene.publishes(|snapshot| snapshot.revision == 3).await;
+    assert!(has_cluster(&now, "route/echo"));
+    // Also not after another start.
+    assert_eq!(scene.grants().await.revision, 42);
 }
 
 #[tokio::test]
