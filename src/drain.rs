@@ -12,13 +12,14 @@ mod decide;
 mod entry;
 pub mod repair;
 mod undo;
+mod view;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use crate::control::question::Question;
@@ -29,6 +30,7 @@ use crate::store::ledger::{Away, Claim};
 
 use audit::{Deed, Trail};
 use decide::{Begun, Decision};
+use view::Views;
 
 /// How often a decision is made anew when another replica decides at the same time.
 const ATTEMPTS: usize = 20;
@@ -123,9 +125,9 @@ pub struct Drainer {
     pub trail: Trail,
     /// What this process is called: who acts when nobody called.
     pub replica: Arc<str>,
-    /// One decision at a time, so that those of one replica do not overtake each other for ever; between replicas, etcd sees
-    /// to it. Held while the journal is read and written, and never while an agent is asked or told.
-    deciding: Semaphore,
+    /// What decisions rest on, and whose turn it is. A turn is held while the journal is read and written, and never while an
+    /// agent is asked or told.
+    views: Views,
     /// The entries of the journal that were said to be passed over.
     said: Mutex<BTreeSet<Arc<str>>>,
 }
@@ -165,7 +167,7 @@ impl Drainer {
             questions,
             trail,
             replica,
-            deciding: Semaphore::new(1),
+            views: Views::default(),
             said: Mutex::default(),
         }
     }
@@ -231,6 +233,7 @@ impl Drainer {
                         "it took too long to ask the registry; nothing is changed".to_owned(),
                     )
                 })?;
+                self.note(&claim, &drain);
                 Ok((drain, claim))
             }
             Err(failure) => {
@@ -308,9 +311,9 @@ impl Drainer {
                     existed: true,
                 });
             }
-            let key = entry::key(&drain);
             let entries = self.entries(&journal);
-            if entries.find(&drain.id).is_none() || !journal.claimed.contains(&*key) {
+            let found = entries.find(&drain.id);
+            if found.is_none_or(|(key, _)| !journal.claimed.contains(key)) {
                 break;
             }
             sleep(LOOK).await;

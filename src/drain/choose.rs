@@ -19,20 +19,25 @@ pub enum Choice<'a> {
     Instance(ServiceKey, &'a Instance),
 }
 
+/// The answers for services that an order is about, as far as it names one.
+pub fn named<'a>(answers: &'a [Answer], order: &Order) -> impl Iterator<Item = &'a Answer> {
+    answers
+        .iter()
+        .filter(|answer| is_named(&answer.service, order))
+}
+
+fn is_named(service: &ServiceKey, order: &Order) -> bool {
+    let wanted = order.service.as_deref();
+    wanted.is_none_or(|wanted| wanted == &*service.name || wanted == service.to_string())
+}
+
 /// Chooses among what the registries answered, and what is drained: a registry may not name the latter any more.
 pub fn choose<'a>(
     answers: &'a [Answer],
     entries: &'a Entries,
     order: &Order,
 ) -> Result<Choice<'a>, DrainError> {
-    let named = |service: &ServiceKey| {
-        let wanted = order.service.as_deref();
-        wanted.is_none_or(|wanted| wanted == &*service.name || wanted == service.to_string())
-    };
-    let matching: Vec<_> = answers
-        .iter()
-        .filter(|answer| named(&answer.service))
-        .collect();
+    let matching: Vec<_> = named(answers, order).collect();
     let at =
         |address, port| address == order.address && order.port.is_none_or(|wanted| wanted == port);
     let registrations = matching
@@ -59,7 +64,9 @@ pub fn choose<'a>(
     };
     let drained = entries
         .drains()
-        .filter(|drain| named(&drain.service) && at(drain.address, drain.port) && !replaced(drain))
+        .filter(|drain| {
+            is_named(&drain.service, order) && at(drain.address, drain.port) && !replaced(drain)
+        })
         .map(Choice::Drained);
     let serving = known.iter().any(|(_, instance)| serves(instance));
     // Of several registrations of one place, those that fail were left behind.

@@ -39,18 +39,28 @@ impl Drainer {
             Some(agents) => Some((agents, agents.own_nodes().await)),
             None => None,
         };
-        let shutting_down = |_| DrainError::Unavailable("chancery is shutting down".to_owned());
-        let _turn = self.deciding.acquire().await.map_err(shutting_down)?;
+        let there = self.lookup(order.address).await?;
+        let services = choose::named(&there, order).map(|answer| answer.service.plain());
+        let _turns = self.views.turns(&services.collect()).await;
+        let mut now = false;
         for _ in 0..ATTEMPTS {
-            let journal = self.ledger.journal().await?;
-            let entries = self.entries(&journal);
-            entries.are_understood()?;
+            let view = self.view(now).await?;
+            view.entries.are_understood()?;
             // As late as can be: who is healthy may have changed while others decided.
             let answers = self.lookup(order.address).await?;
-            let (service, instance) = match choose::choose(&answers, &entries, order)? {
-                Choice::Drained(drain) => return Ok(Decision::Other(Box::new(drain.clone()))),
-                Choice::Instance(service, instance) => (service, instance),
+            let (service, instance) = match choose::choose(&answers, &view.entries, order) {
+                Ok(Choice::Instance(service, instance)) => (service, instance),
+                // What was read a moment ago is good enough to write on, and not to refuse by.
+                _ if !now => {
+                    now = true;
+                    continue;
+                }
+                Ok(Choice::Drained(drain)) => {
+                    return Ok(Decision::Other(Box::new(drain.clone())));
+                }
+                Err(refusal) => return Err(refusal),
             };
+            now = true;
             let agent = match (&agents, service.discovery) {
                 (Some((agents, own)), Discovery::Consul) => agent::of(agents, own, instance)?,
                 (None, Discovery::Consul) | (_, Discovery::File) => {
@@ -81,7 +91,9 @@ impl Drainer {
             };
             let key = entry::key(&drain);
             let text = entry::text(&drain)?;
-            if let Some(claim) = self.ledger.begin(&key, text, journal.revision).await? {
+            let seen = view.seen(&drain.service);
+            if let Some(claim) = self.ledger.begin(&key, text, seen).await? {
+                self.note(&claim, &drain);
                 return Ok(Decision::Own(Box::new(Begun { drain, claim, ask })));
             }
         }

@@ -8,26 +8,34 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{DrainError, Drainer};
 use crate::model::ServiceKey;
 use crate::model::drain::{Drain, Identity, Unread};
-use crate::store::ledger::Journal;
+use crate::store::ledger::{GROUP, Journal};
 
 /// The drains that the journal speaks of, in force or not.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Entries {
-    drains: Vec<Drain>,
+    /// Each with its key.
+    drains: Vec<(Arc<str>, Arc<Drain>)>,
     /// By key, why an entry is not gone by.
-    unread: BTreeMap<Arc<str>, Unread>,
+    unread: Arc<BTreeMap<Arc<str>, Unread>>,
 }
 
 impl Entries {
     pub fn read(journal: &Journal) -> Self {
-        let mut entries = Self::default();
+        let (mut drains, mut unread) = (Vec::new(), BTreeMap::new());
         for (key, text) in &journal.entries {
             match Drain::read(text) {
-                Ok(drain) => entries.drains.push(drain),
-                Err(unread) => drop(entries.unread.insert(key.clone(), unread)),
+                Ok(drain) => drains.push((key.clone(), Arc::new(drain))),
+                Err(fault) => drop(unread.insert(key.clone(), fault)),
             }
         }
-        entries
+        let unread = Arc::new(unread);
+        Self { drains, unread }
+    }
+
+    /// An entry that was written since.
+    pub fn insert(&mut self, key: Arc<str>, drain: Drain) {
+        self.drains.retain(|(other, _)| *other != key);
+        self.drains.push((key, Arc::new(drain)));
     }
 
     /// Those that cannot be read: their keys, and why.
@@ -52,11 +60,16 @@ impl Entries {
     }
 
     pub fn drains(&self) -> impl Iterator<Item = &Drain> {
-        self.drains.iter()
+        self.keyed().map(|(_, drain)| drain)
     }
 
-    pub fn find(&self, id: &str) -> Option<&Drain> {
-        self.drains().find(|drain| *drain.id == *id)
+    /// The drains with the keys of their entries.
+    pub fn keyed(&self) -> impl Iterator<Item = (&str, &Drain)> {
+        self.drains.iter().map(|(key, drain)| (&**key, &**drain))
+    }
+
+    pub fn find(&self, id: &str) -> Option<(&str, &Drain)> {
+        self.keyed().find(|(_, drain)| *drain.id == *id)
     }
 
     /// The instances of a service that are, or are about to be, taken out.
@@ -81,11 +94,18 @@ impl Drainer {
     }
 }
 
-/// The key of an instance's entry: there is one for each instance.
+/// The key of an instance's entry: there is one for each instance, in the group of its service. Older entries have a key
+/// without a group.
 pub fn key(drain: &Drain) -> String {
     let (id, address, port) = drain.identity();
-    let instance = format!("{} {id} {address} {port}", drain.service);
-    format!("{:016x}", xxh3_64(instance.as_bytes()))
+    let service = drain.service.to_string();
+    let instance = format!("{service} {id} {address} {port}");
+    let digest = |text: &str| xxh3_64(text.as_bytes());
+    format!(
+        "{GROUP}{:016x}.{:016x}",
+        digest(&service),
+        digest(&instance)
+    )
 }
 
 /// A drain as the journal and its document have it.

@@ -18,7 +18,7 @@ use crate::store::ledger::Journal;
 
 use super::Drainer;
 use super::audit::Deed;
-use super::entry::{self, Entries};
+use super::entry::Entries;
 
 /// How long at most what happens is left to others, so that not all replicas come at once.
 const LOOK: Duration = Duration::from_secs(1);
@@ -80,10 +80,9 @@ fn about(pause: Duration) -> Duration {
 pub(super) fn abandoned<'a>(
     journal: &'a Journal,
     entries: &'a Entries,
-) -> impl Iterator<Item = &'a Drain> {
-    entries.drains().filter(|drain| {
-        let key = entry::key(drain);
-        !journal.in_force.contains_key(&drain.id) && !journal.claimed.contains(&*key)
+) -> impl Iterator<Item = (&'a str, &'a Drain)> {
+    entries.keyed().filter(|(key, drain)| {
+        !journal.in_force.contains_key(&drain.id) && !journal.claimed.contains(*key)
     })
 }
 
@@ -93,22 +92,22 @@ impl Drainer {
     async fn repair(&self, journal: &Journal, postponed: &mut Postponed) -> Option<Instant> {
         let entries = self.entries(journal);
         let mut due: Vec<_> = abandoned(journal, &entries).collect();
-        postponed.retain(|id, _| due.iter().any(|drain| drain.id == *id));
+        postponed.retain(|id, _| due.iter().any(|(_, drain)| drain.id == *id));
         let now = Instant::now();
-        due.retain(|drain| {
+        due.retain(|(_, drain)| {
             let later = postponed.get(&drain.id);
             later.is_none_or(|(until, _)| *until <= now)
         });
-        due.sort_by_key(|drain| postponed.get(&drain.id).map(|(_, pause)| *pause));
+        due.sort_by_key(|(_, drain)| postponed.get(&drain.id).map(|(_, pause)| *pause));
         let more = (due.len() > BETWEEN).then_some(now);
         due.truncate(BETWEEN);
         for some in due.chunks(AT_ONCE) {
-            let tries = some.iter().map(|drain| {
+            let tries = some.iter().map(|(key, drain)| {
                 let first = !postponed.contains_key(&drain.id);
-                self.repair_one(drain, first)
+                self.repair_one(key, drain, first)
             });
             let outcomes = join_all(tries).await;
-            for (drain, outcome) in some.iter().zip(outcomes) {
+            for ((_, drain), outcome) in some.iter().zip(outcomes) {
                 if outcome.is_ok() {
                     postponed.remove(&drain.id);
                     continue;
@@ -123,9 +122,9 @@ impl Drainer {
     }
 
     /// Undoes one, if nobody else does. Only the first try is noted when it fails.
-    async fn repair_one(&self, drain: &Drain, first: bool) -> Result<(), String> {
+    async fn repair_one(&self, key: &str, drain: &Drain, first: bool) -> Result<(), String> {
         let began = Instant::now();
-        let taken = self.ledger.take(&entry::key(drain), &drain.id).await;
+        let taken = self.ledger.take(key, &drain.id).await;
         let Some(claim) = taken.map_err(|away| away.to_string())? else {
             return Ok(());
         };

@@ -35,9 +35,10 @@ impl Drainer {
     }
 
     async fn lift(&self, id: &str, deed: &mut Deed<'_>) -> Result<(Drain, Claim), DrainError> {
-        let journal = self.ledger.journal().await?;
-        let entries = self.entries(&journal);
-        let Some(drain) = entries.find(id) else {
+        // As it is now: another replica may have told an agent meanwhile.
+        let view = self.view(true).await?;
+        let entries = &view.entries;
+        let Some((key, drain)) = entries.find(id) else {
             entries.are_understood()?;
             return Err(DrainError::Unknown(format!(
                 "there is no drain `{}`",
@@ -45,7 +46,7 @@ impl Drainer {
             )));
         };
         deed.is_about(drain);
-        match self.ledger.lift(&entry::key(drain), id).await? {
+        match self.ledger.lift(key, id).await? {
             Some(claim) => Ok((drain.clone(), claim)),
             None => Err(DrainError::Conflict(format!(
                 "drain {id} is being put in force or undone at this moment: try again"

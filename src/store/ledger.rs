@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+/// The group of an entry's key, `<group>.<rest>`: those of one group are decided on together. All groups begin with this.
+pub const GROUP: char = 's';
+
 /// All of the journal at one revision.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Journal {
@@ -24,6 +27,8 @@ pub struct Claim {
     pub key: Arc<str>,
     /// The lease that it ends with.
     pub lease: i64,
+    /// The revision that wrote it.
+    pub revision: i64,
 }
 
 /// Why etcd could not be asked or told, in words.

@@ -73,3 +73,23 @@ async fn claims_and_drains_that_end_by_themselves_are_told() {
     assert_eq!(journal.entries.len(), 2);
     assert!(ledger.amend(claim, String::new()).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn what_is_decided_rests_on_its_own_group_and_on_what_has_none() {
+    let etcd = Etcd::start(&[]).await;
+    let ledger = Ledger::new(settings(etcd.url()));
+    let seen = ledger.journal().await.unwrap().revision;
+    let begin = async |key: &str, seen: i64| {
+        let begun = ledger.begin(key, "{}".to_owned(), seen).await;
+        begun.unwrap().map(|claim| claim.revision)
+    };
+    let first = begin("s1.a", seen).await.expect("nobody else writes");
+    begin("s2.a", seen).await.expect("it is another group");
+    assert_eq!(begin("s1.b", seen).await, None);
+    assert!(begin("s1.b", first).await.is_some(), "it knows of the first");
+    // An older Chancery knows no groups: it rests on all, and all rest on what it wrote.
+    assert_eq!(begin("a", first).await, None);
+    let seen = ledger.journal().await.unwrap().revision;
+    assert!(begin("a", seen).await.is_some());
+    assert_eq!(begin("s3.a", seen).await, None);
+}

@@ -1,6 +1,7 @@
 //! What is left to whoever comes next.
 
 use super::*;
+use crate::drain::entry;
 use crate::model::{Discovery, ServiceKey};
 
 fn drain() -> Drain {

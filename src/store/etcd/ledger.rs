@@ -14,7 +14,7 @@ use etcd_client::{
 };
 use tokio::time::timeout;
 
-use crate::store::ledger::{Away, Claim, Journal};
+use crate::store::ledger::{Away, Claim, GROUP, Journal};
 
 use super::Settings;
 use super::broken::{self, Broken};
@@ -82,15 +82,21 @@ impl Ledger {
         Ok(journal)
     }
 
-    /// Writes an entry and claims it, unless there is one at that key or anything has been written to the journal since
-    /// `seen`.
+    /// Writes an entry and claims it, unless there is one at that key or anything has been written to its group since `seen`,
+    /// or to the part of the journal that has no groups.
     pub async fn begin(&self, key: &str, text: String, seen: i64) -> Result<Option<Claim>, Away> {
         let (entry, claim) = (self.entry(key), self.claim(key));
-        let whole = self.keys.key(JOURNAL);
-        let rests_on = [
-            Compare::version(entry.clone(), CompareOp::Equal, 0),
-            Compare::mod_revision(whole, CompareOp::Less, seen + 1).with_prefix(),
-        ];
+        let unchanged = |from: String| Compare::mod_revision(from, CompareOp::Less, seen + 1);
+        let (whole, grouped) = (self.keys.key(JOURNAL), self.entry(&GROUP.to_string()));
+        let mut rests_on = vec![Compare::version(entry.clone(), CompareOp::Equal, 0)];
+        match key.split_once('.') {
+            Some((group, _)) => {
+                rests_on.push(unchanged(self.entry(&format!("{group}."))).with_prefix());
+                // What an older Chancery writes.
+                rests_on.push(unchanged(whole).with_range(grouped));
+            }
+            None => rests_on.push(unchanged(whole).with_prefix()),
+        }
         let changes = |lease| vec![TxnOp::put(entry, text, None), put(claim, "", lease)];
         self.claimed(key, rests_on, changes).await
     }
@@ -257,10 +263,11 @@ impl Ledger {
         self.step(async |etcd| {
             let lease = etcd.grant(CLAIM).await?;
             let txn = Txn::new().when(conditions).and_then(changes(lease));
-            let claimed = etcd.transact(txn).await?.succeeded();
-            Ok(claimed.then(|| Claim {
+            let written = revision(&etcd.transact(txn).await?);
+            Ok(written.map(|revision| Claim {
                 key: key.into(),
                 lease,
+                revision,
             }))
         })
         .await

@@ -113,6 +113,7 @@ async fn many_instances_are_drained() {
         .await;
     };
     all_are_endpoints().await;
+    let began = std::time::Instant::now();
     let ids: Vec<Value> = stream::iter(numbers.iter().filter(|number| *number % each > 0))
         .map(async |number| {
             let (status, answer) = drain(&stage.chancery, wish(place(*number))).await;
@@ -122,6 +123,7 @@ async fn many_instances_are_drained() {
         .buffer_unordered(32)
         .collect()
         .await;
+    println!("{} drains took {:?}", all - 10, began.elapsed());
     assert_eq!(drains(&stage.chancery).await.len(), all - 10);
     assert_eq!(endpoints().await, 10);
     stream::iter(&ids)
