@@ -1,9 +1,10 @@
 //! Finding the instance that an order is about, and writing down what is to be done.
 
 use std::net::IpAddr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::control::question::Question;
 use crate::model::Discovery;
@@ -13,6 +14,9 @@ use crate::store::ledger::Claim;
 
 use super::choose::{self, Choice};
 use super::{ATTEMPTS, Caller, DrainError, Drainer, Order, agent, entry};
+
+/// How long a lease may have been waiting for its turn, of the time that a claim lasts.
+const WAITED: Duration = Duration::from_secs(3);
 
 /// What was decided, and is to be carried out.
 pub(super) struct Begun {
@@ -40,9 +44,17 @@ impl Drainer {
             None => None,
         };
         let there = self.lookup(order.address).await?;
+        let granted = Instant::now();
+        // Whoever asks for an address that nobody has is refused without a write.
+        let mut lease = if there.is_empty() {
+            None
+        } else {
+            Some(self.ledger.lease().await?)
+        };
         let services = choose::named(&there, order).map(|answer| answer.service.plain());
         let _turns = self.views.turns(&services.collect()).await;
         let mut now = false;
+        lease = lease.filter(|_| granted.elapsed() < WAITED);
         for _ in 0..ATTEMPTS {
             let view = self.view(now).await?;
             view.entries.are_understood()?;
@@ -92,7 +104,11 @@ impl Drainer {
             let key = entry::key(&drain);
             let text = entry::text(&drain)?;
             let seen = view.seen(&drain.service);
-            if let Some(claim) = self.ledger.begin(&key, text, seen).await? {
+            let own = match lease {
+                Some(lease) => lease,
+                None => *lease.insert(self.ledger.lease().await?),
+            };
+            if let Some(claim) = self.ledger.begin(&key, text, seen, own).await? {
                 self.note(&claim, &drain);
                 return Ok(Decision::Own(Box::new(Begun { drain, claim, ask })));
             }

@@ -86,7 +86,8 @@ impl Drainer {
                 return Ok(());
             }
             let text = entry::text(drain).map_err(in_words)?;
-            let begun = self.ledger.begin(&key, text, journal.revision).await;
+            let lease = self.ledger.lease().await.map_err(in_words)?;
+            let begun = self.ledger.begin(&key, text, journal.revision, lease).await;
             if let Some(claim) = begun.map_err(in_words)? {
                 return self.undo(drain, &claim, true).await;
             }

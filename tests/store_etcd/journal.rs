@@ -22,7 +22,9 @@ async fn told(ledger: &Ledger, store: &mut Store) -> Journal {
 
 async fn begin(ledger: &Ledger, key: &str) -> Claim {
     let seen = ledger.journal().await.unwrap().revision;
-    let claim = ledger.begin(key, "{}".to_owned(), seen).await.unwrap();
+    let lease = ledger.lease().await.unwrap();
+    let claim = ledger.begin(key, "{}".to_owned(), seen, lease);
+    let claim = claim.await.unwrap();
     claim.expect("nobody else writes")
 }
 
@@ -80,13 +82,17 @@ async fn what_is_decided_rests_on_its_own_group_and_on_what_has_none() {
     let ledger = Ledger::new(settings(etcd.url()));
     let seen = ledger.journal().await.unwrap().revision;
     let begin = async |key: &str, seen: i64| {
-        let begun = ledger.begin(key, "{}".to_owned(), seen).await;
+        let lease = ledger.lease().await.unwrap();
+        let begun = ledger.begin(key, "{}".to_owned(), seen, lease).await;
         begun.unwrap().map(|claim| claim.revision)
     };
     let first = begin("s1.a", seen).await.expect("nobody else writes");
     begin("s2.a", seen).await.expect("it is another group");
     assert_eq!(begin("s1.b", seen).await, None);
-    assert!(begin("s1.b", first).await.is_some(), "it knows of the first");
+    assert!(
+        begin("s1.b", first).await.is_some(),
+        "it knows of the first"
+    );
     // An older Chancery knows no groups: it rests on all, and all rest on what it wrote.
     assert_eq!(begin("a", first).await, None);
     let seen = ledger.journal().await.unwrap().revision;

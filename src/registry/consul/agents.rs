@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::settings::Settings;
@@ -26,6 +26,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 pub struct Agents {
     settings: Settings,
     template: Option<String>,
+    /// Which nodes the addresses of the settings are, and when they said so.
+    own: Mutex<Option<(Instant, HashMap<String, String>)>>,
     /// Made with the first agent that is told something: a file that it needs may still be missing before.
     transport: Mutex<Option<Arc<Transport>>>,
 }
@@ -49,6 +51,9 @@ impl Failure {
 /// How long it may take to learn whether a node is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(4);
 
+/// How long an agent is taken for that of the node that it said. What it answers is long, and drains come by the thousand.
+const SAME: Duration = Duration::from_secs(5);
+
 /// The part of `/v1/agent/self` that matters.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -69,6 +74,7 @@ impl Agents {
         Self {
             settings,
             template,
+            own: Mutex::default(),
             transport: Mutex::default(),
         }
     }
@@ -78,13 +84,28 @@ impl Agents {
         if self.template.is_some() {
             return HashMap::new();
         }
+        if let Some(own) = self.said_before() {
+            return own;
+        }
         let asked = self.settings.addresses.iter().map(|address| async {
             let node = self.node_of(address).await?;
             Some((node, address.clone()))
         });
-        let answered = join_all(asked).await.into_iter().flatten();
+        let answered = join_all(asked).await;
+        let all = answered.iter().all(Option::is_some);
         // Of two addresses of one agent the first one counts, as it does for queries.
-        answered.rev().collect()
+        let own: HashMap<_, _> = answered.into_iter().flatten().rev().collect();
+        if all {
+            let mut known = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+            *known = Some((Instant::now(), own.clone()));
+        }
+        own
+    }
+
+    fn said_before(&self) -> Option<HashMap<String, String>> {
+        let known = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let (said, own) = known.as_ref()?;
+        (said.elapsed() < SAME).then(|| own.clone())
     }
 
     async fn node_of(&self, address: &str) -> Option<String> {

@@ -84,7 +84,15 @@ impl Ledger {
 
     /// Writes an entry and claims it, unless there is one at that key or anything has been written to its group since `seen`,
     /// or to the part of the journal that has no groups.
-    pub async fn begin(&self, key: &str, text: String, seen: i64) -> Result<Option<Claim>, Away> {
+    ///
+    /// The claim's lease is made before, so that a decision is one write.
+    pub async fn begin(
+        &self,
+        key: &str,
+        text: String,
+        seen: i64,
+        lease: i64,
+    ) -> Result<Option<Claim>, Away> {
         let (entry, claim) = (self.entry(key), self.claim(key));
         let unchanged = |from: String| Compare::mod_revision(from, CompareOp::Less, seen + 1);
         let (whole, grouped) = (self.keys.key(JOURNAL), self.entry(&GROUP.to_string()));
@@ -97,8 +105,19 @@ impl Ledger {
             }
             None => rests_on.push(unchanged(whole).with_prefix()),
         }
-        let changes = |lease| vec![TxnOp::put(entry, text, None), put(claim, "", lease)];
-        self.claimed(key, rests_on, changes).await
+        let changes = [TxnOp::put(entry, text, None), put(claim, "", lease)];
+        let txn = Txn::new().when(rests_on).and_then(changes);
+        let response = self.step(async |etcd| etcd.transact(txn).await).await?;
+        Ok(revision(&response).map(|revision| Claim {
+            key: key.into(),
+            lease,
+            revision,
+        }))
+    }
+
+    /// A lease for a claim: it ends in a quarter of a minute from now.
+    pub async fn lease(&self) -> Result<i64, Away> {
+        self.step(async |etcd| etcd.grant(CLAIM).await).await
     }
 
     /// Writes an entry anew, and claims it anew; nothing when the claim has ended.
