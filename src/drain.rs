@@ -10,6 +10,7 @@ pub mod audit;
 mod choose;
 mod decide;
 mod entry;
+pub mod forgotten;
 pub mod repair;
 mod undo;
 mod view;

@@ -8,7 +8,7 @@ use crate::store::ledger::Claim;
 
 use super::audit::Deed;
 use super::entry;
-use super::{ATTEMPTS, Caller, DrainError, Drainer, Lifted, apart};
+use super::{ATTEMPTS, Caller, DrainError, Drainer, Lifted, apart, forgotten};
 
 impl Drainer {
     /// Ends a drain. Goes on when the caller does not wait for it.
@@ -115,10 +115,7 @@ impl Drainer {
             ));
         };
         let service = super::agent::service_id(drain);
-        let reason = drained.then(|| match drain.reason.as_str() {
-            "" => format!("drained by chancery ({})", drain.id),
-            reason => format!("drained by chancery ({}): {reason}", drain.id),
-        });
+        let reason = drained.then(|| forgotten::mark(drain, self.ledger.prefix()));
         agents.maintain(agent, service, reason.as_deref()).await
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Config;
 use crate::control::question::Question;
 use crate::drain::audit::{self, Trail};
-use crate::drain::{Drainer, repair};
+use crate::drain::{Drainer, forgotten, repair};
 use crate::store::ledger::Journal;
 
 use super::tasks::Tasks;
@@ -38,5 +38,7 @@ pub fn start(
     ));
     let repairing = repair::run(drainer.clone(), journal, tasks.shutdown.clone());
     tasks.spawn("repair", repairing);
+    let searching = forgotten::run(drainer.clone());
+    tasks.spawn_dropped("forgotten maintenance", searching);
     (Some(drainer), trail)
 }

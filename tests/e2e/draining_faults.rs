@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::draining::{call, drain, two, undrain, wish};
 use crate::support::chancery::Chancery;
-use crate::support::stage::Stage;
+use crate::support::stage::{Stage, gateway, route_to_service};
 use crate::support::{eventually, http, own_address};
 
 /// The audit trail as etcd has it.
@@ -193,6 +193,43 @@ async fn keys(stage: &Stage, part: &str) -> Vec<String> {
 
 async fn journal(stage: &Stage) -> usize {
     keys(stage, "drain/journal/").await.len()
+}
+
+#[tokio::test]
+async fn a_drain_that_etcd_forgot_is_undone() {
+    let mut stage = Stage::set().await;
+    let [a, _b] = two(&stage).await;
+    let (status, answer) = drain(&stage.chancery, wish(a.address)).await;
+    assert_eq!(status, 201, "{answer}");
+    // What somebody else has set stays.
+    let c = stage.instance("c").await;
+    stage.consul.register("echo", "c", c.address).await;
+    stage.consul.maintenance("c", true).await;
+    stage.chancery.process.kill();
+    stage.etcd.start_empty().await;
+    let default = gateway(stage.envoy.listener());
+    stage.etcd.put("gateways/default", &default).await;
+    let route = route_to_service("/echo", "echo");
+    stage.etcd.put("routes/echo", &route).await;
+    assert_eq!(stage.consul.passing("echo").await, ["b"]);
+    stage.chancery.process.start_again();
+    stage.chancery.ready().await;
+    eventually(async || {
+        let passing = stage.consul.passing("echo").await;
+        ensure!(passing == ["a", "b"], "{passing:?}");
+        Ok(())
+    })
+    .await;
+    stage
+        .chancery
+        .logs(0, "an instance was in maintenance by a drain")
+        .await;
+    eventually(async || {
+        let left = journal(&stage).await;
+        ensure!(left == 0, "{left} entries");
+        Ok(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -67,6 +67,14 @@ struct OwnConfig {
     node_name: String,
 }
 
+/// The part of one of `/v1/agent/checks` that matters.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Check {
+    /// Why, in a check that stands for maintenance.
+    notes: Option<String>,
+}
+
 impl Agents {
     /// Reached like the agent of `settings`, or as `template` says, in which `{node}` and `{address}` stand for the node's name
     /// and address.
@@ -191,9 +199,18 @@ impl Agents {
 
     /// Whether an instance's own maintenance mode is set, as its agent says now.
     pub async fn is_in_maintenance(&self, agent: &str, service: &str) -> Result<bool, Failure> {
+        Ok(self.in_maintenance(agent).await?.contains_key(service))
+    }
+
+    /// The instances whose own maintenance mode is set, as their agent says now: by their ids there, the reasons.
+    pub async fn in_maintenance(&self, agent: &str) -> Result<HashMap<String, String>, Failure> {
         let path = ["v1", "agent", "checks"];
-        let checks: HashMap<String, IgnoredAny> = self.read(agent, &path, None).await?;
-        Ok(checks.contains_key(&format!("_service_maintenance:{service}")))
+        let checks: HashMap<String, Check> = self.read(agent, &path, None).await?;
+        let set = checks.into_iter().filter_map(|(id, check)| {
+            let service = id.strip_prefix("_service_maintenance:")?;
+            Some((service.to_owned(), check.notes.unwrap_or_default()))
+        });
+        Ok(set.collect())
     }
 
     /// Whether no datacenter has a node of that name: it has left, or it failed days ago. Not when anybody does not say.

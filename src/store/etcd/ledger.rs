@@ -54,6 +54,11 @@ impl Ledger {
         }
     }
 
+    /// What all its keys begin with, as the settings have it.
+    pub fn prefix(&self) -> &str {
+        self.settings.prefix.trim_end_matches('/')
+    }
+
     pub async fn journal(&self) -> Result<Journal, Away> {
         let all = |prefix, options: GetOptions| {
             TxnOp::get(self.keys.key(prefix), Some(options.with_prefix()))
