@@ -25,6 +25,7 @@ pub mod service;
 pub mod stream;
 pub mod subscription;
 pub mod tls;
+mod unserved;
 
 pub use admission::Clients;
 pub use ads::Ads;

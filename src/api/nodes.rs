@@ -42,6 +42,12 @@ fn message(node: &Node, behind: String) -> pb::Node {
             .filter_map(|(status, resource_type)| Some(of_type(resource_type, status.as_ref()?)))
             .collect(),
         behind,
+        unserved: node
+            .status
+            .unserved
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 

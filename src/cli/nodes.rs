@@ -85,9 +85,14 @@ fn rows(node: &pb::Node) -> Vec<[String; 10]> {
         remote::time(node.connected),
         state,
     ];
-    std::iter::once(own)
-        .chain(node.types.iter().map(of_type))
-        .collect()
+    let unserved = node.unserved.iter().map(|url| {
+        let mut row: [String; 10] = Default::default();
+        row[5].clone_from(url);
+        row[9] = "not served: it was told that nothing of it exists".to_owned();
+        row
+    });
+    let types = node.types.iter().map(of_type);
+    std::iter::once(own).chain(types).chain(unserved).collect()
 }
 
 fn of_type(of: &pb::NodeType) -> [String; 10] {

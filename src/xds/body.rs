@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 use crate::snapshot::ResourceType;
 use crate::snapshot::set::PAGE;
 
+use super::limits::UNSERVED;
+
 /// What goes into the body.
 #[derive(Debug)]
 pub enum Part {
@@ -47,7 +49,7 @@ pub struct Closed;
 
 pub fn channel() -> (Writer, Body) {
     // One message of each type at most is on its way, and the end.
-    let (sender, receiver) = mpsc::channel(ResourceType::ALL.len() + 1);
+    let (sender, receiver) = mpsc::channel(ResourceType::ALL.len() + UNSERVED + 1);
     let taken = Arc::new(AtomicU64::new(0));
     let writer = Writer {
         parts: sender,

@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::{Instant, SystemTime};
 
+use bytes::Bytes;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tonic::{Status, Streaming};
 use tracing::{info, warn};
@@ -13,11 +14,12 @@ use crate::telemetry::{self, metrics};
 use super::ads::{Ads, shutting_down};
 use super::body::{Closed, Writer};
 use super::gateways::Watch;
-use super::limits::Bucket;
+use super::limits::{Bucket, Reader};
 use super::nodes::{Mark, Node, Seat};
 use super::refusal::NotAdmitted;
 use super::request::{Message, Request, shown};
 use super::stream::{Acknowledgement, Stream};
+use super::unserved::{Heard, Unserved};
 
 /// How many seconds' worth of requests may come at once.
 const BURST: u32 = 10;
@@ -32,6 +34,7 @@ pub struct Conversation<'a> {
     seat: Seat,
     newest: Watch,
     stream: Stream,
+    unserved: Unserved,
     /// The one type that it is about; nothing for all of them.
     only: Option<ResourceType>,
     requests: Bucket,
@@ -59,6 +62,7 @@ impl<'a> Conversation<'a> {
             newest,
             seat,
             stream: Stream::new(node.protocol),
+            unserved: Unserved::default(),
             asked_for_longer: false,
             ads,
             node,
@@ -74,9 +78,9 @@ impl<'a> Conversation<'a> {
     ) -> Result<(), Status> {
         self.take_newest();
         self.handle(first)?;
-        let mut reading = interval(self.ads.limits.slow_reader / 2);
+        let mut reading = interval(self.ads.limits.slow_reader / 4);
         reading.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut progress = (0, 0);
+        let mut reader = Reader::default();
         // Once for the stream: all streams wait in one list.
         let mut shutdown = pin!(self.ads.shutdown.cancelled());
         loop {
@@ -98,7 +102,7 @@ impl<'a> Conversation<'a> {
                     // Whoever asked need not wait for the answer.
                     let _ = question.send(self.stream.holdings());
                 }
-                _ = reading.tick() => self.check_reader(&mut progress)?,
+                now = reading.tick() => self.check_reader(&mut reader, now.into())?,
                 () = self.writer.closed() => return Ok(()),
                 () = &mut shutdown => return Err(shutting_down()),
             }
@@ -131,9 +135,13 @@ impl<'a> Conversation<'a> {
         if let Some(only) = self.only {
             check_type(message.type_url(), only)?;
         }
-        let mut request: Request = message.try_into()?;
+        let mut request: Request<String> = message.into();
         let limits = &self.ads.limits;
         let unknown = request.names.check(limits)?;
+        let request = match request.served() {
+            Ok(request) => request,
+            Err(request) => return self.take_unserved(*request).map(|()| None),
+        };
         if unknown > 0 && !std::mem::replace(&mut self.asked_for_longer, true) {
             let (node, of_type) = (&self.node.id, request.resource_type.as_str());
             warn!(%node, r#type = of_type, names = unknown, longest = limits.name_bytes, "the node asks for names that are longer than any there is: it is told of the others");
@@ -147,6 +155,25 @@ impl<'a> Conversation<'a> {
             return Err(NotAdmitted::RequestRate(limits.request_rate));
         }
         Ok(answer)
+    }
+
+    fn take_unserved(&mut self, request: Request<String>) -> Result<(), NotAdmitted> {
+        let limits = &self.ads.limits;
+        let of_type = shown(&request.resource_type);
+        match self.unserved.handle(request, limits.names)? {
+            Heard::Answer => return Ok(()),
+            Heard::Wish => {}
+            Heard::First => {
+                warn!(node = %self.node.id, r#type = of_type, "the node asks for a type that is not served: it is told that nothing of it exists");
+                self.seat
+                    .note(|status| status.unserved.push(of_type.into()));
+            }
+        }
+        if self.requests.take(Instant::now()) {
+            Ok(())
+        } else {
+            Err(NotAdmitted::RequestRate(limits.request_rate))
+        }
     }
 
     fn note(&mut self, mut answer: Acknowledgement) {
@@ -225,9 +252,10 @@ impl<'a> Conversation<'a> {
                 let index = response.resource_type.index();
                 status.types[index].get_or_insert_default().sent = Some(mark);
             });
-            self.writer
-                .write(response.pieces)
-                .map_err(|Closed| Status::cancelled("the client is gone"))?;
+            self.write(response.pieces)?;
+        }
+        while let Some(pieces) = self.unserved.poll_response() {
+            self.write(pieces)?;
         }
         for resource_type in ResourceType::ALL {
             if let Some(accepted) = self.stream.take_accepted(resource_type) {
@@ -243,16 +271,18 @@ impl<'a> Conversation<'a> {
         Ok(())
     }
 
-    /// Ends the stream of a client that has left unread what it was sent since the last look.
-    fn check_reader(&self, before: &mut (u64, u64)) -> Result<(), Status> {
-        let (taken, given) = self.writer.progress();
-        let stuck = taken < before.1 && taken == before.0;
-        *before = (taken, given);
-        if !stuck {
-            return Ok(());
-        }
+    fn write(&mut self, pieces: Vec<Bytes>) -> Result<(), Status> {
+        let written = self.writer.write(pieces);
+        written.map_err(|Closed| Status::cancelled("the client is gone"))
+    }
+
+    /// Ends the stream of a client that has left unread for too long what it was sent.
+    fn check_reader(&self, reader: &mut Reader, now: Instant) -> Result<(), Status> {
         let limit = self.ads.limits.slow_reader;
-        Err(self.ads.refuse(&NotAdmitted::SlowReader(limit)))
+        if reader.is_stuck(self.writer.progress(), limit, now) {
+            return Err(self.ads.refuse(&NotAdmitted::SlowReader(limit)));
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+/// How many types that nobody serves a stream may ask for: more than any Envoy knows.
+pub const UNSERVED: usize = 16;
+
 /// Bounds on what clients may do.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -69,6 +72,29 @@ impl Bucket {
             self.tokens -= 1.0;
         }
         admits
+    }
+}
+
+/// How far a client has read, at the last look.
+#[derive(Debug, Default)]
+pub struct Reader {
+    taken: u64,
+    /// Since when it is known to have taken nothing of what it was given.
+    stopped: Option<Instant>,
+}
+
+impl Reader {
+    /// Whether the client has taken nothing for `limit`, though there was something to take. It has taken `taken` bytes of
+    /// the `given` ones.
+    pub fn is_stuck(&mut self, (taken, given): (u64, u64), limit: Duration, now: Instant) -> bool {
+        let moved = std::mem::replace(&mut self.taken, taken) != taken;
+        if taken >= given {
+            self.stopped = None;
+            return false;
+        }
+        let since = self.stopped.filter(|_| !moved).unwrap_or(now);
+        self.stopped = Some(since);
+        now.saturating_duration_since(since) >= limit
     }
 }
 

@@ -52,6 +52,8 @@ pub struct NodeStatus {
     pub revision: i64,
     /// By type, what it asked for; nothing for a type that it did not.
     pub types: [Option<TypeStatus>; ResourceType::ALL.len()],
+    /// The type URLs that it asked for and that are not served.
+    pub unserved: Vec<Arc<str>>,
 }
 
 impl NodeStatus {

@@ -8,12 +8,14 @@ use tonic::{Code, Status};
 use crate::cohort::Envoy;
 use crate::snapshot::ResourceType;
 
+use super::limits::UNSERVED;
+
 /// Why a client is refused; its stream ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotAdmitted {
     /// ADS needs a type URL in every request.
     NoTypeUrl,
-    /// A type that Chancery does not serve.
+    /// A type that Chancery does not serve, after too many others of that kind or with a URL that is none.
     UnknownType(String),
     /// A type that this service is not about.
     OtherType {
@@ -114,7 +116,12 @@ impl fmt::Display for NotAdmitted {
         match self {
             Self::NoTypeUrl => write!(f, "the request has no type_url; served are {}", served()),
             Self::UnknownType(url) => {
-                write!(f, "type_url {url:?} is not served; served are {}", served())
+                write!(
+                    f,
+                    "type_url {url:?} is not served, and is one more than the {} that may be asked for in vain, or too long; served are {}",
+                    UNSERVED,
+                    served()
+                )
             }
             Self::OtherType { found, only } => write!(
                 f,

@@ -30,10 +30,10 @@ impl Protocol {
     }
 }
 
-/// One request of a client about one type.
+/// One request of a client about one type: one that is served, or the type URL as the client wrote it.
 #[derive(Debug)]
-pub struct Request {
-    pub resource_type: ResourceType,
+pub struct Request<Type = ResourceType> {
+    pub resource_type: Type,
     /// The nonce of the response that it answers; empty when it answers none.
     pub nonce: String,
     /// Why the client refused that response, if it did: this and nothing else makes a NACK.
@@ -63,11 +63,19 @@ pub enum Names {
     },
 }
 
-fn resource_type(url: &str) -> Result<ResourceType, NotAdmitted> {
-    if url.is_empty() {
-        return Err(NotAdmitted::NoTypeUrl);
+impl Request<String> {
+    /// The request as one about a type that is served; as it is if its type is not.
+    pub fn served(self) -> Result<Request, Box<Self>> {
+        let Some(resource_type) = ResourceType::from_type_url(&self.resource_type) else {
+            return Err(Box::new(self));
+        };
+        Ok(Request {
+            resource_type,
+            nonce: self.nonce,
+            error: self.error,
+            names: self.names,
+        })
     }
-    ResourceType::from_type_url(url).ok_or_else(|| NotAdmitted::UnknownType(shown(url)))
 }
 
 impl Names {
@@ -109,29 +117,25 @@ fn refusal(mut text: String) -> String {
     text
 }
 
-impl TryFrom<DiscoveryRequest> for Request {
-    type Error = NotAdmitted;
-
-    fn try_from(request: DiscoveryRequest) -> Result<Self, NotAdmitted> {
-        Ok(Self {
-            resource_type: resource_type(&request.type_url)?,
+impl From<DiscoveryRequest> for Request<String> {
+    fn from(request: DiscoveryRequest) -> Self {
+        Self {
+            resource_type: request.type_url,
             nonce: request.response_nonce,
             error: request.error_detail.map(|status| refusal(status.message)),
             names: Names::All {
                 names: request.resource_names,
                 version: request.version_info.parse().ok(),
             },
-        })
+        }
     }
 }
 
-impl TryFrom<DeltaDiscoveryRequest> for Request {
-    type Error = NotAdmitted;
-
-    fn try_from(request: DeltaDiscoveryRequest) -> Result<Self, NotAdmitted> {
+impl From<DeltaDiscoveryRequest> for Request<String> {
+    fn from(request: DeltaDiscoveryRequest) -> Self {
         let initial = request.initial_resource_versions;
-        Ok(Self {
-            resource_type: resource_type(&request.type_url)?,
+        Self {
+            resource_type: request.type_url,
             nonce: request.response_nonce,
             error: request.error_detail.map(|status| refusal(status.message)),
             names: Names::Change {
@@ -142,13 +146,13 @@ impl TryFrom<DeltaDiscoveryRequest> for Request {
                     .map(|(name, version)| (name, version.parse().ok()))
                     .collect(),
             },
-        })
+        }
     }
 }
 
 /// What both protocols' requests have in common.
 pub(super) trait Message:
-    prost::Message + Default + TryInto<Request, Error = NotAdmitted> + 'static
+    prost::Message + Default + Into<Request<String>> + 'static
 {
     fn node(&mut self) -> Option<NodeIdentity>;
     fn type_url(&mut self) -> &mut String;

@@ -41,7 +41,7 @@ const REMOVED_RESOURCES: u32 = 6;
 
 /// The pieces of a response: its gRPC frame and head, then the resources. `entries` are whole `resources` fields of the protocol's message.
 pub fn encode(
-    resource_type: ResourceType,
+    type_url: &str,
     version: Version,
     nonce: &str,
     entries: &[Bytes],
@@ -49,7 +49,7 @@ pub fn encode(
 ) -> Vec<Bytes> {
     let mut head = BytesMut::with_capacity(192);
     put_text(VERSION, &version.to_string(), &mut head);
-    put_text(TYPE_URL, resource_type.type_url(), &mut head);
+    put_text(TYPE_URL, type_url, &mut head);
     put_text(NONCE, nonce, &mut head);
     for name in removed {
         put_text(REMOVED_RESOURCES, name, &mut head);

@@ -339,7 +339,13 @@ impl Stream {
             nonce: channel.nonce.clone(),
             resources,
             removed: diff.remove.len(),
-            pieces: response::encode(resource_type, version, &channel.nonce, &entries, removed),
+            pieces: response::encode(
+                resource_type.type_url(),
+                version,
+                &channel.nonce,
+                &entries,
+                removed,
+            ),
         })
     }
 }

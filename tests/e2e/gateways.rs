@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use anyhow::ensure;
 use serde_json::json;
 
 use crate::support::envoy::{Envoy, Protocol};
@@ -85,4 +86,40 @@ async fn a_gateways_document_is_about_listeners_and_a_route_is_not() {
     eventually(changed).await;
     stage.envoy.answers_by("/a", "blue").await;
     stage.envoy.answers_by("/b", "blue").await;
+}
+
+/// What a bootstrap may have besides Chancery's, and nobody serves.
+const RUNTIME_LAYER: &str = r#"{"layered_runtime": {"layers": [{"name": "remote", "rtds_layer":
+    {"name": "remote", "rtds_config": {"resource_api_version": "V3", "ads": {}}}}]}}"#;
+
+async fn is_served_though_it_asks_for_more(protocol: Protocol) {
+    let stage = Stage::set().await;
+    let listener = SocketAddr::from((stage.address, 9081));
+    stage.etcd.put("gateways/more", &gateway(listener)).await;
+    let blue = stage.instance("blue").await;
+    let mut route = route_to("/more", &[&blue]);
+    route["gateways"] = json!(["more"]);
+    stage.etcd.put("routes/more", &route).await;
+    let (xds, more) = (stage.chancery.xds(), ["--config-yaml", RUNTIME_LAYER]);
+    let envoy = Envoy::start_with("more", protocol, xds, listener, stage.folder(), &more).await;
+    envoy.answers_by("/more", "blue").await;
+    eventually(async || {
+        let nodes = stage.chancery.admin("v1/nodes").await?.body;
+        ensure!(
+            nodes.contains("envoy.service.runtime.v3.Runtime"),
+            "{nodes}"
+        );
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_envoy_that_asks_for_more_than_is_served_gets_its_routes() {
+    is_served_though_it_asks_for_more(Protocol::Delta).await;
+}
+
+#[tokio::test]
+async fn so_does_one_that_speaks_sotw() {
+    is_served_though_it_asks_for_more(Protocol::Sotw).await;
 }

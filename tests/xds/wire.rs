@@ -122,7 +122,7 @@ pub fn sotw_request(
         error_detail: error.map(status),
         ..Default::default()
     };
-    message.try_into().unwrap()
+    Request::<String>::from(message).served().unwrap()
 }
 
 /// A delta request as the wire would bring it.
@@ -143,7 +143,7 @@ pub fn delta_request(
         error_detail: error.map(status),
         ..Default::default()
     };
-    message.try_into().unwrap()
+    Request::<String>::from(message).served().unwrap()
 }
 
 fn status(message: &str) -> Status {

@@ -1,6 +1,6 @@
 //! Clients that misbehave: each is told what it did and counted, and nobody else notices.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use chancery::snapshot::ResourceType;
@@ -71,7 +71,7 @@ async fn a_wrong_request_ends_its_stream_with_the_reason() {
         (
             "unknown_type",
             Code::InvalidArgument,
-            request(|it| it.type_url = "some.Type".into()),
+            request(|it| it.type_url = "t".repeat(257)),
         ),
         (
             "gateway_name",
@@ -127,6 +127,40 @@ async fn a_name_that_is_longer_than_any_there_is_ends_no_stream() {
     delta.send(request(CLUSTERS, Vec::new())).await;
     assert_eq!(delta.next().await.unwrap().unwrap().type_url, CLUSTERS);
     others_are_served(&port).await;
+}
+
+#[tokio::test]
+async fn a_type_that_is_not_served_ends_no_stream() {
+    const RUNTIME: &str = "type.googleapis.com/envoy.service.runtime.v3.Runtime";
+    let port = Port::with_one_of_each(narrow()).await;
+    let channel = port.channel().await;
+    let mut sotw = Sotw::open(&channel, SOTW).await;
+    let mut request = wish(RUNTIME);
+    request.resource_names = vec!["layer".into()];
+    sotw.send(request).await;
+    let response = sotw.next().await.unwrap().unwrap();
+    assert_eq!(response.type_url, RUNTIME);
+    assert!(response.resources.is_empty(), "{response:?}");
+    sotw.send(wish(CLUSTERS)).await;
+    assert_eq!(sotw.next().await.unwrap().unwrap().type_url, CLUSTERS);
+    let mut delta = Delta::open(&channel, DELTA).await;
+    let request = |type_url: &str, names: Vec<String>| DeltaDiscoveryRequest {
+        node: node("two"),
+        type_url: type_url.to_owned(),
+        resource_names_subscribe: names,
+        ..DeltaDiscoveryRequest::default()
+    };
+    delta.send(request(RUNTIME, vec!["layer".into()])).await;
+    let response = delta.next().await.unwrap().unwrap();
+    assert_eq!(response.type_url, RUNTIME);
+    assert_eq!(response.removed_resources, ["layer"]);
+    delta.send(request(CLUSTERS, Vec::new())).await;
+    assert_eq!(delta.next().await.unwrap().unwrap().type_url, CLUSTERS);
+    let nodes = port.ads.nodes.connected();
+    let asked = |id: &str| nodes.iter().find(|node| &*node.id == id).unwrap();
+    for id in ["one", "two"] {
+        assert_eq!(*asked(id).status.unserved, [RUNTIME.into()]);
+    }
 }
 
 #[tokio::test]
@@ -208,14 +242,16 @@ async fn a_stream_that_says_nothing_ends() {
 
 #[tokio::test]
 async fn a_reader_that_stops_loses_its_stream_and_nobody_else_waits() {
+    let slow_reader = Duration::from_secs(2);
     let port = Port::open(Limits {
-        slow_reader: Duration::from_millis(400),
+        slow_reader,
         ..Limits::default()
     })
     .await;
     let large = vec![0; 4 << 20];
     port.publish([(ResourceType::Cluster, "clusters", large.as_slice())]);
     let stopped = Sotw::open(&port.channel().await, SOTW).await;
+    let since = Instant::now();
     stopped.send(wish(CLUSTERS)).await;
     eventually(async || {
         ensure!(port.refused("slow_reader") == 1, "not yet refused");
@@ -223,6 +259,7 @@ async fn a_reader_that_stops_loses_its_stream_and_nobody_else_waits() {
         Ok(())
     })
     .await;
+    assert!(since.elapsed() >= slow_reader, "{:?}", since.elapsed());
     drop(stopped);
     let small = b"".as_slice();
     port.publish([(ResourceType::Cluster, "clusters", small)]);
