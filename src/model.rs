@@ -7,6 +7,7 @@ pub(crate) mod bookkeeping;
 pub(crate) mod bounds;
 pub mod certificate;
 pub mod consumer;
+pub mod credentials;
 pub(crate) mod decode;
 pub mod document;
 pub mod drain;

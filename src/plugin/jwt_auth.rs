@@ -182,7 +182,7 @@ struct JwtAuth(Form);
 
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let mut form: Form = decode::read(value)?;
-    form.header = header::name(&form.header).map_err(|said| Remark::new("header", said))?;
+    form.header = header::changeable(&form.header).map_err(|said| Remark::new("header", said))?;
     identity::argument(&form.query).map_err(|said| Remark::new("query", said))?;
     identity::argument(&form.cookie).map_err(|said| Remark::new("cookie", said))?;
     Ok(Arc::new(JwtAuth(form)))

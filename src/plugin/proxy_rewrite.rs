@@ -181,7 +181,8 @@ fn removed(names: &[String]) -> Result<Vec<String>, Remark> {
         .iter()
         .enumerate()
         .map(|(at, name)| {
-            header::name(name).map_err(|said| Remark::new(format!("headers.remove[{at}]"), said))
+            header::changeable(name)
+                .map_err(|said| Remark::new(format!("headers.remove[{at}]"), said))
         })
         .collect()
 }

@@ -78,7 +78,11 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
         return Err(Remark::new("algorithm", message));
     }
     let header =
-        header::name(&form.header_name).map_err(|said| Remark::new("header_name", said))?;
+        header::changeable(&form.header_name).map_err(|said| Remark::new("header_name", said))?;
+    if header == "host" {
+        let message = "found \"host\", allowed: a header that clients need not send";
+        return Err(Remark::new("header_name", message));
+    }
     Ok(Arc::new(RequestId {
         header,
         include_in_response: form.include_in_response,

@@ -188,7 +188,7 @@ fn read_headers(value: &Value, reading: &mut Reading) -> Result<ResponseRewrite,
     }
     let mut remove = Vec::new();
     for (at, name) in form.remove.iter().enumerate() {
-        let read = header::name(name)
+        let read = header::changeable(name)
             .map_err(|said| Remark::new(format!("headers.remove[{at}]"), said))?;
         remove.push(read);
     }

@@ -203,6 +203,87 @@ fn plugins_are_refused_by_name_and_in_their_fields() {
 }
 
 #[test]
+fn no_plugin_touches_the_headers_that_frame_messages() {
+    for name in [
+        "Content-Length",
+        "transfer-encoding",
+        "Connection",
+        "Upgrade",
+        "TE",
+        "trailer",
+    ] {
+        let line = format!("{name}: 1");
+        let value = json!({ name: "1" });
+        let table = [
+            ("proxy-rewrite", json!({"headers": value})),
+            ("proxy-rewrite", json!({"headers": {"set": value}})),
+            ("proxy-rewrite", json!({"headers": {"add": value}})),
+            ("proxy-rewrite", json!({"headers": {"remove": [name]}})),
+            ("response-rewrite", json!({"headers": value})),
+            ("response-rewrite", json!({"headers": {"set": value}})),
+            ("response-rewrite", json!({"headers": {"add": [line]}})),
+            ("response-rewrite", json!({"headers": {"remove": [name]}})),
+            (
+                "forward-auth",
+                json!({"uri": "http://a", "extra_headers": value}),
+            ),
+            (
+                "forward-auth",
+                json!({"uri": "http://a", "request_headers": [name]}),
+            ),
+            (
+                "forward-auth",
+                json!({"uri": "http://a", "upstream_headers": [name]}),
+            ),
+            (
+                "forward-auth",
+                json!({"uri": "http://a", "client_headers": [name]}),
+            ),
+            (
+                "fault-injection",
+                json!({"abort": {"http_status": 500, "headers": value}}),
+            ),
+            (
+                "mocking",
+                json!({"response_example": "a", "response_headers": value}),
+            ),
+            ("request-id", json!({"header_name": name})),
+            ("key-auth", json!({"header": name})),
+            ("jwt-auth", json!({"header": name})),
+        ];
+        for (plugin, configuration) in table {
+            let said = refusal(plugin, &configuration.to_string());
+            let expected = format!("found the name \"{}\", which", name.to_lowercase());
+            assert!(said.contains(&expected), "{plugin} {configuration}: {said}");
+        }
+    }
+}
+
+#[test]
+fn only_the_field_for_it_says_which_host_is_asked() {
+    let table = [
+        ("proxy-rewrite", json!({"headers": {"Host": "a"}})),
+        ("proxy-rewrite", json!({"headers": {"remove": ["host"]}})),
+        (
+            "forward-auth",
+            json!({"uri": "http://a", "extra_headers": {"Host": "a"}}),
+        ),
+        (
+            "forward-auth",
+            json!({"uri": "http://a", "upstream_headers": ["Host"]}),
+        ),
+        ("request-id", json!({"header_name": "Host"})),
+    ];
+    for (plugin, configuration) in table {
+        let said = refusal(plugin, &configuration.to_string());
+        assert!(
+            said.contains("\"host\""),
+            "{plugin} {configuration}: {said}"
+        );
+    }
+}
+
+#[test]
 fn a_plugin_that_is_switched_off_does_nothing() {
     let off = json!({"redirect": {"uri": "/b", "_meta": {"disable": true}}});
     assert!(!read(off.clone()).unwrap().answers(&[]));

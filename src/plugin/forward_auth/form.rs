@@ -90,6 +90,10 @@ pub(super) fn read(value: &Value, reading: &mut Reading) -> Result<ForwardAuth, 
     let timeout = millis("timeout", form.timeout, 3000, 1..=60_000)?;
     let uri = Uri::read(&form.uri).map_err(|said| Remark::new("uri", said))?;
     let upstream = names("upstream_headers", &form.upstream_headers)?;
+    if upstream.iter().any(|name| name == "host") {
+        let message = "found \"host\", which `host` of `proxy-rewrite` is for";
+        return Err(Remark::new("upstream_headers", message));
+    }
     let client = names("client_headers", &form.client_headers)?;
     let mut request = forwarded();
     let extra = header::checked("extra_headers", &form.extra_headers, &mut reading.warnings)?;
@@ -210,7 +214,7 @@ fn millis(
 
 fn names(field: &str, names: &[String]) -> Result<Vec<String>, Remark> {
     let checked = names.iter().enumerate().map(|(at, name)| {
-        header::name(name).map_err(|said| Remark::new(format!("{field}[{at}]"), said))
+        header::changeable(name).map_err(|said| Remark::new(format!("{field}[{at}]"), said))
     });
     checked.collect()
 }

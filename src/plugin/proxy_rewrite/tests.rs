@@ -243,6 +243,22 @@ fn what_is_refused() {
             r#"headers: found the name "host", which the field `host` is for"#,
         ),
         (
+            r#"{"headers":{"Content-Length":"0"}}"#,
+            r#"headers.Content-Length: found the name "content-length", which says where a message ends: leave it out, as Envoy writes it itself"#,
+        ),
+        (
+            r#"{"headers":{"add":{"Transfer-Encoding":"chunked"}}}"#,
+            r#"headers.add.Transfer-Encoding: found the name "transfer-encoding", which says where a message ends: leave it out, as Envoy writes it itself"#,
+        ),
+        (
+            r#"{"headers":{"set":{"Upgrade":"websocket"}}}"#,
+            r#"headers.set.Upgrade: found the name "upgrade", which is about a connection: leave it out, as Envoy writes it itself; for WebSockets there is `enable_websocket` of routes"#,
+        ),
+        (
+            r#"{"headers":{"remove":["Connection"]}}"#,
+            r#"headers.remove[0]: found the name "connection", which is about a connection: leave it out, as Envoy writes it itself; for WebSockets there is `enable_websocket` of routes"#,
+        ),
+        (
             r#"{"headers":{"remove":["a b"]}}"#,
             r#"headers.remove[0]: found the name "a b", allowed: letters, digits and `-`"#,
         ),

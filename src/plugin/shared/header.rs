@@ -14,6 +14,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::variable::{self, Piece};
 use crate::model::bounds::{CHARACTERS, text_within};
+use crate::model::credentials;
 use crate::model::decode::{quoted, shown};
 use crate::model::problem::Remark;
 
@@ -83,6 +84,22 @@ pub type Checked = BTreeMap<String, String>;
 
 const TWICE: &str = "found a second time in other letters, allowed: once";
 
+/// A header's name in lower case, where a header is added, set, taken away or passed on. Those that say where a message ends,
+/// or are about the connection, are Envoy's alone: with others, the next server would read other messages than Envoy sent.
+pub fn changeable(text: &str) -> Result<String, String> {
+    let name = name(text)?;
+    let instead = match name.as_str() {
+        "content-length" | "transfer-encoding" | "te" | "trailer" => {
+            "which says where a message ends: leave it out, as Envoy writes it itself"
+        }
+        "connection" | "keep-alive" | "proxy-connection" | "upgrade" => {
+            "which is about a connection: leave it out, as Envoy writes it itself; for WebSockets there is `enable_websocket` of routes"
+        }
+        _ => return Ok(name),
+    };
+    Err(format!("found the name {}, {instead}", quoted(&name)))
+}
+
 /// Checks the headers that are written at `place`.
 pub fn checked(
     place: &str,
@@ -92,8 +109,8 @@ pub fn checked(
     let mut checked = Checked::new();
     for (written, Text(text)) in headers {
         let here = format!("{place}.{}", shown(written));
-        let name = name(written).map_err(|said| Remark::new(&here, said))?;
-        let value = value(text, &here, warnings)?;
+        let name = changeable(written).map_err(|said| Remark::new(&here, said))?;
+        let value = value(&name, text, &here, warnings)?;
         if checked.insert(name, value).is_some() {
             return Err(Remark::new(here, TWICE));
         }
@@ -111,8 +128,9 @@ pub fn line(
         let message = "found no `:`, allowed: a header such as \"X-Name: value\"";
         return Err(Remark::new(place, message));
     };
-    let name = name(written.trim()).map_err(|said| Remark::new(place, said))?;
-    Ok((name, value(text.trim(), place, warnings)?))
+    let name = changeable(written.trim()).map_err(|said| Remark::new(place, said))?;
+    let value = value(&name, text.trim(), place, warnings)?;
+    Ok((name, value))
 }
 
 /// A header's name, in lower case.
@@ -128,10 +146,15 @@ pub fn name(text: &str) -> Result<String, String> {
     }
 }
 
-/// A header's value as one of Envoy's format strings.
-fn value(text: &str, place: &str, warnings: &mut Vec<Remark>) -> Result<String, Remark> {
-    let wrong = |message: String| Remark::new(place, message);
-    printable(text).map_err(wrong)?;
+/// The value of the header `name` as one of Envoy's format strings.
+fn value(
+    name: &str,
+    text: &str,
+    place: &str,
+    warnings: &mut Vec<Remark>,
+) -> Result<String, Remark> {
+    printable(text).map_err(|said| Remark::new(place, said))?;
+    let wrong = |message: String| Remark::new(place, unquoted(name, message));
     let pieces = variable::pieces(text).map_err(wrong)?;
     if let Some(message) = variable::warning(&pieces) {
         warnings.push(Remark::new(place, message));
@@ -143,6 +166,17 @@ fn value(text: &str, place: &str, warnings: &mut Vec<Remark>) -> Result<String, 
             Piece::Variable(name) => variable::operator(name).map_err(wrong),
         })
         .collect()
+}
+
+/// What is wrong with a variable in the value of a header: without it where the header carries credentials, as a `$` in one makes
+/// a variable of what follows.
+fn unquoted(name: &str, said: String) -> String {
+    match said.split_once(", allowed: ") {
+        Some((_, allowed)) if credentials::carried_by(name) => {
+            format!("found a `$` with another name, allowed: {allowed}")
+        }
+        _ => said,
+    }
 }
 
 /// A header's value that stands for itself, as one of Envoy's format strings.
@@ -172,9 +206,10 @@ pub fn plain(place: &str, headers: &Headers) -> Result<Checked, Remark> {
     for (written, Text(text)) in headers {
         let here = format!("{place}.{}", shown(written));
         let wrong = |said: String| Remark::new(&here, said);
-        let name = name(written).map_err(wrong)?;
+        let name = changeable(written).map_err(wrong)?;
         printable(text).map_err(wrong)?;
-        variable::none_in(text).map_err(wrong)?;
+        let none = variable::none_in(text);
+        none.map_err(|said| wrong(unquoted(&name, said)))?;
         if plain.insert(name, text.clone()).is_some() {
             return Err(Remark::new(&here, TWICE));
         }
