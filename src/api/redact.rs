@@ -9,6 +9,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, ReflectMess
 use tonic::Status;
 
 use crate::envoy::view::without_config;
+use crate::model::credentials;
 use crate::snapshot::ResourceType;
 
 use super::json;
@@ -17,8 +18,23 @@ use super::json;
 const REDACTED: &str = "[redacted]";
 const ANY: &str = "google.protobuf.Any";
 
-/// Where keys may stand though the contract does not say so: a key set may hold symmetric ones.
-const OURS: [&str; 1] = ["envoy.extensions.filters.http.jwt_authn.v3.JwtProvider.local_jwks"];
+/// Where secrets may stand though the contract does not say so: a key set may hold symmetric keys, and the values of an
+/// injected fault's headers are beside their names.
+const OURS: [&str; 2] = [
+    "envoy.extensions.filters.http.jwt_authn.v3.JwtProvider.local_jwks",
+    "envoy.extensions.filters.http.fault.v3.HTTPFault.filter_metadata",
+];
+
+/// What is about one header, argument or cookie, and the field that says which: the rest is shown unless that carries credentials.
+const ABOUT: [(&str, &str); 4] = [
+    ("envoy.config.core.v3.HeaderValue", "key"),
+    ("envoy.config.route.v3.CookieMatcher", "name"),
+    ("envoy.config.route.v3.HeaderMatcher", "name"),
+    ("envoy.config.route.v3.QueryParameterMatcher", "name"),
+];
+
+/// A path in whose query credentials may stand.
+const PATH: &str = "envoy.extensions.filters.http.ext_authz.v3.HttpService.path_override";
 
 /// The full names of the sensitive fields; nothing when the contract does not say which they are.
 static SENSITIVE: LazyLock<Option<HashSet<String>>> =
@@ -82,11 +98,39 @@ fn redact(
     for field in &empty {
         message.clear_field(field);
     }
+    let about = carrier(message);
     for (field, value) in message.fields_mut() {
-        let all = all || sensitive.contains(field.full_name());
+        if !all && about == Some(field.name()) {
+            continue;
+        }
+        let all = all || about.is_some() || sensitive.contains(field.full_name());
         redact_value(value, sensitive, all)?;
+        if let (PATH, Value::String(path)) = (field.full_name(), value)
+            && let Some((before, _)) = path.split_once('?')
+        {
+            *path = format!("{before}?{REDACTED}");
+        }
     }
     Ok(())
+}
+
+/// For a message about what carries credentials, and holds some: the field that says what that is.
+fn carrier(message: &DynamicMessage) -> Option<&'static str> {
+    let descriptor = message.descriptor();
+    let (_, field) = ABOUT
+        .into_iter()
+        .find(|(about, _)| *about == descriptor.full_name())?;
+    let text = |field: &str| Some(message.get_field_by_name(field)?.as_str()?.to_owned());
+    let of_request = text("value").is_some_and(|value| is_operator(&value));
+    (credentials::carried_by(&text(field)?) && !of_request).then_some(field)
+}
+
+/// Whether a header's value is one command operator and nothing else, which says where it comes from.
+fn is_operator(value: &str) -> bool {
+    let inside = value
+        .strip_prefix('%')
+        .and_then(|rest| rest.strip_suffix('%'));
+    inside.is_some_and(|inside| !inside.is_empty() && !inside.contains('%'))
 }
 
 /// Whether it is an `Any` of nothing, which JSON has no form for. Routes enable filters with one.

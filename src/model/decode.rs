@@ -4,6 +4,8 @@
 mod fault;
 mod reader;
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -36,6 +38,22 @@ pub(crate) fn read_beside<F: Form>(
         .map_err(|fault| remark(fault, F::NOT_SERVED, F::NOT_IN_ENVOY))
 }
 
+/// Reads a form in which secrets stand. What is wrong is said without what was found: it may be one that belongs to another
+/// field.
+pub(crate) fn read_unquoted<F: Form>(value: &Value) -> Result<F, Remark> {
+    F::deserialize(Reader(value)).map_err(|fault| {
+        let found = fault.place(value);
+        let remark = remark(fault, F::NOT_SERVED, F::NOT_IN_ENVOY);
+        let (quoted, kind) = match found {
+            Some(Value::String(text)) => (quoted(text), "a text"),
+            Some(Value::Number(number)) => (number.to_string(), "a number"),
+            _ => return remark,
+        };
+        let message = remark.message.replacen(&quoted, kind, 1);
+        Remark { message, ..remark }
+    })
+}
+
 fn remark(fault: Fault, not_served: &[&str], not_in_envoy: &[(&str, &str)]) -> Remark {
     let path = shown(&fault.path());
     let message = match &fault.wrong {
@@ -56,7 +74,8 @@ fn remark(fault: Fault, not_served: &[&str], not_in_envoy: &[(&str, &str)]) -> R
 
 /// A name out of a document as an error shows it: on one line, and not longer than a person reads.
 pub(crate) fn shown(name: &str) -> String {
-    name.chars()
+    without_user(name)
+        .chars()
         .take(200)
         .flat_map(char::escape_debug)
         .collect()
@@ -72,15 +91,29 @@ pub(crate) fn kind_of(value: &Value) -> String {
     }
 }
 
-/// A text as an error shows it: quoted, on one line, and not longer than a person reads. A key in the wrong place stays unseen.
+/// A text as an error shows it: quoted, on one line, and not longer than a person reads. A key in the wrong place stays unseen,
+/// and so do the user and the password of a URL.
 pub(crate) fn quoted(text: &str) -> String {
     const SHOWN: usize = 80;
     if text.contains("PRIVATE KEY") {
         return "a private key".to_owned();
     }
+    let cut = without_user(text);
+    let text = cut.as_ref();
     match text.char_indices().nth(SHOWN) {
         None => format!("{text:?}"),
         Some((end, _)) => format!("{:?}…", &text[..end]),
+    }
+}
+
+/// A URL without what stands before the `@`.
+fn without_user(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.into();
+    };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://…@{host}").into(),
+        None => text.into(),
     }
 }
 

@@ -33,6 +33,7 @@ mod preservation;
 mod refusals;
 mod restarts;
 mod retries;
+mod secrets;
 mod stage;
 mod stream_routes;
 mod streams;

@@ -151,7 +151,7 @@ pub(super) fn read(
 }
 
 fn key(value: &Value) -> Result<Secret, Remark> {
-    let KeyForm { key } = decode::read(value)?;
+    let KeyForm { key } = decode::read_unquoted(value)?;
     if is_visible(key.reveal()) {
         Ok(key)
     } else {
@@ -163,7 +163,7 @@ fn key(value: &Value) -> Result<Secret, Remark> {
 }
 
 fn basic(value: &Value) -> Result<Basic, Remark> {
-    let form: BasicForm = decode::read(value)?;
+    let form: BasicForm = decode::read_unquoted(value)?;
     let name = &form.username;
     if !is_visible(name) || name.contains(':') || name.starts_with('#') {
         let message = format!(
@@ -181,7 +181,7 @@ fn basic(value: &Value) -> Result<Basic, Remark> {
 }
 
 fn jwt(value: &Value, warnings: &mut Vec<Remark>) -> Result<Jwt, Remark> {
-    let form: JwtForm = decode::read(value)?;
+    let form: JwtForm = decode::read_unquoted(value)?;
     if !is_visible(&form.key) || form.key.contains(['"', '\\']) {
         let message = format!(
             "found {}, allowed: up to 1024 visible ASCII characters, no space, no `\"` and no `\\`",

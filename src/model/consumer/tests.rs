@@ -74,7 +74,7 @@ fn what_is_refused_is_said_without_the_credential() {
         ),
         (
             r#"{"username":"anne","plugins":{"jwt-auth":{"key":"a","secret":"s3cret","algorithm":"none"}}}"#,
-            "plugins.jwt-auth.algorithm: found \"none\", allowed: HS256, HS384, HS512, RS256, RS384, RS512, ES256, ES384, ES512",
+            "plugins.jwt-auth.algorithm: found a text, allowed: HS256, HS384, HS512, RS256, RS384, RS512, ES256, ES384, ES512",
         ),
         (
             r#"{"username":"anne","plugins":{"jwt-auth":{"key":"a"}}}"#,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
+use serde_json::Value;
 use strsim::levenshtein;
 use thiserror::Error;
 
@@ -70,6 +71,15 @@ impl Fault {
             }
         }
         path
+    }
+
+    /// What stands where the fault is.
+    pub(super) fn place<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        let mut steps = self.steps.iter().rev();
+        steps.try_fold(value, |value, step| match step {
+            Step::Field(name) => value.get(name),
+            Step::Item(at) => value.get(at),
+        })
     }
 
     /// A name where only certain names may stand.

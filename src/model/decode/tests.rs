@@ -88,5 +88,7 @@ fn what_is_wrong_is_said_at_its_field() {
 #[test]
 fn a_long_text_is_cut_for_the_reader() {
     assert_eq!(quoted("a\n\"b"), r#""a\n\"b""#);
+    assert_eq!(quoted("http://user:pa@ss@host/a"), r#""http://…@host/a""#);
+    assert_eq!(quoted("mailto:a@b"), r#""mailto:a@b""#);
     assert_eq!(quoted(&"ä".repeat(81)), format!("\"{}\"…", "ä".repeat(80)));
 }

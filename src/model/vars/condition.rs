@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use regex::bytes::RegexBuilder;
 
 use super::number::{self, Range};
-use crate::model::Request;
+use crate::model::{Request, credentials};
 
 /// What of a request is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,18 @@ pub enum Variable {
     Address,
     /// `server_port`
     Port,
+}
+
+impl Variable {
+    /// Whether nobody is to see what stands in it.
+    fn is_secret(&self) -> bool {
+        match self {
+            Self::Argument(name) | Self::Header(name) | Self::Cookie(name) => {
+                credentials::carried_by(name)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for Variable {
@@ -96,6 +108,15 @@ impl Condition {
                 .collect::<Vec<_>>()
                 .join(", "),
         };
+        if self.variable.is_secret() {
+            let found = if found == "absent" {
+                "absent"
+            } else {
+                "something"
+            };
+            let variable = &self.variable;
+            return format!("{variable} is as asked for, which is not shown (found: {found})");
+        }
         format!("{} {} (found: {found})", self.variable, self.test)
     }
 

@@ -14,12 +14,27 @@ pub(super) struct Uri {
     pub path: String,
 }
 
+/// A URI as an error shows it: there may be credentials before the `@`, and in the query.
+fn shown(text: &str) -> String {
+    let cut = match text.rsplit_once('@') {
+        None => text.to_owned(),
+        Some((before, host)) => {
+            let scheme = before.split_once("//").map_or("", |(scheme, _)| scheme);
+            format!("{scheme}//…@{host}")
+        }
+    };
+    match cut.split_once('?') {
+        None => quoted(&cut),
+        Some((uri, _)) => quoted(&format!("{uri}?…")),
+    }
+}
+
 impl Uri {
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
                 "found {}, allowed: a URI such as http://auth.example.com:8080/check",
-                quoted(text)
+                shown(text)
             )
         };
         let uri: http::Uri = text.parse().map_err(|_| wrong())?;
