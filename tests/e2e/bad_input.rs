@@ -16,7 +16,7 @@ type Bad = (&'static str, &'static str, &'static [&'static str]);
 const BAD: &[Bad] = &[
     // Not JSON, not a document.
     (r#"{ "uri": "/hello", "#, "", &["JSON", "line 1"]),
-    (r#""just text""#, "", &["just text", "object"]),
+    (r#""just text""#, "", &["found a text", "object"]),
     // Unknown fields.
     (
         r#"{ "uri": "/hello", "upstraem": {} }"#,

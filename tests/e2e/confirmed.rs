@@ -356,6 +356,13 @@ async fn nothing_is_confirmed_where_there_is_no_proxy_unless_that_is_asked_for()
 async fn the_proxies_of_a_replica_that_died_are_expected_until_they_are_back_or_gone() {
     let mut replicas = Replicas::set().await;
     replicas.three_envoys().await;
+    eventually(async || {
+        let nodes = nodes(&replicas.a).await?;
+        let connected = &nodes["replicas"][0]["connected"]["default"]["ids"];
+        ensure!(*connected == json!(["envoy-3"]), "{nodes}");
+        Ok(())
+    })
+    .await;
     // Envoy still serves what it has.
     replicas.b.process.kill();
     eventually(async || {
