@@ -145,11 +145,9 @@ impl Watches {
     /// Ends the tasks of services that nobody wants, starts those of new ones, and leaves the others alone.
     fn handle_wanted(&mut self, services: &BTreeSet<ServiceKey>) {
         let most = self.budget.places;
-        self.fed = match self.fed {
-            // Not back and forth with every service.
-            true => services.len() > most - most / 4,
-            false => services.len() > most,
-        };
+        // Not back and forth with every service.
+        let margin = if self.fed { most / 4 } else { 0 };
+        self.fed = services.len() > most - margin;
         let mut askers: BTreeMap<Asker, BTreeSet<ServiceKey>> = BTreeMap::new();
         for service in services {
             let asker = if self.fed {

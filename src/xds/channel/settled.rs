@@ -1,0 +1,99 @@
+//! What the client has accepted, what it refuses, and how long others wait for it. Decides nothing about what is sent.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::snapshot::{Accepted, Snapshot};
+
+use super::{Channel, InFlight};
+
+/// Whether others wait for another form of what the client refused.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) enum Wait {
+    /// Nothing is refused.
+    #[default]
+    Not,
+    /// Something has been, without a pause, since then.
+    Since(Instant),
+    /// It was waited for long enough.
+    Over,
+}
+
+impl Channel {
+    /// What the client accepted since this was last asked.
+    pub fn take_accepted(&mut self) -> Option<Accepted> {
+        if self.accepted.is_empty() {
+            return None;
+        }
+        let nothing = Accepted::nothing(self.resource_type);
+        Some(std::mem::replace(&mut self.accepted, nothing))
+    }
+
+    /// The response on its way, while others have to wait for its answer.
+    pub fn awaited(&self) -> Option<&InFlight> {
+        let settled = self.settled.as_ref().map(|settled| settled.sequence);
+        let in_flight = self.in_flight.as_ref();
+        in_flight.filter(|in_flight| settled.is_none_or(|at| at < in_flight.snapshot.sequence))
+    }
+
+    /// Until when others wait for another form of what the client refused, if they may for so long.
+    pub fn refused_until(&self, patience: Duration) -> Option<Instant> {
+        let (Wait::Since(since), Some(sent)) = (self.wait, &self.sent) else {
+            return None;
+        };
+        let settled = self.settled.as_ref();
+        let waits = settled.is_none_or(|settled| settled.sequence < sent.sequence);
+        (waits && self.is_refused()).then_some(since + patience)
+    }
+
+    /// Others have waited long enough for what the client refused, and do not again before it accepts.
+    pub fn wait_no_more(&mut self) {
+        self.wait = Wait::Over;
+        self.settled = self.sent.clone();
+    }
+
+    /// There is nothing to send for this snapshot: others need not wait, unless for what the client refused.
+    pub fn settle(&mut self, snapshot: &Arc<Snapshot>) {
+        if self.owed.is_empty() {
+            self.wait = Wait::Not;
+        }
+        if !matches!(self.wait, Wait::Since(_)) {
+            self.settled = Some(snapshot.clone());
+        }
+    }
+
+    /// Whether something was refused that was not sent again.
+    pub fn is_refused(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// Whether a resource was refused and not sent again.
+    pub fn owes(&self, name: &str) -> bool {
+        self.owed.contains(name)
+    }
+
+    /// The client uses what `snapshot` has, unless something of it was refused.
+    pub fn hold(&mut self, snapshot: Arc<Snapshot>) {
+        if self.owed.is_empty() {
+            let whole = self.subscription.is_wildcard();
+            let set = snapshot.set(self.resource_type);
+            let mut names = self.subscription.names();
+            // Whoever was sent nothing has accepted nothing.
+            if whole || names.any(|name| set.find(name).is_some()) {
+                self.accepted.whole = whole;
+                self.accepted.sequence = Some(snapshot.sequence);
+            }
+            self.acked = Some(snapshot);
+            self.mixed = false;
+        }
+    }
+
+    /// The client has these as the snapshot has them.
+    pub(super) fn accept(&mut self, names: &[Arc<str>], snapshot: &Snapshot) {
+        let set = snapshot.set(self.resource_type);
+        let found = names
+            .iter()
+            .filter_map(|name| Some((name.clone(), set.find(name)?.version)));
+        self.accepted.has.extend(found);
+    }
+}
