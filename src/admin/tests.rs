@@ -72,6 +72,7 @@ fn enter(nodes: &Arc<Nodes>, n: usize) -> Seat {
         id: format!("node-{n}").into(),
         gateway: "edge".into(),
         address: None,
+        agent: "envoy".into(),
         cohort: crate::cohort::Cohort::foreign("envoy"),
         protocol: Protocol::Delta,
         connected: SystemTime::now(),

@@ -33,7 +33,7 @@ fn message(node: &Node, behind: String) -> pb::Node {
             .address
             .map(|address| address.to_string())
             .unwrap_or_default(),
-        agent: node.cohort.to_string(),
+        agent: node.agent.to_string(),
         protocol: node.protocol.as_str().to_owned(),
         connected: Some(node.connected.into()),
         synced: behind.is_empty(),

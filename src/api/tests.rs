@@ -37,6 +37,7 @@ pub(super) fn node(id: &str, synced: bool, revision: i64) -> Node {
         id: id.into(),
         gateway: "default".into(),
         address: None,
+        agent: cohort().name().clone(),
         cohort: cohort(),
         protocol: Protocol::Delta,
         connected: SystemTime::UNIX_EPOCH,

@@ -148,7 +148,7 @@ fn identity(node: &Node) -> NodeIdentity {
     NodeIdentity {
         id: node.id.to_string(),
         cluster: node.gateway.to_string(),
-        user_agent_name: node.cohort.to_string(),
+        user_agent_name: node.agent.to_string(),
         ..NodeIdentity::default()
     }
 }

@@ -46,7 +46,7 @@ pub type Heard = mpsc::UnboundedReceiver<Said>;
 type Place = (Arc<str>, Option<Cohort>);
 
 /// How many cohorts of a gateway are told apart: their names come from outside.
-const COHORTS: usize = 32;
+const COHORTS: usize = 16;
 
 /// The newest snapshot of every gateway. One writer, the control loop; as many readers as there are streams.
 #[derive(Debug)]
@@ -242,8 +242,12 @@ impl Gateways {
         }
     }
 
-    /// The cohort that a client is served with: its own, or a foreign one where there are too many already.
+    /// The cohort that a client is served with: its own, or where that is foreign, or there are too many already, the one that all
+    /// of these share: what is built for it is built once, whatever they call themselves.
     pub fn admit(&self, gateway: &Arc<str>, cohort: &Cohort) -> Cohort {
+        if cohort.is_foreign() {
+            return Cohort::foreign("");
+        }
         let place = (gateway.clone(), Some(cohort.clone()));
         if self.by_place.contains_key(&place) {
             return cohort.clone();
@@ -252,7 +256,7 @@ impl Gateways {
         if others.count() < COHORTS {
             cohort.clone()
         } else {
-            Cohort::foreign("one of too many")
+            Cohort::foreign("")
         }
     }
 

@@ -25,6 +25,8 @@ pub struct Node {
     pub address: Option<SocketAddr>,
     /// With whom it is served the same.
     pub cohort: Cohort,
+    /// What it is, as it says: `envoy 1.40.0+5f3c9a10`.
+    pub agent: Arc<str>,
     /// How it speaks.
     pub protocol: Protocol,
     /// When its stream was opened.

@@ -141,7 +141,7 @@ impl Ads {
         let allowed = self.clients.check(&peer, &gateway);
         allowed.map_err(|refusal| self.refuse(&refusal))?;
         if self.admission.may_tell_connected() {
-            info!(node = %id, %gateway, cohort = %node.cohort, protocol = %method.protocol.as_str(), "node connected");
+            info!(node = %id, %gateway, agent = %node.agent, protocol = %method.protocol.as_str(), "node connected");
         }
         let mut conversation = Conversation::new(self, node, method.only, writer);
         let result = conversation.run(first, requests).await;
@@ -167,11 +167,13 @@ fn identify(identity: NodeIdentity, protocol: Protocol, peer: &Peer) -> Result<N
         "" => DEFAULT_GATEWAY,
         cluster => cluster,
     };
+    let cohort = super::cohort::of(&identity)?;
     Ok(Node {
         id: telemetry::shown(&identity.id, MAX_ID).into(),
         gateway: telemetry::shown(gateway, MAX_GATEWAY).into(),
         address: peer.address,
-        cohort: super::cohort::of(&identity)?,
+        agent: cohort.name().clone(),
+        cohort,
         protocol,
         connected: SystemTime::now(),
         status: nodes::NodeStatus::default(),

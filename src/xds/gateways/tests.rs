@@ -118,3 +118,12 @@ fn names_of_cohorts_do_not_pile_up() {
     }
     assert_eq!(gateways.by_place.len(), COHORTS + 1);
 }
+
+#[test]
+fn clients_that_are_no_envoy_are_one_cohort_whatever_they_call_themselves() {
+    let gateways = Arc::new(Gateways::new().0);
+    let edge: Arc<str> = "edge".into();
+    let [one, other] = ["curl 8", "gRPC Go 1.70"].map(Cohort::foreign);
+    assert_ne!(one, other);
+    assert_eq!(gateways.admit(&edge, &one), gateways.admit(&edge, &other));
+}
