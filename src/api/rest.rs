@@ -51,7 +51,7 @@ const CALLS: &[Call] = &[
     Call { name: "ListProblems", method: GET, path: "/v1/problems", role: Role::Read, answer: |asked| {
         asked.answer(Rendering::WHOLE, |api, request| api.list_problems(request))
     } },
-    Call { name: "Release", method: MethodFilter::POST, path: "/v1/release", role: Role::Drain, answer: |asked| {
+    Call { name: "Release", method: MethodFilter::POST, path: "/v1/release", role: Role::Operate, answer: |asked| {
         asked.answer(Rendering::WHOLE, |api, request| api.release(request))
     } },
     Call { name: "ListDocuments", method: GET, path: "/v1/documents", role: Role::Read, answer: |asked| {
