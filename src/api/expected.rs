@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::confirmed::seconds;
@@ -23,7 +24,10 @@ pub type Name = (String, String);
 
 /// Who is connected to which replica, and who was.
 #[derive(Debug, Default)]
-pub struct Expected(Mutex<BTreeMap<Name, Seen>>);
+pub struct Expected {
+    seen: Mutex<BTreeMap<Name, Seen>>,
+    changes: watch::Sender<()>,
+}
 
 #[derive(Debug)]
 struct Seen {
@@ -35,32 +39,44 @@ struct Seen {
 impl Expected {
     /// These are connected now, each to the replica of that name.
     pub fn observe(&self, connected: BTreeMap<Name, String>, now: Instant) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = false;
         for (name, seen) in all.iter_mut() {
-            if !connected.contains_key(name) {
-                seen.away.get_or_insert((now, SystemTime::now()));
+            if seen.away.is_none() && !connected.contains_key(name) {
+                seen.away = Some((now, SystemTime::now()));
+                changed = true;
             }
         }
         for (name, replica) in connected {
             let away = None;
-            all.insert(name, Seen { replica, away });
+            let before = all.insert(name, Seen { replica, away });
+            changed |= before.is_none_or(|before| before.away.is_some());
         }
         let crowded = all.len() > MOST;
+        let before = all.len();
         all.retain(|_, seen| {
             let gone = |(since, _)| crowded || now.saturating_duration_since(since) >= GRACE;
             !seen.away.is_some_and(gone)
         });
+        if changed || all.len() != before {
+            self.changes.send_replace(());
+        }
+    }
+
+    /// Tells that others are expected, or away, than before.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// All that are expected.
     pub fn names(&self) -> BTreeSet<Name> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         all.keys().cloned().collect()
     }
 
     /// Those that are away, as they are told.
     pub fn away(&self) -> Vec<pb::Behind> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let away = all.iter().filter_map(|((gateway, node), seen)| {
             let (_, since) = seen.away?;
             let since = seconds(since);
@@ -79,18 +95,20 @@ impl Expected {
     }
 }
 
-/// Who is connected to a live replica now.
-pub fn connected(nodes: &Nodes, others: &Others) -> BTreeMap<Name, String> {
+/// Who is connected now: to this replica, which is called `own`, or to another live one.
+pub fn connected(nodes: &Nodes, own: &str, live: &[pb::Replica]) -> BTreeMap<Name, String> {
     let mut connected = BTreeMap::new();
-    for replica in others.live() {
-        for (gateway, ids) in replica.connected {
-            let names = ids.ids.into_iter().map(|id| (gateway.clone(), id));
+    for replica in live {
+        for (gateway, ids) in &replica.connected {
+            let names = ids.ids.iter().map(|id| (gateway.clone(), id.clone()));
             connected.extend(names.map(|name| (name, replica.id.clone())));
         }
     }
-    let own = others.own();
     nodes.look(|node| {
-        connected.insert((node.gateway.to_string(), node.id.to_string()), own.clone());
+        connected.insert(
+            (node.gateway.to_string(), node.id.to_string()),
+            own.to_owned(),
+        );
     });
     connected
 }
@@ -107,7 +125,8 @@ pub async fn watch(
     loop {
         here.mark_unchanged();
         elsewhere.mark_unchanged();
-        expected.observe(connected(&nodes, &others), Instant::now());
+        let connected = connected(&nodes, &others.own(), &others.live());
+        expected.observe(connected, Instant::now());
         let someone_is_away = !expected.away().is_empty();
         tokio::select! {
             Ok(()) = here.changed() => {}

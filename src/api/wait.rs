@@ -18,8 +18,6 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(600);
 /// How many of those that are behind, or rejected, are named.
 const NAMED: usize = 100;
-/// Between two looks while nothing happens: who is away may be gone by then.
-const TICK: Duration = Duration::from_secs(1);
 /// Between two looks: many nodes answer at once.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -42,10 +40,7 @@ pub async fn until(
     timeout: Duration,
     allow_none: bool,
 ) -> Result<pb::WaitResponse, Status> {
-    api.expected.observe(
-        expected::connected(&api.nodes, &api.others),
-        std::time::Instant::now(),
-    );
+    observe(api, &api.others.live());
     let began = Looked {
         revision,
         allow_none,
@@ -55,6 +50,7 @@ pub async fn until(
     let mut settled = api.gateways.settled();
     let mut nodes = api.nodes.changes();
     let mut others = api.others.changes();
+    let mut expected = api.expected.changes();
     let mut awaited = Awaited::new(&api.nodes);
     // What other replicas say is read when they say something else.
     let mut told = true;
@@ -75,7 +71,7 @@ pub async fn until(
             Ok(()) = settled.changed() => {}
             Ok(()) = nodes.changed() => {}
             Ok(()) = others.changed() => told = true,
-            () = sleep(TICK) => told = true,
+            Ok(()) = expected.changed() => told = true,
             () = sleep_until(deadline) => return Ok(look(api, &began)),
             () = api.shutdown.cancelled() => return Err(Status::unavailable("chancery is shutting down")),
         }
@@ -115,10 +111,6 @@ struct Looked {
 
 fn look(api: &Api, began: &Looked) -> pb::WaitResponse {
     let asked = began.revision;
-    api.expected.observe(
-        expected::connected(&api.nodes, &api.others),
-        std::time::Instant::now(),
-    );
     let settled = api.gateways.settled().borrow().clone();
     let live = api.others.live();
     let mut behind = if settled.revision < asked {
@@ -135,6 +127,10 @@ fn look(api: &Api, began: &Looked) -> pb::WaitResponse {
         behind.replica = api.others.own();
     }
     behind.extend(api.others.behind(&live, asked.min(settled.documents)));
+    if behind.is_empty() {
+        // Who has just gone may not be noted yet. All of them are gone through only where nobody else holds it up.
+        observe(api, &live);
+    }
     behind.extend(api.expected.away());
     let expected = api.expected.names();
     let named = behind.iter().filter(|behind| !behind.node.is_empty());
@@ -158,6 +154,12 @@ fn look(api: &Api, began: &Looked) -> pb::WaitResponse {
         behind,
         rejected,
     }
+}
+
+/// Notes who is connected now.
+fn observe(api: &Api, live: &[pb::Replica]) {
+    let connected = expected::connected(&api.nodes, &api.others.own(), live);
+    api.expected.observe(connected, std::time::Instant::now());
 }
 
 fn count(of: usize) -> u32 {

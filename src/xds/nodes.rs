@@ -118,8 +118,8 @@ const AWAITED: usize = 10_000;
 #[derive(Debug, Default)]
 struct Presence {
     streams: usize,
-    /// When the last of its streams ended, if none is left, and the revision that it had then.
-    left: Option<(Instant, i64)>,
+    /// When the last of its streams ended, if none is left.
+    left: Option<Instant>,
 }
 
 /// The way to ask a stream what its client was sent.
@@ -168,23 +168,13 @@ impl Nodes {
         }
     }
 
-    /// Those that are away and may come back, with the revision that each had accepted all of.
-    pub fn away(&self) -> Vec<(Identity, i64)> {
-        let all = self.presence.iter();
-        let away = all.filter_map(|entry| {
-            let (_, revision) = entry.left?;
-            Some((entry.key().clone(), revision))
-        });
-        away.collect()
-    }
-
     /// Takes those out that have been away for too long, and tells of each that it is gone: before it could come back, which
     /// is told after [`enter`](Self::enter).
     pub fn take_gone(&self, now: Instant, gone: impl Fn(&Identity)) {
         let crowded = self.presence.len() > AWAITED;
         let is_gone = |presence: &Presence| {
             let left = presence.left;
-            left.is_some_and(|(at, _)| crowded || now.saturating_duration_since(at) >= GRACE)
+            left.is_some_and(|at| crowded || now.saturating_duration_since(at) >= GRACE)
         };
         let mut any = false;
         self.presence.retain(|identity, presence| {
@@ -267,12 +257,11 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let node = self.nodes.by_stream.remove(&self.stream);
-        let revision = node.map_or(0, |(_, (node, _))| node.status.revision);
+        self.nodes.by_stream.remove(&self.stream);
         if let Some(mut presence) = self.nodes.presence.get_mut(&self.identity) {
             presence.streams = presence.streams.saturating_sub(1);
             if presence.streams == 0 {
-                presence.left = Some((Instant::now(), revision));
+                presence.left = Some(Instant::now());
             }
         }
         self.nodes.changes.send_replace(());
