@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use chancery::build::Builder;
+use chancery::build::{Builder, Inputs};
 use chancery::documents::Documents;
 use chancery::model::document::{Change, Format};
 use chancery::model::{Document, Drains, Id};
@@ -188,9 +188,12 @@ fn measure(documents: &[(String, Value)]) -> Result<Measured> {
             builder.handle_route(&id, route, &instances);
         }
     }
-    let (snapshot, _) = builder
-        .next(1, &instances, &drains, None)
-        .context("nothing new")?;
+    let inputs = Inputs {
+        revision: 1,
+        instances: &instances,
+        drains: &drains,
+    };
+    let (snapshot, _) = builder.next(&inputs, None).context("nothing new")?;
     let time = began.elapsed();
     let sets = ResourceType::ALL.map(|of| {
         let resources = snapshot.set(of).iter();

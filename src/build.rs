@@ -17,6 +17,7 @@ mod edge;
 mod judge;
 mod named;
 mod routes;
+mod standing;
 pub(crate) mod trial;
 mod uses;
 mod waiting;
@@ -26,11 +27,21 @@ use edge::Edge;
 use judge::{Trials, document_of, mentions};
 use named::Named;
 use routes::Routes;
+pub use standing::{Standing, Unproven};
 pub use trial::Refusal;
 use uses::Uses;
 
 /// The instances of every service that has answered. A service that is not in it is unknown, not empty.
 pub type Instances = HashMap<ServiceKey, Arc<[Instance]>>;
+
+/// What a snapshot is derived from, beside what its builder was told.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The store's revision.
+    pub revision: i64,
+    pub instances: &'a Instances,
+    pub drains: &'a Drains,
+}
 
 /// Derives one gateway's snapshots.
 #[derive(Debug)]
@@ -46,6 +57,8 @@ pub struct Builder {
     /// All of them, where they are others than in the last snapshot.
     consumers: Option<Arc<Consumers>>,
     current: Snapshot,
+    /// What of it is new since it was asked for.
+    untold: Tallies,
 }
 
 impl Builder {
@@ -61,6 +74,7 @@ impl Builder {
             trials: Trials::default(),
             consumers: None,
             current: Snapshot::empty(name),
+            untold: Tallies::default(),
         };
         builder.current.cohort = cohort;
         builder.handle_consumers(&Arc::default());
@@ -295,11 +309,21 @@ impl Builder {
     /// The next snapshot, or nothing when all content is as before. What `other` has in the same form is shared with it.
     pub fn next(
         &mut self,
-        revision: i64,
-        instances: &Instances,
-        drains: &Drains,
+        inputs: &Inputs<'_>,
         other: Option<&Snapshot>,
     ) -> Option<(Arc<Snapshot>, Tallies)> {
+        self.advance(inputs, other);
+        let tallies = std::mem::take(&mut self.untold);
+        let is_other = tallies != Tallies::default();
+        is_other.then(|| (Arc::new(self.current.clone()), tallies))
+    }
+
+    fn advance(&mut self, inputs: &Inputs<'_>, other: Option<&Snapshot>) {
+        let Inputs {
+            revision,
+            instances,
+            drains,
+        } = *inputs;
         let (before, next) = (self.current.revision, self.next_sequence());
         let mut changes = Vec::new();
         for name in self.uses.take_clusters() {
@@ -332,10 +356,12 @@ impl Builder {
         }
         let (snapshot, tallies) = self.current.next(changes, revision);
         if tallies == Tallies::default() {
-            return None;
+            return;
         }
         self.current = snapshot;
-        Some((Arc::new(self.current.clone()), tallies))
+        for (untold, tally) in self.untold.iter_mut().zip(tallies) {
+            *untold = untold.and(tally);
+        }
     }
 
     fn next_sequence(&self) -> u64 {

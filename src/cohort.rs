@@ -107,6 +107,18 @@ impl Cohort {
         })
     }
 
+    /// The Envoys of this [`name`](Self::name).
+    pub fn named(name: &str) -> Option<Self> {
+        let (release, build) = match name.strip_prefix("envoy ")?.split_once('+') {
+            Some((release, build)) => (release, Some(u32::from_str_radix(build, 16).ok()?)),
+            None => (name.strip_prefix("envoy ")?, None),
+        };
+        let mut numbers = release.split('.').map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        let release = (next()?, next()?, next()?);
+        Self::envoy(release, build).filter(|cohort| *cohort.name == *name)
+    }
+
     /// Clients that are no Envoy or do not say which: they are served what every Envoy can do, and what they refuse is their own
     /// matter.
     pub fn foreign(agent: &str) -> Self {
@@ -184,6 +196,19 @@ mod tests {
         assert_ne!(one, cohort((1, 40, 0), Some(2)));
         assert_ne!(one, cohort((1, 40, 1), Some(1)));
         assert_eq!(one.to_string(), "envoy 1.40.0+00000001");
+        for one in [one, cohort((1, 36, 4), None)] {
+            assert_eq!(Cohort::named(one.name()), Some(one));
+        }
+        for other in [
+            "",
+            "unknown",
+            "envoy",
+            "envoy 1.35.0",
+            "envoy 1.40.0+x",
+            "envoy 1.40.0 ",
+        ] {
+            assert_eq!(Cohort::named(other), None, "{other:?}");
+        }
     }
 
     #[test]

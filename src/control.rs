@@ -130,7 +130,7 @@ pub async fn run(
                 control.recall.ask(place, &inputs.earlier);
                 None
             }
-            Some(wish) = inputs.wishes.recv(), if control.unsaved && control.is_worth_saving() => {
+            Some(wish) = inputs.wishes.recv(), if control.is_to_be_saved() => {
                 control.grant(wish);
                 None
             }

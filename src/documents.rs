@@ -15,6 +15,7 @@ mod route;
 pub mod schema;
 mod service;
 mod settle;
+mod sources;
 mod status;
 pub(crate) mod stream_route;
 mod text;
@@ -34,6 +35,7 @@ use entry::{Entry, GoodForm};
 use in_force::InForce;
 use references::References;
 pub use route::Route;
+pub use sources::remade;
 pub use status::DocumentStatus;
 use told::Told;
 
@@ -77,6 +79,8 @@ pub struct Documents {
     reworded: BTreeSet<Arc<str>>,
     /// The plugins of each global rule, with the clusters of their targets.
     global_rules: BTreeMap<Arc<str>, Plugins>,
+    /// The texts that these were made of.
+    rules: Arc<[Document]>,
     consumers: Registered,
     in_force: InForce,
     told: Told,
@@ -94,6 +98,7 @@ impl Documents {
             dirty: BTreeSet::new(),
             reworded: BTreeSet::new(),
             global_rules: BTreeMap::new(),
+            rules: Arc::default(),
             consumers: Registered::default(),
             in_force: InForce::default(),
             told: Told::default(),
@@ -148,6 +153,11 @@ impl Documents {
             entry.refuse(Remark::whole(format!("a proxy refused it: {error}")));
             self.reworded.insert(path);
         }
+    }
+
+    /// The registries that documents may name.
+    pub fn registries(&self) -> &[Discovery] {
+        &self.registries
     }
 
     /// How many documents are bad now.

@@ -11,7 +11,7 @@ mod sources;
 mod tasks;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -30,6 +30,7 @@ use crate::telemetry::{Metrics, Source};
 use crate::tls as cryptography;
 use crate::xds::admission::Admission;
 use crate::xds::gateways::Heard;
+use crate::xds::nodes::Identity;
 use crate::xds::tls::{self, Certificates};
 use crate::xds::{Ads, Gateways, Nodes};
 
@@ -117,6 +118,10 @@ async fn start(
     let (journal, drained) = watch::channel(Journal::default());
     let (drainer, trail) = draining::start(&config, questions.clone(), drained, tasks);
     let saved = restore(&config).await;
+    let expected = Arc::<Expected>::default();
+    if let Some(saved) = &saved {
+        expect(saved, &shared.nodes, &expected, &others.own());
+    }
     let wishes = keep_state(&config, &shared, tasks);
     let sources = sources::watch(&config, membership, journal, tasks);
     let admin = shared.admin(sources.all());
@@ -129,7 +134,6 @@ async fn start(
         trail,
         port: address,
     };
-    let expected = Arc::<Expected>::default();
     let (nodes, shutdown) = (shared.nodes.clone(), tasks.shutdown.clone());
     let watching = expected::watch(expected.clone(), nodes, others.clone(), shutdown);
     tasks.spawn_dropped("expected", watching);
@@ -194,6 +198,24 @@ async fn restore(config: &Config) -> Option<Saved> {
     let (folder, origin) = (config.state.clone()?, config.origin());
     let load = move || state::load(&folder, &origin);
     tokio::task::spawn_blocking(load).await.ok().flatten()
+}
+
+/// Who was connected to an earlier process may still serve what it had, and come back.
+fn expect(saved: &Saved, nodes: &Nodes, expected: &Expected, own: &str) {
+    let now = Instant::now();
+    for stood in &saved.standings {
+        let gateway: Arc<str> = stood.gateway.to_string().into();
+        for id in &stood.nodes {
+            let identity = Identity {
+                gateway: gateway.clone(),
+                cohort: stood.cohort.clone(),
+                id: id.clone(),
+            };
+            nodes.expect(identity, now);
+        }
+        let name = |id: &Arc<str>| ((gateway.to_string(), id.to_string()), own.to_owned());
+        expected.expect(stood.nodes.iter().map(name), now);
+    }
 }
 
 /// Starts the task that saves what the loop is told. Without a folder nobody ever wishes for it.

@@ -52,6 +52,18 @@ pub struct Tally {
     pub removed: usize,
 }
 
+impl Tally {
+    /// What these changes and then those come to.
+    #[must_use]
+    pub fn and(self, then: Self) -> Self {
+        Self {
+            added: self.added + then.added,
+            changed: self.changed + then.changed,
+            removed: self.removed + then.removed,
+        }
+    }
+}
+
 impl fmt::Display for Tally {
     /// `+1~0-2`, or `~1` when nothing came and nothing went.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,6 +11,7 @@ mod origin;
 
 use std::time::SystemTime;
 
+use crate::build::Standing;
 use crate::model::Document;
 use crate::registry::Answer;
 
@@ -28,6 +29,8 @@ pub struct Saved {
     pub documents: Vec<Kept>,
     /// The newest answer for every service.
     pub answers: Vec<Answered>,
+    /// How the proxies stood to what they were served.
+    pub standings: Vec<Standing>,
 }
 
 /// One document.

@@ -63,6 +63,16 @@ impl Expected {
         }
     }
 
+    /// These were connected before this process, and may come back: Envoy waits for up to as long as the grace between attempts,
+    /// and has it once more.
+    pub fn expect(&self, names: impl Iterator<Item = (Name, String)>, now: Instant) {
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, replica) in names {
+            let away = Some((now + GRACE, SystemTime::now()));
+            all.entry(name).or_insert(Seen { replica, away });
+        }
+    }
+
     /// Tells that others are expected, or away, than before.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
@@ -166,5 +176,15 @@ mod tests {
         assert_eq!(expected.away().len(), 1);
         expected.observe(connected(&["one"]), start + 2 * GRACE);
         assert_eq!(expected.names().len(), 1, "it is gone");
+    }
+
+    #[test]
+    fn who_was_connected_before_this_process_has_the_grace_twice() {
+        let (expected, start) = (Expected::default(), Instant::now());
+        expected.expect(connected(&["one", "two"]).into_iter(), start);
+        expected.observe(connected(&["two"]), start + 2 * GRACE - TICK);
+        assert_eq!(expected.away().len(), 1);
+        expected.observe(connected(&["two"]), start + 2 * GRACE);
+        assert_eq!(expected.names().len(), 1);
     }
 }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Builder, Instances, Refusal};
+use super::{Builder, Inputs, Instances, Refusal, Standing};
 use crate::cohort::{Cohort, Envoy};
 use crate::documents::Route;
-use crate::model::{Consumers, Drains, Gateway, Id, ServiceKey};
+use crate::model::{Consumers, Document, Gateway, Id, ServiceKey};
 use crate::snapshot::{Outcome, Snapshot, Tallies};
 
 /// The builders of one gateway. There is always one: as long as no proxy has come, it is for nobody yet.
@@ -110,8 +110,24 @@ impl Cohorts {
             .entry(cohort.clone())
             .or_default()
             .insert(node.clone());
+        let was_for_nobody = self.has_for_nobody();
+        let adopted = self.build_for(cohort, instances);
+        let is_adopted = was_for_nobody && !self.has_for_nobody();
+        let gone = is_adopted.then_some(None).into_iter();
+        Moved {
+            adopted,
+            gone: gone.chain(self.drop_unused()).collect(),
+        }
+    }
+
+    fn has_for_nobody(&self) -> bool {
+        self.builders.iter().any(|one| one.cohort().is_none())
+    }
+
+    /// A builder for a cohort that has none. Tells what was for nobody and is for it now.
+    fn build_for(&mut self, cohort: &Cohort, instances: &Instances) -> Option<Arc<Snapshot>> {
         if self.find_mut(cohort).is_some() {
-            return Moved::default();
+            return None;
         }
         let unused = |builder: &&mut Builder| builder.cohort().is_none();
         // What is for nobody yet is for the newest Envoy.
@@ -120,20 +136,14 @@ impl Cohorts {
         {
             let snapshot = builder.adopt(cohort.clone());
             let is_published = builder.exists() && snapshot.sequence > 0;
-            return Moved {
-                adopted: is_published.then_some(snapshot),
-                gone: vec![None],
-            };
+            return is_published.then_some(snapshot);
         }
         if let Some(like) = self.builders.first() {
             let mut fork = like.fork(&self.gateway, cohort.clone(), instances);
             fork.handle_consumers(&self.consumers);
             self.builders.push(fork);
         }
-        Moved {
-            adopted: None,
-            gone: self.drop_unused(),
-        }
+        None
     }
 
     /// A proxy is gone for good. Tells whether anything may be different now.
@@ -166,14 +176,41 @@ impl Cohorts {
     }
 
     /// The next snapshot of each cohort that has one.
-    pub fn next(&mut self, revision: i64, instances: &Instances, drains: &Drains) -> Vec<Next> {
+    pub fn next(&mut self, inputs: &Inputs<'_>) -> Vec<Next> {
         let mut all = Vec::new();
         let mut first: Option<Snapshot> = None;
         for builder in &mut self.builders {
-            all.extend(builder.next(revision, instances, drains, first.as_ref()));
+            all.extend(builder.next(inputs, first.as_ref()));
             first.get_or_insert_with(|| builder.current().clone());
         }
         all
+    }
+
+    /// How the proxies of each cohort stand to what they are served.
+    pub fn standings(&self) -> impl Iterator<Item = Standing> {
+        self.builders.iter().filter_map(|builder| {
+            let nodes = self.nodes.get(builder.cohort()?);
+            builder.standing(&self.gateway, nodes.cloned().unwrap_or_default())
+        })
+    }
+
+    /// Takes how the proxies of a cohort stood in an earlier process: they are taken to be there still. `remade` makes a route of
+    /// the texts that it was made of.
+    pub fn restore(
+        &mut self,
+        stood: &Standing,
+        remade: impl Fn(&Id, Vec<Document>) -> Option<Arc<Route>>,
+        inputs: &Inputs<'_>,
+    ) {
+        let cohort = &stood.cohort;
+        self.build_for(cohort, inputs.instances);
+        if !stood.nodes.is_empty() {
+            self.nodes.insert(cohort.clone(), stood.nodes.clone());
+        }
+        let other = self.builders.first().map(|first| first.current().clone());
+        if let Some(builder) = self.find_mut(cohort) {
+            builder.restore(stood, remade, inputs, other.as_ref());
+        }
     }
 
     /// What proxies refuse: by document, the cohort, the resource and the refusal.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::standing::UnprovenResource;
 use super::trial::{Refusal, Trial, Verdict};
 use crate::model::Kind;
 use crate::snapshot::{Accepted, Change, Refused, Resource, ResourceType};
@@ -42,6 +43,39 @@ impl Trials {
         trials.any(|(of, trial)| trial.all_wanted().any(|(name, _)| is_of(of, name)))
     }
 
+    /// Those whose wanted form no proxy has accepted.
+    pub(super) fn unproven(&self) -> impl Iterator<Item = UnprovenResource> {
+        let trials = ResourceType::ALL.into_iter().zip(&self.by_type);
+        trials.flat_map(|(of, trial)| {
+            let unproven = trial.unproven();
+            unproven.map(move |(name, unproven)| (of, name.clone(), unproven))
+        })
+    }
+
+    /// Takes what an earlier process knew of these.
+    pub(super) fn restore(&mut self, unproven: &[UnprovenResource], next: u64) {
+        for of in ResourceType::ALL {
+            let theirs = unproven.iter().filter(|(one, ..)| *one == of);
+            let theirs = theirs.map(|(_, name, unproven)| (name.clone(), unproven.clone()));
+            let held = self.by_type[of.index()].restore(theirs.collect(), next);
+            self.touch(of, held);
+        }
+    }
+
+    /// Whether what is served of a type is what the earlier process served.
+    pub(super) fn judge_restored(
+        &mut self,
+        of: ResourceType,
+        is_same: bool,
+        unproven: &[UnprovenResource],
+        next: u64,
+    ) {
+        let theirs = unproven.iter().filter(|(one, ..)| *one == of);
+        let names: Vec<_> = theirs.map(|(_, name, _)| name.clone()).collect();
+        let tried = self.by_type[of.index()].judge_restored(is_same, &names, next);
+        self.touch(of, tried);
+    }
+
     /// A proxy accepted what it was sent; `next` is the sequence of the snapshot in which that has consequences. Tells which
     /// resources have another form in force.
     pub(super) fn handle_accepted(&mut self, accepted: &Accepted, next: u64) -> Vec<Arc<str>> {
@@ -49,10 +83,14 @@ impl Trials {
         let trial = &mut self.by_type[resource_type.index()];
         let mut touched = Vec::new();
         for (name, version) in &accepted.has {
-            let wanted = trial.wanted(name).map(|resource| resource.version);
-            if wanted != Some(*version) {
-                trial.note_elsewhere(name);
-            } else if trial.acquit(name, next) {
+            let is_it = |resource: &Resource| resource.version == *version;
+            let is_newest = trial.wanted(name).is_some_and(|wanted| is_it(wanted));
+            let is_other_now = if is_newest {
+                trial.acquit(name, next)
+            } else {
+                trial.accept_other(name, is_it, next)
+            };
+            if is_other_now {
                 touched.push(name.clone());
             }
         }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::standing::Unproven;
 use super::trial::{Refusal, Trial};
 use super::uses::Uses;
 use super::waiting::{Waiting, is_known};
 use super::{Instances, judge};
 use crate::cohort::Envoy;
 use crate::documents::Route;
-use crate::model::{Id, ServiceKey};
+use crate::model::{Document, Id, ServiceKey};
 use crate::snapshot::{Accepted, Refused};
 use crate::translate::RouteTable;
 
@@ -169,6 +170,36 @@ impl Routes {
     pub(super) fn handle_left(&mut self, node: &str, next: u64, uses: &mut Uses) {
         let touched = self.trial.handle_left(node, next);
         self.follow_all(&touched, uses);
+    }
+
+    /// Those whose wanted form no proxy has accepted, and what the accepted one was made of.
+    pub(super) fn unproven(&self) -> impl Iterator<Item = (Id, Unproven<Vec<Document>>)> {
+        let texts = |route: Arc<Route>| Some(route.sources.all().cloned().collect());
+        let unproven = self.trial.unproven();
+        unproven.map(move |(id, unproven)| (id.clone(), unproven.map(texts)))
+    }
+
+    /// Takes what an earlier process knew of these.
+    pub(super) fn restore_unproven(
+        &mut self,
+        unproven: HashMap<Id, Unproven<Arc<Route>>>,
+        next: u64,
+        uses: &mut Uses,
+    ) {
+        let held = self.trial.restore(unproven, next);
+        self.follow_all(&held, uses);
+    }
+
+    /// Whether the table is what the earlier process served.
+    pub(super) fn judge_restored(
+        &mut self,
+        is_same: bool,
+        unproven: &[Id],
+        next: u64,
+        uses: &mut Uses,
+    ) {
+        let tried = self.trial.judge_restored(is_same, unproven, next);
+        self.follow_all(&tried, uses);
     }
 
     /// Tries a route again.

@@ -3,7 +3,9 @@
 mod collector;
 mod drains;
 mod edge;
+mod nobody_is_cut_off;
 mod secrets;
+mod standing;
 mod versions;
 
 use std::collections::BTreeSet;
@@ -67,6 +69,7 @@ fn route(name: &str, members: Members) -> Arc<Route> {
         websocket: false,
         timeout: timeout(),
         counted_as: None,
+        sources: Default::default(),
         plugins: Plugins::default(),
         cluster: Some(Arc::new(Cluster {
             name: format!("route/{name}").into(),
@@ -130,8 +133,12 @@ impl Scene {
 
     fn next(&mut self) -> Option<(Arc<Snapshot>, Tallies)> {
         self.revision += 1;
-        self.builder
-            .next(self.revision, &self.instances, &self.drains, None)
+        let inputs = Inputs {
+            revision: self.revision,
+            instances: &self.instances,
+            drains: &self.drains,
+        };
+        self.builder.next(&inputs, None)
     }
 
     /// What the next snapshot changes, as the log writes it.

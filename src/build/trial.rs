@@ -9,13 +9,16 @@
 //! A form that any proxy has accepted is no suspect, whoever refuses it, and whenever: the one that does is behind. What
 //! is refused is held for as long as a proxy that refused it is there.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
+mod restored;
 mod search;
+mod underway;
 
 use search::Search;
+use underway::Underway;
 
 /// Things of one kind, by key, and how they fare.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub struct Trial<K, F> {
     /// The newest snapshot whose refusal was acted on.
     judged: u64,
     search: Option<Search<K>>,
+    /// Things of which a proxy may have a form that was replaced before it answered.
+    underway: HashSet<K>,
 }
 
 #[derive(Debug)]
@@ -46,6 +51,8 @@ struct Thing<F> {
     age: i64,
     /// The last form before the wanted one that a proxy accepted.
     good: Option<Arc<F>>,
+    /// Those between the two, of which that is not known yet.
+    underway: Underway<F>,
 }
 
 /// Who refuses a thing, and why.
@@ -109,6 +116,7 @@ impl<K, F> Default for Trial<K, F> {
             acked: 0,
             judged: 0,
             search: None,
+            underway: HashSet::new(),
         }
     }
 }
@@ -127,13 +135,23 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         };
         let before = self.things.remove(key);
         let elsewhere = before.as_ref().is_some_and(|before| before.elsewhere);
+        let mut underway = Underway::default();
         let good = before.and_then(|before| {
             if self.is_accepted(&before) {
-                Some(before.wanted)
-            } else {
-                before.good
+                return Some(before.wanted);
             }
+            underway = before.underway;
+            let shown = if before.held {
+                before.shown
+            } else {
+                (before.since, next)
+            };
+            underway.push(before.wanted, shown);
+            before.good
         });
+        if !underway.is_empty() {
+            self.underway.insert(key.clone());
+        }
         let thing = Thing {
             wanted,
             held: false,
@@ -143,6 +161,7 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
             elsewhere,
             age,
             good,
+            underway,
         };
         self.things.insert(key.clone(), thing);
     }
@@ -175,6 +194,11 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         }
     }
 
+    /// The last form before the wanted one that a proxy accepted.
+    pub fn good(&self, key: &K) -> Option<&Arc<F>> {
+        self.things.get(key)?.good.as_ref()
+    }
+
     /// Things that are refused, and by whom.
     pub fn refused(&self) -> &BTreeMap<K, Refusal> {
         &self.refused
@@ -187,6 +211,7 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         if whole {
             self.acked = self.acked.max(sequence);
             touched = self.acquit_shown(sequence, next);
+            touched.extend(self.accept_underway(sequence, next));
         }
         let Some(mut search) = self.search.take_if(|search| sequence >= search.from) else {
             return touched;
@@ -328,13 +353,6 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
     /// away, as it is not known.
     fn is_spared(&self, thing: &Thing<F>) -> bool {
         self.is_accepted(thing) || (thing.elsewhere && thing.good.is_none())
-    }
-
-    /// A proxy came with another form of the thing than the wanted one.
-    pub fn note_elsewhere(&mut self, key: &K) {
-        if let Some(thing) = self.things.get_mut(key) {
-            thing.elsewhere = true;
-        }
     }
 
     /// Whether the words are about a thing that was in the refused snapshot, and of which nothing is taken back.

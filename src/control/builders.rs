@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::build::{Builder, Cohorts, Held, Instances, Moved};
+use crate::build::{Builder, Cohorts, Held, Inputs, Instances, Moved, Standing};
 use crate::cohort::Cohort;
 use crate::documents::Route;
 use crate::model::drain::Touched;
-use crate::model::{Consumers, Gateway, Id, ServiceKey};
+use crate::model::{Consumers, Document, Gateway, Id, ServiceKey};
 use crate::xds::gateways::{Said, What};
 
 /// The builders of each gateway.
@@ -88,6 +88,21 @@ impl Builders {
                 Moved::default()
             }
         }
+    }
+
+    /// How the proxies of each gateway stand to what they are served.
+    pub fn standings(&self) -> impl Iterator<Item = Standing> {
+        self.by_gateway.values().flat_map(Cohorts::standings)
+    }
+
+    /// Takes how proxies stood in an earlier process. `remade` makes a route of the texts that it was made of.
+    pub fn restore(
+        &mut self,
+        stood: &Standing,
+        remade: impl Fn(&Id, Vec<Document>) -> Option<Arc<Route>>,
+        inputs: &Inputs<'_>,
+    ) {
+        self.touch(&stood.gateway).restore(stood, remade, inputs);
     }
 
     fn handle_left(&mut self, gateway: &Id, cohort: &Cohort, node: &str) -> Moved {

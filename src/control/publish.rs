@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::pace::Pace;
 use super::problems::problems;
 use super::{Control, report};
+use crate::build::Inputs;
 use crate::documents::Changes;
 use crate::xds::Gateways;
 use crate::xds::gateways::{Said, Settled, What};
@@ -82,8 +83,11 @@ impl Control {
             let Some(builders) = self.builders.find_mut(&id) else {
                 continue;
             };
-            let instances = self.services.instances();
-            let next = builders.next(settled.revision, instances, &self.drains);
+            let next = builders.next(&Inputs {
+                revision: settled.revision,
+                instances: self.services.instances(),
+                drains: &self.drains,
+            });
             let gateway = id.to_string();
             if !builders.exists() {
                 // The builders stay: if the gateway returns, its snapshots go on counting where streams left them.
@@ -116,6 +120,7 @@ impl Control {
     pub(super) fn handle_said(&mut self, said: &Said) {
         let instances = self.services.instances();
         let moved = self.builders.handle_said(said, instances);
+        self.unsaved |= said.concerns_forms();
         let gateways = &self.publication.gateways;
         if let Some(snapshot) = moved.adopted.filter(|snapshot| snapshot.sequence > 0) {
             let cohort = snapshot.cohort.clone();

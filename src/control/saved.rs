@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Control;
+use crate::build::{Inputs, Standing};
+use crate::documents;
 use crate::model::document::Change;
-use crate::model::{Document, Drains, Instance, ServiceKey};
+use crate::model::{Document, Drains, Id, Instance, ServiceKey};
 use crate::registry::Answer;
 use crate::state::{Answered, Kept, SaveRequest, Saved};
 
@@ -29,11 +31,16 @@ impl Control {
             }
         }
         self.documents.list(documents);
-        for change in newest {
-            self.documents.apply(change);
-        }
         for Answered { answer, .. } in saved.answers {
             self.services.handle_answer(answer, Instant::now());
+        }
+        self.settle();
+        for stood in &saved.standings {
+            self.stand(stood);
+        }
+        // What is bad, and what an earlier form had taken the place of, is tried on top of what was accepted.
+        for change in newest {
+            self.documents.apply(change);
         }
         self.settle();
         for service in self.services.forget_unwanted() {
@@ -43,9 +50,26 @@ impl Control {
         self.readiness.handle_restored(services, Instant::now());
     }
 
+    /// The proxies of a cohort stand to what is known now as they stood when it was saved.
+    fn stand(&mut self, stood: &Standing) {
+        let registries = self.documents.registries();
+        let inputs = Inputs {
+            revision: self.publication.settled.revision,
+            instances: self.services.instances(),
+            drains: &self.drains,
+        };
+        let remade = |id: &Id, texts| documents::remade(registries, texts, id);
+        self.builders.restore(stood, remade, &inputs);
+    }
+
     /// Whether the store itself has said what there is, and enough is known to publish.
     pub(super) fn is_worth_saving(&self) -> bool {
         self.readiness.is_open() && !self.restored.holds_documents()
+    }
+
+    /// Whether it is the moment to save: what proxies accept is known of what is published.
+    pub(super) fn is_to_be_saved(&self) -> bool {
+        self.unsaved && !self.builders.are_touched() && self.is_worth_saving()
     }
 
     /// Grants what is to be saved.
@@ -67,6 +91,7 @@ impl Control {
             as_of: self.restored.documents_as_of(),
             documents: self.documents.texts().chain(drains).map(kept).collect(),
             answers: self.services.instances().iter().map(answered).collect(),
+            standings: self.builders.standings().collect(),
         };
         // Whoever wished may have gone meanwhile: then there will be another wish, or no need.
         self.unsaved = wish.send(saved).is_err();

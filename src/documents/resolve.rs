@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::entry::{Entry, GoodForm};
+use super::route::Sources;
 use super::route::form::Draft;
 use super::route::size;
 use super::service::Service;
@@ -24,6 +25,7 @@ pub(super) fn route(
     global_rules: &BTreeMap<Arc<str>, Plugins>,
     id: &Id,
     draft: &Draft,
+    sources: Sources,
 ) -> Result<Option<Route>, Remark> {
     if !draft.enabled {
         return Ok(None);
@@ -89,6 +91,7 @@ pub(super) fn route(
             .counted_by()
             .map(|by| counted_as(by, id, draft.name.as_deref())),
         plugins,
+        sources,
     }))
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::cohort::Envoy;
 use crate::model::problem::Remark;
 use crate::model::vars::Vars;
-use crate::model::{Cluster, Host, Id, Path, ServiceKey, Timeout};
+use crate::model::{Cluster, Document, Host, Id, Path, ServiceKey, Timeout};
 use crate::plugin::Plugins;
 use crate::plugin::shared::narrow;
 use ipnet::IpNet;
@@ -44,6 +44,24 @@ pub struct Route {
     pub plugins: Plugins,
     /// Where requests go; nothing when a plugin answers every request by itself.
     pub cluster: Option<Arc<Cluster>>,
+    /// What it was made of.
+    pub sources: Sources,
+}
+
+/// The texts that a route was made of.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// Its own, and those that it refers to, directly or through others.
+    pub own: Box<[Document]>,
+    /// Those of the global rules, the same for all routes.
+    pub rules: Arc<[Document]>,
+}
+
+impl Sources {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Document> {
+        self.own.iter().chain(self.rules.iter())
+    }
 }
 
 impl Route {

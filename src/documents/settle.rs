@@ -5,7 +5,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::entry::{Entry, GoodForm};
-use super::{Changes, Documents, resolve};
+use super::route::Sources;
+use super::{Changes, Documents, resolve, sources};
 use crate::model::key::{Key, Kind};
 use crate::model::{Gateway, Id};
 
@@ -51,7 +52,11 @@ impl Documents {
     fn settle_route(&mut self, path: &Arc<str>, id: Id, changes: &mut Changes) {
         let resolved = match self.entries.get(path).and_then(Entry::form) {
             Some(GoodForm::Route(draft)) => {
-                resolve::route(&self.entries, &self.global_rules, &id, draft)
+                let sources = Sources {
+                    own: sources::of(&self.entries, [path.clone()]).into(),
+                    rules: self.rules.clone(),
+                };
+                resolve::route(&self.entries, &self.global_rules, &id, draft, sources)
             }
             _ => Ok(None),
         };
@@ -181,6 +186,8 @@ impl Documents {
             }
         }
         if changed {
+            let rules = self.global_rules.keys().cloned();
+            self.rules = sources::of(&self.entries, rules).into();
             let routes = self
                 .entries
                 .iter()

@@ -111,6 +111,7 @@ pub type Child = (ResourceType, Arc<str>);
 ///
 /// The bytes are a whole `resources` field of a `DeltaDiscoveryResponse`, and end in a whole `resources` field of a
 /// `DiscoveryResponse`: in both messages that field is number 2, and `Resource.resource`, number 2 as well, is written last.
+#[derive(PartialEq, Eq)]
 pub struct Resource {
     pub version: Version,
     /// The resources that it refers to: load assignments, route tables, secrets, extension configs.

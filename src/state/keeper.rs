@@ -47,7 +47,7 @@ pub async fn keep(
         let (folder, origin) = (folder.clone(), origin.clone());
         let written = spawn_blocking(move || {
             let saved = file::save(&folder, &origin, newest.clone());
-            saved.map_err(|error| (error, folder, newest))
+            saved.map_err(|error| Box::new((error, folder, newest)))
         });
         match written.await {
             Ok(Ok(())) => {
@@ -57,7 +57,8 @@ pub async fn keep(
                     info!("the state can be saved again");
                 }
             }
-            Ok(Err((error, folder, newest))) => {
+            Ok(Err(failed)) => {
+                let (error, folder, newest) = *failed;
                 metrics.state_write_failures.inc();
                 if !std::mem::replace(&mut failing, true) {
                     warn!(folder = %folder.display(), %error, "the state cannot be saved: a restart would find an older one; retrying");

@@ -9,10 +9,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::build::{Refusal, Unproven};
+use crate::cohort::Cohort;
 use crate::model::document::Format;
 use crate::model::instance::Status;
 use crate::model::service_key::Scope;
 use crate::model::{Discovery, Instance, ServiceKey};
+use crate::snapshot::{Resource, ResourceType, Version};
 use crate::telemetry::Metrics;
 
 /// How long something may take that takes no time where nothing is wrong.
@@ -83,6 +86,42 @@ pub(super) fn saved() -> Saved {
             },
         ],
         answers: vec![answered("echo", 2), answered("nobody", 0)],
+        standings: vec![standing()],
+    }
+}
+
+/// Proxies that refuse a route and a cluster, of which forms were accepted before, and a listener, of which none was.
+fn standing() -> Standing {
+    let nodes = BTreeSet::from(["one".into(), "two".into()]);
+    let refusal = Refusal::new("no".into(), "one".into(), 1_700_000_000);
+    let cluster = Resource::new(
+        ResourceType::Cluster,
+        "consul/echo",
+        b"a cluster",
+        [(ResourceType::LoadAssignment, "consul/echo".into())].into(),
+    );
+    let cluster = Unproven {
+        good: Some(Arc::new(cluster.of_full_name(Some("echo".to_owned())))),
+        refusal: Some(refusal.of_need()),
+    };
+    let listener = Unproven {
+        good: None,
+        refusal: Some(refusal.clone()),
+    };
+    let route = Unproven {
+        good: Some(vec![document("routes/echo", br#"{"uri":"/before"}"#, 5)]),
+        refusal: Some(refusal),
+    };
+    Standing {
+        gateway: "edge".parse().unwrap(),
+        cohort: Cohort::named("envoy 1.40.0+000000ff").unwrap(),
+        nodes,
+        versions: ResourceType::ALL.map(|of| Version::of(of.as_str().as_bytes())),
+        routes: vec![("echo".parse().unwrap(), route)],
+        resources: vec![
+            (ResourceType::Cluster, "consul/echo".into(), cluster),
+            (ResourceType::Listener, "edge/http".into(), listener),
+        ],
     }
 }
 

@@ -26,6 +26,18 @@ pub struct Said {
     pub what: What,
 }
 
+impl Said {
+    /// Whether it is about who is there, or which forms are accepted: instances have none.
+    pub fn concerns_forms(&self) -> bool {
+        match &self.what {
+            What::Came(_) | What::Left(_) | What::Answered(Outcome::Refused(_)) => true,
+            What::Answered(Outcome::Accepted(accepted)) => {
+                accepted.resource_type != ResourceType::LoadAssignment
+            }
+        }
+    }
+}
+
 /// What happened at a proxy.
 #[derive(Debug, PartialEq, Eq)]
 pub enum What {

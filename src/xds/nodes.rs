@@ -168,6 +168,13 @@ impl Nodes {
         }
     }
 
+    /// A node was connected before this process, and may come back: Envoy waits for up to as long again between attempts.
+    pub fn expect(&self, identity: Identity, now: Instant) {
+        let left = Some(now + GRACE);
+        let presence = Presence { streams: 0, left };
+        self.presence.entry(identity).or_insert(presence);
+    }
+
     /// Takes those out that have been away for too long, and tells of each that it is gone: before it could come back, which
     /// is told after [`enter`](Self::enter).
     pub fn take_gone(&self, now: Instant, gone: impl Fn(&Identity)) {

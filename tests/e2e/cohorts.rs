@@ -1,6 +1,7 @@
 //! What some proxies refuse is their own matter: shown with Envoys of one gateway of which one is stricter, of the same build as
 //! the others or of another one.
 
+use std::fs;
 use std::net::SocketAddr;
 
 use anyhow::{Context, ensure};
@@ -31,7 +32,17 @@ struct Scene {
 impl Scene {
     /// Chancery, with a gateway `fleet` that has a route and no Envoy yet.
     async fn set() -> Self {
-        let stage = Stage::set().await;
+        Self::on(Stage::set().await).await
+    }
+
+    /// The same, with a Chancery that keeps its state.
+    async fn set_keeping() -> Self {
+        let mut stage = Stage::set().await;
+        stage.keep_state().await;
+        Self::on(stage).await
+    }
+
+    async fn on(stage: Stage) -> Self {
         let listener = SocketAddr::from((stage.address, 9081));
         stage.etcd.put("gateways/fleet", &gateway(listener)).await;
         let blue = stage.instance("blue").await;
@@ -176,6 +187,50 @@ async fn what_a_build_refuses_is_held_for_it_alone_and_a_restart_takes_nothing_f
     ] {
         assert_eq!(good.stat(kind).await, 0, "{kind}");
     }
+}
+
+#[tokio::test]
+async fn what_a_build_had_accepted_before_it_refused_an_edit_is_served_after_a_restart_also_to_newcomers()
+ {
+    let mut scene = Scene::set_keeping().await;
+    let good = scene.envoy("good", &[]).await;
+    let odd: Vec<_> = LACKING.iter().chain(STRICT).copied().collect();
+    let mut other = scene.envoy("odd", &odd).await;
+    // A route that it refuses, and a cluster.
+    for id in ["edited", "balanced"] {
+        scene.put(id, &scene.route(&format!("/{id}"))).await;
+        has(&other, &format!("route/{id}"), true).await;
+    }
+    scene.put("edited", &scene.too_much("/edited")).await;
+    scene.put("balanced", &scene.hashed("/balanced")).await;
+    let both = ["routes/balanced", "routes/edited"];
+    scene.refuses(&both).await;
+    let holds = async |envoy: &Envoy| {
+        for id in ["edited", "balanced"] {
+            has(envoy, &format!("route/{id}"), true).await;
+        }
+    };
+    eventually(async || {
+        let text = fs::read_to_string(scene.stage.folder().join("state/inputs"))?;
+        ensure!(text.matches(r#""refusal":{"#).count() >= 2, "{text}");
+        Ok(())
+    })
+    .await;
+
+    scene.stage.chancery.process.kill();
+    other.process.kill();
+    scene.stage.chancery.process.start_again();
+    scene.stage.chancery.ready().await;
+    // Its place in the fleet is known, and what was refused, before anybody has come back.
+    scene.refuses(&both).await;
+    other.process.start_again();
+    holds(&other).await;
+    holds(&good).await;
+    scene.refuses(&both).await;
+    // The documents have no other effect on it until somebody writes another one.
+    scene.put("edited", &scene.route("/edited/*")).await;
+    scene.refuses(&["routes/balanced"]).await;
+    holds(&other).await;
 }
 
 #[tokio::test]

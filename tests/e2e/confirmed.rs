@@ -1,5 +1,6 @@
 //! Two replicas on one etcd, three Envoys: a change is confirmed when every Envoy of every live replica has it.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use crate::support::chancery::Chancery;
 use crate::support::envoy::{Envoy, Protocol};
 use crate::support::etcd::Etcd;
 use crate::support::relay::Relay;
-use crate::support::stage::gateway;
+use crate::support::stage::{Stage, gateway};
 use crate::support::{PATIENTLY, eventually, own_address};
 
 struct Replicas {
@@ -390,4 +391,37 @@ async fn the_proxies_of_a_replica_that_died_are_expected_until_they_are_back_or_
         (&json!(2), &json!(1)),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn who_was_connected_before_a_restart_is_expected_until_it_is_back_or_gone() {
+    let mut stage = Stage::set().await;
+    stage.keep_state().await;
+    let revision = stage
+        .etcd
+        .write("routes/first", &route("/first", "1"))
+        .await;
+    let confirmed = wait(&stage.chancery, revision, PATIENTLY, 0).await;
+    assert_eq!(confirmed["expected"], 1, "{confirmed}");
+    eventually(async || {
+        let text = fs::read_to_string(stage.folder().join("state/inputs"))?;
+        ensure!(text.contains(r#""nodes":["#), "{text}");
+        Ok(())
+    })
+    .await;
+    // It cannot speak, and serves what it has.
+    stage.envoy.process.pause();
+    stage.chancery.process.kill();
+    stage.chancery.process.start_again();
+    stage.chancery.ready().await;
+    let revision = stage
+        .etcd
+        .write("routes/first", &route("/first", "2"))
+        .await;
+    let answer = wait(&stage.chancery, revision, "1s", 1).await;
+    assert_eq!(answer["confirmed"], false, "{answer}");
+    assert_eq!(names(&answer).len(), 1, "{answer}");
+    stage.envoy.process.resume();
+    let confirmed = wait(&stage.chancery, revision, PATIENTLY, 0).await;
+    assert_eq!(confirmed["confirmed"], true, "{confirmed}");
 }

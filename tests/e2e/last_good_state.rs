@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use anyhow::ensure;
 
-use crate::support::chancery::Chancery;
 use crate::support::consul::Memory;
 use crate::support::envoy::{Envoy, Protocol};
 use crate::support::eventually;
@@ -19,15 +18,7 @@ const SERVING_SAVED: &str = "chancery_serving_saved_state";
 /// the last good form of a document that is bad.
 async fn stage_that_keeps() -> (Stage, Instance) {
     let mut stage = Stage::set_with(Protocol::Delta, Memory::Keeps).await;
-    stage.chancery.process.stop().await;
-    stage.chancery = Chancery::serve_keeping(
-        &stage.folder().join("state"),
-        stage.address,
-        &stage.etcd.url(),
-        &stage.consul.url(),
-        stage.folder(),
-    );
-    stage.chancery.ready().await;
+    stage.keep_state().await;
     let blue = stage.instance("blue").await;
     stage.consul.register("echo", "blue", blue.address).await;
     for path in ["hello", "kept"] {

@@ -54,6 +54,19 @@ impl Stage {
         }
     }
 
+    /// Puts a Chancery that keeps its state in the place of the one that does not.
+    pub async fn keep_state(&mut self) {
+        self.chancery.process.stop().await;
+        self.chancery = Chancery::serve_keeping(
+            &self.folder.path().join("state"),
+            self.address,
+            &self.etcd.url(),
+            &self.consul.url(),
+            self.folder.path(),
+        );
+        self.chancery.ready().await;
+    }
+
     /// An instance that answers.
     pub async fn instance(&self, name: &str) -> Instance {
         Instance::echo(name, self.address).await

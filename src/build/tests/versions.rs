@@ -47,7 +47,12 @@ fn put(builder: &mut Builder, route: &Arc<Route>) -> Arc<Snapshot> {
 }
 
 fn next(builder: &mut Builder) -> Arc<Snapshot> {
-    builder.next(1, &Instances::new(), &Drains::default(), None);
+    let inputs = Inputs {
+        revision: 1,
+        instances: &Instances::new(),
+        drains: &Drains::default(),
+    };
+    builder.next(&inputs, None);
     Arc::new(builder.current().clone())
 }
 

@@ -378,7 +378,7 @@ fn a_search_ends_with_the_last_proxy_that_refused() {
 fn what_a_proxy_has_in_a_form_that_is_not_known_is_not_taken_away() {
     let mut scene = Scene::new(&[]);
     (1..=2).for_each(|key| scene.want(key, "new"));
-    scene.trial.note_elsewhere(&1);
+    scene.trial.accept_other(&1, |_| false, 9);
     let error = refusal("1 is bad");
     let named = |key: &u32| *key == 1;
     let verdict = scene.trial.handle_nack(None, 1, &error, 2, named);
@@ -389,4 +389,35 @@ fn what_a_proxy_has_in_a_form_that_is_not_known_is_not_taken_away() {
     let named = |key: &u32| *key == 2;
     let verdict = scene.trial.handle_nack(None, 2, &error, 3, named);
     assert_eq!(verdict.refused, [2]);
+}
+
+#[test]
+fn what_a_proxy_accepts_late_is_what_an_edit_made_meanwhile_falls_back_to() {
+    let mut scene = Scene::new(&[]);
+    scene.want(1, "first");
+    // Edited before anybody has answered.
+    scene.trial.want(&1, Some(Arc::new("second")), 0, 2);
+    let trial = &mut scene.trial;
+    let error = refusal("1 is bad");
+    let named = |key: &u32| *key == 1;
+    // Refused before the first form is accepted, and after.
+    trial.handle_nack(None, 2, &error, 3, named);
+    assert_eq!(trial.placed(&1), None);
+    assert_eq!(trial.handle_ack(1, true, 3), [1]);
+    assert_eq!(trial.placed(&1).map(|form| **form), Some("first"));
+    trial.want(&1, Some(Arc::new("third")), 0, 4);
+    trial.handle_nack(Some(3), 4, &error, 5, named);
+    assert_eq!(trial.placed(&1).map(|form| **form), Some("first"));
+}
+
+#[test]
+fn of_forms_that_nobody_has_answered_yet_a_few_are_remembered() {
+    let mut scene = Scene::new(&[]);
+    for form in 1..=20_u64 {
+        scene.trial.want(&1, Some(Arc::new("form")), 0, form);
+    }
+    assert_eq!(scene.trial.handle_ack(3, true, 21), Vec::<u32>::new());
+    assert!(scene.trial.good(&1).is_none(), "it is long ago");
+    scene.trial.handle_ack(15, true, 21);
+    assert!(scene.trial.good(&1).is_some());
 }

@@ -1,5 +1,7 @@
 //! The shapes of the file, apart from those of the rooms: a field that is renamed there does not change the format.
 
+mod standing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use crate::model::service_key::Scope;
 use crate::model::{Discovery, ServiceKey, document, instance};
 use crate::state::{Answered, Kept, Place, Saved};
 use crate::{registry, state};
+use standing::Standing;
 
 /// What follows the first line.
 #[derive(Serialize, Deserialize)]
@@ -22,6 +25,9 @@ pub(super) struct Body {
     as_of: u64,
     documents: Vec<Document>,
     answers: Vec<SavedAnswer>,
+    /// Nothing in a state of an older Chancery.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    standings: Vec<Standing>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,6 +132,7 @@ impl Body {
             as_of: seconds(saved.as_of),
             documents: saved.documents.into_iter().map(Document::new).collect(),
             answers: saved.answers.into_iter().map(SavedAnswer::new).collect(),
+            standings: saved.standings.into_iter().map(Standing::new).collect(),
         }
     }
 
@@ -138,6 +145,12 @@ impl Body {
                 .answers
                 .into_iter()
                 .map(SavedAnswer::answered)
+                .collect(),
+            // Of proxies that are not served any longer nothing need be known.
+            standings: self
+                .standings
+                .into_iter()
+                .filter_map(Standing::standing)
                 .collect(),
         };
         (self.origin.origin(), saved)

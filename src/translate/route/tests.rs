@@ -73,6 +73,7 @@ fn route(name: &str, hosts: &[&str], paths: &[&str]) -> Route {
             read: second,
         },
         counted_as: None,
+        sources: Default::default(),
         plugins: Default::default(),
         cluster: None,
     }

@@ -1,0 +1,126 @@
+//! What an earlier process knew of its proxies.
+
+use std::slice;
+
+use super::*;
+use crate::cohort::Cohort;
+use crate::snapshot::ResourceType::RouteConfiguration;
+use crate::snapshot::Version;
+
+fn scene() -> Scene {
+    let cohort = Cohort::envoy((1, 40, 0), None).unwrap();
+    let mut scene = Scene::new();
+    scene.builder.adopt(cohort);
+    scene
+}
+
+/// A proxy has accepted all that there is.
+fn accept_all(scene: &mut Scene) {
+    let sequence = scene.builder.current().sequence;
+    for of in ResourceType::ALL {
+        let accepted = Accepted {
+            sequence: Some(sequence),
+            whole: true,
+            ..Accepted::nothing(of)
+        };
+        scene.builder.handle_outcome(&Outcome::Accepted(accepted));
+    }
+}
+
+fn refuse(scene: &mut Scene, words: &str) {
+    let refused = Refused {
+        resource_type: RouteConfiguration,
+        after: None,
+        sequence: scene.builder.current().sequence,
+        error: words.into(),
+        node: "one".into(),
+        at: 0,
+    };
+    scene.builder.handle_outcome(&Outcome::Refused(refused));
+    scene.next();
+}
+
+fn standing(scene: &Scene) -> Standing {
+    let nodes = BTreeSet::from(["one".into()]);
+    scene.builder.standing(&id("default"), nodes).unwrap()
+}
+
+/// Another process, with the documents that were known when it was saved, and what was made of `sources` then.
+fn restored(stood: &Standing, routes: &[Arc<Route>], before: Option<&Arc<Route>>) -> Scene {
+    let mut scene = scene();
+    for route in routes {
+        let (id, route) = (&route.id, Some(route.clone()));
+        scene.builder.handle_route(id, route, &scene.instances);
+    }
+    let inputs = Inputs {
+        revision: 1,
+        instances: &scene.instances,
+        drains: &scene.drains,
+    };
+    let remade = |_: &Id, _| before.cloned();
+    scene.builder.restore(stood, remade, &inputs, None);
+    scene
+}
+
+fn in_force(scene: &Scene, name: &str) -> Option<Arc<Route>> {
+    scene.builder.route(&id(name)).cloned()
+}
+
+#[test]
+fn what_was_accepted_before_a_restart_is_what_an_edit_made_meanwhile_falls_back_to() {
+    let (before, after) = (route("a", nodes(1)), route("a", nodes(2)));
+    let mut first = scene();
+    let put = Some(before.clone());
+    first.builder.handle_route(&id("a"), put, &first.instances);
+    first.next();
+    accept_all(&mut first);
+    let mut stood = standing(&first);
+    assert!(stood.routes.is_empty(), "{stood:?}");
+
+    let falls_back = |stood: &Standing| {
+        let mut second = restored(stood, slice::from_ref(&before), None);
+        let (snapshot, tallies) = second.next().unwrap();
+        assert!(tallies.iter().any(|tally| tally.added > 0), "{tallies:?}");
+        assert!(snapshot.set(RouteConfiguration).iter().next().is_some());
+        let put = Some(after.clone());
+        second
+            .builder
+            .handle_route(&id("a"), put, &second.instances);
+        second.next();
+        refuse(&mut second, "route/a is too much");
+        in_force(&second, "a")
+    };
+    let found = falls_back(&stood).unwrap();
+    assert!(Arc::ptr_eq(&found, &before));
+    // Another Chancery makes something else of the same documents: nobody has accepted that.
+    stood.versions[RouteConfiguration.index()] = Version::of(b"other");
+    assert!(falls_back(&stood).is_none());
+}
+
+#[test]
+fn what_was_refused_before_a_restart_stays_held_at_what_was_accepted() {
+    let (before, after) = (route("a", nodes(1)), route("a", nodes(2)));
+    let mut first = scene();
+    for form in [&before, &after] {
+        let put = Some(form.clone());
+        first.builder.handle_route(&id("a"), put, &first.instances);
+        first.next();
+        if Arc::ptr_eq(form, &before) {
+            accept_all(&mut first);
+        }
+    }
+    refuse(&mut first, "route/a is too much");
+    let mut stood = standing(&first);
+    assert_eq!(stood.routes.len(), 1);
+
+    let second = restored(&stood, slice::from_ref(&after), Some(&before));
+    assert!(Arc::ptr_eq(&in_force(&second, "a").unwrap(), &before));
+    assert_eq!(second.builder.refused(), first.builder.refused());
+    // What another Chancery makes of the documents is tried, with what was accepted to fall back to.
+    stood.versions[RouteConfiguration.index()] = Version::of(b"other");
+    let mut third = restored(&stood, slice::from_ref(&after), Some(&before));
+    third.next();
+    assert!(Arc::ptr_eq(&in_force(&third, "a").unwrap(), &after));
+    refuse(&mut third, "route/a is too much");
+    assert!(Arc::ptr_eq(&in_force(&third, "a").unwrap(), &before));
+}

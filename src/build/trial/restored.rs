@@ -1,0 +1,68 @@
+//! What is known of things over a restart.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use super::Trial;
+use crate::build::standing::Unproven;
+
+impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
+    /// The things whose wanted form no proxy has accepted.
+    pub fn unproven(&self) -> impl Iterator<Item = (&K, Unproven<Arc<F>>)> {
+        let unproven = self.all_wanted();
+        unproven
+            .filter(|(key, _)| self.is_unproven(key))
+            .map(|(key, _)| {
+                let standing = Unproven {
+                    good: self.good(key).cloned(),
+                    refusal: self.refused().get(key).cloned(),
+                };
+                (key, standing)
+            })
+    }
+
+    /// Takes what an earlier process knew of these. Tells whose placed form may be another one now.
+    pub fn restore(&mut self, unproven: HashMap<K, Unproven<Arc<F>>>, next: u64) -> Vec<K> {
+        let mut held = Vec::new();
+        for (key, standing) in unproven {
+            if !self.know_good(&key, standing.good) {
+                continue;
+            }
+            if let Some(refusal) = standing.refusal {
+                self.refuse(vec![key.clone()], &refusal, next);
+                held.push(key);
+            }
+        }
+        held
+    }
+
+    /// Whether what is served is what the earlier process served: then all but what is listed was accepted, and otherwise what is
+    /// held is tried again. Tells whose placed form is another one now.
+    pub fn judge_restored(&mut self, is_same: bool, listed: &[K], next: u64) -> Vec<K> {
+        if is_same {
+            self.accept_all_but(&listed.iter().collect());
+            return Vec::new();
+        }
+        let mut tried = listed.to_vec();
+        tried.retain(|key| self.release(key, next));
+        tried
+    }
+
+    /// A form of a thing that is wanted was accepted before this process. Tells whether the thing is wanted.
+    fn know_good(&mut self, key: &K, good: Option<Arc<F>>) -> bool {
+        let thing = self.things.get_mut(key);
+        let is_wanted = thing.is_some();
+        if let Some(thing) = thing {
+            thing.good = good;
+        }
+        is_wanted
+    }
+
+    /// All that is wanted was accepted before this process, but for these.
+    fn accept_all_but(&mut self, unproven: &HashSet<&K>) {
+        for (key, thing) in &mut self.things {
+            thing.accepted |= !unproven.contains(key);
+        }
+    }
+}
