@@ -122,6 +122,10 @@ settings! {
     /// The authorities that proxies' certificates must come from (PEM)
     #[arg(long, env = "CHANCERY_XDS_CLIENT_CA", value_name = "FILE", help_heading = "xDS")]
     xds_client_ca: PathBuf,
+    /// Lists of proxies' certificates that their authorities have taken back (PEM), read again when it changes; one of each
+    /// authority that issues them
+    #[arg(long, env = "CHANCERY_XDS_CLIENT_CRL", value_name = "FILE", help_heading = "xDS")]
+    xds_client_crl: PathBuf,
     /// Which proxies may act as which gateways, by a DNS name or URI in their certificates; in the file only
     #[arg(skip)]
     xds_clients: BTreeMap<String, Vec<String>>,
@@ -131,6 +135,9 @@ settings! {
     /// New xDS connections a second, of all proxies together [default: 1000]
     #[arg(long, env = "CHANCERY_MAX_CONNECTION_RATE", value_name = "NUMBER", help_heading = "xDS")]
     max_connection_rate: u32,
+    /// How old an xDS connection becomes, up to a tenth less, before its proxy is told to connect again [default: none]
+    #[arg(long, env = "CHANCERY_MAX_CONNECTION_AGE", value_name = "TIME", help_heading = "xDS")]
+    max_connection_age: String,
     /// Requests a second on one stream, answers to responses aside; ten times as many at once [default: 100]
     #[arg(long, env = "CHANCERY_MAX_REQUEST_RATE", value_name = "NUMBER", help_heading = "xDS")]
     max_request_rate: u32,

@@ -9,6 +9,7 @@ pub mod ads;
 mod body;
 pub mod channel;
 mod cohort;
+mod connection;
 mod conversation;
 mod csds;
 pub mod events;

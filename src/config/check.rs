@@ -88,11 +88,19 @@ impl Settings {
     fn xds_files(&self) -> Result<Option<tls::Files>, Error> {
         pair("xds", &self.xds_cert, &self.xds_key)?;
         let client_ca = self.xds_client_ca.clone();
+        if self.xds_client_crl.is_some() && client_ca.is_none() {
+            return Err(Error::Contradiction(
+                "xds-client-crl says which clients' certificates were taken back: give xds-client-ca too, so that they are \
+                 demanded"
+                    .into(),
+            ));
+        }
         match (&self.xds_cert, &self.xds_key) {
             (Some(cert), Some(key)) => Ok(Some(tls::Files {
                 cert: cert.clone(),
                 key: key.clone(),
                 client_ca,
+                client_crl: self.xds_client_crl.clone(),
             })),
             _ if client_ca.is_some() => Err(Error::Contradiction(
                 "xds-client-ca demands certificates of clients, and TLS needs one of its own: give xds-cert and xds-key too"
@@ -125,7 +133,21 @@ impl Settings {
             connection_rate: self.max_connection_rate.unwrap_or(defaults.connection_rate),
             request_rate: self.max_request_rate.unwrap_or(defaults.request_rate),
             slow_reader: slow_reader.unwrap_or(defaults.slow_reader),
+            connection_age: self.connection_age()?,
             ..defaults
+        })
+    }
+
+    fn connection_age(&self) -> Result<Option<Duration>, Error> {
+        let Some(text) = &self.max_connection_age else {
+            return Ok(None);
+        };
+        let age = humantime::parse_duration(text).ok();
+        let age = age.filter(|age| *age >= Duration::from_secs(60));
+        age.map(Some).ok_or_else(|| {
+            Error::Contradiction(format!(
+                "--max-connection-age: found {text:?}, allowed are times from 1m on, such as 12h or 7d"
+            ))
         })
     }
 

@@ -49,6 +49,10 @@ fn certificates_come_complete() {
             &format!("{CERTIFICATE}xds-clients: {{ a: [b] }}\n"),
             "give xds-client-ca too",
         ),
+        (
+            &format!("{CERTIFICATE}xds-client-crl: revoked.pem\n"),
+            "give xds-client-ca too",
+        ),
     ] {
         let text = refusal(lines);
         assert!(text.contains(missing), "{text}");
@@ -62,6 +66,15 @@ fn limits_are_settable_and_not_zero() {
     assert_eq!(config.xds.limits.slow_reader, Duration::from_secs(7));
     let default = Limits::default().connection_rate;
     assert_eq!(config.xds.limits.connection_rate, default);
+    assert_eq!(config.xds.limits.connection_age, None);
+    let config = settings("max-connection-age: 12h\n").unwrap();
+    let age = Duration::from_secs(12 * 3600);
+    assert_eq!(config.xds.limits.connection_age, Some(age));
+    let text = refusal("max-connection-age: 59s\n");
+    assert!(
+        text.contains("found \"59s\", allowed are times from 1m"),
+        "{text}"
+    );
     for flag in [
         "max-streams",
         "max-connection-rate",

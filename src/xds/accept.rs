@@ -1,41 +1,29 @@
 //! Accepts connections: bounded in number and rate, each TLS handshake in a task of its own, so that none waits for another.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
-use tonic::transport::server::Connected;
 use tracing::{debug, warn};
 
 use super::admission::Peer;
 use super::ads::Ads;
+use super::connection::{self, Connection, Io};
 use super::refusal::NotAdmitted;
-use super::tls;
+use super::tls::{self, InForce};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long to wait when the system has no more sockets.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
-/// The configuration of TLS in force, at any time; nothing for plain text.
-pub type Tls = Option<watch::Receiver<Arc<ServerConfig>>>;
-
-/// One connection, and its room among all.
-pub struct Connection {
-    io: Either<TcpStream, TlsStream<TcpStream>>,
-    peer: Peer,
-    _room: OwnedSemaphorePermit,
-}
+/// The certificates in force, at any time; nothing for plain text.
+pub type Tls = Option<watch::Receiver<Arc<InForce>>>;
 
 /// Accepts until the receiver is gone.
 pub async fn accept(
@@ -94,8 +82,8 @@ fn admit(
     }
     let acceptor = tls
         .as_ref()
-        .map(|tls| TlsAcceptor::from(tls.borrow().clone()));
-    let (ads, connections) = (ads.clone(), connections.clone());
+        .map(|tls| TlsAcceptor::from(tls.borrow().server.clone()));
+    let (ads, tls, connections) = (ads.clone(), tls.clone(), connections.clone());
     tokio::spawn(async move {
         // Without it a small response waits for the ACK of the one before.
         let _ = stream.set_nodelay(true);
@@ -113,68 +101,13 @@ fn admit(
             }
         };
         peer.names = verified_names(&io);
-        let connection = Connection {
-            io,
-            peer,
-            _room: room,
-        };
+        let connection = Connection::new(io, peer, tls, ads, room);
         // Nobody receives it when the process ends.
         let _ = connections.send(Ok(connection)).await;
     });
 }
 
-fn verified_names(io: &Either<TcpStream, TlsStream<TcpStream>>) -> Option<Arc<[String]>> {
-    let Either::Right(stream) = io else {
-        return None;
-    };
-    let certificates = stream.get_ref().1.peer_certificates()?;
+fn verified_names(io: &Io) -> Option<Arc<[String]>> {
+    let certificates = connection::certificates(io)?;
     certificates.first().map(|first| tls::names(first).into())
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
 }

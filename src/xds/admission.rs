@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::connection::Ending;
 use super::limits::{Bucket, Limits};
 use super::refusal::NotAdmitted;
 
@@ -25,6 +26,8 @@ pub struct Peer {
     pub names: Option<Arc<[String]>>,
     /// Whether it came when too many did: it is admitted once there is room.
     pub surplus: Arc<AtomicBool>,
+    /// Why its streams end, once they are to.
+    pub ending: Ending,
 }
 
 impl Peer {

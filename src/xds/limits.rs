@@ -25,6 +25,8 @@ pub struct Limits {
     pub streams: usize,
     /// New connections a second, of all clients, one second's worth at once.
     pub connection_rate: u32,
+    /// How old a connection becomes, up to a tenth less, if there is a bound.
+    pub connection_age: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -38,6 +40,7 @@ impl Default for Limits {
             name_bytes: 256,
             streams: 10_000,
             connection_rate: 1_000,
+            connection_age: None,
         }
     }
 }

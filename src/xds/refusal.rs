@@ -57,6 +57,8 @@ pub enum NotAdmitted {
     Names(usize),
     /// TLS could not begin.
     Handshake(String),
+    /// The client's certificate was good, and is not any more.
+    Certificate(String),
     /// As many streams as this are open.
     Streams(usize),
     /// As many connections as this are open.
@@ -83,6 +85,7 @@ impl NotAdmitted {
             Self::Malformed(_) => "malformed",
             Self::Names(_) => "names",
             Self::Handshake(_) => "handshake",
+            Self::Certificate(_) => "certificate",
             Self::Streams(_) => "streams",
             Self::Connections(_) => "connections",
             Self::ConnectionRate(_) => "connection_rate",
@@ -92,6 +95,7 @@ impl NotAdmitted {
     fn code(&self) -> Code {
         match self {
             Self::NotAllowed { .. } => Code::PermissionDenied,
+            Self::Certificate(_) => Code::Unauthenticated,
             Self::TooOld { .. } => Code::FailedPrecondition,
             Self::SlowReader(_) | Self::Silent(_) => Code::DeadlineExceeded,
             Self::RequestRate(_)
@@ -168,6 +172,10 @@ impl fmt::Display for NotAdmitted {
             Self::Malformed(found) => write!(f, "what came is no request: {found}"),
             Self::Names(limit) => write!(f, "more than {limit} names of one type on one stream"),
             Self::Handshake(error) => write!(f, "the TLS handshake failed: {error}"),
+            Self::Certificate(why) => write!(
+                f,
+                "the client's certificate is not good any more: {why}; connect again with one that is"
+            ),
             Self::Streams(limit) => write!(
                 f,
                 "{limit} streams are open, and no more are allowed (--max-streams)"

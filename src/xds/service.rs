@@ -129,6 +129,7 @@ impl Ads {
         let first = tokio::select! {
             first = requests.message() => first.map_err(|status| self.broken(status))?,
             () = tokio::time::sleep(patience) => return Err(self.refuse(&NotAdmitted::Silent(patience))),
+            ended = peer.ending.said() => return Err(ended),
             () = self.shutdown.cancelled() => return Err(shutting_down()),
         };
         let Some(mut first) = first else {
@@ -144,7 +145,10 @@ impl Ads {
             info!(node = %id, %gateway, agent = %node.agent, protocol = %method.protocol.as_str(), "node connected");
         }
         let mut conversation = Conversation::new(self, node, method.only, writer);
-        let result = conversation.run(first, requests).await;
+        let result = tokio::select! {
+            result = conversation.run(first, requests) => result,
+            ended = peer.ending.said() => Err(ended),
+        };
         let reason = match &result {
             Ok(()) => "closed by the node",
             Err(status) => status.message(),

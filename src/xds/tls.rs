@@ -2,13 +2,16 @@
 //!
 //! What cannot be used is never put in force: a renewal that is half written keeps the certificates before it.
 
+mod credentials;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use tokio::sync::watch;
@@ -16,6 +19,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+pub use credentials::{Credentials, InForce};
 
 /// How often the files are looked at. They are small, and a look works however they are replaced: written in place,
 /// renamed, or linked anew as in a container.
@@ -29,6 +34,8 @@ pub struct Files {
     pub key: PathBuf,
     /// The authorities that clients' certificates must come from; without it none is asked for.
     pub client_ca: Option<PathBuf>,
+    /// The lists of clients' certificates that their authorities have taken back.
+    pub client_crl: Option<PathBuf>,
 }
 
 /// Why certificates cannot be used.
@@ -51,13 +58,14 @@ struct Contents {
     cert: Vec<u8>,
     key: Vec<u8>,
     client_ca: Option<Vec<u8>>,
+    client_crl: Option<Vec<u8>>,
 }
 
 /// The certificates in force.
 pub struct Certificates {
     files: Files,
     contents: Contents,
-    current: watch::Sender<Arc<ServerConfig>>,
+    current: watch::Sender<Arc<InForce>>,
 }
 
 impl Files {
@@ -66,50 +74,76 @@ impl Files {
             let contents = tokio::fs::read(path).await;
             contents.map_err(|error| Error::Unreadable(path.clone(), error))
         };
+        let read_given = async |path: &Option<PathBuf>| match path {
+            Some(path) => read(path).await.map(Some),
+            None => Ok(None),
+        };
         Ok(Contents {
             cert: read(&self.cert).await?,
             key: read(&self.key).await?,
-            client_ca: match &self.client_ca {
-                Some(path) => Some(read(path).await?),
-                None => None,
-            },
+            client_ca: read_given(&self.client_ca).await?,
+            client_crl: read_given(&self.client_crl).await?,
         })
     }
 
-    fn parse(&self, contents: &Contents) -> Result<ServerConfig, Error> {
+    fn parse(&self, contents: &Contents) -> Result<InForce, Error> {
         let provider = Arc::new(ring::default_provider());
-        let chain = certificates(&self.cert, &contents.cert)?;
+        let chain = all(&self.cert, &contents.cert, "certificate")?;
         let key = PrivateKeyDer::from_pem_slice(&contents.key)
             .map_err(|error| Error::Malformed(self.key.clone(), "key", error.to_string()))?;
         let unusable = |error| Error::Unusable(self.cert.clone(), error);
         let unverified = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(unusable)?;
-        let builder = match (&self.client_ca, &contents.client_ca) {
-            (Some(path), Some(pem)) => {
-                let mut roots = RootCertStore::empty();
-                for authority in certificates(path, pem)? {
-                    roots
-                        .add(authority)
-                        .map_err(|error| Error::Unusable(path.clone(), error))?;
-                }
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build();
-                unverified.with_client_cert_verifier(
-                    verifier.map_err(|error| Error::Authorities(path.clone(), error))?,
-                )
-            }
-            _ => unverified.with_no_client_auth(),
+        let clients = self.clients(contents, &provider)?;
+        let builder = match clients.clone() {
+            Some(clients) => unverified.with_client_cert_verifier(clients),
+            None => unverified.with_no_client_auth(),
         };
         let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(config)
+        Ok(InForce {
+            server: Arc::new(config),
+            clients,
+        })
+    }
+
+    fn clients(
+        &self,
+        contents: &Contents,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Option<Arc<dyn ClientCertVerifier>>, Error> {
+        let (Some(path), Some(pem)) = (&self.client_ca, &contents.client_ca) else {
+            return Ok(None);
+        };
+        let mut roots = RootCertStore::empty();
+        for authority in all::<CertificateDer<'_>>(path, pem, "certificate")? {
+            roots
+                .add(authority)
+                .map_err(|error| Error::Unusable(path.clone(), error))?;
+        }
+        let mut verifier =
+            WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
+        if let (Some(path), Some(pem)) = (&self.client_crl, &contents.client_crl) {
+            // A list that is over stays in force: an authority that is late cuts nobody off.
+            verifier = verifier
+                .with_crls(all::<CertificateRevocationListDer<'_>>(
+                    path,
+                    pem,
+                    "revocation list",
+                )?)
+                .only_check_end_entity_revocation();
+        }
+        let verifier = verifier.build();
+        let verifier = verifier.map_err(|error| Error::Authorities(path.clone(), error))?;
+        Ok(Some(verifier))
     }
 }
 
-fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let malformed = |error: String| Error::Malformed(path.to_owned(), "certificate", error);
-    let all = CertificateDer::pem_slice_iter(pem)
+/// All that a file has of a kind, one at least.
+fn all<T: PemObject>(path: &Path, pem: &[u8], what: &'static str) -> Result<Vec<T>, Error> {
+    let malformed = |error: String| Error::Malformed(path.to_owned(), what, error);
+    let all = T::pem_slice_iter(pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| malformed(error.to_string()))?;
     if all.is_empty() {
@@ -132,11 +166,11 @@ impl Certificates {
     }
 
     /// The certificates in force, at any time.
-    pub fn current(&self) -> watch::Receiver<Arc<ServerConfig>> {
+    pub fn current(&self) -> watch::Receiver<Arc<InForce>> {
         self.current.subscribe()
     }
 
-    /// Reads the files again whenever they change. Connections that are open stay; sessions of clients that were verified by
+    /// Reads the files again whenever they change. Connections that are open are held to them as well; sessions of clients that were verified by
     /// other authorities are not resumed, as a new configuration begins with none.
     pub async fn watch(mut self, shutdown: CancellationToken) {
         let mut look = interval(LOOK);

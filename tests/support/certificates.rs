@@ -2,11 +2,21 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevokedCertParams, SanType, SerialNumber,
 };
+
+/// A moment as certificates have it.
+macro_rules! at {
+    ($moment:expr) => {{
+        let since = $moment.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        rcgen::date_time_ymd(1970, 1, 1) + since
+    }};
+}
 
 /// An authority.
 pub struct Authority {
@@ -50,6 +60,11 @@ impl Authority {
 
     /// A certificate for these names: URIs where they have a scheme, addresses, else DNS names. It serves both ends.
     pub fn identity(&self, names: &[&str]) -> Identity {
+        self.identity_until(names, SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 33))
+    }
+
+    /// A certificate that ends then.
+    pub fn identity_until(&self, names: &[&str], end: SystemTime) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         let common_name = names.first().copied().unwrap_or("nobody");
@@ -57,6 +72,7 @@ impl Authority {
             .distinguished_name
             .push(DnType::CommonName, common_name);
         params.subject_alt_names = names.iter().map(|name| san(name)).collect();
+        params.not_after = at!(end);
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![
@@ -67,6 +83,26 @@ impl Authority {
             cert: params.signed_by(&key, &self.issuer).unwrap().pem(),
             key: key.serialize_pem(),
         }
+    }
+
+    /// The list of those of its certificates that it takes back, as PEM.
+    pub fn revocations(&self, revoked: &[&Identity]) -> String {
+        let now = SystemTime::now();
+        let revoked_certs = revoked.iter().map(|identity| RevokedCertParams {
+            serial_number: serial(&identity.cert),
+            revocation_time: at!(now),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            this_update: at!(now),
+            next_update: at!(now + Duration::from_secs(3600)),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked_certs.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).unwrap().pem().unwrap()
     }
 
     /// Writes an identity, and this authority beside it, to files named after `name`.
@@ -81,6 +117,12 @@ impl Authority {
         fs::write(&files.ca, &self.pem).unwrap();
         files
     }
+}
+
+fn serial(pem: &str) -> SerialNumber {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).unwrap();
+    let serial = pem.parse_x509().unwrap().raw_serial().to_vec();
+    SerialNumber::from(serial)
 }
 
 fn san(name: &str) -> SanType {

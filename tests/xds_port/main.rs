@@ -14,3 +14,4 @@ mod port;
 mod reflection;
 mod services;
 mod warming;
+mod withdrawn;
