@@ -132,6 +132,9 @@ settings! {
     /// Open xDS streams, of all proxies together, and connections likewise [default: 10000]
     #[arg(long, env = "CHANCERY_MAX_STREAMS", value_name = "NUMBER", help_heading = "xDS")]
     max_streams: u32,
+    /// Open xDS connections from one address [default: half of --max-streams]
+    #[arg(long, env = "CHANCERY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", help_heading = "xDS")]
+    max_connections_per_address: u32,
     /// New xDS connections a second, of all proxies together [default: 1000]
     #[arg(long, env = "CHANCERY_MAX_CONNECTION_RATE", value_name = "NUMBER", help_heading = "xDS")]
     max_connection_rate: u32,

@@ -33,6 +33,7 @@ pub mod build;
 pub mod cli;
 pub mod cohort;
 pub mod config;
+mod connections;
 pub mod control;
 pub mod documents;
 pub mod drain;

@@ -12,6 +12,7 @@ mod cohort;
 mod connection;
 mod conversation;
 mod csds;
+mod ending;
 pub mod events;
 pub mod gateways;
 pub mod limits;

@@ -1,9 +1,7 @@
 //! The admin port's connections: bounded in all and by address, and closed when nothing goes on, so that nobody takes the
 //! port, or the process's descriptors, away from all others.
 
-mod activity;
 mod body;
-mod room;
 #[cfg(test)]
 mod tests;
 
@@ -27,8 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use activity::{Activity, Watched};
-use room::Rooms;
+use crate::connections::{self, Activity, Patience, Rooms, Verdict, Watched};
 
 /// How long to wait when the system has no more sockets.
 const EXHAUSTED: Duration = Duration::from_millis(100);
@@ -66,6 +63,16 @@ impl Default for Bounds {
     }
 }
 
+impl Bounds {
+    fn patience(&self) -> Patience {
+        Patience {
+            first: self.first,
+            idle: self.idle,
+            unread: self.unread,
+        }
+    }
+}
+
 /// Serves until `shutdown`; requests that are under way then are answered.
 pub async fn serve(
     listener: TcpListener,
@@ -94,7 +101,7 @@ pub async fn serve(
                 continue;
             }
         };
-        match rooms.take(address.ip().to_canonical()) {
+        match rooms.take(address.ip()) {
             Ok(room) => {
                 let (router, bounds) = (router.clone(), bounds.clone());
                 let shutdown = shutdown.clone();
@@ -103,7 +110,8 @@ pub async fn serve(
                     connection(stream, address, router, &bounds, shutdown).await;
                 });
             }
-            Err(reason) => {
+            Err(full) => {
+                let reason = format!("{full}: close some, or try again later");
                 refused += 1;
                 if told.is_none_or(|told| told.elapsed() >= TOLD) {
                     warn!(%address, reason, refused, "connections to the admin port are refused");
@@ -149,7 +157,7 @@ async fn connection(
         async move {
             let request = prepared(request, address, patience);
             let response: Result<Response<Body>, Infallible> = router.oneshot(request).await;
-            response.map(|response| response.map(|body| body::tracked(body, under_way)))
+            response.map(|response| response.map(|body| connections::tracked(body, under_way)))
         }
     });
     let mut builder = Builder::new(TokioExecutor::new());
@@ -176,12 +184,12 @@ async fn connection(
                 }
                 return;
             }
-            _ = looks.tick() => match activity.verdict(Instant::now(), bounds) {
-                activity::Verdict::Open => {}
+            _ = looks.tick() => match activity.verdict(Instant::now(), bounds.patience()) {
+                Verdict::Open => {}
                 // It was told that it ends, and has had time to.
                 _ if asked_to_end => return,
-                activity::Verdict::Stuck => return,
-                activity::Verdict::Idle => {
+                Verdict::Stuck => return,
+                Verdict::Silent | Verdict::Idle => {
                     served.as_mut().graceful_shutdown();
                     asked_to_end = true;
                 }

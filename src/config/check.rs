@@ -113,6 +113,10 @@ impl Settings {
     fn limits(&self) -> Result<Limits, Error> {
         for (flag, value) in [
             ("max-streams", self.max_streams),
+            (
+                "max-connections-per-address",
+                self.max_connections_per_address,
+            ),
             ("max-connection-rate", self.max_connection_rate),
             ("max-request-rate", self.max_request_rate),
             ("slow-reader", self.slow_reader),
@@ -125,6 +129,7 @@ impl Settings {
         }
         let defaults = Limits::default();
         let streams = self.max_streams.and_then(|most| usize::try_from(most).ok());
+        let per_address = self.max_connections_per_address;
         let slow_reader = self
             .slow_reader
             .map(|seconds| Duration::from_secs(seconds.into()));
@@ -133,6 +138,7 @@ impl Settings {
             connection_rate: self.max_connection_rate.unwrap_or(defaults.connection_rate),
             request_rate: self.max_request_rate.unwrap_or(defaults.request_rate),
             slow_reader: slow_reader.unwrap_or(defaults.slow_reader),
+            connections_per_address: per_address.and_then(|most| usize::try_from(most).ok()),
             connection_age: self.connection_age()?,
             ..defaults
         })

@@ -77,6 +77,7 @@ fn limits_are_settable_and_not_zero() {
     );
     for flag in [
         "max-streams",
+        "max-connections-per-address",
         "max-connection-rate",
         "max-request-rate",
         "slow-reader",

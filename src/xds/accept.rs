@@ -1,6 +1,7 @@
 //! Accepts connections: bounded in number and rate, each TLS handshake in a task of its own, so that none waits for another.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub async fn accept(
                     address: Some(address),
                     ..Peer::default()
                 };
-                admit(stream, peer, &tls, &ads, &connections);
+                admit(stream, address.ip(), peer, &tls, &ads, &connections);
             }
             Err(error) => {
                 // A client that is gone already is no reason to wait; too many open files are.
@@ -60,12 +61,13 @@ pub async fn accept(
 /// Brings a connection to the server, through its handshake where there is one, unless there is no room for it.
 fn admit(
     stream: TcpStream,
+    from: IpAddr,
     mut peer: Peer,
     tls: &Tls,
     ads: &Ads,
     connections: &mpsc::Sender<io::Result<Connection>>,
 ) {
-    let room = match ads.admission.connection() {
+    let room = match ads.admission.connection(from) {
         Ok(room) => room,
         Err(refusal) => {
             ads.refuse(&refusal);
@@ -90,7 +92,11 @@ fn admit(
         let io = match acceptor {
             None => Either::Left(stream),
             Some(acceptor) => {
-                let handshake = timeout(HANDSHAKE, acceptor.accept(stream)).await;
+                let handshake = timeout(
+                    HANDSHAKE.min(ads.limits.first_request),
+                    acceptor.accept(stream),
+                )
+                .await;
                 match handshake.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
                     Ok(stream) => Either::Right(stream),
                     Err(error) => {

@@ -1,14 +1,16 @@
 //! Who is let in: how many connections, how many streams, how fast new ones come, and which client as which gateway.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::connection::Ending;
+use crate::connections::{Activity, Full, Room, Rooms};
+
+use super::ending::Ending;
 use super::limits::{Bucket, Limits};
 use super::refusal::NotAdmitted;
 
@@ -28,6 +30,8 @@ pub struct Peer {
     pub surplus: Arc<AtomicBool>,
     /// Why its streams end, once they are to.
     pub ending: Ending,
+    /// Its streams.
+    pub activity: Arc<Activity>,
 }
 
 impl Peer {
@@ -78,7 +82,7 @@ impl Clients {
 #[derive(Debug)]
 pub struct Admission {
     limits: Limits,
-    connections: Arc<Semaphore>,
+    connections: Arc<Rooms>,
     streams: Arc<Semaphore>,
     arrivals: Mutex<Bucket>,
     warnings: Mutex<Bucket>,
@@ -101,7 +105,7 @@ impl Admission {
     pub fn new(limits: Limits) -> Self {
         let now = Instant::now();
         Self {
-            connections: Arc::new(Semaphore::new(limits.streams)),
+            connections: Arc::new(Rooms::new(limits.streams, limits.per_address())),
             streams: Arc::new(Semaphore::new(limits.streams)),
             arrivals: Mutex::new(Bucket::new(limits.connection_rate, 1, now)),
             warnings: Mutex::new(Bucket::new(WARNINGS, 1, now)),
@@ -111,10 +115,12 @@ impl Admission {
         }
     }
 
-    /// Room for a connection, given back when dropped.
-    pub fn connection(&self) -> Result<OwnedSemaphorePermit, NotAdmitted> {
-        let permit = self.connections.clone().try_acquire_owned();
-        permit.map_err(|_| NotAdmitted::Connections(self.limits.streams))
+    /// Room for a connection from that address, given back when dropped.
+    pub fn connection(&self, address: IpAddr) -> Result<Room, NotAdmitted> {
+        self.connections.take(address).map_err(|full| match full {
+            Full::All(most) => NotAdmitted::Connections(most),
+            Full::Address(most, address) => NotAdmitted::Address(most, address),
+        })
     }
 
     /// Whether a connection that comes now is within the rate.

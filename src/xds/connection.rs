@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tonic::Status;
 use tonic::transport::server::Connected;
+
+use crate::connections::{Activity, Patience, Room, Verdict};
 
 use super::admission::Peer;
 use super::ads::Ads;
@@ -32,31 +34,6 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What a connection runs over.
 pub type Io = Either<TcpStream, TlsStream<TcpStream>>;
 
-/// Why a connection's streams end, once they are to.
-#[derive(Debug, Clone)]
-pub struct Ending(Arc<watch::Sender<Option<Status>>>);
-
-impl Default for Ending {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(None)))
-    }
-}
-
-impl Ending {
-    fn say(&self, why: Status) {
-        self.0.send_replace(Some(why));
-    }
-
-    /// Waits until the connection is to end, which may never be.
-    pub async fn said(&self) -> Status {
-        let mut said = self.0.subscribe();
-        // The sender is here.
-        let said = said.wait_for(Option::is_some).await.ok();
-        let said = said.and_then(|said| said.clone());
-        said.unwrap_or_else(|| Status::unavailable("the connection ends"))
-    }
-}
-
 /// What a client with a certificate showed, and what that is held to.
 pub struct Shown {
     pub credentials: Credentials,
@@ -70,7 +47,7 @@ pub struct Connection {
     /// Done when it has to be closed.
     over: Pin<Box<dyn Future<Output = ()> + Send>>,
     closed: bool,
-    _room: OwnedSemaphorePermit,
+    _room: Room,
 }
 
 impl Connection {
@@ -80,7 +57,7 @@ impl Connection {
         peer: Peer,
         in_force: Option<watch::Receiver<Arc<InForce>>>,
         ads: Ads,
-        room: OwnedSemaphorePermit,
+        room: Room,
     ) -> Self {
         let shown = certificates(&io).zip(in_force);
         let shown = shown.map(|(chain, in_force)| Shown {
@@ -88,9 +65,13 @@ impl Connection {
             in_force,
         });
         let ending = peer.ending.clone();
+        let activity = peer.activity.clone();
         let over = async move {
-            ending.say(until_over(shown, &ads).await);
-            tokio::time::sleep(GRACE).await;
+            // Without a stream there is nobody to tell.
+            if let Some(why) = until_over(shown, &activity, &ads).await {
+                ending.say(why);
+                tokio::time::sleep(GRACE).await;
+            }
         };
         Self {
             io,
@@ -116,10 +97,18 @@ pub fn certificates(io: &Io) -> Option<&[CertificateDer<'static>]> {
 }
 
 /// Waits until the connection has to end, and tells why.
-async fn until_over(mut shown: Option<Shown>, ads: &Ads) -> Status {
+async fn until_over(mut shown: Option<Shown>, activity: &Activity, ads: &Ads) -> Option<Status> {
     let began = Instant::now();
     let age = ads.limits.connection_age.map(jittered);
-    let mut looks = interval(age.map_or(LOOK, |age| LOOK.min(age / 4)).max(OFTEN));
+    let patience = Patience {
+        first: ads.limits.first_request,
+        idle: ads.limits.idle,
+        // Keepalive and the streams themselves find out who does not read.
+        unread: Duration::MAX,
+    };
+    let shortest = patience.first.min(patience.idle);
+    let shortest = age.map_or(shortest, |age| age.min(shortest));
+    let mut looks = interval(LOOK.min(shortest / 4).max(OFTEN));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -133,16 +122,24 @@ async fn until_over(mut shown: Option<Shown>, ads: &Ads) -> Status {
         {
             let in_force = in_force.borrow_and_update().clone();
             if let Err(why) = credentials.check(&in_force, UnixTime::now()) {
-                return ads.refuse(&NotAdmitted::Certificate(why));
+                return Some(ads.refuse(&NotAdmitted::Certificate(why)));
             }
+        }
+        match activity.verdict(Instant::now(), patience) {
+            Verdict::Open => {}
+            Verdict::Silent => {
+                ads.refuse(&NotAdmitted::Silent(patience.first));
+                return None;
+            }
+            Verdict::Idle | Verdict::Stuck => return None,
         }
         if let Some(age) = age
             && began.elapsed() >= age
         {
             let seconds = began.elapsed().as_secs();
-            return Status::unavailable(format!(
+            return Some(Status::unavailable(format!(
                 "the connection is {seconds} s old (--max-connection-age): connect again; what was sent stays in force"
-            ));
+            )));
         }
     }
 }

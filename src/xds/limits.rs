@@ -12,7 +12,7 @@ pub struct Limits {
     pub request_bytes: usize,
     /// How long a client may leave what it was sent unread.
     pub slow_reader: Duration,
-    /// How long an open stream may say nothing at first.
+    /// How long a connection may be without a stream at first, its handshake included, and a stream without a request.
     pub first_request: Duration,
     /// Requests a second on one stream, ten seconds' worth at once. Answers to responses do not count: there are never
     /// more of them than responses.
@@ -25,6 +25,10 @@ pub struct Limits {
     pub streams: usize,
     /// New connections a second, of all clients, one second's worth at once.
     pub connection_rate: u32,
+    /// How long a connection may be open on which every stream has ended.
+    pub idle: Duration,
+    /// Connections from one address; half of all unless given.
+    pub connections_per_address: Option<usize>,
     /// How old a connection becomes, up to a tenth less, if there is a bound.
     pub connection_age: Option<Duration>,
 }
@@ -40,8 +44,19 @@ impl Default for Limits {
             name_bytes: 256,
             streams: 10_000,
             connection_rate: 1_000,
+            idle: Duration::from_secs(120),
+            connections_per_address: None,
             connection_age: None,
         }
+    }
+}
+
+impl Limits {
+    /// Connections from one address: half of all, so that nobody takes the port away from everybody else, and a fleet behind
+    /// one address still fits.
+    pub fn per_address(&self) -> usize {
+        let half = self.streams.div_ceil(2);
+        self.connections_per_address.unwrap_or(half)
     }
 }
 

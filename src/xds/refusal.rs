@@ -1,6 +1,7 @@
 //! Why a client is refused: the word for the metric, the sentence for the client, and the gRPC code that goes with it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tonic::{Code, Status};
@@ -45,7 +46,7 @@ pub enum NotAdmitted {
     },
     /// It does not read what it is sent.
     SlowReader(Duration),
-    /// It opened a stream and said nothing.
+    /// It connected, or opened a stream, and said nothing.
     Silent(Duration),
     /// More requests a second than this.
     RequestRate(u32),
@@ -63,6 +64,8 @@ pub enum NotAdmitted {
     Streams(usize),
     /// As many connections as this are open.
     Connections(usize),
+    /// As many connections as this are open from that address.
+    Address(usize, IpAddr),
     /// As many new connections a second as this came.
     ConnectionRate(u32),
 }
@@ -88,6 +91,7 @@ impl NotAdmitted {
             Self::Certificate(_) => "certificate",
             Self::Streams(_) => "streams",
             Self::Connections(_) => "connections",
+            Self::Address(..) => "address",
             Self::ConnectionRate(_) => "connection_rate",
         }
     }
@@ -103,6 +107,7 @@ impl NotAdmitted {
             | Self::Names(_)
             | Self::Streams(_)
             | Self::Connections(_)
+            | Self::Address(..)
             | Self::ConnectionRate(_) => Code::ResourceExhausted,
             _ => Code::InvalidArgument,
         }
@@ -159,7 +164,7 @@ impl fmt::Display for NotAdmitted {
             ),
             Self::Silent(limit) => write!(
                 f,
-                "no request came within {} s of opening the stream",
+                "no request came within {} s of connecting, or of opening the stream",
                 limit.as_secs()
             ),
             Self::RequestRate(limit) => write!(
@@ -183,6 +188,11 @@ impl fmt::Display for NotAdmitted {
             Self::Connections(limit) => write!(
                 f,
                 "{limit} connections are open, and no more are allowed (--max-streams)"
+            ),
+            Self::Address(limit, address) => write!(
+                f,
+                "{limit} connections from {address} are open, and no more are allowed from one address \
+                 (--max-connections-per-address)"
             ),
             Self::ConnectionRate(limit) => write!(
                 f,

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_server::ClientStatusDiscoveryServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -15,7 +18,10 @@ use tracing::info;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::connections::{self, Activity};
+
 use super::accept::{self, Tls};
+use super::admission::Peer;
 use super::ads::Ads;
 use super::csds::Csds;
 use super::reflection;
@@ -48,6 +54,7 @@ pub async fn serve(
         Err(error) => tracing::error!(%error, "the xDS port is served without reflection"),
     }
     let router = routes.into_axum_router().fallback_service(ads);
+    let router = router.layer(from_fn(under_way));
     Server::builder()
         // A client that vanished without a word is noticed after 40 s.
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
@@ -55,6 +62,16 @@ pub async fn serve(
         .add_routes(Routes::from(router))
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), shutdown.cancelled_owned())
         .await
+}
+
+/// Has a request keep its connection open until it is answered.
+async fn under_way(request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>();
+    let Some(under_way) = peer.map(|peer| Activity::begin(&peer.activity)) else {
+        return next.run(request).await;
+    };
+    let response = next.run(request).await;
+    response.map(|body| connections::tracked(body, under_way))
 }
 
 /// Logs how many nodes came and went, and were refused, that were too many for a line each.

@@ -35,8 +35,9 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("cohort", &[]),
+    ("connections", &[]),
     ("control", SHELL),
-    ("admin", SHELL),
+    ("admin", ADMIN),
     ("api", API),
     (
         "drain",
@@ -56,7 +57,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("store", &["model", "folder", "telemetry", "tls"]),
     ("registry", &["model", "folder", "telemetry", "tls"]),
-    ("xds", &["cohort", "snapshot", "envoy", "telemetry"]),
+    (
+        "xds",
+        &["cohort", "connections", "snapshot", "envoy", "telemetry"],
+    ),
     (
         "build",
         &[
@@ -87,6 +91,10 @@ const DOORS: &[(&str, &[&str])] = &[
 #[rustfmt::skip]
 const SHELL: &[&str] =
     &["state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry"];
+
+#[rustfmt::skip]
+const ADMIN: &[&str] =
+    &["connections", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry"];
 
 #[rustfmt::skip]
 const API: &[&str] =

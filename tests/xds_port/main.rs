@@ -13,5 +13,6 @@ mod mtls;
 mod port;
 mod reflection;
 mod services;
+mod silent;
 mod warming;
 mod withdrawn;

@@ -95,8 +95,12 @@ impl Port {
     }
 
     pub async fn channel(&self) -> Channel {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
-        endpoint.connect().await.unwrap()
+        self.try_channel().await.unwrap()
+    }
+
+    pub async fn try_channel(&self) -> Result<Channel, tonic::transport::Error> {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address))?;
+        endpoint.connect().await
     }
 
     /// How many clients were refused for that reason.

@@ -1,4 +1,4 @@
-//! Bodies: an answer's, that keeps its request under way, and a request's, that has to come in time.
+//! A request's body, that has to come in time.
 
 use std::io;
 use std::pin::Pin;
@@ -8,16 +8,6 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use http_body::{Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
-
-use super::activity::UnderWay;
-
-/// An answer's body.
-pub fn tracked(body: Body, under_way: UnderWay) -> Body {
-    Body::new(Tracked {
-        body,
-        _under_way: under_way,
-    })
-}
 
 /// A request's body, of which all has to come in that time.
 pub fn timely(body: Body, patience: Duration) -> Body {
@@ -31,11 +21,6 @@ pub fn timely(body: Body, patience: Duration) -> Body {
     })
 }
 
-struct Tracked {
-    body: Body,
-    _under_way: UnderWay,
-}
-
 struct Timely {
     body: Body,
     patience: Duration,
@@ -43,23 +28,6 @@ struct Timely {
 }
 
 type Polled = Poll<Option<Result<Frame<Bytes>, axum::Error>>>;
-
-impl http_body::Body for Tracked {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
 
 impl http_body::Body for Timely {
     type Data = Bytes;

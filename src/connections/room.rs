@@ -25,6 +25,17 @@ pub struct Room {
     address: IpAddr,
 }
 
+/// Why there is no place: all, or all of an address, are taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    #[error("{0} connections to this port are open, and no more are allowed")]
+    All(usize),
+    #[error(
+        "{0} connections from {1} to this port are open, and no more are allowed from one address"
+    )]
+    Address(usize, IpAddr),
+}
+
 impl Rooms {
     /// That many in all, and for each address.
     pub fn new(all: usize, address: usize) -> Self {
@@ -36,21 +47,15 @@ impl Rooms {
     }
 
     /// A place, or why there is none.
-    pub fn take(self: &Arc<Self>, address: IpAddr) -> Result<Room, String> {
+    pub fn take(self: &Arc<Self>, address: IpAddr) -> Result<Room, Full> {
+        let address = address.to_canonical();
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.all {
-            return Err(format!(
-                "{} connections to the admin port are open, and no more are allowed: close some, or try again later",
-                self.all
-            ));
+            return Err(Full::All(self.all));
         }
         let of_address = taken.by_address.entry(address).or_default();
         if *of_address >= self.address {
-            return Err(format!(
-                "{} connections from {address} to the admin port are open, and no more are allowed from one address: close \
-                 some, or try again later",
-                self.address
-            ));
+            return Err(Full::Address(self.address, address));
         }
         *of_address += 1;
         taken.all += 1;

@@ -4,11 +4,22 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use axum::body::{Body, Bytes};
+use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Bounds;
+/// How long a connection may be open without more.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Without a whole request.
+    pub first: Duration,
+    /// Between two requests.
+    pub idle: Duration,
+    /// While the client leaves unread what it is answered.
+    pub unread: Duration,
+}
 
 /// What goes on on one connection.
 #[derive(Debug)]
@@ -30,6 +41,8 @@ struct State {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
     Open,
+    /// No request has come in time.
+    Silent,
     /// Nothing has gone on for too long.
     Idle,
     /// The client reads nothing.
@@ -61,22 +74,22 @@ impl Activity {
     }
 
     /// How it is now.
-    pub fn verdict(&self, now: Instant, bounds: &Bounds) -> Verdict {
+    pub fn verdict(&self, now: Instant, patience: Patience) -> Verdict {
         self.change(|state| {
             let longer = |since: Instant, than| now.saturating_duration_since(since) >= than;
             if state
                 .unread
-                .is_some_and(|since| longer(since, bounds.unread))
+                .is_some_and(|since| longer(since, patience.unread))
             {
                 return Verdict::Stuck;
             }
-            let patience = if state.asked {
-                bounds.idle
+            let (verdict, limit) = if state.asked {
+                (Verdict::Idle, patience.idle)
             } else {
-                bounds.first
+                (Verdict::Silent, patience.first)
             };
-            if state.under_way == 0 && longer(state.since, patience) {
-                Verdict::Idle
+            if state.under_way == 0 && longer(state.since, limit) {
+                verdict
             } else {
                 Verdict::Open
             }
@@ -88,12 +101,51 @@ impl Activity {
     }
 }
 
+impl Default for Activity {
+    fn default() -> Self {
+        Self::new(Instant::now())
+    }
+}
+
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.change(|state| {
             state.under_way -= 1;
             state.since = Instant::now();
         });
+    }
+}
+
+/// An answer's body, that keeps its request under way.
+pub fn tracked(body: Body, under_way: UnderWay) -> Body {
+    Body::new(Tracked {
+        body,
+        _under_way: under_way,
+    })
+}
+
+struct Tracked {
+    body: Body,
+    _under_way: UnderWay,
+}
+
+impl http_body::Body for Tracked {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
