@@ -21,6 +21,7 @@ pub mod nodes;
 mod reflection;
 mod refusal;
 pub mod request;
+mod requests;
 pub mod response;
 pub mod server;
 pub mod service;

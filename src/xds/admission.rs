@@ -13,6 +13,7 @@ use crate::connections::{Activity, Full, Room, Rooms};
 use super::ending::Ending;
 use super::limits::{Bucket, Limits};
 use super::refusal::NotAdmitted;
+use super::requests;
 
 /// Refusals logged a second; more are only counted, so that nobody fills a disk.
 const WARNINGS: u32 = 10;
@@ -84,6 +85,8 @@ pub struct Admission {
     limits: Limits,
     connections: Arc<Rooms>,
     streams: Arc<Semaphore>,
+    /// For large requests that are being read.
+    pub requests: Arc<requests::Room>,
     arrivals: Mutex<Bucket>,
     warnings: Mutex<Bucket>,
     named: Mutex<Bucket>,
@@ -107,6 +110,10 @@ impl Admission {
         Self {
             connections: Arc::new(Rooms::new(limits.streams, limits.per_address())),
             streams: Arc::new(Semaphore::new(limits.streams)),
+            requests: Arc::new(requests::Room::new(
+                limits.requests_bytes,
+                limits.request_bytes,
+            )),
             arrivals: Mutex::new(Bucket::new(limits.connection_rate, 1, now)),
             warnings: Mutex::new(Bucket::new(WARNINGS, 1, now)),
             named: Mutex::new(Bucket::new(NAMED, 5, now)),

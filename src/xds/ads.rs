@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status};
+use tonic::Status;
 use tracing::warn;
 
 use crate::telemetry::{Metrics, metrics};
@@ -13,7 +13,7 @@ use super::gateways::Gateways;
 use super::limits::Limits;
 use super::nodes::Nodes;
 use super::refusal::NotAdmitted;
-use super::request::shown;
+use super::requests::Broken;
 
 /// The discovery services: ADS, and one for each type.
 #[derive(Debug, Clone)]
@@ -43,15 +43,11 @@ impl Ads {
         refusal.status()
     }
 
-    /// What a stream ends with whose requests cannot be read: the client's fault, or a connection that is gone.
-    pub(super) fn broken(&self, status: Status) -> Status {
-        let transport = std::error::Error::source(&status).is_some();
-        match status.code() {
-            Code::OutOfRange => self.refuse(&NotAdmitted::RequestSize(self.limits.request_bytes)),
-            Code::Internal if !transport => {
-                self.refuse(&NotAdmitted::Malformed(shown(status.message())))
-            }
-            _ => status,
+    /// What a stream ends with whose requests cannot be read.
+    pub(super) fn broken(&self, broken: Broken) -> Status {
+        match broken {
+            Broken::Refused(refusal) => self.refuse(&refusal),
+            Broken::Transport(status) => status,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
-use tonic::{Status, Streaming};
+use tonic::Status;
 use tracing::{info, warn};
 
 use crate::snapshot::{Refused, ResourceType};
@@ -18,6 +18,7 @@ use super::limits::{Bucket, Reader};
 use super::nodes::{Mark, Node, Seat};
 use super::refusal::NotAdmitted;
 use super::request::{Message, Request, shown};
+use super::requests::Requests;
 use super::stream::{Acknowledgement, Stream};
 use super::unserved::{Heard, Unserved};
 
@@ -74,7 +75,7 @@ impl<'a> Conversation<'a> {
     pub async fn run<M: Message>(
         &mut self,
         first: M,
-        requests: &mut Streaming<M>,
+        requests: &mut Requests<M>,
     ) -> Result<(), Status> {
         self.take_newest();
         self.handle(first)?;
@@ -87,7 +88,7 @@ impl<'a> Conversation<'a> {
             self.flush()?;
             let timeout = self.stream.poll_timeout();
             tokio::select! {
-                request = requests.message() => match request.map_err(|status| self.ads.broken(status))? {
+                request = requests.next() => match request.map_err(|broken| self.ads.broken(broken))? {
                     Some(request) => self.handle(request)?,
                     None => return Ok(()),
                 },

@@ -10,6 +10,8 @@ pub const UNSERVED: usize = 16;
 pub struct Limits {
     /// The largest request, in bytes; one with 200,000 names has 6 MB.
     pub request_bytes: usize,
+    /// Large requests of all streams that are being read at a time, in bytes together.
+    pub requests_bytes: usize,
     /// How long a client may leave what it was sent unread.
     pub slow_reader: Duration,
     /// How long a connection may be without a stream at first, its handshake included, and a stream without a request.
@@ -37,6 +39,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             request_bytes: 16 << 20,
+            requests_bytes: 256 << 20,
             slow_reader: Duration::from_secs(60),
             first_request: Duration::from_secs(30),
             request_rate: 100,

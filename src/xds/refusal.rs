@@ -52,6 +52,8 @@ pub enum NotAdmitted {
     RequestRate(u32),
     /// A request of more bytes than this.
     RequestSize(usize),
+    /// As many bytes of large requests as this are being read.
+    Crowded(usize),
     /// What came is no request.
     Malformed(String),
     /// More names of one type than this.
@@ -85,6 +87,7 @@ impl NotAdmitted {
             Self::Silent(_) => "silent",
             Self::RequestRate(_) => "request_rate",
             Self::RequestSize(_) => "request_size",
+            Self::Crowded(_) => "crowded",
             Self::Malformed(_) => "malformed",
             Self::Names(_) => "names",
             Self::Handshake(_) => "handshake",
@@ -104,6 +107,7 @@ impl NotAdmitted {
             Self::SlowReader(_) | Self::Silent(_) => Code::DeadlineExceeded,
             Self::RequestRate(_)
             | Self::RequestSize(_)
+            | Self::Crowded(_)
             | Self::Names(_)
             | Self::Streams(_)
             | Self::Connections(_)
@@ -164,7 +168,7 @@ impl fmt::Display for NotAdmitted {
             ),
             Self::Silent(limit) => write!(
                 f,
-                "no request came within {} s of connecting, or of opening the stream",
+                "no whole request came within {} s of connecting, of opening the stream, or of its first byte",
                 limit.as_secs()
             ),
             Self::RequestRate(limit) => write!(
@@ -174,6 +178,10 @@ impl fmt::Display for NotAdmitted {
             Self::RequestSize(limit) => {
                 write!(f, "a request of more than {limit} bytes; name fewer resources in each")
             }
+            Self::Crowded(limit) => write!(
+                f,
+                "large requests of {limit} bytes together are being read; try again later"
+            ),
             Self::Malformed(found) => write!(f, "what came is no request: {found}"),
             Self::Names(limit) => write!(f, "more than {limit} names of one type on one stream"),
             Self::Handshake(error) => write!(f, "the TLS handshake failed: {error}"),

@@ -31,6 +31,9 @@ const ADS: &str = "envoy.service.discovery.v3.AggregatedDiscoveryService";
 
 /// How often what was not logged is summed up.
 const SUMMED: Duration = Duration::from_secs(5);
+/// Bytes that a client may send ahead of what is read, on a stream and on all of a connection.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 256 << 10;
 /// Connections that may wait for the server to take them.
 const QUEUE: usize = 64;
 
@@ -56,6 +59,9 @@ pub async fn serve(
     let router = routes.into_axum_router().fallback_service(ads);
     let router = router.layer(from_fn(under_way));
     Server::builder()
+        // What clients send is read at once, and small: what is not read is memory of every connection.
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         // A client that vanished without a word is noticed after 40 s.
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))

@@ -9,8 +9,7 @@ use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::Node as NodeIdentity;
 use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
 use http::HeaderMap;
-use tonic::{Status, Streaming};
-use tonic_prost::ProstCodec;
+use tonic::Status;
 use tower::BoxError;
 use tracing::info;
 
@@ -24,6 +23,7 @@ use super::method::Method;
 use super::nodes::{self, Node};
 use super::refusal::NotAdmitted;
 use super::request::{Message, Protocol, shown};
+use super::requests::Requests;
 
 /// As much of a node's id as is kept.
 const MAX_ID: usize = 256;
@@ -75,9 +75,12 @@ impl Ads {
             Ok(room) => room,
             Err(refusal) => return self.refuse(&refusal).into_http(),
         };
-        let decoder = tonic::codec::Codec::decoder(&mut ProstCodec::<M, M>::default());
-        let limit = Some(self.limits.request_bytes);
-        let requests = Streaming::new_request(decoder, request.into_body(), None, limit);
+        let requests = Requests::new(
+            request.into_body(),
+            self.admission.requests.clone(),
+            self.limits.request_bytes,
+            self.limits.first_request,
+        );
         let (writer, body) = body::channel();
         let serving = self.clone().serve::<M>(method, requests, writer, peer);
         tokio::spawn(async move {
@@ -95,7 +98,7 @@ impl Ads {
     async fn serve<M: Message>(
         self,
         method: Method,
-        mut requests: Streaming<M>,
+        mut requests: Requests<M>,
         mut writer: Writer,
         peer: Peer,
     ) {
@@ -121,13 +124,13 @@ impl Ads {
     async fn converse<M: Message>(
         &self,
         method: Method,
-        requests: &mut Streaming<M>,
+        requests: &mut Requests<M>,
         writer: &mut Writer,
         peer: Peer,
     ) -> Result<(), Status> {
         let patience = self.limits.first_request;
         let first = tokio::select! {
-            first = requests.message() => first.map_err(|status| self.broken(status))?,
+            first = requests.next() => first.map_err(|broken| self.broken(broken))?,
             () = tokio::time::sleep(patience) => return Err(self.refuse(&NotAdmitted::Silent(patience))),
             ended = peer.ending.said() => return Err(ended),
             () = self.shutdown.cancelled() => return Err(shutting_down()),

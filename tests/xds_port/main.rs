@@ -8,6 +8,7 @@ mod support;
 
 mod csds;
 mod health;
+mod memory;
 mod misbehave;
 mod mtls;
 mod port;
