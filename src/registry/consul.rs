@@ -7,6 +7,7 @@
 
 mod agents;
 mod asker;
+mod body;
 mod budget;
 mod client;
 mod error;

@@ -14,6 +14,7 @@ use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
+use super::body::{self, Body, Turns};
 use super::error::Error;
 use super::query::Query;
 use super::settings::Settings;
@@ -26,8 +27,6 @@ const FILTERED: HeaderName = HeaderName::from_static("x-consul-results-filtered-
 
 /// What an answer may take beyond the time that Consul blocks.
 const GRACE: Duration = Duration::from_secs(5);
-/// An answer beyond this is none: 20,000 instances take some 20 MiB.
-const BODY_MAX: usize = 256 << 20;
 /// The longest `Retry-After` that is honoured; recovery must not hang on a wrong number.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 
@@ -37,6 +36,7 @@ pub struct Client {
     transport: Transport,
     /// At least one.
     agents: Vec<Url>,
+    turns: Turns,
     /// The agent that is asked now.
     current: AtomicUsize,
 }
@@ -46,8 +46,8 @@ pub struct Client {
 pub struct Response {
     /// Consul's index as it came: it may be 0 or lower than the one before.
     pub index: u64,
-    /// The JSON.
-    pub body: Vec<u8>,
+    /// The JSON; to be dropped once it is read, as others wait for its turn.
+    pub body: Body,
     /// The token may not see all of what there is.
     pub filtered: bool,
 }
@@ -66,6 +66,7 @@ impl Client {
         Ok(Self {
             transport: Transport::new(settings)?,
             agents,
+            turns: Turns::default(),
             current: AtomicUsize::new(0),
         })
     }
@@ -140,16 +141,17 @@ impl Client {
         let mut response = request.send().await.map_err(lost)?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(lost)? {
-            body.extend_from_slice(&chunk);
-            if body.len() > BODY_MAX {
-                return Err(unusable(
-                    query,
-                    format!("it is larger than {BODY_MAX} bytes"),
-                ));
+        let body = self.turns.read(&mut response).await;
+        let body = body.map_err(|error| match error {
+            body::Error::Lost(error) => lost(error),
+            body::Error::TooLarge(most) => {
+                unusable(query, format!("it is larger than {most} bytes"))
             }
-        }
+            body::Error::Slow(deadline) => Error::Late {
+                address: name(agent),
+                deadline,
+            },
+        })?;
         if status != StatusCode::OK {
             return Err(refusal(query, status, &headers, &body));
         }

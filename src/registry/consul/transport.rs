@@ -1,5 +1,5 @@
 //! How requests reach Consul's agents: one pool for all of them, the token, and certificates out of files that are read again
-//! when they change. With `token` and `client` the only file that names the HTTP client.
+//! when they change. With `token`, `body` and `client` the only file that names the HTTP client.
 //!
 //! What cannot be used is never put in force: a renewal that is half written leaves what was before it.
 
@@ -12,6 +12,7 @@ use reqwest::{Certificate, Identity, Method, RequestBuilder, StatusCode, redirec
 use tokio::time::sleep;
 use url::Url;
 
+use super::body::{self, Body};
 use super::error::Error;
 use super::settings::Settings;
 use super::token::Token;
@@ -126,10 +127,21 @@ impl Transport {
             (lost(error, &agent, deadline), reached)
         };
         let request = self.request(method, url, deadline);
-        let response = request.send().await.map_err(lost)?;
+        let mut response = request.send().await.map_err(lost)?;
         let status = response.status();
-        let body = response.bytes().await.map_err(lost)?;
-        Ok((status, body.to_vec()))
+        let body = Body::small(&mut response).await;
+        let body = body.map_err(|error| match error {
+            body::Error::Lost(error) => lost(error),
+            body::Error::TooLarge(most) => {
+                let (about, reason) = (name(&agent), format!("it is larger than {most} bytes"));
+                (Error::Answer { about, reason }, true)
+            }
+            body::Error::Slow(deadline) => {
+                let address = name(&agent);
+                (Error::Late { address, deadline }, true)
+            }
+        })?;
+        Ok((status, body))
     }
 }
 

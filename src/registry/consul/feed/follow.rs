@@ -75,7 +75,8 @@ impl Follow {
                         Heard::Same
                     } else {
                         Heard::List {
-                            body: response.body,
+                            // It may lie for a while: others are to have its turn.
+                            body: response.body.into_bytes(),
                             anew: before.is_none(),
                         }
                     };

@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(reads.poll_turned(), []);
         let response = || Response {
             index: 7,
-            body: b"[]".to_vec(),
+            body: b"[]".to_vec().into(),
             filtered: false,
         };
         while let Some(next) = reads.poll_next() {

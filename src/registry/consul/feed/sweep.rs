@@ -33,6 +33,8 @@ pub async fn sweep(
     };
     let nodes: Vec<Node> = catalog::list(&listed.body)
         .map_err(|error| super::unusable("the list of nodes", &error))?;
+    // Others are to have its turn.
+    drop(listed);
     if nodes.len() > most {
         return Ok(Nodes::TooMany);
     }

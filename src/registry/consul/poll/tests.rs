@@ -14,7 +14,7 @@ fn response(index: u64, ports: &[u16]) -> Response {
     let entries: Vec<_> = ports.iter().map(|port| entry(*port)).collect();
     Response {
         index,
-        body: serde_json::to_vec(&entries).unwrap(),
+        body: serde_json::to_vec(&entries).unwrap().into(),
         filtered: false,
     }
 }
@@ -117,7 +117,7 @@ fn a_failure_keeps_what_is_known_and_forgets_the_index() {
 fn half_an_answer_is_a_failure() {
     let mut known = Known::default();
     let mut half = response(7, &[1]);
-    half.body.truncate(20);
+    half.body = half.body[..20].to_vec().into();
     assert!(matches!(known.fails(half), Error::Answer { .. }));
 }
 
