@@ -63,6 +63,8 @@ pub struct Caller {
     pub name: String,
     /// The address.
     pub from: String,
+    /// Whether it may settle what only a person can decide, and see what only operators do.
+    pub operates: bool,
 }
 
 /// A drain in force.

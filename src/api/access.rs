@@ -133,7 +133,14 @@ impl Access {
         let admitted = page::check(call, request.uri(), request.headers())
             .and_then(|()| rules.admit(role, key, address));
         match admitted {
-            Ok(name) => Ok(Caller { name, from }),
+            Ok(name) => {
+                let operates = rules.admit(Role::Operate, key, address).is_ok();
+                Ok(Caller {
+                    name,
+                    from,
+                    operates,
+                })
+            }
             Err(status) => {
                 let mut deed = Deed::new(&self.trail, "call", "", &from);
                 deed.what = format!("{} {}", request.method(), request.uri().path());

@@ -3,6 +3,7 @@
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
+use super::redact::Headers;
 use super::shared::Api;
 use super::{documents, drains, events, explain, nodes, pb, problems, services, snapshots, wait};
 
@@ -28,7 +29,13 @@ impl pb::control_server::Control for Api {
         &self,
         request: Request<pb::ReadSnapshotRequest>,
     ) -> Result<Response<pb::Snapshot>, Status> {
-        read(self, request.into_inner()).await.map(Response::new)
+        let headers = if drains::caller(&request).operates {
+            Headers::Plain
+        } else {
+            Headers::Hidden
+        };
+        let asked = request.into_inner();
+        read(self, asked, headers).await.map(Response::new)
     }
 
     async fn list_problems(
@@ -135,12 +142,16 @@ impl pb::control_server::Control for Api {
 }
 
 /// Reads resources on a thread that may take its time.
-async fn read(api: &Api, asked: pb::ReadSnapshotRequest) -> Result<pb::Snapshot, Status> {
+async fn read(
+    api: &Api,
+    asked: pb::ReadSnapshotRequest,
+    headers: Headers,
+) -> Result<pb::Snapshot, Status> {
     let place = api.reads.clone().acquire_owned().await;
     let gateways = api.gateways.clone();
     let read = tokio::task::spawn_blocking(move || {
         let _place = place;
-        snapshots::read(&gateways, &asked)
+        snapshots::read(&gateways, &asked, headers)
     });
     read.await
         .unwrap_or_else(|_| Err(Status::internal("the resources could not be read")))

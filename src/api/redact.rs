@@ -33,6 +33,22 @@ const ABOUT: [(&str, &str); 4] = [
     ("envoy.config.route.v3.QueryParameterMatcher", "name"),
 ];
 
+/// What of that is a header: its value is for operators, whatever its name.
+const HEADERS: [&str; 3] = [
+    "envoy.config.core.v3.HeaderValue",
+    "envoy.config.route.v3.CookieMatcher",
+    "envoy.config.route.v3.HeaderMatcher",
+];
+
+/// Which values of headers and cookies are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Headers {
+    /// Those that carry no credentials, by their names.
+    Plain,
+    /// None.
+    Hidden,
+}
+
 /// A path in whose query credentials may stand.
 const PATH: &str = "envoy.extensions.filters.http.ext_authz.v3.HttpService.path_override";
 
@@ -57,16 +73,20 @@ fn sensitive_fields(pool: &DescriptorPool) -> Option<HashSet<String>> {
 }
 
 /// A resource of that type, without secrets.
-pub fn resource(resource_type: ResourceType, encoded: &[u8]) -> Result<Vec<u8>, Status> {
+pub fn resource(
+    resource_type: ResourceType,
+    encoded: &[u8],
+    headers: Headers,
+) -> Result<Vec<u8>, Status> {
     if resource_type != ResourceType::ExtensionConfig {
-        return redacted(resource_type.type_url(), encoded);
+        return redacted(resource_type.type_url(), encoded, headers);
     }
     // Made of the credentials of consumers, whatever the filter: only which filter it is for is shown.
     without_config(encoded).map_err(|error| Status::internal(error.to_string()))
 }
 
 /// An encoded message of that type, without secrets. What cannot be looked into is not shown.
-fn redacted(type_url: &str, encoded: &[u8]) -> Result<Vec<u8>, Status> {
+fn redacted(type_url: &str, encoded: &[u8], headers: Headers) -> Result<Vec<u8>, Status> {
     let name = type_url.rsplit('/').next().unwrap_or_default();
     let unknown = || Status::internal(format!("{name} has no descriptor"));
     let descriptor = json::with_envoy()?
@@ -77,52 +97,101 @@ fn redacted(type_url: &str, encoded: &[u8]) -> Result<Vec<u8>, Status> {
     let sensitive = SENSITIVE
         .as_ref()
         .ok_or_else(|| Status::internal("what is secret is not known"))?;
-    redact(&mut message, sensitive, false)?;
+    let what = What { sensitive, headers };
+    what.redact(&mut message, false)?;
     Ok(message.encode_to_vec())
 }
 
-/// `all`: whatever is in it is a secret.
-fn redact(
-    message: &mut DynamicMessage,
-    sensitive: &HashSet<String>,
-    all: bool,
-) -> Result<(), Status> {
-    if message.descriptor().full_name() == ANY {
-        return redact_any(message, all);
-    }
-    let empty: Vec<_> = message
-        .fields()
-        .filter(|(_, value)| is_empty_any(value))
-        .map(|(field, _)| field)
-        .collect();
-    for field in &empty {
-        message.clear_field(field);
-    }
-    let about = carrier(message);
-    for (field, value) in message.fields_mut() {
-        if !all && about == Some(field.name()) {
-            continue;
-        }
-        let all = all || about.is_some() || sensitive.contains(field.full_name());
-        redact_value(value, sensitive, all)?;
-        if let (PATH, Value::String(path)) = (field.full_name(), value)
-            && let Some((before, _)) = path.split_once('?')
-        {
-            *path = format!("{before}?{REDACTED}");
-        }
-    }
-    Ok(())
+/// What is secret.
+#[derive(Clone, Copy)]
+struct What<'a> {
+    sensitive: &'a HashSet<String>,
+    headers: Headers,
 }
 
-/// For a message about what carries credentials, and holds some: the field that says what that is.
-fn carrier(message: &DynamicMessage) -> Option<&'static str> {
-    let descriptor = message.descriptor();
-    let (_, field) = ABOUT
-        .into_iter()
-        .find(|(about, _)| *about == descriptor.full_name())?;
-    let text = |field: &str| Some(message.get_field_by_name(field)?.as_str()?.to_owned());
-    let of_request = text("value").is_some_and(|value| is_operator(&value));
-    (credentials::carried_by(&text(field)?) && !of_request).then_some(field)
+impl What<'_> {
+    /// `all`: whatever is in it is a secret.
+    fn redact(self, message: &mut DynamicMessage, all: bool) -> Result<(), Status> {
+        if message.descriptor().full_name() == ANY {
+            return self.redact_any(message, all);
+        }
+        let empty: Vec<_> = message
+            .fields()
+            .filter(|(_, value)| is_empty_any(value))
+            .map(|(field, _)| field)
+            .collect();
+        for field in &empty {
+            message.clear_field(field);
+        }
+        let about = self.carrier(message);
+        for (field, value) in message.fields_mut() {
+            if !all && about == Some(field.name()) {
+                continue;
+            }
+            let all = all || about.is_some() || self.sensitive.contains(field.full_name());
+            self.redact_value(value, all)?;
+            if let (PATH, Value::String(path)) = (field.full_name(), value)
+                && let Some((before, _)) = path.split_once('?')
+            {
+                *path = format!("{before}?{REDACTED}");
+            }
+        }
+        Ok(())
+    }
+
+    /// For a message about what carries credentials, or is for others to see, and holds some: the field that says what that is.
+    fn carrier(self, message: &DynamicMessage) -> Option<&'static str> {
+        let descriptor = message.descriptor();
+        let (about, field) = ABOUT
+            .into_iter()
+            .find(|(about, _)| *about == descriptor.full_name())?;
+        let text = |field: &str| Some(message.get_field_by_name(field)?.as_str()?.to_owned());
+        let name = text(field)?;
+        let hidden = self.headers == Headers::Hidden && HEADERS.contains(&about);
+        // What is asked of a pseudo-header is where a request goes.
+        let hidden = hidden && !name.starts_with(':');
+        let of_request = text("value").is_some_and(|value| is_operator(&value));
+        ((hidden || credentials::carried_by(&name)) && !of_request).then_some(field)
+    }
+
+    fn redact_value(self, value: &mut Value, all: bool) -> Result<(), Status> {
+        match value {
+            Value::Message(message) => self.redact(message, all)?,
+            Value::List(values) => {
+                for value in values {
+                    self.redact_value(value, all)?;
+                }
+            }
+            Value::Map(values) => {
+                for value in values.values_mut() {
+                    self.redact_value(value, all)?;
+                }
+            }
+            Value::String(text) if all => REDACTED.clone_into(text),
+            Value::Bytes(bytes) if all => *bytes = REDACTED.into(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn redact_any(self, any: &mut DynamicMessage, all: bool) -> Result<(), Status> {
+        let (Some(url_field), Some(value_field)) = (
+            any.get_field_by_name("type_url"),
+            any.get_field_by_name("value"),
+        ) else {
+            return Ok(());
+        };
+        let (Some(type_url), Some(value)) = (url_field.as_str(), value_field.as_bytes()) else {
+            return Ok(());
+        };
+        let shown = if all {
+            Vec::new()
+        } else {
+            redacted(type_url, value, self.headers)?
+        };
+        any.set_field_by_name("value", Value::Bytes(shown.into()));
+        Ok(())
+    }
 }
 
 /// Whether a header's value is one command operator and nothing else, which says where it comes from.
@@ -139,43 +208,4 @@ fn is_empty_any(value: &Value) -> bool {
         return false;
     };
     any.descriptor().full_name() == ANY && any.fields().next().is_none()
-}
-
-fn redact_value(value: &mut Value, sensitive: &HashSet<String>, all: bool) -> Result<(), Status> {
-    match value {
-        Value::Message(message) => redact(message, sensitive, all)?,
-        Value::List(values) => {
-            for value in values {
-                redact_value(value, sensitive, all)?;
-            }
-        }
-        Value::Map(values) => {
-            for value in values.values_mut() {
-                redact_value(value, sensitive, all)?;
-            }
-        }
-        Value::String(text) if all => REDACTED.clone_into(text),
-        Value::Bytes(bytes) if all => *bytes = REDACTED.into(),
-        _ => {}
-    }
-    Ok(())
-}
-
-fn redact_any(any: &mut DynamicMessage, all: bool) -> Result<(), Status> {
-    let (Some(url_field), Some(value_field)) = (
-        any.get_field_by_name("type_url"),
-        any.get_field_by_name("value"),
-    ) else {
-        return Ok(());
-    };
-    let (Some(type_url), Some(value)) = (url_field.as_str(), value_field.as_bytes()) else {
-        return Ok(());
-    };
-    let shown = if all {
-        Vec::new()
-    } else {
-        redacted(type_url, value)?
-    };
-    any.set_field_by_name("value", Value::Bytes(shown.into()));
-    Ok(())
 }

@@ -9,6 +9,7 @@ use crate::snapshot::{ResourceType, Snapshot};
 use crate::xds::Gateways;
 
 use super::json::shown;
+use super::redact::Headers;
 use super::{pb, redact};
 
 /// The newest snapshot of every gateway, without resources.
@@ -28,7 +29,11 @@ pub fn list(gateways: &Gateways) -> pb::ListSnapshotsResponse {
 }
 
 /// The newest snapshot of one gateway, with the resources that are asked for.
-pub fn read(gateways: &Gateways, asked: &pb::ReadSnapshotRequest) -> Result<pb::Snapshot, Status> {
+pub fn read(
+    gateways: &Gateways,
+    asked: &pb::ReadSnapshotRequest,
+    headers: Headers,
+) -> Result<pb::Snapshot, Status> {
     let types = types(&asked.r#type)?;
     let Some(snapshot) = gateways.find(&asked.gateway) else {
         return Err(unknown_gateway(gateways, &asked.gateway));
@@ -36,7 +41,7 @@ pub fn read(gateways: &Gateways, asked: &pb::ReadSnapshotRequest) -> Result<pb::
     let sets: Result<Vec<_>, Status> = types
         .iter()
         .map(|resource_type| {
-            let resources = resources(&snapshot, *resource_type, &asked.name)?;
+            let resources = resources(&snapshot, *resource_type, &asked.name, headers)?;
             Ok(set(&snapshot, *resource_type, resources))
         })
         .collect();
@@ -108,6 +113,7 @@ fn resources(
     snapshot: &Arc<Snapshot>,
     resource_type: ResourceType,
     name: &str,
+    headers: Headers,
 ) -> Result<Vec<pb::Resource>, Status> {
     let set = snapshot.set(resource_type);
     let one = |(name, resource): (&Arc<str>, &Arc<crate::snapshot::Resource>)| {
@@ -117,7 +123,7 @@ fn resources(
             full_name: resource.full_name.as_deref().unwrap_or_default().to_owned(),
             resource: Some(Any {
                 type_url: resource_type.type_url().to_owned(),
-                value: redact::resource(resource_type, &resource.value())?,
+                value: redact::resource(resource_type, &resource.value(), headers)?,
             }),
         })
     };

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::access::{Access, Rules};
+use super::redact::Headers;
 use super::replicas::Others;
 use super::{confirmed, json, pb, redact, wait};
 use crate::cohort::Cohort;
@@ -106,7 +107,12 @@ fn resources_are_shown_as_json_without_their_secrets() {
     let type_url = ResourceType::Secret.type_url();
     let resource = prost_types::Any {
         type_url: type_url.into(),
-        value: redact::resource(ResourceType::Secret, &secret.encode_to_vec()).unwrap(),
+        value: redact::resource(
+            ResourceType::Secret,
+            &secret.encode_to_vec(),
+            Headers::Plain,
+        )
+        .unwrap(),
     };
     let shown = json::terse(&pb::Resource {
         name: "ssl/a".into(),
@@ -134,7 +140,7 @@ fn of_an_extension_config_only_its_filter_is_shown() {
         }),
     };
     let encoded = config.encode_to_vec();
-    let bytes = redact::resource(ResourceType::ExtensionConfig, &encoded).unwrap();
+    let bytes = redact::resource(ResourceType::ExtensionConfig, &encoded, Headers::Plain).unwrap();
     let shown = TypedExtensionConfig::decode(bytes.as_slice()).unwrap();
     assert_eq!(shown.name, "auth");
     let config = shown.typed_config.unwrap();

@@ -270,3 +270,73 @@ async fn what_is_planted_in_documents_is_in_no_output() {
     assert!(problems.contains("consumers/wrong2"), "{problems}");
     holds_none("the log", &chancery.process.output());
 }
+
+/// The hash of a key.
+fn hash(key: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, key.as_bytes());
+    let digits = digest.as_ref().iter();
+    digits.map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn values_of_headers_are_shown_to_operators_alone_whatever_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let documents = folder.path().join("documents");
+    fs::create_dir_all(documents.join("routes")).unwrap();
+    let set = json!({ "x-tenant": PLANTED, "x-trace": "%REQ(x-here)%" });
+    let both = json!({ "set": set, "add": { "x-partner": PLANTED } });
+    let plugins = json!({
+        "proxy-rewrite": { "headers": both },
+        "fault-injection": { "abort": { "http_status": 503, "percentage": 1, "headers": { "x-reason": PLANTED } } },
+    });
+    let upstream = json!({ "nodes": { "127.0.0.1:80": 1 } });
+    let route = json!({ "uri": "/all", "upstream": upstream, "plugins": plugins, "vars": [
+        ["http_x_member", "==", PLANTED], ["cookie_member", "~~", format!("{PLANTED}.*")],
+    ] });
+    fs::write(documents.join("routes/all.json"), route.to_string()).unwrap();
+    let response = json!({ "uri": "/other", "upstream": upstream, "plugins": {
+        "response-rewrite": { "headers": { "set": { "x-served": PLANTED }, "add": [format!("x-more: {PLANTED}")] } },
+    } });
+    fs::write(documents.join("routes/other.json"), response.to_string()).unwrap();
+    let keys = ["read", "operate"].map(|role| {
+        let hash = hash(role);
+        format!("- {{ name: {role}, hash: 'sha256:{hash}', roles: [{role}] }}\n")
+    });
+    let file = folder.path().join("chancery.yaml");
+    fs::write(&file, format!("api-keys:\n{}", keys.concat())).unwrap();
+    let path = file.display().to_string();
+    let config = ["--config", path.as_str()];
+    let mut chancery =
+        Chancery::serve_files_with(own_address(), &documents, &config, folder.path());
+    chancery.ready().await;
+    let url = chancery.url();
+    let read = async |key: &str| {
+        let url = format!("{url}/v1/snapshots/default");
+        let answer = reqwest::Client::new().get(url).header("x-api-key", key);
+        answer
+            .send()
+            .await?
+            .text()
+            .await
+            .map_err(anyhow::Error::from)
+    };
+    eventually(async || {
+        let shown = read("operate").await?;
+        let planted = shown.matches(PLANTED).count();
+        ensure!(planted >= 6, "{planted} are shown: {shown}");
+        Ok(())
+    })
+    .await;
+    let shown = read("read").await.unwrap();
+    holds_none("what a reader is shown", &shown);
+    for named in [
+        "x-tenant",
+        "x-partner",
+        "x-served",
+        "x-more",
+        "x-member",
+        "%REQ(x-here)%",
+    ] {
+        assert!(shown.contains(named), "{named}: {shown}");
+    }
+}
