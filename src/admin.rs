@@ -165,6 +165,8 @@ impl Admin {
                 gateway: node.gateway.to_string(),
             };
             gauges.nodes.get_or_create(&label).inc();
+            let foreign = i64::from(node.cohort.is_foreign());
+            gauges.nodes_foreign.get_or_create(&label).inc_by(foreign);
             let behind = i64::from(!node.status.synced);
             gauges.nodes_behind.get_or_create(&label).inc_by(behind);
         }

@@ -28,6 +28,7 @@ pub mod service;
 pub mod stream;
 pub mod subscription;
 pub mod tls;
+mod unheard;
 mod unserved;
 
 pub use admission::Clients;

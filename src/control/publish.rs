@@ -68,7 +68,7 @@ impl Control {
         if std::mem::take(&mut publication.reworded) {
             let (documents, drains) = (&self.documents, &self.drains);
             let problems = problems(documents, drains, &self.builders, &self.refused);
-            report::not_served(&publication.settled.problems, &problems);
+            report::not_served(&self.metrics, &publication.settled.problems, &problems);
             publication.settled.problems = problems.into();
         }
         publication.gateways.settle(publication.settled.clone());

@@ -72,7 +72,15 @@ pub fn refused(metrics: &Metrics, difference: &Difference, refused: usize) {
 }
 
 /// Tells that documents are not served by some proxies that were, in one line however many they are.
-pub fn not_served(before: &BTreeMap<Arc<str>, NotInForce>, now: &BTreeMap<Arc<str>, NotInForce>) {
+pub fn not_served(
+    metrics: &Metrics,
+    before: &BTreeMap<Arc<str>, NotInForce>,
+    now: &BTreeMap<Arc<str>, NotInForce>,
+) {
+    let all = now.values().filter(|it| it.cause == Cause::NotServed);
+    metrics
+        .documents_not_served
+        .set(i64::try_from(all.count()).unwrap_or(i64::MAX));
     let is_old = |path: &Arc<str>| {
         let before = before.get(path);
         before.is_some_and(|problem| problem.cause == Cause::NotServed)
@@ -178,6 +186,16 @@ mod tests {
         // Rejections are counted as they come, and how many there are as it is.
         assert_eq!(metrics.document_rejections.get(), 2);
         assert_eq!(metrics.documents_rejected.get(), 1);
+
+        let cause = |cause| NotInForce {
+            reason: "an Envoy is too old".into(),
+            cause,
+            revision: 7,
+        };
+        let now = [("routes/a", Cause::NotServed), ("routes/b", Cause::Waiting)];
+        let now = now.map(|(path, of)| (path.into(), cause(of)));
+        not_served(&metrics, &BTreeMap::new(), &now.into());
+        assert_eq!(metrics.documents_not_served.get(), 1);
 
         refused(&metrics, &Difference::default(), 3);
         assert_eq!(metrics.documents_refused.get(), 3);

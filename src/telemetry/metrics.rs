@@ -30,6 +30,13 @@ pub struct Reason {
     pub reason: &'static str,
 }
 
+/// Labels of metrics by what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Asked {
+    /// The name of a service or a type, of a list that is fixed; `other` for all others.
+    pub name: &'static str,
+}
+
 /// Labels of metrics by gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Gateway {
@@ -98,6 +105,8 @@ metrics! {
     instances_kept: Gauge = Gauge::default(), "instances_kept", "Instances that stay for a while though Consul took away all healthy ones of their service at once";
     streams: Family<Protocol, Gauge> = Family::default(), "xds_streams", "Open xDS streams";
     requests_refused: Family<Reason, Counter> = Family::default(), "xds_refused", "xDS streams ended because of what the client did";
+    unserved: Family<Asked, Counter> = Family::default(), "xds_unserved", "Calls of services, and types on streams, that proxies asked for and that are not served";
+    documents_not_served: Gauge = Gauge::default(), "documents_not_served", "Documents that some proxies are not served, as they are too old for them";
     responses: Family<Type, Counter> = Family::default(), "xds_responses", "xDS responses sent";
     response_bytes: Family<Type, Counter> = Family::default(), "xds_response_bytes", "Bytes of xDS responses sent";
     acks: Family<Type, Counter> = Family::default(), "xds_acks", "Responses that clients accepted";
@@ -113,6 +122,7 @@ metrics! {
     snapshot_revision: Family<Gateway, Gauge> = Family::default(), "snapshot_revision", "The store's revision that the newest snapshot includes";
     resources: Family<GatewayType, Gauge> = Family::default(), "resources", "Resources in the newest snapshot";
     nodes_behind: Family<Gateway, Gauge> = Family::default(), "nodes_behind", "Connected nodes that have not accepted the newest snapshot";
+    nodes_foreign: Family<Gateway, Gauge> = Family::default(), "nodes_foreign", "Connected nodes that do not say which Envoy they are; they are served what every Envoy can do";
     nodes: Family<Gateway, Gauge> = Family::default(), "nodes", "Connected nodes";
     source_age: Family<Source, Seconds> = Family::default(), "source_age_seconds", "Since a source last answered; -1 when it never has";
     serving_saved_state: Family<Source, Gauge> = Family::default(), "serving_saved_state", "1 while what an earlier process saved is served in place of a source that has not answered yet";

@@ -13,7 +13,7 @@ use crate::connections::{Activity, Full, Room, Rooms};
 use super::ending::Ending;
 use super::limits::{Bucket, Limits};
 use super::refusal::NotAdmitted;
-use super::requests;
+use super::{requests, unheard};
 
 /// Refusals logged a second; more are only counted, so that nobody fills a disk.
 const WARNINGS: u32 = 10;
@@ -87,6 +87,8 @@ pub struct Admission {
     streams: Arc<Semaphore>,
     /// For large requests that are being read.
     pub requests: Arc<requests::Room>,
+    /// Which services that nobody serves were named in the log.
+    pub said: unheard::Said,
     arrivals: Mutex<Bucket>,
     warnings: Mutex<Bucket>,
     named: Mutex<Bucket>,
@@ -114,6 +116,7 @@ impl Admission {
                 limits.requests_bytes,
                 limits.request_bytes,
             )),
+            said: unheard::Said::default(),
             arrivals: Mutex::new(Bucket::new(limits.connection_rate, 1, now)),
             warnings: Mutex::new(Bucket::new(WARNINGS, 1, now)),
             named: Mutex::new(Bucket::new(NAMED, 5, now)),

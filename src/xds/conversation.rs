@@ -20,6 +20,7 @@ use super::refusal::NotAdmitted;
 use super::request::{Message, Request, shown};
 use super::requests::Requests;
 use super::stream::{Acknowledgement, Stream};
+use super::unheard;
 use super::unserved::{Heard, Unserved};
 
 /// How many seconds' worth of requests may come at once.
@@ -165,6 +166,10 @@ impl<'a> Conversation<'a> {
             Heard::Answer => return Ok(()),
             Heard::Wish => {}
             Heard::First => {
+                let labels = metrics::Asked {
+                    name: unheard::of_type(&of_type),
+                };
+                self.ads.metrics.unserved.get_or_create(&labels).inc();
                 warn!(node = %self.node.id, r#type = of_type, "the node asks for a type that is not served: it is told that nothing of it exists");
                 self.seat
                     .note(|status| status.unserved.push(of_type.into()));

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
@@ -11,7 +12,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, Disc
 use http::HeaderMap;
 use tonic::Status;
 use tower::BoxError;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::telemetry::{self, metrics};
 
@@ -24,6 +25,7 @@ use super::nodes::{self, Node};
 use super::refusal::NotAdmitted;
 use super::request::{Message, Protocol, shown};
 use super::requests::Requests;
+use super::unheard;
 
 /// As much of a node's id as is kept.
 const MAX_ID: usize = 256;
@@ -51,13 +53,38 @@ where
                 Protocol::Sotw => self.open::<DiscoveryRequest, B>(method, request),
                 Protocol::Delta => self.open::<DeltaDiscoveryRequest, B>(method, request),
             },
-            None => Status::unimplemented(format!("{} is not served", shown(path))).into_http(),
+            None => {
+                let address = request
+                    .extensions()
+                    .get()
+                    .and_then(|peer: &Peer| peer.address);
+                self.unserved(path, address).into_http()
+            }
         };
         ready(Ok(response))
     }
 }
 
 impl Ads {
+    /// Counts a call of a service that nobody serves.
+    fn unserved(&self, path: &str, address: Option<SocketAddr>) -> Status {
+        let name = unheard::service(path);
+        self.metrics
+            .unserved
+            .get_or_create(&metrics::Asked { name })
+            .inc();
+        let path = shown(path);
+        if self.admission.said.first(name) {
+            let address = address.map(tracing::field::display);
+            warn!(
+                address,
+                path,
+                "a proxy calls a service that is not served: it is told so, and what it reports goes nowhere"
+            );
+        }
+        Status::unimplemented(format!("{path} is not served"))
+    }
+
     fn open<M: Message, B>(
         &self,
         method: Method,

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use chancery::snapshot::ResourceType;
+use chancery::telemetry::metrics::Gauges;
 use chancery::xds::Limits;
 use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
 use tonic::Code;
 
-use crate::port::{CLUSTERS, Delta, Port, Sotw, assert_code, node, wish};
+use crate::port::{CLUSTERS, Delta, Port, SOTW, Sotw, assert_code, node, wish};
 
 const SERVICES: [(ResourceType, &str, &str); 6] = [
     (
@@ -111,5 +112,37 @@ async fn what_is_no_method_is_unimplemented() {
     ] {
         let refused = Sotw::try_open(&channel, path).await.err().unwrap();
         assert_code(&refused, Code::Unimplemented);
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_for_and_not_served_is_counted_by_names_that_are_known() {
+    let port = Port::with_one_of_each(Limits::default()).await;
+    let channel = port.channel().await;
+    for path in [
+        "/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats",
+        "/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats",
+        "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs",
+        "/made.up.One/Call",
+        "/made.up.Two/Call",
+    ] {
+        let refused = Sotw::try_open(&channel, path).await.err().unwrap();
+        assert_code(&refused, Code::Unimplemented);
+    }
+    let runtime = "type.googleapis.com/envoy.service.runtime.v3.Runtime";
+    let mut client = Sotw::open(&channel, SOTW).await;
+    for _ in 0..2 {
+        client.send(wish(runtime)).await;
+    }
+    client.next().await.unwrap().unwrap();
+    let told = port.ads.metrics.encode(&Gauges::default()).unwrap();
+    for (name, count) in [
+        ("envoy.service.load_stats.v3.LoadReportingService", 2),
+        ("envoy.service.accesslog.v3.AccessLogService", 1),
+        ("envoy.service.runtime.v3.Runtime", 1),
+        ("other", 2),
+    ] {
+        let line = format!("chancery_xds_unserved_total{{name=\"{name}\"}} {count}\n");
+        assert!(told.contains(&line), "{line}{told}");
     }
 }
