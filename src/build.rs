@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::cohort::{Cohort, Envoy};
 use crate::documents::Route;
+use crate::model::drain::Touched;
 use crate::model::{Consumers, Drains, Gateway, Id, Instance, ServiceKey};
 use crate::snapshot::{Accepted, Change, Outcome, Refused, ResourceType, Snapshot, Tallies};
 use crate::translate;
@@ -225,10 +226,10 @@ impl Builder {
         assigned || edge || routes
     }
 
-    /// Instances of a service, wherever it is asked for, were taken out or put back. Tells whether the gateway has anything
-    /// to do with it.
-    pub fn handle_drained(&mut self, service: &ServiceKey) -> bool {
-        self.uses.handle_drained(service)
+    /// Instances of services, wherever these are asked for, or nodes were taken out or put back. Tells whether the gateway has
+    /// anything to do with them.
+    pub fn handle_drained(&mut self, touched: &Touched) -> bool {
+        self.uses.handle_drained(touched)
     }
 
     /// A proxy accepted or refused a snapshot: what it refused is rolled back with the next one. Whoever may be any client takes
@@ -327,7 +328,7 @@ impl Builder {
         let (before, next) = (self.current.revision, self.next_sequence());
         let mut changes = Vec::new();
         for name in self.uses.take_clusters() {
-            self.next_cluster(name, &mut changes);
+            self.next_cluster(name, drains, &mut changes);
         }
         for name in self.uses.take_assignments() {
             self.next_assignment(name, instances, drains, &mut changes);

@@ -16,10 +16,12 @@ mod undo;
 mod view;
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -27,7 +29,7 @@ use crate::control::question::Question;
 use crate::model::drain::{Drain, Mode};
 use crate::registry::Agents;
 use crate::store::Ledger;
-use crate::store::ledger::{Away, Claim};
+use crate::store::ledger::{Away, Claim, Enforced};
 
 use audit::{Deed, Trail};
 use decide::{Begun, Decision};
@@ -45,7 +47,7 @@ pub struct Order {
     pub address: IpAddr,
     /// Its port, where one address has several.
     pub port: Option<u16>,
-    /// Its service, where one address and port has several.
+    /// Its service, where only that is meant of all that name the address and port.
     pub service: Option<String>,
     /// When it is put back by itself, in seconds.
     pub ttl: u32,
@@ -77,10 +79,11 @@ pub struct Standing {
     pub existed: bool,
 }
 
-/// A drain that was ended.
+/// Drains that were ended.
 #[derive(Debug, Clone)]
 pub struct Lifted {
-    pub drain: Drain,
+    /// The one that was asked for, and those that one call took out together with it.
+    pub drains: Vec<Drain>,
     /// Why the registry has still to be told.
     pub pending: Option<String>,
 }
@@ -135,6 +138,61 @@ pub struct Drainer {
     said: Mutex<BTreeSet<Arc<str>>>,
 }
 
+/// Why a drain was not carried out.
+struct Untold {
+    /// Who failed.
+    kind: fn(String) -> DrainError,
+    text: String,
+    /// Why what may have changed could not be undone yet.
+    left: Option<String>,
+}
+
+impl Untold {
+    fn registry(failure: impl Display) -> Self {
+        Self {
+            kind: DrainError::Registry,
+            text: failure.to_string(),
+            left: None,
+        }
+    }
+
+    fn etcd(failure: impl Display) -> Self {
+        Self {
+            kind: DrainError::Unavailable,
+            ..Self::registry(failure)
+        }
+    }
+}
+
+/// What the caller is told, where `back` are those that could not be put back after others had failed.
+fn refusal(untold: Vec<Untold>, back: impl Iterator<Item = String>) -> DrainError {
+    let kind = untold
+        .first()
+        .map_or(DrainError::Internal as _, |one| one.kind);
+    let (mut texts, mut left) = (Vec::new(), Vec::new());
+    for one in untold {
+        if !texts.contains(&one.text) {
+            texts.push(one.text);
+        }
+        left.extend(one.left);
+    }
+    left.extend(back);
+    let text = texts.join("; ");
+    kind(if left.is_empty() {
+        format!("{text}; nothing is changed")
+    } else {
+        let left = left.join("; ");
+        format!("{text}; what may have changed is undone later: {left}")
+    })
+}
+
+/// Notes a step that drains took together.
+fn note(deeds: &[Deed<'_>], step: &'static str, began: Instant, error: Option<&DrainError>) {
+    for deed in deeds {
+        deed.step(step, began, error);
+    }
+}
+
 /// Works in a task of its own, which goes on when the caller does not wait for it.
 async fn apart<T: Send + 'static>(
     work: impl Future<Output = Result<T, DrainError>> + Send + 'static,
@@ -175,46 +233,52 @@ impl Drainer {
         }
     }
 
-    /// Takes an instance out. Goes on when the caller does not wait for it.
+    /// Takes out whoever is at a place: of every service that has it, and of documents. Never empty. Goes on when the caller does
+    /// not wait for it.
     pub async fn drain(
         self: &Arc<Self>,
         order: Order,
         caller: Caller,
-    ) -> Result<Standing, DrainError> {
+    ) -> Result<Vec<Standing>, DrainError> {
         let drainer = self.clone();
         apart(async move { drainer.try_drain(&order, &caller).await }).await
     }
 
-    async fn try_drain(&self, order: &Order, caller: &Caller) -> Result<Standing, DrainError> {
+    async fn try_drain(&self, order: &Order, caller: &Caller) -> Result<Vec<Standing>, DrainError> {
         let began = Instant::now();
-        let mut deed = Deed::new(&self.trail, "drain", &caller.name, &caller.from);
-        deed.what = match order.port {
-            Some(port) => format!("{}:{port}", order.address),
-            None => order.address.to_string(),
+        let new = || Deed::new(&self.trail, "drain", &caller.name, &caller.from);
+        let Decision { own, others } = self.decide(order, caller).await.inspect_err(|refusal| {
+            let mut deed = new();
+            deed.what = match order.port {
+                Some(port) => SocketAddr::new(order.address, port).to_string(),
+                None => order.address.to_string(),
+            };
+            deed.refused("request", began, refusal);
+        })?;
+        let about = |drain: &Drain| {
+            let mut deed = new();
+            deed.is_about(drain);
+            deed
         };
-        let decided = self.decide(order, caller).await;
-        match decided {
-            Err(refusal) => {
-                deed.refused("request", began, &refusal);
-                Err(refusal)
-            }
-            Ok(Decision::Other(drain)) => {
-                deed.is_about(&drain);
-                let standing = self.follow(*drain).await;
-                deed.step("request", began, standing.as_ref().err());
-                standing
-            }
-            Ok(Decision::Own(begun)) => {
-                deed.is_about(&begun.drain);
-                deed.step("request", began, None::<&DrainError>);
-                self.carry_out(*begun, &deed).await
-            }
+        let mut standing = Vec::new();
+        if !own.is_empty() {
+            let deeds: Vec<_> = own.iter().map(|one| about(&one.drain)).collect();
+            note(&deeds, "request", began, None);
+            standing = self.carry_out(own, order.ttl, &deeds).await?;
         }
+        for drain in others {
+            let deed = about(&drain);
+            let followed = self.follow(drain).await;
+            deed.step("request", began, followed.as_ref().err());
+            standing.push(followed?);
+        }
+        standing.sort_by_key(|it| (it.drain.of.clone(), it.drain.instance.clone()));
+        Ok(standing)
     }
 
     /// Learns whether the agent is to be told, where that was not known when the entry was written: until then the entry says
     /// that it was not.
-    async fn resolve(&self, begun: Begun) -> Result<(Drain, Claim), DrainError> {
+    async fn resolve(&self, begun: Begun) -> Result<(Drain, Claim), Untold> {
         let Begun {
             mut drain,
             claim,
@@ -230,12 +294,10 @@ impl Drainer {
             Ok(true) => Ok((drain, claim)),
             Ok(false) => {
                 drain.agent = Some(url);
-                let amended = self.ledger.amend(claim, entry::text(&drain)?).await?;
-                let claim = amended.ok_or_else(|| {
-                    DrainError::Unavailable(
-                        "it took too long to ask the registry; nothing is changed".to_owned(),
-                    )
-                })?;
+                let text = entry::text(&drain).map_err(Untold::etcd)?;
+                let amended = self.ledger.amend(claim, text).await.map_err(Untold::etcd)?;
+                let claim =
+                    amended.ok_or_else(|| Untold::etcd("it took too long to ask the registry"))?;
                 self.note(&claim, &drain);
                 Ok((drain, claim))
             }
@@ -245,60 +307,88 @@ impl Drainer {
                 if let Err(reason) = struck {
                     tracing::debug!(reason, drain = %drain.id, "an entry is left to be struck later");
                 }
-                Err(DrainError::Registry(format!(
-                    "{failure}; nothing is changed"
-                )))
+                Err(Untold::registry(failure))
             }
         }
     }
 
-    /// Tells the registry, then puts the drain in force.
-    async fn carry_out(&self, begun: Begun, deed: &Deed<'_>) -> Result<Standing, DrainError> {
-        let began = Instant::now();
-        let (drain, claim) = match self.resolve(begun).await {
-            Ok(resolved) => resolved,
-            Err(refusal) => {
-                deed.step("registry", began, Some(&refusal));
-                return Err(refusal);
-            }
+    /// Tells the registry, if it is to be told. What fails is undone as far as it can be now.
+    async fn tell(&self, begun: Begun) -> Result<(Drain, Claim), Untold> {
+        let (drain, claim) = self.resolve(begun).await?;
+        let Err(failure) = self.tell_registry(&drain, true).await else {
+            return Ok((drain, claim));
         };
-        if let Err(failure) = self.tell_registry(&drain, true).await {
-            let undone = self.undo(&drain, &claim, failure.reached).await;
-            let refusal = DrainError::Registry(match undone {
-                Ok(()) => format!("{failure}; nothing is changed"),
-                Err(why) => format!("{failure}; what may have changed is undone later: {why}"),
-            });
-            deed.step("registry", began, Some(&refusal));
+        let undone = self.undo(&drain, &claim, failure.reached).await;
+        Err(Untold {
+            left: undone.err(),
+            ..Untold::registry(failure)
+        })
+    }
+
+    /// Tells the registry, then puts the drains in force: all, or none.
+    async fn carry_out(
+        &self,
+        begun: Vec<Begun>,
+        ttl: u32,
+        deeds: &[Deed<'_>],
+    ) -> Result<Vec<Standing>, DrainError> {
+        let began = Instant::now();
+        let (mut told, mut untold) = (Vec::new(), Vec::new());
+        for outcome in join_all(begun.into_iter().map(|one| self.tell(one))).await {
+            match outcome {
+                Ok(one) => told.push(one),
+                Err(one) => untold.push(one),
+            }
+        }
+        if !untold.is_empty() {
+            let back = told.iter();
+            let back = join_all(back.map(|(drain, claim)| self.undo(drain, claim, true))).await;
+            let refusal = refusal(untold, back.into_iter().filter_map(Result::err));
+            note(deeds, "registry", began, Some(&refusal));
             return Err(refusal);
         }
-        deed.step("registry", began, None::<&DrainError>);
+        note(deeds, "registry", began, None);
         let began = Instant::now();
-        let enforced = self
-            .ledger
-            .enforce(&claim, &drain.id, entry::text(&drain)?, drain.ttl)
-            .await;
-        let reason = match enforced {
+        let mut documents = Vec::new();
+        for (drain, claim) in &told {
+            documents.push(Enforced {
+                claim,
+                id: &drain.id,
+                text: entry::text(drain)?,
+            });
+        }
+        let reason = match self.ledger.enforce(documents, ttl).await {
             Ok(Some(revision)) => {
-                deed.step("document", began, None::<&DrainError>);
-                return Ok(Standing {
+                note(deeds, "document", began, None);
+                let standing = told.into_iter().map(|(drain, _)| Standing {
                     drain,
                     revision,
                     existed: false,
                 });
+                return Ok(standing.collect());
             }
-            Ok(None) => match self.put_back(&drain).await {
-                Ok(()) => "it took too long to tell the registry; it is undone".to_owned(),
-                Err(why) => format!(
-                    "it took too long to tell the registry; what may have changed is undone later: {why}"
-                ),
-            },
-            Err(away) => format!(
-                "{away}; drain {} is half done: it is completed or undone when etcd answers",
-                drain.id
-            ),
+            Ok(None) => {
+                let back = join_all(told.iter().map(|(drain, _)| self.put_back(drain))).await;
+                let left: Vec<_> = back.into_iter().filter_map(Result::err).collect();
+                if left.is_empty() {
+                    "it took too long to tell the registry; it is undone".to_owned()
+                } else {
+                    format!(
+                        "it took too long to tell the registry; what may have changed is undone later: {}",
+                        left.join("; ")
+                    )
+                }
+            }
+            Err(away) => {
+                let ids: Vec<_> = told.iter().map(|(drain, _)| &*drain.id).collect();
+                let ids = ids.join(", ");
+                format!(
+                    "{away}; drain {ids} is half done: it is completed or undone when etcd answers"
+                )
+            }
         };
         let refusal = DrainError::Unavailable(reason);
-        deed.step("document", began, Some(&refusal));
+        note(deeds, "document", began, Some(&refusal));
         Err(refusal)
     }
 
@@ -341,7 +431,7 @@ impl Drainer {
             })
         });
         let mut standing: Vec<_> = in_force.collect();
-        let place = |it: &Standing| (it.drain.service.clone(), it.drain.address, it.drain.port);
+        let place = |it: &Standing| (it.drain.of.clone(), it.drain.address, it.drain.port);
         standing.sort_by_key(place);
         Ok(standing)
     }

@@ -42,13 +42,19 @@ pub async fn drain(
         .drain(order, caller.clone())
         .await
         .map_err(|refusal| status(&refusal))?;
-    let mut deed = Deed::new(&drainer.trail, "drain", &caller.name, &caller.from);
-    deed.is_about(&standing.drain);
+    let deeds: Vec<_> = standing
+        .iter()
+        .map(|it| {
+            let mut deed = Deed::new(&drainer.trail, "drain", &caller.name, &caller.from);
+            deed.is_about(&it.drain);
+            deed
+        })
+        .collect();
     let patience = Patience {
         timeout,
         allow_none,
     };
-    confirm(api, standing, patience, began, Some(&deed)).await
+    confirm(api, &standing, patience, began, &deeds).await
 }
 
 /// Notes a request that did not get as far as to be about an instance.
@@ -66,19 +72,20 @@ pub async fn read(api: &Api, asked: &pb::ReadDrainRequest) -> Result<pb::DrainRe
         .standing()
         .await
         .map_err(|refusal| status(&refusal))?;
-    let found = all
-        .into_iter()
-        .find(|standing| *standing.drain.id == *asked.id);
-    let standing = found.ok_or_else(|| {
+    let found = all.iter().find(|it| *it.drain.id == *asked.id);
+    let order = found.map(|it| it.drain.order().clone()).ok_or_else(|| {
         let id = asked.id.escape_debug();
         Status::not_found(format!("no drain `{id}` is in force"))
     })?;
+    let mut standing = all;
+    standing.retain(|it| *it.drain.order() == order);
+    standing.sort_by_key(|it| *it.drain.id != *asked.id);
     let _place = api.lasting.waits.take()?;
     let patience = Patience {
         timeout,
         allow_none: false,
     };
-    confirm(api, standing, patience, began, None).await
+    confirm(api, &standing, patience, began, &[]).await
 }
 
 /// How long a call waits for the nodes, and whether it needs any.
@@ -87,40 +94,50 @@ struct Patience {
     allow_none: bool,
 }
 
+/// Waits for all of what one call took out; `deeds` are of whoever took it out.
 async fn confirm(
     api: &Api,
-    standing: Standing,
+    standing: &[Standing],
     patience: Patience,
     began: Instant,
-    deed: Option<&Deed<'_>>,
+    deeds: &[Deed<'_>],
 ) -> Result<pb::DrainResponse, Status> {
     let waited = Instant::now();
     let Patience {
         timeout,
         allow_none,
     } = patience;
-    let answer = wait::until(api, standing.revision, timeout, allow_none).await?;
+    let revision = standing.iter().map(|it| it.revision).max();
+    let answer = wait::until(api, revision.unwrap_or_default(), timeout, allow_none).await?;
     // Also when another call has written it: that may have been a moment ago.
-    let asked_to_wait = deed.is_some() || !timeout.is_zero();
-    if answer.confirmed && asked_to_wait && standing.drain.mode == Mode::Draining {
+    let asked_to_wait = !deeds.is_empty() || !timeout.is_zero();
+    let merges = standing.iter().any(|it| it.drain.mode == Mode::Draining);
+    if answer.confirmed && asked_to_wait && merges {
         sleep(MERGED).await;
     }
-    if let Err(status) = still_stands(api, &standing.drain.id, answer.confirmed).await {
-        if let Some(deed) = deed {
-            deed.step("confirmation", waited, Some(&status.message()));
+    for it in standing {
+        if let Err(status) = still_stands(api, &it.drain.id, answer.confirmed).await {
+            for deed in deeds {
+                deed.step("confirmation", waited, Some(&status.message()));
+            }
+            return Err(status);
         }
-        return Err(status);
     }
-    if let Some(deed) = deed {
+    for deed in deeds {
         if answer.confirmed {
             deed.step("confirmation", waited, None::<&DrainError>)
         } else {
             deed.unconfirmed(waited, summary(&answer.behind))
         }
     }
+    let drains: Vec<_> = standing
+        .iter()
+        .map(|it| message(&it.drain, it.revision))
+        .collect();
     Ok(pb::DrainResponse {
-        existed: standing.existed,
-        drain: Some(message(&standing.drain, standing.revision)),
+        existed: standing.iter().all(|it| it.existed),
+        drain: drains.first().cloned(),
+        drains,
         confirmed: answer.confirmed,
         took: duration(began.elapsed()),
         replicas: replicas(api),
@@ -192,8 +209,10 @@ pub async fn undrain(
         .undrain(request.into_inner().id, caller)
         .await
         .map_err(|refusal| status(&refusal))?;
+    let drains: Vec<_> = lifted.drains.iter().map(|it| message(it, 0)).collect();
     Ok(pb::UndrainResponse {
-        drain: Some(message(&lifted.drain, 0)),
+        drain: drains.first().cloned(),
+        drains,
         pending: lifted.pending.unwrap_or_default(),
         took: duration(began.elapsed()),
     })
@@ -265,7 +284,7 @@ fn message(drain: &Drain, revision: i64) -> pb::InstanceDrain {
     let ttl = Duration::from_secs(drain.ttl.into());
     pb::InstanceDrain {
         id: drain.id.to_string(),
-        service: drain.service.to_string(),
+        service: drain.of.to_string(),
         instance: drain.instance.to_string(),
         address: drain.address.to_string(),
         port: drain.port.into(),

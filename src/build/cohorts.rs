@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Builder, Inputs, Instances, Refusal, Standing};
 use crate::cohort::{Cohort, Envoy};
 use crate::documents::Route;
+use crate::model::drain::Touched;
 use crate::model::{Consumers, Document, Gateway, Id, ServiceKey};
 use crate::snapshot::{Outcome, Snapshot, Tallies};
 
@@ -94,9 +95,9 @@ impl Cohorts {
         self.any(|builder| builder.handle_answer(service, instances))
     }
 
-    /// Tells whether the gateway has anything to do with the service.
-    pub fn handle_drained(&mut self, service: &ServiceKey) -> bool {
-        self.any(|builder| builder.handle_drained(service))
+    /// Tells whether the gateway has anything to do with them.
+    pub fn handle_drained(&mut self, touched: &Touched) -> bool {
+        self.any(|builder| builder.handle_drained(touched))
     }
 
     /// A proxy came: a cohort without a builder gets one.

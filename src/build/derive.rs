@@ -12,7 +12,12 @@ use crate::snapshot::{Change, Child, Resource, ResourceType};
 use crate::translate;
 
 impl Builder {
-    pub(super) fn next_cluster(&mut self, name: Arc<str>, changes: &mut Vec<Change>) {
+    pub(super) fn next_cluster(
+        &mut self,
+        name: Arc<str>,
+        drains: &Drains,
+        changes: &mut Vec<Change>,
+    ) {
         let before = self.current.set(ResourceType::Cluster).find(&name);
         let child = |of| before.and_then(|resource| child_of(of, &resource.children).cloned());
         let secret_before = child(ResourceType::Secret);
@@ -22,7 +27,7 @@ impl Builder {
         let secret_name = secret.as_ref().map(|(name, _)| name.clone());
         self.named.follow_client_secret(secret_before, secret);
         let resource = cluster.map(|cluster| {
-            let value = canonical(&translate::cluster(&cluster));
+            let value = canonical(&translate::cluster(&cluster, drains.nodes()));
             let assignment =
                 load_assignment_of(&cluster).map(|name| (ResourceType::LoadAssignment, name));
             let client_secret = secret_name.map(|name| (ResourceType::Secret, name));
@@ -50,7 +55,10 @@ impl Builder {
     ) {
         let mut full_name = None;
         let message = match self.uses.settle_assignment(&name) {
-            Some(Members::Nodes(nodes)) => Some(translate::static_load_assignment(&name, nodes)),
+            Some(Members::Nodes(nodes)) => {
+                let taken = drains.nodes();
+                Some(translate::static_load_assignment(&name, nodes, taken))
+            }
             Some(Members::Service(discovered)) => {
                 let known: Vec<&[Instance]> = discovered
                     .services()

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::{Cluster, Members, ServiceKey};
+use crate::model::drain::Touched;
+use crate::model::{Cluster, Members, Node, ServiceKey};
 use crate::translate;
 
 /// Clusters and load assignments, and who uses them.
@@ -61,16 +62,39 @@ impl Uses {
         assigned.is_some()
     }
 
-    /// Instances of a service, wherever it is asked for, were taken out or put back. Tells whether a load assignment is of
-    /// them.
-    pub(super) fn handle_drained(&mut self, service: &ServiceKey) -> bool {
-        let plain = service.plain();
-        // Wherever a service is asked for, it comes right behind the one that says nothing but its name.
-        let assigned = self.assigned.range(plain.clone()..);
+    /// Instances of services, wherever these are asked for, or nodes were taken out or put back. Tells whether a load assignment,
+    /// or a cluster in which its nodes stand, has them.
+    pub(super) fn handle_drained(&mut self, touched: &Touched) -> bool {
         let mut concerned = false;
-        for (_, names) in assigned.take_while(|(of, _)| of.plain() == plain) {
+        for service in &touched.services {
+            let plain = service.plain();
+            // Wherever a service is asked for, it comes right behind the one that says nothing but its name.
+            let assigned = self.assigned.range(plain.clone()..);
+            for (_, names) in assigned.take_while(|(of, _)| of.plain() == plain) {
+                concerned = true;
+                self.dirty_assignments.extend(names.iter().cloned());
+            }
+        }
+        if touched.nodes.is_empty() {
+            return concerned;
+        }
+        let is_touched = |members: &Members| match members {
+            Members::Nodes(nodes) => {
+                let mut places = nodes.iter().filter_map(Node::place);
+                places.any(|place| touched.nodes.contains(&place))
+            }
+            Members::Service(_) => false,
+        };
+        for (name, used) in &self.clusters {
+            if !is_touched(&used.what.upstream.members) {
+                continue;
+            }
             concerned = true;
-            self.dirty_assignments.extend(names.iter().cloned());
+            let assignment = load_assignment_of(&used.what);
+            match assignment.filter(|name| self.assignments.contains_key(name)) {
+                Some(assignment) => drop(self.dirty_assignments.insert(assignment)),
+                None => drop(self.dirty_clusters.insert(name.clone())),
+            }
         }
         concerned
     }

@@ -16,7 +16,7 @@ pub struct Drain {
     /// The instance's address, with its port where the address has several: 10.0.0.7:8080, [fd00::7]:8080
     #[arg(value_name = "IP[:PORT]")]
     instance: Place,
-    /// Its service in the registry, where it is in several
+    /// Only of this service in the registry, where several services, or documents, name the address and port
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
     /// When it is put back by itself [default: 1h]
@@ -31,7 +31,7 @@ pub struct Drain {
     /// What becomes of its endpoint: it leaves the load assignment, or stays there with health DRAINING [default: leave]
     #[arg(long, value_name = "MODE", value_parser = ["leave", "draining"])]
     mode: Option<String>,
-    /// Also when it is the last healthy instance of its service
+    /// Also when it is the last healthy instance of its service, or the last node of a document
     #[arg(long)]
     force: bool,
     /// Succeed also where no proxy is expected at all
@@ -90,7 +90,9 @@ fn print(answer: &pb::DrainResponse) {
         .iter()
         .flat_map(|it| it.nodes.values())
         .sum();
-    let what = format!("{} {}:{}", drain.service, drain.address, drain.port);
+    let services: Vec<_> = answer.drains.iter().map(|it| it.service.as_str()).collect();
+    let place = remote::place(&drain.address, drain.port);
+    let what = format!("{} {place}", services.join(", "));
     let until = remote::time(drain.expires);
     let replicas = answer.replicas.len();
     if answer.confirmed {

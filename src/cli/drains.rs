@@ -32,7 +32,7 @@ fn print(drains: &[pb::InstanceDrain]) {
         [
             drain.id.clone(),
             drain.service.clone(),
-            format!("{}:{}", drain.address, drain.port),
+            remote::place(&drain.address, drain.port),
             remote::time(drain.expires),
             drain.by.clone(),
             drain.reason.clone(),

@@ -143,3 +143,12 @@ pub fn time(at: Option<Timestamp>) -> String {
     at.map(|at| Timestamp { nanos: 0, ..at }.to_string())
         .unwrap_or_default()
 }
+
+/// An address with its port.
+pub fn place(address: &str, port: u32) -> String {
+    if address.contains(':') {
+        format!("[{address}]:{port}")
+    } else {
+        format!("{address}:{port}")
+    }
+}

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::remote::{Output, Remote};
+use super::remote::{self, Output, Remote};
 use crate::api::{json, pb};
 
 /// What `undrain` takes.
@@ -28,13 +28,10 @@ pub async fn run(undrain: Undrain) -> Result<ExitCode> {
 }
 
 fn print(answer: &pb::UndrainResponse) {
-    let drain = answer.drain.clone().unwrap_or_default();
-    say!(
-        "{} {}:{} is no longer drained",
-        drain.service,
-        drain.address,
-        drain.port
-    );
+    for drain in &answer.drains {
+        let place = remote::place(&drain.address, drain.port);
+        say!("{} {place} is no longer drained", drain.service);
+    }
     if !answer.pending.is_empty() {
         say!(
             "the registry is told as soon as it can be: {}",

@@ -66,11 +66,9 @@ impl Builders {
         self.touch_if(|builder| builder.handle_answer(service, instances));
     }
 
-    /// Instances of these services were taken out or put back.
-    pub fn handle_drained(&mut self, services: &Touched) {
-        for service in services {
-            self.touch_if(|builder| builder.handle_drained(service));
-        }
+    /// Instances of these services, or these nodes, were taken out or put back.
+    pub fn handle_drained(&mut self, touched: &Touched) {
+        self.touch_if(|builder| builder.handle_drained(touched));
     }
 
     /// A proxy came, went, or said something of its snapshot. Proxies of a gateway that there is not yet are remembered.

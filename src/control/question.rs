@@ -1,7 +1,7 @@
 //! What others ask the loop, which alone knows all inputs. Answers are copies: nothing of the loop's is shared.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use crate::build::Held;
 use crate::documents::{DocumentStatus, Route};
 use crate::model::drain::Mode;
 use crate::model::upstream::{LeftOut, Selection};
-use crate::model::{Id, Instance, Members, ServiceKey};
+use crate::model::{Id, Instance, Members, Node, ServiceKey};
 use crate::registry::Answer;
 use crate::telemetry;
 use crate::xds::gateways::Cause;
@@ -25,9 +25,8 @@ pub enum Question {
     Documents(oneshot::Sender<Vec<Fared>>),
     /// What registries answered for each service that documents name, and who uses it.
     Services(oneshot::Sender<Vec<Watched>>),
-    /// Who is at an address: the last answer of every service that has an instance there. Not answered while too little is
-    /// known to say.
-    Instances(IpAddr, oneshot::Sender<Vec<Answer>>),
+    /// Who is at an address. Not answered while too little is known to say.
+    At(IpAddr, oneshot::Sender<There>),
     /// Gives up the documents that the store has lost, and tells which they are; only the latter where it is true.
     Accept(bool, oneshot::Sender<Vec<Arc<str>>>),
     /// The routes of a gateway; nothing for a gateway that does not exist.
@@ -36,6 +35,23 @@ pub enum Question {
     Refused(oneshot::Sender<BTreeMap<String, Vec<Held>>>),
     /// Lets a document out again that proxies refuse. Told whether any did.
     Release(String, oneshot::Sender<bool>),
+}
+
+/// Who is at an address.
+#[derive(Debug, Default)]
+pub struct There {
+    /// The last answer of every service that has an instance there.
+    pub answers: Vec<Answer>,
+    /// The clusters whose documents list it.
+    pub listed: Vec<Listed>,
+}
+
+/// A cluster whose nodes documents list.
+#[derive(Debug)]
+pub struct Listed {
+    pub cluster: Arc<str>,
+    /// The nodes that get traffic; nothing for one whose name Envoy resolves.
+    pub places: Vec<Option<SocketAddr>>,
 }
 
 #[derive(Debug)]
@@ -110,10 +126,10 @@ impl Control {
             Question::Services(answer) => {
                 let _ = answer.send(self.watched());
             }
-            Question::Instances(address, answer) if self.readiness.is_open() => {
+            Question::At(address, answer) if self.readiness.is_open() => {
                 let _ = answer.send(self.at(address));
             }
-            Question::Instances(..) => {}
+            Question::At(..) => {}
             Question::Accept(dry_run, answer) => {
                 let _ = answer.send(self.accept(dry_run));
             }
@@ -180,14 +196,36 @@ impl Control {
         watched
     }
 
-    fn at(&self, address: IpAddr) -> Vec<Answer> {
+    fn at(&self, address: IpAddr) -> There {
         let known =
             self.services.instances().iter().filter(|(_, instances)| {
                 instances.iter().any(|instance| instance.address == address)
             });
         let found =
             known.map(|(service, instances)| Answer::sorted(service.clone(), instances.clone()));
-        found.collect()
+        There {
+            answers: found.collect(),
+            listed: self.listing(address),
+        }
+    }
+
+    fn listing(&self, address: IpAddr) -> Vec<Listed> {
+        let mut listed: BTreeMap<&Arc<str>, Vec<Option<SocketAddr>>> = BTreeMap::new();
+        for (_, cluster) in self.documents.clusters() {
+            let Members::Nodes(nodes) = &cluster.upstream.members else {
+                continue;
+            };
+            let weighted = nodes.iter().filter(|node| node.weight > 0);
+            let places: Vec<_> = weighted.map(Node::place).collect();
+            if places.iter().flatten().any(|place| place.ip() == address) {
+                listed.insert(&cluster.name, places);
+            }
+        }
+        let listed = listed.into_iter().map(|(cluster, places)| Listed {
+            cluster: cluster.clone(),
+            places,
+        });
+        listed.collect()
     }
 
     fn routes(&self, gateway: &Id) -> Option<Routes> {

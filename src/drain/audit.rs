@@ -154,7 +154,7 @@ impl<'a> Deed<'a> {
 
     pub fn is_about(&mut self, drain: &Drain) {
         self.drain = drain.id.clone();
-        self.what = format!("{} {}:{}", drain.service, drain.address, drain.port);
+        self.what = format!("{} {}", drain.of, drain.place());
     }
 
     /// A step was done, or failed.

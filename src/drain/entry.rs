@@ -6,8 +6,7 @@ use std::sync::{Arc, PoisonError};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{DrainError, Drainer};
-use crate::model::ServiceKey;
-use crate::model::drain::{Drain, Identity, Unread};
+use crate::model::drain::{Drain, Identity, Of, Unread};
 use crate::store::ledger::{GROUP, Journal};
 
 /// The drains that the journal speaks of, in force or not.
@@ -72,10 +71,10 @@ impl Entries {
         self.keyed().find(|(_, drain)| *drain.id == *id)
     }
 
-    /// The instances of a service that are, or are about to be, taken out.
-    pub fn taken(&self, service: &ServiceKey) -> HashSet<Identity<'_>> {
-        let of_service = self.drains().filter(|drain| drain.service == *service);
-        of_service.map(Drain::identity).collect()
+    /// The instances of a service, or the nodes of documents, that are, or are about to be, taken out.
+    pub fn taken(&self, of: &Of) -> HashSet<Identity<'_>> {
+        let theirs = self.drains().filter(|drain| drain.of == *of);
+        theirs.map(Drain::identity).collect()
     }
 }
 
@@ -98,14 +97,10 @@ impl Drainer {
 /// without a group.
 pub fn key(drain: &Drain) -> String {
     let (id, address, port) = drain.identity();
-    let service = drain.service.to_string();
-    let instance = format!("{service} {id} {address} {port}");
+    let of = drain.of.to_string();
+    let instance = format!("{of} {id} {address} {port}");
     let digest = |text: &str| xxh3_64(text.as_bytes());
-    format!(
-        "{GROUP}{:016x}.{:016x}",
-        digest(&service),
-        digest(&instance)
-    )
+    format!("{GROUP}{:016x}.{:016x}", digest(&of), digest(&instance))
 }
 
 /// A drain as the journal and its document have it.

@@ -16,9 +16,10 @@ use tracing::warn;
 use super::audit::Deed;
 use super::{DrainError, Drainer, agent, entry};
 use crate::control::question::{Question, Watched};
-use crate::model::drain::{self, Drain, Mode};
+use crate::model::drain::{self, Drain, Mode, Of};
 use crate::model::instance::Status;
 use crate::model::{Instance, ServiceKey};
+use crate::store::ledger;
 
 /// How long after a start, and how often, about, it is searched.
 const FIRST: Duration = Duration::from_secs(10);
@@ -124,23 +125,27 @@ impl Drainer {
     async fn undo_forgotten(&self, drain: &Drain) -> Result<(), DrainError> {
         let view = self.view(true).await?;
         view.entries.are_understood()?;
-        let taken = view.entries.taken(&drain.service);
+        let taken = view.entries.taken(&drain.of);
         if taken.contains(&drain.identity()) {
             return Ok(());
         }
         let began = Instant::now();
-        let (key, text) = (entry::key(drain), entry::text(drain)?);
-        let seen = view.seen(&drain.service);
+        let written = ledger::Entry {
+            key: entry::key(drain),
+            text: entry::text(drain)?,
+            seen: view.seen(&drain.of),
+        };
         // Somebody else was first: what is left then is found the next time.
         let lease = self.ledger.lease().await?;
-        let Some(claim) = self.ledger.begin(&key, text, seen, lease).await? else {
+        let begun = self.ledger.begin(vec![written], lease).await?;
+        let Some(claim) = begun.and_then(|mut claims| claims.pop()) else {
             return Ok(());
         };
         let mut deed = Deed::new(&self.trail, "repair", &self.replica, "");
         deed.is_about(drain);
         warn!(
             drain = %drain.id,
-            service = %drain.service,
+            service = %drain.of,
             instance = %drain.instance,
             "an instance was in maintenance by a drain that etcd does not know any more: it is put back"
         );
@@ -154,7 +159,8 @@ impl Drainer {
 fn forgotten(id: String, agent: String, service: ServiceKey, instance: &Instance) -> Drain {
     Drain {
         id: id.into(),
-        service,
+        with: None,
+        of: Of::Service(service),
         instance: instance.id.clone(),
         address: instance.address,
         port: instance.port,

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::model::drain::Drain;
 use crate::registry::Failure;
-use crate::store::ledger::Claim;
+use crate::store::ledger::{self, Claim};
 
 use super::audit::Deed;
 use super::entry;
@@ -22,36 +22,75 @@ impl Drainer {
     }
 
     async fn try_undrain(&self, id: &str, caller: &Caller) -> Result<Lifted, DrainError> {
-        let began = Instant::now();
-        let mut deed = Deed::new(&self.trail, "undrain", &caller.name, &caller.from);
-        deed.drain = id.into();
-        let lifted = self.lift(id, &mut deed).await;
-        deed.step("document", began, lifted.as_ref().err());
-        let (drain, claim) = lifted?;
-        let began = Instant::now();
-        let pending = self.undo(&drain, &claim, true).await.err();
-        deed.step("registry", began, pending.as_ref());
-        Ok(Lifted { drain, pending })
+        let mut began = Instant::now();
+        let new = || Deed::new(&self.trail, "undrain", &caller.name, &caller.from);
+        let refused = |refusal: DrainError| {
+            let mut deed = new();
+            deed.drain = id.into();
+            deed.step("document", began, Some(&refusal));
+            refusal
+        };
+        let together = self.together(id).await.map_err(refused)?;
+        let (mut drains, mut pending, mut failed) = (Vec::new(), Vec::new(), None);
+        for (key, drain) in together {
+            let mut deed = new();
+            deed.is_about(&drain);
+            let claim = match self.ledger.lift(&key, &drain.id).await {
+                Ok(Some(claim)) => claim,
+                // Of those that it was taken out with, one may have ended by itself.
+                Ok(None) if *drain.id != *id => continue,
+                Ok(None) => {
+                    let refusal = DrainError::Conflict(format!(
+                        "drain {id} is being put in force or undone at this moment: try again"
+                    ));
+                    deed.step("document", began, Some(&refusal));
+                    return Err(refusal);
+                }
+                Err(away) => {
+                    deed.step("document", began, Some(&away));
+                    failed = Some(DrainError::Unavailable(format!(
+                        "{away}; drain {} is still in force: try again with its id",
+                        drain.id
+                    )));
+                    break;
+                }
+            };
+            deed.step("document", began, None::<&DrainError>);
+            began = Instant::now();
+            let undone = self.undo(&drain, &claim, true).await;
+            deed.step("registry", began, undone.as_ref().err());
+            pending.extend(undone.err());
+            drains.push(drain);
+        }
+        match failed {
+            Some(refusal) => Err(refusal),
+            None => Ok(Lifted {
+                drains,
+                pending: (!pending.is_empty()).then(|| pending.join("; ")),
+            }),
+        }
     }
 
-    async fn lift(&self, id: &str, deed: &mut Deed<'_>) -> Result<(Drain, Claim), DrainError> {
+    /// A drain, and behind it those that were taken out together with it; each with the key of its entry.
+    async fn together(&self, id: &str) -> Result<Vec<(String, Drain)>, DrainError> {
         // As it is now: another replica may have told an agent meanwhile.
         let view = self.view(true).await?;
         let entries = &view.entries;
-        let Some((key, drain)) = entries.find(id) else {
+        let Some((_, drain)) = entries.find(id) else {
             entries.are_understood()?;
             return Err(DrainError::Unknown(format!(
                 "there is no drain `{}`",
                 id.escape_debug()
             )));
         };
-        deed.is_about(drain);
-        match self.ledger.lift(key, id).await? {
-            Some(claim) => Ok((drain.clone(), claim)),
-            None => Err(DrainError::Conflict(format!(
-                "drain {id} is being put in force or undone at this moment: try again"
-            ))),
-        }
+        let theirs = entries
+            .keyed()
+            .filter(|(_, it)| it.order() == drain.order());
+        let mut all: Vec<_> = theirs
+            .map(|(key, it)| (key.to_owned(), it.clone()))
+            .collect();
+        all.sort_by_key(|(_, it)| (*it.id != *id, it.of.clone()));
+        Ok(all)
     }
 
     /// Tells the registry that the instance is back, if it may have been told of the drain, and forgets the entry. What
@@ -87,8 +126,14 @@ impl Drainer {
             }
             let text = entry::text(drain).map_err(in_words)?;
             let lease = self.ledger.lease().await.map_err(in_words)?;
-            let begun = self.ledger.begin(&key, text, journal.revision, lease).await;
-            if let Some(claim) = begun.map_err(in_words)? {
+            let written = ledger::Entry {
+                key: key.clone(),
+                text,
+                seen: journal.revision,
+            };
+            let begun = self.ledger.begin(vec![written], lease).await;
+            let claims = begun.map_err(in_words)?;
+            if let Some(claim) = claims.and_then(|mut claims| claims.pop()) {
                 return self.undo(drain, &claim, true).await;
             }
         }

@@ -11,8 +11,7 @@ use tokio::time::Instant;
 
 use super::entry::Entries;
 use super::{DrainError, Drainer};
-use crate::model::ServiceKey;
-use crate::model::drain::Drain;
+use crate::model::drain::{Drain, Of};
 use crate::store::ledger::Claim;
 
 /// How old what was read may be.
@@ -26,14 +25,14 @@ pub struct View {
     began: Instant,
     /// The revision at which it was read.
     revision: i64,
-    /// By service, the revision of what this replica wrote since.
-    written: HashMap<ServiceKey, i64>,
+    /// The revision of what this replica wrote since, about whom.
+    written: HashMap<Of, i64>,
 }
 
 impl View {
-    /// Up to which revision all entries of a service are known.
-    pub fn seen(&self, service: &ServiceKey) -> i64 {
-        let written = self.written.get(service).copied();
+    /// Up to which revision all entries of a service, or of documents' nodes, are known.
+    pub fn seen(&self, of: &Of) -> i64 {
+        let written = self.written.get(of).copied();
         written.unwrap_or_default().max(self.revision)
     }
 
@@ -42,7 +41,7 @@ impl View {
             return;
         }
         self.entries.insert(claim.key.clone(), drain.clone());
-        self.written.insert(drain.service.clone(), claim.revision);
+        self.written.insert(drain.of.clone(), claim.revision);
     }
 }
 
@@ -51,19 +50,19 @@ impl View {
 pub struct Views {
     newest: Mutex<Option<Arc<View>>>,
     reading: Turn<()>,
-    turns: Mutex<HashMap<ServiceKey, Arc<Turn<()>>>>,
+    turns: Mutex<HashMap<Of, Arc<Turn<()>>>>,
 }
 
 impl Views {
-    /// Waits for the turns of these services: decisions about one do not overtake each other for ever, and those about others
-    /// do not wait. Between replicas, etcd sees to it.
-    pub async fn turns(&self, services: &BTreeSet<ServiceKey>) -> Vec<OwnedMutexGuard<()>> {
+    /// Waits for the turns of these: decisions about one do not overtake each other for ever, and those about others do not wait.
+    /// Between replicas, etcd sees to it.
+    pub async fn turns(&self, all: &BTreeSet<Of>) -> Vec<OwnedMutexGuard<()>> {
         let mut held = Vec::new();
-        for service in services {
+        for one in all {
             let turn = {
                 let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-                turns.retain(|of, turn| of == service || Arc::strong_count(turn) > 1);
-                turns.entry(service.clone()).or_default().clone()
+                turns.retain(|of, turn| of == one || Arc::strong_count(turn) > 1);
+                turns.entry(one.clone()).or_default().clone()
             };
             held.push(turn.lock_owned().await);
         }

@@ -1,10 +1,12 @@
-//! Drains: which instances are taken out, whatever the registry says of them. A document for each, `drains/<id>`, written by
-//! Chancery itself under a lease that ends it.
+//! Drains: which instances are taken out, whatever the registry says of them, and which nodes, whatever documents list. A
+//! document for each, `drains/<id>`, written by Chancery itself under a lease that ends it.
 //!
-//! What counts is the instance and not its address alone: one that comes back under a new id is a new instance.
+//! Of a service what counts is the instance and not its address alone: one that comes back under a new id is a new instance.
+//! Of documents it is the address.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -19,15 +21,52 @@ pub const DRAINS: &str = "drains/";
 /// out or bring back the wrong instance does, another [`Mode`] for one.
 const VERSION: u32 = 1;
 
+/// Who names what is taken out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Of {
+    /// A service of a registry, as one of its instances.
+    Service(ServiceKey),
+    /// Documents, in their `nodes`. An older Chancery cannot read it, and so confirms no such drain.
+    Nodes,
+}
+
+/// How drains of what documents list are written and shown.
+const NODES: &str = "nodes";
+
+impl Of {
+    pub fn service(&self) -> Option<&ServiceKey> {
+        match self {
+            Self::Service(service) => Some(service),
+            Self::Nodes => None,
+        }
+    }
+}
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(service) => service.fmt(f),
+            Self::Nodes => f.write_str(NODES),
+        }
+    }
+}
+
 /// One instance that is taken out. Written by Chancery only, so that fields of a newer one are passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drain {
     /// The last part of the document's key.
     pub id: Arc<str>,
-    /// The registry and the service's name there: `consul/echo`.
-    #[serde(serialize_with = "write_service", deserialize_with = "read_service")]
-    pub service: ServiceKey,
-    /// The registry's id of the instance.
+    /// The first of those that one call took out together, where there are several: they are put back together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<Arc<str>>,
+    /// The registry and the service's name there, `consul/echo`, or `nodes`.
+    #[serde(
+        rename = "service",
+        serialize_with = "write_of",
+        deserialize_with = "read_of"
+    )]
+    pub of: Of,
+    /// The registry's id of the instance; the address and port where documents list it.
     pub instance: Arc<str>,
     pub address: IpAddr,
     pub port: u16,
@@ -124,10 +163,23 @@ impl Drain {
     pub fn identity(&self) -> Identity<'_> {
         (&self.instance, self.address, self.port)
     }
+
+    /// Where it listens.
+    pub fn place(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port)
+    }
+
+    /// The id that it shares with those that the same call took out.
+    pub fn order(&self) -> &Arc<str> {
+        self.with.as_ref().unwrap_or(&self.id)
+    }
 }
 
 /// The instances of one service that are taken out, and how.
 pub type Taken<'a> = HashMap<Identity<'a>, Mode>;
+
+/// The nodes of documents that are taken out, and how.
+pub type TakenNodes = BTreeMap<SocketAddr, Mode>;
 
 /// One document: its text, the last good form, and what is wrong with the text.
 #[derive(Debug)]
@@ -142,10 +194,26 @@ struct Known {
 pub struct Drains {
     entries: BTreeMap<Arc<str>, Known>,
     by_service: HashMap<ServiceKey, BTreeMap<Arc<str>, Arc<Drain>>>,
+    nodes: TakenNodes,
 }
 
-/// The services whose instances may count differently now.
-pub type Touched = BTreeSet<ServiceKey>;
+/// What may count differently now.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Services, for their instances.
+    pub services: BTreeSet<ServiceKey>,
+    /// The addresses of nodes.
+    pub nodes: BTreeSet<SocketAddr>,
+}
+
+impl Touched {
+    fn insert(&mut self, drain: &Drain) {
+        match &drain.of {
+            Of::Service(service) => drop(self.services.insert(service.clone())),
+            Of::Nodes => drop(self.nodes.insert(drain.place())),
+        }
+    }
+}
 
 impl Drains {
     /// Whether the document at this path is a drain.
@@ -163,8 +231,13 @@ impl Drains {
             .cloned()
             .collect();
         let removed = gone.into_iter().map(|path| Change::Deleted { path });
-        let changes = removed.chain(documents.into_iter().map(Change::Put));
-        changes.flat_map(|change| self.apply(change)).collect()
+        let mut touched = Touched::default();
+        for change in removed.chain(documents.into_iter().map(Change::Put)) {
+            let mut more = self.apply(change);
+            touched.services.append(&mut more.services);
+            touched.nodes.append(&mut more.nodes);
+        }
+        touched
     }
 
     /// One came, changed or went.
@@ -172,12 +245,13 @@ impl Drains {
         match change {
             Change::Put(document) => self.put(document),
             Change::Deleted { path } => {
+                let mut touched = Touched::default();
                 let entry = self.entries.remove(&path);
-                let drain = entry.and_then(|entry| entry.drain);
-                drain
-                    .map(|drain| self.forget(&path, &drain))
-                    .into_iter()
-                    .collect()
+                if let Some(drain) = entry.and_then(|entry| entry.drain) {
+                    touched.insert(&drain);
+                    self.forget(&path, &drain);
+                }
+                touched
             }
         }
     }
@@ -185,15 +259,22 @@ impl Drains {
     fn put(&mut self, document: Document) -> Touched {
         let path = document.path.clone();
         let before = self.entries.remove(&path).and_then(|entry| entry.drain);
-        let mut touched = Touched::new();
+        let mut touched = Touched::default();
         let (drain, fault) = match Drain::read(&document.value) {
             Ok(read) => {
                 let drain = Arc::new(read);
-                let forgotten = before.map(|before| self.forget(&path, &before));
-                touched.extend(forgotten);
-                touched.insert(drain.service.clone());
-                let of_service = self.by_service.entry(drain.service.clone());
-                of_service.or_default().insert(path.clone(), drain.clone());
+                if let Some(before) = before {
+                    touched.insert(&before);
+                    self.forget(&path, &before);
+                }
+                touched.insert(&drain);
+                match &drain.of {
+                    Of::Service(service) => {
+                        let of_service = self.by_service.entry(service.clone());
+                        of_service.or_default().insert(path.clone(), drain.clone());
+                    }
+                    Of::Nodes => drop(self.nodes.insert(drain.place(), drain.mode)),
+                }
                 (Some(drain), None)
             }
             Err(error) => (before, Some(error.to_string())),
@@ -207,14 +288,23 @@ impl Drains {
         touched
     }
 
-    fn forget(&mut self, path: &str, drain: &Drain) -> ServiceKey {
-        if let Some(of_service) = self.by_service.get_mut(&drain.service) {
+    /// Takes out what is no more in `entries`.
+    fn forget(&mut self, path: &str, drain: &Drain) {
+        let Of::Service(service) = &drain.of else {
+            let mut others = self.entries.values().filter_map(|it| it.drain.as_ref());
+            let other = others.find(|it| it.of == Of::Nodes && it.place() == drain.place());
+            match other.map(|other| other.mode) {
+                Some(mode) => drop(self.nodes.insert(drain.place(), mode)),
+                None => drop(self.nodes.remove(&drain.place())),
+            }
+            return;
+        };
+        if let Some(of_service) = self.by_service.get_mut(service) {
             of_service.remove(path);
             if of_service.is_empty() {
-                self.by_service.remove(&drain.service);
+                self.by_service.remove(service);
             }
         }
-        drain.service.clone()
     }
 
     /// The instances of a service, wherever it is asked for, that are taken out.
@@ -223,6 +313,11 @@ impl Drains {
         of_service
             .map(|(_, drain)| (drain.identity(), drain.mode))
             .collect()
+    }
+
+    /// The nodes of documents that are taken out.
+    pub fn nodes(&self) -> &TakenNodes {
+        &self.nodes
     }
 
     /// The texts, for a start without the store.
@@ -243,18 +338,26 @@ impl Drains {
     }
 }
 
-fn write_service<S: Serializer>(service: &ServiceKey, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&service.stem())
+fn write_of<S: Serializer>(of: &Of, serializer: S) -> Result<S::Ok, S::Error> {
+    match of {
+        Of::Service(service) => serializer.serialize_str(&service.stem()),
+        Of::Nodes => serializer.serialize_str(NODES),
+    }
 }
 
-fn read_service<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ServiceKey, D::Error> {
+fn read_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Of, D::Error> {
     let text = String::deserialize(deserializer)?;
-    ServiceKey::from_stem(&text).ok_or_else(|| {
-        serde::de::Error::custom(format!(
-            "found the service `{}`, allowed: consul/<name>, file/<name>",
-            text.escape_debug()
-        ))
-    })
+    if text == NODES {
+        return Ok(Of::Nodes);
+    }
+    ServiceKey::from_stem(&text)
+        .map(Of::Service)
+        .ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "found the service `{}`, allowed: consul/<name>, file/<name>, {NODES}",
+                text.escape_debug()
+            ))
+        })
 }
 
 #[cfg(test)]

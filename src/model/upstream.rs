@@ -9,6 +9,7 @@ mod slow_start;
 mod tls;
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +66,12 @@ impl Node {
             metadata: Map::new(),
             check: NodeCheck::default(),
         }
+    }
+
+    /// Where it listens; nothing where Envoy has to resolve its name.
+    pub fn place(&self) -> Option<SocketAddr> {
+        let address: IpAddr = self.host.parse().ok()?;
+        Some(SocketAddr::new(address.to_canonical(), self.port))
     }
 }
 

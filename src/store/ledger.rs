@@ -21,6 +21,23 @@ pub struct Journal {
     pub claimed: BTreeSet<Arc<str>>,
 }
 
+/// An entry to be written.
+#[derive(Debug)]
+pub struct Entry {
+    pub key: String,
+    pub text: String,
+    /// Up to which revision all entries of its group are known.
+    pub seen: i64,
+}
+
+/// A drain to be put in force.
+#[derive(Debug)]
+pub struct Enforced<'a> {
+    pub claim: &'a Claim,
+    pub id: &'a str,
+    pub text: String,
+}
+
 /// The right to work at an entry, for a quarter of a minute at most.
 #[derive(Debug)]
 pub struct Claim {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::static_load_assignment;
 use crate::envoy::any;
 use crate::envoy::proto::{BUFFER_BYTES, ads, duration, tcp_keepalive, uint32};
+use crate::model::drain::TakenNodes;
 use crate::model::upstream::Scheme;
 use crate::model::{self, Members, Node};
 use envoy_types::pb::envoy::config::cluster::v3::{
@@ -41,8 +42,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// the process runs out of descriptors.
 const IN_FLIGHT: u32 = 100_000;
 
-/// The Envoy cluster of an upstream, under the cluster's own name.
-pub fn cluster(cluster: &model::Cluster) -> Cluster {
+/// The Envoy cluster of an upstream, under the cluster's own name; `taken` are nodes that are taken out, where they stand in it.
+pub fn cluster(cluster: &model::Cluster, taken: &TakenNodes) -> Cluster {
     let upstream = &cluster.upstream;
     let shell = Cluster {
         name: cluster.name.to_string(),
@@ -75,7 +76,7 @@ pub fn cluster(cluster: &model::Cluster) -> Cluster {
         ..Cluster::default()
     };
     match &upstream.members {
-        Members::Nodes(nodes) if resolved_by_envoy(nodes) => resolved(shell, nodes),
+        Members::Nodes(nodes) if resolved_by_envoy(nodes) => resolved(shell, nodes, taken),
         Members::Nodes(_) | Members::Service(_) => {
             discovered(shell, cluster.load_assignment().to_string())
         }
@@ -93,10 +94,10 @@ fn discovered(shell: Cluster, load_assignment: String) -> Cluster {
     }
 }
 
-fn resolved(shell: Cluster, nodes: &[Node]) -> Cluster {
+fn resolved(shell: Cluster, nodes: &[Node], taken: &TakenNodes) -> Cluster {
     Cluster {
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::StrictDns.into())),
-        load_assignment: Some(static_load_assignment(&shell.name, nodes)),
+        load_assignment: Some(static_load_assignment(&shell.name, nodes, taken)),
         // An IPv6 address only where there is no other: networks that resolve them without routing them are common.
         dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
         ..shell

@@ -17,7 +17,7 @@ use envoy_types::pb::envoy::config::endpoint::v3::{
 use serde_json::{Map, Value};
 
 use crate::envoy::proto::{address, structure, uint32};
-use crate::model::drain::{self, Mode, Taken};
+use crate::model::drain::{self, Mode, Taken, TakenNodes};
 use crate::model::upstream::{LeftOut, NodeCheck, Selection};
 use crate::model::{Instance, Node};
 
@@ -94,12 +94,21 @@ fn stays(selection: &Selection, instance: &Instance, mode: Option<Mode>) -> bool
 }
 
 /// The load assignment of nodes that a document lists; a higher priority there is a lower number, so an earlier choice, here.
-pub fn static_load_assignment(name: &str, nodes: &[Node]) -> ClusterLoadAssignment {
+/// Those that are taken out get no new request, whatever the document says.
+pub fn static_load_assignment(
+    name: &str,
+    nodes: &[Node],
+    taken: &TakenNodes,
+) -> ClusterLoadAssignment {
     let weighted = || nodes.iter().filter(|node| node.weight > 0);
     let priorities: BTreeSet<i32> = weighted().map(|node| node.priority).collect();
     let ranks: BTreeMap<i32, u32> = priorities.into_iter().rev().zip(0..).collect();
     let mut groups = Groups::new();
     for node in weighted() {
+        let mode = node.place().and_then(|place| taken.get(&place).copied());
+        if mode == Some(Mode::Leave) {
+            continue;
+        }
         let rank = ranks.get(&node.priority).copied().unwrap_or_default();
         let member = Member {
             host: node.host.to_string(),
@@ -107,7 +116,7 @@ pub fn static_load_assignment(name: &str, nodes: &[Node]) -> ClusterLoadAssignme
             weight: node.weight,
             metadata: metadata(&node.metadata),
             check: check(&node.check),
-            draining: false,
+            draining: mode.is_some(),
         };
         let place = ("".into(), "".into());
         groups.entry((rank, place)).or_default().push(member);

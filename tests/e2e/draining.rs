@@ -5,6 +5,7 @@ mod callers;
 mod deploys;
 mod orders;
 mod outages;
+mod places;
 
 use std::net::SocketAddr;
 

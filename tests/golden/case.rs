@@ -121,7 +121,7 @@ impl Case {
         );
         let translated = clusters
             .values()
-            .map(|cluster| resource::of(&translate::cluster(cluster)));
+            .map(|cluster| resource::of(&translate::cluster(cluster, &Default::default())));
         resources.insert("clusters".into(), translated.collect());
         resources.insert("endpoints".into(), self.endpoints(clusters.values()));
         if !secrets.is_empty() {
@@ -212,7 +212,9 @@ impl Case {
                     translate::load_assignment(&name, selection, &instances, &taken)
                 }
                 Members::Nodes(nodes) if translate::resolved_by_envoy(nodes) => return None,
-                Members::Nodes(nodes) => translate::static_load_assignment(&name, nodes),
+                Members::Nodes(nodes) => {
+                    translate::static_load_assignment(&name, nodes, &Default::default())
+                }
             };
             Some((name, resource::of(&assignment)))
         };

@@ -121,7 +121,7 @@ fn becomes(case: &Case, document: &Document, value: &Value) -> Value {
         .map(|cluster| {
             (
                 cluster.name.clone(),
-                resource::of(&translate::cluster(cluster)),
+                resource::of(&translate::cluster(cluster, &Default::default())),
             )
         })
         .collect();

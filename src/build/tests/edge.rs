@@ -167,7 +167,10 @@ fn an_answer_concerns_only_who_uses_the_service() {
         let answered = scene
             .builder
             .handle_answer(&service(name), &scene.instances);
-        let drained = scene.builder.handle_drained(&service(name));
+        let drained = scene.builder.handle_drained(&Touched {
+            services: [service(name)].into(),
+            ..Touched::default()
+        });
         (answered, drained)
     };
     // The first answers: who waits for them is concerned, and only now has anything to drain.

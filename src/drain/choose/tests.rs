@@ -48,12 +48,33 @@ fn drained(instances: &[Instance]) -> Entries {
     })
 }
 
-/// The id of who is chosen, with `!` when it is drained already, or the refusal.
+/// The ids of who is chosen, each with `!` when it is drained already, or the refusal.
 fn chosen(answers: &[Answer], entries: &Entries, order: &Order) -> Result<String, DrainError> {
-    choose(answers, entries, order).map(|choice| match choice {
+    chosen_of(answers, &[], entries, order)
+}
+
+/// The same, where documents list nodes too.
+fn chosen_of(
+    answers: &[Answer],
+    nodes: &[(&str, &[&str])],
+    entries: &Entries,
+    order: &Order,
+) -> Result<String, DrainError> {
+    let listed = nodes.iter().map(|(cluster, places)| Listed {
+        cluster: (*cluster).into(),
+        places: places.iter().map(|place| place.parse().ok()).collect(),
+    });
+    let there = There {
+        answers: answers.to_vec(),
+        listed: listed.collect(),
+    };
+    let choices = choose(&there, entries, order)?;
+    let names = choices.iter().map(|choice| match choice {
         Choice::Drained(drain) => format!("{}!", drain.instance),
         Choice::Instance(_, instance) => instance.id.to_string(),
-    })
+        Choice::Node(place) => place.to_string(),
+    });
+    Ok(names.collect::<Vec<_>>().join(" "))
 }
 
 #[test]
@@ -76,7 +97,7 @@ fn an_address_is_enough_where_it_has_one_instance() {
 }
 
 #[test]
-fn port_and_service_tell_instances_apart() {
+fn the_port_tells_instances_apart_and_the_service_which_of_its_names_is_meant() {
     let answers = [
         answer("echo", vec![up("a", 1, 80), up("b", 1, 81)]),
         answer("admin", vec![up("c", 1, 80), up("d", 2, 80)]),
@@ -91,13 +112,7 @@ fn port_and_service_tell_instances_apart() {
         ..order(1)
     };
     assert_eq!(chosen(&answers, &none, &port(81)), Ok("b".into()));
-    let Err(DrainError::Unclear(text)) = chosen(&answers, &none, &port(80)) else {
-        panic!("80 is in two services");
-    };
-    assert!(
-        text.contains("consul/admin") && text.contains("consul/echo"),
-        "{text}"
-    );
+    assert_eq!(chosen(&answers, &none, &port(80)), Ok("c a".into()));
     for service in ["admin", "consul/admin"] {
         let of_service = Order {
             service: Some(service.into()),
@@ -178,4 +193,74 @@ fn what_was_left_behind_at_an_address_is_not_meant() {
         chosen(&answers, &Entries::default(), &order(1)),
         Ok("new".into())
     );
+}
+
+#[test]
+fn a_place_leaves_every_service_or_none() {
+    let answers = [
+        answer("echo", vec![up("a", 1, 80), up("b", 2, 80)]),
+        answer(
+            "shop",
+            vec![up("s", 1, 80), instance("t", 2, 80, Status::Critical)],
+        ),
+    ];
+    let none = Entries::default();
+    let Err(DrainError::Conflict(text)) = chosen(&answers, &none, &order(1)) else {
+        panic!("it is the last one of shop");
+    };
+    assert!(text.contains("consul/shop"), "{text}");
+    let forced = Order {
+        force: true,
+        ..order(1)
+    };
+    assert_eq!(chosen(&answers, &none, &forced), Ok("a s".into()));
+    // What fails in one service is meant there too.
+    assert_eq!(chosen(&answers, &none, &order(2)), Ok("b t".into()));
+    // What is out of one of them already is not refused.
+    let entries = drained(&[up("a", 1, 80)]);
+    assert_eq!(chosen(&answers, &entries, &forced), Ok("a! s".into()));
+}
+
+#[test]
+fn two_registrations_of_one_place_go_together() {
+    let none = Entries::default();
+    let twice = vec![up("a", 1, 80), up("a-2", 1, 80)];
+    let answers = [answer("echo", twice.clone())];
+    assert!(matches!(
+        chosen(&answers, &none, &order(1)),
+        Err(DrainError::Conflict(_))
+    ));
+    let answers = [answer("echo", [twice, vec![up("b", 2, 80)]].concat())];
+    assert_eq!(chosen(&answers, &none, &order(1)), Ok("a a-2".into()));
+}
+
+#[test]
+fn what_documents_list_goes_too_and_never_the_last_of_it() {
+    let none = Entries::default();
+    let answers = [answer("echo", vec![up("a", 1, 80), up("b", 2, 80)])];
+    let both: &[&str] = &["10.0.0.1:80", "10.0.0.2:80"];
+    let nodes = |order: &Order, nodes: &[(&str, &[&str])]| chosen_of(&answers, nodes, &none, order);
+    let listed = nodes(&order(1), &[("upstream/u", both)]);
+    assert_eq!(listed, Ok("a 10.0.0.1:80".into()));
+    let echo = Order {
+        service: Some("echo".into()),
+        ..order(1)
+    };
+    assert_eq!(nodes(&echo, &[("upstream/u", both)]), Ok("a".into()));
+    // The name of the other may be anybody's.
+    let named: &[&str] = &["10.0.0.1:80", "shop.internal"];
+    assert!(nodes(&order(1), &[("upstream/u", named)]).is_ok());
+    let alone: &[&str] = &["10.0.0.1:80"];
+    let Err(DrainError::Conflict(text)) =
+        nodes(&order(1), &[("upstream/u", both), ("route/r", alone)])
+    else {
+        panic!("it is the last one of r");
+    };
+    assert!(text.contains("route/r"), "{text}");
+    // On another port it is another one.
+    let other: &[&str] = &["10.0.0.1:81"];
+    assert!(matches!(
+        nodes(&order(1), &[("route/r", other)]),
+        Err(DrainError::Unclear(_))
+    ));
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::model::Discovery;
+use crate::model::{Discovery, ServiceKey};
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn read<const N: usize>(entries: [(Arc<str>, Bytes); N]) -> Entries {
 #[test]
 fn what_a_newer_chancery_adds_is_passed_over() {
     let entries = read([entry("a", 1, r#","zone":"b""#), entry("b", 0, "")]);
-    let service = ServiceKey::new(Discovery::Consul, "50%");
+    let service = Of::Service(ServiceKey::new(Discovery::Consul, "50%"));
     assert_eq!(entries.taken(&service).len(), 2);
     assert!(entries.are_understood().is_ok());
 }

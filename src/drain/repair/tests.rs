@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::drain::entry;
+use crate::model::drain::Of;
 use crate::model::{Discovery, ServiceKey};
 
 fn drain() -> Drain {
     Drain {
         id: "1".into(),
-        service: ServiceKey::new(Discovery::Consul, "echo"),
+        with: None,
+        of: Of::Service(ServiceKey::new(Discovery::Consul, "echo")),
         instance: "n/a".into(),
         address: [10, 0, 0, 1].into(),
         port: 80,

@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::drain::audit::Trail;
+use crate::model::drain::Of;
 use crate::model::{Discovery, ServiceKey};
 use crate::store::Ledger;
 use crate::store::etcd::Settings;
@@ -13,7 +14,8 @@ use crate::store::etcd::Settings;
 fn drain(agent: Option<&str>) -> Drain {
     Drain {
         id: "1".into(),
-        service: ServiceKey::new(Discovery::Consul, "echo"),
+        with: None,
+        of: Of::Service(ServiceKey::new(Discovery::Consul, "echo")),
         instance: "n/a".into(),
         address: [10, 0, 0, 1].into(),
         port: 80,

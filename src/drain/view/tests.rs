@@ -2,16 +2,17 @@
 
 use super::*;
 use crate::drain::entry;
-use crate::model::Discovery;
+use crate::model::{Discovery, ServiceKey};
 
-fn service(name: &str) -> ServiceKey {
-    ServiceKey::new(Discovery::Consul, name)
+fn service(name: &str) -> Of {
+    Of::Service(ServiceKey::new(Discovery::Consul, name))
 }
 
 fn drain(of: &str) -> Drain {
     Drain {
         id: "1".into(),
-        service: service(of),
+        with: None,
+        of: service(of),
         instance: "n/a".into(),
         address: [10, 0, 0, 1].into(),
         port: 80,
@@ -49,8 +50,8 @@ fn a_view_has_what_was_written_since_it_was_read_and_nothing_from_before() {
     view.handle_written(&claim(&echo, 9), &echo);
     assert_eq!(view.entries.taken(&service("echo")).len(), 1);
     assert_eq!(view.entries.drains().count(), 1);
-    assert_eq!(view.seen(&echo.service), 9);
-    assert_eq!(view.seen(&other.service), 7);
+    assert_eq!(view.seen(&echo.of), 9);
+    assert_eq!(view.seen(&other.of), 7);
 }
 
 #[tokio::test]

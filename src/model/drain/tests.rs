@@ -17,6 +17,13 @@ fn text(id: &str, service: &str, instance: &str) -> String {
     )
 }
 
+fn of_services<const N: usize>(services: [ServiceKey; N]) -> Touched {
+    Touched {
+        services: services.into(),
+        ..Touched::default()
+    }
+}
+
 fn document(id: &str, text: &str) -> Document {
     Document {
         path: format!("drains/{id}").into(),
@@ -40,7 +47,7 @@ fn takes(drains: &Drains, of: &ServiceKey, id: &str) -> bool {
 fn a_drain_takes_out_its_instance_however_its_service_is_asked_for() {
     let mut drains = Drains::default();
     let touched = put(&mut drains, "1", &text("1", "consul/echo", "n/a"));
-    assert_eq!(touched, Touched::from([service("echo")]));
+    assert_eq!(touched, of_services([service("echo")]));
     let near = ServiceKey {
         near: Some("_agent".into()),
         ..service("echo")
@@ -52,7 +59,7 @@ fn a_drain_takes_out_its_instance_however_its_service_is_asked_for() {
     assert!(!takes(&drains, &service("other"), "n/a"));
     let path = "drains/1".into();
     let touched = drains.apply(Change::Deleted { path });
-    assert_eq!(touched, Touched::from([service("echo")]));
+    assert_eq!(touched, of_services([service("echo")]));
     assert!(!takes(&drains, &service("echo"), "n/a"));
 }
 
@@ -62,7 +69,7 @@ fn a_listing_ends_what_is_not_in_it() {
     put(&mut drains, "1", &text("1", "consul/echo", "n/a"));
     let other = document("2", &text("2", "consul/other", "n/b"));
     let touched = drains.list(vec![other]);
-    assert_eq!(touched, Touched::from([service("echo"), service("other")]));
+    assert_eq!(touched, of_services([service("echo"), service("other")]));
     assert!(!takes(&drains, &service("echo"), "n/a"));
     assert!(takes(&drains, &service("other"), "n/b"));
 }
@@ -78,7 +85,7 @@ fn a_text_that_is_no_drain_hurts_only_itself() {
         text("1", "consul/echo", "n/a").replace("\"ttl\"", "\"tll\""),
         text("1", "consul/echo", "n/b").replacen('{', "{\"version\":2,", 1),
     ] {
-        assert!(put(&mut drains, "1", &bad).is_empty());
+        assert_eq!(put(&mut drains, "1", &bad), Touched::default());
         assert_eq!(drains.faults().count(), 1, "{bad}");
         assert!(
             takes(&drains, &service("echo"), "n/a"),
@@ -110,7 +117,8 @@ const NAMES: [&str; 12] = [
 fn what_is_written_is_read() {
     for name in NAMES {
         let before = Drain {
-            service: service(name),
+            with: None,
+            of: Of::Service(service(name)),
             ..Drain::read(text("1", "consul/echo", "n/a").as_bytes()).unwrap()
         };
         let written = before.text().unwrap();
@@ -119,7 +127,7 @@ fn what_is_written_is_read() {
         assert_eq!(read, before, "{written}");
         let mut drains = Drains::default();
         let touched = put(&mut drains, "1", &written);
-        assert_eq!(touched, Touched::from([service(name)]));
+        assert_eq!(touched, of_services([service(name)]));
         assert!(takes(&drains, &service(name), "n/a"), "{written}");
     }
 }
@@ -141,7 +149,7 @@ fn what_a_newer_chancery_adds_is_passed_over_while_the_version_is_known() {
 fn a_version_that_is_too_new_is_not_gone_by_and_is_told() {
     let newer = text("1", "consul/echo", "n/a").replacen('{', "{\"version\":2,", 1);
     let mut drains = Drains::default();
-    assert!(put(&mut drains, "1", &newer).is_empty());
+    assert_eq!(put(&mut drains, "1", &newer), Touched::default());
     assert!(!takes(&drains, &service("echo"), "n/a"));
     let (path, _, reason) = drains.faults().next().unwrap();
     assert_eq!(&**path, "drains/1");
@@ -150,4 +158,31 @@ fn a_version_that_is_too_new_is_not_gone_by_and_is_told() {
     let Err(Unread::Newer(3)) = Drain::read(br#"{"version":3}"#) else {
         panic!("no version 3");
     };
+}
+
+#[test]
+fn nodes_are_taken_out_by_their_address() {
+    let mut drains = Drains::default();
+    let place: SocketAddr = "10.0.0.1:80".parse().unwrap();
+    let leave = text("1", "nodes", "10.0.0.1:80");
+    let touched = put(&mut drains, "1", &leave);
+    assert_eq!(touched.nodes, [place].into());
+    assert!(touched.services.is_empty());
+    assert_eq!(drains.nodes().get(&place), Some(&Mode::Leave));
+    // What it is read from is what it is written as.
+    let drain = Drain::read(leave.as_bytes()).unwrap();
+    assert_eq!(
+        Drain::read(drain.text().unwrap().as_bytes()).unwrap(),
+        drain
+    );
+    // As long as any is there.
+    let draining = text("2", "nodes", "10.0.0.1:80").replace("leave", "draining");
+    put(&mut drains, "2", &draining);
+    let ended = |id: &str| Change::Deleted {
+        path: format!("drains/{id}").into(),
+    };
+    drains.apply(ended("1"));
+    assert_eq!(drains.nodes().get(&place), Some(&Mode::Draining));
+    assert_eq!(drains.apply(ended("2")).nodes, [place].into());
+    assert!(drains.nodes().is_empty());
 }

@@ -14,7 +14,7 @@ use etcd_client::{
 };
 use tokio::time::timeout;
 
-use crate::store::ledger::{Away, Claim, GROUP, Journal};
+use crate::store::ledger::{Away, Claim, Enforced, Entry, GROUP, Journal};
 
 use super::Settings;
 use super::broken::{self, Broken};
@@ -87,36 +87,39 @@ impl Ledger {
         Ok(journal)
     }
 
-    /// Writes an entry and claims it, unless there is one at that key or anything has been written to its group since `seen`,
-    /// or to the part of the journal that has no groups.
+    /// Writes entries and claims them, all or none: unless there is one at any of their keys, or anything has been written to
+    /// their groups since they were read, or to the part of the journal that has no groups.
     ///
-    /// The claim's lease is made before, so that a decision is one write.
-    pub async fn begin(
-        &self,
-        key: &str,
-        text: String,
-        seen: i64,
-        lease: i64,
-    ) -> Result<Option<Claim>, Away> {
-        let (entry, claim) = (self.entry(key), self.claim(key));
-        let unchanged = |from: String| Compare::mod_revision(from, CompareOp::Less, seen + 1);
+    /// The claims' lease is made before, so that a decision is one write.
+    pub async fn begin(&self, entries: Vec<Entry>, lease: i64) -> Result<Option<Vec<Claim>>, Away> {
+        let unchanged =
+            |from: String, seen: i64| Compare::mod_revision(from, CompareOp::Less, seen + 1);
         let (whole, grouped) = (self.keys.key(JOURNAL), self.entry(&GROUP.to_string()));
-        let mut rests_on = vec![Compare::version(entry.clone(), CompareOp::Equal, 0)];
-        match key.split_once('.') {
-            Some((group, _)) => {
-                rests_on.push(unchanged(self.entry(&format!("{group}."))).with_prefix());
-                // What an older Chancery writes.
-                rests_on.push(unchanged(whole).with_range(grouped));
+        let (mut rests_on, mut changes, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for Entry { key, text, seen } in entries {
+            let (entry, claim) = (self.entry(&key), self.claim(&key));
+            rests_on.push(Compare::version(entry.clone(), CompareOp::Equal, 0));
+            match key.split_once('.') {
+                Some((group, _)) => {
+                    let group = self.entry(&format!("{group}."));
+                    rests_on.push(unchanged(group, seen).with_prefix());
+                    // What an older Chancery writes.
+                    rests_on.push(unchanged(whole.clone(), seen).with_range(grouped.clone()));
+                }
+                None => rests_on.push(unchanged(whole.clone(), seen).with_prefix()),
             }
-            None => rests_on.push(unchanged(whole).with_prefix()),
+            changes.extend([TxnOp::put(entry, text, None), put(claim, "", lease)]);
+            keys.push(key);
         }
-        let changes = [TxnOp::put(entry, text, None), put(claim, "", lease)];
         let txn = Txn::new().when(rests_on).and_then(changes);
         let response = self.step(async |etcd| etcd.transact(txn).await).await?;
-        Ok(revision(&response).map(|revision| Claim {
-            key: key.into(),
-            lease,
-            revision,
+        Ok(revision(&response).map(|revision| {
+            let claim = |key: String| Claim {
+                key: key.into(),
+                lease,
+                revision,
+            };
+            keys.into_iter().map(claim).collect()
         }))
     }
 
@@ -137,26 +140,20 @@ impl Ledger {
         self.claimed(&claim.key, rests_on, changes).await
     }
 
-    /// Puts a drain in force for so many seconds, and gives the claim up. Tells the revision; nothing when the claim has
-    /// ended.
-    pub async fn enforce(
-        &self,
-        claim: &Claim,
-        id: &str,
-        text: String,
-        ttl: u32,
-    ) -> Result<Option<i64>, Away> {
-        let claimed = self.claim(&claim.key);
-        let rests_on = [Compare::lease(
-            claimed.clone(),
-            CompareOp::Equal,
-            claim.lease,
-        )];
-        let drain = self.keys.key(&format!("{DRAINS}{id}"));
+    /// Puts drains in force for so many seconds, all or none, and gives their claims up. Tells the revision; nothing when a
+    /// claim has ended.
+    pub async fn enforce(&self, drains: Vec<Enforced<'_>>, ttl: u32) -> Result<Option<i64>, Away> {
         let response = self
             .step(async |etcd| {
                 let lease = etcd.grant(ttl.into()).await?;
-                let changes = [put(drain, text, lease), TxnOp::delete(claimed, None)];
+                let (mut rests_on, mut changes) = (Vec::new(), Vec::new());
+                for Enforced { claim, id, text } in drains {
+                    let claimed = self.claim(&claim.key);
+                    let is_held = Compare::lease(claimed.clone(), CompareOp::Equal, claim.lease);
+                    rests_on.push(is_held);
+                    let drain = self.keys.key(&format!("{DRAINS}{id}"));
+                    changes.extend([put(drain, text, lease), TxnOp::delete(claimed, None)]);
+                }
                 etcd.transact(Txn::new().when(rests_on).and_then(changes))
                     .await
             })
@@ -216,9 +213,16 @@ impl Ledger {
         Ok(())
     }
 
-    /// Gives a claim up, so that anybody may go on.
+    /// Gives a claim up, so that anybody may go on. Others may share its lease.
     pub async fn release(&self, claim: &Claim) -> Result<(), Away> {
-        self.step(async |etcd| etcd.revoke(claim.lease).await).await
+        let claimed = self.claim(&claim.key);
+        let is_held = Compare::lease(claimed.clone(), CompareOp::Equal, claim.lease);
+        let given_up = Txn::new()
+            .when([is_held])
+            .and_then([TxnOp::delete(claimed, None)]);
+        self.step(async |etcd| etcd.transact(given_up).await)
+            .await?;
+        Ok(())
     }
 
     /// Appends to the audit trail. Keys are in the order of time; all end with a lease, which is made when there is none.

@@ -107,7 +107,11 @@ fn the_highest_priority_of_the_nodes_comes_first() {
     );
     let second = (String::new(), 1, 1, vec!["10.0.0.1=1".to_owned()]);
     assert_eq!(
-        groups(&static_load_assignment("upstream/a", &nodes)),
+        groups(&static_load_assignment(
+            "upstream/a",
+            &nodes,
+            &Default::default()
+        )),
         [first, second]
     );
 }
@@ -119,7 +123,7 @@ fn weights_that_are_too_much_together_keep_their_proportion() {
         node("10.0.0.2", u32::MAX, 0),
         node("10.0.0.3", 1, 0),
     ];
-    let assignment = static_load_assignment("upstream/a", &nodes);
+    let assignment = static_load_assignment("upstream/a", &nodes, &Default::default());
     let half = u32::MAX / 4;
     let endpoints = vec![
         format!("10.0.0.1={half}"),
