@@ -78,9 +78,13 @@ enum Command {
     /// Show every document and what became of it; exit status 1 when any is not in force
     #[command(after_help = DOCUMENTS_EXAMPLES)]
     Documents(documents::Documents),
-    /// Give up the documents that the store has lost: they stay in force since its revision went back
+    /// Give up what sources took away and what stays in force all the same: documents that the store has lost since its revision
+    /// went back, and what emptied folders held
     #[command(after_help = ACCEPT_EXAMPLES)]
     Accept(accept::Accept),
+    /// Take folders for empty that had files and have none: what they held stays in force until then
+    #[command(after_help = FILES_EXAMPLES)]
+    Files(accept::Files),
     /// Show which route gets a request, which others were considered, and why they lost; exit status 1 when none gets it
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(explain::Explain),
@@ -211,6 +215,11 @@ Examples:
   chancery accept --dry-run
   chancery accept --admin http://10.0.0.8:9180";
 
+const FILES_EXAMPLES: &str = "\
+Examples:
+  chancery files accept-empty --dry-run
+  chancery files accept-empty";
+
 const AUDIT_EXAMPLES: &str = "\
 Examples:
   chancery audit
@@ -253,6 +262,7 @@ pub fn run() -> ExitCode {
         Command::Services(services) => ask("services", services::run(services)),
         Command::Documents(documents) => ask("documents", documents::run(documents)),
         Command::Accept(accept) => ask("accept", accept::run(accept)),
+        Command::Files(files) => ask("files", accept::run_files(files)),
         Command::Explain(explain) => ask("explain", explain::run(explain)),
         Command::Snapshot(snapshot) => ask("snapshot", snapshot::run(snapshot)),
         Command::Watch(watch) => ask("watch", watch::run(watch)),

@@ -42,7 +42,7 @@ use builders::Builders;
 use kept::Turn;
 use missing::Missing;
 use publish::Publication;
-use question::Question;
+use question::{Doubted, Question};
 use readiness::Readiness;
 use recall::Recall;
 use refused::Refused;
@@ -258,27 +258,49 @@ impl Control {
         self.count_missing();
     }
 
-    /// Gives up the documents that the store has lost, unless it is only asked which they are.
-    fn accept(&mut self, dry_run: bool) -> Vec<Arc<str>> {
-        if dry_run {
-            return self.missing.paths().iter().cloned().collect();
+    /// What sources took away, and what stays all the same.
+    fn doubted(&self) -> Doubted {
+        let missing = self.missing.paths().iter();
+        let documents = missing.map(|path| {
+            let revision = self.documents.revision(path);
+            (path.clone(), revision.unwrap_or_default())
+        });
+        let folders = self.restored.sources().filter_map(Source::emptied_folder);
+        Doubted {
+            documents: documents.collect(),
+            folders: folders.collect(),
         }
-        let paths: Vec<_> = self.missing.take().into_iter().collect();
-        if paths.is_empty() {
-            return paths;
+    }
+
+    /// Gives that up, or only what was in folders.
+    fn accept(&mut self, only_folders: bool) -> Doubted {
+        let mut given_up = self.doubted();
+        for folder in &given_up.folders {
+            warn!(%folder, "a folder that had files and has none is meant to be empty: what it held is given up");
+        }
+        for source in self.restored.sources() {
+            if source.emptied_folder().is_some() {
+                source.accept_empty();
+            }
+        }
+        if only_folders {
+            given_up.documents.clear();
+        }
+        if given_up.documents.is_empty() {
+            return given_up;
         }
         warn!(
-            documents = paths.len(),
+            documents = given_up.documents.len(),
             "the documents that the store has lost are given up: what it says is in force"
         );
-        for path in paths.iter().cloned() {
+        for path in self.missing.take() {
             self.documents.apply(Change::Deleted { path });
         }
         self.count_missing();
         self.publication.reworded = true;
         self.unsaved = true;
         self.settle();
-        paths
+        given_up
     }
 
     fn count_missing(&self) {

@@ -66,6 +66,8 @@ pub(crate) async fn watch(
             Some(problem) => source.failed(problem),
             None => source.answered(),
         }
+        let emptied = look.emptied.as_ref();
+        source.emptied(emptied.map(|folder| folder.to_string_lossy().into()));
         let first = !sent && look.found && (look.due.is_none() || started.elapsed() > FIRST);
         if first || (sent && look.changed) {
             let closed = tokio::select! {
@@ -88,6 +90,10 @@ pub(crate) async fn watch(
             () = shutdown.cancelled() => return,
             () = scans.closed() => return,
             () = events.changed(), if !woken => true,
+            () = source.accepted_empty() => {
+                tree.accept_empty();
+                true
+            }
             () = tokio::time::sleep(pause) => false,
         };
     }

@@ -1,10 +1,13 @@
 //! Every document, and what became of it.
 
-use tonic::Status;
+use tokio::time::Instant;
+use tonic::{Request, Status};
 
 use super::confirmed::REASON;
+use super::drains::caller;
 use super::{Api, pb};
 use crate::control::question::{Fared, Question};
+use crate::drain::audit::Deed;
 use crate::model::{Key, Kind, Problem};
 use crate::telemetry::shown;
 use crate::xds::gateways::Cause;
@@ -42,14 +45,40 @@ pub async fn list(
     })
 }
 
-/// Gives up the documents that the store has lost.
-pub async fn accept(api: &Api, asked: &pb::AcceptRequest) -> Result<pb::AcceptResponse, Status> {
-    let paths = api
-        .ask(|answer| Question::Accept(asked.dry_run, answer))
-        .await?;
-    Ok(pb::AcceptResponse {
-        documents: paths.iter().map(ToString::to_string).collect(),
-    })
+/// Gives up what sources took away and what stays in force all the same.
+pub async fn accept(
+    api: &Api,
+    request: Request<pb::AcceptRequest>,
+) -> Result<pb::AcceptResponse, Status> {
+    let began = Instant::now();
+    let caller = caller(&request);
+    let pb::AcceptRequest { dry_run, folders } = request.into_inner();
+    let given_up = if dry_run {
+        let mut doubted = api.ask(Question::Doubted).await?;
+        if folders {
+            doubted.documents.clear();
+        }
+        doubted
+    } else {
+        api.ask(|answer| Question::Accept(folders, answer)).await?
+    };
+    let answer = pb::AcceptResponse {
+        documents: given_up.documents.keys().map(ToString::to_string).collect(),
+        folders: given_up.folders.iter().map(ToString::to_string).collect(),
+    };
+    if !dry_run {
+        let mut deed = Deed::new(&api.access.trail, "accept", &caller.name, &caller.from);
+        let of = |what: &str, names: &[String]| {
+            (!names.is_empty()).then(|| format!("{} {what}: {}", names.len(), names.join(", ")))
+        };
+        let documents = of("documents that the store has lost", &answer.documents);
+        let all = documents
+            .into_iter()
+            .chain(of("emptied folders", &answer.folders));
+        deed.what = all.collect::<Vec<_>>().join("; ");
+        deed.step("request", began, None::<&Status>);
+    }
+    Ok(answer)
 }
 
 /// A document that is not in force, and why.

@@ -262,7 +262,7 @@ fn drainer(api: &Api) -> Result<&std::sync::Arc<Drainer>, Status> {
 }
 
 /// Who called, as the table of calls has found out.
-pub fn caller<M>(request: &Request<M>) -> Caller {
+pub(super) fn caller<M>(request: &Request<M>) -> Caller {
     let caller = request.extensions().get::<Caller>();
     caller.cloned().unwrap_or_default()
 }

@@ -121,8 +121,7 @@ impl pb::control_server::Control for Api {
         &self,
         request: Request<pb::AcceptRequest>,
     ) -> Result<Response<pb::AcceptResponse>, Status> {
-        let asked = request.into_inner();
-        documents::accept(self, &asked).await.map(Response::new)
+        documents::accept(self, request).await.map(Response::new)
     }
 
     async fn undrain(

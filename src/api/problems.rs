@@ -11,11 +11,34 @@ use crate::build::Held;
 use crate::control::question::Question;
 use crate::telemetry::shown;
 
+/// What is said of a document that the store has lost.
+const MISSING: &str = "the store's revision went back, and it does not have the document any more: the last text stays in force until \
+                       it is written or deleted again, or `chancery accept` gives it up";
+/// What is said of a folder that had files and has none.
+const EMPTIED: &str = "the folder had files and has none, and may just not be mounted: what it held stays in force until there are \
+                       files again, or `chancery files accept-empty` gives it up";
+
 /// The problems of this replica's documents, by document.
 pub async fn list(api: &Api) -> Result<pb::ListProblemsResponse, Status> {
     let settled = api.gateways.settled().borrow().clone();
     let mut refused = api.ask(Question::Refused).await?;
-    let problems = settled.problems.iter().map(|(path, problem)| pb::Problem {
+    let doubted = api.ask(Question::Doubted).await?;
+    let problem = |kind: &str, document: &str, revision, reason: &str| pb::Problem {
+        document: document.to_owned(),
+        revision,
+        kind: kind.to_owned(),
+        reason: reason.to_owned(),
+        refusals: Vec::new(),
+    };
+    let folders = doubted.folders.iter();
+    let emptied = folders.map(|folder| problem("emptied", folder, 0, EMPTIED));
+    let missing = doubted.documents.iter();
+    let missing = missing.map(|(path, revision)| problem("missing", path, *revision, MISSING));
+    let others = settled
+        .problems
+        .iter()
+        .filter(|(path, _)| !doubted.documents.contains_key(*path));
+    let problems = others.map(|(path, problem)| pb::Problem {
         document: path.to_string(),
         revision: problem.revision,
         kind: problem.cause.as_str().to_owned(),
@@ -29,7 +52,7 @@ pub async fn list(api: &Api) -> Result<pb::ListProblemsResponse, Status> {
     });
     Ok(pb::ListProblemsResponse {
         revision: settled.revision,
-        problems: problems.collect(),
+        problems: emptied.chain(missing).chain(problems).collect(),
     })
 }
 

@@ -27,14 +27,25 @@ pub enum Question {
     Services(oneshot::Sender<Vec<Watched>>),
     /// Who is at an address. Not answered while too little is known to say.
     At(IpAddr, oneshot::Sender<There>),
-    /// Gives up the documents that the store has lost, and tells which they are; only the latter where it is true.
-    Accept(bool, oneshot::Sender<Vec<Arc<str>>>),
+    /// What sources took away and what stays in force all the same.
+    Doubted(oneshot::Sender<Doubted>),
+    /// Gives that up, and tells what it is; folders only where it is true.
+    Accept(bool, oneshot::Sender<Doubted>),
     /// The routes of a gateway; nothing for a gateway that does not exist.
     Routes(Id, oneshot::Sender<Option<Routes>>),
     /// The documents that proxies refuse, by path, and who refuses what of them.
     Refused(oneshot::Sender<BTreeMap<String, Vec<Held>>>),
     /// Lets a document out again that proxies refuse. Told whether any did.
     Release(String, oneshot::Sender<bool>),
+}
+
+/// What sources took away, and what stays in force since they are not believed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Doubted {
+    /// The documents that the store has lost, by path, and the revisions that wrote them.
+    pub documents: BTreeMap<Arc<str>, i64>,
+    /// Folders that had files and have none.
+    pub folders: Vec<Arc<str>>,
 }
 
 /// Who is at an address.
@@ -130,8 +141,11 @@ impl Control {
                 let _ = answer.send(self.at(address));
             }
             Question::At(..) => {}
-            Question::Accept(dry_run, answer) => {
-                let _ = answer.send(self.accept(dry_run));
+            Question::Doubted(answer) => {
+                let _ = answer.send(self.doubted());
+            }
+            Question::Accept(only_folders, answer) => {
+                let _ = answer.send(self.accept(only_folders));
             }
             Question::Routes(gateway, answer) => {
                 let _ = answer.send(self.routes(&gateway));

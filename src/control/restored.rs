@@ -42,6 +42,11 @@ impl Restored {
         }
     }
 
+    /// The store and the registries.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        std::iter::once(&self.store).chain(self.registries.values())
+    }
+
     /// Whether there is a state, and the store has not answered yet.
     pub fn holds_documents(&self) -> bool {
         self.documents.is_some()

@@ -239,8 +239,14 @@ async fn what_a_wiped_store_lost_stays_in_force_and_is_saved_as_before_until_it_
     };
     assert_eq!(hears(&mut control, changed), ["routes/a", "routes/c"]);
     assert_eq!(control.metrics.documents_missing.get(), 1);
-    assert_eq!(control.accept(true), ["routes/c".into()]);
-    assert_eq!(control.accept(false), ["routes/c".into()]);
+    let c = Doubted {
+        documents: [("routes/c".into(), 1)].into(),
+        folders: Vec::new(),
+    };
+    assert_eq!(control.doubted(), c);
+    assert_eq!(control.accept(true), Doubted::default(), "no folder is");
+    assert_eq!(control.accept(false), c);
+    assert_eq!(control.doubted(), Doubted::default());
     let progress = Event::Progress { revision: 5 };
     assert_eq!(hears(&mut control, progress), ["routes/a"]);
     assert_eq!(control.metrics.documents_missing.get(), 0);

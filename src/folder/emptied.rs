@@ -4,7 +4,7 @@
 //!
 //! What comes back comes bit by bit, so that it is waited for a moment before what is still missing is gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// How long files may be away after others of their folder came back.
@@ -17,6 +17,8 @@ pub(super) struct Emptied {
     known: BTreeMap<String, (u64, u64)>,
     /// Folders that have no files, or have had some again since then.
     kept: BTreeMap<String, Option<Instant>>,
+    /// Folders that are meant to have no files, until they have some again.
+    meant: BTreeSet<String>,
 }
 
 /// What one look found.
@@ -47,6 +49,9 @@ impl Emptied {
                 || (others && name.is_empty());
             if has_files {
                 self.known.insert(name.clone(), *id);
+                self.meant.remove(name);
+            } else if self.meant.contains(name) {
+                self.known.insert(name.clone(), *id);
             } else if (name.is_empty() || other) && known.clone().any(|file| file.starts_with(name))
             {
                 self.kept.insert(name.clone(), None);
@@ -67,6 +72,13 @@ impl Emptied {
             folder: emptied.next().map(|(name, _)| name.clone()),
             due: self.kept.values().flatten().map(left).min(),
         }
+    }
+
+    /// Those that have no files are meant to have none: what they held is gone.
+    pub(super) fn accept(&mut self) {
+        let emptied = self.kept.iter().filter(|(_, since)| since.is_none());
+        self.meant.extend(emptied.map(|(name, _)| name.clone()));
+        self.kept.retain(|_, since| since.is_some());
     }
 
     /// Whether a file that is not there is not known to be gone.

@@ -205,6 +205,30 @@ fn a_folder_that_is_emptied_keeps_what_it_held_until_it_has_files_again() {
 }
 
 #[test]
+fn what_was_emptied_is_gone_once_that_is_said_to_be_meant() {
+    let folder = folder(&[("gateways/g.yaml", "g"), ("routes/a.yaml", "a")]);
+    let (mut tree, mut now) = settled(&folder);
+    // Nothing is emptied yet: this is not for later.
+    tree.accept_empty();
+    for name in ["gateways", "routes"] {
+        fs::remove_dir_all(folder.path().join(name)).unwrap();
+    }
+    assert!(!settle(&mut tree, &mut now));
+    assert!(tree.look(now).emptied.is_some());
+    tree.accept_empty();
+    assert!(settle(&mut tree, &mut now));
+    assert_eq!(tree.scan(), scan(&[]));
+    let looked = tree.look(now);
+    assert!(looked.problem.is_none() && looked.emptied.is_none());
+    // It was meant once.
+    write(&folder, "routes/a.yaml", "a");
+    assert!(settle(&mut tree, &mut now));
+    fs::remove_dir_all(folder.path().join("routes")).unwrap();
+    assert!(!settle(&mut tree, &mut now));
+    assert_eq!(tree.scan(), scan(&[("routes/a.yaml", "a")]));
+}
+
+#[test]
 fn an_empty_folder_in_place_of_another_is_unknown_and_an_emptied_one_is_empty() {
     let folder = folder(&[
         ("gateways/g.yaml", "g"),

@@ -4,7 +4,7 @@
 //! the old file away before it writes the new one.
 //!
 //! A folder that had files and has none is not empty but unknown: most likely something is not mounted. What it held stays,
-//! until there are files in it again.
+//! until there are files in it again, or an operator says that it is meant.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,8 +29,8 @@ const DEPTH: usize = 6;
 const LARGEST: u64 = 4 << 20;
 
 /// What is said of a folder that had files and has none.
-const EMPTIED: &str = "no files are there any more, and it may just not be mounted: write files into it, or restart Chancery \
-                       if it is to be empty";
+const EMPTIED: &str = "no files are there any more, and it may just not be mounted: write files into it, or give them up with \
+                       `chancery files accept-empty`";
 
 /// What a file looks like from outside. Any write changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub(super) struct Looked {
     pub(super) changed: bool,
     /// When to look again, because a file has not settled.
     pub(super) due: Option<Duration>,
+    /// A folder that had files and has none.
+    pub(super) emptied: Option<PathBuf>,
     /// The first thing that could not be read.
     pub(super) problem: Option<Unreadable>,
 }
@@ -110,6 +112,11 @@ impl Tree {
         Scan(self.files.iter().filter_map(form).collect())
     }
 
+    /// What was emptied is meant to be empty.
+    pub(super) fn accept_empty(&mut self) {
+        self.emptied.accept();
+    }
+
     /// Looks at the folder; reads what has settled.
     pub(super) fn look(&mut self, now: Instant) -> Looked {
         let mut walk = Walk::default();
@@ -134,8 +141,9 @@ impl Tree {
             .emptied
             .look(&walk.folders, &walk.files, walk.others, known, now);
         looked.due = found.due;
-        looked.problem = found.folder.map(|name| Unreadable {
-            path: self.folder.join(name),
+        looked.emptied = found.folder.map(|name| self.folder.join(name));
+        looked.problem = looked.emptied.clone().map(|path| Unreadable {
+            path,
             error: io::Error::other(EMPTIED),
         });
         self.compare(&walk, now);

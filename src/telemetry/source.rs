@@ -5,11 +5,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::Notify;
+
 /// How one source fares. Cheap to clone; all clones are the same source.
 #[derive(Debug, Clone)]
 pub struct Source {
     name: &'static str,
     state: Arc<Mutex<State>>,
+    /// Wakes who watches it when what was emptied is meant to be empty.
+    meant: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -17,6 +21,7 @@ struct State {
     answered: Option<Instant>,
     failing: Option<Failure>,
     saved: Option<SystemTime>,
+    emptied: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -44,6 +49,7 @@ impl Source {
         Self {
             name,
             state: Arc::default(),
+            meant: Arc::default(),
         }
     }
 
@@ -93,6 +99,28 @@ impl Source {
     pub fn replaced_by_saved(&self, as_of: Option<SystemTime>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.saved = as_of;
+    }
+
+    /// A folder of it had files and has none, which is not known to be meant; or no folder any more.
+    pub fn emptied(&self, folder: Option<Arc<str>>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.emptied = folder;
+    }
+
+    /// The folder that had files and has none.
+    pub fn emptied_folder(&self) -> Option<Arc<str>> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.emptied.clone()
+    }
+
+    /// What was emptied is meant to be empty.
+    pub fn accept_empty(&self) {
+        self.meant.notify_one();
+    }
+
+    /// Waits until somebody says that it is meant.
+    pub async fn accepted_empty(&self) {
+        self.meant.notified().await;
     }
 
     /// When what it said last was known to be so: now, unless it is lost.

@@ -149,12 +149,27 @@ async fn etcd_is_wiped() {
         Ok(())
     })
     .await;
+    let problems = stage.chancery.ask(&["problems"]).await;
+    let shown = String::from_utf8(problems.stdout).unwrap();
+    let row = shown.lines().find(|line| line.starts_with("routes/echo"));
+    assert!(row.is_some_and(|row| row.contains("missing")), "{shown}");
     let default = gateway(stage.envoy.listener());
     stage.etcd.put("gateways/default", &default).await;
     load.stop().await.assert_flawless();
     // Until somebody says that it is meant.
     let accepted = stage.chancery.ask(&["accept"]).await;
     assert!(accepted.status.success(), "{accepted:?}");
+    eventually(async || {
+        let audit = stage.chancery.ask(&["audit", "-o", "json"]).await.stdout;
+        let audit: serde_json::Value = serde_json::from_slice(&audit)?;
+        let record = &audit["records"][0];
+        ensure!(record["action"] == "accept", "{audit}");
+        let what = record["what"].as_str().unwrap_or_default();
+        ensure!(what.contains("routes/echo"), "{audit}");
+        ensure!(record["from"] == "127.0.0.1", "{audit}");
+        Ok(())
+    })
+    .await;
     stage.envoy.answers_with("/echo", 404).await;
     stage.envoy.answers_by("/hello", "blue").await;
     let missing = stage.chancery.metric("chancery_documents_missing").await;
