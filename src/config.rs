@@ -104,6 +104,9 @@ settings! {
     /// How long the last healthy instances of a service stay that Consul took away all at once; 0 is not at all [default: 60s]
     #[arg(long, env = "CHANCERY_KEEP_LOST", value_name = "TIME", help_heading = "Consul")]
     keep_lost: String,
+    /// How many of a hundred healthy instances of a service have to be gone at once for that [default: 100]
+    #[arg(long, env = "CHANCERY_KEEP_LOST_FROM", value_name = "PERCENT", help_heading = "Consul")]
+    keep_lost_from: u32,
     /// A folder to read documents (DIR/<kind>/<id>.yaml) and instances (DIR/instances/<service>.yaml) from, instead of etcd
     #[arg(long, env = "CHANCERY_FILES", value_name = "DIR")]
     files: PathBuf,
@@ -191,8 +194,10 @@ pub struct Config {
     pub registries: Vec<Registry>,
     /// Whether the store's first listing is believed, however little is left of what was saved.
     pub accept_store: bool,
-    /// How long the last healthy instances of a service stay that Consul took away all at once.
+    /// How long healthy instances of a service stay that Consul took away at once.
     pub keep_lost: Duration,
+    /// How many of a hundred have to be gone for that.
+    pub keep_lost_from: u32,
     /// The folder of the last good state, if one is to be kept.
     pub state: Option<PathBuf>,
     /// Where and how proxies connect.

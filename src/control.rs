@@ -21,7 +21,7 @@ mod services;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
@@ -39,6 +39,7 @@ use crate::telemetry::{Metrics, Source};
 use crate::xds::gateways::{Gateways, Heard, Said};
 
 use builders::Builders;
+pub use kept::KeepLost;
 use kept::Turn;
 use missing::Missing;
 use publish::Publication;
@@ -71,8 +72,8 @@ pub struct Inputs {
     pub freshness: Freshness,
     /// Whether the store's first listing is believed, however little is left of what was saved.
     pub accept_store: bool,
-    /// How long instances stay that Consul took away all at once.
-    pub keep_lost: Duration,
+    /// When instances stay that Consul took away, and how long.
+    pub keep_lost: KeepLost,
     /// What an earlier process saved.
     pub saved: Option<Saved>,
     /// Asks for what is to be saved.

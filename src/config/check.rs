@@ -46,6 +46,7 @@ impl Settings {
         let consul = self.consul_settings()?;
         let audit_keep = self.audit_keep()?;
         let keep_lost = self.keep_lost()?;
+        let keep_lost_from = self.keep_lost_from()?;
         let consul_agent = self.consul_agent()?;
         let replica = self.replica(admin.port())?;
         let state = self.state.clone();
@@ -60,6 +61,7 @@ impl Settings {
             audit_keep,
             accept_store,
             keep_lost,
+            keep_lost_from,
             consul_agent,
             replica,
             xds,
@@ -197,6 +199,17 @@ impl Settings {
                 "--keep-lost: found {text:?}, allowed are times up to 24h, such as 30s or 5m, and 0"
             ))
         })
+    }
+
+    fn keep_lost_from(&self) -> Result<u32, Error> {
+        let percent = self.keep_lost_from.unwrap_or(100);
+        if (1..=100).contains(&percent) {
+            Ok(percent)
+        } else {
+            Err(Error::Contradiction(format!(
+                "--keep-lost-from: found {percent}, allowed are 1 to 100"
+            )))
+        }
     }
 
     fn consul_agent(&self) -> Result<Option<String>, Error> {

@@ -146,6 +146,12 @@ fn how_long_lost_instances_are_kept_is_read() {
     assert_eq!(kept(""), Duration::from_secs(60));
     assert_eq!(kept("keep-lost: 5m\n"), Duration::from_secs(300));
     assert_eq!(kept("keep-lost: '0'\n"), Duration::ZERO);
+    let from = |lines: &str| settings(lines).unwrap().keep_lost_from;
+    assert_eq!((from(""), from("keep-lost-from: 50\n")), (100, 50));
+    for wrong in [0, 101] {
+        let text = refusal(&format!("keep-lost-from: {wrong}\n"));
+        assert!(text.contains("--keep-lost-from: found"), "{text}");
+    }
     for wrong in ["25h", "ever", "-1s"] {
         let text = refusal(&format!("keep-lost: {wrong}\n"));
         assert!(text.contains("--keep-lost: found"), "{text}");

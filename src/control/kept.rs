@@ -1,5 +1,9 @@
-//! Self-preservation: an answer that takes away every healthy instance of a service at once more likely tells of the
-//! registry than of the instances. The last healthy ones stay for a while then. Pure: time is an argument.
+//! Self-preservation: an answer that takes away every healthy instance of a service at once, or as large a share of them as the
+//! settings say, more likely tells of the registry than of the instances. The last healthy ones stay for a while then. Pure: time
+//! is an argument.
+//!
+//! How long that is, the instances themselves may say (`Service.Meta` in Consul): documents that name one service share its
+//! instances, so that none of them could say it for itself.
 //!
 //! What is done on purpose is believed at once: maintenance, and instances that are taken out one by one. Of Consul only:
 //! files of instances are somebody's word.
@@ -17,12 +21,30 @@ use crate::registry::Answer;
 /// Instances that turn critical within this time do so at once: their agents tell of them one after the other.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
+/// The entry of an instance's metadata that says how long instances of its service are kept: a time, or 0. Of several the longest
+/// counts.
+const META: &str = "chancery-keep-lost";
+/// When instances are kept, and how long.
+#[derive(Debug, Clone, Copy)]
+pub struct KeepLost {
+    /// How long they stay where they do not say so themselves; zero keeps nothing.
+    pub time: Duration,
+    /// How many of a hundred healthy ones have to be gone at once.
+    pub percent: u32,
+}
+
+impl KeepLost {
+    /// The longest time that anybody may set.
+    pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
+}
+
 /// The instances that are kept, of all services.
 #[derive(Debug)]
 pub struct Kept {
-    /// How long they stay; zero keeps nothing.
-    time: Duration,
+    rule: KeepLost,
     services: HashMap<ServiceKey, OfService>,
+    /// What instances say of the time, and what is no time.
+    unread: HashMap<ServiceKey, String>,
 }
 
 /// What is known of one service beside the instances in force.
@@ -38,7 +60,10 @@ struct Keeping {
     instances: Vec<Instance>,
     /// How many there were at first.
     first: usize,
-    until: Instant,
+    /// How many others were healthy then.
+    left: usize,
+    began: Instant,
+    time: Duration,
     /// What the registry says.
     answered: Arc<[Instance]>,
 }
@@ -55,14 +80,32 @@ pub enum Turn {
 }
 
 impl Kept {
-    pub fn new(time: Duration) -> Self {
-        let services = HashMap::new();
-        Self { time, services }
+    pub fn new(rule: KeepLost) -> Self {
+        Self {
+            rule,
+            services: HashMap::new(),
+            unread: HashMap::new(),
+        }
     }
 
-    /// How long instances are kept.
-    pub fn time(&self) -> Duration {
-        self.time
+    /// How long instances of a service are kept, of which some are.
+    pub fn time(&self, service: &ServiceKey) -> Option<Duration> {
+        let keeping = self.services.get(service)?.keeping.as_ref();
+        keeping.map(|keeping| keeping.time)
+    }
+
+    /// What instances say of the time and what is no time, once.
+    pub fn misread(&mut self, answer: &Answer) -> Option<String> {
+        let said = answer
+            .instances
+            .iter()
+            .filter_map(|it| it.metadata.get(META));
+        let unread = said.filter(|text| read(text).is_none()).min().cloned();
+        let before = match &unread {
+            Some(text) => self.unread.insert(answer.service.clone(), text.clone()),
+            None => self.unread.remove(&answer.service),
+        };
+        unread.filter(|text| before.as_ref() != Some(text))
     }
 
     /// The instances that are in force after `answer`, where `before` were until now.
@@ -72,15 +115,21 @@ impl Kept {
         answer: &Answer,
         now: Instant,
     ) -> (Arc<[Instance]>, Option<Turn>) {
-        if self.time.is_zero() || answer.service.discovery != Discovery::Consul {
-            return (answer.instances.clone(), None);
+        let said = before.iter().chain(&*answer.instances);
+        let said = said.filter_map(|it| read(it.metadata.get(META)?)).max();
+        let time = said.unwrap_or(self.rule.time);
+        if time.is_zero() || answer.service.discovery != Discovery::Consul {
+            let of = self.services.remove(&answer.service);
+            let was_keeping = of.is_some_and(|of| of.keeping.is_some());
+            return (answer.instances.clone(), was_keeping.then_some(Turn::Over));
         }
+        let rule = KeepLost { time, ..self.rule };
         let of = self.services.entry(answer.service.clone()).or_default();
         let was_keeping = of.keeping.is_some();
         let turn = if was_keeping {
-            of.follow(answer).then_some(Turn::Over)
+            of.follow(answer, now).then_some(Turn::Over)
         } else {
-            of.begin(before, answer, now, self.time).map(Turn::Begins)
+            of.begin(before, answer, now, rule).map(Turn::Begins)
         };
         let in_force = match &of.keeping {
             Some(keeping) => keeping.in_force(&answer.service),
@@ -95,19 +144,20 @@ impl Kept {
     /// No document names the service any more.
     pub fn forget(&mut self, service: &ServiceKey) {
         self.services.remove(service);
+        self.unread.remove(service);
     }
 
     /// When the first time is over.
     pub fn deadline(&self) -> Option<Instant> {
         let keeping = self.services.values().filter_map(|of| of.keeping.as_ref());
-        keeping.map(|keeping| keeping.until).min()
+        keeping.map(Keeping::until).min()
     }
 
     /// The services whose time is over, with what the registry says of them, which is in force now.
     pub fn handle_time(&mut self, now: Instant) -> Vec<Answer> {
         let mut over = Vec::new();
         for (service, of) in &mut self.services {
-            if let Some(keeping) = of.keeping.take_if(|keeping| keeping.until <= now) {
+            if let Some(keeping) = of.keeping.take_if(|keeping| keeping.until() <= now) {
                 of.critical.clear();
                 over.push(Answer::sorted(service.clone(), keeping.answered));
             }
@@ -139,19 +189,21 @@ impl OfService {
         before: &[Instance],
         answer: &Answer,
         now: Instant,
-        time: Duration,
+        rule: KeepLost,
     ) -> Option<usize> {
         let answered = Answered::new(&answer.instances);
         self.critical.retain(|(since, instance)| {
             now.duration_since(*since) < AT_ONCE && answered.is_critical(instance)
         });
+        // With those that turned critical before, at the same time.
+        let there = before.iter().filter(|it| is_healthy(it)).count() + self.critical.len();
         let healthy = before.iter().filter(|instance| is_healthy(instance));
         let (gone, critical): (Vec<_>, Vec<_>) = healthy
             .filter(|instance| answered.takes_away(instance))
             .partition(|instance| !answered.is_critical(instance));
         let critical = critical.into_iter().map(|one| (now, one.clone()));
         self.critical.extend(critical);
-        if answered.healthy > 0 {
+        if !is_too_little(answered.healthy, there, rule.percent) {
             return None;
         }
         let critical = self.critical.iter().map(|(_, instance)| instance);
@@ -166,14 +218,16 @@ impl OfService {
         self.keeping = Some(Keeping {
             instances: lost,
             first,
-            until: now + time,
+            left: answered.healthy,
+            began: now,
+            time: rule.time,
             answered: answer.instances.clone(),
         });
         Some(first)
     }
 
     /// Lets go of what the registry tells of by name. Whether that is the end of it.
-    fn follow(&mut self, answer: &Answer) -> bool {
+    fn follow(&mut self, answer: &Answer, now: Instant) -> bool {
         let Some(keeping) = &mut self.keeping else {
             return false;
         };
@@ -183,8 +237,18 @@ impl OfService {
             let deregistered = before.has(instance) && !answered.has(instance);
             !deregistered && answered.takes_away(instance)
         });
+        // Others whose agents are later to tell of their checks.
+        if now.duration_since(keeping.began) < AT_ONCE {
+            let others = keeping.answered.iter();
+            let others = others.filter(|it| is_healthy(it) && answered.is_critical(it));
+            let before = keeping.instances.len();
+            keeping.instances.extend(others.cloned());
+            let more = keeping.instances.len() - before;
+            keeping.first += more;
+            keeping.left = keeping.left.saturating_sub(more);
+        }
         // Half of them carry the load of all; fewer would not.
-        let enough = answered.healthy * 2 >= keeping.first;
+        let enough = answered.healthy.saturating_sub(keeping.left) * 2 >= keeping.first;
         keeping.answered = answer.instances.clone();
         let over = enough || keeping.instances.is_empty();
         if over {
@@ -195,6 +259,10 @@ impl OfService {
 }
 
 impl Keeping {
+    fn until(&self) -> Instant {
+        self.began + self.time
+    }
+
     /// What the registry says, and those that are kept in its place.
     fn in_force(&self, service: &ServiceKey) -> Arc<[Instance]> {
         let kept: BTreeSet<_> = self.instances.iter().map(identity).collect();
@@ -241,6 +309,17 @@ impl<'a> Answered<'a> {
             Some(status) => *status == Status::Critical,
         }
     }
+}
+
+/// What an entry of metadata says of the time.
+fn read(text: &str) -> Option<Duration> {
+    let time = humantime::parse_duration(text).ok();
+    time.filter(|time| *time <= KeepLost::LONGEST)
+}
+
+/// Whether so few are left of `there` that `percent` of them, or more, are gone.
+fn is_too_little(left: usize, there: usize, percent: u32) -> bool {
+    left * 100 <= there * (100 - percent.min(100) as usize)
 }
 
 fn is_healthy(instance: &Instance) -> bool {

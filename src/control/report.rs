@@ -119,8 +119,8 @@ pub fn kept(metrics: &Metrics, service: &ServiceKey, turn: Turn, kept: &Kept) {
         Turn::Begins(instances) => warn!(
             %service,
             instances,
-            seconds = kept.time().as_secs(),
-            "every healthy instance of a service is gone at once: the last ones stay for a while"
+            seconds = kept.time(service).unwrap_or_default().as_secs(),
+            "more healthy instances of a service are gone at once than is believed: they stay for a while"
         ),
         Turn::Over => {
             info!(%service, "the registry has instances again: those that were kept are let go")

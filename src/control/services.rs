@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use tokio::sync::watch;
+use tracing::warn;
 
-use super::kept::{Kept, Turn};
+use super::kept::{KeepLost, Kept, Turn};
 use crate::build::Instances;
 use crate::documents::Changes;
 use crate::model::{Discovery, ServiceKey};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
+use crate::telemetry::shown;
 
 /// The services that one registry is to watch.
 pub type Wanted = Arc<BTreeSet<ServiceKey>>;
@@ -30,7 +32,7 @@ impl Services {
     pub fn new(
         wanted: HashMap<Discovery, watch::Sender<Wanted>>,
         freshness: Freshness,
-        keep_lost: Duration,
+        keep_lost: KeepLost,
     ) -> Self {
         Self {
             wanted,
@@ -63,6 +65,13 @@ impl Services {
 
     /// Takes an answer. Tells whether others are in force than before, and whether any are kept or no longer are.
     pub fn handle_answer(&mut self, answer: Answer, now: Instant) -> (bool, Option<Turn>) {
+        if let Some(found) = self.kept.misread(&answer) {
+            warn!(
+                service = %answer.service,
+                found = shown(&found, 60),
+                "chancery-keep-lost in the metadata of instances is no time up to 24h, such as 30s or 0: the setting counts"
+            );
+        }
         let before = self.instances.get(&answer.service);
         let known = before.map(|before| &**before).unwrap_or_default();
         let (in_force, turn) = self.kept.handle_answer(known, &answer, now);

@@ -168,7 +168,7 @@ async fn problems_are_composed_when_something_was_said_of_documents() {
 async fn instances_that_are_gone_at_once_stay_until_their_time_is_over() {
     const KEEP: Duration = Duration::from_secs(60);
     let (mut inputs, gateways) = inputs();
-    inputs.keep_lost = KEEP;
+    inputs.keep_lost.time = KEEP;
     inputs
         .wanted
         .insert(Discovery::Consul, watch::Sender::default());
@@ -271,7 +271,10 @@ fn inputs() -> (Inputs, Arc<Gateways>) {
         questions: mpsc::channel(1).1,
         freshness: Default::default(),
         accept_store: false,
-        keep_lost: Duration::ZERO,
+        keep_lost: KeepLost {
+            time: Duration::ZERO,
+            percent: 100,
+        },
         wishes: mpsc::channel(1).1,
     };
     (inputs, Arc::new(gateways))

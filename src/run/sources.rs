@@ -2,13 +2,12 @@
 //! [`crate::store::Store`] and [`crate::registry::Registry`].
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Config;
 use crate::control::question::Question;
-use crate::control::{Inputs, Wanted};
+use crate::control::{Inputs, KeepLost, Wanted};
 use crate::model::Discovery;
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
@@ -32,7 +31,7 @@ pub struct Sources {
     answers: mpsc::Receiver<Answer>,
     freshness: Freshness,
     accept_store: bool,
-    keep_lost: Duration,
+    keep_lost: KeepLost,
 }
 
 /// Starts a task per source.
@@ -78,7 +77,10 @@ pub fn watch(
         answers,
         freshness,
         accept_store: config.accept_store,
-        keep_lost: config.keep_lost,
+        keep_lost: KeepLost {
+            time: config.keep_lost,
+            percent: config.keep_lost_from,
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! Consul takes away every healthy instance of a service at once: the last ones go on serving for a while.
 
 use anyhow::ensure;
+use serde_json::json;
 
 use crate::support::eventually;
 use crate::support::instance::Instance;
@@ -8,7 +9,8 @@ use crate::support::load::Load;
 use crate::support::stage::{Stage, route_to_service};
 
 const PER_SECOND: u32 = 200;
-const KEEPS: &str = "every healthy instance of a service is gone at once";
+const KEEPS: &str = "more healthy instances of a service are gone at once than is believed";
+const LATE: &str = "instances that were kept are not back in time";
 const LETS_GO: &str = "the registry has instances again";
 
 /// A stage on which two instances, with checks, answer `/echo` from Consul.
@@ -112,4 +114,34 @@ async fn maintenance_of_all_at_once_is_believed() {
     stage.consul.node_maintenance(true).await;
     stage.envoy.answers_with("/echo", 503).await;
     assert!(stage.chancery.log_of(KEEPS).is_empty());
+}
+
+#[tokio::test]
+async fn instances_that_want_it_are_believed_at_once() {
+    let (stage, instances) = stage_at_work().await;
+    for instance in &instances {
+        let (name, at) = (&instance.name, instance.address);
+        let registration = json!({
+            "Name": "echo", "ID": name, "Address": at.ip(), "Port": at.port(),
+            "Meta": { "chancery-keep-lost": "0" },
+            "Check": { "CheckID": format!("check-{name}"), "TTL": "10m", "Status": "passing" },
+        });
+        stage.consul.register_as(&registration).await;
+    }
+    // What they say is known once it is shown.
+    eventually(async || {
+        let services = stage.chancery.admin("v1/services").await?.body;
+        let said = services.matches("chancery-keep-lost").count();
+        ensure!(said == 2, "{services}");
+        Ok(())
+    })
+    .await;
+    tokio::join!(
+        stage.consul.fail_check("blue"),
+        stage.consul.fail_check("green"),
+    );
+    stage.envoy.answers_with("/echo", 503).await;
+    // Neither now nor after a while.
+    assert!(stage.chancery.log_of(KEEPS).is_empty());
+    assert!(stage.chancery.log_of(LATE).is_empty());
 }

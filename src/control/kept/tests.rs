@@ -31,10 +31,19 @@ struct Scene {
 impl Scene {
     fn with(ports: &[u16]) -> Self {
         Self {
-            kept: Kept::new(MINUTE),
+            kept: Kept::new(KeepLost {
+                time: MINUTE,
+                percent: 100,
+            }),
             in_force: passing(ports).into(),
             now: Instant::now(),
         }
+    }
+
+    fn from(percent: u32, ports: &[u16]) -> Self {
+        let mut scene = Self::with(ports);
+        scene.kept.rule.percent = percent;
+        scene
     }
 
     fn answers(&mut self, instances: Vec<Instance>) -> Option<Turn> {
@@ -166,7 +175,7 @@ fn files_and_a_time_of_zero_keep_nothing() {
     let files = Answer::new(ServiceKey::new(Discovery::File, "echo"), vec![]);
     let consul = Answer::new(echo(), vec![]);
     for (time, answer) in [(MINUTE, files), (Duration::ZERO, consul)] {
-        let mut kept = Kept::new(time);
+        let mut kept = Kept::new(KeepLost { time, percent: 100 });
         let (in_force, turn) = kept.handle_answer(&before, &answer, Instant::now());
         assert!(in_force.is_empty() && turn.is_none());
     }
@@ -178,4 +187,82 @@ fn what_no_document_names_is_forgotten() {
     scene.answers(vec![]);
     scene.kept.forget(&echo());
     assert_eq!(scene.kept.count(), 0);
+}
+
+/// The same, with what they say of the time.
+fn saying(instances: Vec<Instance>, time: &str) -> Vec<Instance> {
+    let said = instances.into_iter().map(|mut one| {
+        one.metadata.insert(META.to_owned(), time.to_owned());
+        one
+    });
+    said.collect()
+}
+
+#[test]
+fn instances_say_themselves_how_long_they_are_kept() {
+    let hour = Duration::from_secs(3600);
+    for (said, kept) in [("1h", hour), ("soon", MINUTE), ("25h", MINUTE)] {
+        let mut scene = Scene::with(&[]);
+        scene.answers(saying(passing(&[1, 2]), said));
+        assert_eq!(scene.answers(vec![]), Some(Turn::Begins(2)));
+        assert_eq!(scene.kept.time(&echo()), Some(kept));
+        assert_eq!(scene.kept.deadline(), Some(scene.now + kept));
+    }
+    // The longest of what they say.
+    let mut scene = Scene::with(&[]);
+    let both = [saying(passing(&[1]), "0"), saying(passing(&[2]), "2m")];
+    scene.answers(both.concat());
+    scene.answers(vec![]);
+    assert_eq!(scene.kept.time(&echo()), Some(2 * MINUTE));
+    // Nothing is kept, and what was kept before goes.
+    let mut scene = Scene::with(&[]);
+    scene.answers(saying(passing(&[1, 2]), "0"));
+    assert_eq!(scene.answers(vec![]), None);
+    assert!(scene.healthy().is_empty());
+    let mut scene = Scene::with(&[1, 2]);
+    scene.answers(vec![]);
+    scene.in_force = saying(passing(&[1, 2]), "0").into();
+    assert_eq!(scene.answers(vec![]), Some(Turn::Over));
+    assert!(scene.healthy().is_empty());
+}
+
+#[test]
+fn what_is_no_time_is_said_once() {
+    let mut kept = Scene::with(&[]).kept;
+    let says = |text: &str| Answer::new(echo(), saying(passing(&[1, 2]), text));
+    assert_eq!(kept.misread(&says("soon")), Some("soon".to_owned()));
+    assert_eq!(kept.misread(&says("soon")), None);
+    assert_eq!(kept.misread(&says("2 parsecs")), Some("2 parsecs".into()));
+    assert_eq!(kept.misread(&says("90s")), None);
+    assert_eq!(kept.misread(&says("soon")), Some("soon".to_owned()));
+}
+
+#[test]
+fn a_share_of_them_may_be_enough() {
+    let mut scene = Scene::from(50, &[1, 2, 3, 4]);
+    let some = |passing_ones: &[u16], critical: &[u16]| {
+        [passing(passing_ones), all(critical, Status::Critical)].concat()
+    };
+    assert_eq!(scene.answers(some(&[2, 3, 4], &[1])), None, "one alone");
+    assert_eq!(scene.healthy(), [2, 3, 4]);
+    // The second within a moment: half of the four.
+    assert_eq!(scene.answers(some(&[3, 4], &[1, 2])), Some(Turn::Begins(2)));
+    assert_eq!(scene.healthy(), [1, 2, 3, 4]);
+    // And the third of them.
+    scene.now += Duration::from_secs(1);
+    assert_eq!(scene.answers(some(&[4], &[1, 2, 3])), None);
+    assert_eq!(scene.healthy(), [1, 2, 3, 4]);
+    // Not what comes long after.
+    scene.now += AT_ONCE;
+    assert_eq!(scene.answers(some(&[], &[1, 2, 3, 4])), None);
+    assert_eq!(scene.healthy(), [1, 2, 3]);
+    assert_eq!(scene.answers(some(&[1, 2, 4], &[3])), Some(Turn::Over));
+    assert_eq!(scene.healthy(), [1, 2, 4]);
+
+    let mut scene = Scene::from(100, &[1, 2, 3, 4]);
+    assert_eq!(scene.answers(some(&[4], &[1, 2, 3])), None);
+    assert_eq!(scene.healthy(), [4]);
+    // Others in their place are enough.
+    let mut scene = Scene::from(50, &[1, 2, 3, 4]);
+    assert_eq!(scene.answers(passing(&[5, 6, 7])), None);
 }

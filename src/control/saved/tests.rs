@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Inputs, run};
+use super::super::{Inputs, KeepLost, run};
 use super::*;
 use crate::model::Discovery;
 use crate::model::document::Format;
@@ -50,7 +50,10 @@ impl Loop {
             saved,
             questions: mpsc::channel(1).1,
             accept_store: false,
-            keep_lost: Duration::ZERO,
+            keep_lost: KeepLost {
+                time: Duration::ZERO,
+                percent: 100,
+            },
             freshness: Default::default(),
             wishes: granting,
             said: Gateways::new().1,
