@@ -1,6 +1,7 @@
 //! S4, instances that a deploy platform takes out before it kills them: the registry first, then every Envoy, and only then
 //! the answer.
 
+pub mod agents;
 mod callers;
 mod deploys;
 mod orders;
@@ -9,13 +10,14 @@ mod places;
 
 use std::net::SocketAddr;
 
+use anyhow::ensure;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::PATIENTLY;
 use crate::support::chancery::Chancery;
 use crate::support::instance::Instance;
 use crate::support::stage::{Stage, route_to_service};
+use crate::support::{PATIENTLY, eventually, own_address};
 
 /// Calls the control API; an answer without a body is `null`.
 pub async fn call(
@@ -55,6 +57,40 @@ pub async fn drains(chancery: &Chancery) -> Vec<String> {
 
 pub fn wish(at: SocketAddr) -> Value {
     json!({ "address": at.ip(), "port": at.port(), "wait": PATIENTLY })
+}
+
+/// A stage on which Envoy serves two instances of the service `echo`.
+pub async fn staged() -> (Stage, [Instance; 2]) {
+    let stage = Stage::set().await;
+    let instances = two(&stage).await;
+    (stage, instances)
+}
+
+/// Another replica of the stage's Chancery, with settings of its own.
+pub async fn beside(stage: &Stage, settings: &[&str]) -> Chancery {
+    let (etcd, consul) = (stage.etcd.url(), stage.consul.url());
+    let folder = stage.folder().join("beside");
+    std::fs::create_dir(&folder).unwrap();
+    let mut other = Chancery::serve_with(own_address(), &etcd, &consul, settings, &folder);
+    other.ready().await;
+    other
+}
+
+/// Takes an instance out, and tells of it.
+pub async fn drained(chancery: &Chancery, at: SocketAddr) -> Value {
+    let (status, answer) = drain(chancery, wish(at)).await;
+    assert_eq!(status, 201, "{answer}");
+    answer
+}
+
+/// Waits until these, and no others, pass in Consul.
+pub async fn pass_in_consul(stage: &Stage, instances: &[&str]) {
+    eventually(async || {
+        let passing = stage.consul.passing("echo").await;
+        ensure!(passing == instances, "{passing:?}");
+        Ok(())
+    })
+    .await;
 }
 
 /// Two instances of the service `echo` that Envoy serves.

@@ -2,21 +2,17 @@
 //! somebody waits, and callers who would fill the audit trail.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::ensure;
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
-use crate::draining::{call, drain, two, undrain, wish};
+use crate::draining::agents::{in_turn, overtaken, serve};
+use crate::draining::{beside, call, drain, drained, pass_in_consul, staged, undrain, wish};
 use crate::support::chancery::Chancery;
 use crate::support::stage::{Stage, gateway, route_to_service};
 use crate::support::{eventually, http, own_address};
@@ -29,14 +25,9 @@ async fn audit(chancery: &Chancery, limit: u32) -> Vec<Value> {
     answer["records"].as_array().cloned().unwrap_or_default()
 }
 
-async fn serve(listener: TcpListener, app: Router) -> JoinHandle<()> {
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() })
-}
-
 #[tokio::test]
 async fn a_drain_right_after_an_undrain_tells_the_registry() {
-    let stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
+    let (stage, [a, _b]) = staged().await;
     for round in 0..8 {
         let (status, answer) = drain(&stage.chancery, wish(a.address)).await;
         assert_eq!(status, 201, "{answer}");
@@ -48,84 +39,19 @@ async fn a_drain_right_after_an_undrain_tells_the_registry() {
     // What somebody else has set stays.
     stage.consul.maintenance("a", true).await;
     stage.envoy.answers_by_all("/echo", &["b"]).await;
-    let (status, answer) = drain(&stage.chancery, wish(a.address)).await;
-    assert_eq!(status, 201, "{answer}");
+    let answer = drained(&stage.chancery, a.address).await;
     assert_eq!(undrain(&stage.chancery, &answer).await.0, 200);
     assert_eq!(stage.consul.passing("echo").await, ["b"]);
 }
 
-/// Passes on to Consul what an agent is told; before the instance is taken out, another replica has taken the entry for
-/// abandoned, and struck it.
-async fn overtaken(address: Ipv4Addr, consul: String, etcd: String) -> SocketAddr {
-    let pass_on = async |State((consul, etcd)): State<(String, String)>, request: Request| {
-        let url = format!("{consul}{}", request.uri());
-        if url.contains("enable=true") {
-            let mut etcd = etcd_client::Client::connect([etcd], None).await.unwrap();
-            for part in ["journal", "claims"] {
-                let all = etcd_client::DeleteOptions::new().with_prefix();
-                let key = format!("/chancery/drain/{part}/");
-                etcd.delete(key, Some(all)).await.unwrap();
-            }
-        }
-        let method = request.method().clone();
-        let answer = http::send(&http::client(), method, &url, &[]).await;
-        let answer = answer.unwrap();
-        (StatusCode::from_u16(answer.status).unwrap(), answer.body)
-    };
-    let listener = TcpListener::bind((address, 0)).await.unwrap();
-    let at = listener.local_addr().unwrap();
-    let app = Router::new().fallback(pass_on);
-    serve(listener, app.with_state((consul, etcd))).await;
-    at
-}
-
-/// Passes on to Consul what an agent is asked; which checks there are it says only once somebody was taken out.
-async fn in_turn(address: Ipv4Addr, consul: String) -> (SocketAddr, Arc<Notify>) {
-    #[derive(Clone)]
-    struct Turns {
-        consul: String,
-        asked: Arc<Notify>,
-        told: Arc<Notify>,
-    }
-    let pass_on = async |State(turns): State<Turns>, request: Request| {
-        let url = format!("{}{}", turns.consul, request.uri());
-        let method = request.method().clone();
-        let answer = http::send(&http::client(), method, &url, &[]).await;
-        if url.contains("enable=true") {
-            turns.told.notify_one();
-        } else if url.ends_with("/agent/checks") {
-            turns.asked.notify_one();
-            turns.told.notified().await;
-        }
-        let answer = answer.unwrap();
-        (StatusCode::from_u16(answer.status).unwrap(), answer.body)
-    };
-    let (asked, told) = (Arc::default(), Arc::default());
-    let listener = TcpListener::bind((address, 0)).await.unwrap();
-    let at = listener.local_addr().unwrap();
-    let turns = Turns {
-        consul,
-        asked: Arc::clone(&asked),
-        told,
-    };
-    let app = Router::new().fallback(pass_on);
-    serve(listener, app.with_state(turns)).await;
-    (at, asked)
-}
-
 #[tokio::test]
 async fn an_agent_that_takes_its_time_holds_up_no_other_drain() {
-    let stage = Stage::set().await;
-    let [a, b] = two(&stage).await;
+    let (stage, [a, b]) = staged().await;
     // Whoever drains it has to ask who has set that.
     stage.consul.maintenance("a", true).await;
-    let (etcd, consul) = (stage.etcd.url(), stage.consul.url());
-    let (agent, asked) = in_turn(stage.address, consul.clone()).await;
+    let (agent, asked) = in_turn(stage.address, stage.consul.url()).await;
     let agent = format!("http://{agent}");
-    let folder = tempfile::tempdir().unwrap();
-    let settings = ["--consul-agent", &agent];
-    let mut other = Chancery::serve_with(own_address(), &etcd, &consul, &settings, folder.path());
-    other.ready().await;
+    let other = beside(&stage, &["--consul-agent", &agent]).await;
     let first = drain(&other, wish(a.address));
     let second = async {
         asked.notified().await;
@@ -144,23 +70,14 @@ async fn an_agent_that_takes_its_time_holds_up_no_other_drain() {
 
 #[tokio::test]
 async fn a_drain_whose_claim_has_ended_leaves_the_registry_as_it_was() {
-    let stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
-    let (etcd, consul) = (stage.etcd.url(), stage.consul.url());
-    let agent = overtaken(stage.address, consul.clone(), etcd.clone()).await;
+    let (stage, [a, _b]) = staged().await;
+    let (consul, etcd) = (stage.consul.url(), stage.etcd.url());
+    let agent = overtaken(stage.address, consul, etcd).await;
     let agent = format!("http://{agent}");
-    let folder = tempfile::tempdir().unwrap();
-    let settings = ["--consul-agent", &agent];
-    let mut other = Chancery::serve_with(own_address(), &etcd, &consul, &settings, folder.path());
-    other.ready().await;
+    let other = beside(&stage, &["--consul-agent", &agent]).await;
     let (status, answer) = drain(&other, wish(a.address)).await;
     assert_eq!(status, 503, "{answer}");
-    eventually(async || {
-        let passing = stage.consul.passing("echo").await;
-        ensure!(passing == ["a", "b"], "{passing:?}");
-        Ok(())
-    })
-    .await;
+    pass_in_consul(&stage, &["a", "b"]).await;
     stage.envoy.answers_by_all("/echo", &["a", "b"]).await;
 }
 
@@ -197,10 +114,8 @@ async fn journal(stage: &Stage) -> usize {
 
 #[tokio::test]
 async fn a_drain_that_etcd_forgot_is_undone() {
-    let mut stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
-    let (status, answer) = drain(&stage.chancery, wish(a.address)).await;
-    assert_eq!(status, 201, "{answer}");
+    let (mut stage, [a, _b]) = staged().await;
+    drained(&stage.chancery, a.address).await;
     // What somebody else has set stays.
     let c = stage.instance("c").await;
     stage.consul.register("echo", "c", c.address).await;
@@ -214,12 +129,7 @@ async fn a_drain_that_etcd_forgot_is_undone() {
     assert_eq!(stage.consul.passing("echo").await, ["b"]);
     stage.chancery.process.start_again();
     stage.chancery.ready().await;
-    eventually(async || {
-        let passing = stage.consul.passing("echo").await;
-        ensure!(passing == ["a", "b"], "{passing:?}");
-        Ok(())
-    })
-    .await;
+    pass_in_consul(&stage, &["a", "b"]).await;
     stage
         .chancery
         .logs(0, "an instance was in maintenance by a drain")
@@ -234,8 +144,7 @@ async fn a_drain_that_etcd_forgot_is_undone() {
 
 #[tokio::test]
 async fn nodes_that_are_gone_keep_nobody_else_out() {
-    let stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
+    let (stage, [a, _b]) = staged().await;
     // Their agents answer now, and never again.
     let agents = own_address();
     let listener = TcpListener::bind((agents, 8500)).await.unwrap();
@@ -291,8 +200,7 @@ async fn nodes_that_are_gone_keep_nobody_else_out() {
 
 #[tokio::test]
 async fn a_drain_that_ends_while_it_is_waited_for_is_not_confirmed() {
-    let stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
+    let (stage, [a, _b]) = staged().await;
     stage.envoy.process.pause();
     let waiting = drain(&stage.chancery, wish(a.address));
     let ending = async {
@@ -317,11 +225,7 @@ async fn a_drain_that_ends_while_it_is_waited_for_is_not_confirmed() {
 #[tokio::test]
 async fn callers_who_are_refused_do_not_fill_the_audit_trail() {
     let stage = Stage::set().await;
-    let (etcd, consul) = (stage.etcd.url(), stage.consul.url());
-    let folder = tempfile::tempdir().unwrap();
-    let settings = ["--drain-networks", "10.0.0.0/8"];
-    let mut far = Chancery::serve_with(own_address(), &etcd, &consul, &settings, folder.path());
-    far.ready().await;
+    let far = beside(&stage, &["--drain-networks", "10.0.0.0/8"]).await;
     let long = format!("v1/drains/{}", "x".repeat(60_000));
     let calls = (0..400).map(|_| call(&far, Method::DELETE, &long, None));
     for (status, answer) in join_all(calls).await {
@@ -379,10 +283,8 @@ async fn transactions(stage: &Stage) -> u64 {
 
 #[tokio::test]
 async fn a_journal_in_which_nothing_happens_is_not_read() {
-    let stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
-    let (status, answer) = drain(&stage.chancery, wish(a.address)).await;
-    assert_eq!(status, 201, "{answer}");
+    let (stage, [a, _b]) = staged().await;
+    let answer = drained(&stage.chancery, a.address).await;
     // What the drain itself calls for comes soon after it. Then a look is due once a minute.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let before = transactions(&stage).await;

@@ -5,15 +5,13 @@ use futures_util::future::join;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{call, drain, is_left_out, two, undrain, wish};
+use super::{call, drain, is_left_out, pass_in_consul, staged, undrain, wish};
 use crate::support::eventually;
 use crate::support::load::Load;
-use crate::support::stage::Stage;
 
 #[tokio::test]
 async fn the_same_instance_drained_twice_at_once_is_one_drain() {
-    let stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
+    let (stage, [a, _b]) = staged().await;
     let same = || drain(&stage.chancery, wish(a.address));
     let (one, other) = join(same(), same()).await;
     let mut statuses = [one.0, other.0];
@@ -30,8 +28,7 @@ async fn the_same_instance_drained_twice_at_once_is_one_drain() {
 
 #[tokio::test]
 async fn what_cannot_be_drained_is_refused_with_the_reason() {
-    let stage = Stage::set().await;
-    let [a, b] = two(&stage).await;
+    let (stage, [a, b]) = staged().await;
     for (wish, status, said) in [
         (json!({ "address": "a.example" }), 400, "IP address"),
         (
@@ -83,19 +80,13 @@ async fn what_cannot_be_drained_is_refused_with_the_reason() {
 
 #[tokio::test]
 async fn a_drain_ends_by_itself() {
-    let stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
+    let (stage, [a, _b]) = staged().await;
     let mut asked = wish(a.address);
     asked["ttl"] = json!("20s");
     assert_eq!(drain(&stage.chancery, asked).await.0, 201);
     assert_eq!(stage.consul.passing("echo").await, ["b"]);
     // The lease, and whoever notices that it has ended.
-    eventually(async || {
-        let passing = stage.consul.passing("echo").await;
-        ensure!(passing == ["a", "b"], "{passing:?}");
-        Ok(())
-    })
-    .await;
+    pass_in_consul(&stage, &["a", "b"]).await;
     stage.envoy.answers_by_all("/echo", &["a", "b"]).await;
     eventually(async || {
         let said = stage.chancery.log_of("audit");
@@ -108,8 +99,7 @@ async fn a_drain_ends_by_itself() {
 
 #[tokio::test]
 async fn what_the_registry_says_later_does_not_bring_an_instance_back() {
-    let stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
+    let (stage, [a, _b]) = staged().await;
     assert_eq!(drain(&stage.chancery, wish(a.address)).await.0, 201);
     // Somebody ends the maintenance, and registers it once more under its own id.
     stage.consul.maintenance("a", false).await;
@@ -127,8 +117,7 @@ async fn what_the_registry_says_later_does_not_bring_an_instance_back() {
 
 #[tokio::test]
 async fn an_endpoint_may_stay_as_draining() {
-    let stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
+    let (stage, [a, _b]) = staged().await;
     let load = Load::on(&stage.envoy.url("/echo"), 200);
     let mut asked = wish(a.address);
     asked["mode"] = json!("draining");

@@ -1,27 +1,16 @@
 //! Who is away or dies meanwhile: the registry, the store, an Envoy, Chancery itself.
 
-use std::future::pending;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-
 use anyhow::ensure;
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::Notify;
 
-use super::{call, drain, drains, is_left_out, two, undrain, wish};
-use crate::support::chancery::Chancery;
-use crate::support::stage::Stage;
-use crate::support::{PATIENCE, PATIENTLY, eventually, http, own_address};
+use super::agents::slow;
+use super::{beside, call, drain, drains, is_left_out, pass_in_consul, staged, undrain, wish};
+use crate::support::{PATIENCE, PATIENTLY, eventually};
 
 #[tokio::test]
 async fn a_drain_while_consul_is_down_changes_nothing() {
-    let mut stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
+    let (mut stage, [a, _b]) = staged().await;
     stage.consul.process.kill();
     let (status, answer) = drain(&stage.chancery, wish(a.address)).await;
     assert_eq!(status, 502, "{answer}");
@@ -33,8 +22,7 @@ async fn a_drain_while_consul_is_down_changes_nothing() {
 
 #[tokio::test]
 async fn a_drain_while_etcd_is_down_changes_nothing() {
-    let mut stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
+    let (mut stage, [a, _b]) = staged().await;
     stage.etcd.process.kill();
     let (status, answer) = drain(&stage.chancery, wish(a.address)).await;
     assert_eq!(status, 503, "{answer}");
@@ -51,8 +39,7 @@ async fn a_drain_while_etcd_is_down_changes_nothing() {
 
 #[tokio::test]
 async fn an_envoy_that_is_frozen_is_named() {
-    let stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
+    let (stage, [a, _b]) = staged().await;
     stage.envoy.process.pause();
     let mut asked = wish(a.address);
     asked["wait"] = json!("1s");
@@ -80,46 +67,12 @@ async fn an_envoy_that_is_frozen_is_named() {
     assert!(detail.contains("envoy-default"), "{record}");
 }
 
-/// An agent before the real one: what it is told to do it does, and never answers.
-struct Slow {
-    address: SocketAddr,
-    told: Arc<Notify>,
-}
-
-async fn slow(address: Ipv4Addr, consul: String) -> Slow {
-    let told = Arc::new(Notify::new());
-    let state = (consul, told.clone());
-    let app = Router::new().fallback(pass_on).with_state(state);
-    let listener = TcpListener::bind((address, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    Slow { address, told }
-}
-
-async fn pass_on(
-    State((consul, told)): State<(String, Arc<Notify>)>,
-    request: Request,
-) -> StatusCode {
-    let url = format!("{consul}{}", request.uri());
-    let answer = http::send(&http::client(), Method::PUT, &url, &[]).await;
-    if url.contains("enable=true") {
-        told.notify_one();
-        return pending().await;
-    }
-    StatusCode::from_u16(answer.unwrap().status).unwrap()
-}
-
 #[tokio::test]
 async fn a_crash_between_the_registry_and_the_document_is_undone() {
-    let stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
+    let (stage, [a, _b]) = staged().await;
     let slow = slow(stage.address, stage.consul.url()).await;
     let agent = format!("http://{}", slow.address);
-    let (etcd, consul) = (stage.etcd.url(), stage.consul.url());
-    let folder = tempfile::tempdir().unwrap();
-    let settings = ["--consul-agent", &agent];
-    let mut other = Chancery::serve_with(own_address(), &etcd, &consul, &settings, folder.path());
-    other.ready().await;
+    let mut other = beside(&stage, &["--consul-agent", &agent]).await;
     let url = format!("{}/v1/drains", other.url());
     let call = reqwest::Client::new()
         .post(url)
@@ -132,12 +85,7 @@ async fn a_crash_between_the_registry_and_the_document_is_undone() {
     assert!(call.await.unwrap().is_err());
     assert_eq!(stage.consul.passing("echo").await, ["b"]);
     // Once the claim of the one that died has ended, another replica puts the instance back.
-    eventually(async || {
-        let passing = stage.consul.passing("echo").await;
-        ensure!(passing == ["a", "b"], "{passing:?}");
-        Ok(())
-    })
-    .await;
+    pass_in_consul(&stage, &["a", "b"]).await;
     stage.envoy.answers_by_all("/echo", &["a", "b"]).await;
     let line = stage.chancery.logs(0, "audit").await;
     assert_eq!(line.field("action"), "repair");
@@ -146,8 +94,7 @@ async fn a_crash_between_the_registry_and_the_document_is_undone() {
 
 #[tokio::test]
 async fn a_crash_after_the_document_leaves_the_drain_in_force() {
-    let mut stage = Stage::set().await;
-    let [a, _b] = two(&stage).await;
+    let (mut stage, [a, _b]) = staged().await;
     stage.envoy.process.pause();
     let url = format!("{}/v1/drains", stage.chancery.url());
     let call = reqwest::Client::new()

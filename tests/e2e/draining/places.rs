@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{call, drain, drains, two, undrain, wish};
+use super::{call, drain, drains, staged, undrain, wish};
 use crate::support::instance::Instance;
 use crate::support::load::{Load, Report};
 use crate::support::stage::{Stage, route_to, route_to_service};
@@ -13,8 +13,7 @@ const PER_SECOND: u32 = 100;
 
 /// The two of `echo`, which are in the service `shop` as well, and nodes of a document.
 async fn known_by_three_names() -> (Stage, [Instance; 2]) {
-    let stage = Stage::set().await;
-    let instances = two(&stage).await;
+    let (stage, instances) = staged().await;
     for instance in &instances {
         let id = format!("shop-{}", instance.name);
         stage.consul.register("shop", &id, instance.address).await;
