@@ -425,3 +425,26 @@ async fn who_was_connected_before_a_restart_is_expected_until_it_is_back_or_gone
     let confirmed = wait(&stage.chancery, revision, PATIENTLY, 0).await;
     assert_eq!(confirmed["confirmed"], true, "{confirmed}");
 }
+
+#[tokio::test]
+async fn replicas_know_each_other_again_after_etcd_hung_for_longer_than_their_leases() {
+    let replicas = Replicas::set().await;
+    let since = nodes(&replicas.a).await.unwrap()["revision"].clone();
+    replicas.etcd.process.pause();
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    replicas.etcd.process.resume();
+    // Records that ended with their leases, and those that came after them: both move the revision on.
+    for replica in [&replicas.a, &replicas.b] {
+        replica.logs(0, "source answers again").await;
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    for replica in [&replicas.a, &replicas.b] {
+        eventually(async || {
+            let nodes = nodes(replica).await?;
+            let others = nodes["replicas"].as_array().context("no replicas")?;
+            ensure!(nodes["revision"] != since && others.len() == 1, "{nodes}");
+            Ok(())
+        })
+        .await;
+    }
+}

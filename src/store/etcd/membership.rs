@@ -121,6 +121,10 @@ impl Teller {
         let mut records = self.membership.records.subscribe();
         let mut beat = interval(KEEP_ALIVE);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        if !self.membership.own.borrow().is_empty() {
+            // The lease may have ended while etcd was away, and every write under it would fail.
+            self.keep_alive(connection).await?;
+        }
         self.membership.own.mark_changed();
         loop {
             tokio::select! {
