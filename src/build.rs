@@ -140,7 +140,7 @@ impl Builder {
 
     /// The documents that proxies refuse, what of them, and by whom: they keep their last accepted form, or are withdrawn
     /// together with the routes that need them.
-    pub fn refused(&self) -> BTreeMap<String, (String, Refusal)> {
+    pub fn refused(&self) -> BTreeMap<String, Vec<(String, Refusal)>> {
         let routes = self.routes.refused();
         let routes = routes.map(|(id, refusal)| {
             let document = self.culprit(id, &refusal.error);
@@ -151,7 +151,19 @@ impl Builder {
             let resource = format!("{} {name}", of.as_str());
             (document_of(of, name), (resource, refusal.clone()))
         });
-        routes.chain(resources).collect()
+        let mut refused: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for (document, one) in routes.chain(resources) {
+            refused.entry(document).or_default().push(one);
+        }
+        for all in refused.values_mut() {
+            // What only needs what is refused says no more.
+            if all.iter().any(|(_, refusal)| refusal.own) {
+                all.retain(|(_, refusal)| refusal.own);
+            } else {
+                all.truncate(1);
+            }
+        }
+        refused
     }
 
     /// Those of them of which no accepted form is known.

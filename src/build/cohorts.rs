@@ -219,6 +219,9 @@ impl Cohorts {
         self.builders.iter().flat_map(move |builder| {
             let cohort = builder.cohort();
             let refused = builder.refused().into_iter();
+            let refused = refused.flat_map(|(document, all)| {
+                all.into_iter().map(move |one| (document.clone(), one))
+            });
             refused.map(move |(document, (resource, refusal))| {
                 let held = Held {
                     gateway: self.gateway.clone(),

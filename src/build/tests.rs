@@ -340,6 +340,41 @@ fn a_refused_route_does_not_take_an_upstream_back_that_others_share() {
     assert_eq!(assignment(&newest), assignment(&moved));
 }
 
+#[test]
+fn all_that_is_refused_of_a_document_is_told() {
+    let mut scene = Scene::new();
+    scene.put("bad", nodes(1));
+    scene.put("good", nodes(1));
+    let sequence = scene.next().unwrap().0.sequence;
+    let words = Some("route/bad is no good");
+    said(
+        &mut scene,
+        ResourceType::RouteConfiguration,
+        sequence,
+        words,
+    );
+    said(&mut scene, ResourceType::LoadAssignment, sequence, words);
+    let refused = scene.builder.refused();
+    let of_document: Vec<&str> = refused["routes/bad"]
+        .iter()
+        .map(|(resource, _)| resource.as_str())
+        .collect();
+    assert_eq!(of_document, ["route/bad", "endpoints route/bad"]);
+    assert_eq!(refused.len(), 1);
+}
+
+#[test]
+fn what_is_taken_back_for_want_of_something_is_not_told_beside_it() {
+    let mut scene = Scene::new();
+    scene.put("bad", nodes(1));
+    let sequence = scene.next().unwrap().0.sequence;
+    let words = Some("route/bad is no good");
+    said(&mut scene, ResourceType::Cluster, sequence, words);
+    let refused = &scene.builder.refused()["routes/bad"];
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert_eq!(refused[0].0, "clusters route/bad");
+}
+
 fn said(scene: &mut Scene, of: ResourceType, sequence: u64, error: Option<&str>) {
     let outcome = match error {
         None => Outcome::Accepted(Accepted {

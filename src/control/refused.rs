@@ -81,12 +81,16 @@ impl Refused {
             .retain(|document| withdrawn.contains(document));
         let mut wanted = Vec::new();
         for document in withdrawn {
-            if let Some(held) = self.documents.get(&document).and_then(|held| held.first())
+            if let Some(all) = self.documents.get(&document)
+                && let Some(first) = all.first()
                 && self.recalled.insert(document.clone())
             {
                 let nodes = self.given_up.entry(document.clone()).or_default();
-                nodes.extend(held.refusal.nodes.iter().cloned());
-                let error = held.refusal.error.clone();
+                nodes.extend(
+                    all.iter()
+                        .flat_map(|held| held.refusal.nodes.iter().cloned()),
+                );
+                let error = first.refusal.error.clone();
                 wanted.push((document, error));
             }
         }
@@ -191,5 +195,18 @@ mod tests {
         assert!(all.handle_left("other").is_empty());
         assert_eq!(all.handle_left("node"), ["a"]);
         assert!(all.handle_left("node").is_empty());
+    }
+
+    #[test]
+    fn what_two_refused_is_not_tried_again_before_both_have_left() {
+        let mut all = Refused::default();
+        let mut both = refused(&["a"]);
+        let mut second = held();
+        second.refusal.nodes = BTreeSet::from(["second".into()]);
+        both.entry("a".to_owned()).or_default().push(second);
+        all.handle_refused(both);
+        all.handle_withdrawn(names(&["a"]));
+        assert!(all.handle_left("node").is_empty());
+        assert_eq!(all.handle_left("second"), ["a"]);
     }
 }
