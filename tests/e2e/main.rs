@@ -34,6 +34,7 @@ mod refusals;
 mod restarts;
 mod retries;
 mod secrets;
+mod sizes;
 mod stage;
 mod stream_routes;
 mod streams;
