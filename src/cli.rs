@@ -189,6 +189,7 @@ const SNAPSHOT_EXAMPLES: &str = "\
 Examples:
   chancery snapshot                                  # all gateways
   chancery snapshot default --type clusters
+  chancery snapshot default --cohort 'envoy 1.38' --type routes
   chancery snapshot default --type routes -o json";
 
 const WATCH_EXAMPLES: &str = "\

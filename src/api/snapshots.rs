@@ -12,10 +12,13 @@ use super::json::shown;
 use super::redact::Headers;
 use super::{pb, redact};
 
-/// The newest snapshot of every gateway, without resources.
+/// How many names an error tells.
+const NAMED: usize = 20;
+
+/// The newest snapshot of every cohort of every gateway, without resources.
 pub fn list(gateways: &Gateways) -> pb::ListSnapshotsResponse {
-    let mut newest = gateways.newest();
-    newest.sort_by(|a, b| a.gateway.cmp(&b.gateway));
+    let mut newest = gateways.all();
+    newest.sort_by(|a, b| (&a.gateway, &a.cohort).cmp(&(&b.gateway, &b.cohort)));
     let sets = |snapshot: &Snapshot| {
         ResourceType::ALL.map(|resource_type| set(snapshot, resource_type, Vec::new()))
     };
@@ -35,8 +38,13 @@ pub fn read(
     headers: Headers,
 ) -> Result<pb::Snapshot, Status> {
     let types = types(&asked.r#type)?;
-    let Some(snapshot) = gateways.find(&asked.gateway) else {
+    let Some(newest) = gateways.find(&asked.gateway) else {
         return Err(unknown_gateway(gateways, &asked.gateway));
+    };
+    let snapshot = if asked.cohort.is_empty() {
+        newest
+    } else {
+        of_cohort(gateways, &asked.gateway, &asked.cohort)?
     };
     let sets: Result<Vec<_>, Status> = types
         .iter()
@@ -54,6 +62,35 @@ pub fn read(
         )));
     }
     Ok(message)
+}
+
+/// The newest snapshot of the cohort of this name, or of the only one whose name begins so.
+fn of_cohort(gateways: &Gateways, gateway: &str, asked: &str) -> Result<Arc<Snapshot>, Status> {
+    let mut all = gateways.all();
+    all.retain(|one| &*one.gateway == gateway);
+    all.sort_by(|a, b| a.cohort.cmp(&b.cohort));
+    let name = |one: &Arc<Snapshot>| one.cohort.as_ref().map(ToString::to_string);
+    let begins = |one: &&Arc<Snapshot>| name(one).is_some_and(|name| name.starts_with(asked));
+    let exact = all.iter().find(|one| name(one).as_deref() == Some(asked));
+    let found: Vec<_> = all.iter().filter(begins).collect();
+    if let Some(one) = exact.or(found.first().copied().filter(|_| found.len() == 1)) {
+        return Ok(one.clone());
+    }
+    let names: Vec<_> = all.iter().filter_map(name).take(NAMED).collect();
+    let there = match names.as_slice() {
+        [] => "no proxy has come yet".to_owned(),
+        names => format!("there are: {}", names.join(", ")),
+    };
+    let asked = shown(asked);
+    Err(if found.is_empty() {
+        Status::not_found(format!(
+            "gateway `{gateway}` has no cohort `{asked}`; {there}"
+        ))
+    } else {
+        Status::invalid_argument(format!(
+            "cohort: `{asked}` is how several names begin; {there}"
+        ))
+    })
 }
 
 fn types(name: &str) -> Result<Vec<ResourceType>, Status> {
@@ -76,7 +113,7 @@ pub(super) fn unknown_gateway(gateways: &Gateways, asked: &str) -> Status {
         .map(|newest| newest.gateway.to_string())
         .collect();
     known.sort();
-    known.truncate(20);
+    known.truncate(NAMED);
     let hint = if known.is_empty() {
         "nothing is published yet".to_owned()
     } else {
@@ -90,6 +127,11 @@ fn head(snapshot: &Snapshot, sets: Vec<pb::ResourceSet>) -> pb::Snapshot {
         gateway: snapshot.gateway.to_string(),
         version: snapshot.version().to_string(),
         revision: snapshot.revision,
+        cohort: snapshot
+            .cohort
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         sets,
     }
 }
@@ -137,3 +179,6 @@ fn resources(
             .collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,12 @@ use crate::api::{json, pb};
 /// What `snapshot` takes.
 #[derive(Debug, clap::Args)]
 pub struct Snapshot {
-    /// The gateway whose resources are shown; all gateways are listed without
+    /// The gateway whose resources are shown; all gateways are listed without, and which cohorts of proxies each has
     gateway: Option<String>,
+    /// What proxies of this cohort are sent, by its name or how that begins: "envoy 1.38"; of the one with the most proxies
+    /// unless told
+    #[arg(long, requires = "gateway", value_name = "COHORT")]
+    cohort: Option<String>,
     /// Only this type: clusters, endpoints, secrets, extensions, listeners or routes
     #[arg(long = "type", requires = "gateway", value_name = "TYPE")]
     of_type: Option<String>,
@@ -40,6 +44,7 @@ pub async fn run(snapshot: Snapshot) -> Result<ExitCode> {
         gateway,
         r#type: snapshot.of_type.unwrap_or_default(),
         name: snapshot.name.unwrap_or_default(),
+        cohort: snapshot.cohort.unwrap_or_default(),
     };
     let answer = client.read_snapshot(request).await?.into_inner();
     match output {
@@ -55,18 +60,26 @@ fn print_gateways(answer: &pb::ListSnapshotsResponse) {
         let sets = snapshot.sets.iter().filter(|set| set.count > 0).map(count);
         [
             snapshot.gateway.clone(),
+            snapshot.cohort.clone(),
             snapshot.version.clone(),
             snapshot.revision.to_string(),
             sets.collect::<Vec<_>>().join(", "),
         ]
     };
     let rows: Vec<_> = answer.snapshots.iter().map(row).collect();
-    remote::table(["GATEWAY", "VERSION", "REVISION", "RESOURCES"], &rows);
+    remote::table(
+        ["GATEWAY", "COHORT", "VERSION", "REVISION", "RESOURCES"],
+        &rows,
+    );
 }
 
 fn print_resources(snapshot: &pb::Snapshot) {
+    let cohort = match snapshot.cohort.as_str() {
+        "" => String::new(),
+        cohort => format!("cohort {cohort}, "),
+    };
     say!(
-        "gateway {}, version {}, revision {}\n",
+        "gateway {}, {cohort}version {}, revision {}\n",
         snapshot.gateway,
         snapshot.version,
         snapshot.revision

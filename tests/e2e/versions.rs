@@ -49,6 +49,7 @@ async fn a_fleet_of_two_versions_serves_what_each_of_them_can() {
     assert!(said.contains(expected), "{said}");
     let expected = "plugins.fault-injection: needs Envoy 1.40 or newer: ";
     assert!(said.contains(expected), "{said}");
+    each_is_shown_what_it_is_sent(&stage).await;
 
     // A restart takes nothing from either.
     let before = (old.configured().await, stage.envoy.configured().await);
@@ -70,6 +71,23 @@ async fn a_fleet_of_two_versions_serves_what_each_of_them_can() {
         assert!(served > 0, "it had its part of the load");
     }
     mends(&stage, &blue).await;
+}
+
+/// What proxies of each cohort are sent is shown apart.
+async fn each_is_shown_what_it_is_sent(stage: &Stage) {
+    let shown = async |arguments: &[&str]| {
+        let output = stage.chancery.ask(arguments).await;
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let all = shown(&["snapshot"]).await;
+    assert!(all.contains("envoy 1.38.3+"), "{all}");
+    assert!(all.contains("envoy 1.40.0+"), "{all}");
+    for (cohort, has) in [("envoy 1.38", false), ("envoy 1.40", true)] {
+        let of = ["snapshot", "default", "--cohort", cohort, "-o", "json"];
+        let routes = shown(&[&of[..], &["--type", "routes"]].concat()).await;
+        assert_eq!(routes.contains("/teapot"), has, "{cohort}: {routes}");
+    }
 }
 
 /// Once the document asks for nothing that the older one lacks, both serve it.
