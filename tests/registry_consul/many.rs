@@ -65,7 +65,7 @@ async fn whatever_changes_is_heard_and_nothing_else() {
 async fn many_registrations_of_a_rollout_are_all_heard() {
     let consul = Consul::dev().await;
     let mut watch = many(&consul).await;
-    let registrations = if std::env::var_os("CHANCERY_SOAK").is_some() {
+    let registrations = if std::env::var_os("CHANCERY_MANY").is_some() {
         3_000
     } else {
         300

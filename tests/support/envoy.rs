@@ -14,6 +14,9 @@ use super::process::Process;
 use super::tools::{envoy_of, tool};
 use super::{eventually, own_address};
 
+/// Where a bootstrap file names Chancery's replicas.
+const ENDPOINTS: &str = "/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints";
+
 /// Which form of xDS an Envoy speaks; each has its bootstrap file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -94,6 +97,25 @@ impl Envoy {
         Self::run(bootstrap, &name, "default", xds, listener, folder, &[]).await
     }
 
+    /// Starts one of a release, or else of the newest, that asks whichever of these replicas answers.
+    pub async fn start_among(
+        name: &str,
+        release: Option<&str>,
+        replicas: &[SocketAddr],
+        listener: SocketAddr,
+        folder: &Path,
+    ) -> Self {
+        let mut bootstrap = Bootstrap::for_protocol(Protocol::Delta);
+        if let Some(release) = release {
+            bootstrap.program = envoy_of(release);
+        }
+        let endpoint = |at: &SocketAddr| json!({ "endpoint": { "address": { "socket_address": socket_address(*at) } } });
+        let endpoints = replicas.iter().map(endpoint).collect();
+        bootstrap.replace(ENDPOINTS, endpoints);
+        let first = replicas[0];
+        Self::run(bootstrap, name, "default", first, listener, folder, &[]).await
+    }
+
     /// Starts one that shows a certificate to Chancery.
     pub async fn start_mtls(
         gateway: &str,
@@ -129,10 +151,8 @@ impl Envoy {
         bootstrap.replace("/node/id", json!(name));
         bootstrap.replace("/node/cluster", json!(gateway));
         bootstrap.replace("/admin/address/socket_address", socket_address(admin));
-        bootstrap.replace(
-            "/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address",
-            socket_address(xds),
-        );
+        let first = format!("{ENDPOINTS}/0/endpoint/address/socket_address");
+        bootstrap.replace(&first, socket_address(xds));
         let path = folder.join(format!("{name}.json"));
         fs::write(&path, bootstrap.contents.to_string()).unwrap();
         let path = path.display().to_string();
@@ -246,6 +266,11 @@ impl Envoy {
     /// What it has in force of one kind: `dynamic_route_configs`, `dynamic_active_clusters`, …
     pub async fn has(&self, kind: &str) -> anyhow::Result<String> {
         self.admin(&format!("config_dump?resource={kind}")).await
+    }
+
+    /// All that it has in force, endpoints included.
+    pub async fn dump(&self) -> anyhow::Result<String> {
+        self.admin("config_dump?include_eds").await
     }
 
     async fn admin(&self, path: &str) -> anyhow::Result<String> {

@@ -31,9 +31,9 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 /// The same as Chancery is told how long to wait for Envoys.
 pub const PATIENTLY: &str = "180s";
 
-/// How many of something a scene has: `hundreds`, or `thousands` where `CHANCERY_SOAK` is set.
+/// How many of something a scene has: `hundreds`, or `thousands` where `CHANCERY_MANY` is set.
 pub fn many(hundreds: usize, thousands: usize) -> usize {
-    if env::var_os("CHANCERY_SOAK").is_some() {
+    if env::var_os("CHANCERY_MANY").is_some() {
         thousands
     } else {
         hundreds
