@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use chancery::build::{Builder, Inputs};
-use chancery::documents::Documents;
+use chancery::build::{Builder, Extensions, Inputs};
+use chancery::documents::{Changes, Documents};
 use chancery::model::document::{Change, Format};
 use chancery::model::{Document, Drains, Id};
 use chancery::snapshot::ResourceType;
@@ -171,6 +171,7 @@ fn measure(documents: &[(String, Value)]) -> Result<Measured> {
     let began = Instant::now();
     let mut held = Documents::new(Vec::new());
     let mut builder = Builder::new(&"default".parse::<Id>()?, None);
+    let mut extensions = Arc::<Extensions>::default();
     let (instances, drains) = (Default::default(), Drains::default());
     for text in texts {
         held.apply(Change::Put(text));
@@ -181,8 +182,9 @@ fn measure(documents: &[(String, Value)]) -> Result<Measured> {
                 builder.handle_gateway(gateway, &instances);
             }
         }
-        if let Some(consumers) = &changes.consumers {
-            builder.handle_consumers(consumers);
+        if let Some(consumers) = changes.consumers {
+            extensions = Arc::new(extensions.next(consumers));
+            builder.handle_consumers(&extensions);
         }
         for (id, route) in changes.routes {
             builder.handle_route(&id, route, &instances);
@@ -216,6 +218,61 @@ fn resident() -> Result<usize> {
     Ok(pages.parse::<usize>()? * 4096)
 }
 
+/// One put more of a consumer where there are so many: to read it with all others, and to make the next snapshots of it, for
+/// so many cohorts.
+fn one_more(count: usize, cohorts: usize) -> Result<(Duration, Duration)> {
+    let mut held = Documents::new(Vec::new());
+    let put = |path: &str, value: &Value, revision| {
+        Change::Put(Document {
+            path: path.into(),
+            source: path.into(),
+            format: Format::Json,
+            value: value.to_string().into(),
+            revision,
+        })
+    };
+    for (path, value) in consumers(count) {
+        held.apply(put(&path, &value, 1));
+    }
+    let mut builders = Vec::new();
+    for _ in 0..cohorts {
+        builders.push(Builder::new(&"default".parse::<Id>()?, None));
+    }
+    let (instances, drains) = (Default::default(), Drains::default());
+    let changes = held.settle();
+    let mut best = (Duration::MAX, Duration::MAX);
+    let mut extensions = Arc::<Extensions>::default();
+    let mut next = |changes: Changes, revision| -> Result<Duration> {
+        let began = Instant::now();
+        if let Some(consumers) = &changes.consumers {
+            extensions = Arc::new(extensions.next(consumers.clone()));
+        }
+        for builder in &mut builders {
+            for (_, gateway) in &changes.gateways {
+                builder.handle_gateway(gateway.clone(), &instances);
+            }
+            builder.handle_consumers(&extensions);
+            let inputs = Inputs {
+                revision,
+                instances: &instances,
+                drains: &drains,
+            };
+            builder.next(&inputs, None).context("nothing new")?;
+        }
+        Ok(began.elapsed())
+    };
+    next(changes, 1)?;
+    for revision in 2..12 {
+        let value = json!({"username": "c7", "plugins": {"key-auth": {"key": format!("key-{revision}-x")}}});
+        held.apply(put("consumers/c7", &value, revision));
+        let began = Instant::now();
+        let changes = held.settle();
+        best.0 = best.0.min(began.elapsed());
+        best.1 = best.1.min(next(changes, revision)?);
+    }
+    Ok(best)
+}
+
 fn best(case: &Case, size: usize) -> Result<Measured> {
     let documents: Arc<[_]> = (case.documents)(size).into();
     let mut best = measure(&documents)?;
@@ -244,6 +301,15 @@ fn main() -> Result<()> {
             whole.memory / 1000,
             whole.time.as_secs_f64() / half.time.as_secs_f64(),
             whole.bytes as f64 / half.bytes as f64,
+        );
+    }
+    println!("\none put of a consumer among so many: to read it, to make the next snapshots");
+    for (count, cohorts) in [(1000, 1), (5000, 1), (5000, 4)] {
+        let (read, next) = one_more(count, cohorts)?;
+        println!(
+            "{count:>6}, {cohorts} cohorts {:>10.2} ms {:>10.2} ms",
+            read.as_secs_f64() * 1000.0,
+            next.as_secs_f64() * 1000.0,
         );
     }
     Ok(())

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use crate::cohort::{Cohort, Envoy};
 use crate::documents::Route;
 use crate::model::drain::Touched;
-use crate::model::{Consumers, Drains, Gateway, Id, Instance, ServiceKey};
+use crate::model::{Drains, Gateway, Id, Instance, ServiceKey};
 use crate::snapshot::{Accepted, Change, Outcome, Refused, ResourceType, Snapshot, Tallies};
-use crate::translate;
 
 mod cohorts;
 mod derive;
 mod edge;
+mod extensions;
 mod judge;
 mod named;
 mod routes;
@@ -25,6 +25,7 @@ mod waiting;
 
 pub use cohorts::{Cohorts, Held, Moved};
 use edge::Edge;
+pub use extensions::Extensions;
 use judge::{Trials, document_of, mentions};
 use named::Named;
 use routes::Routes;
@@ -55,8 +56,8 @@ pub struct Builder {
     named: Named,
     /// What proxies say of all that but the route table.
     trials: Trials,
-    /// All of them, where they are others than in the last snapshot.
-    consumers: Option<Arc<Consumers>>,
+    /// What all consumers become, where they are others than in the last snapshot.
+    extensions: Option<Arc<Extensions>>,
     current: Snapshot,
     /// What of it is new since it was asked for.
     untold: Tallies,
@@ -73,7 +74,7 @@ impl Builder {
             uses: Uses::default(),
             named: Named::default(),
             trials: Trials::default(),
-            consumers: None,
+            extensions: None,
             current: Snapshot::empty(name),
             untold: Tallies::default(),
         };
@@ -213,19 +214,18 @@ impl Builder {
     }
 
     /// Consumers came, changed or went. What listeners name of them is there from the beginning.
-    pub fn handle_consumers(&mut self, consumers: &Arc<Consumers>) {
-        self.consumers = Some(consumers.clone());
+    pub fn handle_consumers(&mut self, extensions: &Arc<Extensions>) {
+        self.extensions = Some(extensions.clone());
     }
 
     /// Translated once a snapshot, however often they change: it costs as many as there are.
     fn follow_consumers(&mut self) {
-        let Some(consumers) = self.consumers.take() else {
+        let Some(extensions) = self.extensions.take() else {
             return;
         };
-        for config in translate::consumers(&consumers) {
-            let name = config.name.as_str().into();
-            self.named
-                .want(ResourceType::ExtensionConfig, &name, &config);
+        for (name, resource) in extensions.iter() {
+            let child = (ResourceType::ExtensionConfig, name.into());
+            self.named.want_resource(child, resource.clone());
         }
     }
 

@@ -11,7 +11,7 @@ mod route;
 mod secret;
 
 pub use cluster::{cluster, resolved_by_envoy};
-pub use consumers::consumers;
+pub use consumers::{consumers, extension, is_same_for};
 pub use endpoint::{load_assignment, static_load_assignment};
 pub use listener::{Opened, listeners};
 pub use route::RouteTable;

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Builder, Inputs, Instances, Refusal, Standing};
+use super::{Builder, Extensions, Inputs, Instances, Refusal, Standing};
 use crate::cohort::{Cohort, Envoy};
 use crate::documents::Route;
 use crate::model::drain::Touched;
-use crate::model::{Consumers, Document, Gateway, Id, ServiceKey};
+use crate::model::{Document, Gateway, Id, ServiceKey};
 use crate::snapshot::{Outcome, Snapshot, Tallies};
 
 /// The builders of one gateway. There is always one: as long as no proxy has come, it is for nobody yet.
@@ -16,7 +16,7 @@ use crate::snapshot::{Outcome, Snapshot, Tallies};
 pub struct Cohorts {
     gateway: Id,
     builders: Vec<Builder>,
-    consumers: Arc<Consumers>,
+    extensions: Arc<Extensions>,
     /// Who is there, or was a moment ago, by `node.id`.
     nodes: BTreeMap<Cohort, BTreeSet<Arc<str>>>,
 }
@@ -35,14 +35,14 @@ pub struct Moved {
 
 impl Cohorts {
     /// The builders of a gateway that does not exist yet.
-    pub fn new(gateway: &Id, consumers: &Arc<Consumers>) -> Self {
+    pub fn new(gateway: &Id, extensions: &Arc<Extensions>) -> Self {
         let mut cohorts = Self {
             gateway: gateway.clone(),
             builders: vec![Builder::new(gateway, None)],
-            consumers: consumers.clone(),
+            extensions: extensions.clone(),
             nodes: BTreeMap::new(),
         };
-        cohorts.handle_consumers(consumers);
+        cohorts.handle_consumers(extensions);
         cohorts
     }
 
@@ -83,10 +83,10 @@ impl Cohorts {
         }
     }
 
-    pub fn handle_consumers(&mut self, consumers: &Arc<Consumers>) {
-        self.consumers = consumers.clone();
+    pub fn handle_consumers(&mut self, extensions: &Arc<Extensions>) {
+        self.extensions = extensions.clone();
         for builder in &mut self.builders {
-            builder.handle_consumers(consumers);
+            builder.handle_consumers(extensions);
         }
     }
 
@@ -141,7 +141,7 @@ impl Cohorts {
         }
         if let Some(like) = self.builders.first() {
             let mut fork = like.fork(&self.gateway, cohort.clone(), instances);
-            fork.handle_consumers(&self.consumers);
+            fork.handle_consumers(&self.extensions);
             self.builders.push(fork);
         }
         None

@@ -27,8 +27,12 @@ impl Named {
     ) {
         let value = canonical(message);
         let resource = Resource::new(resource_type, name, &value, Box::default());
-        let child = (resource_type, name.clone());
-        self.wanted.insert(child, Some(Arc::new(resource)));
+        self.want_resource((resource_type, name.clone()), Arc::new(resource));
+    }
+
+    /// The same of one that is made already.
+    pub(super) fn want_resource(&mut self, child: Child, resource: Arc<Resource>) {
+        self.wanted.insert(child, Some(resource));
     }
 
     /// One is not wanted any more.

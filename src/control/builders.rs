@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::build::{Builder, Cohorts, Held, Inputs, Instances, Moved, Standing};
+use crate::build::{Builder, Cohorts, Extensions, Held, Inputs, Instances, Moved, Standing};
 use crate::cohort::Cohort;
 use crate::documents::Route;
 use crate::model::drain::Touched;
@@ -17,7 +17,7 @@ pub struct Builders {
     /// The gateways that each route was placed in.
     placed: HashMap<Id, Vec<Id>>,
     /// All gateways have the same; one that comes later has them as well.
-    consumers: Arc<Consumers>,
+    extensions: Arc<Extensions>,
     /// Gateways whose builder may have a next snapshot.
     touched: HashSet<Id>,
 }
@@ -54,9 +54,9 @@ impl Builders {
 
     /// There are other consumers.
     pub fn handle_consumers(&mut self, consumers: &Arc<Consumers>) {
-        self.consumers = consumers.clone();
+        self.extensions = Arc::new(self.extensions.next(consumers.clone()));
         for (gateway, builder) in &mut self.by_gateway {
-            builder.handle_consumers(consumers);
+            builder.handle_consumers(&self.extensions);
             self.touched.insert(gateway.clone());
         }
     }
@@ -205,6 +205,6 @@ impl Builders {
     fn touch(&mut self, gateway: &Id) -> &mut Cohorts {
         self.touched.insert(gateway.clone());
         let builders = self.by_gateway.entry(gateway.clone());
-        builders.or_insert_with(|| Cohorts::new(gateway, &self.consumers))
+        builders.or_insert_with(|| Cohorts::new(gateway, &self.extensions))
     }
 }

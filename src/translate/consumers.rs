@@ -25,9 +25,14 @@ const NOBODY: &str = "nobody:{SHA}AAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
 
 /// The configuration of each [`Extension`], under its name; there is always one.
 pub fn consumers(consumers: &Consumers) -> [TypedExtensionConfig; Extension::ALL.len()] {
+    Extension::ALL.map(|extension| self::extension(extension, consumers))
+}
+
+/// The configuration of one, under its name.
+pub fn extension(extension: Extension, consumers: &Consumers) -> TypedExtensionConfig {
     #[cfg(test)]
     TRANSLATED.set(TRANSLATED.get() + 1);
-    Extension::ALL.map(|extension| TypedExtensionConfig {
+    TypedExtensionConfig {
         name: extension.name().to_owned(),
         typed_config: Some(match extension {
             Extension::Basics => any(&basics(consumers)),
@@ -37,7 +42,17 @@ pub fn consumers(consumers: &Consumers) -> [TypedExtensionConfig; Extension::ALL
             Extension::Keys => any(&keys(consumers)),
             Extension::Groups => any(&groups(consumers)),
         }),
-    })
+    }
+}
+
+/// Whether an extension has the same configuration with these consumers as with those.
+pub fn is_same_for(extension: Extension, these: &Consumers, those: &Consumers) -> bool {
+    match extension {
+        Extension::Basics | Extension::BasicConsumers => these.basics == those.basics,
+        Extension::Jwts | Extension::JwtConsumers => these.jwts == those.jwts,
+        Extension::Keys => these.keys == those.keys,
+        Extension::Groups => these.groups == those.groups,
+    }
 }
 
 fn basics(consumers: &Consumers) -> BasicAuth {
@@ -151,6 +166,6 @@ fn inline(text: String) -> DataSource {
 
 #[cfg(test)]
 thread_local! {
-    /// How often this thread has translated consumers: tests count work, not time.
+    /// How many extensions this thread has translated: tests count work, not time.
     pub static TRANSLATED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

@@ -4,7 +4,9 @@ use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::Secret;
 
 use super::*;
+use crate::model::Consumers;
 use crate::snapshot::{Change, Child, Resource};
+use crate::translate;
 
 const SECRET: ResourceType = ResourceType::Secret;
 const EXTENSION: ResourceType = ResourceType::ExtensionConfig;
@@ -92,6 +94,8 @@ fn a_secret_goes_when_no_resource_in_force_names_it() {
 #[test]
 fn consumers_are_translated_once_a_snapshot_however_often_they_change() {
     let mut scene = Scene::new();
+    let mut extensions = Arc::<Extensions>::default();
+    scene.builder.handle_consumers(&extensions);
     scene.next();
     let translated = || translate::CONSUMERS_TRANSLATED.get();
     let before = translated();
@@ -99,10 +103,16 @@ fn consumers_are_translated_once_a_snapshot_however_often_they_change() {
         let mut consumers = Consumers::default();
         let group = Some(id(&group.to_string()));
         consumers.groups.insert("jack".into(), group);
-        scene.builder.handle_consumers(&Arc::new(consumers));
+        extensions = Arc::new(extensions.next(Arc::new(consumers)));
+        scene.builder.handle_consumers(&extensions);
     }
     assert_eq!(scene.changes(), "extensions=~1");
     assert_eq!(translated(), before + 1);
     assert_eq!(scene.changes(), "nothing");
+    assert_eq!(translated(), before + 1);
+    // Other gateways and cohorts share them.
+    let mut other = Scene::new();
+    other.builder.handle_consumers(&extensions);
+    assert!(other.changes().contains("extensions=+6"));
     assert_eq!(translated(), before + 1);
 }
