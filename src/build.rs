@@ -83,9 +83,11 @@ impl Builder {
         builder
     }
 
-    /// The same for other proxies, of whom nothing is known: everything as it is wanted.
-    pub fn fork(&self, gateway: &Id, cohort: Cohort, instances: &Instances) -> Self {
+    /// The same for other proxies, of whom nothing is known: everything as it is wanted. Its snapshots come after `sequence`,
+    /// and know nothing of that one: a stream may have it from a builder that the cohort had before.
+    pub fn fork(&self, gateway: &Id, cohort: Cohort, sequence: u64, instances: &Instances) -> Self {
         let mut fork = Self::new(gateway, Some(cohort));
+        fork.current.sequence = sequence + 1;
         fork.handle_gateway(self.edge.gateway().cloned(), instances);
         for (id, route) in self.routes.all_wanted() {
             fork.handle_route(id, Some(route.clone()), instances);

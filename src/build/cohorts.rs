@@ -19,6 +19,8 @@ pub struct Cohorts {
     extensions: Arc<Extensions>,
     /// Who is there, or was a moment ago, by `node.id`.
     nodes: BTreeMap<Cohort, BTreeSet<Arc<str>>>,
+    /// The newest snapshot of all builders that are gone.
+    gone: u64,
 }
 
 /// A snapshot to be published, and what is different in it.
@@ -41,6 +43,7 @@ impl Cohorts {
             builders: vec![Builder::new(gateway, None)],
             extensions: extensions.clone(),
             nodes: BTreeMap::new(),
+            gone: 0,
         };
         cohorts.handle_consumers(extensions);
         cohorts
@@ -140,7 +143,7 @@ impl Cohorts {
             return is_published.then_some(snapshot);
         }
         if let Some(like) = self.builders.first() {
-            let mut fork = like.fork(&self.gateway, cohort.clone(), instances);
+            let mut fork = like.fork(&self.gateway, cohort.clone(), self.gone, instances);
             fork.handle_consumers(&self.extensions);
             self.builders.push(fork);
         }
@@ -273,7 +276,9 @@ impl Cohorts {
                 cohort.is_none_or(|cohort| !self.nodes.contains_key(cohort))
             })
         {
-            gone.push(self.builders.remove(at).cohort().cloned());
+            let builder = self.builders.remove(at);
+            self.gone = self.gone.max(builder.current().sequence);
+            gone.push(builder.cohort().cloned());
         }
         gone
     }

@@ -68,6 +68,38 @@ fn unable(builder: &Builder) -> Vec<String> {
 }
 
 #[test]
+fn a_cohort_that_comes_back_goes_on_after_the_snapshots_that_its_streams_may_have() {
+    let (instances, drains) = (Instances::new(), Drains::default());
+    let mut cohorts = Cohorts::new(&id("default"), &Arc::default());
+    cohorts.handle_gateway(Some(&gateway()), &instances);
+    let put = |cohorts: &mut Cohorts, name: &str| {
+        let route = route(name, nodes(1));
+        cohorts.handle_route(&route.id, Some(&route), &instances);
+        let inputs = Inputs {
+            revision: 1,
+            instances: &instances,
+            drains: &drains,
+        };
+        let mut next = cohorts.next(&inputs).into_iter();
+        let of_old = next.find(|(snapshot, _)| snapshot.cohort == Some(envoy(38)));
+        of_old.map(|(snapshot, _)| snapshot)
+    };
+    cohorts.handle_came(&envoy(40), &"new".into(), &instances);
+    cohorts.handle_came(&envoy(38), &"old".into(), &instances);
+    for name in ["a", "b"] {
+        put(&mut cohorts, name);
+    }
+    let before = put(&mut cohorts, "c").unwrap();
+    // One connects, is sent this, and then it is heard that the last one is gone, and that it came.
+    cohorts.handle_left(&envoy(38), "old");
+    cohorts.handle_came(&envoy(38), &"again".into(), &instances);
+    let after = put(&mut cohorts, "d").unwrap();
+    assert!(after.sequence > before.sequence, "streams count on it");
+    let since = after.changed_since(before.sequence, Clusters);
+    assert!(since.is_none(), "another builder's: all is compared");
+}
+
+#[test]
 fn what_an_envoy_cannot_do_is_not_served_and_said() {
     let mut old = builder(38);
     put(&mut old, &route("plain", nodes(1)));
@@ -154,7 +186,7 @@ fn an_envoy_without_places_has_a_listener_that_routes_do_not_touch() {
 fn what_one_cohort_cannot_serve_another_one_gets() {
     let mut old = builder(38);
     put(&mut old, &with_grpc_web("a"));
-    let mut new = old.fork(&id("default"), envoy(40), &Instances::new());
+    let mut new = old.fork(&id("default"), envoy(40), 0, &Instances::new());
     next(&mut new);
     assert_eq!(served(&new), ["a"]);
 }
