@@ -66,8 +66,9 @@ impl World {
             Fault::Envoy(envoy, how) => self.envoy(envoy, how).await,
             Fault::Drain(replica) => {
                 let (fleet, random) = (&self.fleet, &mut self.random);
-                let (name, call) = self.instances.drain_at(fleet, replica, random);
+                let drain = self.instances.drain_at(fleet, replica, random).await;
                 sleep(Duration::from_millis(self.random.u64(..400))).await;
+                let name = drain.as_ref().map_or("nobody", |(name, _)| name);
                 self.journal.tell(format_args!(
                     "{} is killed while it drains {name}",
                     REPLICAS[replica]
@@ -75,7 +76,9 @@ impl World {
                 self.away(Fault::Replica(replica, How::Killed));
                 self.meanwhile(How::Killed).await;
                 self.back(Fault::Replica(replica, How::Killed)).await;
-                call.abort();
+                if let Some((_, call)) = drain {
+                    call.abort();
+                }
             }
             Fault::Etcd(how)
             | Fault::Consul(how)

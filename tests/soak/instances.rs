@@ -1,5 +1,7 @@
-//! Instances that come and go as a deploy does it, and checks that fail. An instance is stopped only after a drain of it was
-//! confirmed: all else would fail requests rightly.
+//! Instances that come and go as a deploy does it, and checks that fail.
+//!
+//! An instance is stopped only after a drain of it was confirmed, and of each service at least two stay healthy unless all turn
+//! critical at once, which Chancery does not believe for a minute: all else would fail requests rightly.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,8 +19,8 @@ use super::fleet::Fleet;
 use super::journal::Journal;
 use super::upstream::Upstream;
 
-/// Instances of each service.
-const EACH: usize = 3;
+/// Instances of each service: one of them may be left drained, and one deployed meanwhile.
+const EACH: usize = 4;
 /// From a confirmed drain to the end of the process: requests that are in flight take less.
 const IN_FLIGHT: Duration = Duration::from_secs(1);
 /// How often an instance says that it is well, and how long Consul believes it.
@@ -269,6 +271,9 @@ impl Instances {
         random: &mut Rng,
         journal: &Journal,
     ) {
+        if !self.may_leave_one_out(slot, fleet, random).await {
+            return;
+        }
         let name = self.slots[slot].id().to_owned();
         let ttl = random.choice(["10s", "30s", "10m"]).unwrap_or("10s");
         let drained = self.drain(slot, ttl, fleet, random).await;
@@ -281,6 +286,18 @@ impl Instances {
         if let Drained::Confirmed(id) | Drained::Behind(id) = drained {
             self.left.push(id);
         }
+    }
+
+    /// Whether none of the slot's service is drained.
+    async fn may_leave_one_out(&self, slot: usize, fleet: &Fleet, random: &mut Rng) -> bool {
+        let Some(replica) = fleet.some_replica(random) else {
+            return false;
+        };
+        let answer = fleet.call(replica, Method::GET, "v1/drains", None).await;
+        let (status, answer) = answer.unwrap();
+        let service = format!("consul/{}", self.slots[slot].service);
+        let drains = answer["drains"].as_array().into_iter().flatten();
+        status == 200 && !drains.into_iter().any(|drain| drain["service"] == service)
     }
 
     async fn put_one_back(&mut self, fleet: &Fleet, random: &mut Rng, journal: &Journal) {
@@ -304,13 +321,16 @@ impl Instances {
     }
 
     /// A drain whose replica is killed at any moment of it: it stands, or is undone.
-    pub fn drain_at(
+    pub async fn drain_at(
         &self,
         fleet: &Fleet,
         replica: usize,
         random: &mut Rng,
-    ) -> (String, AbortHandle) {
+    ) -> Option<(String, AbortHandle)> {
         let slot = random.usize(..self.slots.len());
+        if !self.may_leave_one_out(slot, fleet, random).await {
+            return None;
+        }
         let at = self.slots[slot].upstream.address;
         let wish = json!({ "address": at.ip(), "port": at.port(), "ttl": "30s", "reason": "soak" });
         let url = format!("{}/v1/drains", fleet.replicas[replica].url());
@@ -318,10 +338,8 @@ impl Instances {
             let client = super::support::http::client();
             let _ = client.post(url).json(&wish).send().await;
         };
-        (
-            self.slots[slot].id().to_owned(),
-            tokio::spawn(call).abort_handle(),
-        )
+        let call = tokio::spawn(call).abort_handle();
+        Some((self.slots[slot].id().to_owned(), call))
     }
 
     /// Puts all back that is drained.
