@@ -283,7 +283,7 @@ async fn values_of_headers_are_shown_to_operators_alone_whatever_their_names() {
     let folder = tempfile::tempdir().unwrap();
     let documents = folder.path().join("documents");
     fs::create_dir_all(documents.join("routes")).unwrap();
-    let set = json!({ "x-tenant": PLANTED, "x-trace": "%REQ(x-here)%" });
+    let set = json!({ "x-tenant": PLANTED, "x-trace": "$http_x_here" });
     let both = json!({ "set": set, "add": { "x-partner": PLANTED } });
     let plugins = json!({
         "proxy-rewrite": { "headers": both },
