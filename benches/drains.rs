@@ -8,12 +8,13 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use etcd_client::{Client as Etcd, PutOptions, Txn, TxnOp};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
 /// How many calls are under way at a time.
@@ -56,6 +57,7 @@ struct Stage {
     etcd: String,
     consul: String,
     admin: String,
+    refused: AtomicUsize,
     _servers: [Server; 3],
     _folder: tempfile::TempDir,
 }
@@ -107,6 +109,7 @@ impl Stage {
             etcd,
             consul,
             admin,
+            refused: AtomicUsize::new(0),
             _servers: [chancery, registry, store],
             _folder: folder,
         })
@@ -133,13 +136,21 @@ impl Stage {
         Ok(())
     }
 
+    /// Calls until it is not refused because etcd or Consul takes too long; counts how often it was.
     async fn call(&self, method: Method, path: &str, body: Value) -> Result<Value> {
         let url = format!("{}/v1/drains{path}", self.admin);
-        let answer = self.http.request(method, url).json(&body).send().await?;
-        let status = answer.status();
-        let text = answer.text().await?;
-        ensure!(status.is_success(), "{status}: {text}");
-        Ok(serde_json::from_str(&text)?)
+        loop {
+            let request = self.http.request(method.clone(), &url).json(&body);
+            let answer = request.send().await?;
+            let status = answer.status();
+            let text = answer.text().await?;
+            if [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE].contains(&status) {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            ensure!(status.is_success(), "{status}: {text}");
+            return Ok(serde_json::from_str(&text)?);
+        }
     }
 }
 
@@ -279,6 +290,8 @@ async fn measure(shape: &Shape) -> Result<()> {
         "  one of them, s (median / worst)",
         format!("{:.2} / {:.2}", at(50), at(100)),
     );
+    let refused = stage.refused.swap(0, Ordering::Relaxed);
+    row("  refused as too slow, and called again", refused);
     let began = Instant::now();
     stream::iter(&drains)
         .map(async |(id, _)| {
