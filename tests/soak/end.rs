@@ -1,6 +1,7 @@
 //! The end: what has to be so when all is quiet again, and the figures.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 use anyhow::{Context, ensure};
 use etcd_client::{Client, GetOptions};
@@ -228,6 +229,12 @@ async fn differing(world: &World) -> Vec<String> {
     differing
 }
 
+fn digest(content: &Value) -> String {
+    let mut hasher = std::hash::DefaultHasher::new();
+    content.to_string().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
 /// The version of each resource that an Envoy has, and the endpoints of each load assignment.
 async fn configuration(envoy: &Envoy) -> anyhow::Result<BTreeMap<String, String>> {
     let mut all = BTreeMap::new();
@@ -241,14 +248,17 @@ async fn configuration(envoy: &Envoy) -> anyhow::Result<BTreeMap<String, String>
         let dump: Value = serde_json::from_str(&envoy.has(kind).await?)?;
         for one in dump["configs"].as_array().into_iter().flatten() {
             let name = text(one.pointer(field).unwrap_or(&Value::Null));
-            // A listener that was removed, or replaced, is there until it is drained.
-            let (version, is_there) = match one.get("active_state") {
-                Some(active) => (&active["version_info"], true),
-                None => (&one["version_info"], kind != "dynamic_listeners"),
+            let version = if kind == "dynamic_listeners" {
+                // One that was removed is there until it is drained. And Envoy shows a listener that it could change in place
+                // under the version that it had before.
+                let Some(active) = one.get("active_state") else {
+                    continue;
+                };
+                digest(&active["listener"])
+            } else {
+                text(&one["version_info"])
             };
-            if is_there {
-                all.insert(format!("{of} {name}"), text(version));
-            }
+            all.insert(format!("{of} {name}"), version);
         }
     }
     let dump = envoy.has("dynamic_endpoint_configs&include_eds").await?;
