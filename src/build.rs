@@ -370,10 +370,11 @@ impl Builder {
             changes.append(&mut table);
         }
         let (snapshot, tallies) = self.current.next(changes, revision);
-        if tallies == Tallies::default() {
-            return;
+        if tallies != Tallies::default() {
+            self.current = snapshot;
         }
-        self.current = snapshot;
+        self.routes.handle_snapshot(self.current.sequence);
+        self.trials.handle_snapshot(self.current.sequence);
         for (untold, tally) in self.untold.iter_mut().zip(tallies) {
             *untold = untold.and(tally);
         }

@@ -152,6 +152,13 @@ impl Trials {
         self.touch(NODES, touched);
     }
 
+    /// What was to be in the next snapshot is in this one.
+    pub(super) fn handle_snapshot(&mut self, sequence: u64) {
+        for trial in &mut self.by_type {
+            trial.handle_snapshot(sequence);
+        }
+    }
+
     /// What of the wanted changes is to be in force, and what else is to be since proxies spoke. `revision` tells how recent
     /// the wanted forms are.
     pub(super) fn place(&mut self, wanted: Vec<Change>, revision: i64, next: u64) -> Vec<Change> {

@@ -202,6 +202,11 @@ impl Routes {
         self.follow_all(&tried, uses);
     }
 
+    /// What was to be in the next snapshot is in this one.
+    pub(super) fn handle_snapshot(&mut self, sequence: u64) {
+        self.trial.handle_snapshot(sequence);
+    }
+
     /// Tries a route again.
     pub(super) fn release(&mut self, id: &Id, next: u64, uses: &mut Uses) -> bool {
         let was_refused = self.trial.release(id, next);

@@ -31,8 +31,10 @@ pub struct Trial<K, F> {
     /// The newest snapshot whose refusal was acted on.
     judged: u64,
     search: Option<Search<K>>,
-    /// Things of which a proxy may have a form that was replaced before it answered.
+    /// Things of which a proxy may have a form that was replaced, or held for a while, before it answered.
     underway: HashSet<K>,
+    /// Things whose placed form the next snapshot will have first.
+    fresh: HashSet<K>,
 }
 
 #[derive(Debug)]
@@ -117,6 +119,7 @@ impl<K, F> Default for Trial<K, F> {
             judged: 0,
             search: None,
             underway: HashSet::new(),
+            fresh: HashSet::new(),
         }
     }
 }
@@ -164,6 +167,16 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
             underway,
         };
         self.things.insert(key.clone(), thing);
+        self.fresh.insert(key.clone());
+    }
+
+    /// What was to be in the next snapshot is in this one: in a new one, or, where all content is as before, in the last.
+    pub fn handle_snapshot(&mut self, sequence: u64) {
+        for key in self.fresh.drain() {
+            if let Some(thing) = self.things.get_mut(&key) {
+                thing.since = thing.since.min(sequence);
+            }
+        }
     }
 
     /// A thing may be tried again though it is wanted in the same form. Tells whether it was held.
@@ -389,6 +402,10 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
                 }
                 thing.held = held;
                 thing.since = next;
+                self.fresh.insert(key.clone());
+                if !held {
+                    self.underway.insert(key.clone());
+                }
             }
         }
     }

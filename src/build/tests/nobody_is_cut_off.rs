@@ -80,8 +80,8 @@ type Served = BTreeMap<Id, u8>;
 struct Published {
     snapshot: Snapshot,
     served: Served,
-    /// The newest form of each document.
-    written: Served,
+    /// The revision of each document's text, and its form.
+    written: BTreeMap<Id, (i64, u8)>,
     /// How often each was deleted before.
     deleted: BTreeMap<Id, u32>,
 }
@@ -93,7 +93,8 @@ struct Proxy {
     acked: [Option<u64>; 2],
     clusters: BTreeMap<Arc<str>, Version>,
     routes: Served,
-    /// How often each of its routes had been deleted when it took it.
+    /// The documents when it took the routes.
+    written: BTreeMap<Id, (i64, u8)>,
     deleted: BTreeMap<Id, u32>,
 }
 
@@ -182,7 +183,9 @@ impl World {
             if let Some(cohort) = builder.cohort() {
                 let routes = builder.routes();
                 let served = routes.map(|route| (route.id.clone(), form(route)));
-                let written = self.texts.iter().map(|(id, (form, _))| (id.clone(), *form));
+                let written = self.texts.iter();
+                let written =
+                    written.map(|(id, (form, text))| (id.clone(), (text.revision, *form)));
                 let published = Published {
                     snapshot: builder.current().clone(),
                     served: served.collect(),
@@ -212,7 +215,8 @@ impl World {
             Event::Disconnect(proxy) => self.proxies[proxy].connected = false,
             Event::Leave(proxy) => {
                 self.proxies[proxy] = Proxy::default();
-                self.cohorts.handle_left(&cohort(proxy), &node(proxy));
+                let moved = self.cohorts.handle_left(&cohort(proxy), &node(proxy));
+                self.forget(&moved);
             }
             Event::Restart => self.restart(),
             Event::Release(route) => {
@@ -222,6 +226,10 @@ impl World {
     }
 
     fn put(&mut self, route: usize, form: u8) {
+        let is_same = |(before, _): &(u8, Document)| *before == form;
+        if self.texts.get(&id(ROUTES[route])).is_some_and(is_same) {
+            return;
+        }
         self.revision += 1;
         let document = text(route, form, self.revision);
         self.texts
@@ -235,8 +243,10 @@ impl World {
             return;
         }
         let instances = Instances::new();
-        self.cohorts
+        let moved = self
+            .cohorts
             .handle_came(&cohort(proxy), &node(proxy), &instances);
+        self.forget(&moved);
         let come = &mut self.proxies[proxy];
         come.acked = [None; 2];
         let has = come.clusters.iter();
@@ -248,6 +258,13 @@ impl World {
         };
         self.cohorts
             .handle_outcome(&cohort(proxy), &Outcome::Accepted(claim));
+    }
+
+    /// Cohorts that are gone are not served.
+    fn forget(&mut self, moved: &Moved) {
+        for cohort in moved.gone.iter().flatten() {
+            self.published.remove(cohort);
+        }
     }
 
     /// A proxy takes or refuses the clusters of the newest snapshot, and behind them the routes.
@@ -277,8 +294,15 @@ impl World {
             return self.refuse(proxy, RouteConfiguration, snapshot.sequence, &name);
         }
         self.nothing_is_taken(proxy, &published);
+        self.proxies[proxy].written = published.written.clone();
         self.proxies[proxy].deleted = published.deleted.clone();
-        self.proxies[proxy].routes = served.clone();
+        // Where the cluster is searched for what is refused, its route leads nowhere.
+        let works = |id: &Id, form: u8| {
+            let name = format!("route/{id}");
+            form.is_multiple_of(2) || self.proxies[proxy].clusters.contains_key(&*name)
+        };
+        let working = served.iter().filter(|(id, form)| works(id, **form));
+        self.proxies[proxy].routes = working.map(|(id, form)| (id.clone(), *form)).collect();
         self.accept(proxy, RouteConfiguration, snapshot);
     }
 
@@ -290,7 +314,8 @@ impl World {
             }
             let found = now.served.get(id);
             assert!(found.is_some(), "route {id} is taken from proxy {proxy}");
-            if now.written[id] == *form {
+            let newest = now.written[id];
+            if holder.written.get(id) == Some(&newest) && newest.1 == *form {
                 assert_eq!(
                     found,
                     Some(form),

@@ -77,6 +77,8 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         let fresh = suspects.into_iter().filter(|key| !known.contains(key));
         let fresh: Vec<K> = fresh.collect();
         if let Some(count) = search.widening {
+            // What another proxy has accepted meanwhile is no suspect any more.
+            search.rest.retain(|key| self.is_unproven(key));
             search.rest.extend(fresh);
             let touched = self.widen(&mut search, 2 * count, next);
             if touched.is_empty() {

@@ -421,3 +421,44 @@ fn of_forms_that_nobody_has_answered_yet_a_few_are_remembered() {
     scene.trial.handle_ack(15, true, 21);
     assert!(scene.trial.good(&1).is_some());
 }
+
+#[test]
+fn what_is_accepted_while_a_search_goes_on_is_not_held_by_it() {
+    let mut scene = Scene::new(&[]);
+    (1..=2).for_each(|key| scene.want(key, "new"));
+    let error = refusal("something is bad");
+    let trial = &mut scene.trial;
+    trial.handle_nack(None, 1, &error, 2, |_| false);
+    assert_eq!(trial.placed(&2), None, "the newest is suspected first");
+    // Another proxy has all of it; then one of the two is edited, and the first proxy refuses again.
+    trial.handle_ack(1, true, 2);
+    trial.want(&2, Some(Arc::new("newer")), 2, 2);
+    trial.handle_nack(None, 2, &error, 3, |_| false);
+    assert_eq!(trial.placed(&1).map(|form| **form), Some("new"));
+    assert_eq!(trial.placed(&2).map(|form| **form), Some("new"));
+}
+
+#[test]
+fn what_changes_nothing_is_accepted_with_the_snapshot_that_had_it_already() {
+    let mut scene = Scene::new(&[]);
+    scene.want(1, "form");
+    scene.trial.handle_snapshot(1);
+    // Deleted and written again: all content is as before, so that there is no other snapshot.
+    scene.trial.want(&1, None, 0, 2);
+    scene.trial.want(&1, Some(Arc::new("form")), 0, 2);
+    scene.trial.handle_snapshot(1);
+    scene.trial.handle_ack(1, true, 2);
+    assert!(!scene.trial.is_unproven(&1));
+}
+
+#[test]
+fn what_was_held_for_a_while_is_accepted_by_who_has_it_from_before() {
+    let mut scene = Scene::new(&[]);
+    scene.want(1, "form");
+    let trial = &mut scene.trial;
+    trial.handle_nack(None, 1, &refusal("1 is bad"), 2, |_| true);
+    trial.release(&1, 2);
+    assert!(trial.is_unproven(&1));
+    trial.handle_ack(1, true, 2);
+    assert!(!trial.is_unproven(&1));
+}

@@ -62,7 +62,7 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
     /// form is another one.
     pub(super) fn accept_underway(&mut self, sequence: u64, next: u64) -> Vec<K> {
         let mut better = Vec::new();
-        let things = &mut self.things;
+        let (things, acked) = (&mut self.things, self.acked);
         self.underway.retain(|key| {
             let Some(thing) = things.get_mut(key) else {
                 return false;
@@ -71,7 +71,11 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
                 thing.good = Some(form);
                 better.push(key.clone());
             }
-            !thing.underway.is_empty()
+            // It was held meanwhile, and is let out again.
+            let shown = thing.shown.0..thing.shown.1;
+            thing.accepted |= !thing.held && shown.contains(&sequence);
+            let is_accepted = thing.accepted || (!thing.held && thing.since <= acked);
+            !thing.underway.is_empty() || !is_accepted
         });
         better.retain(|key| self.falls_back_anew(key, next));
         better
@@ -100,6 +104,7 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         let is_held = held.is_some();
         if let Some(thing) = held {
             thing.since = next;
+            self.fresh.insert(key.clone());
         }
         is_held
     }
