@@ -2,9 +2,7 @@
 //!
 //! Knows no message: field numbers are the caller's.
 
-use prost::encoding::{
-    WireType, decode_key, decode_varint, encode_key, encode_varint, encoded_len_varint, key_len,
-};
+use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
 
 /// Appends a field that holds bytes: a string, an encoded message.
 pub fn put(buffer: &mut Vec<u8>, number: u32, bytes: &[u8]) {
@@ -16,11 +14,6 @@ pub fn put(buffer: &mut Vec<u8>, number: u32, bytes: &[u8]) {
 pub fn put_header(buffer: &mut Vec<u8>, number: u32, length: usize) {
     encode_key(number, WireType::LengthDelimited, buffer);
     encode_varint(length as u64, buffer);
-}
-
-/// How many bytes a field that holds `length` bytes takes.
-pub fn size(number: u32, length: usize) -> usize {
-    key_len(number) + encoded_len_varint(length as u64) + length
 }
 
 /// One field of an encoded message.

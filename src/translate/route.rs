@@ -1,41 +1,47 @@
 //! A gateway's routes as one RouteConfiguration, kept encoded, so that a change costs the parts it touches.
 //!
-//! Each host that a route names is a virtual host, and so is "any host". A virtual host is a match tree: the longest key
-//! that the request's path begins with leads to a *leaf*, a short list of candidates of which the first that matches wins.
-//! Envoy never leaves a leaf again, so each holds all that a request which ends there can match, in the order that a user
-//! expects: the host's own routes, then those of shorter and shorter wildcards, then those without host; among these the
-//! exact path, then longer to shorter prefixes (with parameters: what stands before the first); then priority; then the longer
-//! path as it is written; then id. The keys are the paths of all these routes.
+//! There is one virtual host, whose match tree asks for the host first ([`hosts`]): the exact host, then the wildcards that
+//! cover it from longer to shorter, then what is for any host. Each of these is a *tier*, whose tree asks for the path
+//! ([`tree`]): the longest key that the path begins with leads to a *leaf* ([`leaf`]), a short list of candidates of which the
+//! first that matches wins: the exact path, then longer to shorter prefixes (with parameters: what stands before the first);
+//! then priority; then the longer path as it is written; then id. What a leaf passes on goes to shorter keys, and what a tier
+//! passes on to the next tier: so every route stands there once, whatever hosts there are.
 
 mod action;
 mod address;
 mod encode;
+mod guard;
+mod hosts;
+mod layout;
+mod leaf;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod tree;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::documents::Route;
 use crate::model::{Host, Id, Path};
-use tier::{Candidate, Part, Tier};
+use tier::{Part, Tier};
+use tree::Made;
 
-/// What a virtual host answers to; nothing stands for any host.
+/// Which requests a tier is for; nothing stands for any host.
 type Domain = Option<Host>;
 
-#[derive(Debug)]
-struct VirtualHost {
-    /// What stands before its tree, encoded.
-    head: Bytes,
-    /// Its leaves by key, each as it stands encoded in the tree: empty where the key is not needed, and nothing where the
-    /// leaf has to be made again.
-    leaves: BTreeMap<Arc<str>, Option<Bytes>>,
+/// What became of a tier.
+#[derive(Debug, Default)]
+struct Branch {
+    made: Made,
+    /// The matcher of the routes without host; of a host's what stands behind "on match". Nothing where there is no route.
+    encoded: Option<Bytes>,
+    /// Whether it holds what is for requests that its own routes pass on, as only they can decide about them.
+    joins: bool,
 }
 
 /// A gateway's route table.
@@ -45,8 +51,12 @@ pub struct RouteTable {
     routes: HashMap<Id, Arc<Route>>,
     /// The routes of each host, and of none. A host without routes is not there.
     tiers: BTreeMap<Domain, Tier>,
-    /// A virtual host for each of the above.
-    hosts: BTreeMap<Domain, VirtualHost>,
+    /// A branch of the tree for each of the above.
+    branches: BTreeMap<Domain, Branch>,
+    /// The tiers that are others than when their branches were made.
+    changed: BTreeSet<Domain>,
+    /// The number of the newest candidate.
+    serial: u64,
 }
 
 impl RouteTable {
@@ -56,7 +66,9 @@ impl RouteTable {
             name: name.into(),
             routes: HashMap::new(),
             tiers: BTreeMap::new(),
-            hosts: BTreeMap::new(),
+            branches: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            serial: 0,
         }
     }
 
@@ -73,29 +85,31 @@ impl RouteTable {
             self.routes.insert(id.clone(), new.clone());
             return false;
         }
-        let mut touched = BTreeSet::new();
+        let mut changed = false;
         if let Some(old) = self.routes.remove(id) {
             for (domain, path) in places(&old) {
                 if let Some(tier) = self.tiers.get_mut(&domain) {
                     tier.remove(&path, &old);
+                    if tier.is_empty() {
+                        self.tiers.remove(&domain);
+                    }
+                    changed = true;
+                    self.changed.insert(domain);
                 }
-                touched.insert((domain, path));
             }
         }
         if let Some(new) = route {
             let paths = new.paths.iter().zip(parts);
             for (path, parts) in paths.filter(|(_, parts)| !parts.is_empty()) {
                 for domain in domains(&new) {
+                    self.serial += 1;
                     let tier = self.tiers.entry(domain.clone()).or_default();
-                    tier.insert(path, &new, parts.clone());
-                    touched.insert((domain, path.clone()));
+                    tier.insert(path, &new, parts.clone(), self.serial);
+                    changed = true;
+                    self.changed.insert(domain);
                 }
             }
             self.routes.insert(id.clone(), new);
-        }
-        let changed = !touched.is_empty();
-        for (domain, path) in touched {
-            self.touch(&domain, &path);
         }
         changed
     }
@@ -118,66 +132,61 @@ impl RouteTable {
 
     /// The table as an encoded `envoy.config.route.v3.RouteConfiguration`, equal for equal routes whatever came before.
     pub fn encode(&mut self) -> Bytes {
-        for (domain, host) in &mut self.hosts {
-            let mut made = None;
-            for (key, leaf) in host.leaves.iter_mut().filter(|(_, leaf)| leaf.is_none()) {
-                let tiers = made.get_or_insert_with(|| tiers_of(&self.tiers, domain));
-                *leaf = Some(
-                    candidates(tiers, key).map_or_else(Bytes::new, |all| encode::leaf(key, &all)),
-                );
-            }
+        let changed = std::mem::take(&mut self.changed);
+        for domain in changed
+            .iter()
+            .filter(|domain| !self.tiers.contains_key(domain))
+        {
+            self.branches.remove(domain);
         }
-        encode::route_configuration(&self.name, self.hosts.values())
+        let joins = self.branches.iter().filter(|(_, branch)| branch.joins);
+        let joins = joins.filter(|(host, _)| changed.iter().any(|domain| covers(domain, host)));
+        let again: Vec<Domain> = joins.map(|(host, _)| host.clone()).collect();
+        for domain in again.iter().chain(&changed) {
+            self.make(domain);
+        }
+        self.assemble()
     }
 
-    /// Marks what a path of a host's routes has a part in: leaves at and below it, in all virtual hosts that the host covers.
-    fn touch(&mut self, domain: &Domain, path: &Path) {
-        if self.tiers.get(domain).is_some_and(Tier::is_empty) {
-            self.tiers.remove(domain);
-            self.hosts.remove(domain);
-        }
-        if self.tiers.contains_key(domain) && !self.hosts.contains_key(domain) {
-            let keys = tiers_of(&self.tiers, domain)
-                .into_iter()
-                .flat_map(Tier::keys);
-            let leaves = keys.map(|key| (key.clone(), None)).collect();
-            self.hosts.insert(
-                domain.clone(),
-                VirtualHost {
-                    head: encode::head(domain),
-                    leaves,
-                },
-            );
-        }
-        let key = path.start();
-        let hosts = match domain {
-            Some(Host::Exact(_)) => self.hosts.range_mut(domain..=domain),
-            Some(Host::Suffix(_)) | None => self.hosts.range_mut::<Domain, _>(..),
+    fn make(&mut self, domain: &Domain) {
+        let tiers = tiers_of(&self.tiers, domain);
+        let Some(own) = self.tiers.get(domain) else {
+            return;
         };
-        for (host, VirtualHost { leaves, .. }) in hosts.filter(|(host, _)| covers(domain, host)) {
-            if tiers_of(&self.tiers, host)
-                .iter()
-                .any(|tier| tier.contains(key))
-            {
-                leaves.insert(key.clone(), None);
-            } else {
-                leaves.remove(key);
-            }
-            if !matches!(path, Path::Exact(_)) {
-                let below = leaves.range_mut::<str, _>((Bound::Included(&**key), Bound::Unbounded));
-                below
-                    .take_while(|(below, _)| below.starts_with(&**key))
-                    .for_each(|(_, leaf)| *leaf = None);
-            }
-        }
+        let branch = self.branches.entry(domain.clone()).or_default();
+        branch.joins = domain.is_some() && own.open().next().is_some();
+        branch.encoded = if domain.is_none() {
+            tree::last(own, &mut branch.made)
+        } else {
+            tree::passing(&tiers, &mut branch.made)
+        };
+    }
+
+    fn assemble(&self) -> Bytes {
+        let branches = self.branches.iter();
+        let hosts = branches.filter_map(|(host, branch)| {
+            let host = host.as_ref()?;
+            Some((host, branch.encoded.as_ref()?))
+        });
+        let hosts: Vec<_> = hosts.collect();
+        let others = self.branches.get(&None);
+        let others = others.and_then(|branch| branch.encoded.clone());
+        let matcher = if hosts.is_empty() {
+            others
+        } else {
+            let others = others.map(|others| encode::matcher(&others));
+            Some(hosts::matcher(hosts, others.as_ref()).into())
+        };
+        encode::route_configuration(&self.name, matcher.as_deref())
     }
 }
 
 /// What a route becomes for one of its paths; nothing when its conditions exclude each other.
 fn parts(route: &Route, path: &Path) -> Vec<Part> {
     let translated = action::translate(route, path).into_iter();
-    let part = |(addresses, routes): (_, Vec<_>)| Part {
+    let part = |(addresses, conditions, routes): (_, _, Vec<_>)| Part {
         addresses,
+        conditions,
         encoded: encode::routes(&routes),
     };
     translated.map(part).collect()
@@ -200,7 +209,7 @@ fn places(route: &Route) -> impl Iterator<Item = (Domain, Path)> {
     })
 }
 
-/// Whether a route with this host is meant by requests for that virtual host.
+/// Whether requests for that host go through the tier of this one.
 fn covers(domain: &Domain, host: &Domain) -> bool {
     match (domain, host) {
         (None, _) => true,
@@ -211,7 +220,7 @@ fn covers(domain: &Domain, host: &Domain) -> bool {
     }
 }
 
-/// The tiers that a virtual host's requests go through: its own, the wildcards that cover it from longer to shorter, and
+/// The tiers that a host's requests go through: its own, the wildcards that cover it from longer to shorter, and
 /// the one without host.
 fn tiers_of<'a>(tiers: &'a BTreeMap<Domain, Tier>, host: &Domain) -> Vec<&'a Tier> {
     let mut domains = vec![host.clone()];
@@ -224,19 +233,4 @@ fn tiers_of<'a>(tiers: &'a BTreeMap<Domain, Tier>, host: &Domain) -> Vec<&'a Tie
         .iter()
         .filter_map(|domain| tiers.get(domain))
         .collect()
-}
-
-/// What a request that ends at this key can match, in order. Nothing comes after a candidate that takes all of them; when
-/// that hides every route that has the key for its path, the next shorter key says the same, and this one is not needed.
-fn candidates<'a>(tiers: &[&'a Tier], key: &str) -> Option<Vec<&'a Candidate>> {
-    let mut candidates = Vec::new();
-    let mut needed = false;
-    for (candidate, own) in tiers.iter().flat_map(|tier| tier.candidates(key)) {
-        candidates.push(candidate);
-        needed |= own;
-        if candidate.takes_all {
-            break;
-        }
-    }
-    needed.then_some(candidates)
 }

@@ -56,9 +56,7 @@ pub fn narrowed(rule: &RouteMatch, alternative: &[Predicate]) -> Option<RouteMat
                 string_match: Some(matcher(text)),
                 invert_match: *inverted,
             }),
-            Predicate::Path(pattern) => {
-                rule.path_specifier = path(rule.path_specifier.as_ref(), pattern)?;
-            }
+            Predicate::Path(pattern) => ask_path(&mut rule, pattern)?,
             Predicate::Port(text) => rule.filter_state.push(FilterStateMatcher {
                 key: PORT_KEY.to_owned(),
                 matcher: Some(Matcher::StringMatch(matcher(text))),
@@ -93,15 +91,32 @@ pub fn needs(alternatives: &[Vec<Predicate>]) -> Vec<Ability> {
     needs
 }
 
-/// A route has one path. An exact one either is of the pattern or not; the start of paths is known already to hold, as the
-/// tree has led here by it.
-fn path(own: Option<&PathSpecifier>, pattern: &str) -> Option<Option<PathSpecifier>> {
-    if let Some(PathSpecifier::Path(path)) = own {
+/// A route has one path. An exact one either is of the pattern or not; the start of paths is asked of the header then.
+fn ask_path(rule: &mut RouteMatch, pattern: &str) -> Option<()> {
+    if let Some(PathSpecifier::Path(path)) = &rule.path_specifier {
         let whole = format!("^(?:{})$", pattern.replace(r"\C", "(?s:.)"));
         let regex = RegexBuilder::new(&whole).unicode(false).build().ok()?;
-        return regex.is_match(path.as_bytes()).then(|| own.cloned());
+        return regex.is_match(path.as_bytes()).then_some(());
     }
-    Some(Some(PathSpecifier::SafeRegex(regex(pattern))))
+    set_pattern(rule, pattern.to_owned());
+    Some(())
+}
+
+/// Puts a pattern in the place of the start of paths, which is asked for by the header from there on.
+pub fn set_pattern(rule: &mut RouteMatch, pattern: String) {
+    let pattern = PathSpecifier::SafeRegex(regex(&pattern));
+    if let Some(PathSpecifier::Prefix(start)) = rule.path_specifier.replace(pattern)
+        && start != "/"
+    {
+        rule.headers.push(HeaderMatcher {
+            name: ":path".to_owned(),
+            header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(StringMatcher {
+                match_pattern: Some(MatchPattern::Prefix(start)),
+                ..StringMatcher::default()
+            })),
+            ..HeaderMatcher::default()
+        });
+    }
 }
 
 fn argument(name: &str, asked: QueryParameterMatchSpecifier) -> QueryParameterMatcher {

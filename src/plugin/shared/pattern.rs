@@ -10,6 +10,7 @@ use envoy_types::pb::envoy::config::route::v3::{Route, RouteMatch, route_match::
 use envoy_types::pb::envoy::r#type::matcher::v3::{RegexMatchAndSubstitute, RegexMatcher};
 use regex_syntax::ast::{AssertionKind, Ast, RepetitionKind};
 
+use super::narrow::set_pattern;
 use super::uri;
 use crate::model::Path;
 use crate::model::decode::quoted;
@@ -176,15 +177,11 @@ impl Rewrite {
         sure.is_some_and(|sure| prefix.starts_with(sure))
     }
 
-    /// The route for the requests that match. Its prefix need not be asked for again: only requests below it come to the leaf
-    /// of the table in which the route stands.
+    /// The route for the requests that match.
     fn narrowed(&self, route: &Route) -> Route {
         let mut narrowed = route.clone();
         let matched = narrowed.r#match.get_or_insert_with(RouteMatch::default);
-        matched.path_specifier = Some(PathSpecifier::SafeRegex(RegexMatcher {
-            regex: self.question(),
-            engine_type: None,
-        }));
+        set_pattern(matched, self.question());
         narrowed
     }
 

@@ -17,6 +17,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{
 };
 
 use super::address::Addresses;
+use super::guard::Conditions;
 use crate::documents;
 use crate::envoy::proto::{boolean, duration, never};
 use crate::model::upstream::{Balancer, PassHost};
@@ -26,12 +27,12 @@ use crate::plugin::shared::narrow::narrowed;
 use crate::translate::retry;
 
 /// The Envoy routes of a document for one of its paths, of which the first that matches a request is meant: they hold for
-/// any host that the document names. Those that depend on the client's address stand beside its conditions. There are none
-/// when the document's conditions exclude each other.
+/// any host that the document names. Beside them stand what the client's address must be, and what the match tree can ask of
+/// their conditions. There are none when the document's conditions exclude each other.
 pub(super) fn translate(
     route: &documents::Route,
     path: &Path,
-) -> Vec<(Vec<Addresses>, Vec<Route>)> {
+) -> Vec<(Vec<Addresses>, Conditions, Vec<Route>)> {
     let rule = rule(route, path);
     // Without a cluster a plugin answers.
     let cluster = route.cluster.as_ref();
@@ -53,12 +54,15 @@ pub(super) fn translate(
         };
         let asked = alternative.iter().filter_map(Addresses::of);
         let addresses = own.clone().into_iter().chain(asked).collect();
-        Some((addresses, route.plugins.apply(translated, elsewhere)))
+        let conditions = Conditions::of(route, path, alternative);
+        let routes = route.plugins.apply(translated, elsewhere);
+        Some((addresses, conditions, routes))
     };
     alternatives.iter().filter_map(of).collect()
 }
 
-/// What requests are for the path with the document's methods.
+/// What requests are for the path with the document's methods. It says all of it again that the match tree knows: leaves have
+/// lists of routes of several paths.
 fn rule(route: &documents::Route, path: &Path) -> RouteMatch {
     let parameters = match path {
         Path::Parameters(parameters) => Some(header(":path", regex(parameters.pattern()))),

@@ -1,6 +1,6 @@
 //! Clients' addresses. An Envoy route cannot ask for one, only the matcher that leads to it; and a list of routes that was
-//! led to is never left again. So where candidates of a leaf ask for addresses, the leaf splits before its list: by ranges,
-//! into one list per set of candidates that a client of the range can have.
+//! led to is never left again. So where candidates of one list ask for addresses, it is split: by ranges, into one list per set
+//! of candidates that a client of the range can have.
 //!
 //! The address is that of `x-envoy-external-address`, which no client can set (`listener/origin`).
 
@@ -8,17 +8,16 @@ use std::collections::HashMap;
 
 use envoy_types::pb::envoy::config::core::v3::CidrRange;
 use envoy_types::pb::envoy::extensions::matching::input_matchers::ip::v3::Ip;
-use envoy_types::pb::envoy::r#type::matcher::v3::HttpRequestHeaderMatchInput;
 use envoy_types::pb::xds::r#type::matcher::v3::Matcher;
 use envoy_types::pb::xds::r#type::matcher::v3::matcher::{
     MatcherList, MatcherType, OnMatch,
-    matcher_list::{FieldMatcher, Predicate, predicate, predicate::SinglePredicate},
+    matcher_list::{FieldMatcher, Predicate},
     on_match,
 };
 use ipnet::IpNet;
 
-use super::encode;
 use super::tier::Part;
+use super::{encode, guard};
 use crate::envoy::proto::{tree_extension, uint32};
 use crate::model::vars;
 
@@ -47,6 +46,16 @@ impl Addresses {
         match predicate {
             vars::Predicate::Address { nets, inverted } => Some(Self::new(nets, *inverted)),
             _ => None,
+        }
+    }
+
+    /// The same for the match tree.
+    pub fn predicate(&self) -> Predicate {
+        let within = within(&self.nets.iter().collect::<Vec<_>>());
+        if self.inverted {
+            guard::is_not(within)
+        } else {
+            within
         }
     }
 
@@ -136,19 +145,9 @@ fn within(nets: &[&IpNet]) -> Predicate {
         address_prefix: net.addr().to_string(),
         prefix_len: Some(uint32(net.prefix_len().into())),
     };
-    let input = HttpRequestHeaderMatchInput {
-        header_name: vars::ADDRESS_HEADER.to_owned(),
-    };
     let ranges = Ip {
         cidr_ranges: nets.iter().map(range).collect(),
         stat_prefix: "client_address".to_owned(),
     };
-    Predicate {
-        match_type: Some(predicate::MatchType::SinglePredicate(SinglePredicate {
-            input: Some(tree_extension("client_address", &input)),
-            matcher: Some(predicate::single_predicate::Matcher::CustomMatch(
-                tree_extension("ranges", &ranges),
-            )),
-        })),
-    }
+    guard::custom(vars::ADDRESS_HEADER, tree_extension("ranges", &ranges))
 }

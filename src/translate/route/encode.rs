@@ -6,28 +6,35 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::config::route::v3::{
-    Route, RouteConfiguration, RouteList, VirtualHost as EnvoyVirtualHost,
+    Route, RouteConfiguration, RouteList, VirtualHost,
 };
-use envoy_types::pb::envoy::r#type::matcher::v3::HttpRequestHeaderMatchInput;
 use envoy_types::pb::google::protobuf::Any;
 use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
 use envoy_types::pb::xds::r#type::matcher::v3::matcher::{OnMatch, on_match};
 use prost::{Message, Name};
 
-use super::tier::{Candidate, Part};
-use super::{Domain, VirtualHost, address};
+use super::guard;
+use super::tier::Part;
 use crate::envoy::canonical;
-use crate::envoy::proto::{tree_extension, uint32};
-use crate::envoy::wire::{put, put_header, size};
-use crate::model::Host;
+use crate::envoy::proto::uint32;
+use crate::envoy::wire::put;
 use crate::plugin::shared::answer::ANSWER_BYTES;
 
 /// `RouteConfiguration.virtual_hosts`
 const VIRTUAL_HOSTS: u32 = 2;
 /// `VirtualHost.matcher`
 const MATCHER: u32 = 21;
-/// `Matcher.matcher_tree`
+/// `Matcher.matcher_list`, `Matcher.matcher_tree`, `Matcher.on_no_match`
+const MATCHER_LIST: u32 = 1;
 const MATCHER_TREE: u32 = 2;
+const ON_NO_MATCH: u32 = 3;
+/// `MatcherList.matchers`
+const MATCHERS: u32 = 1;
+/// `FieldMatcher.predicate`, `FieldMatcher.on_match`
+const PREDICATE: u32 = 1;
+const ON_MATCH: u32 = 2;
+/// `OnMatch.matcher`
+const INNER: u32 = 1;
 /// `MatcherTree.input`
 const INPUT: u32 = 1;
 /// `MatcherTree.prefix_match_map`
@@ -49,18 +56,6 @@ pub(super) fn routes(routes: &[Route]) -> Bytes {
     list.into()
 }
 
-/// A leaf as it stands in the tree: the entry of the map, with its key.
-pub(super) fn leaf(key: &str, candidates: &[&Candidate]) -> Bytes {
-    let parts: Vec<&Part> = candidates.iter().flat_map(|one| &one.parts).collect();
-    let value = address::on_match(&parts).encode_to_vec();
-    let mut entry = Vec::with_capacity(key.len() + value.len() + 16);
-    put(&mut entry, KEY, key.as_bytes());
-    put(&mut entry, VALUE, &value);
-    let mut leaf = Vec::with_capacity(size(MAP, entry.len()));
-    put(&mut leaf, MAP, &entry);
-    leaf.into()
-}
-
 /// A list of routes, of which the first that matches is taken; with what it takes from there.
 pub(super) fn list<'a>(parts: impl Iterator<Item = &'a Part>) -> OnMatch {
     let encoded: Vec<&[u8]> = parts.map(|part| &*part.encoded).collect();
@@ -77,92 +72,82 @@ pub(super) fn list<'a>(parts: impl Iterator<Item = &'a Part>) -> OnMatch {
     }
 }
 
-/// What stands in a virtual host before its tree: its name, which is its domain.
-pub(super) fn head(domain: &Domain) -> Bytes {
-    let name = match domain {
-        None => "*".to_owned(),
-        Some(Host::Exact(name)) => name.to_string(),
-        Some(Host::Suffix(suffix)) => format!("*{suffix}"),
-    };
-    let head = EnvoyVirtualHost {
-        domains: vec![name.clone()],
-        name,
-        ..EnvoyVirtualHost::default()
-    };
-    head.encode_to_vec().into()
+pub(super) fn on_match(on_match: &OnMatch) -> Bytes {
+    canonical(on_match)
 }
 
-/// The whole table. Leaves that have not been made are left out.
-pub(super) fn route_configuration<'a>(
-    name: &str,
-    hosts: impl Iterator<Item = &'a VirtualHost>,
-) -> Bytes {
-    let head = RouteConfiguration {
+pub(super) fn predicate(predicate: &guard::Predicate) -> Bytes {
+    canonical(predicate)
+}
+
+/// An encoded matcher as what a match leads to.
+pub(super) fn matcher(matcher: &[u8]) -> Bytes {
+    let mut on_match = Vec::with_capacity(matcher.len() + 8);
+    put(&mut on_match, INNER, matcher);
+    on_match.into()
+}
+
+/// A matcher that asks one predicate after the other, each with what it leads to.
+pub(super) fn matcher_list<'a>(
+    entries: impl Iterator<Item = (Bytes, &'a Bytes)>,
+    on_no_match: Option<&[u8]>,
+) -> Vec<u8> {
+    let (mut list, mut entry) = (Vec::new(), Vec::new());
+    for (predicate, on_match) in entries {
+        entry.clear();
+        put(&mut entry, PREDICATE, &predicate);
+        put(&mut entry, ON_MATCH, on_match);
+        put(&mut list, MATCHERS, &entry);
+    }
+    let mut matcher = Vec::with_capacity(list.len() + on_no_match.map_or(0, <[u8]>::len) + 16);
+    put(&mut matcher, MATCHER_LIST, &list);
+    if let Some(on_no_match) = on_no_match {
+        put(&mut matcher, ON_NO_MATCH, on_no_match);
+    }
+    matcher
+}
+
+/// A matcher that leads to what the longest key does that the path begins with. The keys are in order.
+pub(super) fn path_tree(leaves: &[(&str, Bytes)]) -> Vec<u8> {
+    let (mut map, mut entry) = (Vec::new(), Vec::new());
+    for (key, leaf) in leaves {
+        entry.clear();
+        put(&mut entry, KEY, key.as_bytes());
+        put(&mut entry, VALUE, leaf);
+        put(&mut map, MAP, &entry);
+    }
+    let mut tree = Vec::with_capacity(map.len() + PATH.len() + 16);
+    put(&mut tree, INPUT, &PATH);
+    put(&mut tree, PREFIX_MATCH_MAP, &map);
+    let mut matcher = Vec::with_capacity(tree.len() + 8);
+    put(&mut matcher, MATCHER_TREE, &tree);
+    matcher
+}
+
+/// The whole table: one virtual host for all requests, or none.
+pub(super) fn route_configuration(name: &str, matcher: Option<&[u8]>) -> Bytes {
+    let mut out = RouteConfiguration {
         name: name.to_owned(),
         ..RouteConfiguration::default()
     }
     .encode_to_vec();
+    if let Some(matcher) = matcher {
+        let mut host = VirtualHost {
+            name: "*".to_owned(),
+            domains: vec!["*".to_owned()],
+            ..VirtualHost::default()
+        }
+        .encode_to_vec();
+        put(&mut host, MATCHER, matcher);
+        put(&mut out, VIRTUAL_HOSTS, &host);
+    }
     let tail = RouteConfiguration {
         max_direct_response_body_size_bytes: Some(uint32(ANSWER_BYTES)),
-        ignore_port_in_host_matching: true,
         ..RouteConfiguration::default()
-    }
-    .encode_to_vec();
-    let encoded: Vec<EncodedHost> = hosts.map(EncodedHost::new).collect();
-    let length: usize = encoded
-        .iter()
-        .map(|host| size(VIRTUAL_HOSTS, host.length))
-        .sum();
-    let mut out = Vec::with_capacity(head.len() + length + tail.len());
-    out.extend_from_slice(&head);
-    for host in encoded {
-        host.put(&mut out);
-    }
-    out.extend_from_slice(&tail);
+    };
+    out.extend_from_slice(&tail.encode_to_vec());
     out.into()
 }
 
-/// A virtual host before it is written, with the length of every message on the way down to its leaves.
-struct EncodedHost<'a> {
-    host: &'a VirtualHost,
-    map: usize,
-    tree: usize,
-    matcher: usize,
-    length: usize,
-}
-
-impl<'a> EncodedHost<'a> {
-    fn new(host: &'a VirtualHost) -> Self {
-        let map = host.leaves.values().flatten().map(Bytes::len).sum();
-        let tree = size(INPUT, PATH.len()) + size(PREFIX_MATCH_MAP, map);
-        let matcher = size(MATCHER_TREE, tree);
-        let length = host.head.len() + size(MATCHER, matcher);
-        Self {
-            host,
-            map,
-            tree,
-            matcher,
-            length,
-        }
-    }
-
-    fn put(&self, out: &mut Vec<u8>) {
-        put_header(out, VIRTUAL_HOSTS, self.length);
-        out.extend_from_slice(&self.host.head);
-        put_header(out, MATCHER, self.matcher);
-        put_header(out, MATCHER_TREE, self.tree);
-        put(out, INPUT, &PATH);
-        put_header(out, PREFIX_MATCH_MAP, self.map);
-        for leaf in self.host.leaves.values().flatten() {
-            out.extend_from_slice(leaf);
-        }
-    }
-}
-
 /// What the tree looks at: the path, and the query behind it.
-static PATH: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let input = HttpRequestHeaderMatchInput {
-        header_name: ":path".to_owned(),
-    };
-    tree_extension("path", &input).encode_to_vec()
-});
+static PATH: LazyLock<Vec<u8>> = LazyLock::new(|| guard::input(":path").encode_to_vec());

@@ -1,24 +1,31 @@
 //! A route table as Envoy reads it, for the tests: they compare it with what [`crate::explain`] says in a user's words.
 
-use std::cmp::Reverse;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use envoy_types::pb::envoy::config::route::v3::{
-    HeaderMatcher, Route as EnvoyRoute, RouteConfiguration, RouteList, VirtualHost,
+    HeaderMatcher, Route as EnvoyRoute, RouteConfiguration, RouteList,
     header_matcher::HeaderMatchSpecifier, query_parameter_matcher::QueryParameterMatchSpecifier,
     route_match::PathSpecifier,
 };
 use envoy_types::pb::envoy::extensions::matching::input_matchers::ip::v3::Ip;
 use envoy_types::pb::envoy::r#type::matcher::v3::{
-    RegexMatcher, StringMatcher, filter_state_matcher::Matcher as StateMatcher,
+    HttpRequestHeaderMatchInput, StringMatcher, filter_state_matcher::Matcher as StateMatcher,
     string_matcher::MatchPattern,
 };
-use envoy_types::pb::xds::r#type::matcher::v3::Matcher;
+use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
 use envoy_types::pb::xds::r#type::matcher::v3::matcher::{
     MatcherType, OnMatch,
-    matcher_list::{Predicate, predicate},
+    matcher_list::{
+        Predicate,
+        predicate::{MatchType, SinglePredicate, single_predicate},
+    },
     matcher_tree::{MatchMap, TreeType},
     on_match,
+};
+use envoy_types::pb::xds::r#type::matcher::v3::{
+    Matcher, StringMatcher as TreeStringMatcher, string_matcher::MatchPattern as TreePattern,
 };
 use prost::{Message, Name};
 
@@ -26,13 +33,13 @@ use crate::model::Request;
 
 /// The route that Envoy takes.
 pub fn taken(table: &RouteConfiguration, request: &Request) -> Option<String> {
-    let map = &tree(virtual_host(table, &request.host())?).map;
-    let keys = map
-        .iter()
-        .filter(|(key, _)| path_and_query(request).starts_with(key.as_str()));
-    let (_, leaf) = keys.max_by_key(|(key, _)| key.len())?;
-    let list = list(leaf, request)?;
-    // None matches: a 404, and no further look at shorter keys.
+    let [host] = table.virtual_hosts.as_slice() else {
+        assert!(table.virtual_hosts.is_empty());
+        return None;
+    };
+    assert_eq!(host.domains, ["*"]);
+    // None of the list matches: a 404, and no further look anywhere.
+    let list = list(host.matcher.as_ref().expect("a matcher"), request)?;
     let route = list.routes.iter().find(|route| matches(route, request))?;
     Some(route.name.clone())
 }
@@ -44,74 +51,125 @@ fn path_and_query(request: &Request) -> String {
     }
 }
 
-/// The list that a leaf leads to. A leaf that leads nowhere goes back to shorter keys, where a list of candidates of this one
-/// would be: of none.
-fn list(leaf: &OnMatch, request: &Request) -> Option<RouteList> {
-    match leaf.on_match.as_ref().expect("something") {
+/// The list that a matcher leads to. What leads nowhere is passed on: to the next predicate, or the next shorter key, and then
+/// to what stands for no match.
+fn list(matcher: &Matcher, request: &Request) -> Option<RouteList> {
+    let found = match matcher.matcher_type.as_ref().expect("a matcher") {
+        MatcherType::MatcherList(list) => {
+            assert!(!list.matchers.is_empty());
+            let mut holding = list.matchers.iter().filter(|one| {
+                let predicate = one.predicate.as_ref().expect("a predicate");
+                holds(predicate, request)
+            });
+            holding.find_map(|one| led(one.on_match.as_ref().expect("something"), request))
+        }
+        MatcherType::MatcherTree(tree) => {
+            let asked = header_of(tree.input.as_ref().expect("an input"), request);
+            let map = map(tree.tree_type.as_ref().expect("a tree"));
+            assert!(!map.map.is_empty());
+            let keys = map.map.iter();
+            let mut keys: Vec<_> = keys
+                .filter(|(key, _)| asked.as_ref().is_some_and(|asked| asked.starts_with(*key)))
+                .collect();
+            keys.sort_by_key(|(key, _)| std::cmp::Reverse(key.len()));
+            keys.iter().find_map(|(_, leaf)| led(leaf, request))
+        }
+    };
+    let otherwise = || led(matcher.on_no_match.as_deref()?, request);
+    found.or_else(otherwise)
+}
+
+fn led(on_match: &OnMatch, request: &Request) -> Option<RouteList> {
+    match on_match.on_match.as_ref().expect("something") {
         on_match::OnMatch::Action(action) => {
             let config = action.typed_config.as_ref().expect("a configuration");
             assert_eq!(config.type_url, RouteList::type_url());
             Some(RouteList::decode(config.value.as_slice()).expect("a RouteList"))
         }
-        on_match::OnMatch::Matcher(matcher) => list(by_address(matcher, request.address)?, request),
+        on_match::OnMatch::Matcher(matcher) => list(matcher, request),
     }
 }
 
-fn by_address(matcher: &Matcher, address: IpAddr) -> Option<&OnMatch> {
-    let Some(MatcherType::MatcherList(list)) = &matcher.matcher_type else {
-        panic!("no list")
-    };
-    let found = list
-        .matchers
-        .iter()
-        .find(|one| within(one.predicate.as_ref().expect("a predicate"), address));
-    match found {
-        Some(one) => one.on_match.as_ref(),
-        None => matcher.on_no_match.as_deref(),
-    }
-}
-
-fn within(predicate: &Predicate, address: IpAddr) -> bool {
-    let Some(predicate::MatchType::SinglePredicate(single)) = &predicate.match_type else {
-        panic!("{predicate:?}")
-    };
-    let Some(predicate::single_predicate::Matcher::CustomMatch(custom)) = &single.matcher else {
-        panic!("{single:?}")
-    };
-    let config = custom.typed_config.as_ref().expect("a configuration");
-    let ranges = Ip::decode(config.value.as_slice()).expect("an Ip");
-    ranges.cidr_ranges.iter().any(|range| {
-        let length = range.prefix_len.as_ref().expect("a length").value as u8;
-        let start: IpAddr = range.address_prefix.parse().expect("an address");
-        let net = ipnet::IpNet::new(start, length).expect("a range");
-        net.contains(&address)
-    })
-}
-
-/// The match tree of a virtual host.
-pub fn tree(host: &VirtualHost) -> &MatchMap {
-    let matcher = host.matcher.as_ref().expect("a matcher");
-    let Some(MatcherType::MatcherTree(tree)) = &matcher.matcher_type else {
-        panic!("no tree")
-    };
-    let Some(TreeType::PrefixMatchMap(map)) = &tree.tree_type else {
+pub fn map(tree: &TreeType) -> &MatchMap {
+    let TreeType::PrefixMatchMap(map) = tree else {
         panic!("no prefix map")
     };
     map
 }
 
-fn virtual_host<'a>(table: &'a RouteConfiguration, host: &str) -> Option<&'a VirtualHost> {
-    let rank = |domain: &str| match domain.strip_prefix('*') {
-        Some("") => Some((2, Reverse(0))),
-        Some(suffix) => (host.len() > suffix.len() && host.ends_with(suffix))
-            .then_some((1, Reverse(suffix.len()))),
-        None => (domain == host).then_some((0, Reverse(0))),
+fn holds(predicate: &Predicate, request: &Request) -> bool {
+    match predicate.match_type.as_ref().expect("something") {
+        MatchType::SinglePredicate(single) => one_holds(single, request),
+        MatchType::OrMatcher(list) => {
+            assert!(list.predicate.len() > 1);
+            list.predicate.iter().any(|one| holds(one, request))
+        }
+        MatchType::AndMatcher(list) => {
+            assert!(list.predicate.len() > 1);
+            list.predicate.iter().all(|one| holds(one, request))
+        }
+        MatchType::NotMatcher(inner) => !holds(inner, request),
+    }
+}
+
+fn one_holds(single: &SinglePredicate, request: &Request) -> bool {
+    let Some(value) = header_of(single.input.as_ref().expect("an input"), request) else {
+        return false;
     };
-    let ranked = table
-        .virtual_hosts
-        .iter()
-        .filter_map(|host| Some((rank(&host.domains[0])?, host)));
-    ranked.min_by_key(|(rank, _)| *rank).map(|(_, host)| host)
+    match single.matcher.as_ref().expect("a matcher") {
+        single_predicate::Matcher::ValueMatch(matcher) => tree_text(matcher, &value),
+        single_predicate::Matcher::CustomMatch(custom) => {
+            let address: IpAddr = value.parse().expect("an address");
+            let config = custom.typed_config.as_ref().expect("a configuration");
+            let ranges = Ip::decode(config.value.as_slice()).expect("an Ip");
+            assert!(!ranges.cidr_ranges.is_empty());
+            ranges.cidr_ranges.iter().any(|range| {
+                let length = range.prefix_len.as_ref().expect("a length").value as u8;
+                let start: IpAddr = range.address_prefix.parse().expect("an address");
+                let net = ipnet::IpNet::new(start, length).expect("a range");
+                net.contains(&address)
+            })
+        }
+    }
+}
+
+/// A header as the match tree sees it: all its values, joined.
+fn header_of(input: &TypedExtensionConfig, request: &Request) -> Option<String> {
+    let config = input.typed_config.as_ref().expect("a configuration");
+    assert_eq!(config.type_url, HttpRequestHeaderMatchInput::type_url());
+    let input = HttpRequestHeaderMatchInput::decode(config.value.as_slice()).expect("an input");
+    match input.header_name.as_str() {
+        ":method" => Some(request.method.clone()),
+        ":scheme" => Some(request.scheme.clone()),
+        ":authority" => Some(request.authority.clone()),
+        ":path" => Some(path_and_query(request)),
+        "x-envoy-external-address" => Some(request.address.to_string()),
+        name => {
+            let values = request.headers(name);
+            (!values.is_empty()).then(|| values.join(","))
+        }
+    }
+}
+
+fn tree_text(matcher: &TreeStringMatcher, value: &str) -> bool {
+    let cased = |text: &str| {
+        if matcher.ignore_case {
+            text.to_ascii_lowercase()
+        } else {
+            text.to_owned()
+        }
+    };
+    match matcher.match_pattern.as_ref().expect("a pattern") {
+        TreePattern::Exact(exact) => cased(value) == cased(exact),
+        TreePattern::Prefix(prefix) => cased(value).starts_with(&cased(prefix)),
+        TreePattern::Suffix(suffix) => cased(value).ends_with(&cased(suffix)),
+        TreePattern::Contains(part) => cased(value).contains(&cased(part)),
+        TreePattern::SafeRegex(regex) => {
+            assert!(regex.engine_type.is_some() && !matcher.ignore_case);
+            whole(&regex.regex, value)
+        }
+        TreePattern::Custom(other) => panic!("{other:?}"),
+    }
 }
 
 fn matches(route: &EnvoyRoute, request: &Request) -> bool {
@@ -119,7 +177,7 @@ fn matches(route: &EnvoyRoute, request: &Request) -> bool {
     let path = match rule.path_specifier.as_ref().expect("a path") {
         PathSpecifier::Prefix(prefix) => request.path.starts_with(prefix.as_str()),
         PathSpecifier::Path(path) => request.path == *path,
-        PathSpecifier::SafeRegex(regex) => whole(regex, &request.path),
+        PathSpecifier::SafeRegex(regex) => whole(&regex.regex, &request.path),
         other => panic!("{other:?}"),
     };
     let argument = |name: &str, asked: &QueryParameterMatchSpecifier| match asked {
@@ -175,15 +233,26 @@ fn header(asked: &HeaderMatcher, request: &Request) -> bool {
 fn text(matcher: &StringMatcher, value: &str) -> bool {
     match matcher.match_pattern.as_ref().expect("a pattern") {
         MatchPattern::Exact(exact) => exact == value,
-        MatchPattern::SafeRegex(regex) => whole(regex, value),
+        MatchPattern::Prefix(prefix) => value.starts_with(prefix.as_str()),
+        MatchPattern::SafeRegex(regex) => whole(&regex.regex, value),
         other => panic!("{other:?}"),
     }
 }
 
-fn whole(regex: &RegexMatcher, value: &str) -> bool {
-    let whole = format!("^(?:{})$", regex.regex.replace(r"\C", "(?s:.)"));
-    let built = regex::bytes::RegexBuilder::new(&whole)
-        .unicode(false)
-        .build();
-    built.expect("a pattern").is_match(value.as_bytes())
+thread_local! {
+    /// Patterns that were built, which takes longer than all else here.
+    static BUILT: RefCell<HashMap<String, regex::bytes::Regex>> = RefCell::default();
+}
+
+fn whole(pattern: &str, value: &str) -> bool {
+    BUILT.with_borrow_mut(|built| {
+        let built = built.entry(pattern.to_owned()).or_insert_with(|| {
+            let whole = format!("^(?:{})$", pattern.replace(r"\C", "(?s:.)"));
+            let built = regex::bytes::RegexBuilder::new(&whole)
+                .unicode(false)
+                .build();
+            built.expect("a pattern")
+        });
+        built.is_match(value.as_bytes())
+    })
 }

@@ -7,8 +7,9 @@ use envoy_types::pb::envoy::config::route::v3::RouteConfiguration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
+use serde_json::json;
 
-use super::reading::{self, taken};
+use super::reading::taken;
 use super::*;
 use crate::envoy::canonical;
 use crate::explain::winner;
@@ -26,13 +27,18 @@ const HOSTS: [&str; 6] = [
     ".a.test",
     ".b.a.test",
 ];
-const ASKED: [&str; 6] = [
+const ASKED: [&str; 11] = [
     "a.test",
     "b.a.test",
     "c.b.a.test",
     "d.c.b.a.test",
     "x.a.test",
     "other",
+    "A.test",
+    "B.a.TEST:8080",
+    "x.A.test:1",
+    "a.test:80",
+    "a.testb",
 ];
 
 fn id(id: &str) -> Id {
@@ -108,6 +114,24 @@ fn request(method: &str, host: &str, path: &str) -> Request {
         headers: Vec::new(),
         address: [10, 0, 0, 1].into(),
         port: 9080,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn so_it_does_where_leaves_are_divided(routes in vec(any_route(), 24..48), requests in vec(any_request(), 32)) {
+        let routes: Vec<Route> = routes
+            .into_iter()
+            .enumerate()
+            .map(|(at, route)| Route { id: id(&format!("r{at}")), ..route })
+            .collect();
+        let all: Vec<_> = routes.iter().cloned().map(Arc::new).collect();
+        let configuration = decoded(&mut table(&routes));
+        for request in requests {
+            let expected = winner(&all, &request).map(|id| format!("route/{id}"));
+            prop_assert_eq!(taken(&configuration, &request), expected, "{:?}", request);
+        }
     }
 }
 
@@ -197,69 +221,220 @@ fn an_exact_path_is_found_with_a_query_and_not_below_itself() {
 }
 
 #[test]
-fn a_host_without_routes_is_no_virtual_host() {
+fn a_table_without_routes_has_no_virtual_host() {
     let mut table = table(&[route("a", &["www.test"], &["/a"]), route("b", &[], &["/b"])]);
     table.replace(&id("a"), None);
-    let hosts = decoded(&mut table).virtual_hosts;
-    assert_eq!(
-        hosts
-            .iter()
-            .map(|host| host.name.as_str())
-            .collect::<Vec<_>>(),
-        ["*"]
-    );
+    assert_eq!(decoded(&mut table).virtual_hosts.len(), 1);
     table.replace(&id("b"), None);
     assert!(decoded(&mut table).virtual_hosts.is_empty());
 }
 
 #[test]
-fn a_leaf_ends_with_the_route_that_takes_all() {
-    let mut table = table(&[route("a", &[], &["/a/*"]), route("rest", &[], &["/*"])]);
-    table.encode();
-    let names =
-        |key: &str| candidates(&tiers_of(&table.tiers, &None), key).map_or(0, |all| all.len());
-    assert_eq!((names("/a/"), names("/")), (1, 1));
+fn capitals_ports_and_long_hosts_are_served() {
+    let long = format!(
+        "{}.k-and-s.test",
+        ["sk".repeat(20), "a".repeat(60)].join(".")
+    );
+    let wide = format!(".{long}");
+    let routes = [
+        route("own", &["www.a.test"], &["/a"]),
+        route("long", &[&long], &["/a"]),
+        route("wide", &[&wide], &["/a"]),
+        route("wild", &[".a.test"], &["/*"]),
+        route("rest", &[], &["/*"]),
+    ];
+    for (host, expected) in [
+        ("WWW.a.Test", "own"),
+        ("www.A.test:8080", "own"),
+        ("www.a.test:", "own"),
+        ("www.a.test:x", "rest"),
+        ("www.a.test.evil", "rest"),
+        ("wwwxa.test", "rest"),
+        ("X.a.TEST:1", "wild"),
+        ("x:y.a.test", "wild"),
+        (".a.test", "rest"),
+        ("a.test", "rest"),
+        (&long.to_uppercase(), "long"),
+        (&format!("{long}:80"), "long"),
+        (&format!("{long}:80:80"), "rest"),
+        (&format!("{long}x"), "rest"),
+        (&format!("x.{long}").to_uppercase(), "wide"),
+        (&format!("x.{long}:80"), "wide"),
+        (&wide, "rest"),
+        (&format!("{wide}:80"), "rest"),
+    ] {
+        let request = request("GET", host, "/a");
+        let all: Vec<_> = routes.iter().cloned().map(Arc::new).collect();
+        let reference = winner(&all, &request).map(|id| id.to_string());
+        assert_eq!(reference.as_deref(), Some(expected), "{host}");
+        assert_eq!(
+            ask(&routes, "GET", host, "/a"),
+            format!("route/{expected}"),
+            "{host}"
+        );
+    }
 }
 
 #[test]
-fn a_host_whose_routes_take_all_needs_no_keys_of_other_tiers() {
-    let other = [route("a", &[], &["/a/*"]), route("b", &[".test"], &["/b"])];
-    let all = [route("all", &["www.test"], &["/*"])];
-    let keys = |routes: &[Route]| {
-        let hosts = decoded(&mut table(routes)).virtual_hosts;
-        let host = hosts.iter().find(|host| host.name == "www.test").unwrap();
-        reading::tree(host).map.len()
-    };
-    assert_eq!(keys(&[&other[..], &all[..]].concat()), 1);
-    let get = Route {
-        methods: BTreeSet::from(["GET".to_owned()]),
-        ..all[0].clone()
-    };
-    assert_eq!(keys(&[&other[..], &[get]].concat()), 3);
+fn many_hosts_and_wildcards_are_told_apart() {
+    let exact = (0..60).map(|n| format!("h{n}.example.test"));
+    let wild = (0..60).map(|n| format!(".w{n}.example.test"));
+    let inner = (0..9).map(|n| format!(".{}w7.example.test", "b.".repeat(n + 1)));
+    let more = [".test", ".example.test", ".st", "example.test"].map(str::to_owned);
+    let hosts: Vec<String> = exact.chain(wild).chain(inner).chain(more).collect();
+    let routes: Vec<Route> = hosts
+        .iter()
+        .enumerate()
+        .map(|(at, host)| route(&format!("r{at}"), &[host], &[&format!("/{}", at % 3)]))
+        .collect();
+    let all: Vec<_> = routes.iter().cloned().map(Arc::new).collect();
+    let table = decoded(&mut table(&routes));
+    for host in hosts.iter().flat_map(|host| {
+        let name = if host.starts_with('.') {
+            format!("x{host}")
+        } else {
+            host.clone()
+        };
+        [
+            name.clone(),
+            name.to_uppercase() + ":99",
+            format!("{name}0"),
+            format!("y.{name}"),
+        ]
+    }) {
+        for path in ["/0", "/1", "/2"] {
+            let request = request("GET", &host, path);
+            let expected = winner(&all, &request).map(|id| format!("route/{id}"));
+            assert_eq!(taken(&table, &request), expected, "{host} {path}");
+        }
+    }
+}
+
+#[test]
+fn a_pattern_of_paths_does_not_reach_beyond_the_path() {
+    for narrower in [
+        json!({ "uri": "/a/b/*", "vars": [["uri", "~~", "^/a/.*b"]], "plugins": { "mocking": {} } }),
+        json!({
+            "uri": "/a/b/*",
+            "plugins": { "proxy-rewrite": { "regex_uri": ["^/a/.*c", "/y"] } },
+            "upstream": { "nodes": { "127.0.0.1:80": 1 } },
+        }),
+    ] {
+        let routes = [
+            draw::read("narrow", &narrower).unwrap(),
+            route("wide", &[], &["/a*"]),
+        ];
+        assert_eq!(
+            ask(&routes, "GET", "x", "/a/bc"),
+            "route/wide",
+            "{narrower}"
+        );
+        assert_eq!(
+            ask(&routes, "GET", "x", "/a/b/bc"),
+            "route/narrow",
+            "{narrower}"
+        );
+    }
+}
+
+/// Every leaf that is made, with its bytes.
+fn leaves(table: &mut RouteTable) -> BTreeSet<(String, *const u8)> {
+    table.encode();
+    let branches = table.branches.values();
+    branches
+        .flat_map(|branch| branch.made.leaves())
+        .map(|(key, encoded)| (key.to_owned(), encoded.as_ptr()))
+        .collect()
 }
 
 #[test]
 fn a_change_makes_only_the_leaves_anew_that_it_has_a_part_in() {
-    let mut table = table(&[
-        route("a", &[], &["/a/*"]),
-        route("ab", &[], &["/a/b"]),
-        route("c", &[], &["/c"]),
-    ]);
-    table.encode();
-    table.replace(
-        &id("a"),
-        Some(Arc::new(Route {
-            priority: 1,
-            ..route("a", &[], &["/a/*"])
-        })),
-    );
-    let stale: Vec<&str> = table.hosts[&None]
-        .leaves
-        .iter()
-        .filter(|(_, leaf)| leaf.is_none())
-        .map(|(key, _)| &**key)
+    let many: Vec<Route> = (0..200)
+        .map(|n| route(&format!("r{n}"), &[], &[&format!("/{n:03}/*")]))
+        .chain([
+            route("host", &["a.test"], &["/a"]),
+            route("all", &[".test"], &["/*"]),
+        ])
         .collect();
-    assert_eq!(stale, ["/a/", "/a/b"]);
+    let mut table = table(&many);
+    let before = leaves(&mut table);
+    assert!(before.len() > 12, "{before:?}");
+    let other = Route {
+        priority: 1,
+        ..many[70].clone()
+    };
+    table.replace(&id("r70"), Some(Arc::new(other)));
+    let anew: Vec<_> = leaves(&mut table).difference(&before).cloned().collect();
+    assert_eq!(anew.len(), 1, "{anew:?}");
+    assert!("/070/".starts_with(&anew[0].0), "{anew:?}");
+}
+
+/// As many routes as one table has, and no more bytes than that takes, whatever hosts they are for.
+#[test]
+fn a_table_is_as_large_as_its_routes() {
+    let named = |at: usize, host: Option<String>| {
+        let hosts: Vec<&str> = host.as_deref().into_iter().collect();
+        let path = match at % 3 {
+            0 => format!("/api/service-{at}"),
+            1 => format!("/api/service-{at}/*"),
+            _ => format!("/{at}/items/*"),
+        };
+        let upstream = json!({ "nodes": { "127.0.0.1:80": 1, "127.0.0.2:80": 1 } });
+        draw::read(
+            &format!("route-{at}"),
+            &json!({ "uri": path, "upstream": upstream }),
+        )
+        .map(|read| Route {
+            hosts: route("x", &hosts, &[]).hosts,
+            ..read
+        })
+        .unwrap()
+    };
+    let exact = |n: usize| Some(format!("host-{n}.example.com"));
+    let wild = |n: usize| Some(format!(".wild-{n}.example.com"));
+    let shapes: [(&str, Vec<Option<String>>); 3] = [
+        ("no hosts", vec![None; 600]),
+        (
+            "hosts of five, and a sixth without",
+            (0..100)
+                .flat_map(|n| vec![exact(n); 5])
+                .chain(vec![None; 100])
+                .collect(),
+        ),
+        (
+            "wildcards, hosts and none",
+            (0..2)
+                .flat_map(|n| vec![wild(n); 50])
+                .chain((0..50).flat_map(|n| vec![exact(n); 6]))
+                .chain(vec![None; 200])
+                .collect(),
+        ),
+    ];
+    for (shape, hosts) in shapes {
+        let routes: Vec<_> = hosts
+            .into_iter()
+            .enumerate()
+            .map(|(at, host)| named(at, host))
+            .collect();
+        let alone = routes.iter().flat_map(|route| {
+            let paths = route.paths.iter();
+            paths.flat_map(|path| {
+                parts(route, path)
+                    .into_iter()
+                    .map(|part| part.encoded.len())
+            })
+        });
+        let alone: usize = alone.sum();
+        let whole = table(&routes).encode().len();
+        println!(
+            "{shape}: {} routes, {alone} bytes alone, {whole} in the table",
+            routes.len()
+        );
+        assert!(
+            2 * whole <= 3 * alone,
+            "{shape}: {whole} bytes, of {alone} alone"
+        );
+    }
 }
 
 #[test]

@@ -8,26 +8,57 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::address::Addresses;
+use super::guard::Conditions;
 use crate::documents::Route;
 use crate::model::path::Parameters;
 use crate::model::{Id, Path};
 
-/// A route that a leaf can hold.
+/// A route for one of its paths.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    /// Its Envoy routes, at least one.
-    pub parts: Vec<Part>,
-    /// Whether it matches whatever comes to a leaf that holds it: a prefix, without further conditions.
-    pub takes_all: bool,
+    /// Another for whatever is put in its place: what was made of it is known by it.
+    serial: u64,
+    path: Path,
+    /// At least one.
+    parts: Vec<Part>,
 }
 
 /// Envoy routes of a candidate that are for the same clients.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Part {
     /// What clients' addresses must be; any when empty.
     pub addresses: Vec<Addresses>,
-    /// The encoded Envoy routes, as they stand in a leaf's list.
+    pub conditions: Conditions,
+    /// The encoded Envoy routes, as they stand in a leaf's list. The last has the conditions of all.
     pub encoded: Bytes,
+}
+
+impl Part {
+    /// Whether it takes whatever has its path.
+    fn is_plain(&self) -> bool {
+        self.addresses.is_empty()
+            && self.conditions.complete
+            && self.conditions.predicates.is_empty()
+    }
+}
+
+/// A part with its path: what lists of the match tree are made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unit<'a> {
+    pub path: &'a Path,
+    pub part: &'a Part,
+    /// Of its candidate.
+    pub serial: u64,
+}
+
+impl Unit<'_> {
+    /// Whether it takes everything that begins with this.
+    pub fn takes_all(&self, start: &str) -> bool {
+        match self.path {
+            Path::Prefix(own) => self.part.is_plain() && start.starts_with(&**own),
+            Path::Exact(_) | Path::Parameters(_) => false,
+        }
+    }
 }
 
 /// Higher priority first, then the longer path as it is written, then by id. The path's rest tells the paths of one route
@@ -60,23 +91,15 @@ impl Tier {
         self.paths.is_empty()
     }
 
-    pub fn contains(&self, key: &str) -> bool {
-        self.paths.contains_key(key)
-    }
-
-    pub fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.paths.keys()
-    }
-
-    pub fn insert(&mut self, path: &Path, route: &Route, parts: Vec<Part>) {
-        let takes_all = matches!(path, Path::Prefix(_))
-            && route.methods.is_empty()
-            && route.addresses.is_empty()
-            && always(route);
+    /// `serial` is one that no other candidate has or had.
+    pub fn insert(&mut self, path: &Path, route: &Route, parts: Vec<Part>, serial: u64) {
         let candidates = self.paths.entry(path.start().clone()).or_default();
-        candidates
-            .of(path)
-            .insert(order(path, route), Candidate { parts, takes_all });
+        let candidate = Candidate {
+            serial,
+            path: path.clone(),
+            parts,
+        };
+        candidates.of(path).insert(order(path, route), candidate);
     }
 
     pub fn remove(&mut self, path: &Path, route: &Route) {
@@ -98,22 +121,53 @@ impl Tier {
         found.map_or(&[], |candidate| &candidate.parts)
     }
 
-    /// What a request whose longest key is this one can match: the exact path, then the prefixes from longer to shorter;
-    /// and of each, whether the key is its own path.
-    pub fn candidates<'a>(&'a self, key: &str) -> impl Iterator<Item = (&'a Candidate, bool)> {
-        let exact = self
+    /// Its paths that begin with this, each with the number of its candidates.
+    pub fn below<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (&'a str, usize)> {
+        let after = self
             .paths
-            .get(key)
-            .map(|candidates| (&candidates.exact, true));
-        let prefixes = self
-            .prefixes(key)
-            .map(move |(path, candidates)| (&candidates.prefix, path == key));
-        exact
-            .into_iter()
-            .chain(prefixes)
-            .flat_map(|(candidates, own)| {
-                candidates.values().map(move |candidate| (candidate, own))
-            })
+            .range::<str, _>((Bound::Included(start), Bound::Unbounded));
+        after
+            .take_while(move |(path, _)| path.starts_with(start))
+            .map(|(path, of)| (&**path, of.exact.len() + of.prefix.len()))
+    }
+
+    /// The candidates for exactly this path.
+    pub fn exact(&self, path: &str) -> impl Iterator<Item = Unit<'_>> {
+        let candidates = self.paths.get(path).into_iter();
+        candidates.flat_map(|of| units(&of.exact))
+    }
+
+    /// Those for all paths that begin with this one, as far as one takes all.
+    pub fn prefix(&self, path: &str) -> impl Iterator<Item = Unit<'_>> {
+        let candidates = self.paths.get(path).into_iter();
+        candidates.flat_map(|of| through(units(&of.prefix)))
+    }
+
+    /// Those for the paths that a key begins with, the key included, from longer to shorter; as far as one takes all.
+    pub fn chain<'a>(&'a self, key: &'a str) -> impl Iterator<Item = Unit<'a>> {
+        let all = self.prefixes(key).flat_map(|(_, of)| units(&of.prefix));
+        through(all)
+    }
+
+    /// Whether one of them takes all that begins with the key.
+    pub fn closes(&self, key: &str) -> bool {
+        self.chain(key).any(|unit| unit.takes_all(key))
+    }
+
+    /// What a request for which this one was in question goes on with: as far as one takes all.
+    pub fn after<'a>(&'a self, unit: Unit<'a>) -> impl Iterator<Item = Unit<'a>> {
+        let key = &**unit.path.start();
+        let exact = matches!(unit.path, Path::Exact(_)).then(|| self.exact(key));
+        let all = exact.into_iter().flatten().chain(self.chain(key));
+        all.skip_while(move |one| !std::ptr::eq(one.part, unit.part))
+            .skip(1)
+    }
+
+    /// The candidates that only the routes themselves can decide about, and behind which nothing takes all.
+    pub fn open(&self) -> impl Iterator<Item = Unit<'_>> {
+        let all = self.paths.values();
+        let all = all.flat_map(|of| units(&of.exact).chain(through(units(&of.prefix))));
+        all.filter(|unit| !unit.part.conditions.complete && !self.closes(unit.path.start()))
     }
 
     /// The paths that this key begins with, from longer to shorter.
@@ -138,10 +192,24 @@ impl Tier {
     }
 }
 
-/// Whether its `vars`, if it has any, hold for every request.
-fn always(route: &Route) -> bool {
-    let vars = route.vars.as_ref();
-    vars.is_none_or(|vars| vars.alternatives().iter().any(Vec::is_empty))
+fn units(candidates: &BTreeMap<Order, Candidate>) -> impl Iterator<Item = Unit<'_>> {
+    candidates.values().flat_map(|candidate| {
+        candidate.parts.iter().map(|part| Unit {
+            path: &candidate.path,
+            part,
+            serial: candidate.serial,
+        })
+    })
+}
+
+/// As far as, and with, the first that takes all of its path.
+fn through<'a>(units: impl Iterator<Item = Unit<'a>>) -> impl Iterator<Item = Unit<'a>> {
+    let mut ended = false;
+    units.take_while(move |unit| {
+        let before = !ended;
+        ended |= unit.takes_all(unit.path.start());
+        before
+    })
 }
 
 fn order(path: &Path, route: &Route) -> Order {
@@ -165,7 +233,7 @@ fn shorter(text: &str) -> Option<usize> {
 }
 
 /// How many bytes of the first both begin with, in whole characters.
-fn common(a: &str, b: &str) -> usize {
+pub(super) fn common(a: &str, b: &str) -> usize {
     a.char_indices()
         .zip(b.chars())
         .find(|((_, a), b)| a != b)

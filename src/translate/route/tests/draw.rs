@@ -11,7 +11,7 @@ use crate::model::document::{Change, Format};
 use crate::model::{Document, Request};
 
 /// The route of a document.
-fn read(name: &str, document: &serde_json::Value) -> Result<Route, String> {
+pub fn read(name: &str, document: &serde_json::Value) -> Result<Route, String> {
     let mut documents = Documents::new(Vec::new());
     documents.apply(Change::Put(Document {
         path: format!("routes/{name}").into(),
