@@ -45,7 +45,7 @@ async fn an_older_envoy_takes_the_route_that_the_reference_says_of_those_that_it
         Version::V1_38,
         Version::V1_39,
     ] {
-        let stage = Stage::set_with(version.as_str()).await;
+        let stage = Stage::of(version).await;
         takes_what_the_reference_says(&stage, version, 6).await;
     }
 }
@@ -115,6 +115,101 @@ fn is_no_wider_match(routes: &[Arc<Route>], request: &Request, taken: Option<&st
         winner(&alone, request).is_some(),
         "{taken} is not for {request:?}"
     );
+}
+
+/// More hosts, wildcards and paths than stand beside each other without a question; of the oldest release and the newest.
+#[tokio::test]
+async fn many_hosts_and_paths_are_told_apart() {
+    for release in [Version::V1_36, Version::NEWEST] {
+        let stage = Stage::of(release).await;
+        let long = format!("{}.{}.test", "sk".repeat(25), "a".repeat(60));
+        let mut hosts = vec![long.clone(), format!("*.{long}"), "*.test".to_owned()];
+        hosts.extend((0..24).map(|n| format!("h{n}.example.test")));
+        hosts.extend((0..24).map(|n| format!("*.w{n}.example.test")));
+        hosts.extend((1..6).map(|n| format!("*.{}w7.example.test", "b.".repeat(n))));
+        let mut documents: Vec<Value> = hosts
+            .iter()
+            .enumerate()
+            .map(|(at, host)| json!({ "host": host, "uris": [format!("/{}", at % 3), format!("/{}/*", at % 5)] }))
+            .collect();
+        documents.extend((0..60).map(|at| json!({ "uri": format!("/{}/{at}*", at % 7) })));
+        documents.push(json!({ "uri": "/*", "vars": [["http_x_a", "==", "1"]] }));
+        documents.push(json!({ "host": "h1.example.test", "uri": "/1/*", "vars": [["http_x_a", "==", "1"]], "priority": 1 }));
+        documents.push(
+            json!({ "host": "*.w1.example.test", "uri": "/3/5*", "vars": [["arg_a", "==", "1"]] }),
+        );
+        documents.push(json!({ "uri": "/2/*", "remote_addrs": ["127.0.0.2", "10.0.0.0/8"] }));
+        let mut routes = Vec::new();
+        for (at, document) in documents.iter_mut().enumerate() {
+            let id = format!("r{at}");
+            document["plugins"] = json!({ "mocking": { "response_headers": { "x-route": id } } });
+            stage.etcd.put(&format!("routes/{id}"), document).await;
+            routes.extend(read(&id, document).unwrap());
+        }
+        stage.settled().await;
+        let asked = hosts.iter().flat_map(|host| {
+            let name = host.replace('*', "any");
+            let capitals = name.to_uppercase();
+            [
+                format!("{capitals}:99"),
+                capitals,
+                format!("x.{name}"),
+                format!("{name}x"),
+                name,
+            ]
+        });
+        for authority in asked {
+            let requests: Vec<_> = ["/0", "/1/5", "/2", "/3/57", "/4/4/4", "/2/2"]
+                .iter()
+                .flat_map(|path| {
+                    let (authority, address) = (authority.clone(), stage.addresses());
+                    [0, 1].map(move |at| Request {
+                        method: "GET".to_owned(),
+                        scheme: "http".to_owned(),
+                        authority: authority.clone(),
+                        path: (*path).to_owned(),
+                        query: if at == 0 {
+                            String::new()
+                        } else {
+                            "a=1".to_owned()
+                        },
+                        headers: (0..at)
+                            .map(|_| ("x-a".to_owned(), "1".to_owned()))
+                            .collect(),
+                        address: address[at],
+                        port: 9080,
+                    })
+                })
+                .collect();
+            let taken = join_all(requests.iter().map(|request| stage.ask(request))).await;
+            for (request, taken) in requests.iter().zip(taken) {
+                let expected = winner(&routes, request).map(|id| id.to_string());
+                assert_eq!(taken, expected, "{}: {request:?}", release.as_str());
+            }
+        }
+    }
+}
+
+/// A pattern that takes capitals takes two letters outside ASCII as well: no host has them.
+#[tokio::test]
+async fn a_host_has_no_letters_outside_ascii() {
+    for release in [Version::V1_36, Version::NEWEST] {
+        let stage = Stage::of(release).await;
+        let document = json!({ "host": "ks.test", "uri": "/*", "plugins": { "mocking": {} } });
+        stage.etcd.put("routes/ks", &document).await;
+        stage.settled().await;
+        let (_, client) = &stage.clients[0];
+        for (host, expected) in [
+            ("KS.test", 200),
+            ("\u{212a}s.test", 400),
+            ("k\u{17f}.test", 400),
+        ] {
+            let host = reqwest::header::HeaderValue::from_bytes(host.as_bytes()).unwrap();
+            let asked = client.get(format!("http://{}/", stage.listener));
+            let answer = asked.header("host", &host).send().await.unwrap();
+            assert_eq!(answer.status(), expected, "{host:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -230,9 +325,10 @@ impl Stage {
         Self::raise(None).await
     }
 
-    /// With an Envoy of another release.
-    async fn set_with(release: &str) -> Self {
-        Self::raise(Some(release)).await
+    /// With an Envoy of a release.
+    async fn of(version: Version) -> Self {
+        let older = (version != Version::NEWEST).then(|| version.as_str());
+        Self::raise(older).await
     }
 
     async fn raise(release: Option<&str>) -> Self {

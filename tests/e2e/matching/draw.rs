@@ -169,6 +169,9 @@ impl Draw {
             "other.test",
             "other",
             "A.test",
+            "B.a.Test",
+            "X.B.A.TEST",
+            "a.testing",
         ]);
         let value = [
             "1", "7", "-3", "", "ab", "a", "x%20y", "100", "007", "1.5", "Ab",
@@ -201,10 +204,11 @@ impl Draw {
         Request {
             method: self.of(&["GET", "POST", "PUT"]).to_owned(),
             scheme: "http".to_owned(),
-            authority: if self.one_in(3) {
-                format!("{host}:{port}")
-            } else {
-                host.to_owned()
+            authority: match self.below(6) {
+                0 | 1 => format!("{host}:{port}"),
+                // One that the client sees, and no listener does.
+                2 => format!("{host}:31337"),
+                _ => host.to_owned(),
             },
             path: self
                 .of(&[
