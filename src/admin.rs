@@ -149,6 +149,10 @@ impl Admin {
                 .snapshot_revision
                 .get_or_create(&label)
                 .set(snapshot.revision);
+            let tables = snapshot.set(ResourceType::RouteConfiguration).iter();
+            let bytes = tables.map(|(_, table)| table.value().len()).sum();
+            let route_table_bytes = gauges.route_table_bytes.get_or_create(&label);
+            route_table_bytes.set(count(bytes));
             for resource_type in ResourceType::ALL {
                 let type_label = metrics::GatewayType {
                     gateway: gateway.clone(),

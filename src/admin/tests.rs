@@ -36,6 +36,7 @@ async fn nothing_is_left_of_a_gateway_that_is_gone() {
     for line in [
         "chancery_resources{gateway=\"edge\",type=\"clusters\"} 0\n",
         "chancery_snapshot_revision{gateway=\"edge\"} 0\n",
+        "chancery_route_table_bytes{gateway=\"edge\"} 0\n",
         "chancery_nodes{gateway=\"edge\"} 1\n",
     ] {
         assert!(text.contains(line), "{line:?} is missing in {text}");

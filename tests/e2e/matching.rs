@@ -124,6 +124,13 @@ async fn many_hosts_and_paths_are_told_apart() {
         let stage = Stage::of(release).await;
         let long = format!("{}.{}.test", "sk".repeat(25), "a".repeat(60));
         let mut hosts = vec![long.clone(), format!("*.{long}"), "*.test".to_owned()];
+        // As large as a pattern may be.
+        hosts.extend([
+            "sk".repeat(5),
+            format!("{}.{}", "a".repeat(40), "b".repeat(39)),
+        ]);
+        hosts.push(format!("*.{}.{}", "c".repeat(40), "d".repeat(38)));
+        hosts.push(format!("*.{}", "ks".repeat(5)));
         hosts.extend((0..24).map(|n| format!("h{n}.example.test")));
         hosts.extend((0..24).map(|n| format!("*.w{n}.example.test")));
         hosts.extend((1..6).map(|n| format!("*.{}w7.example.test", "b.".repeat(n))));

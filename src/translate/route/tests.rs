@@ -280,8 +280,14 @@ fn many_hosts_and_wildcards_are_told_apart() {
     let exact = (0..60).map(|n| format!("h{n}.example.test"));
     let wild = (0..60).map(|n| format!(".w{n}.example.test"));
     let inner = (0..9).map(|n| format!(".{}w7.example.test", "b.".repeat(n + 1)));
+    let nested = (1..60).map(|n| "z".repeat(n));
     let more = [".test", ".example.test", ".st", "example.test"].map(str::to_owned);
-    let hosts: Vec<String> = exact.chain(wild).chain(inner).chain(more).collect();
+    let hosts: Vec<String> = exact
+        .chain(wild)
+        .chain(inner)
+        .chain(nested)
+        .chain(more)
+        .collect();
     let routes: Vec<Route> = hosts
         .iter()
         .enumerate()
