@@ -36,6 +36,17 @@ pub enum Role {
     Operate,
 }
 
+impl Role {
+    /// As people write it.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Drain => "drain",
+            Self::Operate => "operate",
+        }
+    }
+}
+
 /// A key, by its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -174,9 +185,9 @@ impl Rules {
             .find(|key| key.hash == hash)
             .ok_or_else(|| Status::unauthenticated("the API key is not known"))?;
         if role != Role::Read && !known.roles.contains(&role) {
-            let name = &known.name;
+            let (name, role) = (&known.name, role.as_str());
             return Err(Status::permission_denied(format!(
-                "the API key `{name}` has not the role `drain`"
+                "the API key `{name}` has not the role `{role}`"
             )));
         }
         Ok(known.name.clone())

@@ -41,6 +41,11 @@ fn a_key_opens_what_its_roles_say() {
     assert_eq!(may(Role::Read, Some("one")), Ok("deploy".into()));
     assert_eq!(may(Role::Read, Some("two")), Ok("looker".into()));
     assert_eq!(may(Role::Drain, Some("two")), Err(Code::PermissionDenied));
+    let refused = access.admit(Role::Operate, Some(b"one"), HERE.parse().unwrap());
+    assert_eq!(
+        refused.unwrap_err().message(),
+        "the API key `deploy` has not the role `operate`"
+    );
     for key in [None, Some("three"), Some("")] {
         assert_eq!(may(Role::Read, key), Err(Code::Unauthenticated));
     }
