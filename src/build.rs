@@ -11,6 +11,7 @@ use crate::model::drain::Touched;
 use crate::model::{Drains, Gateway, Id, Instance, ServiceKey};
 use crate::snapshot::{Accepted, Change, Outcome, Refused, ResourceType, Snapshot, Tallies};
 
+mod acceptance;
 mod cohorts;
 mod derive;
 mod edge;
@@ -18,18 +19,17 @@ mod extensions;
 mod judge;
 mod named;
 mod routes;
-mod standing;
 pub(crate) mod trial;
 mod uses;
 mod waiting;
 
+pub use acceptance::{Acceptance, Unproven};
 pub use cohorts::{Cohorts, Held, Moved};
 use edge::Edge;
 pub use extensions::Extensions;
 use judge::{Trials, document_of, mentions};
 use named::Named;
 use routes::Routes;
-pub use standing::{Standing, Unproven};
 pub use trial::Refusal;
 use uses::Uses;
 

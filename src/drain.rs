@@ -13,10 +13,10 @@ mod entry;
 pub mod forgotten;
 pub mod repair;
 mod undo;
+mod untold;
 mod view;
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,6 +33,7 @@ use crate::store::ledger::{Away, Claim, Enforced};
 
 use audit::{Deed, Trail};
 use decide::{Begun, Decision};
+use untold::{Untold, refusal};
 use view::Views;
 
 /// How often a decision is made anew when another replica decides at the same time.
@@ -136,54 +137,6 @@ pub struct Drainer {
     views: Views,
     /// The entries of the journal that were said to be passed over.
     said: Mutex<BTreeSet<Arc<str>>>,
-}
-
-/// Why a drain was not carried out.
-struct Untold {
-    /// Who failed.
-    kind: fn(String) -> DrainError,
-    text: String,
-    /// Why what may have changed could not be undone yet.
-    left: Option<String>,
-}
-
-impl Untold {
-    fn registry(failure: impl Display) -> Self {
-        Self {
-            kind: DrainError::Registry,
-            text: failure.to_string(),
-            left: None,
-        }
-    }
-
-    fn etcd(failure: impl Display) -> Self {
-        Self {
-            kind: DrainError::Unavailable,
-            ..Self::registry(failure)
-        }
-    }
-}
-
-/// What the caller is told, where `back` are those that could not be put back after others had failed.
-fn refusal(untold: Vec<Untold>, back: impl Iterator<Item = String>) -> DrainError {
-    let kind = untold
-        .first()
-        .map_or(DrainError::Internal as _, |one| one.kind);
-    let (mut texts, mut left) = (Vec::new(), Vec::new());
-    for one in untold {
-        if !texts.contains(&one.text) {
-            texts.push(one.text);
-        }
-        left.extend(one.left);
-    }
-    left.extend(back);
-    let text = texts.join("; ");
-    kind(if left.is_empty() {
-        format!("{text}; nothing is changed")
-    } else {
-        let left = left.join("; ");
-        format!("{text}; what may have changed is undone later: {left}")
-    })
 }
 
 /// Notes a step that drains took together.

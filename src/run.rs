@@ -203,18 +203,18 @@ async fn restore(config: &Config) -> Option<Saved> {
 /// Who was connected to an earlier process may still serve what it had, and come back.
 fn expect(saved: &Saved, nodes: &Nodes, expected: &Expected, own: &str) {
     let now = Instant::now();
-    for stood in &saved.standings {
-        let gateway: Arc<str> = stood.gateway.to_string().into();
-        for id in &stood.nodes {
+    for known in &saved.acceptances {
+        let gateway: Arc<str> = known.gateway.to_string().into();
+        for id in &known.nodes {
             let identity = Identity {
                 gateway: gateway.clone(),
-                cohort: stood.cohort.clone(),
+                cohort: known.cohort.clone(),
                 id: id.clone(),
             };
             nodes.expect(identity, now);
         }
         let name = |id: &Arc<str>| ((gateway.to_string(), id.to_string()), own.to_owned());
-        expected.expect(stood.nodes.iter().map(name), now);
+        expected.expect(known.nodes.iter().map(name), now);
     }
 }
 

@@ -11,7 +11,7 @@ mod origin;
 
 use std::time::SystemTime;
 
-use crate::build::Standing;
+use crate::build::Acceptance;
 use crate::model::Document;
 use crate::registry::Answer;
 
@@ -29,8 +29,8 @@ pub struct Saved {
     pub documents: Vec<Kept>,
     /// The newest answer for every service.
     pub answers: Vec<Answered>,
-    /// How the proxies stood to what they were served.
-    pub standings: Vec<Standing>,
+    /// What the proxies had accepted of what they were served.
+    pub acceptances: Vec<Acceptance>,
 }
 
 /// One document.

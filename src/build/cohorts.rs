@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Builder, Extensions, Inputs, Instances, Refusal, Standing};
+use super::{Acceptance, Builder, Extensions, Inputs, Instances, Refusal};
 use crate::cohort::{Cohort, Envoy};
 use crate::documents::Route;
 use crate::model::drain::Touched;
@@ -190,30 +190,30 @@ impl Cohorts {
         all
     }
 
-    /// How the proxies of each cohort stand to what they are served.
-    pub fn standings(&self) -> impl Iterator<Item = Standing> {
+    /// What the proxies of each cohort have accepted.
+    pub fn acceptances(&self) -> impl Iterator<Item = Acceptance> {
         self.builders.iter().filter_map(|builder| {
             let nodes = self.nodes.get(builder.cohort()?);
-            builder.standing(&self.gateway, nodes.cloned().unwrap_or_default())
+            builder.acceptance(&self.gateway, nodes.cloned().unwrap_or_default())
         })
     }
 
-    /// Takes how the proxies of a cohort stood in an earlier process: they are taken to be there still. `remade` makes a route of
+    /// Takes what the proxies of a cohort had accepted in an earlier process: they are taken to be there still. `remade` makes a route of
     /// the texts that it was made of.
     pub fn restore(
         &mut self,
-        stood: &Standing,
+        known: &Acceptance,
         remade: impl Fn(&Id, Vec<Document>) -> Option<Arc<Route>>,
         inputs: &Inputs<'_>,
     ) {
-        let cohort = &stood.cohort;
+        let cohort = &known.cohort;
         self.build_for(cohort, inputs.instances);
-        if !stood.nodes.is_empty() {
-            self.nodes.insert(cohort.clone(), stood.nodes.clone());
+        if !known.nodes.is_empty() {
+            self.nodes.insert(cohort.clone(), known.nodes.clone());
         }
         let other = self.builders.first().map(|first| first.current().clone());
         if let Some(builder) = self.find_mut(cohort) {
-            builder.restore(stood, remade, inputs, other.as_ref());
+            builder.restore(known, remade, inputs, other.as_ref());
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::standing::UnprovenResource;
+use super::acceptance::UnprovenResource;
 use super::trial::{Refusal, Trial, Verdict};
 use crate::model::Kind;
 use crate::snapshot::{Accepted, Change, Refused, Resource, ResourceType};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::standing::Unproven;
+use super::acceptance::Unproven;
 use super::trial::{Refusal, Trial};
 use super::uses::Uses;
 use super::waiting::{Waiting, is_known};

@@ -1,11 +1,11 @@
 //! One gateway's snapshots: what is translated, what waits, what is shared.
 
+mod acceptance;
 mod collector;
 mod drains;
 mod edge;
 mod nobody_is_cut_off;
 mod secrets;
-mod standing;
 mod versions;
 
 use std::collections::BTreeSet;

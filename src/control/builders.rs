@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::build::{Builder, Cohorts, Extensions, Held, Inputs, Instances, Moved, Standing};
+use crate::build::{Acceptance, Builder, Cohorts, Extensions, Held, Inputs, Instances, Moved};
 use crate::cohort::Cohort;
 use crate::documents::Route;
 use crate::model::drain::Touched;
@@ -88,19 +88,19 @@ impl Builders {
         }
     }
 
-    /// How the proxies of each gateway stand to what they are served.
-    pub fn standings(&self) -> impl Iterator<Item = Standing> {
-        self.by_gateway.values().flat_map(Cohorts::standings)
+    /// What the proxies of each gateway have accepted.
+    pub fn acceptances(&self) -> impl Iterator<Item = Acceptance> {
+        self.by_gateway.values().flat_map(Cohorts::acceptances)
     }
 
-    /// Takes how proxies stood in an earlier process. `remade` makes a route of the texts that it was made of.
+    /// Takes what proxies had accepted in an earlier process. `remade` makes a route of the texts that it was made of.
     pub fn restore(
         &mut self,
-        stood: &Standing,
+        known: &Acceptance,
         remade: impl Fn(&Id, Vec<Document>) -> Option<Arc<Route>>,
         inputs: &Inputs<'_>,
     ) {
-        self.touch(&stood.gateway).restore(stood, remade, inputs);
+        self.touch(&known.gateway).restore(known, remade, inputs);
     }
 
     fn handle_left(&mut self, gateway: &Id, cohort: &Cohort, node: &str) -> Moved {

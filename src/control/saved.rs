@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Control;
-use crate::build::{Inputs, Standing};
+use crate::build::{Acceptance, Inputs};
 use crate::documents;
 use crate::model::document::Change;
 use crate::model::{Document, Drains, Id, Instance, ServiceKey};
@@ -35,8 +35,8 @@ impl Control {
             self.services.handle_answer(answer, Instant::now());
         }
         self.settle();
-        for stood in &saved.standings {
-            self.stand(stood);
+        for known in &saved.acceptances {
+            self.take_acceptance(known);
         }
         // What is bad, and what an earlier form had taken the place of, is tried on top of what was accepted.
         for change in newest {
@@ -50,8 +50,8 @@ impl Control {
         self.readiness.handle_restored(services, Instant::now());
     }
 
-    /// The proxies of a cohort stand to what is known now as they stood when it was saved.
-    fn stand(&mut self, stood: &Standing) {
+    /// The proxies of a cohort have accepted what they had when it was saved.
+    fn take_acceptance(&mut self, known: &Acceptance) {
         let registries = self.documents.registries();
         let inputs = Inputs {
             revision: self.publication.settled.revision,
@@ -59,7 +59,7 @@ impl Control {
             drains: &self.drains,
         };
         let remade = |id: &Id, texts| documents::remade(registries, texts, id);
-        self.builders.restore(stood, remade, &inputs);
+        self.builders.restore(known, remade, &inputs);
     }
 
     /// Whether the store itself has said what there is, and enough is known to publish.
@@ -91,7 +91,7 @@ impl Control {
             as_of: self.restored.documents_as_of(),
             documents: self.documents.texts().chain(drains).map(kept).collect(),
             answers: self.services.instances().iter().map(answered).collect(),
-            standings: self.builders.standings().collect(),
+            acceptances: self.builders.acceptances().collect(),
         };
         // Whoever wished may have gone meanwhile: then there will be another wish, or no need.
         self.unsaved = wish.send(saved).is_err();

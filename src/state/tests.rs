@@ -86,12 +86,12 @@ pub(super) fn saved() -> Saved {
             },
         ],
         answers: vec![answered("echo", 2), answered("nobody", 0)],
-        standings: vec![standing()],
+        acceptances: vec![acceptance()],
     }
 }
 
 /// Proxies that refuse a route and a cluster, of which forms were accepted before, and a listener, of which none was.
-fn standing() -> Standing {
+fn acceptance() -> Acceptance {
     let nodes = BTreeSet::from(["one".into(), "two".into()]);
     let refusal = Refusal::new("no".into(), "one".into(), 1_700_000_000);
     let cluster = Resource::new(
@@ -112,7 +112,7 @@ fn standing() -> Standing {
         good: Some(vec![document("routes/echo", br#"{"uri":"/before"}"#, 5)]),
         refusal: Some(refusal),
     };
-    Standing {
+    Acceptance {
         gateway: "edge".parse().unwrap(),
         cohort: Cohort::named("envoy 1.40.0+000000ff").unwrap(),
         nodes,

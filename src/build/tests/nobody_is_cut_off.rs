@@ -357,7 +357,7 @@ impl World {
     /// Everything that is published is saved, and taken up by another process.
     fn restart(&mut self) {
         self.publish();
-        let standings: Vec<_> = self.cohorts.standings().collect();
+        let acceptances: Vec<_> = self.cohorts.acceptances().collect();
         self.documents = Documents::new(Vec::new());
         let texts = self.texts.values().map(|(_, text)| text.clone());
         self.documents.list(texts.collect());
@@ -369,9 +369,9 @@ impl World {
             instances: &instances,
             drains: &drains,
         };
-        for stood in &standings {
+        for known in &acceptances {
             let remade = |id: &Id, texts| remade(&[], texts, id);
-            self.cohorts.restore(stood, remade, &inputs);
+            self.cohorts.restore(known, remade, &inputs);
         }
         self.published.clear();
         for proxy in &mut self.proxies {

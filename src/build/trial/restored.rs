@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::Trial;
-use crate::build::standing::Unproven;
+use crate::build::acceptance::Unproven;
 
 impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
     /// The things whose wanted form no proxy has accepted.
@@ -14,22 +14,22 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         unproven
             .filter(|(key, _)| self.is_unproven(key))
             .map(|(key, _)| {
-                let standing = Unproven {
+                let unproven = Unproven {
                     good: self.good(key).cloned(),
                     refusal: self.refused().get(key).cloned(),
                 };
-                (key, standing)
+                (key, unproven)
             })
     }
 
     /// Takes what an earlier process knew of these. Tells whose placed form may be another one now.
     pub fn restore(&mut self, unproven: HashMap<K, Unproven<Arc<F>>>, next: u64) -> Vec<K> {
         let mut held = Vec::new();
-        for (key, standing) in unproven {
-            if !self.know_good(&key, standing.good) {
+        for (key, known) in unproven {
+            if !self.know_good(&key, known.good) {
                 continue;
             }
-            if let Some(refusal) = standing.refusal {
+            if let Some(refusal) = known.refusal {
                 self.refuse(vec![key.clone()], &refusal, next);
                 held.push(key);
             }

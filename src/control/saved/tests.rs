@@ -137,7 +137,7 @@ fn saved() -> Saved {
             answer: answer("echo", &[8081]),
             as_of,
         }],
-        standings: Vec::new(),
+        acceptances: Vec::new(),
     }
 }
 

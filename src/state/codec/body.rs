@@ -1,6 +1,6 @@
 //! The shapes of the file, apart from those of the rooms: a field that is renamed there does not change the format.
 
-mod standing;
+mod acceptance;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +14,7 @@ use crate::model::service_key::Scope;
 use crate::model::{Discovery, ServiceKey, document, instance};
 use crate::state::{Answered, Kept, Place, Saved};
 use crate::{registry, state};
-use standing::Standing;
+use acceptance::Acceptance;
 
 /// What follows the first line.
 #[derive(Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub(super) struct Body {
     answers: Vec<SavedAnswer>,
     /// Nothing in a state of an older Chancery.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    standings: Vec<Standing>,
+    acceptances: Vec<Acceptance>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,7 +132,7 @@ impl Body {
             as_of: seconds(saved.as_of),
             documents: saved.documents.into_iter().map(Document::new).collect(),
             answers: saved.answers.into_iter().map(SavedAnswer::new).collect(),
-            standings: saved.standings.into_iter().map(Standing::new).collect(),
+            acceptances: saved.acceptances.into_iter().map(Acceptance::new).collect(),
         }
     }
 
@@ -147,10 +147,10 @@ impl Body {
                 .map(SavedAnswer::answered)
                 .collect(),
             // Of proxies that are not served any longer nothing need be known.
-            standings: self
-                .standings
+            acceptances: self
+                .acceptances
                 .into_iter()
-                .filter_map(Standing::standing)
+                .filter_map(Acceptance::acceptance)
                 .collect(),
         };
         (self.origin.origin(), saved)

@@ -30,7 +30,7 @@ fn the_format_is_this() {
         r#"{"id":"node-1/echo-2","address":"10.0.0.1","port":2,"status":"warning","weight":3,"region":"eu","zone":"dc1","tags":["v2"],"metadata":{"version":"v2"},"#,
         r#""tagged":{"wan":"192.0.2.1:2"},"service_id":"echo-2","node":"node-1","node_address":"10.0.0.9"}]},"#,
         r#"{"registry":"consul","service":"nobody","datacenter":"dc2","namespace":"team","partition":"part","near":"_agent","as_of":1700000100,"instances":[]}],"#,
-        r#""standings":[{"gateway":"edge","cohort":"envoy 1.40.0+000000ff","nodes":["one","two"],"versions":{"#,
+        r#""acceptances":[{"gateway":"edge","cohort":"envoy 1.40.0+000000ff","nodes":["one","two"],"versions":{"#,
         r#""clusters":"aa2c40c2a4268fcaf07dc6dd6632be92","endpoints":"50e4ca5dc761ff03a65946d879c7aedf","#,
         r#""extensions":"47f2c85a6534b6d4bbcfb52f6a53e976","listeners":"f13103da776720e650866dfabfe25455","#,
         r#""routes":"8a592e50b455e3c9b110f3209b633d6c","secrets":"ea8fdaa78bdd9c1b1e053fa8f9bc1a38"},"#,

@@ -1,4 +1,4 @@
-//! The shapes of how proxies stood to what they were served.
+//! The shapes of what proxies had accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::snapshot::{self, ResourceType, Version};
 use crate::state::Kept;
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Standing {
+pub(super) struct Acceptance {
     gateway: String,
     /// Its name.
     cohort: Arc<str>,
@@ -64,18 +64,18 @@ struct Refusal {
     own: bool,
 }
 
-impl Standing {
-    pub(super) fn new(standing: build::Standing) -> Self {
-        let versions = ResourceType::ALL.into_iter().zip(standing.versions);
+impl Acceptance {
+    pub(super) fn new(acceptance: build::Acceptance) -> Self {
+        let versions = ResourceType::ALL.into_iter().zip(acceptance.versions);
         let versions = versions.map(|(of, version)| (of.as_str().into(), version.to_string()));
-        let routes = standing.routes.into_iter().map(|(id, route)| Route {
+        let routes = acceptance.routes.into_iter().map(|(id, route)| Route {
             id: id.to_string(),
             good: route
                 .good
                 .map(|texts| texts.into_iter().map(text).collect()),
             refusal: route.refusal.map(Refusal::new),
         });
-        let resources = standing.resources.into_iter();
+        let resources = acceptance.resources.into_iter();
         let resources = resources.map(|(of, name, resource)| Resource {
             r#type: of.as_str().to_owned(),
             name,
@@ -83,9 +83,9 @@ impl Standing {
             refusal: resource.refusal.map(Refusal::new),
         });
         Self {
-            gateway: standing.gateway.to_string(),
-            cohort: standing.cohort.name().clone(),
-            nodes: standing.nodes,
+            gateway: acceptance.gateway.to_string(),
+            cohort: acceptance.cohort.name().clone(),
+            nodes: acceptance.nodes,
             versions: versions.collect(),
             routes: routes.collect(),
             resources: resources.collect(),
@@ -93,7 +93,7 @@ impl Standing {
     }
 
     /// Nothing where it is of proxies or types that are not served.
-    pub(super) fn standing(self) -> Option<build::Standing> {
+    pub(super) fn acceptance(self) -> Option<build::Acceptance> {
         let mut versions = [Version::default(); ResourceType::ALL.len()];
         for (of, version) in self.versions {
             versions[resource_type(&of)?.index()] = version.parse().ok()?;
@@ -116,7 +116,7 @@ impl Standing {
             let refusal = resource.refusal.map(Refusal::refusal);
             Some((of, resource.name, build::Unproven { good, refusal }))
         });
-        Some(build::Standing {
+        Some(build::Acceptance {
             gateway: self.gateway.parse().ok()?,
             cohort: Cohort::named(&self.cohort)?,
             nodes: self.nodes,

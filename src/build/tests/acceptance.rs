@@ -40,13 +40,13 @@ fn refuse(scene: &mut Scene, words: &str) {
     scene.next();
 }
 
-fn standing(scene: &Scene) -> Standing {
+fn acceptance(scene: &Scene) -> Acceptance {
     let nodes = BTreeSet::from(["one".into()]);
-    scene.builder.standing(&id("default"), nodes).unwrap()
+    scene.builder.acceptance(&id("default"), nodes).unwrap()
 }
 
 /// Another process, with the documents that were known when it was saved, and what was made of `sources` then.
-fn restored(stood: &Standing, routes: &[Arc<Route>], before: Option<&Arc<Route>>) -> Scene {
+fn restored(known: &Acceptance, routes: &[Arc<Route>], before: Option<&Arc<Route>>) -> Scene {
     let mut scene = scene();
     for route in routes {
         let (id, route) = (&route.id, Some(route.clone()));
@@ -58,7 +58,7 @@ fn restored(stood: &Standing, routes: &[Arc<Route>], before: Option<&Arc<Route>>
         drains: &scene.drains,
     };
     let remade = |_: &Id, _| before.cloned();
-    scene.builder.restore(stood, remade, &inputs, None);
+    scene.builder.restore(known, remade, &inputs, None);
     scene
 }
 
@@ -74,11 +74,11 @@ fn what_was_accepted_before_a_restart_is_what_an_edit_made_meanwhile_falls_back_
     first.builder.handle_route(&id("a"), put, &first.instances);
     first.next();
     accept_all(&mut first);
-    let mut stood = standing(&first);
-    assert!(stood.routes.is_empty(), "{stood:?}");
+    let mut known = acceptance(&first);
+    assert!(known.routes.is_empty(), "{known:?}");
 
-    let falls_back = |stood: &Standing| {
-        let mut second = restored(stood, slice::from_ref(&before), None);
+    let falls_back = |known: &Acceptance| {
+        let mut second = restored(known, slice::from_ref(&before), None);
         let (snapshot, tallies) = second.next().unwrap();
         assert!(tallies.iter().any(|tally| tally.added > 0), "{tallies:?}");
         assert!(snapshot.set(RouteConfiguration).iter().next().is_some());
@@ -90,11 +90,11 @@ fn what_was_accepted_before_a_restart_is_what_an_edit_made_meanwhile_falls_back_
         refuse(&mut second, "route/a is too much");
         in_force(&second, "a")
     };
-    let found = falls_back(&stood).unwrap();
+    let found = falls_back(&known).unwrap();
     assert!(Arc::ptr_eq(&found, &before));
     // Another Chancery makes something else of the same documents: nobody has accepted that.
-    stood.versions[RouteConfiguration.index()] = Version::of(b"other");
-    assert!(falls_back(&stood).is_none());
+    known.versions[RouteConfiguration.index()] = Version::of(b"other");
+    assert!(falls_back(&known).is_none());
 }
 
 #[test]
@@ -110,15 +110,15 @@ fn what_was_refused_before_a_restart_stays_held_at_what_was_accepted() {
         }
     }
     refuse(&mut first, "route/a is too much");
-    let mut stood = standing(&first);
-    assert_eq!(stood.routes.len(), 1);
+    let mut known = acceptance(&first);
+    assert_eq!(known.routes.len(), 1);
 
-    let second = restored(&stood, slice::from_ref(&after), Some(&before));
+    let second = restored(&known, slice::from_ref(&after), Some(&before));
     assert!(Arc::ptr_eq(&in_force(&second, "a").unwrap(), &before));
     assert_eq!(second.builder.refused(), first.builder.refused());
     // What another Chancery makes of the documents is tried, with what was accepted to fall back to.
-    stood.versions[RouteConfiguration.index()] = Version::of(b"other");
-    let mut third = restored(&stood, slice::from_ref(&after), Some(&before));
+    known.versions[RouteConfiguration.index()] = Version::of(b"other");
+    let mut third = restored(&known, slice::from_ref(&after), Some(&before));
     third.next();
     assert!(Arc::ptr_eq(&in_force(&third, "a").unwrap(), &after));
     refuse(&mut third, "route/a is too much");

@@ -1,5 +1,5 @@
-//! How the proxies of a cohort stand to what they are served, kept over a restart: what they have accepted is no suspect after
-//! it, and what they refuse keeps its accepted form.
+//! What the proxies of a cohort have accepted of what they are served, kept over a restart: it is no suspect after it, and what
+//! they refuse keeps its accepted form.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use crate::documents::Route;
 use crate::model::{Document, Id};
 use crate::snapshot::{Resource, ResourceType, Snapshot, Version};
 
-/// How the proxies of a cohort stand: they have accepted all that they are served, but for what is listed.
+/// What the proxies of a cohort have accepted: all that they are served, but for what is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct Acceptance {
     pub gateway: Id,
     pub cohort: Cohort,
     /// Who is there, or was a moment ago, by `node.id`.
@@ -55,10 +55,10 @@ fn versions(snapshot: &Snapshot) -> [Version; ResourceType::ALL.len()] {
 }
 
 impl Builder {
-    /// How its proxies stand to what they are served; nothing of those that are nobody, or may be anybody.
-    pub fn standing(&self, gateway: &Id, nodes: BTreeSet<Arc<str>>) -> Option<Standing> {
+    /// What its proxies have accepted; nothing of those that are nobody, or may be anybody.
+    pub fn acceptance(&self, gateway: &Id, nodes: BTreeSet<Arc<str>>) -> Option<Acceptance> {
         let cohort = self.cohort().filter(|cohort| !cohort.is_foreign())?;
-        Some(Standing {
+        Some(Acceptance {
             gateway: gateway.clone(),
             cohort: cohort.clone(),
             nodes,
@@ -68,15 +68,15 @@ impl Builder {
         })
     }
 
-    /// Takes how its proxies stood in an earlier process, whose documents are known and no others yet.
+    /// Takes what its proxies had accepted in an earlier process, whose documents are known and no others yet.
     pub fn restore(
         &mut self,
-        stood: &Standing,
+        known: &Acceptance,
         remade: impl Fn(&Id, Vec<Document>) -> Option<Arc<Route>>,
         inputs: &Inputs<'_>,
         other: Option<&Snapshot>,
     ) {
-        let routes = stood.routes.iter().cloned().map(|(id, unproven)| {
+        let routes = known.routes.iter().cloned().map(|(id, unproven)| {
             let unproven = unproven.map(|texts| remade(&id, texts));
             (id, unproven)
         });
@@ -84,20 +84,20 @@ impl Builder {
         self.routes.restore_unproven(routes.collect(), next, uses);
         // Now the resources are wanted that can be held.
         self.advance(inputs, other);
-        self.trials.restore(&stood.resources, self.next_sequence());
+        self.trials.restore(&known.resources, self.next_sequence());
         self.edge.touch();
         self.advance(inputs, other);
         let (next, now) = (self.next_sequence(), versions(&self.current));
         let is_same = |of: ResourceType| {
             // Which instances there are is no matter of forms.
-            let is_same = now[of.index()] == stood.versions[of.index()];
+            let is_same = now[of.index()] == known.versions[of.index()];
             is_same || of == ResourceType::LoadAssignment
         };
         for of in ResourceType::ALL {
-            let resources = &stood.resources;
+            let resources = &known.resources;
             self.trials.judge_restored(of, is_same(of), resources, next);
         }
-        let ids: Vec<Id> = stood.routes.iter().map(|(id, _)| id.clone()).collect();
+        let ids: Vec<Id> = known.routes.iter().map(|(id, _)| id.clone()).collect();
         let is_same = is_same(ResourceType::RouteConfiguration);
         self.routes
             .judge_restored(is_same, &ids, next, &mut self.uses);
