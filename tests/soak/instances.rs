@@ -211,17 +211,33 @@ impl Instances {
         matches!(status, 200 | 202 | 404)
     }
 
+    /// Drains an instance for `what` is to be done with it; nothing where that is refused, or not confirmed and given up.
+    async fn take_out(
+        &mut self,
+        what: &str,
+        slot: usize,
+        fleet: &Fleet,
+        random: &mut Rng,
+        journal: &Journal,
+    ) -> Option<String> {
+        let name = self.slots[slot].id().to_owned();
+        journal.tell(format_args!("{what} {name}: drain"));
+        match self.drain(slot, "10m", fleet, random).await {
+            Drained::Refused => journal.tell(format_args!("{what} {name}: refused")),
+            Drained::Behind(id) => {
+                journal.tell(format_args!("{what} {name}: not confirmed, given up"));
+                self.put_back(id, fleet, random).await;
+            }
+            Drained::Confirmed(id) => return Some(id),
+        }
+        None
+    }
+
     /// Drained, stopped, started, put back.
     async fn deploy(&mut self, slot: usize, fleet: &Fleet, random: &mut Rng, journal: &Journal) {
         let name = self.slots[slot].id().to_owned();
-        journal.tell(format_args!("deploy {name}: drain"));
-        let id = match self.drain(slot, "10m", fleet, random).await {
-            Drained::Refused => return journal.tell(format_args!("deploy {name}: refused")),
-            Drained::Behind(id) => {
-                journal.tell(format_args!("deploy {name}: not confirmed, given up"));
-                return self.put_back(id, fleet, random).await;
-            }
-            Drained::Confirmed(id) => id,
+        let Some(id) = self.take_out("deploy", slot, fleet, random, journal).await else {
+            return;
         };
         sleep(IN_FLIGHT).await;
         journal.tell(format_args!("deploy {name}: confirmed, stopped"));
@@ -235,14 +251,8 @@ impl Instances {
     /// Drained, deregistered, stopped; later started and registered.
     async fn replace(&mut self, slot: usize, fleet: &Fleet, random: &mut Rng, journal: &Journal) {
         let name = self.slots[slot].id().to_owned();
-        journal.tell(format_args!("replace {name}: drain"));
-        let id = match self.drain(slot, "10m", fleet, random).await {
-            Drained::Refused => return journal.tell(format_args!("replace {name}: refused")),
-            Drained::Behind(id) => {
-                journal.tell(format_args!("replace {name}: not confirmed, given up"));
-                return self.put_back(id, fleet, random).await;
-            }
-            Drained::Confirmed(id) => id,
+        let Some(id) = self.take_out("replace", slot, fleet, random, journal).await else {
+            return;
         };
         fleet.consul.deregister(&name).await;
         sleep(IN_FLIGHT).await;

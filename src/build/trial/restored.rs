@@ -26,9 +26,10 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
     pub fn restore(&mut self, unproven: HashMap<K, Unproven<Arc<F>>>, next: u64) -> Vec<K> {
         let mut held = Vec::new();
         for (key, known) in unproven {
-            if !self.know_good(&key, known.good) {
+            let Some(thing) = self.things.get_mut(&key) else {
                 continue;
-            }
+            };
+            thing.good = known.good;
             if let Some(refusal) = known.refusal {
                 self.refuse(vec![key.clone()], &refusal, next);
                 held.push(key);
@@ -47,16 +48,6 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         let mut tried = listed.to_vec();
         tried.retain(|key| self.release(key, next));
         tried
-    }
-
-    /// A form of a thing that is wanted was accepted before this process. Tells whether the thing is wanted.
-    fn know_good(&mut self, key: &K, good: Option<Arc<F>>) -> bool {
-        let thing = self.things.get_mut(key);
-        let is_wanted = thing.is_some();
-        if let Some(thing) = thing {
-            thing.good = good;
-        }
-        is_wanted
     }
 
     /// All that is wanted was accepted before this process, but for these.

@@ -25,24 +25,20 @@ const QUERY: &str = r"(?:\?\C*)?";
 /// The letters of a host that a pattern has at most, as each becomes an instruction or several.
 const HOST_COST: usize = 80;
 
-pub(super) fn is_one_of(mut all: Vec<Predicate>) -> Option<Predicate> {
-    let last = all.pop()?;
-    if all.is_empty() {
-        return Some(last);
-    }
-    all.push(last);
-    let list = PredicateList { predicate: all };
-    Some(predicate(MatchType::OrMatcher(list)))
+pub(super) fn is_one_of(all: Vec<Predicate>) -> Option<Predicate> {
+    joined(all, MatchType::OrMatcher)
 }
 
-pub(super) fn is_each_of(mut all: Vec<Predicate>) -> Option<Predicate> {
-    let last = all.pop()?;
-    if all.is_empty() {
-        return Some(last);
+pub(super) fn is_each_of(all: Vec<Predicate>) -> Option<Predicate> {
+    joined(all, MatchType::AndMatcher)
+}
+
+/// One stands for itself: Envoy refuses a list of fewer than two.
+fn joined(mut all: Vec<Predicate>, by: fn(PredicateList) -> MatchType) -> Option<Predicate> {
+    if all.len() < 2 {
+        return all.pop();
     }
-    all.push(last);
-    let list = PredicateList { predicate: all };
-    Some(predicate(MatchType::AndMatcher(list)))
+    Some(predicate(by(PredicateList { predicate: all })))
 }
 
 pub(super) fn is_not(inner: Predicate) -> Predicate {
