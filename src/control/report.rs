@@ -150,6 +150,7 @@ pub fn published(metrics: &Metrics, snapshot: &Snapshot, tallies: &Tallies, took
         extensions = tally(ResourceType::ExtensionConfig),
         listeners = tally(ResourceType::Listener),
         routes = tally(ResourceType::RouteConfiguration),
+        scopes = tally(ResourceType::ScopedRouteConfiguration),
         took_ms = millis(took),
         "snapshot published"
     );

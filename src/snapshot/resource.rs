@@ -23,17 +23,20 @@ pub enum ResourceType {
     Listener,
     /// RDS
     RouteConfiguration,
+    /// SRDS: which requests go by which route table, where a gateway has several.
+    ScopedRouteConfiguration,
 }
 
 impl ResourceType {
     /// Every type, in order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Cluster,
         Self::LoadAssignment,
         Self::Secret,
         Self::ExtensionConfig,
         Self::Listener,
         Self::RouteConfiguration,
+        Self::ScopedRouteConfiguration,
     ];
 
     /// Its place in [`ALL`](Self::ALL).
@@ -56,6 +59,9 @@ impl ResourceType {
             Self::RouteConfiguration => {
                 "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
             }
+            Self::ScopedRouteConfiguration => {
+                "type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration"
+            }
         }
     }
 
@@ -72,12 +78,17 @@ impl ResourceType {
             Self::ExtensionConfig => "extensions",
             Self::Listener => "listeners",
             Self::RouteConfiguration => "routes",
+            Self::ScopedRouteConfiguration => "scopes",
         }
     }
 
-    /// Whether "everything" can be asked for (wildcard), and a SotW answer is the full state: LDS and CDS.
+    /// Whether "everything" can be asked for (wildcard), and a SotW answer is the full state: LDS and CDS, and SRDS, which
+    /// Envoy asks for in no other way.
     pub fn is_full_state(self) -> bool {
-        matches!(self, Self::Cluster | Self::Listener)
+        matches!(
+            self,
+            Self::Cluster | Self::Listener | Self::ScopedRouteConfiguration
+        )
     }
 
     /// Whether resources of this type may hold what nobody but the proxy is to see, all through.
@@ -97,7 +108,8 @@ impl ResourceType {
             Self::Cluster | Self::Listener => &[],
             Self::LoadAssignment => &[Self::Cluster],
             Self::Secret => &[Self::Cluster, Self::Listener],
-            Self::ExtensionConfig | Self::RouteConfiguration => &[Self::Listener],
+            Self::ExtensionConfig | Self::ScopedRouteConfiguration => &[Self::Listener],
+            Self::RouteConfiguration => &[Self::Listener, Self::ScopedRouteConfiguration],
         }
     }
 }

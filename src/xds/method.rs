@@ -14,7 +14,7 @@ pub struct Method {
 /// The service, what its SotW and its delta method end in, and its type.
 type Service = (&'static str, &'static str, Option<ResourceType>);
 
-const SERVICES: [Service; 7] = [
+const SERVICES: [Service; 8] = [
     (
         "discovery.v3.AggregatedDiscoveryService",
         "AggregatedResources",
@@ -39,6 +39,11 @@ const SERVICES: [Service; 7] = [
         "route.v3.RouteDiscoveryService",
         "Routes",
         Some(ResourceType::RouteConfiguration),
+    ),
+    (
+        "route.v3.ScopedRoutesDiscoveryService",
+        "ScopedRoutes",
+        Some(ResourceType::ScopedRouteConfiguration),
     ),
     (
         "secret.v3.SecretDiscoveryService",

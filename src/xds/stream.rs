@@ -246,7 +246,8 @@ impl Stream {
             ResourceType::Cluster | ResourceType::LoadAssignment | ResourceType::Secret => false,
             ResourceType::ExtensionConfig
             | ResourceType::Listener
-            | ResourceType::RouteConfiguration => clusters.started,
+            | ResourceType::RouteConfiguration
+            | ResourceType::ScopedRouteConfiguration => clusters.started,
         };
         let target = if waits {
             clusters.settled.as_ref()?

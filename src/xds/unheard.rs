@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 /// Services that an Envoy may call, and types that it may ask for, besides those that are served.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 15] = [
     "envoy.config.core.v3.TypedExtensionConfig",
     "envoy.config.endpoint.v3.LbEndpoint",
-    "envoy.config.route.v3.ScopedRouteConfiguration",
     "envoy.config.route.v3.VirtualHost",
     "envoy.service.accesslog.v3.AccessLogService",
     "envoy.service.auth.v3.Authorization",
@@ -17,7 +16,6 @@ const NAMES: [&str; 17] = [
     "envoy.service.load_stats.v3.LoadReportingService",
     "envoy.service.metrics.v3.MetricsService",
     "envoy.service.ratelimit.v3.RateLimitService",
-    "envoy.service.route.v3.ScopedRoutesDiscoveryService",
     "envoy.service.route.v3.VirtualHostDiscoveryService",
     "envoy.service.runtime.v3.Runtime",
     "envoy.service.runtime.v3.RuntimeDiscoveryService",

@@ -13,7 +13,7 @@ use crate::wire::{Entry, Received};
 use crate::world::{children, references};
 
 /// The types that the client uses.
-pub const TYPES: [ResourceType; 6] = ResourceType::ALL;
+pub const TYPES: [ResourceType; 7] = ResourceType::ALL;
 
 /// The types that it wants by name.
 const CHILDREN: [ResourceType; 4] = [
@@ -93,7 +93,7 @@ impl Client {
     }
 
     /// Loses its stream and opens another, asking in this order.
-    pub fn reconnect(&mut self, order: [ResourceType; 6]) {
+    pub fn reconnect(&mut self, order: [ResourceType; 7]) {
         self.outbox.clear();
         self.cold.clear();
         self.unready.clear();
@@ -114,7 +114,7 @@ impl Client {
         self.greet(order);
     }
 
-    fn greet(&mut self, order: [ResourceType; 6]) {
+    fn greet(&mut self, order: [ResourceType; 7]) {
         for resource_type in order {
             if resource_type.is_full_state() || !self.side(resource_type).wanted.is_empty() {
                 let wanted = self.side(resource_type).wanted.clone();

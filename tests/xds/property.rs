@@ -30,9 +30,9 @@ enum Event {
     Refuse(usize),
     Wish(bool, usize, bool),
     AskAgain(usize),
-    Reconnect([ResourceType; 6]),
+    Reconnect([ResourceType; 7]),
     /// The server is another process from now on, with the same content.
-    Restart([ResourceType; 6]),
+    Restart([ResourceType; 7]),
     Time(u64),
     /// Everybody does what there is to do, for some steps.
     Run(usize),
@@ -40,11 +40,11 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     // Endpoints at any place; the others never before clusters, as a client would that uses no clusters of ours.
-    let rest = [2, 3, 4, 5].map(|index| TYPES[index]).to_vec();
-    let order = (0..6_usize, Just(rest).prop_shuffle()).prop_map(|(place, mut rest)| {
+    let rest = [2, 3, 4, 5, 6].map(|index| TYPES[index]).to_vec();
+    let order = (0..7_usize, Just(rest).prop_shuffle()).prop_map(|(place, mut rest)| {
         rest.insert(0, ResourceType::Cluster);
         rest.insert(place, ResourceType::LoadAssignment);
-        <[ResourceType; 6]>::try_from(rest).unwrap()
+        <[ResourceType; 7]>::try_from(rest).unwrap()
     });
     prop_oneof![
         8 => prop::collection::vec(mutation(), 1..4).prop_map(Event::Change),
@@ -139,7 +139,7 @@ impl Talk {
         self.flush();
     }
 
-    fn reconnect(&mut self, order: [ResourceType; 6]) {
+    fn reconnect(&mut self, order: [ResourceType; 7]) {
         self.inbox.clear();
         self.came_back = true;
         self.judge = Judge::new(self.protocol);

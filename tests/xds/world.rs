@@ -10,7 +10,7 @@ use std::sync::Arc;
 use chancery::snapshot::{Change, Resource, ResourceType, Snapshot};
 
 /// The words of a transcript for the types, in the order of [`ResourceType::ALL`].
-pub const SHORT: [&str; 6] = ["CDS", "EDS", "SDS", "ECDS", "LDS", "RDS"];
+pub const SHORT: [&str; 7] = ["CDS", "EDS", "SDS", "ECDS", "LDS", "RDS", "SRDS"];
 
 /// The word for a type.
 pub fn short(resource_type: ResourceType) -> &'static str {

@@ -50,7 +50,7 @@ async fn every_service_is_listed_and_described_with_all_that_it_imports() {
     let port = Port::open(Limits::default()).await;
     let channel = port.channel().await;
     let services = services(&channel).await;
-    assert_eq!(services.len(), 10, "{services:?}");
+    assert_eq!(services.len(), 11, "{services:?}");
     let mut imports = BTreeSet::new();
     for service in services {
         let question = MessageRequest::FileContainingSymbol(service.clone());

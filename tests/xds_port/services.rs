@@ -10,7 +10,7 @@ use tonic::Code;
 
 use crate::port::{CLUSTERS, Delta, Port, SOTW, Sotw, assert_code, node, wish};
 
-const SERVICES: [(ResourceType, &str, &str); 6] = [
+const SERVICES: [(ResourceType, &str, &str); 7] = [
     (
         ResourceType::Cluster,
         "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters",
@@ -30,6 +30,11 @@ const SERVICES: [(ResourceType, &str, &str); 6] = [
         ResourceType::RouteConfiguration,
         "/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes",
         "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes",
+    ),
+    (
+        ResourceType::ScopedRouteConfiguration,
+        "/envoy.service.route.v3.ScopedRoutesDiscoveryService/StreamScopedRoutes",
+        "/envoy.service.route.v3.ScopedRoutesDiscoveryService/DeltaScopedRoutes",
     ),
     (
         ResourceType::Secret,
@@ -97,7 +102,7 @@ async fn a_service_refuses_another_type_than_its_own() {
         client.send(delta_wish(resource_type, other)).await;
         assert_code(&client.ends().await, Code::InvalidArgument);
     }
-    assert_eq!(port.refused("other_type"), 12);
+    assert_eq!(port.refused("other_type"), 2 * SERVICES.len() as u64);
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ fn the_format_is_this() {
         r#""acceptances":[{"gateway":"edge","cohort":"envoy 1.40.0+000000ff","nodes":["one","two"],"versions":{"#,
         r#""clusters":"aa2c40c2a4268fcaf07dc6dd6632be92","endpoints":"50e4ca5dc761ff03a65946d879c7aedf","#,
         r#""extensions":"47f2c85a6534b6d4bbcfb52f6a53e976","listeners":"f13103da776720e650866dfabfe25455","#,
-        r#""routes":"8a592e50b455e3c9b110f3209b633d6c","secrets":"ea8fdaa78bdd9c1b1e053fa8f9bc1a38"},"#,
+        r#""routes":"8a592e50b455e3c9b110f3209b633d6c","scopes":"315feeb42c0ccc4d0b3dc91591e43a45","secrets":"ea8fdaa78bdd9c1b1e053fa8f9bc1a38"},"#,
         r#""routes":[{"id":"echo","good":[{"path":"routes/echo","source":"/chancery/routes/echo","format":"json","revision":5,"#,
         r#""value":"{\"uri\":\"/before\"}"}],"refusal":{"error":"no","nodes":["one"],"since":1700000000,"own":true}}],"#,
         r#""resources":[{"type":"clusters","name":"consul/echo","good":{"value":"YSBjbHVzdGVy","children":[["endpoints","consul/echo"]],"full_name":"echo"},"#,
