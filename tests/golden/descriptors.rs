@@ -13,12 +13,13 @@ use prost_reflect::DescriptorPool;
 use prost_types::FileDescriptorProto;
 
 /// Where the services of the xDS port are defined.
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     "discovery/v3/ads",
     "cluster/v3/cds",
     "endpoint/v3/eds",
     "listener/v3/lds",
     "route/v3/rds",
+    "route/v3/srds",
     "secret/v3/sds",
     "extension/v3/config_discovery",
     "status/v3/csds",
