@@ -52,6 +52,8 @@ pub struct Builder {
     routes: Routes,
     /// What routes and the edge send traffic to.
     uses: Uses,
+    /// Whether listeners find route tables by scopes.
+    is_divided: bool,
     /// What listeners and clusters name.
     named: Named,
     /// What proxies say of all that but the route table.
@@ -72,6 +74,7 @@ impl Builder {
             edge: Edge::default(),
             routes: Routes::new(&name, envoy),
             uses: Uses::default(),
+            is_divided: false,
             named: Named::default(),
             trials: Trials::default(),
             extensions: None,
@@ -356,6 +359,12 @@ impl Builder {
         };
         share(&mut changes);
         let mut changes = self.trials.place(changes, before, next);
+        if let Some(gateway) = self.edge.gateway()
+            && self.routes.settle(gateway.http.route_tables) != self.is_divided
+        {
+            self.is_divided = !self.is_divided;
+            self.edge.touch();
+        }
         if self.edge.take_dirty() {
             // Now it is known which clusters there are.
             let mut listeners = self.next_listeners();
@@ -364,11 +373,9 @@ impl Builder {
         }
         let gone = self.named.leave(&self.current, &changes);
         changes.extend(self.trials.place(gone, before, next));
-        if self.routes.take_dirty() {
-            let mut table = vec![self.next_table()];
-            share(&mut table);
-            changes.append(&mut table);
-        }
+        let mut tables = self.next_tables();
+        share(&mut tables);
+        changes.append(&mut tables);
         let (snapshot, tallies) = self.current.next(changes, revision);
         if tallies != Tallies::default() {
             self.current = snapshot;

@@ -14,7 +14,7 @@ pub use cluster::{cluster, resolved_by_envoy};
 pub use consumers::{consumers, extension, is_same_for};
 pub use endpoint::{load_assignment, static_load_assignment};
 pub use listener::{Opened, listeners};
-pub use route::RouteTable;
+pub use route::{News, RouteTables};
 pub use secret::{client_secret, secret_names, secrets};
 
 #[cfg(test)]

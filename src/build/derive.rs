@@ -9,7 +9,7 @@ use crate::envoy::canonical;
 use crate::model::{Drains, Instance, Members};
 use crate::plugin::shared::identity::Extension;
 use crate::snapshot::{Change, Child, Resource, ResourceType};
-use crate::translate;
+use crate::translate::{self, News};
 
 impl Builder {
     pub(super) fn next_cluster(
@@ -94,7 +94,7 @@ impl Builder {
         let mut changes = Vec::new();
         let listeners = self
             .edge
-            .offered(&self.trials)
+            .offered(&self.trials, self.is_divided)
             .as_ref()
             .map(|gateway| translate::listeners(gateway, self.routes.envoy()))
             .unwrap_or_default();
@@ -115,9 +115,8 @@ impl Builder {
                 .filter(|_| opened.routes)
                 .map(|one| (ResourceType::ExtensionConfig, one.name().into()));
             let table = self.current.gateway.clone();
-            let routes = opened
-                .routes
-                .then_some((ResourceType::RouteConfiguration, table));
+            let by_name = opened.routes && !self.is_divided;
+            let routes = by_name.then_some((ResourceType::RouteConfiguration, table));
             let secrets = opened
                 .secrets
                 .iter()
@@ -141,22 +140,41 @@ impl Builder {
         changes
     }
 
-    pub(super) fn next_table(&mut self) -> Change {
-        let name = self.current.gateway.clone();
-        let encoded = self.edge.exists().then(|| self.routes.encode());
-        Change {
-            resource_type: ResourceType::RouteConfiguration,
-            resource: encoded.map(|value| {
-                let children = Box::default();
-                Arc::new(Resource::new(
-                    ResourceType::RouteConfiguration,
-                    &name,
-                    &value,
-                    children,
-                ))
-            }),
+    /// Route tables and scopes that came, changed or went.
+    pub(super) fn next_tables(&mut self) -> Vec<Change> {
+        const TABLE: ResourceType = ResourceType::RouteConfiguration;
+        const SCOPE: ResourceType = ResourceType::ScopedRouteConfiguration;
+        let change = |resource_type, name, resource| Change {
+            resource_type,
             name,
+            resource,
+        };
+        if !self.edge.exists() {
+            let names = |of| self.current.set(of).iter().map(|(name, _)| name.clone());
+            let tables = names(TABLE).map(|name| change(TABLE, name, None));
+            let scopes = names(SCOPE).map(|name| change(SCOPE, name, None));
+            return tables.chain(scopes).collect();
         }
+        let News { tables, scopes } = self.routes.news();
+        let mut changes = Vec::new();
+        for (name, encoded) in tables {
+            let table = encoded.map(|value| Resource::new(TABLE, &name, &value, Box::default()));
+            changes.push(change(TABLE, name, table.map(Arc::new)));
+        }
+        let Some(scopes) = scopes else {
+            return changes;
+        };
+        let names: HashSet<&str> = scopes.iter().map(|(scope, _)| &*scope.name).collect();
+        let before = self.current.set(SCOPE).iter();
+        let gone = before.filter(|(name, _)| !names.contains(&***name));
+        changes.extend(gone.map(|(name, _)| change(SCOPE, name.clone(), None)));
+        for (scope, table) in &scopes {
+            let name: Arc<str> = scope.name.as_str().into();
+            let children = Box::new([(TABLE, table.clone())]);
+            let resource = Resource::new(SCOPE, &name, &canonical(scope), children);
+            changes.push(change(SCOPE, name, Some(Arc::new(resource))));
+        }
+        changes
     }
 }
 

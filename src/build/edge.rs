@@ -7,6 +7,7 @@ use super::Instances;
 use super::judge::Trials;
 use super::named::Named;
 use super::uses::Uses;
+use crate::model::gateway::{Http, http::Tables};
 use crate::model::{Cluster, Gateway, Id, ServiceKey, Ssl, StreamRoute};
 use crate::snapshot::ResourceType;
 use crate::translate;
@@ -82,8 +83,9 @@ impl Edge {
         named.any(|one| these.contains(&one.name))
     }
 
-    /// The gateway as its listeners can be: nothing that asks for what proxies refused and never had.
-    pub(super) fn offered(&self, trials: &Trials) -> Option<Gateway> {
+    /// The gateway as its listeners can be: nothing that asks for what proxies refused and never had, and decided whether
+    /// they find route tables by scopes.
+    pub(super) fn offered(&self, trials: &Trials, is_divided: bool) -> Option<Gateway> {
         let gateway = self.gateway.as_deref()?;
         let cluster = |name| trials.is_placed(ResourceType::Cluster, name);
         let collector = self
@@ -100,6 +102,14 @@ impl Edge {
         });
         Some(Gateway {
             collector: collector.cloned(),
+            http: Http {
+                route_tables: if is_divided {
+                    Tables::Divided
+                } else {
+                    Tables::One
+                },
+                ..gateway.http.clone()
+            },
             ssls: ssls.cloned().collect(),
             stream_routes: routes.cloned().collect(),
             ..gateway.clone()

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::acceptance::Unproven;
 use super::trial::{Refusal, Trial};
 use super::uses::Uses;
@@ -12,13 +10,14 @@ use super::waiting::{Waiting, is_known};
 use super::{Instances, judge};
 use crate::cohort::Envoy;
 use crate::documents::Route;
+use crate::model::gateway::http::Tables;
 use crate::model::{Document, Id, ServiceKey};
 use crate::snapshot::{Accepted, Refused};
-use crate::translate::RouteTable;
+use crate::translate::{News, RouteTables};
 
 #[derive(Debug)]
 pub(super) struct Routes {
-    table: RouteTable,
+    tables: RouteTables,
     trial: Trial<Id, Route>,
     /// The routes in the table.
     placed: HashMap<Id, Arc<Route>>,
@@ -27,21 +26,18 @@ pub(super) struct Routes {
     envoy: Envoy,
     /// Routes that they cannot serve, and why. No form of these is in the table: it would mean something else than the document.
     unable: BTreeMap<Id, (Arc<Route>, String)>,
-    /// Whether the table is to be encoded anew.
-    dirty: bool,
 }
 
 impl Routes {
-    /// None yet, in a table of that name, for these.
-    pub(super) fn new(table: &str, envoy: Envoy) -> Self {
+    /// None yet, of the gateway of that name, for these.
+    pub(super) fn new(gateway: &str, envoy: Envoy) -> Self {
         Self {
-            table: RouteTable::new(table),
+            tables: RouteTables::new(gateway),
             trial: Trial::default(),
             placed: HashMap::new(),
             waiting: Waiting::default(),
             envoy,
             unable: BTreeMap::new(),
-            dirty: false,
         }
     }
 
@@ -89,18 +85,19 @@ impl Routes {
         waiting.chain(others).chain(unable)
     }
 
-    /// The table is to be encoded anew.
+    /// All tables are new to whoever is served.
     pub(super) fn touch(&mut self) {
-        self.dirty = true;
+        self.tables.touch();
     }
 
-    /// Whether it is; from here on it is not.
-    pub(super) fn take_dirty(&mut self) -> bool {
-        std::mem::take(&mut self.dirty)
+    /// Divides the tables as the gateway asks. Tells whether listeners are to use scopes.
+    pub(super) fn settle(&mut self, mode: Tables) -> bool {
+        self.tables.settle(mode)
     }
 
-    pub(super) fn encode(&mut self) -> Bytes {
-        self.table.encode()
+    /// The tables and scopes that are others than before.
+    pub(super) fn news(&mut self) -> News {
+        self.tables.news()
     }
 
     /// A route came, changed or went. `next` is the sequence of the snapshot that will have it.
@@ -282,7 +279,7 @@ impl Routes {
             uses.release(&cluster.name);
         }
         if before.is_some() || route.is_some() {
-            self.dirty |= self.table.replace(id, route);
+            self.tables.replace(id, route);
         }
     }
 }

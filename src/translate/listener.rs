@@ -14,6 +14,7 @@ mod local_reply;
 mod misdirected;
 mod origin;
 mod port;
+mod routes;
 mod stream;
 mod tls;
 mod tracing;

@@ -9,6 +9,8 @@
 
 mod action;
 mod address;
+mod cell;
+mod division;
 mod encode;
 mod guard;
 mod hosts;
@@ -16,9 +18,12 @@ mod layout;
 mod leaf;
 #[cfg(test)]
 mod reading;
+mod scopes;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod translated;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,10 +31,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::documents::Route;
-use crate::model::{Host, Id, Path};
-use tier::{Part, Tier};
+use crate::model::{Host, Id};
+use division::Section;
+use tier::Tier;
+use translated::Translated;
 use tree::Made;
+
+pub(super) use cell::{CELL_HEADER, expression as cell_expression};
+pub use tables::{News, RouteTables};
 
 /// Which requests a tier is for; nothing stands for any host.
 type Domain = Option<Host>;
@@ -44,11 +53,14 @@ struct Branch {
     joins: bool,
 }
 
-/// A gateway's route table.
+/// One route table, for all requests of a gateway or a section of them.
 #[derive(Debug)]
-pub struct RouteTable {
+struct RouteTable {
     name: Arc<str>,
-    routes: HashMap<Id, Arc<Route>>,
+    section: Section,
+    /// Whether requests carry the number of their cell.
+    numbered: bool,
+    routes: HashMap<Id, Arc<Translated>>,
     /// The routes of each host, and of none. A host without routes is not there.
     tiers: BTreeMap<Domain, Tier>,
     /// A branch of the tree for each of the above.
@@ -60,10 +72,12 @@ pub struct RouteTable {
 }
 
 impl RouteTable {
-    /// An empty table, under the name that listeners ask for: the gateway's.
-    pub fn new(name: &str) -> Self {
+    /// An empty table, under the name that proxies ask for.
+    fn new(gateway: &str, section: Section) -> Self {
         Self {
-            name: name.into(),
+            name: section.table(gateway).into(),
+            section,
+            numbered: false,
             routes: HashMap::new(),
             tiers: BTreeMap::new(),
             branches: BTreeMap::new(),
@@ -72,66 +86,54 @@ impl RouteTable {
         }
     }
 
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Requests carry the number of their cell, or do not any more: upstreams do not see it.
+    fn number(&mut self, numbered: bool) {
+        self.numbered = numbered;
+    }
+
     /// Puts a route in the place of the one with this id, or takes that away. Tells whether the table is another for it: a
     /// route whose nodes change is not.
-    pub fn replace(&mut self, id: &Id, route: Option<Arc<Route>>) -> bool {
-        let parts = route.as_ref().map_or_else(Vec::new, |route| {
-            let paths = route.paths.iter();
-            paths.map(|path| parts(route, path)).collect()
-        });
-        if let Some(new) = &route
-            && self.holds(new, &parts)
+    fn replace(&mut self, id: &Id, route: Option<&Arc<Translated>>) -> bool {
+        if let (Some(new), Some(old)) = (route, self.routes.get(id))
+            && new.is_same(old)
         {
             self.routes.insert(id.clone(), new.clone());
             return false;
         }
         let mut changed = false;
         if let Some(old) = self.routes.remove(id) {
-            for (domain, path) in places(&old) {
-                if let Some(tier) = self.tiers.get_mut(&domain) {
-                    tier.remove(&path, &old);
+            for (domain, path, _) in old.places(self.section) {
+                if let Some(tier) = self.tiers.get_mut(domain) {
+                    tier.remove(path, &old.route);
                     if tier.is_empty() {
-                        self.tiers.remove(&domain);
+                        self.tiers.remove(domain);
                     }
                     changed = true;
-                    self.changed.insert(domain);
+                    self.changed.insert(domain.clone());
                 }
             }
         }
         if let Some(new) = route {
-            let paths = new.paths.iter().zip(parts);
-            for (path, parts) in paths.filter(|(_, parts)| !parts.is_empty()) {
-                for domain in domains(&new) {
-                    self.serial += 1;
-                    let tier = self.tiers.entry(domain.clone()).or_default();
-                    tier.insert(path, &new, parts.clone(), self.serial);
-                    changed = true;
-                    self.changed.insert(domain);
-                }
+            for (domain, path, parts) in new.places(self.section) {
+                self.serial += 1;
+                let tier = self.tiers.entry(domain.clone()).or_default();
+                tier.insert(path, &new.route, parts.to_vec(), self.serial);
+                changed = true;
+                self.changed.insert(domain.clone());
             }
-            self.routes.insert(id.clone(), new);
+            if changed {
+                self.routes.insert(id.clone(), new.clone());
+            }
         }
         changed
     }
 
-    /// Whether the table has a route in the same places, which becomes the same for each of its paths.
-    fn holds(&self, new: &Route, parts: &[Vec<Part>]) -> bool {
-        let Some(old) = self.routes.get(&new.id) else {
-            return false;
-        };
-        (&old.paths, old.priority, domains(old)) == (&new.paths, new.priority, domains(new))
-            && new.paths.iter().zip(parts).all(|(path, parts)| {
-                let has = |domain| {
-                    self.tiers
-                        .get(domain)
-                        .map_or(&[][..], |tier| tier.find(path, new))
-                };
-                domains(new).iter().all(|domain| has(domain) == parts)
-            })
-    }
-
     /// The table as an encoded `envoy.config.route.v3.RouteConfiguration`, equal for equal routes whatever came before.
-    pub fn encode(&mut self) -> Bytes {
+    fn encode(&mut self) -> Bytes {
         let changed = std::mem::take(&mut self.changed);
         for domain in changed
             .iter()
@@ -177,36 +179,8 @@ impl RouteTable {
             let others = others.map(|others| encode::matcher(&others));
             Some(hosts::matcher(hosts, others.as_ref()).into())
         };
-        encode::route_configuration(&self.name, matcher.as_deref())
+        encode::route_configuration(&self.name, matcher.as_deref(), self.numbered)
     }
-}
-
-/// What a route becomes for one of its paths; nothing when its conditions exclude each other.
-fn parts(route: &Route, path: &Path) -> Vec<Part> {
-    let translated = action::translate(route, path).into_iter();
-    let part = |(addresses, conditions, routes): (_, _, Vec<_>)| Part {
-        addresses,
-        conditions,
-        encoded: encode::routes(&routes),
-    };
-    translated.map(part).collect()
-}
-
-/// The hosts of a route, each once.
-fn domains(route: &Route) -> BTreeSet<Domain> {
-    match route.hosts.as_slice() {
-        [] => BTreeSet::from([None]),
-        hosts => hosts.iter().cloned().map(Some).collect(),
-    }
-}
-
-fn places(route: &Route) -> impl Iterator<Item = (Domain, Path)> {
-    domains(route).into_iter().flat_map(|domain| {
-        route
-            .paths
-            .iter()
-            .map(move |path| (domain.clone(), path.clone()))
-    })
 }
 
 /// Whether requests for that host go through the tier of this one.

@@ -14,6 +14,7 @@ mod confirmed;
 mod consumers;
 mod control_api;
 mod discovery;
+mod divided;
 mod documents;
 mod draining;
 mod draining_faults;

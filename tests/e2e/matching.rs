@@ -50,6 +50,16 @@ async fn an_older_envoy_takes_the_route_that_the_reference_says_of_those_that_it
     }
 }
 
+/// Whatever the tables are, and which of them a request goes by; of the oldest release and the newest.
+#[tokio::test]
+async fn envoy_takes_that_route_where_tables_are_divided() {
+    for version in [Version::V1_36, Version::NEWEST] {
+        let stage = Stage::of(version).await;
+        stage.divide().await;
+        takes_what_the_reference_says(&stage, version, 8).await;
+    }
+}
+
 async fn takes_what_the_reference_says(stage: &Stage, version: Version, seconds: u64) {
     let number = |name: &str| {
         std::env::var(name)
@@ -366,6 +376,26 @@ impl Stage {
             clients: ["127.0.0.1", "127.0.0.2", "127.8.0.1"].map(client).into(),
             _folder: folder,
         }
+    }
+
+    /// Divides the gateway's tables, and sees to it that there are enough routes for several.
+    async fn divide(&self) {
+        let mut divided = gateway(self.listener);
+        divided["http"] = json!({ "route_tables": { "mode": "divided" } });
+        self.etcd.put("gateways/default", &divided).await;
+        for n in 0..150 {
+            let own = json!({ "host": format!("f{n}.example"), "uri": "/f/*", "plugins": { "mocking": {} } });
+            self.etcd.put(&format!("routes/own{n}"), &own).await;
+            let other = json!({ "uri": format!("/other{n}/*"), "plugins": { "mocking": {} } });
+            self.etcd.put(&format!("routes/other{n}"), &other).await;
+        }
+        self.settled().await;
+        let scopes = self
+            .chancery
+            .admin("v1/snapshots/default?type=scopes")
+            .await
+            .unwrap();
+        assert!(scopes.body.contains("held/default/"), "{}", scopes.body);
     }
 
     fn addresses(&self) -> Vec<IpAddr> {

@@ -65,23 +65,49 @@ async fn refused(stage: &Stage, documents: f64) {
 
 async fn a_bad_edit_is_rolled_back(protocol: Protocol, bad: fn(&str, &Instance) -> Value) {
     let (stage, listener) = stage().await;
+    a_bad_edit_is_rolled_back_on(&stage, listener, protocol, bad).await;
+}
+
+/// The gateway has tables enough that a route is in few.
+#[tokio::test]
+async fn a_route_that_envoy_refuses_is_rolled_back_in_divided_tables() {
+    for protocol in [Protocol::Delta, Protocol::Sotw] {
+        let (stage, listener) = stage().await;
+        let mut divided = gateway(listener);
+        divided["http"] = json!({ "route_tables": { "mode": "divided" } });
+        stage.etcd.put("gateways/strict", &divided).await;
+        for n in 0..200 {
+            let uri = format!("/some{n}/*");
+            let other = json!({ "uri": uri, "gateways": ["strict"], "plugins": { "mocking": {} } });
+            stage.etcd.put(&format!("routes/some{n}"), &other).await;
+        }
+        a_bad_edit_is_rolled_back_on(&stage, listener, protocol, refused_route).await;
+    }
+}
+
+async fn a_bad_edit_is_rolled_back_on(
+    stage: &Stage,
+    listener: SocketAddr,
+    protocol: Protocol,
+    bad: fn(&str, &Instance) -> Value,
+) {
     let blue = stage.instance("blue").await;
     let green = stage.instance("green").await;
     for (key, uri) in [("routes/hello", "/hello"), ("routes/other", "/other")] {
         stage.etcd.put(key, &route(uri, &blue)).await;
     }
-    let mut envoy = strict(&stage, protocol, listener).await;
+    let mut envoy = strict(stage, protocol, listener).await;
     envoy.answers_by("/hello", "blue").await;
 
     stage.etcd.put("routes/hello", &bad("/hello", &green)).await;
     let line = stage.chancery.logs(0, "document refused by a proxy").await;
     assert_eq!(line.field("document"), "routes/hello");
-    refused(&stage, 1.0).await;
+    refused(stage, 1.0).await;
     envoy.answers_by("/hello", "blue").await;
 
     // The rest keeps flowing, what never was good is withdrawn, and a fresh Envoy starts on the good state.
     stage.etcd.put("routes/new", &bad("/new", &green)).await;
-    refused(&stage, 2.0).await;
+    refused(stage, 2.0).await;
     stage
         .etcd
         .put("routes/other", &route("/other", &green))
@@ -101,7 +127,7 @@ async fn a_bad_edit_is_rolled_back(protocol: Protocol, bad: fn(&str, &Instance) 
     stage.etcd.put("routes/new", &route("/new", &green)).await;
     envoy.answers_by("/hello", "green").await;
     envoy.answers_by("/new", "green").await;
-    refused(&stage, 0.0).await;
+    refused(stage, 0.0).await;
 }
 
 #[tokio::test]

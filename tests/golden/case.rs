@@ -238,14 +238,16 @@ impl Case {
 }
 
 fn table(gateway: &Id, routes: &[Arc<Route>]) -> Value {
-    let mut table = translate::RouteTable::new(&gateway.to_string());
+    let mut tables = translate::RouteTables::new(&gateway.to_string());
     for route in routes
         .iter()
         .filter(|route| route.gateways.contains(gateway))
     {
-        table.replace(&route.id, Some(route.clone()));
+        tables.replace(&route.id, Some(route.clone()));
     }
-    resource::decode("envoy.config.route.v3.RouteConfiguration", &table.encode())
+    let tables = tables.news().tables.into_iter();
+    let encoded: Vec<_> = tables.filter_map(|(_, encoded)| encoded).collect();
+    resource::decode("envoy.config.route.v3.RouteConfiguration", &encoded[0])
 }
 
 /// What is in a folder, by name; nothing when there is no folder.

@@ -96,6 +96,18 @@ fn inline_routes(listener: &mut Value, tables: &[Value]) {
     for chain in chains {
         let filters = chain["filters"].as_array_mut().expect("a list");
         let manager = &mut filters.last_mut().expect("a filter")["typed_config"];
+        if let Some(scoped) = manager.get_mut("scoped_routes") {
+            // One scope stands for all.
+            let scoped = scoped.as_object_mut().expect("an object");
+            scoped.remove("scoped_rds");
+            scoped.remove("rds_config_source");
+            let table = named(tables, "name", &scoped["name"]);
+            let key = json!({"fragments": [{"string_key": "0"}]});
+            let scope = json!({"name": "0", "key": key, "route_configuration": table});
+            let scopes = json!({"scoped_route_configurations": [scope]});
+            scoped.insert("scoped_route_configurations_list".to_owned(), scopes);
+            continue;
+        }
         let rds = manager
             .as_object_mut()
             .and_then(|manager| manager.remove("rds"));

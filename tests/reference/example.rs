@@ -7,7 +7,7 @@ use std::fs;
 use chancery::documents::Documents;
 use chancery::model::document::Format;
 use chancery::model::{Discovery, Document, Kind};
-use chancery::translate::{self, RouteTable};
+use chancery::translate::{self, RouteTables};
 use serde_json::{Map, Value, json};
 
 use crate::golden::case::Case;
@@ -126,9 +126,11 @@ fn becomes(case: &Case, document: &Document, value: &Value) -> Value {
         })
         .collect();
     let clusters: Vec<_> = clusters.into_values().collect();
-    let mut table = RouteTable::new("default");
-    table.replace(&route.id, Some(route.clone()));
-    let table = resource::decode("envoy.config.route.v3.RouteConfiguration", &table.encode());
+    let mut tables = RouteTables::new("default");
+    tables.replace(&route.id, Some(route.clone()));
+    let news = tables.news().tables.into_iter();
+    let encoded: Vec<_> = news.filter_map(|(_, encoded)| encoded).collect();
+    let table = resource::decode("envoy.config.route.v3.RouteConfiguration", &encoded[0]);
     let mut routes = Vec::new();
     collect(&table, &mut routes);
     json!({ "routes": routes, "clusters": clusters })

@@ -35,6 +35,19 @@ pub enum EscapedSlashes {
     Reject,
 }
 
+/// Whether a gateway's routes are one table in its proxies, or several, of which a change concerns few.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tables {
+    /// One.
+    #[default]
+    One,
+    /// Several, if there are many routes, and a change costs much less by that. Turned on and off, it drains connections.
+    Auto,
+    /// Several.
+    Divided,
+}
+
 /// What clients are allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
@@ -59,6 +72,7 @@ pub struct Http {
     pub path_with_escaped_slashes: EscapedSlashes,
     /// Whether `//` in a path counts as `/`.
     pub merge_slashes: bool,
+    pub route_tables: Tables,
     pub http2: Http2,
 }
 
@@ -87,6 +101,7 @@ impl Default for Http {
             headers_with_underscores: Underscores::default(),
             path_with_escaped_slashes: EscapedSlashes::default(),
             merge_slashes: true,
+            route_tables: Tables::default(),
             http2: Http2::default(),
         }
     }
@@ -130,9 +145,21 @@ pub(super) struct Form {
     path_with_escaped_slashes: EscapedSlashes,
     /// Whether `//` in a path counts as `/`.
     merge_slashes: Option<bool>,
+    /// How the routes stand in the proxies.
+    #[serde(default)]
+    route_tables: TablesForm,
     /// HTTP/2.
     #[serde(default)]
     http2: Http2Form,
+}
+
+/// `http.route_tables` as it is written.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct TablesForm {
+    /// One table or several.
+    #[serde(default)]
+    mode: Tables,
 }
 
 /// A window's size, which HTTP/2 starts at 65,535.
@@ -170,6 +197,7 @@ impl Form {
             headers_with_underscores: self.headers_with_underscores,
             path_with_escaped_slashes: self.path_with_escaped_slashes,
             merge_slashes: self.merge_slashes.unwrap_or(safe.merge_slashes),
+            route_tables: self.route_tables.mode,
             http2: self.http2.checked(),
         }
     }

@@ -4,10 +4,8 @@ use envoy_types::pb::envoy::config::listener::v3::{
     Filter, FilterChain, FilterChainMatch, filter::ConfigType,
 };
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
-    HttpConnectionManager, HttpFilter, Rds,
-    http_connection_manager::{
-        CodecType, RouteSpecifier, ServerHeaderTransformation, UpgradeConfig,
-    },
+    HttpConnectionManager, HttpFilter,
+    http_connection_manager::{CodecType, ServerHeaderTransformation, UpgradeConfig},
 };
 
 use super::access_log::access_log;
@@ -17,11 +15,13 @@ use super::limits::{connection_limit, http3, limits};
 use super::local_reply::local_reply;
 use super::origin::origin;
 use super::port::port;
+use super::routes::routes;
 use super::tracing::tracing;
 use crate::cohort::Envoy;
 use crate::envoy::any;
-use crate::envoy::proto::{ads, boolean, cidr_range, never};
+use crate::envoy::proto::{boolean, cidr_range};
 use crate::model::Gateway;
+use crate::model::gateway::http::Tables;
 use crate::model::gateway::{Listener, RealIp};
 
 /// What differs between protocols.
@@ -82,18 +82,17 @@ fn filter_chain(
     }
 }
 
-/// Takes its routes from the gateway's route table.
+/// Takes its routes from the gateway's route tables.
 fn connection_manager(
     name: &str,
     gateway: &Gateway,
     carried: &Carried,
     trusted: Option<&RealIp>,
 ) -> HttpConnectionManager {
-    let mut routes = ads();
-    // A listener waits for its routes, however long that takes: without them it would answer 404 to everything.
-    routes.initial_fetch_timeout = Some(never());
+    let tables = gateway.http.route_tables;
     let mut manager = limits(&gateway.http, origin(&gateway.http, trusted));
-    manager.early_header_mutation_extensions.push(own_headers());
+    let early = own_headers(tables == Tables::Divided);
+    manager.early_header_mutation_extensions.push(early);
     HttpConnectionManager {
         stat_prefix: name.to_owned(),
         codec_type: if carried.quic {
@@ -108,10 +107,7 @@ fn connection_manager(
             .cloned()
             .chain(http_filters(carried.envoy))
             .collect(),
-        route_specifier: Some(RouteSpecifier::Rds(Rds {
-            config_source: Some(routes),
-            route_config_name: gateway.id.to_string(),
-        })),
+        route_specifier: Some(routes(&gateway.id, tables)),
         local_reply_config: Some(local_reply(carried.envoy)),
         access_log: gateway.access_log.iter().map(access_log).collect(),
         tracing: tracing(gateway),

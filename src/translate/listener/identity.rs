@@ -4,15 +4,19 @@ use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
     HeaderMutation as Mutation,
     header_mutation::{Action, RemoveOnMatch},
 };
-use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
+use envoy_types::pb::envoy::config::core::v3::{
+    HeaderValue, HeaderValueOption, TypedExtensionConfig, header_value_option::HeaderAppendAction,
+};
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation;
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 
 use crate::envoy::proto::extension;
 use crate::plugin::shared::identity::OWN_HEADERS;
+use crate::translate::route::{CELL_HEADER, cell_expression};
 
-/// Takes off requests the headers in which upstreams are told who sends them, before a route is chosen.
-pub(super) fn own_headers() -> TypedExtensionConfig {
+/// Takes off requests the headers in which upstreams are told who sends them, before a route is chosen. `numbered`: and notes
+/// the number of the request's cell.
+pub(super) fn own_headers(numbered: bool) -> TypedExtensionConfig {
     let remove = |name: &str| {
         if name.ends_with('-') {
             Action::RemoveOnMatch(RemoveOnMatch {
@@ -28,8 +32,23 @@ pub(super) fn own_headers() -> TypedExtensionConfig {
     let mutation = |name: &str| Mutation {
         action: Some(remove(name)),
     };
+    let number = numbered.then(|| Mutation {
+        action: Some(Action::Append(HeaderValueOption {
+            header: Some(HeaderValue {
+                key: CELL_HEADER.to_owned(),
+                value: cell_expression(),
+                ..HeaderValue::default()
+            }),
+            append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+            ..HeaderValueOption::default()
+        })),
+    });
     let config = HeaderMutation {
-        mutations: OWN_HEADERS.map(mutation).into(),
+        mutations: OWN_HEADERS
+            .map(mutation)
+            .into_iter()
+            .chain(number)
+            .collect(),
     };
     extension("chancery.own_headers", &config)
 }

@@ -13,6 +13,7 @@ use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
 use envoy_types::pb::xds::r#type::matcher::v3::matcher::{OnMatch, on_match};
 use prost::{Message, Name};
 
+use super::cell::CELL_HEADER;
 use super::guard;
 use super::tier::Part;
 use crate::envoy::canonical;
@@ -124,8 +125,8 @@ pub(super) fn path_tree(leaves: &[(&str, Bytes)]) -> Vec<u8> {
     matcher
 }
 
-/// The whole table: one virtual host for all requests, or none.
-pub(super) fn route_configuration(name: &str, matcher: Option<&[u8]>) -> Bytes {
+/// The whole table: one virtual host for all requests, or none. `numbered`: requests carry the number of their cell.
+pub(super) fn route_configuration(name: &str, matcher: Option<&[u8]>, numbered: bool) -> Bytes {
     let mut out = RouteConfiguration {
         name: name.to_owned(),
         ..RouteConfiguration::default()
@@ -141,7 +142,9 @@ pub(super) fn route_configuration(name: &str, matcher: Option<&[u8]>) -> Bytes {
         put(&mut host, MATCHER, matcher);
         put(&mut out, VIRTUAL_HOSTS, &host);
     }
+    let hidden = numbered.then(|| CELL_HEADER.to_owned());
     let tail = RouteConfiguration {
+        request_headers_to_remove: hidden.into_iter().collect(),
         max_direct_response_body_size_bytes: Some(uint32(ANSWER_BYTES)),
         ..RouteConfiguration::default()
     };

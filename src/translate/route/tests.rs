@@ -1,3 +1,4 @@
+mod divided;
 mod draw;
 
 use std::collections::BTreeSet;
@@ -10,9 +11,12 @@ use prost::Message;
 use serde_json::json;
 
 use super::reading::taken;
+use super::translated::parts;
 use super::*;
+use crate::documents::Route;
 use crate::envoy::canonical;
 use crate::explain::winner;
+use crate::model::Path;
 use crate::model::{Request, Timeout};
 use draw::{any_request, any_route};
 
@@ -85,10 +89,14 @@ fn route(name: &str, hosts: &[&str], paths: &[&str]) -> Route {
     }
 }
 
+fn translated(route: Route) -> Arc<Translated> {
+    Arc::new(Translated::new(Arc::new(route)))
+}
+
 fn table(routes: &[Route]) -> RouteTable {
-    let mut table = RouteTable::new("default");
+    let mut table = RouteTable::new("default", Section::WHOLE);
     for route in routes {
-        table.replace(&route.id, Some(Arc::new(route.clone())));
+        table.replace(&route.id, Some(&translated(route.clone())));
     }
     table
 }
@@ -139,7 +147,7 @@ proptest! {
     #[test]
     fn envoy_takes_the_route_that_a_user_expects(routes in vec(any_route(), 0..12), requests in vec(any_request(), 32)) {
         let mut table = table(&routes);
-        let left: Vec<Arc<Route>> = table.routes.values().cloned().collect();
+        let left: Vec<Arc<Route>> = table.routes.values().map(|one| one.route.clone()).collect();
         let configuration = decoded(&mut table);
         for request in requests {
             let expected = winner(&left, &request).map(|id| format!("route/{id}"));
@@ -151,15 +159,15 @@ proptest! {
     fn edits_lead_to_the_same_bytes_as_building_anew(
         edits in vec((any_route(), any::<bool>(), any::<bool>()), 1..30)
     ) {
-        let mut edited = RouteTable::new("default");
+        let mut edited = RouteTable::new("default", Section::WHOLE);
         for (route, keep, look) in edits {
             let id = route.id.clone();
-            edited.replace(&id, keep.then(|| Arc::new(route)));
+            edited.replace(&id, keep.then(|| translated(route)).as_ref());
             if look {
                 edited.encode();
             }
         }
-        let mut left: Vec<Route> = edited.routes.values().map(|route| Route::clone(route)).collect();
+        let mut left: Vec<Route> = edited.routes.values().map(|one| Route::clone(&one.route)).collect();
         left.sort_by(|a, b| b.id.cmp(&a.id));
         prop_assert_eq!(edited.encode(), table(&left).encode());
     }
@@ -369,7 +377,7 @@ fn a_change_makes_only_the_leaves_anew_that_it_has_a_part_in() {
         priority: 1,
         ..many[70].clone()
     };
-    table.replace(&id("r70"), Some(Arc::new(other)));
+    table.replace(&id("r70"), Some(&translated(other)));
     let anew: Vec<_> = leaves(&mut table).difference(&before).cloned().collect();
     assert_eq!(anew.len(), 1, "{anew:?}");
     assert!("/070/".starts_with(&anew[0].0), "{anew:?}");
@@ -447,7 +455,7 @@ fn a_table_is_as_large_as_its_routes() {
 fn a_route_whose_bytes_stay_makes_no_leaf_anew() {
     let was = route("a", &["a.test"], &["/a", "/a/*"]);
     let mut table = table(&[was.clone(), route("b", &[], &["/b"])]);
-    let mut put = |route: &Route| table.replace(&id("a"), Some(Arc::new(route.clone())));
+    let mut put = |route: &Route| table.replace(&id("a"), Some(&translated(route.clone())));
     let methods = BTreeSet::from(["GET".to_owned()]);
     for (other, changes) in [
         (

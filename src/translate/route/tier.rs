@@ -111,16 +111,6 @@ impl Tier {
         }
     }
 
-    /// What a route has become for a path; nothing when it is not there.
-    pub fn find(&self, path: &Path, route: &Route) -> &[Part] {
-        let candidates = self.paths.get(path.start()).map(|candidates| match path {
-            Path::Exact(_) => &candidates.exact,
-            Path::Prefix(_) | Path::Parameters(_) => &candidates.prefix,
-        });
-        let found = candidates.and_then(|candidates| candidates.get(&order(path, route)));
-        found.map_or(&[], |candidate| &candidate.parts)
-    }
-
     /// Its paths that begin with this, each with the number of its candidates.
     pub fn below<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (&'a str, usize)> {
         let after = self

@@ -1,0 +1,212 @@
+//! A gateway's route tables: one for all requests, and, where its cells are divided, one for each section besides.
+//!
+//! The one for all stays when there are others: listeners that drain may use it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::RouteTable;
+use super::division::{Counts, Division, Section};
+use super::scopes::{Scope, scopes};
+use super::translated::Translated;
+use crate::documents::Route;
+use crate::model::Id;
+use crate::model::gateway::http::Tables as Mode;
+
+/// Routes from which on a gateway that is to decide by itself divides them. Envoy takes about 20 µs of its main thread to
+/// build a route: from here on a change costs it 100 ms.
+const DIVIDES: u32 = 5000;
+/// Routes below which it has one table again: its listeners change with that, and connections drain.
+const JOINS: u32 = 2500;
+/// How many times less a change has to cost then.
+const PAYS: u64 = 4;
+
+/// All requests.
+const WHOLE: Section = Section::WHOLE;
+
+/// A gateway's route tables.
+#[derive(Debug)]
+pub struct RouteTables {
+    gateway: Arc<str>,
+    routes: HashMap<Id, Arc<Translated>>,
+    whole: RouteTable,
+    /// Those of the division, unless it is one table.
+    sections: BTreeMap<Section, RouteTable>,
+    division: Division,
+    counts: Counts,
+    /// The best division and its cost, while the counts are the same.
+    best: Option<(Division, u64)>,
+    /// Whether requests carry the number of their cell.
+    is_divided: bool,
+    /// Whether listeners that use scopes are there, or were: they may drain.
+    was_divided: bool,
+    /// Whether the scopes are others than when they were last asked for.
+    scopes_changed: bool,
+    /// The tables that are.
+    changed: BTreeSet<Section>,
+    /// The tables that are gone since.
+    gone: Vec<Arc<str>>,
+}
+
+/// What is new of the tables since it was last asked for.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Tables by name; nothing for one that is gone.
+    pub tables: Vec<(Arc<str>, Option<Bytes>)>,
+    /// All scopes, if they are others than before.
+    pub scopes: Option<Vec<Scope>>,
+}
+
+impl RouteTables {
+    /// One empty table, under the name of the gateway.
+    pub fn new(gateway: &str) -> Self {
+        Self {
+            gateway: gateway.into(),
+            routes: HashMap::new(),
+            whole: RouteTable::new(gateway, WHOLE),
+            sections: BTreeMap::new(),
+            division: Division::default(),
+            counts: Counts::default(),
+            best: None,
+            is_divided: false,
+            was_divided: false,
+            scopes_changed: false,
+            changed: BTreeSet::from([WHOLE]),
+            gone: Vec::new(),
+        }
+    }
+
+    /// Puts a route in the place of the one with this id, or takes that away. Tells whether a table is another for it.
+    pub fn replace(&mut self, id: &Id, route: Option<Arc<Route>>) -> bool {
+        let new = route.map(|route| Arc::new(Translated::new(route)));
+        let old = match &new {
+            Some(new) => self.routes.insert(id.clone(), new.clone()),
+            None => self.routes.remove(id),
+        };
+        if let (Some(new), Some(old)) = (&new, &old)
+            && new.is_same(old)
+        {
+            return false;
+        }
+        let places = |one: &Option<Arc<Translated>>| -> Vec<_> {
+            let all = one.iter().flat_map(|one| one.everywhere());
+            all.map(|(domain, path, _)| (domain.clone(), path.clone()))
+                .collect()
+        };
+        let (before, now) = (places(&old), places(&new));
+        if before != now {
+            self.counts.replace(&before, &now);
+            self.best = None;
+        }
+        let mut changed = self.whole.replace(id, new.as_ref());
+        if changed {
+            self.changed.insert(WHOLE);
+        }
+        let both = old.iter().chain(&new);
+        let sections: BTreeSet<_> = both
+            .flat_map(|route| sections_of(self.division, route))
+            .collect();
+        for section in sections {
+            if let Some(table) = self.sections.get_mut(&section)
+                && table.replace(id, new.as_ref())
+            {
+                self.changed.insert(section);
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// Divides them as the gateway asks and as it pays. Tells whether listeners are to use scopes.
+    pub fn settle(&mut self, mode: Mode) -> bool {
+        self.is_divided = match mode {
+            Mode::One => false,
+            Mode::Divided => true,
+            Mode::Auto if self.is_divided => self.counts.all() >= JOINS && self.pays(PAYS / 2),
+            Mode::Auto => self.counts.all() >= DIVIDES && self.pays(PAYS),
+        };
+        if self.is_divided && !self.was_divided {
+            self.was_divided = true;
+            self.scopes_changed = true;
+            self.whole.number(true);
+            self.changed.insert(WHOLE);
+        }
+        let division = if self.is_divided {
+            self.best().0
+        } else {
+            Division::default()
+        };
+        if division != self.division {
+            self.divide(division);
+        }
+        self.is_divided
+    }
+
+    pub(super) fn best(&mut self) -> (Division, u64) {
+        *self.best.get_or_insert_with(|| self.counts.best())
+    }
+
+    /// Whether a change costs so many times less in the best division than in one table.
+    fn pays(&mut self, times: u64) -> bool {
+        self.best().1 * times <= u64::from(self.counts.all())
+    }
+
+    /// All of it is new once more.
+    pub fn touch(&mut self) {
+        self.changed.insert(WHOLE);
+        self.changed.extend(self.sections.keys());
+        self.scopes_changed = self.was_divided;
+    }
+
+    /// What is new since this was last asked for.
+    pub fn news(&mut self) -> News {
+        let there: HashSet<_> = self.sections.values().map(|table| table.name()).collect();
+        let gone = self.gone.drain(..).filter(|name| !there.contains(name));
+        let mut tables: Vec<_> = gone.map(|name| (name, None)).collect();
+        for section in std::mem::take(&mut self.changed) {
+            let table = if section == WHOLE {
+                Some(&mut self.whole)
+            } else {
+                self.sections.get_mut(&section)
+            };
+            tables.extend(table.map(|table| (table.name().clone(), Some(table.encode()))));
+        }
+        let scopes_changed = std::mem::take(&mut self.scopes_changed);
+        let scopes = scopes_changed.then(|| scopes(&self.gateway, self.division));
+        News { tables, scopes }
+    }
+
+    pub(super) fn divide(&mut self, division: Division) {
+        self.division = division;
+        self.scopes_changed = true;
+        let before = std::mem::take(&mut self.sections);
+        self.gone
+            .extend(before.values().map(|table| table.name().clone()));
+        if division.is_one() {
+            return;
+        }
+        for section in division.sections() {
+            let mut table = RouteTable::new(&self.gateway, section);
+            table.number(true);
+            self.sections.insert(section, table);
+            self.changed.insert(section);
+        }
+        for (id, route) in &self.routes {
+            for section in sections_of(division, route) {
+                if let Some(table) = self.sections.get_mut(&section) {
+                    table.replace(id, Some(route));
+                }
+            }
+        }
+    }
+}
+
+/// The sections in which a route stands.
+fn sections_of(division: Division, route: &Translated) -> BTreeSet<Section> {
+    let places = route.everywhere();
+    places
+        .flat_map(|(domain, path, _)| division.sections_of(domain, path))
+        .collect()
+}
