@@ -97,9 +97,24 @@ impl ResourceType {
     }
 
     /// Whether a client is left with what is gone, until it stops asking for it. Envoy answers 500 as soon as an extension
-    /// config is taken away, also on connections of listeners that have long been replaced and only drain.
+    /// config is taken away, also on connections of listeners that have long been replaced and only drain; a route table it
+    /// keeps, and logs an error that it was told to do without.
     pub fn is_left(self) -> bool {
-        matches!(self, Self::Secret | Self::ExtensionConfig)
+        matches!(
+            self,
+            Self::Secret | Self::ExtensionConfig | Self::RouteConfiguration
+        )
+    }
+
+    /// The children without which a changed resource of this type must not go out: Envoy warms no scope, and answers 404 until
+    /// the route table that it names is there.
+    pub fn awaits(self) -> Option<Self> {
+        (self == Self::ScopedRouteConfiguration).then_some(Self::RouteConfiguration)
+    }
+
+    /// Whether others [await](Self::awaits) resources of this type.
+    pub fn is_awaited(self) -> bool {
+        self == Self::RouteConfiguration
     }
 
     /// The types whose resources have this type among their [children](Resource::children).

@@ -12,11 +12,13 @@ use crate::snapshot::{Accepted, Resource, ResourceType, Snapshot, Version};
 use super::request::{Names, Protocol, Request};
 use super::subscription::Subscription;
 
+mod deferred;
 mod diff;
 mod held;
 mod in_flight;
 mod settled;
 
+use deferred::Deferred;
 pub use diff::Diff;
 pub use in_flight::InFlight;
 use settled::Wait;
@@ -68,6 +70,10 @@ pub struct Channel {
     pub stale: BTreeMap<Arc<str>, Option<Arc<Resource>>>,
     /// All that the client has though `sent` does not: the stale, and what is never taken away. Its versions, where known.
     left: BTreeMap<Arc<str>, Option<Version>>,
+    /// What the client has in another form than `sent` has, until it has accepted the children of that.
+    deferred: BTreeMap<Arc<str>, Deferred>,
+    /// Where others await this type: what was sent, and the client has accepted in no form yet.
+    unproven: BTreeSet<Arc<str>>,
     /// What the client says it has from an earlier stream, until the first answer.
     claimed: HashMap<String, Option<Version>>,
     claimed_version: Option<Version>,
@@ -96,6 +102,8 @@ impl Channel {
             mixed: false,
             stale: BTreeMap::new(),
             left: BTreeMap::new(),
+            deferred: BTreeMap::new(),
+            unproven: BTreeSet::new(),
             claimed: HashMap::new(),
             claimed_version: None,
             accepted: Accepted::nothing(resource_type),
@@ -127,14 +135,16 @@ impl Channel {
         let Some(error) = error else {
             if in_flight.brings.is_none() {
                 self.owed.retain(|name| all.find(name).is_none());
+                self.unproven.retain(|name| all.find(name).is_none());
             }
             for name in in_flight.brings.iter().flatten().chain(&in_flight.removes) {
                 self.owed.remove(name);
+                self.unproven.remove(name);
             }
             if in_flight.whole {
                 self.owed.clear();
             }
-            if !self.owed.is_empty() || !self.subscription.is_wildcard() {
+            if !self.owed.is_empty() || self.is_deferring() || !self.subscription.is_wildcard() {
                 let names = match &in_flight.brings {
                     Some(brings) => brings.clone(),
                     None => all.iter().map(|(name, _)| name.clone()).collect(),
@@ -197,6 +207,8 @@ impl Channel {
         let subscription = &self.subscription;
         self.stale.retain(|name, _| subscription.has(name));
         self.left.retain(|name, _| subscription.has(name));
+        self.deferred.retain(|name, _| subscription.has(name));
+        self.unproven.retain(|name| subscription.has(name));
         if !self.owed.is_empty() {
             self.owed.retain(|name| subscription.has(name));
             if let Some(settled) = self.settled.clone() {
@@ -226,15 +238,17 @@ impl Channel {
     }
 
     /// Moves on to `target` and tells what the client has to be sent for it. What is gone becomes stale first; what the
-    /// client waits for, though it is gone, is taken from `earlier`.
+    /// client waits for, though it is gone, is taken from `earlier`. What must not go out before the client has accepted
+    /// its children, which are in `awaited`, is deferred.
     pub fn advance(
         &mut self,
         target: &Arc<Snapshot>,
         earlier: &[Arc<Snapshot>],
+        awaited: Option<&Channel>,
         protocol: Protocol,
     ) -> Diff {
         let mut diff = Diff::default();
-        if self.has_nothing_new(target) {
+        if self.has_nothing_new(target) && !self.is_deferring() {
             return diff;
         }
         if self.sent.is_none() && self.claimed_version == Some(self.version(target)) {
@@ -249,6 +263,12 @@ impl Channel {
             candidates.append(&mut self.take_owed(target, protocol));
         }
         for name in candidates {
+            let wanted = target.set(self.resource_type).find(&name);
+            if let (Some(awaited), Some(resource)) = (awaited, wanted)
+                && self.defer(&name, resource, target, awaited, protocol)
+            {
+                continue;
+            }
             self.compare(&name, target, earlier, protocol, &mut diff);
         }
         self.asked.clear();
@@ -296,6 +316,7 @@ impl Channel {
         let wanted = |name: &&Arc<str>| self.subscription.has(name);
         let must = self.asked.iter().chain(&self.forced);
         let mut candidates: BTreeSet<Arc<str>> = must.filter(wanted).cloned().collect();
+        candidates.extend(self.deferred.keys().cloned());
         let sent = self.sent.as_ref();
         let changed = sent.and_then(|sent| target.changed_since(sent.sequence, self.resource_type));
         if let Some(changed) = changed {
@@ -359,11 +380,17 @@ impl Channel {
                 if must || held != Some(Some(resource.version)) {
                     let name = set.name(name).unwrap_or(name);
                     self.subscription.share(name);
+                    if self.resource_type.is_awaited() && (asked || held.is_none()) {
+                        self.unproven.insert(name.clone());
+                    }
                     diff.send.push((name.clone(), resource.clone()));
                 }
             }
             (None, Some(resource)) => {
                 diff.borrows = true;
+                if self.resource_type.is_awaited() {
+                    self.unproven.insert(name.clone());
+                }
                 if takes_away {
                     self.stale.insert(name.clone(), Some(resource.clone()));
                 }

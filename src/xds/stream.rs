@@ -111,7 +111,9 @@ impl Stream {
             .flatten()
             .map(|in_flight| in_flight.since + GATE);
         let clusters = self.channel(ResourceType::Cluster);
-        let resuming = self.resuming_until.filter(|_| !clusters.stale.is_empty());
+        let resuming = self
+            .resuming_until
+            .filter(|_| !clusters.stale.is_empty() || self.defers_unheard());
         gates
             .chain(resuming)
             .chain(clusters.refused_until(GATE))
@@ -139,6 +141,7 @@ impl Stream {
             acked.is_some_and(|acked| acked.sequence == latest.sequence)
                 && channel.in_flight.is_none()
                 && channel.stale.is_empty()
+                && !channel.is_deferring()
         })
     }
 
@@ -266,12 +269,31 @@ impl Stream {
     fn advance(&mut self, resource_type: ResourceType, target: &Arc<Snapshot>) -> Diff {
         let earlier = self.earlier(resource_type);
         let protocol = self.protocol;
-        let diff = self.channels[resource_type.index()].advance(target, &earlier, protocol);
+        let awaited = resource_type.awaits().filter(|awaited| {
+            // A client that came back may still say what it has of it.
+            self.channel(*awaited).started || self.resuming_until.is_some()
+        });
+        let (before, channel) = self.channels.split_at_mut(resource_type.index());
+        let [channel, ..] = channel else {
+            return Diff::default();
+        };
+        let awaited = awaited.and_then(|awaited| before.get(awaited.index()));
+        let diff = channel.advance(target, &earlier, awaited, protocol);
+        if resource_type.awaits().is_some() {
+            // What is named by something new is asked for, and what is named by something changed is there.
+            return diff;
+        }
         let sent = diff.send.iter();
         for (child, name) in sent.flat_map(|(_, resource)| resource.children.iter()) {
             self.channels[child.index()].forced.insert(name.clone());
         }
         diff
+    }
+
+    /// Whether something is deferred for want of types that the client has not asked for yet.
+    fn defers_unheard(&self) -> bool {
+        let scopes = self.channel(ResourceType::ScopedRouteConfiguration);
+        scopes.is_deferring() && !self.channel(ResourceType::RouteConfiguration).started
     }
 
     /// The snapshots of parents that the client uses, or is sent: they are not warm without their children, even if these
@@ -288,7 +310,8 @@ impl Stream {
                     .in_flight
                     .as_ref()
                     .map(|in_flight| &in_flight.snapshot);
-                in_flight.into_iter().chain(&parent.acked)
+                let kept = parent.kept_from();
+                in_flight.into_iter().chain(&parent.acked).chain(kept)
             });
         used.cloned().collect()
     }

@@ -32,6 +32,8 @@ transcripts! {
     order
     reconnect
     removals
+    scopes
+    scopes_reconnect
     secrets
     subscriptions
     unknown_names

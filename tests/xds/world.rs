@@ -100,7 +100,9 @@ pub fn references(text: &str) -> impl Iterator<Item = &str> {
 pub fn children(parent: ResourceType, text: &str) -> impl Iterator<Item = (ResourceType, &str)> {
     let usual = match parent {
         ResourceType::Cluster => Some(ResourceType::LoadAssignment),
-        ResourceType::Listener => Some(ResourceType::RouteConfiguration),
+        ResourceType::Listener | ResourceType::ScopedRouteConfiguration => {
+            Some(ResourceType::RouteConfiguration)
+        }
         _ => None,
     };
     let typed = move |name| {

@@ -40,12 +40,14 @@ impl Channel {
     pub fn forget(&mut self, name: &str) {
         self.stale.remove(name);
         self.left.remove(name);
+        self.deferred.remove(name);
     }
 
     /// The state of the world was sent: of what `sent` does not have, the client has what went with it.
     pub fn replace_all(&mut self) {
         self.stale.retain(|_, resource| resource.is_some());
-        let stale = &self.stale;
-        self.left.retain(|name, _| stale.contains_key(name));
+        let (stale, deferred) = (&self.stale, &self.deferred);
+        self.left
+            .retain(|name, _| stale.contains_key(name) || deferred.contains_key(name));
     }
 }

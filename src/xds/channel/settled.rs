@@ -72,9 +72,9 @@ impl Channel {
         self.owed.contains(name)
     }
 
-    /// The client uses what `snapshot` has, unless something of it was refused.
+    /// The client uses what `snapshot` has, unless something of it was refused or is not sent yet.
     pub fn hold(&mut self, snapshot: Arc<Snapshot>) {
-        if self.owed.is_empty() {
+        if self.owed.is_empty() && !self.is_deferring() {
             let whole = self.subscription.is_wildcard();
             let set = snapshot.set(self.resource_type);
             let mut names = self.subscription.names();

@@ -30,17 +30,27 @@ pub(super) fn sotw(
     diff: &Diff,
 ) -> (Arc<[Bytes]>, usize, Version) {
     let set = target.set(resource_type);
-    let version = channel.version(target);
+    let mut version = channel.version(target);
     let stale = channel
         .stale
         .iter()
         .filter_map(|(name, resource)| Some((name, resource.as_ref()?)));
     if resource_type.is_full_state()
-        && !(channel.subscription.is_wildcard() && channel.stale.is_empty())
+        && !(channel.subscription.is_wildcard()
+            && channel.stale.is_empty()
+            && !channel.is_deferring())
     {
         let wanted = set
             .iter()
             .filter(|(name, _)| channel.subscription.has(name));
+        let wanted = wanted.map(|(name, resource)| match channel.kept(name) {
+            Some(kept) => {
+                version = version.without(name, resource.version);
+                version = version.with(name, kept.version);
+                (name, kept)
+            }
+            None => (name, resource),
+        });
         let all: Vec<_> = wanted.chain(stale.clone()).collect();
         let version = stale.fold(version, |sum, (name, resource)| {
             sum.with(name, resource.version)

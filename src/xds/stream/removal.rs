@@ -29,6 +29,9 @@ impl Stream {
         if resource_type == ResourceType::Cluster {
             return !self.names_cluster(name);
         }
+        if self.channel(resource_type).is_deferring() {
+            return false;
+        }
         let mut parents = resource_type
             .parents()
             .iter()
@@ -46,18 +49,22 @@ impl Stream {
     fn names_cluster(&self, name: &str) -> bool {
         let clusters = self.channel(ResourceType::Cluster);
         // Few clients ask for these, and those that do name them in listeners.
-        let extensions = Some(self.channel(ResourceType::ExtensionConfig));
+        let few = [
+            ResourceType::ExtensionConfig,
+            ResourceType::ScopedRouteConfiguration,
+        ];
+        let few = few.map(|user| self.channel(user)).into_iter();
         let users: Vec<_> = [ResourceType::Listener, ResourceType::RouteConfiguration]
             .map(|user| self.channel(user))
             .into_iter()
-            .chain(extensions.filter(|extensions| extensions.started))
+            .chain(few.filter(|user| user.started))
             .collect();
         // A client that came back may use anything until it acknowledges, or asks for nothing in time;
         // of clusters that it had refused it does not speak, only of what names them.
         let resumed = |user: &Channel| clusters.resumed || user.resumed;
         let is_unknown = |user: &Channel| {
             if user.started {
-                user.mixed || (resumed(user) && user.acked.is_none())
+                user.mixed || user.is_deferring() || (resumed(user) && user.acked.is_none())
             } else {
                 self.resuming_until.is_some()
             }

@@ -65,7 +65,7 @@ impl Stream {
             find(snapshot, resource_type, name).map(|found| found.version)
         };
         let (sent, latest) = (version(&channel.sent), version(&self.latest));
-        if sent != latest || channel.stale.contains_key(name) {
+        if sent != latest || channel.stale.contains_key(name) || channel.defers(name) {
             return Standing::Waiting;
         }
         if sent.is_none() {
@@ -79,9 +79,12 @@ impl Stream {
     }
 }
 
-/// What the client was sent: a stale resource too, until it is taken away.
+/// What the client was sent: a stale resource too, until it is taken away, and of what is deferred the form before.
 fn sent(channel: &Channel, resource_type: ResourceType, name: &str) -> Option<Arc<Resource>> {
     let stale = channel.stale.get(name).cloned().flatten();
+    if channel.defers(name) {
+        return channel.kept(name).cloned();
+    }
     stale.or_else(|| find(&channel.sent, resource_type, name))
 }
 

@@ -1,0 +1,126 @@
+//! What must not go out before the client has accepted its children, as the client would use it at once: scopes, whose route
+//! tables have to be there first. The client keeps the form that it has. What is new to the client is not deferred: something
+//! has to name the children, or the client would never ask for them.
+
+use std::sync::Arc;
+
+use crate::snapshot::{Resource, Snapshot, Version};
+use crate::xds::request::Protocol;
+
+use super::Channel;
+
+/// A resource that the client has in another form than it is to have.
+#[derive(Debug)]
+pub(super) struct Deferred {
+    /// The version that it is to have.
+    version: Version,
+    /// The first snapshot with that version; its children count as of then.
+    since: u64,
+    /// What the client has, where that is known.
+    kept: Option<Arc<Resource>>,
+    /// The snapshot that `kept` is from.
+    from: Option<Arc<Snapshot>>,
+}
+
+impl Channel {
+    /// Whether the client has something in another form than `sent` has, until it has accepted the children of that.
+    pub fn is_deferring(&self) -> bool {
+        !self.deferred.is_empty()
+    }
+
+    pub fn defers(&self, name: &str) -> bool {
+        self.deferred.contains_key(name)
+    }
+
+    /// The form that the client keeps of what is deferred, where it is known.
+    pub fn kept(&self, name: &str) -> Option<&Arc<Resource>> {
+        self.deferred.get(name)?.kept.as_ref()
+    }
+
+    /// The snapshots that forms which the client keeps are from.
+    pub fn kept_from(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
+        self.deferred.values().filter_map(|each| each.from.as_ref())
+    }
+
+    /// Defers a resource of `target` unless it may go out, or the client has it.
+    pub(super) fn defer(
+        &mut self,
+        name: &Arc<str>,
+        resource: &Resource,
+        target: &Snapshot,
+        awaited: &Self,
+        protocol: Protocol,
+    ) -> bool {
+        let Some(held) = self.held_version(name) else {
+            return false;
+        };
+        if held == Some(resource.version) {
+            return false;
+        }
+        let before = self.deferred.get(name);
+        let since = before
+            .filter(|before| before.version == resource.version)
+            .map_or(target.sequence, |before| before.since);
+        let children = resource.children.iter();
+        let mut children = children.filter(|(of, _)| *of == awaited.resource_type);
+        if children.all(|(_, child)| awaited.has_accepted(child, since)) {
+            return false;
+        }
+        let refused = self.forced.contains(name);
+        let (kept, from) = match before {
+            Some(before) => (before.kept.clone(), before.from.clone()),
+            // Of what was refused the client has the form that it had accepted.
+            None if refused => self.form_of(name, self.acked.as_ref()),
+            None => match self.stale.get(name) {
+                Some(stale) => (stale.clone(), self.acked.clone()),
+                None => self.form_of(name, self.sent.as_ref()),
+            },
+        };
+        let unknown = refused || protocol == Protocol::Sotw;
+        if kept.is_none() && unknown {
+            return false;
+        }
+        self.left.insert(name.clone(), held.filter(|_| !refused));
+        self.stale.remove(name);
+        let deferred = Deferred {
+            version: resource.version,
+            since,
+            kept,
+            from,
+        };
+        self.deferred.insert(name.clone(), deferred);
+        true
+    }
+
+    fn form_of(
+        &self,
+        name: &str,
+        snapshot: Option<&Arc<Snapshot>>,
+    ) -> (Option<Arc<Resource>>, Option<Arc<Snapshot>>) {
+        let form = snapshot.and_then(|snapshot| snapshot.set(self.resource_type).find(name));
+        (form.cloned(), form.and(snapshot).cloned())
+    }
+
+    /// Whether the client has accepted a resource as it was in the snapshot `since`, or later.
+    fn has_accepted(&self, name: &str, since: u64) -> bool {
+        let reaches = |snapshot: &Arc<Snapshot>| snapshot.sequence >= since;
+        let is_sent = self.sent.as_ref().is_some_and(reaches) && self.sent_resource(name).is_some();
+        if !is_sent
+            || !self.subscription.has(name)
+            || self.asked.contains(name)
+            || self.unproven.contains(name)
+        {
+            return false;
+        }
+        let is_settled = || !self.owed.contains(name) && !self.is_bringing(name);
+        self.acked.as_ref().is_some_and(reaches) || is_settled()
+    }
+
+    /// Whether the response on its way brings a resource.
+    fn is_bringing(&self, name: &str) -> bool {
+        self.in_flight.as_ref().is_some_and(|in_flight| {
+            let brings = in_flight.brings.as_ref();
+            brings.is_none_or(|brings| brings.iter().any(|brought| &**brought == name))
+        })
+    }
+}
