@@ -11,9 +11,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// How many upstreams the routes have in turn.
-const UPSTREAMS: usize = 100;
-/// How many routes are changed beside those that are looked at.
+/// How many routes are changed beside those that are looked at, where there are many.
 const BESIDE: usize = 16;
 
 /// Which hosts the routes are for.
@@ -134,7 +132,8 @@ impl Routes {
     /// The routes that are changed beside those, from all parts of the table.
     pub fn beside(&self) -> Vec<Marked> {
         let looked_at = self.looked_at();
-        let spread = (0..BESIDE).map(|n| (2 * n + 1) * self.count / (2 * BESIDE));
+        let most = BESIDE.min(self.count / 4);
+        let spread = (0..most).map(|n| (2 * n + 1) * self.count / (2 * most));
         let spread: BTreeSet<usize> = spread.collect();
         let free = |at: &usize| looked_at.iter().all(|(_, marked)| marked.at != *at);
         let spread = spread.into_iter().filter(free);
@@ -156,10 +155,9 @@ impl Routes {
         let mut documents = vec![(key("gateways/default"), gateway.to_string())];
         let nodes =
             json!({ format!("127.0.0.1:{upstream}"): 1, format!("127.0.0.2:{upstream}"): 1 });
-        documents.extend((0..UPSTREAMS).map(|at| {
-            let document = json!({ "nodes": nodes });
-            (key(&format!("upstreams/u{at:02}")), document.to_string())
-        }));
+        // One for all: how many connections Envoy has upstream is not what is compared.
+        let upstream = json!({ "nodes": nodes });
+        documents.push((key("upstreams/all"), upstream.to_string()));
         let mut marked = vec![None; self.count];
         for Marked { at, number } in self.changed() {
             marked[at] = Some(marker(number, 0));
@@ -187,7 +185,7 @@ impl Routes {
                 1 => format!("/api/service-{at}/*"),
                 _ => format!("/{at}/items/*"),
             },
-            "upstream_id": format!("u{:02}", at % UPSTREAMS),
+            "upstream_id": "all",
         });
         if let Some(host) = self.host(at) {
             document["host"] = Value::String(host);
@@ -228,12 +226,9 @@ impl Routes {
     pub fn targets(&self, most: usize) -> Vec<Target> {
         let changed: BTreeSet<usize> = self.changed().iter().map(|marked| marked.at).collect();
         let others: Vec<usize> = (0..self.count).filter(|at| !changed.contains(at)).collect();
-        let step = others.len().div_ceil(most).max(1);
-        others
-            .iter()
-            .step_by(step)
-            .map(|at| self.target(*at))
-            .collect()
+        let asked = most.min(others.len());
+        let spread = (0..asked).map(|n| others[n * others.len() / asked]);
+        spread.map(|at| self.target(at)).collect()
     }
 }
 
