@@ -1,5 +1,6 @@
 mod divided;
 mod draw;
+mod size;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -381,74 +382,6 @@ fn a_change_makes_only_the_leaves_anew_that_it_has_a_part_in() {
     let anew: Vec<_> = leaves(&mut table).difference(&before).cloned().collect();
     assert_eq!(anew.len(), 1, "{anew:?}");
     assert!("/070/".starts_with(&anew[0].0), "{anew:?}");
-}
-
-/// As many routes as one table has, and no more bytes than that takes, whatever hosts they are for.
-#[test]
-fn a_table_is_as_large_as_its_routes() {
-    let named = |at: usize, host: Option<String>| {
-        let hosts: Vec<&str> = host.as_deref().into_iter().collect();
-        let path = match at % 3 {
-            0 => format!("/api/service-{at}"),
-            1 => format!("/api/service-{at}/*"),
-            _ => format!("/{at}/items/*"),
-        };
-        let upstream = json!({ "nodes": { "127.0.0.1:80": 1, "127.0.0.2:80": 1 } });
-        draw::read(
-            &format!("route-{at}"),
-            &json!({ "uri": path, "upstream": upstream }),
-        )
-        .map(|read| Route {
-            hosts: route("x", &hosts, &[]).hosts,
-            ..read
-        })
-        .unwrap()
-    };
-    let exact = |n: usize| Some(format!("host-{n}.example.com"));
-    let wild = |n: usize| Some(format!(".wild-{n}.example.com"));
-    let shapes: [(&str, Vec<Option<String>>); 3] = [
-        ("no hosts", vec![None; 600]),
-        (
-            "hosts of five, and a sixth without",
-            (0..100)
-                .flat_map(|n| vec![exact(n); 5])
-                .chain(vec![None; 100])
-                .collect(),
-        ),
-        (
-            "wildcards, hosts and none",
-            (0..2)
-                .flat_map(|n| vec![wild(n); 50])
-                .chain((0..50).flat_map(|n| vec![exact(n); 6]))
-                .chain(vec![None; 200])
-                .collect(),
-        ),
-    ];
-    for (shape, hosts) in shapes {
-        let routes: Vec<_> = hosts
-            .into_iter()
-            .enumerate()
-            .map(|(at, host)| named(at, host))
-            .collect();
-        let alone = routes.iter().flat_map(|route| {
-            let paths = route.paths.iter();
-            paths.flat_map(|path| {
-                parts(route, path)
-                    .into_iter()
-                    .map(|part| part.encoded.len())
-            })
-        });
-        let alone: usize = alone.sum();
-        let whole = table(&routes).encode().len();
-        println!(
-            "{shape}: {} routes, {alone} bytes alone, {whole} in the table",
-            routes.len()
-        );
-        assert!(
-            2 * whole <= 3 * alone,
-            "{shape}: {whole} bytes, of {alone} alone"
-        );
-    }
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! How large a table is beside its routes, at the sizes that gateways have.
+
+use serde_json::json;
+
+use super::*;
+
+/// Bytes by route that a table may have beside its routes. Most are the questions for hosts: half a kilobyte for each host,
+/// whatever its routes hold.
+const BESIDE: usize = 100;
+
+/// A route as most are, for this host or for any, with an upstream of so many nodes.
+fn usual(at: usize, host: Option<&str>, nodes: usize) -> Route {
+    let path = match at % 3 {
+        0 => format!("/api/service-{at}"),
+        1 => format!("/api/service-{at}/*"),
+        _ => format!("/{at}/items/*"),
+    };
+    let nodes: serde_json::Map<_, _> = (1..=nodes)
+        .map(|node| (format!("127.0.0.{node}:80"), json!(1)))
+        .collect();
+    let document = json!({ "uri": path, "upstream": { "nodes": nodes } });
+    let read = draw::read(&format!("route-{at}"), &document).unwrap();
+    Route {
+        hosts: host.into_iter().map(super::host).collect(),
+        ..read
+    }
+}
+
+/// Six thousand routes: for any host; five for each of a thousand hosts, and a thousand for any; fifty for each of twenty
+/// wildcards, six for each of five hundred hosts, and two thousand for any.
+fn shapes() -> [(&'static str, Vec<Option<String>>); 3] {
+    let exact = |n: usize| Some(format!("host-{n}.example.com"));
+    let wild = |n: usize| Some(format!(".wild-{n}.example.com"));
+    let hosts = (0..1000).flat_map(|n| vec![exact(n); 5]);
+    let wildcards = (0..20).flat_map(|n| vec![wild(n); 50]);
+    let beside = (0..500).flat_map(|n| vec![exact(n); 6]);
+    [
+        ("none", vec![None; 6000]),
+        ("hosts", hosts.chain(vec![None; 1000]).collect()),
+        (
+            "wildcards",
+            wildcards.chain(beside).chain(vec![None; 2000]).collect(),
+        ),
+    ]
+}
+
+/// As many bytes as its routes have alone, and not half as many beside them, whatever hosts they are for. Routes to a single
+/// node say nothing of other nodes, and are so short that half of them is less than a host takes.
+#[test]
+fn a_table_is_as_large_as_its_routes() {
+    for (shape, hosts) in shapes() {
+        for (nodes, share) in [(2, 1.5), (1, 2.0)] {
+            let each = hosts.iter().enumerate();
+            let routes: Vec<_> = each
+                .map(|(at, host)| usual(at, host.as_deref(), nodes))
+                .collect();
+            let parts = routes
+                .iter()
+                .flat_map(|route| parts(route, &route.paths[0]));
+            let alone: usize = parts.map(|part| part.encoded.len()).sum();
+            let whole = table(&routes).encode().len();
+            let told = format!("{shape}, {nodes} nodes: {whole} bytes, of {alone} alone");
+            println!("{told}");
+            assert!(whole as f64 <= share * alone as f64, "{told}");
+            assert!(whole - alone <= BESIDE * routes.len(), "{told}");
+        }
+    }
+}
+
+#[test]
+fn equal_routes_are_equal_bytes_in_whatever_order_they_come() {
+    for (shape, hosts) in shapes() {
+        let each = hosts.iter().enumerate().step_by(10);
+        let mut routes: Vec<_> = each
+            .map(|(at, host)| usual(at, host.as_deref(), 2))
+            .collect();
+        let whole = table(&routes).encode();
+        routes.reverse();
+        assert!(whole == table(&routes).encode(), "{shape}");
+    }
+}
