@@ -39,10 +39,9 @@ soak: ## half an hour of changes, kills and stalls under load, with Envoys of tw
 packaging: ## what the Dockerfile builds and starts, without an engine; vendored sources offline; a git dependency
 	@scripts/packaging
 
-bench: ## the largest documents; 1, 100 and 1,000 delta streams on a real etcd: times, bytes and memory beside a floor
-	@scripts/tools etcd
-	cargo bench --bench sizes
-	cargo bench --bench fleet
+bench: ## every bench in a release build, each beside a floor, and its table: half an hour; QUICK=1, JSON=file, BENCHES="gateway fleet"
+	@scripts/tools $(envoy) etcd consul
+	scripts/bench $(if $(QUICK),--quick) $(JSON:%=--json %) $(BENCHES)
 
 clean: ## remove what was built and fetched
 	cargo clean
