@@ -16,18 +16,21 @@ use crate::translate::route::{CELL_HEADER, cell_expression};
 
 /// Takes off requests the headers in which upstreams are told who sends them, before a route is chosen. `numbered`: and notes
 /// the number of the request's cell.
+///
+/// Each by a matcher: for a removal by name Envoy makes an index of all headers, at every request (1.02 times the processor time).
 pub(super) fn own_headers(numbered: bool) -> TypedExtensionConfig {
     let remove = |name: &str| {
-        if name.ends_with('-') {
-            Action::RemoveOnMatch(RemoveOnMatch {
-                key_matcher: Some(StringMatcher {
-                    match_pattern: Some(MatchPattern::Prefix(name.to_owned())),
-                    ..StringMatcher::default()
-                }),
-            })
+        let name_or_beginning = if name.ends_with('-') {
+            MatchPattern::Prefix(name.to_owned())
         } else {
-            Action::Remove(name.to_owned())
-        }
+            MatchPattern::Exact(name.to_owned())
+        };
+        Action::RemoveOnMatch(RemoveOnMatch {
+            key_matcher: Some(StringMatcher {
+                match_pattern: Some(name_or_beginning),
+                ..StringMatcher::default()
+            }),
+        })
     };
     let mutation = |name: &str| Mutation {
         action: Some(remove(name)),
