@@ -359,6 +359,7 @@ impl Builder {
         };
         share(&mut changes);
         let mut changes = self.trials.place(changes, before, next);
+        self.routes.translate();
         if let Some(gateway) = self.edge.gateway()
             && self.routes.settle(gateway.http.route_tables) != self.is_divided
         {

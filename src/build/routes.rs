@@ -19,8 +19,10 @@ use crate::translate::{News, RouteTables};
 pub(super) struct Routes {
     tables: RouteTables,
     trial: Trial<Id, Route>,
-    /// The routes in the table.
+    /// The routes in force.
     placed: HashMap<Id, Arc<Route>>,
+    /// Those of which the table has another form: they are translated once a snapshot, however often they change.
+    moved: HashSet<Id>,
     waiting: Waiting,
     /// What the proxies are.
     envoy: Envoy,
@@ -35,6 +37,7 @@ impl Routes {
             tables: RouteTables::new(gateway),
             trial: Trial::default(),
             placed: HashMap::new(),
+            moved: HashSet::new(),
             waiting: Waiting::default(),
             envoy,
             unable: BTreeMap::new(),
@@ -57,7 +60,7 @@ impl Routes {
         unable.map(|(id, (_, reason))| (id, reason.as_str()))
     }
 
-    /// The routes in the table, by id.
+    /// The routes in force, by id: the next snapshot's table has these.
     pub(super) fn placed(&self) -> &HashMap<Id, Arc<Route>> {
         &self.placed
     }
@@ -88,6 +91,14 @@ impl Routes {
     /// All tables are new to whoever is served.
     pub(super) fn touch(&mut self) {
         self.tables.touch();
+    }
+
+    /// Brings the tables in line with what is in force.
+    pub(super) fn translate(&mut self) {
+        for id in self.moved.drain() {
+            let route = self.placed.get(&id).cloned();
+            self.tables.replace(&id, route);
+        }
     }
 
     /// Divides the tables as the gateway asks. Tells whether listeners are to use scopes.
@@ -258,7 +269,7 @@ impl Routes {
         self.follow(id, uses);
     }
 
-    /// Brings the table and the clusters' use in line with the route's form in force.
+    /// Brings the clusters' use in line with the route's form in force, and sees that the table follows.
     fn follow(&mut self, id: &Id, uses: &mut Uses) {
         let route = self.trial.placed(id).cloned();
         let wanted = self.trial.wanted(id).map(Arc::as_ptr);
@@ -279,7 +290,7 @@ impl Routes {
             uses.release(&cluster.name);
         }
         if before.is_some() || route.is_some() {
-            self.tables.replace(id, route);
+            self.moved.insert(id.clone());
         }
     }
 }

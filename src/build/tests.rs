@@ -205,6 +205,28 @@ fn what_comes_back_to_the_same_content_is_no_change() {
 }
 
 #[test]
+fn a_burst_on_one_route_is_translated_once_a_snapshot() {
+    let mut scene = Scene::new();
+    scene.put("a", nodes(1)).next();
+    let elsewhere = Route {
+        paths: vec![Path::Prefix("/elsewhere/".into())],
+        ..(*route("a", nodes(1))).clone()
+    };
+    let elsewhere = Some(Arc::new(elsewhere));
+    let instances = Instances::new();
+    scene
+        .builder
+        .handle_route(&id("a"), elsewhere.clone(), &instances);
+    scene.put("a", nodes(1));
+    assert!(
+        !scene.builder.routes.take_dirty(),
+        "the table never had what stood between"
+    );
+    scene.builder.handle_route(&id("a"), elsewhere, &instances);
+    assert_eq!(scene.changes(), "routes=~1");
+}
+
+#[test]
 fn clusters_of_one_service_share_its_load_assignment() {
     let mut scene = Scene::new();
     scene.answer("echo", &[1]);
