@@ -8,7 +8,7 @@ use super::trial::{Refusal, Trial};
 use super::uses::Uses;
 use super::waiting::{Waiting, is_known};
 use super::{Instances, judge};
-use crate::cohort::Envoy;
+use crate::cohort::{Ability, Envoy};
 use crate::documents::Route;
 use crate::model::gateway::http::Tables;
 use crate::model::{Document, Id, ServiceKey};
@@ -101,9 +101,10 @@ impl Routes {
         }
     }
 
-    /// Divides the tables as the gateway asks. Tells whether listeners are to use scopes.
+    /// Divides the tables as the gateway asks, for proxies that can do with several. Tells whether listeners are to use scopes.
     pub(super) fn settle(&mut self, mode: Tables) -> bool {
-        self.tables.settle(mode)
+        let can = self.envoy.can(Ability::Scopes);
+        self.tables.settle(if can { mode } else { Tables::One })
     }
 
     /// The tables and scopes that are others than before.

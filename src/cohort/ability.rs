@@ -30,10 +30,12 @@ pub enum Ability {
     BodySize,
     /// The filter `router` within `filter_chain`.
     RouterInPlace,
+    /// A listener that serves turns to scopes (SRDS).
+    Scopes,
 }
 
 impl Ability {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Cookies,
         Self::SpanTags,
         Self::ListenerKeepalive,
@@ -46,6 +48,7 @@ impl Ability {
         Self::ReasonOfUnknownKey,
         Self::BodySize,
         Self::RouterInPlace,
+        Self::Scopes,
     ];
 
     /// The oldest Envoy that can do it, and what those before do instead.
@@ -94,6 +97,10 @@ impl Ability {
             Self::RouterInPlace => (
                 Envoy::V1_40,
                 "in older ones a route cannot have a log of its own",
+            ),
+            Self::Scopes => (
+                Envoy::V1_40,
+                "1.36 does not ask for the scopes of a listener that served without before, and answers 404; those between were not measured",
             ),
         }
     }

@@ -44,7 +44,7 @@ pub enum Tables {
     One,
     /// Several, if there are many routes, and a change costs much less by that. Turned on and off, it drains connections.
     Auto,
-    /// Several.
+    /// Several, where the proxy is an Envoy 1.40 or newer; one for others.
     Divided,
 }
 
