@@ -209,7 +209,8 @@ impl Builder {
             self.routes.touch();
         }
         let (uses, named) = (&mut self.uses, &mut self.named);
-        self.edge.handle_gateway(gateway, instances, uses, named);
+        self.edge
+            .handle_gateway(gateway, instances, uses, named, &self.trials);
     }
 
     /// A route came, changed or went (or left this gateway).

@@ -20,4 +20,6 @@ pub use secret::{client_secret, secret_names, secrets};
 #[cfg(test)]
 pub use consumers::TRANSLATED as CONSUMERS_TRANSLATED;
 #[cfg(test)]
+pub use listener::BUILT as LISTENERS_BUILT;
+#[cfg(test)]
 pub use secret::BUILT as SECRETS_BUILT;

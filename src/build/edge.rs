@@ -54,10 +54,11 @@ impl Edge {
         instances: &Instances,
         uses: &mut Uses,
         named: &mut Named,
+        trials: &Trials,
     ) {
-        self.follow_ssls(gateway.as_ref(), named);
+        let come_back = self.follow_ssls(gateway.as_ref(), named, trials);
+        self.dirty |= come_back || !listen_alike(self.gateway.as_ref(), gateway.as_ref());
         self.gateway = gateway;
-        self.dirty = true;
         self.follow(instances, uses);
     }
 
@@ -116,8 +117,13 @@ impl Edge {
         })
     }
 
-    /// The gateway is about to be another one: its secrets follow.
-    fn follow_ssls(&self, gateway: Option<&Arc<Gateway>>, named: &mut Named) {
+    /// The gateway is about to be another one: its secrets follow. Tells whether one changes that is not in force, and will be.
+    fn follow_ssls(
+        &self,
+        gateway: Option<&Arc<Gateway>>,
+        named: &mut Named,
+        trials: &Trials,
+    ) -> bool {
         const SECRET: ResourceType = ResourceType::Secret;
         let by_id = |gateway: Option<&Arc<Gateway>>| -> BTreeMap<Id, Arc<Ssl>> {
             let ssls = gateway.into_iter().flat_map(|gateway| &gateway.ssls);
@@ -132,11 +138,14 @@ impl Edge {
                 named.forget(SECRET, &name);
             }
         }
+        let mut come_back = false;
         for (_, ssl) in now.iter().filter(|ssl| changed(ssl, &before)) {
             for (name, secret) in translate::secrets(ssl) {
+                come_back |= !trials.is_placed(SECRET, &name);
                 named.want(SECRET, &name, &secret);
             }
         }
+        come_back
     }
 
     /// Brings the collector and the stream routes in line with the gateway and with what is known of services, and notes
@@ -211,4 +220,51 @@ impl Edge {
         }
         self.dirty = true;
     }
+}
+
+/// Whether the listeners of both are the same: all but what certificates hold.
+fn listen_alike(one: Option<&Arc<Gateway>>, other: Option<&Arc<Gateway>>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else {
+        return false;
+    };
+    let Gateway {
+        id,
+        listeners,
+        http,
+        access_log,
+        tracing,
+        collector,
+        real_ip,
+        ssls,
+        stream_routes,
+    } = &**one;
+    *id == other.id
+        && *listeners == other.listeners
+        && *http == other.http
+        && *access_log == other.access_log
+        && *tracing == other.tracing
+        && *collector == other.collector
+        && *real_ip == other.real_ip
+        && *stream_routes == other.stream_routes
+        && ssls.len() == other.ssls.len()
+        && ssls.iter().zip(&other.ssls).all(|(a, b)| show_alike(a, b))
+}
+
+fn show_alike(one: &Arc<Ssl>, other: &Arc<Ssl>) -> bool {
+    let Ssl {
+        id,
+        gateways: _,
+        names,
+        any_name,
+        identities,
+        clients,
+        versions,
+    } = &**one;
+    Arc::ptr_eq(one, other)
+        || (*id == other.id
+            && *names == other.names
+            && *any_name == other.any_name
+            && identities.len() == other.identities.len()
+            && clients.is_some() == other.clients.is_some()
+            && *versions == other.versions)
 }

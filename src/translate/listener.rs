@@ -47,6 +47,8 @@ pub struct Opened {
 /// The gateway's Envoy listeners. One that has nothing to offer is not opened: HTTPS without a certificate, TCP and TLS
 /// without a stream route.
 pub fn listeners(gateway: &Gateway, envoy: Envoy) -> Vec<Opened> {
+    #[cfg(test)]
+    BUILT.set(BUILT.get() + 1);
     let listeners = gateway.listeners.iter();
     let opened = listeners.flat_map(|listener| {
         let name: Arc<str> = format!("{}/{}", gateway.id, listener.name).into();
@@ -108,4 +110,10 @@ fn proxy_protocol() -> ListenerFilter {
         config_type: Some(ConfigType::TypedConfig(any(&ProxyProtocol::default()))),
         ..ListenerFilter::default()
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has built a gateway's listeners: tests count work, not time.
+    pub static BUILT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }

@@ -77,8 +77,14 @@ fn a_renewed_certificate_is_another_secret_and_nothing_else() {
     scene.gateway(edge(&[&a, &b], &[]));
     assert_eq!(scene.changes(), "secrets=+2~0-0 listeners=+1~0-0");
     let renewed = ssl("a");
+    translate::LISTENERS_BUILT.set(0);
     scene.gateway(edge(&[&renewed, &b], &[]));
     assert_eq!(scene.changes(), "secrets=~1");
+    assert_eq!(
+        translate::LISTENERS_BUILT.get(),
+        0,
+        "a listener of thousands of names is not built to find it the same"
+    );
     scene.gateway(edge(&[&renewed], &[]));
     assert_eq!(scene.changes(), "secrets=+0~0-1 listeners=~1");
     scene.gateway(edge(&[], &[]));
@@ -124,6 +130,8 @@ fn no_listener_asks_for_a_secret_that_proxies_refused() {
         .collect();
     assert_eq!(secrets, ["ssl/b"]);
     assert_eq!(scene.builder.withdrawn(), ["ssls/a"]);
+    scene.gateway(edge(&[&ssl("a"), &ssl("b")], &[]));
+    assert_eq!(scene.changes(), "secrets=~2 listeners=~1");
 }
 
 #[test]
