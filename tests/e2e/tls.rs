@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use crate::support::certificates::{Authority, Identity};
 use crate::support::consul::Memory;
 use crate::support::envoy::Protocol;
-use crate::support::eventually;
 use crate::support::http::ANSWER;
 use crate::support::instance::Instance;
 use crate::support::secure::{Secure, der};
 use crate::support::stage::{Stage, route_to, weights};
+use crate::support::{eventually, many};
 use crate::upstreams::tls::server;
 
 /// Where the stage's gateway speaks HTTPS.
@@ -274,4 +274,47 @@ async fn a_grpc_call_over_tls() {
     while body.data().await.is_some() {}
     let trailers = body.trailers().await.unwrap().unwrap();
     assert_eq!(trailers["grpc-status"], "0");
+}
+
+/// Every name has a filter chain of its own, so that what comes and goes beside it is nothing to its connections.
+#[tokio::test]
+async fn many_names_keep_their_connections_when_one_is_renewed_and_one_comes() {
+    let names = many(200, 2_000);
+    let (stage, _blue) = stage_with(&json!({})).await;
+    let authority = Authority::new();
+    let client = Secure::trusting(&authority, None);
+    let shared = authority.identity(&["*.example.com"]);
+    let name = |n: usize| format!("n{n}.example.com");
+    for n in 0..names {
+        let one = ssl(&[&name(n)], &shared);
+        stage.etcd.put(&format!("ssls/n{n}"), &one).await;
+    }
+    let last = name(names - 1);
+    shows(&stage, &client, &last, &shared).await;
+    let mut kept = Vec::new();
+    for n in (0..names).step_by(names / 20) {
+        let connection = client.connect(https(&stage), &name(n)).await.unwrap();
+        kept.push((name(n), connection));
+    }
+    let before = stage.envoy.configured().await;
+
+    let renewed = authority.identity(&["*.example.com"]);
+    stage.etcd.put("ssls/n1", &ssl(&[&name(1)], &renewed)).await;
+    shows(&stage, &client, &name(1), &renewed).await;
+    assert_eq!(stage.envoy.configured().await, before, "a secret alone");
+    let other = authority.identity(&["www.example.org"]);
+    stage
+        .etcd
+        .put("ssls/other", &ssl(&["www.example.org"], &other))
+        .await;
+    shows(&stage, &client, "www.example.org", &other).await;
+
+    for (name, connection) in &mut kept {
+        for _ in 0..2 {
+            let (status, answer) = connection.get(name, "/").await.unwrap();
+            assert_eq!(status, 200, "{answer}");
+            let head = answer.to_ascii_lowercase();
+            assert!(!head.contains("connection: close"), "{name} is drained");
+        }
+    }
 }
