@@ -47,7 +47,8 @@ struct Case {
 
 enum Server {
     Chancery(Box<Stage>),
-    List(Envoy, SocketAddrV4, #[allow(dead_code)] TempDir),
+    /// The folder goes with it.
+    List(Box<Envoy>, SocketAddrV4, #[allow(dead_code)] TempDir),
 }
 
 /// Measures all of these, and a list.
@@ -187,7 +188,7 @@ async fn linear(routes: Routes, upstream: u16) -> Result<Server> {
     let folder = tempfile::tempdir()?;
     let bootstrap = bootstrap(at(9901), at(9080), &list(routes), upstream);
     let envoy = Envoy::start_with("list", &bootstrap, at(9901), folder.path()).await?;
-    Ok(Server::List(envoy, at(9080), folder))
+    Ok(Server::List(Box::new(envoy), at(9080), folder))
 }
 
 fn list(routes: Routes) -> Value {
