@@ -218,8 +218,10 @@ fn a_burst_on_one_route_is_translated_once_a_snapshot() {
         .builder
         .handle_route(&id("a"), elsewhere.clone(), &instances);
     scene.put("a", nodes(1));
+    scene.builder.routes.translate();
+    let news = scene.builder.routes.news();
     assert!(
-        !scene.builder.routes.take_dirty(),
+        news.tables.is_empty(),
         "the table never had what stood between"
     );
     scene.builder.handle_route(&id("a"), elsewhere, &instances);
