@@ -20,6 +20,7 @@ mod settings;
 mod tests;
 mod token;
 mod transport;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -2,9 +2,10 @@
 //!
 //! Followed by blocking queries are the checks that are critical, those that warn, and the names of services. The first
 //! two say whose health changed. The third wakes with every registration that differs and does not say which, so that all
-//! nodes are looked at then ([`sweep`]): a node tells when each of its services was last written. Only what differs is read.
+//! nodes are looked at then ([`sweep`]): a node tells when each of its services was last written. Only what differs from what
+//! was read before is read again.
 //!
-//! Nothing is read before all lists were heard once and all nodes looked at, so that no change falls in between.
+//! Nothing is read before all lists were heard once, so that no change falls in between: what changes later wakes one of them.
 
 mod catalog;
 mod follow;
@@ -31,7 +32,7 @@ use crate::model::instance::Status;
 use crate::registry::Answer;
 use crate::registry::freshness::{Beat, Freshness};
 
-use catalog::{Catalog, Check};
+use catalog::Check;
 use follow::{Follow, Heard};
 use reads::{READ_AGAIN, Reads};
 use sweep::Nodes;
@@ -86,9 +87,6 @@ struct Work {
     quiet: Option<Instant>,
     hearing: [Hearing; 3],
     failing: [BTreeSet<Check>; 2],
-    catalog: Catalog,
-    /// Whether all nodes were looked at since the lists were last heard anew.
-    swept: bool,
     sweeping: bool,
     /// When the next sweep is to begin.
     sweep_at: Option<Instant>,
@@ -172,8 +170,6 @@ impl Work {
             quiet: None,
             hearing: Default::default(),
             failing: Default::default(),
-            catalog: Catalog::default(),
-            swept: false,
             sweeping: false,
             sweep_at: None,
             sweep_began: now,
@@ -218,16 +214,12 @@ impl Work {
 
     /// Something was registered, changed or taken out.
     fn handle_registrations(&mut self, anew: bool) {
-        if anew {
-            self.swept = false;
-            self.catalog = Catalog::default();
+        let now = Instant::now();
+        self.sweep_at = Some(if anew {
             self.reads.touch_all();
-        }
-        let soonest = self.sweep_began + SWEEP_PACE;
-        self.sweep_at = Some(if self.swept {
-            soonest.max(Instant::now())
+            now + SWEEP_AGAIN
         } else {
-            Instant::now()
+            now.max(self.sweep_began + SWEEP_PACE)
         });
     }
 
@@ -272,14 +264,9 @@ impl Work {
 
     fn handle_sweep(&mut self, nodes: Nodes) {
         match nodes {
-            Nodes::All(nodes) => {
-                for service in self.catalog.handle_nodes(nodes) {
-                    self.touch(&service);
-                }
-            }
+            Nodes::All(registrations) => self.reads.handle_registrations(&registrations),
             Nodes::TooMany => self.reads.touch_all(),
         }
-        self.swept = true;
         self.sweep_at.get_or_insert(self.sweep_began + SWEEP_AGAIN);
     }
 
@@ -375,9 +362,6 @@ impl Work {
             self.tasks.spawn(async move {
                 Done::Swept(sweep::sweep(&client, &budget, &scope, most).await)
             });
-        }
-        if !self.swept {
-            return;
         }
         while self.tasks.len() < IMMEDIATE
             && let Some(service) = self.reads.poll_next()

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::written::Written;
 use crate::model::Instance;
 use crate::model::instance::Status;
 
@@ -22,6 +23,8 @@ pub struct Registered {
     pub instances: Vec<Instance>,
     /// Who is left out and why, one sentence each, for the person who registered it.
     pub left_out: BTreeSet<String>,
+    /// When all of them were written, those left out included.
+    pub written: Written,
 }
 
 /// The part of an entry that matters here. The rest is not looked at, so that nothing in it can fail.
@@ -37,6 +40,8 @@ struct ServiceEntry {
 #[serde(rename_all = "PascalCase")]
 struct Node {
     node: String,
+    #[serde(default)]
+    modify_index: u64,
     address: Option<String>,
     datacenter: Option<Arc<str>>,
     meta: Option<BTreeMap<String, String>>,
@@ -48,6 +53,8 @@ struct Node {
 struct Service {
     #[serde(rename = "ID")]
     id: Arc<str>,
+    #[serde(default)]
+    modify_index: u64,
     address: Option<String>,
     port: u16,
     tags: Option<BTreeSet<Arc<str>>>,
@@ -100,9 +107,13 @@ pub fn read(body: &[u8]) -> Result<Registered, serde_json::Error> {
     let values: Vec<Value> = serde_json::from_slice(body)?;
     for (position, value) in values.into_iter().enumerate() {
         let name = name(&value).unwrap_or_else(|| format!("[{position}]"));
+        let written = written(&value);
         match serde_json::from_value(value) {
             Ok(entry) => registered.handle_entry(entry),
-            Err(error) => registered.leave_out(&name, &format!("its entry is malformed ({error})")),
+            Err(error) => {
+                registered.written.add(written);
+                registered.leave_out(&name, &format!("its entry is malformed ({error})"));
+            }
         }
     }
     Ok(registered)
@@ -115,8 +126,27 @@ fn name(value: &Value) -> Option<String> {
     Some(format!("{node}/{id}"))
 }
 
+fn written(value: &Value) -> Written {
+    let text = |at| value.pointer(at).and_then(Value::as_str);
+    let index = |at| value.pointer(at).and_then(Value::as_u64);
+    let (node, id) = (text("/Node/Node"), text("/Service/ID"));
+    Written::of(
+        node.unwrap_or_default(),
+        index("/Node/ModifyIndex").unwrap_or_default(),
+        id.unwrap_or_default(),
+        index("/Service/ModifyIndex").unwrap_or_default(),
+    )
+}
+
 impl Registered {
     fn handle_entry(&mut self, entry: ServiceEntry) {
+        let (node, service) = (&entry.node, &entry.service);
+        self.written.add(Written::of(
+            &node.node,
+            node.modify_index,
+            &service.id,
+            service.modify_index,
+        ));
         let id = format!("{}/{}", entry.node.node, entry.service.id);
         match entry.instance(&id) {
             Ok(instance) => self.instances.push(instance),

@@ -21,6 +21,7 @@ use super::client::{Client, Response};
 use super::error::Error;
 use super::health;
 use super::query::Query;
+use super::written::Written;
 use crate::model::ServiceKey;
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
@@ -123,6 +124,8 @@ pub struct Known {
     answer: Option<Answer>,
     /// The index of that answer, whatever failed since.
     answered: Option<NonZeroU64>,
+    /// When what it says was written.
+    written: Option<Written>,
     /// The warnings that stand.
     warnings: BTreeSet<String>,
 }
@@ -153,6 +156,7 @@ impl Known {
         let health::Registered {
             instances,
             mut left_out,
+            written,
         } = health::read(&response.body).map_err(|error| Error::Answer {
             about: Query::Service(service).to_string(),
             reason: error.to_string(),
@@ -170,6 +174,7 @@ impl Known {
         self.index = Some(answered);
         let went_back = self.answered.is_some_and(|before| answered < before);
         self.answered = Some(answered);
+        self.written = Some(written);
         let is_unusable = instances.is_empty() && !left_out.is_empty();
         let warnings = left_out.difference(&self.warnings).cloned().collect();
         self.warnings = left_out;
@@ -191,6 +196,11 @@ impl Known {
     /// After a failure: what is known stays, and the next query does not block on an index that may be no longer.
     pub fn forget_index(&mut self) {
         self.index = None;
+    }
+
+    /// When the last answer that was believed was written; nothing before the first.
+    pub fn written(&self) -> Option<Written> {
+        self.written
     }
 
     /// Whether an instance is registered on that node.

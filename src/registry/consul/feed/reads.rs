@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::super::client::Response;
 use super::super::error::Error;
 use super::super::poll::{Known, News};
+use super::super::written::{Registrations, Written};
 use crate::model::ServiceKey;
 
 /// How soon a service whose read failed is read again.
@@ -28,6 +29,8 @@ enum State {
 struct Read {
     known: Known,
     state: State,
+    /// What nodes said of it, and what was read of it, when these differed last.
+    differed: Option<(Written, Option<Written>)>,
 }
 
 /// All services of a feed.
@@ -74,6 +77,7 @@ impl Reads {
                 let entry = Read {
                     known: Known::default(),
                     state: State::Stale,
+                    differed: None,
                 };
                 self.queue.push_back(service.clone());
                 self.entries.insert(service, entry);
@@ -85,6 +89,16 @@ impl Reads {
     pub fn touch(&mut self, service: &ServiceKey) {
         if let Some(entry) = self.entries.get_mut(service) {
             entry.touch(service, &mut self.queue, &mut self.turned);
+        }
+    }
+
+    /// Takes what all nodes have: a service changed if that differs from what was read of it.
+    pub fn handle_registrations(&mut self, registrations: &Registrations) {
+        for (service, entry) in &mut self.entries {
+            let now = registrations.get(&*service.name).copied();
+            if entry.differs_anew(now.unwrap_or_default()) {
+                entry.touch(service, &mut self.queue, &mut self.turned);
+            }
         }
     }
 
@@ -160,6 +174,14 @@ impl Reads {
 }
 
 impl Read {
+    /// Whether what nodes say now is not what was read. Where they differ as they did before, it was read since, and nodes do not
+    /// tell all of it.
+    fn differs_anew(&mut self, now: Written) -> bool {
+        let differ = Some((now, self.known.written())).filter(|(now, read)| *read != Some(*now));
+        let before = std::mem::replace(&mut self.differed, differ);
+        differ.is_some() && differ != before
+    }
+
     fn touch(
         &mut self,
         service: &ServiceKey,
@@ -207,5 +229,44 @@ mod tests {
         );
         reads.touch(&service(3));
         assert_eq!(reads.poll_turned(), [(service(3), false)]);
+    }
+
+    #[test]
+    fn what_nodes_have_is_compared_to_what_was_read() {
+        let service = ServiceKey::new(Discovery::Consul, "s");
+        let at = |written| Written::of("n", 2, "s-1", written);
+        let nodes = |written: u64| Registrations::from([("s".into(), at(written))]);
+        let response = |written: u64| {
+            let node = serde_json::json!({"Node": "n", "Address": "10.0.0.1", "ModifyIndex": 2});
+            let instance = serde_json::json!({"ID": "s-1", "Port": 1, "ModifyIndex": written});
+            let body = serde_json::json!([{"Node": node, "Service": instance}]);
+            Ok(Response {
+                index: written,
+                body: body.to_string().into_bytes().into(),
+                filtered: false,
+            })
+        };
+        let mut reads = Reads::default();
+        let now = Instant::now();
+        reads.handle_wanted([service.clone()].into());
+        assert_eq!(reads.poll_next().as_ref(), Some(&service));
+        // It is not known whether the read, which goes on, will tell that.
+        reads.handle_registrations(&nodes(3));
+        reads.handle_read(&service, response(3), now);
+        assert_eq!(reads.poll_next().as_ref(), Some(&service));
+        reads.handle_read(&service, response(3), now);
+        reads.handle_registrations(&nodes(3));
+        assert_eq!(reads.poll_next(), None);
+        // Nodes that tell something else for good, as of one that cannot be read, are not heeded for good.
+        for expected in [Some(&service), None] {
+            reads.handle_registrations(&Registrations::new());
+            let next = reads.poll_next();
+            assert_eq!(next.as_ref(), expected);
+            next.map(|next| reads.handle_read(&next, response(3), now));
+        }
+        reads.handle_registrations(&nodes(3));
+        assert_eq!(reads.poll_next(), None);
+        reads.handle_registrations(&Registrations::new());
+        assert_eq!(reads.poll_next(), Some(service), "it is gone anew");
     }
 }

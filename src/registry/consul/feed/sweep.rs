@@ -1,6 +1,4 @@
-//! A look at all nodes: what is registered where, and when it was last written.
-
-use std::collections::BTreeMap;
+//! A look at all nodes: what is registered, and when it was last written.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -8,14 +6,15 @@ use super::super::budget::{Budget, IMMEDIATE};
 use super::super::client::Client;
 use super::super::error::Error;
 use super::super::query::Query;
-use super::catalog::{self, Held, Node};
+use super::super::written::Registrations;
+use super::catalog::{self, Node};
 use crate::model::service_key::Scope;
 
 /// What there is.
 #[derive(Debug)]
 pub enum Nodes {
-    /// Every node.
-    All(BTreeMap<String, Held>),
+    /// What all nodes have.
+    All(Registrations),
     /// There are more nodes than services that anybody wants: it is cheaper to read those.
     TooMany,
 }
@@ -41,14 +40,19 @@ pub async fn sweep(
     let look = async |node: Node| {
         let _place = budget.immediate().await;
         let answer = client.ask(Query::Node(scope, &node.node)).await?;
-        let services = catalog::services(&answer.body).unwrap_or_else(|error| {
+        let services = catalog::services(&answer.body, &node).unwrap_or_else(|error| {
             // One node that cannot be read hides no other: what is on it is taken for gone here, and so read.
             tracing::warn!(node = node.node, %error, "Consul's answer about a node cannot be used");
-            catalog::Services::new()
+            Vec::new()
         });
-        let written = node.modify_index;
-        Ok((node.node, Held { written, services }))
+        Ok(services)
     };
-    let looks = stream::iter(nodes).map(look).buffer_unordered(IMMEDIATE);
-    looks.try_collect().await.map(Nodes::All)
+    let mut looks = stream::iter(nodes).map(look).buffer_unordered(IMMEDIATE);
+    let mut all = Registrations::default();
+    while let Some(services) = looks.try_next().await? {
+        for (service, written) in services {
+            all.entry(service).or_default().add(written);
+        }
+    }
+    Ok(Nodes::All(all))
 }

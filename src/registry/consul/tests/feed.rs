@@ -26,6 +26,8 @@ struct Scene {
     read: Vec<String>,
     /// How reads of a service are refused: the status, and headers.
     refused: BTreeMap<String, (u16, &'static str)>,
+    /// How often all nodes were looked at.
+    sweeps: usize,
     /// What is said of the only node; all that is registered there, unless something else is.
     node: Option<&'static str>,
 }
@@ -46,6 +48,7 @@ impl Scene {
             lists: BTreeMap::new(),
             read: Vec::new(),
             refused: BTreeMap::new(),
+            sweeps: 0,
             node: None,
         };
         let mut answered = BTreeSet::new();
@@ -60,6 +63,7 @@ impl Scene {
             "each is read once"
         );
         scene.read.clear();
+        assert_eq!(scene.sweeps, 0, "a start reads services only");
         scene
     }
 
@@ -85,7 +89,10 @@ impl Scene {
         let body = match &*path {
             CRITICAL | WARNING => json!([]),
             SERVICES => json!({}),
-            "/v1/catalog/nodes" => json!([{"Node": "node-1", "ModifyIndex": 2}]),
+            "/v1/catalog/nodes" => {
+                self.sweeps += 1;
+                json!([{"Node": "node-1", "ModifyIndex": 2}])
+            }
             "/v1/catalog/node/node-1" if self.node.is_some() => {
                 let headers = "X-Consul-Index: 7\r\n";
                 return query.reply(200, headers, self.node.unwrap_or_default());
@@ -102,10 +109,17 @@ impl Scene {
             }
             service => {
                 self.read.push(service.to_owned());
-                return match self.refused.get(service) {
-                    Some((status, headers)) => query.reply(*status, headers, "refused"),
-                    None => query.answer(7, &[1]),
+                if let Some((status, headers)) = self.refused.get(service) {
+                    return query.reply(*status, headers, "refused");
+                }
+                let written = self.written.get(service).into_iter();
+                let entry = |index: &u64| {
+                    json!({
+                        "Node": {"Node": "node-1", "Address": "10.0.0.1", "ModifyIndex": 2},
+                        "Service": {"ID": format!("{service}-1"), "Port": 1, "ModifyIndex": index},
+                    })
                 };
+                written.map(entry).collect()
             }
         };
         reply(query, 7, &body);
@@ -171,6 +185,11 @@ async fn only_what_changed_is_read() {
     assert_eq!(scene.reads(0).await, [] as [&str; 0]);
     scene.written.remove(&one);
     scene.wake(SERVICES, 13, &json!({}));
+    let mut told = None;
+    while told.is_none() {
+        told = scene.step(DEADLINE).await;
+    }
+    assert_eq!(told.as_ref(), Some(&one), "it is gone");
     assert_eq!(scene.reads(1).await, [one]);
 }
 
@@ -271,14 +290,35 @@ async fn a_node_that_cannot_be_read_empties_nothing() {
         "whatever was there is read"
     );
     scene.watch.assert_well().await;
-    scene.node = None;
-    while !scene.lists.contains_key(SERVICES) {
-        scene.step(DEADLINE).await;
+    // Neither again while it cannot be read, nor once it can be.
+    for (index, node) in [(9, scene.node), (10, None)] {
+        scene.node = node;
+        while !scene.lists.contains_key(SERVICES) {
+            scene.step(DEADLINE).await;
+        }
+        let sweeps = scene.sweeps;
+        scene.wake(SERVICES, index, &json!({}));
+        while scene.sweeps == sweeps {
+            scene.step(DEADLINE).await;
+        }
+        assert_eq!(scene.reads(0).await.len(), 0);
     }
+}
+
+#[tokio::test]
+async fn what_changes_while_services_are_read_is_read_again() {
+    let mut scene = Scene::start().await;
+    let (one, other) = (name(7), name(8));
+    scene.written.insert(one.clone(), 8);
+    scene.wake(SERVICES, 8, &json!({}));
+    assert_eq!(scene.reads(1).await, std::slice::from_ref(&one));
+    // It is read for its check after it was written, and before the list says so: that is known already.
+    scene.written.insert(other.clone(), 9);
+    scene.wake(CRITICAL, 9, &json!([check(&other)]));
+    assert_eq!(scene.reads(1).await, std::slice::from_ref(&other));
     scene.wake(SERVICES, 9, &json!({}));
-    assert_eq!(
-        scene.reads(MANY).await.len(),
-        MANY,
-        "and when it can be again"
-    );
+    assert_eq!(scene.reads(0).await, [] as [&str; 0]);
+    scene.written.insert(other.clone(), 10);
+    scene.wake(SERVICES, 10, &json!({}));
+    assert_eq!(scene.reads(1).await, [other]);
 }
