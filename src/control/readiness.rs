@@ -1,7 +1,7 @@
 //! Whether enough is known to publish for the first time. Unknown is not empty: a route left out because its service had
 //! not answered yet would be a 404 to the clients of a proxy that has been serving it all along. Pure: time is an argument.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,9 @@ const EARLIER: Duration = Duration::from_secs(5);
 /// newer configuration is not sent back to what was saved.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The registry of a service, and whether its instances were saved.
+type Kind = (Discovery, bool);
+
 /// What the first publication still waits for.
 #[derive(Debug, Default)]
 pub struct Readiness {
@@ -27,7 +30,8 @@ pub struct Readiness {
     earlier: BTreeSet<Arc<str>>,
     /// When the store last told of one.
     recalled: Option<Instant>,
-    unanswered: BTreeSet<ServiceKey>,
+    /// Those of a kind are waited for equally long: looked at by kinds, as there may be thousands.
+    unanswered: BTreeMap<Kind, BTreeSet<ServiceKey>>,
     /// Services whose instances were saved, and until when the sources are waited for instead.
     saved: Option<(BTreeSet<ServiceKey>, Instant)>,
     /// Registries that have answered something, and when they did first.
@@ -48,10 +52,10 @@ impl Readiness {
         // A store that goes on answering is waited for, however many there are.
         let since = self.recalled.max(Some(listed)).unwrap_or(listed);
         let earlier = (!self.earlier.is_empty()).then(|| since + EARLIER);
-        let stragglers = self
-            .unanswered
-            .iter()
-            .map(|service| self.straggler(service));
+        let unanswered = self.unanswered.iter();
+        let stragglers = unanswered
+            .filter(|(_, services)| !services.is_empty())
+            .map(|(kind, _)| self.straggler(*kind));
         let latest = stragglers.collect::<Option<Vec<_>>>()?.into_iter().max();
         Some(earlier.max(latest).unwrap_or(listed))
     }
@@ -59,6 +63,10 @@ impl Readiness {
     /// Documents and the instances of these services are known from before.
     pub fn handle_restored(&mut self, services: BTreeSet<ServiceKey>, now: Instant) {
         self.saved = Some((services, now + PATIENCE));
+        let unanswered = std::mem::take(&mut self.unanswered);
+        for service in unanswered.into_values().flatten() {
+            self.handle_wanted(service);
+        }
     }
 
     /// The documents are known.
@@ -83,17 +91,21 @@ impl Readiness {
     /// A document names a service.
     pub fn handle_wanted(&mut self, service: ServiceKey) {
         if !self.open {
-            self.unanswered.insert(service);
+            let kind = self.kind(&service);
+            self.unanswered.entry(kind).or_default().insert(service);
         }
     }
 
     /// No document names a service any more.
     pub fn handle_unwanted(&mut self, service: &ServiceKey) {
-        self.unanswered.remove(service);
+        let kind = self.kind(service);
+        if let Some(services) = self.unanswered.get_mut(&kind) {
+            services.remove(service);
+        }
     }
 
     pub fn handle_answer(&mut self, service: &ServiceKey, now: Instant) {
-        self.unanswered.remove(service);
+        self.handle_unwanted(service);
         if self
             .answering
             .iter()
@@ -111,8 +123,9 @@ impl Readiness {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return false;
         }
-        let unknown = |service: &&ServiceKey| self.saved_until(service).is_none();
-        for service in self.unanswered.iter().filter(unknown) {
+        let unknown = self.unanswered.iter();
+        let unknown = unknown.filter(|((_, is_saved), _)| !is_saved);
+        for service in unknown.flat_map(|(_, services)| services) {
             warn!(%service, "service has not answered yet: routes to it wait, the others are served");
         }
         self.open = true;
@@ -121,24 +134,23 @@ impl Readiness {
         true
     }
 
-    /// Until when a service is waited for: without end, as long as its registry has not answered at all and nothing of
-    /// it was saved.
-    fn straggler(&self, service: &ServiceKey) -> Option<Instant> {
+    /// Until when services of a kind are waited for: without end, as long as their registry has not answered at all and nothing of
+    /// them was saved.
+    fn straggler(&self, (registry, is_saved): Kind) -> Option<Instant> {
         let answering = self
             .answering
             .iter()
-            .find(|(discovery, _)| *discovery == service.discovery);
+            .find(|(discovery, _)| *discovery == registry);
         let late = answering.map(|(_, since)| *since + STRAGGLERS);
-        [late, self.saved_until(service)]
-            .into_iter()
-            .flatten()
-            .min()
+        let saved = self.saved.as_ref().filter(|_| is_saved);
+        let saved = saved.map(|(_, until)| *until);
+        [late, saved].into_iter().flatten().min()
     }
 
-    /// Until when a service is waited for whose instances were saved.
-    fn saved_until(&self, service: &ServiceKey) -> Option<Instant> {
-        let (services, until) = self.saved.as_ref()?;
-        services.contains(service).then_some(*until)
+    fn kind(&self, service: &ServiceKey) -> Kind {
+        let saved = self.saved.as_ref();
+        let is_saved = saved.is_some_and(|(services, _)| services.contains(service));
+        (service.discovery, is_saved)
     }
 }
 
