@@ -1,7 +1,7 @@
 //! The fleet: as many delta streams as asked for, in one process and one thread. It puts each change itself, so that one clock
 //! tells how long the change took to the last stream.
 //!
-//! Spoken to by lines: a [`Put`] on the standard input, a [`Report`] on the standard output. Ends with its input.
+//! Spoken to by lines: an [`Order`] on the standard input, a [`Report`] on the standard output. Ends with its input.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -12,13 +12,13 @@ use anyhow::{Context, Result, bail};
 use etcd_client::Client;
 use regex::bytes::Regex;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
-use crate::delta::{self, Proxy};
+use crate::delta::{self, Inventory, Proxy};
 use crate::documents::Put;
-use crate::fleet::Report;
+use crate::fleet::{Order, Report};
 use crate::wire::{self, Buffer, Stream};
 
 /// How long a change or the first sync may take.
@@ -31,6 +31,10 @@ struct Fleet {
     awaited: RefCell<Awaited>,
     report: RefCell<Report>,
     progress: Notify,
+    /// What the first stream has, as all others have.
+    inventory: RefCell<Inventory>,
+    /// How often all streams were to connect anew.
+    reconnects: watch::Sender<usize>,
 }
 
 /// The change on its way.
@@ -49,6 +53,8 @@ pub async fn run(server: SocketAddr, etcd: String, streams: usize) -> Result<()>
         awaited: RefCell::new(Awaited::new(0, "nothing yet")?),
         report: RefCell::default(),
         progress: Notify::new(),
+        inventory: RefCell::default(),
+        reconnects: watch::Sender::default(),
     });
     let (failures, mut failed) = mpsc::unbounded_channel();
     let tasks = LocalSet::new();
@@ -68,8 +74,10 @@ pub async fn run(server: SocketAddr, etcd: String, streams: usize) -> Result<()>
         fleet.tell(start.elapsed())?;
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         while let Some(line) = lines.next_line().await? {
-            let put = serde_json::from_str(&line)?;
-            let took = fleet.measure(put, streams, &mut etcd).await?;
+            let took = match serde_json::from_str(&line)? {
+                Order::Put(put) => fleet.measure(put, streams, &mut etcd).await?,
+                Order::Reconnect => fleet.reconnect(streams).await?,
+            };
             fleet.tell(took)?;
         }
         Ok(())
@@ -95,17 +103,45 @@ impl Awaited {
 }
 
 impl Fleet {
-    /// One stream, for as long as it lasts.
+    /// One stream, opened anew whenever all are.
     async fn stream(&self, number: usize, server: SocketAddr) -> Result<()> {
-        let mut stream = Stream::open(server).await?;
-        stream.send(&delta::first_request(number)).await?;
+        let mut reconnects = self.reconnects.subscribe();
+        let mut first = vec![delta::first_request(number)];
         let mut proxy = Proxy::default();
-        let mut synced = false;
+        loop {
+            tokio::select! {
+                ended = self.converse(number, server, proxy, first) => return ended,
+                _ = reconnects.changed() => {}
+            }
+            first = self.inventory.borrow().resume(number);
+            proxy = Proxy::resumed();
+        }
+    }
+
+    async fn converse(
+        &self,
+        number: usize,
+        server: SocketAddr,
+        mut proxy: Proxy,
+        first: Vec<Vec<u8>>,
+    ) -> Result<()> {
+        let mut stream = Stream::open(server).await?;
+        for request in first {
+            stream.send(&request).await?;
+        }
+        if proxy.is_synced() {
+            self.synced.set(self.synced.get() + 1);
+            self.progress.notify_one();
+        }
+        let mut synced = proxy.is_synced();
         let mut has = 0;
         loop {
             let handle = |response: &[u8]| {
                 let (_, requests) = proxy.handle(response)?;
                 self.look_for_change(response, &mut has);
+                if number == 0 {
+                    self.inventory.borrow_mut().note(response)?;
+                }
                 Ok(requests)
             };
             let bytes = stream.receive(&self.buffer, handle).await?;
@@ -141,6 +177,15 @@ impl Fleet {
             async { anyhow::Ok(etcd.put(put.key.as_str(), put.value.as_str(), None).await?) };
         let (took, _) = tokio::try_join!(arrival, written)?;
         Ok(took)
+    }
+
+    async fn reconnect(&self, streams: usize) -> Result<Duration> {
+        self.synced.set(0);
+        let start = Instant::now();
+        self.reconnects.send_modify(|number| *number += 1);
+        let back = || self.synced.get() == streams;
+        self.until(back, "reconnect").await?;
+        Ok(start.elapsed())
     }
 
     /// Waits until all streams are `there`.

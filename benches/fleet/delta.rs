@@ -2,6 +2,8 @@
 //!
 //! Responses are not decoded: their fields are walked over, and names are read where a subscription needs them.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
 use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
@@ -18,6 +20,7 @@ const RESOURCES: u32 = 2;
 const TYPE_URL: u32 = 4;
 const NONCE: u32 = 5;
 const NAME: u32 = 3;
+const VERSION: u32 = 1;
 
 /// One proxy, as far as its side of the protocol goes.
 #[derive(Default)]
@@ -30,11 +33,56 @@ pub struct Proxy {
 /// The first request of a stream: all clusters.
 pub fn first_request(number: usize) -> Vec<u8> {
     let mut request = subscribe(ResourceType::Cluster, ["*".to_owned()]);
-    request.node = Some(Node {
+    request.node = Some(node(number));
+    request.encode_to_vec()
+}
+
+fn node(number: usize) -> Node {
+    Node {
         id: format!("fleet-{number:05}"),
         ..Node::default()
-    });
-    request.encode_to_vec()
+    }
+}
+
+/// What a proxy has: names and versions by type.
+#[derive(Default)]
+pub struct Inventory([BTreeMap<String, String>; ResourceType::ALL.len()]);
+
+impl Inventory {
+    /// Takes in what a response brings.
+    pub fn note(&mut self, response: &[u8]) -> Result<()> {
+        let has = &mut self.0[resource_type(response)?.index()];
+        for each in fields(response) {
+            if let (RESOURCES, resource) = each? {
+                let version = text(field(resource, VERSION)?)?;
+                has.insert(text(field(resource, NAME)?)?, version);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a proxy that has all of this says first on a new stream, each type at once.
+    pub fn resume(&self, number: usize) -> Vec<Vec<u8>> {
+        let types = ResourceType::ALL.into_iter().zip(&self.0);
+        let said = types.filter(|(_, has)| !has.is_empty());
+        let mut requests: Vec<_> = said
+            .map(|(resource_type, has)| {
+                let names = if resource_type.is_full_state() {
+                    vec!["*".to_owned()]
+                } else {
+                    has.keys().cloned().collect()
+                };
+                DeltaDiscoveryRequest {
+                    initial_resource_versions: has.clone().into_iter().collect(),
+                    ..subscribe(resource_type, names)
+                }
+            })
+            .collect();
+        if let Some(first) = requests.first_mut() {
+            first.node = Some(node(number));
+        }
+        requests.iter().map(Message::encode_to_vec).collect()
+    }
 }
 
 impl Proxy {
@@ -63,6 +111,14 @@ impl Proxy {
         };
         let requests = requests.iter().map(Message::encode_to_vec).collect();
         Ok((resource_type, requests))
+    }
+
+    /// One that came back with all it had.
+    pub fn resumed() -> Self {
+        Self {
+            warming: None,
+            started: [true; ResourceType::ALL.len()],
+        }
     }
 
     /// Whether it has had a first response of every type.

@@ -1,4 +1,4 @@
-//! The handle on the fleet's process: a [`Put`] to it, a [`Report`] from it, a line each.
+//! The handle on the fleet's process: an [`Order`] to it, a [`Report`] from it, a line each.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -16,7 +16,16 @@ use crate::servers::Server;
 /// How long it may take to answer; its own patience is shorter.
 const ANSWER: Duration = Duration::from_secs(90);
 
-/// How it went, the first sync or a change.
+/// What it is to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Order {
+    /// Put a change, and report once its last stream has it.
+    Put(Put),
+    /// Drop all connections, connect anew and say what is there already; report once all of that is said.
+    Reconnect,
+}
+
+/// How it went, the first sync, a change or a reconnect.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// From the first connection, or from the put, until the last stream had it, in milliseconds.
@@ -56,9 +65,9 @@ impl Fleet {
         Ok((fleet, synced))
     }
 
-    /// Has it put a change, and waits until its last stream has it.
-    pub async fn measure(&mut self, put: &Put) -> Result<Report> {
-        let line = serde_json::to_string(put)? + "\n";
+    /// Has it do that, and waits for its report.
+    pub async fn measure(&mut self, order: &Order) -> Result<Report> {
+        let line = serde_json::to_string(order)? + "\n";
         self.orders.write_all(line.as_bytes()).await?;
         self.report().await
     }

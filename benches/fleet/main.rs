@@ -1,6 +1,6 @@
 //! How long a change takes from etcd to the last of a fleet of streams, and what it costs, beside a floor taken in the same run.
 //!
-//! `cargo bench --bench fleet [-- --quick] [-- --json]`. Every server, and each fleet of clients, is a process of its own; the
+//! `cargo bench --bench fleet [-- --quick] [-- --streams 1000,4000] [-- --json]`. Every server, and each fleet of clients, is a process of its own; the
 //! floor and the fleets are this program with another argument. Nothing here asserts a time.
 
 mod clients;
@@ -41,6 +41,15 @@ struct Arguments {
     /// A few changes on a few streams: does it work?
     #[arg(long)]
     quick: bool,
+    /// How many streams, a round each
+    #[arg(long, value_delimiter = ',')]
+    streams: Vec<usize>,
+    /// Changes of each kind and round
+    #[arg(long)]
+    changes: Option<usize>,
+    /// Another build of Chancery, to compare with
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_chancery"))]
+    program: PathBuf,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -106,6 +115,12 @@ async fn run(arguments: &Arguments) -> Result<()> {
     } else {
         (&[1, 100, 1000], 100)
     };
+    let sizes = if arguments.streams.is_empty() {
+        sizes
+    } else {
+        &arguments.streams
+    };
+    let changes = arguments.changes.unwrap_or(changes);
     let most = sizes.iter().max().copied().unwrap_or_default();
     process::check_file_limit(most + OTHER_FILES)?;
     let folder = tempfile::tempdir()?;
@@ -115,7 +130,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
         documents::ROUTES
     );
     let etcd = Server::etcd(folder.path()).await?;
-    let mut rounds = Rounds::new(&etcd, folder.path(), changes);
+    let mut rounds = Rounds::new(&etcd, &arguments.program, folder.path(), changes);
     let mut done = Vec::new();
     for &streams in sizes {
         done.push(rounds.run(streams).await?);

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::documents::{self, Kind, Put};
-use crate::fleet::{Fleet, Report};
+use crate::fleet::{Fleet, Order, Report};
 use crate::learn::Lesson;
 use crate::servers::Server;
 
@@ -18,20 +18,39 @@ use crate::servers::Server;
 const SPACING: Duration = Duration::from_millis(60);
 /// After which a server that is told nothing is idle.
 const CALM: Duration = Duration::from_secs(2);
+/// The processor time that an idle server uses meanwhile at most, in milliseconds.
+const IDLE_MS: f64 = 20.0;
 /// Changes before those that count.
 const WARM_UP: usize = 5;
+/// How often all streams come back with what they have.
+const RECONNECTS: usize = 10;
 
 /// What a server did.
 #[derive(Debug, Serialize)]
 pub struct Measured {
     /// From the first connection until all streams were in sync, in milliseconds.
     pub sync_ms: f64,
+    /// Processor time of the server for it, in milliseconds.
+    pub sync_cpu_ms: f64,
+    /// What coming back costs.
+    pub reconnect: Option<Reconnect>,
     /// The memory that it has more than without streams, once all are idle, by stream.
     pub memory_kib: f64,
     /// Changes of routes.
     pub route: Cost,
     /// Changes of endpoints.
     pub endpoint: Cost,
+}
+
+/// What it costs when all streams come back with all they have, ten times.
+#[derive(Debug, Serialize)]
+pub struct Reconnect {
+    /// Processor time of the server, once: the median, in milliseconds.
+    pub cpu_ms: f64,
+    /// Responses by stream, of all times together; any is waste.
+    pub responses: f64,
+    /// The memory by stream after the last time.
+    pub memory_kib: f64,
 }
 
 /// What changes of one kind cost.
@@ -67,6 +86,7 @@ pub struct Round {
 /// Runs rounds.
 pub struct Rounds<'a> {
     etcd: &'a Server,
+    program: &'a Path,
     folder: &'a Path,
     changes: usize,
     /// Changes so far: no marker is used twice.
@@ -78,15 +98,19 @@ struct Side {
     server: Server,
     fleet: Fleet,
     sync_ms: f64,
+    sync_cpu_ms: f64,
+    /// The memory of the server without streams.
+    bare_kib: f64,
     memory_kib: f64,
 }
 
 impl<'a> Rounds<'a> {
     /// Rounds of so many changes of each kind.
-    pub fn new(etcd: &'a Server, folder: &'a Path, changes: usize) -> Self {
+    pub fn new(etcd: &'a Server, program: &'a Path, folder: &'a Path, changes: usize) -> Self {
         let sequence = documents::LEARNED;
         Self {
             etcd,
+            program,
             folder,
             changes,
             sequence,
@@ -95,7 +119,7 @@ impl<'a> Rounds<'a> {
 
     /// One round, with servers of its own.
     pub async fn run(&mut self, streams: usize) -> Result<Round> {
-        let chancery = Server::chancery(self.etcd, self.folder).await?;
+        let chancery = Server::chancery(self.program, self.etcd, self.folder).await?;
         let lesson = self.folder.join("lesson.json");
         if !lesson.exists() {
             let mut client = Client::connect([self.etcd.url()], None).await?;
@@ -121,10 +145,12 @@ impl<'a> Rounds<'a> {
         let [(floor_route, route), (floor_endpoint, endpoint)] = costs
             .try_into()
             .map_err(|_| anyhow::anyhow!("two kinds of change"))?;
+        eprintln!("{streams} streams: {RECONNECTS} reconnects");
+        let reconnect = chancery.reconnect(streams).await?;
         Ok(Round {
             streams,
-            floor: floor.end(floor_route, floor_endpoint),
-            chancery: chancery.end(route, endpoint),
+            floor: floor.end(floor_route, floor_endpoint, None),
+            chancery: chancery.end(route, endpoint, Some(reconnect)),
         })
     }
 
@@ -143,7 +169,7 @@ impl<'a> Rounds<'a> {
                 documents::change(kind, self.sequence),
             ];
             let sides = [&mut *floor, &mut *chancery];
-            for ((side, put), tally) in sides.into_iter().zip(&puts).zip(&mut tallies) {
+            for ((side, put), tally) in sides.into_iter().zip(puts).zip(&mut tallies) {
                 side.change(put, tally, number >= WARM_UP).await?;
             }
         }
@@ -159,22 +185,26 @@ impl Side {
     async fn start(server: Server, etcd: &Server, streams: usize) -> Result<Self> {
         sleep(CALM).await;
         let before = server.process.memory_kib()?;
+        let cpu_before = server.process.cpu_ms()?;
         let (fleet, synced) = Fleet::start(&server, etcd, streams).await?;
         sleep(CALM).await;
+        let sync_cpu_ms = server.process.cpu_ms()? - cpu_before;
         let more = server.process.memory_kib()? - before;
         Ok(Self {
             server,
             fleet,
             sync_ms: synced.took_ms,
+            sync_cpu_ms,
+            bare_kib: before,
             memory_kib: more / streams as f64,
         })
     }
 
-    async fn change(&mut self, put: &Put, tally: &mut Tally, counts: bool) -> Result<()> {
+    async fn change(&mut self, put: Put, tally: &mut Tally, counts: bool) -> Result<()> {
         if counts && tally.start.is_none() {
             tally.start = Some(self.marks(&tally.last)?);
         }
-        let report = self.fleet.measure(put).await?;
+        let report = self.fleet.measure(&Order::Put(put)).await?;
         if counts {
             tally.took_ms.push(report.took_ms);
         }
@@ -192,10 +222,39 @@ impl Side {
         })
     }
 
+    async fn reconnect(&mut self, streams: usize) -> Result<Reconnect> {
+        let mut cpu_ms = Vec::new();
+        let mut responses = Vec::new();
+        for _ in 0..RECONNECTS {
+            let before = self.server.process.cpu_ms()?;
+            let report = self.fleet.measure(&Order::Reconnect).await?;
+            // Nothing is sent that would tell when the last stream was answered.
+            let mut used = self.server.process.cpu_ms()?;
+            loop {
+                sleep(CALM).await;
+                let last = std::mem::replace(&mut used, self.server.process.cpu_ms()?);
+                if used - last <= IDLE_MS {
+                    break;
+                }
+            }
+            cpu_ms.push(used - before);
+            responses.push(report.responses as f64);
+        }
+        cpu_ms.sort_by(f64::total_cmp);
+        let streams = streams as f64;
+        Ok(Reconnect {
+            cpu_ms: percentile(&cpu_ms, 50),
+            responses: (responses[RECONNECTS - 1] - responses[0]) / streams,
+            memory_kib: (self.server.process.memory_kib()? - self.bare_kib) / streams,
+        })
+    }
+
     /// Ends the server and its fleet.
-    fn end(self, route: Cost, endpoint: Cost) -> Measured {
+    fn end(self, route: Cost, endpoint: Cost, reconnect: Option<Reconnect>) -> Measured {
         Measured {
             sync_ms: self.sync_ms,
+            sync_cpu_ms: self.sync_cpu_ms,
+            reconnect,
             memory_kib: self.memory_kib,
             route,
             endpoint,

@@ -49,13 +49,15 @@ impl Server {
     }
 
     /// Starts Chancery, and waits until it can serve.
-    pub async fn chancery(etcd: &Self, folder: &Path) -> Result<Self> {
+    pub async fn chancery(program: &Path, etcd: &Self, folder: &Path) -> Result<Self> {
         let (address, admin) = (free_address()?, free_address()?);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
+        let mut command = Command::new(program);
         command
             .args(["serve", "--log-level", "warn", "--etcd", &etcd.url()])
             .args(["--xds", &address.to_string()])
-            .args(["--admin", &admin.to_string()]);
+            .args(["--admin", &admin.to_string()])
+            // All at once: the floor lets them in as well.
+            .args(["--max-connection-rate", "100000"]);
         let process = Process::start_logged(&mut command, &folder.join("chancery.log"))?;
         let mut server = Self { process, address };
         server.until(|| is_well(admin, "/readyz")).await?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::measure::{Cost, Measured, Round};
+use crate::measure::{Cost, Measured, Reconnect, Round};
 
 /// A figure by stream says nothing of the server where there are few of them.
 const MANY: usize = 100;
@@ -20,6 +20,7 @@ struct Row {
 /// One kind's costs, and one of them.
 type OfKind = fn(&Measured) -> &Cost;
 type Of = fn(&Cost) -> f64;
+type OfReconnect = fn(&Reconnect) -> f64;
 
 /// All rounds side by side, in Markdown.
 pub fn table(rounds: &[Round]) -> String {
@@ -51,6 +52,9 @@ impl Row {
         }
         let (floor, chancery) = ((self.value)(&round.floor), (self.value)(&round.chancery));
         let (decimals, ratio) = (self.decimals, chancery / floor);
+        if floor.is_nan() {
+            return format!(" {0:>12} | {chancery:>9.decimals$} | {0:>6} |", "–");
+        }
         format!(" {floor:>12.decimals$} | {chancery:>9.decimals$} | {ratio:>6.2} |")
     }
 }
@@ -87,10 +91,30 @@ fn rows() -> Vec<Row> {
         of_few: true,
     });
     rows.push(Row {
+        name: "server CPU of that, ms".to_owned(),
+        decimals: 0,
+        value: Box::new(|side| side.sync_cpu_ms),
+        of_few: false,
+    });
+    rows.push(Row {
         name: "server memory by idle stream, KiB".to_owned(),
         decimals: 1,
         value: Box::new(|side| side.memory_kib),
         of_few: false,
     });
+    // The floor knows no reconnects: each is a first sync there.
+    let reconnect: [(&str, usize, OfReconnect); 3] = [
+        ("server CPU, ms", 0, |cost| cost.cpu_ms),
+        ("responses by stream", 2, |cost| cost.responses),
+        ("memory by stream after ten, KiB", 1, |cost| cost.memory_kib),
+    ];
+    for (name, decimals, value) in reconnect {
+        rows.push(Row {
+            name: format!("reconnect: {name}"),
+            decimals,
+            value: Box::new(move |side| side.reconnect.as_ref().map_or(f64::NAN, value)),
+            of_few: false,
+        });
+    }
     rows
 }
