@@ -191,7 +191,8 @@ impl Stage {
         let url = format!("{}/v1/txn", self.url(8500));
         let write = async |part: &[Value]| {
             let answer = self.http.put(&url).json(part).send().await?;
-            anyhow::Ok(drop(answer.error_for_status()?.bytes().await?))
+            answer.error_for_status()?.bytes().await?;
+            anyhow::Ok(())
         };
         // Nodes come first.
         let (first, rest) = operations.split_at(NODES.min(operations.len()));

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::model::{Host, Id};
+use cell::Domain;
 use division::Section;
 use tier::Tier;
 use translated::Translated;
@@ -39,9 +40,6 @@ use tree::Made;
 
 pub(super) use cell::{CELL_HEADER, expression as cell_expression};
 pub use tables::{News, RouteTables};
-
-/// Which requests a tier is for; nothing stands for any host.
-type Domain = Option<Host>;
 
 /// What became of a tier.
 #[derive(Debug, Default)]

@@ -8,8 +8,10 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use super::Domain;
 use crate::model::{Host, Path};
+
+/// Which requests a tier is for; nothing stands for any host.
+pub(super) type Domain = Option<Host>;
 
 /// The header in which a request carries the number of its cell, for as long as it is in the proxy.
 pub(crate) const CELL_HEADER: &str = "x-chancery-cell";

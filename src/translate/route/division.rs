@@ -3,8 +3,7 @@
 //! A route for any host is in every column, one for any first segment in every row, so what is divided costs copies. Which
 //! bits pay is counted: from what is written alone, so that replicas come to the same.
 
-use super::Domain;
-use super::cell::{self, BITS, CELLS};
+use super::cell::{self, BITS, CELLS, Domain};
 use crate::model::Path;
 
 /// How many bits are used at most: tables cost something by themselves, in Envoy as well.

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::cell::Domain;
 use super::division::Section;
 use super::tier::Part;
-use super::{Domain, action, encode};
+use super::{action, encode};
 use crate::documents::Route;
 use crate::model::Path;
 
