@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use tower::BoxError;
 
 use super::refusal::NotAdmitted;
-use super::request::{Message, shown};
+use super::request::shown;
 
 /// What stands before each message: whether it is compressed, and its length.
 const HEAD: usize = 5;
@@ -64,7 +64,7 @@ impl Room {
     }
 }
 
-impl<M: Message> Requests<M> {
+impl<M: prost::Message + Default> Requests<M> {
     pub fn new<B>(body: B, room: Arc<Room>, most: usize, patience: Duration) -> Self
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -172,9 +172,9 @@ impl<M: Message> Requests<M> {
         self.buffer = BytesMut::from(&message[HEAD + length..]);
         message.truncate(HEAD + length);
         message.advance(HEAD);
-        let read = M::read(message.freeze());
+        let decoded = M::decode(message);
         (self.taken, self.until) = (None, None);
-        read.map_err(|error| NotAdmitted::Malformed(shown(&error)))
+        decoded.map_err(|error| NotAdmitted::Malformed(shown(&error.to_string())))
     }
 }
 
