@@ -58,12 +58,11 @@ impl Control {
             return;
         }
         self.restored.handle_published();
-        let mut told = None;
         if self.builders.are_touched() {
             if !self.publication.pace.admits(now) {
                 return;
             }
-            told = self.publish(now);
+            self.publish(now);
         }
         let publication = &mut self.publication;
         if std::mem::take(&mut publication.reworded) {
@@ -73,18 +72,13 @@ impl Control {
             publication.settled.problems = problems.into();
         }
         publication.gateways.settle(publication.settled.clone());
-        // What proxies say touches a gateway, and mostly publishes nothing: nobody has to wait for that.
-        if let Some(streams) = told {
-            publication.pace.published(now, Instant::now(), streams);
-        }
     }
 
-    /// Tells how many streams were told, if there was anything to publish.
-    fn publish(&mut self, began: Instant) -> Option<usize> {
+    fn publish(&mut self, began: Instant) {
         let Publication {
             gateways, settled, ..
         } = &self.publication;
-        let mut told = None;
+        let mut published = false;
         for id in self.builders.take_touched() {
             let Some(builders) = self.builders.find_mut(&id) else {
                 continue;
@@ -98,24 +92,28 @@ impl Control {
             if !builders.exists() {
                 // The builders stay: if the gateway returns, its snapshots go on counting where streams left them.
                 for builder in builders.iter() {
-                    *told.get_or_insert(0) += gateways.publish(&gateway, builder.cohort(), None);
+                    gateways.publish(&gateway, builder.cohort(), None);
                 }
+                published = true;
                 continue;
             }
             for (snapshot, tallies) in next {
                 let took = began.elapsed();
                 let cohort = snapshot.cohort.clone();
-                *told.get_or_insert(0) +=
-                    gateways.publish(&gateway, cohort.as_ref(), Some(snapshot.clone()));
+                gateways.publish(&gateway, cohort.as_ref(), Some(snapshot.clone()));
                 gateways.events().published(&snapshot, &tallies);
                 report::published(&self.metrics, &snapshot, &tallies, took);
+                published = true;
             }
         }
         self.follow_refusals();
         let waiting = i64::try_from(self.builders.waiting().count()).unwrap_or(i64::MAX);
         self.metrics.routes_waiting.set(waiting);
         self.publication.reworded = true;
-        told
+        // What proxies say touches a gateway, and mostly changes nothing: no burst.
+        if published {
+            self.publication.pace.published(Instant::now());
+        }
     }
 
     /// A proxy came, went, or said something of its snapshot.

@@ -167,20 +167,17 @@ impl Gateways {
         });
     }
 
-    /// Makes a snapshot the newest of its proxies, or lets them wait again. Tells how many streams hear of it.
-    pub fn publish(&self, gateway: &str, cohort: Option<&Cohort>, snapshot: Newest) -> usize {
+    /// Makes a snapshot the newest of its proxies, or lets them wait again.
+    pub fn publish(&self, gateway: &str, cohort: Option<&Cohort>, snapshot: Newest) {
         let place = (gateway.into(), cohort.cloned());
         let newest = self.by_place.entry(place.clone());
-        let newest = newest.or_insert_with(|| watch::Sender::new(None));
-        newest.send_replace(snapshot);
-        let streams = newest.receiver_count();
-        // It holds the place, which may be forgotten now.
-        drop(newest);
+        newest
+            .or_insert_with(|| watch::Sender::new(None))
+            .send_replace(snapshot);
         self.forget(&place);
         let serves = self.by_place.iter().any(|each| each.borrow().is_some());
         self.served
             .send_if_modified(|served| std::mem::replace(served, serves) != serves);
-        streams
     }
 
     /// Whether anything is served, at any time.
