@@ -4,6 +4,9 @@
 //! `cargo bench --bench discovery [-- SERVICES]`. The ways to watch that were weighed are measured beside the one that was
 //! chosen: a blocking query per service (refused beyond the limit), short queries in turns. Nothing here asserts a time.
 
+#[path = "support/support.rs"]
+mod support;
+
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -23,6 +26,8 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use support::process::cpu_ms;
+
 /// Instances of each service.
 const INSTANCES: usize = 2;
 /// Nodes that they are on.
@@ -31,8 +36,6 @@ const NODES: usize = 100;
 const IDLE: Duration = Duration::from_secs(15);
 /// How often each kind of change is made.
 const CHANGES: usize = 10;
-/// What the kernel counts processor time in.
-const TICK_MS: u64 = 10;
 
 struct Consul {
     process: Child,
@@ -121,7 +124,7 @@ impl Consul {
     }
 
     fn cpu_ms(&self) -> Result<u64> {
-        cpu_ms(&self.process_file("stat")?)
+        Ok(cpu_ms(&self.process.id().to_string())? as u64)
     }
 
     fn memory_mib(&self) -> Result<u64> {
@@ -132,16 +135,8 @@ impl Consul {
     }
 }
 
-/// The processor time in `/proc/<pid>/stat`; the name before it may hold spaces.
-fn cpu_ms(stat: &str) -> Result<u64> {
-    let (_, rest) = stat.rsplit_once(')').context("no name in stat")?;
-    let times = rest.split_whitespace().skip(11).take(2);
-    let ticks: u64 = times.map(str::parse::<u64>).sum::<Result<_, _>>()?;
-    Ok(ticks * TICK_MS)
-}
-
 fn own_cpu_ms() -> Result<u64> {
-    cpu_ms(&std::fs::read_to_string("/proc/self/stat")?)
+    Ok(cpu_ms("self")? as u64)
 }
 
 /// Connections of this process to port 8500.

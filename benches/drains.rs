@@ -5,9 +5,10 @@
 //! Consul's maintenance mode. No proxy is connected: how fast proxies take changes is measured by `fleet`. Nothing here asserts a
 //! time; machines differ, so read the ratios.
 
-use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+#[path = "support/support.rs"]
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,39 +17,18 @@ use etcd_client::{Client as Etcd, PutOptions, Txn, TxnOp};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::process::Command;
+
+use support::process::Process;
+use support::servers;
 
 /// How many calls are under way at a time.
 const AT_ONCE: usize = 64;
-/// How long a server may take to start.
-const START: Duration = Duration::from_secs(30);
 
 /// Services, and instances of each that are drained; one more stays.
 struct Shape {
     services: usize,
     drained: usize,
-}
-
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Server {
-    fn start(program: &Path, arguments: &[&str], folder: &Path, log: &str) -> Result<Self> {
-        let log = std::fs::File::create(folder.join(log))?;
-        let child = Command::new(program)
-            .args(arguments)
-            .current_dir(folder)
-            .stdout(log.try_clone()?)
-            .stderr(Stdio::from(log))
-            .spawn()
-            .with_context(|| format!("no {}: see scripts/tools", program.display()))?;
-        Ok(Self(child))
-    }
 }
 
 /// The servers of a run.
@@ -58,52 +38,32 @@ struct Stage {
     consul: String,
     admin: String,
     refused: AtomicUsize,
-    _servers: [Server; 3],
+    _servers: [Process; 3],
     _folder: tempfile::TempDir,
 }
 
 impl Stage {
     async fn set(shape: &Shape) -> Result<Self> {
-        let tools = std::env::var_os("CHANCERY_TOOLS").map_or(".tools/bin".into(), PathBuf::from);
-        let tools = std::fs::canonicalize(tools).context("no tools: see scripts/tools")?;
         let folder = tempfile::tempdir()?;
         let address = Ipv4Addr::new(127, 89, fastrand::u8(2..250), fastrand::u8(2..250));
         let at = |port: u16| format!("{address}:{port}");
         let url = |port: u16| format!("http://{}", at(port));
-        let (etcd, peer, consul, admin) = (url(2379), url(2380), url(8500), url(9180));
-        let cluster = format!("default={peer}");
-        let arguments = [
-            ["--listen-client-urls", &etcd],
-            ["--advertise-client-urls", &etcd],
-            ["--listen-peer-urls", &peer],
-            ["--initial-advertise-peer-urls", &peer],
-            ["--initial-cluster", &cluster],
-        ];
-        let arguments = arguments.concat();
-        let store = Server::start(&tools.join("etcd"), &arguments, folder.path(), "etcd")?;
-        let own = address.to_string();
-        let arguments = ["agent", "-dev", "-bind", &own, "-client", &own];
-        let registry = Server::start(&tools.join("consul"), &arguments, folder.path(), "consul")?;
+        let (etcd, consul, admin) = (url(2379), url(8500), url(9180));
+        let [client, peer] = [2379, 2380].map(|port| SocketAddrV4::new(address, port));
+        let store = servers::etcd(client.into(), peer.into(), folder.path()).await?;
+        let registry = servers::consul(address, folder.path()).await?;
         let http = Client::builder().no_proxy().build()?;
-        answers(&http, &format!("{etcd}/health"), |text| {
-            text.contains("true")
-        })
-        .await?;
-        let leader = format!("{consul}/v1/status/leader");
-        answers(&http, &leader, |text| text.contains(':')).await?;
         fill(&http, &etcd, &consul, shape).await?;
-        let (xds, port) = (at(18000), at(9180));
-        let arguments = [
-            ["serve", "--log-level"],
-            ["warn", "--etcd"],
-            [&etcd, "--consul"],
-            [&consul, "--xds"],
-            [&xds, "--admin"],
-        ];
-        let arguments = [&arguments.concat()[..], &[&port]].concat();
-        let program = Path::new(env!("CARGO_BIN_EXE_chancery"));
-        let chancery = Server::start(program, &arguments, folder.path(), "chancery")?;
-        answers(&http, &format!("{admin}/readyz"), |_| true).await?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chancery"));
+        command
+            .args(["serve", "--log-level", "warn"])
+            .args(["--etcd", &etcd, "--consul", &consul])
+            .args(["--xds", &at(18000), "--admin", &at(9180)]);
+        let log = folder.path().join("chancery.log");
+        let mut chancery = Process::start_logged(&mut command, &log)?;
+        let port = SocketAddrV4::new(address, 9180);
+        let is_ready = async || servers::get(port.into(), "/readyz").await.is_ok();
+        servers::until(&mut chancery, is_ready).await?;
         Ok(Self {
             http,
             etcd,
@@ -151,20 +111,6 @@ impl Stage {
             ensure!(status.is_success(), "{status}: {text}");
             return Ok(serde_json::from_str(&text)?);
         }
-    }
-}
-
-async fn answers(http: &Client, url: &str, is_well: impl Fn(&str) -> bool) -> Result<()> {
-    let until = Instant::now() + START;
-    loop {
-        if let Ok(answer) = http.get(url).send().await
-            && answer.status().is_success()
-            && is_well(&answer.text().await?)
-        {
-            return Ok(());
-        }
-        ensure!(Instant::now() < until, "{url} does not answer");
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

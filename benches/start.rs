@@ -5,9 +5,11 @@
 //! pages, and then the same services read with as many queries at a time, by clients that do nothing with what they read.
 //! Each is done some times, and the best counts. Nothing here asserts a time; machines differ, so read the ratios.
 
-use std::net::Ipv4Addr;
+#[path = "support/support.rs"]
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -15,13 +17,16 @@ use clap::Parser;
 use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
-use etcd_client::{Client as Etcd, GetOptions, PutOptions, Txn, TxnOp};
+use etcd_client::{Client as Etcd, GetOptions};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::Client;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
-/// What etcd and Consul take in one transaction.
-const ETCD_TRANSACTION: usize = 100;
+use support::process::{Process, cpu_ms};
+use support::servers;
+
+/// What Consul takes in one transaction.
 const CONSUL_TRANSACTION: usize = 64;
 /// How Chancery reads: keys of a page, and queries at a time.
 const PAGE: i64 = 1_000;
@@ -30,8 +35,6 @@ const QUERIES: usize = 20;
 const NODES: usize = 100;
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(120);
-/// What the kernel counts processor time in.
-const TICK_MS: u64 = 10;
 
 /// Measures starts.
 #[derive(Parser)]
@@ -56,48 +59,12 @@ struct Arguments {
     bench: bool,
 }
 
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Server {
-    fn start(program: &Path, arguments: &[&str], folder: &Path, log: &str) -> Result<Self> {
-        let log = std::fs::File::create(folder.join(log))?;
-        let child = Command::new(program)
-            .args(arguments)
-            .current_dir(folder)
-            .stdout(log.try_clone()?)
-            .stderr(Stdio::from(log))
-            .spawn()
-            .with_context(|| format!("no {}: see scripts/tools", program.display()))?;
-        Ok(Self(child))
-    }
-
-    fn cpu_ms(&self) -> Result<u64> {
-        cpu_ms(&self.0.id().to_string())
-    }
-}
-
-/// The processor time of a process, `self` or a number. The name before it may hold spaces.
-fn cpu_ms(process: &str) -> Result<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    let (_, rest) = stat.rsplit_once(')').context("no name in stat")?;
-    let times = rest.split_whitespace().skip(11).take(2);
-    let ticks: u64 = times.map(str::parse::<u64>).sum::<Result<_, _>>()?;
-    Ok(ticks * TICK_MS)
-}
-
 /// The servers of a run.
 struct Stage {
     http: Client,
     address: Ipv4Addr,
-    etcd: Server,
-    consul: Server,
+    etcd: Process,
+    consul: Process,
     folder: tempfile::TempDir,
 }
 
@@ -106,55 +73,23 @@ struct Stage {
 struct Measured {
     took: Duration,
     /// Processor time of who reads, of etcd, and of Consul.
-    cpu_ms: [u64; 3],
+    cpu_ms: [f64; 3],
 }
 
 impl Stage {
     async fn set() -> Result<Self> {
-        let tools = std::env::var_os("CHANCERY_TOOLS").map_or(".tools/bin".into(), PathBuf::from);
-        let tools = std::fs::canonicalize(tools).context("no tools: see scripts/tools")?;
         let folder = tempfile::tempdir()?;
         let address = Ipv4Addr::new(127, 90, fastrand::u8(2..250), fastrand::u8(2..250));
-        let url = |port: u16| format!("http://{address}:{port}");
-        let (client, peer) = (url(2379), url(2380));
-        let cluster = format!("default={peer}");
-        let arguments = [
-            ["--listen-client-urls", &client],
-            ["--advertise-client-urls", &client],
-            ["--listen-peer-urls", &peer],
-            ["--initial-advertise-peer-urls", &peer],
-            ["--initial-cluster", &cluster],
-        ];
-        let arguments = arguments.concat();
-        let etcd = Server::start(&tools.join("etcd"), &arguments, folder.path(), "etcd.log")?;
-        let address_text = address.to_string();
-        let arguments = [
-            "agent",
-            "-dev",
-            "-log-level",
-            "warn",
-            "-bind",
-            &address_text,
-        ];
-        let arguments = [&arguments[..], &["-client", &address_text]].concat();
-        let consul = Server::start(
-            &tools.join("consul"),
-            &arguments,
-            folder.path(),
-            "consul.log",
-        )?;
-        let stage = Self {
+        let [client, peer] = [2379, 2380].map(|port| SocketAddrV4::new(address, port));
+        let etcd = servers::etcd(client.into(), peer.into(), folder.path()).await?;
+        let consul = servers::consul(address, folder.path()).await?;
+        Ok(Self {
             http: Client::builder().no_proxy().build()?,
             address,
             etcd,
             consul,
             folder,
-        };
-        let leader = async || Ok(stage.consul("status/leader").await?.contains(':'));
-        until(leader).await.context("Consul does not start")?;
-        let health = async || Ok(stage.etcd().await?.status().await.is_ok());
-        until(health).await.context("etcd does not start")?;
-        Ok(stage)
+        })
     }
 
     fn url(&self, port: u16) -> String {
@@ -173,15 +108,11 @@ impl Stage {
 
     async fn fill(&self, arguments: &Arguments) -> Result<()> {
         let mut etcd = self.etcd().await?;
-        let routes: Vec<usize> = (0..arguments.routes).collect();
-        for part in routes.chunks(ETCD_TRANSACTION) {
-            let puts = part.iter().map(|&number| {
-                let (key, value) = route(number, arguments.services);
-                TxnOp::put(key, value.to_string(), None::<PutOptions>)
-            });
-            let puts: Vec<_> = puts.collect();
-            etcd.txn(Txn::new().and_then(puts)).await?;
-        }
+        let routes = (0..arguments.routes).map(|number| {
+            let (key, value) = route(number, arguments.services);
+            (key, value.to_string())
+        });
+        servers::fill(&mut etcd, routes).await?;
         let all = arguments.services * arguments.instances;
         let operations = (0..NODES).map(node).chain(
             (0..all)
@@ -207,7 +138,7 @@ impl Stage {
         Ok(())
     }
 
-    fn servers_ms(&self) -> Result<[u64; 2]> {
+    fn servers_ms(&self) -> Result<[f64; 2]> {
         Ok([self.etcd.cpu_ms()?, self.consul.cpu_ms()?])
     }
 
@@ -252,19 +183,15 @@ impl Stage {
         let (xds, admin) = (self.address, self.address);
         let (xds, admin) = (format!("{xds}:18000"), format!("{admin}:9180"));
         let (etcd, consul) = (self.url(2379), self.url(8500));
-        let arguments = [
-            "serve",
-            "--insecure",
-            "--log-level",
-            "warn",
-            "--etcd",
-            &etcd,
-        ];
-        let arguments = [&arguments[..], &["--consul", &consul, "--xds", &xds]].concat();
-        let arguments = [&arguments[..], &["--admin", &admin]].concat();
+        let mut command = Command::new(program);
+        command
+            .args(["serve", "--insecure", "--log-level", "warn"])
+            .args(["--etcd", &etcd, "--consul", &consul])
+            .args(["--xds", &xds, "--admin", &admin]);
+        let log = self.folder.path().join("chancery.log");
         let before = self.servers_ms()?;
         let began = Instant::now();
-        let server = Server::start(program, &arguments, self.folder.path(), "chancery.log")?;
+        let server = Process::start_logged(&mut command, &log)?;
         let first = async || first_response(&self.url(18000)).await;
         until(first).await.context("Chancery does not answer")?;
         let took = began.elapsed();
@@ -362,7 +289,7 @@ fn tell(what: &str, best: Measured, floor: Measured) {
     let ratio = best.took.as_secs_f64() / floor.took.as_secs_f64();
     let [own, etcd, consul] = best.cpu_ms;
     println!(
-        "{what:<40} {:>8} {ratio:>6.2} {own:>8} {etcd:>8} {consul:>8}",
+        "{what:<40} {:>8} {ratio:>6.2} {own:>8.0} {etcd:>8.0} {consul:>8.0}",
         best.took.as_millis()
     );
 }

@@ -10,8 +10,8 @@ use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::documents::Put;
-use crate::process::Process;
 use crate::servers::Server;
+use crate::support::process::Process;
 
 /// How long it may take to answer; its own patience is shorter.
 const ANSWER: Duration = Duration::from_secs(90);

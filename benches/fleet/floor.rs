@@ -4,40 +4,33 @@
 //! Nothing is parsed, translated or compared; requests are read and forgotten.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use etcd_client::{Client, EventType, WatchOptions};
 use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream;
 use tokio::net::TcpSocket;
 use tokio::sync::broadcast;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::server::{Grpc, NamedService};
+use tonic::Streaming;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Request, Response, Status, Streaming};
 
 use crate::documents::{FLOOR, Kind, LEARNED};
 use crate::learn;
+use crate::support::raw::{Ads, Responses};
 
 /// Streams that may come at the same moment.
 const BACKLOG: u32 = 4096;
-
-type Responses = BoxStream<'static, Result<Bytes, Status>>;
 
 /// Runs the process; ends with its input.
 pub async fn run(listen: SocketAddr, etcd: String, lesson: &Path) -> Result<()> {
     let lesson = learn::Lesson::read(lesson)?;
     let (changes, _) = broadcast::channel(64);
-    let service = Floor {
+    let floor = Floor {
         sync: lesson.sync.iter().cloned().map(Bytes::from).collect(),
         changes: changes.clone(),
     };
@@ -49,7 +42,7 @@ pub async fn run(listen: SocketAddr, etcd: String, lesson: &Path) -> Result<()> 
     let incoming = TcpIncoming::from(socket.listen(BACKLOG)?).with_nodelay(Some(true));
     let served = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .add_service(service)
+        .add_service(Ads(move |requests| floor.open(requests)))
         .serve_with_incoming(incoming);
     let watched = async {
         while let Some(answer) = watch.message().await? {
@@ -65,7 +58,7 @@ pub async fn run(listen: SocketAddr, etcd: String, lesson: &Path) -> Result<()> 
     tokio::select! {
         served = served => Ok(served?),
         watched = watched => watched,
-        ended = crate::process::input_ended() => ended,
+        ended = crate::machine::input_ended() => ended,
     }
 }
 
@@ -103,64 +96,5 @@ impl Floor {
             .chain(changes)
             .map(Ok)
             .boxed()
-    }
-}
-
-impl NamedService for Floor {
-    const NAME: &'static str = "envoy.service.discovery.v3.AggregatedDiscoveryService";
-}
-
-impl tower::Service<http::Request<tonic::body::Body>> for Floor {
-    type Response = http::Response<tonic::body::Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
-        let floor = self.clone();
-        let open = tower::service_fn(move |request: Request<Streaming<Bytes>>| {
-            std::future::ready(Ok(Response::new(floor.open(request.into_inner()))))
-        });
-        Box::pin(async move { Ok(Grpc::new(Raw).streaming(open, request).await) })
-    }
-}
-
-/// Messages as they are.
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.put(message);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(message.copy_to_bytes(message.remaining())))
     }
 }

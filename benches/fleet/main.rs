@@ -9,9 +9,11 @@ mod documents;
 mod fleet;
 mod floor;
 mod learn;
+mod machine;
 mod measure;
-mod process;
 mod servers;
+#[path = "../support/support.rs"]
+mod support;
 mod table;
 mod wire;
 
@@ -122,7 +124,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     };
     let changes = arguments.changes.unwrap_or(changes);
     let most = sizes.iter().max().copied().unwrap_or_default();
-    process::check_file_limit(most + OTHER_FILES)?;
+    machine::check_file_limit(most + OTHER_FILES)?;
     let folder = tempfile::tempdir()?;
     eprintln!(
         "etcd with {} upstreams and {} routes",

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::sleep;
 
-use crate::process::Process;
-use crate::servers::{get, tool};
+use crate::support::process::Process;
+use crate::support::servers::{get, tool};
 
 /// Where the bootstrap file names Chancery.
 const XDS: &str = "/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";

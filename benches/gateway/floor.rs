@@ -7,30 +7,24 @@
 //! Spoken to by lines: see [`Order`]. Ends with its input.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddrV4;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 
 use anyhow::Result;
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
 use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
 use http::uri::PathAndQuery;
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::server::{Grpc, NamedService};
 use tonic::transport::{Channel, Server};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Status, Streaming};
 
 use crate::learned::Lesson;
-use crate::raw::Raw;
+use crate::support::raw::{Ads, Raw, Responses};
 
 const METHOD: &str =
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
@@ -63,8 +57,12 @@ pub async fn run(addresses: Addresses) -> Result<()> {
         addresses: addresses.clone(),
         state: Arc::default(),
     };
+    let ads = Ads({
+        let floor = floor.clone();
+        move |requests| floor.open(requests)
+    });
     let served = Server::builder()
-        .add_service(floor.clone())
+        .add_service(ads)
         .serve(addresses.listen.into());
     let ordered = async {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
@@ -165,8 +163,6 @@ impl State {
     }
 }
 
-type Responses = BoxStream<'static, Result<Bytes, Status>>;
-
 #[derive(Clone)]
 struct Floor {
     addresses: Addresses,
@@ -241,26 +237,4 @@ fn replaced(bytes: Bytes, from: &[u8], to: &[u8]) -> Bytes {
         bytes[at..at + to.len()].copy_from_slice(to);
     }
     bytes.into()
-}
-
-impl NamedService for Floor {
-    const NAME: &'static str = "envoy.service.discovery.v3.AggregatedDiscoveryService";
-}
-
-impl tower::Service<http::Request<tonic::body::Body>> for Floor {
-    type Response = http::Response<tonic::body::Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
-        let floor = self.clone();
-        let open = tower::service_fn(move |request: Request<Streaming<Bytes>>| {
-            std::future::ready(Ok(Response::new(floor.open(request.into_inner()))))
-        });
-        Box::pin(async move { Ok(Grpc::new(Raw).streaming(open, request).await) })
-    }
 }

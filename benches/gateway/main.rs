@@ -9,15 +9,12 @@ mod floor;
 mod learned;
 mod measure;
 mod probe;
-// The fleet asks more of it.
-#[allow(dead_code)]
-#[path = "../fleet/process.rs"]
-mod process;
-mod raw;
 mod requests;
 mod servers;
 mod shapes;
 mod stage;
+#[path = "../support/support.rs"]
+mod support;
 mod table;
 
 use anyhow::{Result, bail};

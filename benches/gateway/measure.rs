@@ -132,7 +132,7 @@ pub async fn run(routes: Routes, changes: usize) -> Result<Measured> {
 
 async fn change(
     side: &mut Side,
-    server: Option<&crate::process::Process>,
+    server: Option<&crate::support::process::Process>,
     marked: Marked,
     tally: &mut Tally,
 ) -> Result<()> {

@@ -47,8 +47,11 @@ struct Case {
 
 enum Server {
     Chancery(Box<Stage>),
-    /// The folder goes with it.
-    List(Box<Envoy>, SocketAddrV4, #[allow(dead_code)] TempDir),
+    List {
+        envoy: Box<Envoy>,
+        listener: SocketAddrV4,
+        _folder: TempDir,
+    },
 }
 
 /// Measures all of these, and a list.
@@ -99,7 +102,9 @@ impl Case {
     fn envoy(&self) -> (&Envoy, SocketAddrV4) {
         match &self.server {
             Server::Chancery(stage) => (&stage.side.envoy, stage.side.listener),
-            Server::List(envoy, listener, _) => (envoy, *listener),
+            Server::List {
+                envoy, listener, ..
+            } => (envoy, *listener),
         }
     }
 
@@ -188,7 +193,11 @@ async fn linear(routes: Routes, upstream: u16) -> Result<Server> {
     let folder = tempfile::tempdir()?;
     let bootstrap = bootstrap(at(9901), at(9080), &list(routes), upstream);
     let envoy = Envoy::start_with("list", &bootstrap, at(9901), folder.path()).await?;
-    Ok(Server::List(Box::new(envoy), at(9080), folder))
+    Ok(Server::List {
+        envoy: Box::new(envoy),
+        listener: at(9080),
+        _folder: folder,
+    })
 }
 
 fn list(routes: Routes) -> Value {

@@ -19,9 +19,10 @@ use crate::envoy::Envoy;
 use crate::floor::Order;
 use crate::learned::LESSON;
 use crate::probe::Probe;
-use crate::process::Process;
 use crate::servers;
 use crate::shapes::{Marked, Routes, marker};
+use crate::support::process::Process;
+use crate::support::servers::{fill, until};
 
 /// After a change was served: until all responses to it have come.
 const SETTLE: Duration = Duration::from_millis(400);
@@ -72,7 +73,11 @@ impl Stage {
         let folder = tempfile::tempdir()?;
         let (etcd, mut client) = servers::etcd(at[0], folder.path()).await?;
         let listener = SocketAddrV4::new(at[0], 9080);
-        servers::fill(&mut client, routes.documents(listener, upstream)).await?;
+        fill(
+            &mut client,
+            routes.documents(listener, upstream).into_iter(),
+        )
+        .await?;
         let (chancery, xds) = servers::chancery(at[0], folder.path()).await?;
         let start = Instant::now();
         let admin = SocketAddrV4::new(at[0], 9901);
@@ -105,7 +110,7 @@ impl Stage {
         let input = process.child.stdin.take().context("no input")?;
         let output = process.child.stdout.take().context("no output")?;
         let mut answers = BufReader::new(output).lines();
-        servers::until(&mut process, async || {
+        until(&mut process, async || {
             tokio::net::TcpStream::connect(listen).await.is_ok()
         })
         .await?;

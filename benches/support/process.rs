@@ -1,12 +1,10 @@
 //! A child process, and what the machine says of it. It is ended with its handle, also when the run fails.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 /// The unit of times in `/proc/<pid>/stat`, in milliseconds: the same on every Linux.
@@ -40,29 +38,32 @@ impl Process {
 
     /// What it has used of the processors, in milliseconds.
     pub fn cpu_ms(&self) -> Result<f64> {
-        let stat = self.proc_file("stat")?;
-        // The name, in parentheses, may hold spaces; `utime` and `stime` are fields 14 and 15.
-        let (_, rest) = stat
-            .rsplit_once(')')
-            .context("no name in /proc/<pid>/stat")?;
-        let times = rest.split_whitespace().skip(11).take(2);
-        let ticks: f64 = times.map(str::parse::<f64>).sum::<Result<_, _>>()?;
-        Ok(ticks * TICK_MS)
+        let pid = self.child.id().context("the process has ended")?;
+        cpu_ms(&pid.to_string())
     }
 
     /// The memory that is its own (neither files nor shared), in KiB.
     pub fn memory_kib(&self) -> Result<f64> {
-        let status = self.proc_file("status")?;
+        let pid = self.child.id().context("the process has ended")?;
+        let file = format!("/proc/{pid}/status");
+        let status = std::fs::read_to_string(&file).context(file)?;
         let line = status.lines().find(|line| line.starts_with("RssAnon:"));
         let kib = line.and_then(|line| line.split_whitespace().nth(1));
         Ok(kib.context("no RssAnon in /proc/<pid>/status")?.parse()?)
     }
+}
 
-    fn proc_file(&self, name: &str) -> Result<String> {
-        let pid = self.child.id().context("the process has ended")?;
-        let file = format!("/proc/{pid}/{name}");
-        std::fs::read_to_string(&file).context(file)
-    }
+/// What a process, `self` or a number, has used of the processors, in milliseconds.
+pub fn cpu_ms(process: &str) -> Result<f64> {
+    let file = format!("/proc/{process}/stat");
+    let stat = std::fs::read_to_string(&file).context(file)?;
+    // The name, in parentheses, may hold spaces; `utime` and `stime` are fields 14 and 15.
+    let (_, rest) = stat
+        .rsplit_once(')')
+        .context("no name in /proc/<pid>/stat")?;
+    let times = rest.split_whitespace().skip(11).take(2);
+    let ticks: f64 = times.map(str::parse::<f64>).sum::<Result<_, _>>()?;
+    Ok(ticks * TICK_MS)
 }
 
 impl Drop for Process {
@@ -76,32 +77,4 @@ impl Drop for Process {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
-}
-
-/// Waits until whoever started this process is gone.
-pub async fn input_ended() -> Result<()> {
-    let mut nothing = Vec::new();
-    tokio::io::stdin().read_to_end(&mut nothing).await?;
-    Ok(())
-}
-
-/// An address of this machine that nobody listens on.
-pub fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
-}
-
-/// Fails, with words, where this process or its children may not open as many files.
-pub fn check_file_limit(needed: usize) -> Result<()> {
-    let limits = std::fs::read_to_string("/proc/self/limits")?;
-    let line = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"));
-    let soft = line.and_then(|line| line.split_whitespace().next());
-    let soft = soft.context("no open files in /proc/self/limits")?;
-    let enough = soft.parse::<usize>().map_or(true, |soft| soft >= needed);
-    anyhow::ensure!(
-        enough,
-        "each process of this run opens up to {needed} files, and the limit is {soft}: run `ulimit -n {needed}` first"
-    );
-    Ok(())
 }
