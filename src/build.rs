@@ -52,8 +52,6 @@ pub struct Builder {
     routes: Routes,
     /// What routes and the edge send traffic to.
     uses: Uses,
-    /// Whether listeners find route tables by scopes.
-    is_divided: bool,
     /// What listeners and clusters name.
     named: Named,
     /// What proxies say of all that but the route table.
@@ -74,7 +72,6 @@ impl Builder {
             edge: Edge::default(),
             routes: Routes::new(&name, envoy),
             uses: Uses::default(),
-            is_divided: false,
             named: Named::default(),
             trials: Trials::default(),
             extensions: None,
@@ -360,11 +357,9 @@ impl Builder {
         };
         share(&mut changes);
         let mut changes = self.trials.place(changes, before, next);
-        self.routes.translate();
         if let Some(gateway) = self.edge.gateway()
-            && self.routes.settle(gateway.http.route_tables) != self.is_divided
+            && self.routes.settle(gateway.http.route_tables)
         {
-            self.is_divided = !self.is_divided;
             self.edge.touch();
         }
         if self.edge.take_dirty() {

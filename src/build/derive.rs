@@ -94,7 +94,7 @@ impl Builder {
         let mut changes = Vec::new();
         let listeners = self
             .edge
-            .offered(&self.trials, self.is_divided)
+            .offered(&self.trials, self.routes.are_divided())
             .as_ref()
             .map(|gateway| translate::listeners(gateway, self.routes.envoy()))
             .unwrap_or_default();
@@ -115,7 +115,7 @@ impl Builder {
                 .filter(|_| opened.routes)
                 .map(|one| (ResourceType::ExtensionConfig, one.name().into()));
             let table = self.current.gateway.clone();
-            let by_name = opened.routes && !self.is_divided;
+            let by_name = opened.routes && !self.routes.are_divided();
             let routes = by_name.then_some((ResourceType::RouteConfiguration, table));
             let secrets = opened
                 .secrets

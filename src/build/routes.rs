@@ -93,18 +93,22 @@ impl Routes {
         self.tables.touch();
     }
 
-    /// Brings the tables in line with what is in force.
-    pub(super) fn translate(&mut self) {
+    /// Brings the tables in line with what is in force, and divides them as the gateway asks, for proxies that can do with
+    /// several. Tells whether listeners are to find them otherwise than before.
+    pub(super) fn settle(&mut self, mode: Tables) -> bool {
         for id in self.moved.drain() {
             let route = self.placed.get(&id).cloned();
             self.tables.replace(&id, route);
         }
+        let can = self.envoy.can(Ability::Scopes);
+        let before = self.are_divided();
+        self.tables.settle(if can { mode } else { Tables::One });
+        before != self.are_divided()
     }
 
-    /// Divides the tables as the gateway asks, for proxies that can do with several. Tells whether listeners are to use scopes.
-    pub(super) fn settle(&mut self, mode: Tables) -> bool {
-        let can = self.envoy.can(Ability::Scopes);
-        self.tables.settle(if can { mode } else { Tables::One })
+    /// Whether listeners find tables by scopes.
+    pub(super) fn are_divided(&self) -> bool {
+        self.tables.are_divided()
     }
 
     /// The tables and scopes that are others than before.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::gateway::Protocol;
+use crate::model::gateway::http::Tables;
 use crate::model::upstream::{Balancer, Discovered, PassHost, Scheme};
 use crate::model::{self, Cluster, Discovery, Members, Path, Timeout, Upstream};
 use crate::plugin::Plugins;
@@ -218,7 +219,7 @@ fn a_burst_on_one_route_is_translated_once_a_snapshot() {
         .builder
         .handle_route(&id("a"), elsewhere.clone(), &instances);
     scene.put("a", nodes(1));
-    scene.builder.routes.translate();
+    scene.builder.routes.settle(Tables::One);
     let news = scene.builder.routes.news();
     assert!(
         news.tables.is_empty(),

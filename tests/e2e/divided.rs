@@ -5,10 +5,9 @@ use serde_json::{Value, json};
 
 use crate::support::consul::Memory;
 use crate::support::envoy::Protocol;
-use crate::support::eventually;
 use crate::support::instance::Instance;
 use crate::support::load::Load;
-use crate::support::stage::{Stage, gateway, route_to};
+use crate::support::stage::{Stage, gateway, route_to, settled};
 
 const ROUNDS: usize = 3;
 
@@ -91,7 +90,7 @@ async fn divide(stage: &Stage, mode: &str) {
     let mut document = gateway(stage.envoy.listener());
     document["http"] = json!({ "route_tables": { "mode": mode } });
     stage.etcd.put("gateways/default", &document).await;
-    settled(stage).await;
+    settled(&stage.etcd, &stage.chancery).await;
 }
 
 /// The routes under load go elsewhere, and are served from there.
@@ -102,23 +101,10 @@ async fn moves(stage: &Stage, to: &Instance) {
             .put(&format!("routes/{id}"), &route_to(uri, &[to]))
             .await;
     }
-    settled(stage).await;
+    settled(&stage.etcd, &stage.chancery).await;
     for path in ["/hello", "/hello?a=1", "/hello/deep"] {
         stage.envoy.answers_by(path, &to.name).await;
     }
-}
-
-/// The proxy has all that was written.
-async fn settled(stage: &Stage) {
-    let last = json!({ "nodes": {} });
-    let revision = stage.etcd.write("upstreams/last", &last).await;
-    let wait = format!("v1/wait?timeout=20s&revision={revision}");
-    eventually(async || {
-        let answer = stage.chancery.admin(&wait).await?;
-        anyhow::ensure!(answer.status == 200, "{}", answer.body);
-        Ok(())
-    })
-    .await;
 }
 
 async fn scopes(stage: &Stage) -> String {

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::support::chancery::Chancery;
 use crate::support::envoy::{Envoy, Protocol};
 use crate::support::etcd::Etcd;
-use crate::support::stage::gateway;
+use crate::support::stage::{gateway, settled};
 use crate::support::{eventually, own_address};
 use draw::Draw;
 
@@ -161,7 +161,7 @@ async fn many_hosts_and_paths_are_told_apart() {
             stage.etcd.put(&format!("routes/{id}"), document).await;
             routes.extend(read(&id, document).unwrap());
         }
-        stage.settled().await;
+        settled(&stage.etcd, &stage.chancery).await;
         let asked = hosts.iter().flat_map(|host| {
             let name = host.replace('*', "any");
             let capitals = name.to_uppercase();
@@ -212,7 +212,7 @@ async fn a_host_has_no_letters_outside_ascii() {
         let stage = Stage::of(release).await;
         let document = json!({ "host": "ks.test", "uri": "/*", "plugins": { "mocking": {} } });
         stage.etcd.put("routes/ks", &document).await;
-        stage.settled().await;
+        settled(&stage.etcd, &stage.chancery).await;
         let (_, client) = &stage.clients[0];
         for (host, expected) in [
             ("KS.test", 200),
@@ -251,7 +251,7 @@ async fn a_request_is_explained() {
     ] {
         stage.etcd.put(&format!("routes/{id}"), &document).await;
     }
-    stage.settled().await;
+    settled(&stage.etcd, &stage.chancery).await;
     let url = "http://a.test/cart?v=2";
     let explained = stage.chancery.ask(&["explain", "GET", url]).await;
     let said = String::from_utf8(explained.stdout).unwrap();
@@ -308,7 +308,7 @@ async fn no_client_says_where_it_comes_from() {
             gateway["real_ip"] = real_ip.clone();
         }
         stage.etcd.put("gateways/default", &gateway).await;
-        stage.settled().await;
+        settled(&stage.etcd, &stage.chancery).await;
         // Connections that are open keep what they know of clients.
         let client = Client::builder().no_proxy().build().unwrap();
         eventually(async || {
@@ -387,7 +387,7 @@ impl Stage {
             let other = json!({ "uri": format!("/other{n}/*"), "plugins": { "mocking": {} } });
             self.etcd.put(&format!("routes/other{n}"), &other).await;
         }
-        self.settled().await;
+        settled(&self.etcd, &self.chancery).await;
         let scopes = self
             .chancery
             .admin("v1/snapshots/default?type=scopes")
@@ -421,22 +421,7 @@ impl Stage {
                 documents.insert(id, (document, route));
             }
         }
-        self.settled().await;
-    }
-
-    /// Waits until the proxy has everything that was written.
-    async fn settled(&self) {
-        let revision = self
-            .etcd
-            .write("upstreams/last", &json!({ "nodes": {} }))
-            .await;
-        let wait = format!("v1/wait?timeout=20s&revision={revision}");
-        eventually(async || {
-            let answer = self.chancery.admin(&wait).await?;
-            anyhow::ensure!(answer.status == 200, "{}", answer.body);
-            Ok(())
-        })
-        .await;
+        settled(&self.etcd, &self.chancery).await;
     }
 
     /// The route that answers.

@@ -237,7 +237,8 @@ impl Case {
     }
 }
 
-fn table(gateway: &Id, routes: &[Arc<Route>]) -> Value {
+/// A gateway's one table.
+pub fn table(gateway: &Id, routes: &[Arc<Route>]) -> Value {
     let mut tables = translate::RouteTables::new(&gateway.to_string());
     for route in routes
         .iter()

@@ -7,10 +7,10 @@ use std::fs;
 use chancery::documents::Documents;
 use chancery::model::document::Format;
 use chancery::model::{Discovery, Document, Kind};
-use chancery::translate::{self, RouteTables};
+use chancery::translate;
 use serde_json::{Map, Value, json};
 
-use crate::golden::case::Case;
+use crate::golden::case::{Case, table};
 use crate::golden::resource;
 
 /// How many lines of Envoy's configuration are shown.
@@ -126,11 +126,7 @@ fn becomes(case: &Case, document: &Document, value: &Value) -> Value {
         })
         .collect();
     let clusters: Vec<_> = clusters.into_values().collect();
-    let mut tables = RouteTables::new("default");
-    tables.replace(&route.id, Some(route.clone()));
-    let news = tables.news().tables.into_iter();
-    let encoded: Vec<_> = news.filter_map(|(_, encoded)| encoded).collect();
-    let table = resource::decode("envoy.config.route.v3.RouteConfiguration", &encoded[0]);
+    let table = table(&route.gateways[0], std::slice::from_ref(&route));
     let mut routes = Vec::new();
     collect(&table, &mut routes);
     json!({ "routes": routes, "clusters": clusters })

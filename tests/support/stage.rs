@@ -11,7 +11,7 @@ use super::consul::{Consul, Memory};
 use super::envoy::{Envoy, Protocol};
 use super::etcd::Etcd;
 use super::instance::Instance;
-use super::own_address;
+use super::{eventually, own_address};
 
 /// Everything that a scene needs, on one loopback address.
 pub struct Stage {
@@ -100,4 +100,16 @@ pub fn route_to_service(uri: &str, service: &str) -> Value {
 /// The `nodes` of an upstream.
 pub fn weights(nodes: &[&Instance]) -> Value {
     nodes.iter().map(|node| (node.node(), 1)).collect()
+}
+
+/// Waits until the proxies have everything that was written.
+pub async fn settled(etcd: &Etcd, chancery: &Chancery) {
+    let revision = etcd.write("upstreams/last", &json!({ "nodes": {} })).await;
+    let wait = format!("v1/wait?timeout=20s&revision={revision}");
+    eventually(async || {
+        let answer = chancery.admin(&wait).await?;
+        anyhow::ensure!(answer.status == 200, "{}", answer.body);
+        Ok(())
+    })
+    .await;
 }

@@ -100,6 +100,9 @@ impl Section {
     }
 }
 
+/// A host and a path of a route.
+pub(super) type Place<'a> = (&'a Domain, &'a Path);
+
 /// How many times routes stand in which cells: the last column and the last row are those of routes for any.
 #[derive(Debug)]
 pub(super) struct Counts {
@@ -130,7 +133,11 @@ impl Counts {
     }
 
     /// A route stands elsewhere than before.
-    pub fn replace(&mut self, before: &[(Domain, Path)], now: &[(Domain, Path)]) {
+    pub fn replace<'a>(
+        &mut self,
+        before: impl Iterator<Item = Place<'a>>,
+        now: impl Iterator<Item = Place<'a>>,
+    ) {
         for (domain, path) in before {
             *self.at(domain, path) -= 1;
             self.all -= 1;

@@ -2,13 +2,13 @@
 //!
 //! The one for all stays when there are others: listeners that drain may use it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::RouteTable;
-use super::division::{Counts, Division, Section};
+use super::division::{Counts, Division, Place, Section};
 use super::scopes::{Scope, scopes};
 use super::translated::Translated;
 use crate::documents::Route;
@@ -23,9 +23,6 @@ const JOINS: u32 = 2500;
 /// How many times less a change has to cost then.
 const PAYS: u64 = 4;
 
-/// All requests.
-const WHOLE: Section = Section::WHOLE;
-
 /// A gateway's route tables.
 #[derive(Debug)]
 pub struct RouteTables {
@@ -38,10 +35,9 @@ pub struct RouteTables {
     counts: Counts,
     /// The best division and its cost, while the counts are the same.
     best: Option<(Division, u64)>,
-    /// Whether requests carry the number of their cell.
-    is_divided: bool,
+    are_divided: bool,
     /// Whether listeners that use scopes are there, or were: they may drain.
-    was_divided: bool,
+    were_divided: bool,
     /// Whether the scopes are others than when they were last asked for.
     scopes_changed: bool,
     /// The tables that are.
@@ -65,15 +61,15 @@ impl RouteTables {
         Self {
             gateway: gateway.into(),
             routes: HashMap::new(),
-            whole: RouteTable::new(gateway, WHOLE),
+            whole: RouteTable::new(gateway, Section::WHOLE),
             sections: BTreeMap::new(),
             division: Division::default(),
             counts: Counts::default(),
             best: None,
-            is_divided: false,
-            was_divided: false,
+            are_divided: false,
+            were_divided: false,
             scopes_changed: false,
-            changed: BTreeSet::from([WHOLE]),
+            changed: BTreeSet::from([Section::WHOLE]),
             gone: Vec::new(),
         }
     }
@@ -90,19 +86,14 @@ impl RouteTables {
         {
             return false;
         }
-        let places = |one: &Option<Arc<Translated>>| -> Vec<_> {
-            let all = one.iter().flat_map(|one| one.everywhere());
-            all.map(|(domain, path, _)| (domain.clone(), path.clone()))
-                .collect()
-        };
-        let (before, now) = (places(&old), places(&new));
-        if before != now {
-            self.counts.replace(&before, &now);
+        let (before, now) = (places(old.as_ref()), places(new.as_ref()));
+        if !before.clone().eq(now.clone()) {
+            self.counts.replace(before, now);
             self.best = None;
         }
         let mut changed = self.whole.replace(id, new.as_ref());
         if changed {
-            self.changed.insert(WHOLE);
+            self.changed.insert(Section::WHOLE);
         }
         let both = old.iter().chain(&new);
         let sections: BTreeSet<_> = both
@@ -119,21 +110,26 @@ impl RouteTables {
         changed
     }
 
-    /// Divides them as the gateway asks and as it pays. Tells whether listeners are to use scopes.
-    pub fn settle(&mut self, mode: Mode) -> bool {
-        self.is_divided = match mode {
+    /// Whether requests carry the number of their cell, and listeners find tables by scopes.
+    pub fn are_divided(&self) -> bool {
+        self.are_divided
+    }
+
+    /// Divides them as the gateway asks and as it pays.
+    pub fn settle(&mut self, mode: Mode) {
+        self.are_divided = match mode {
             Mode::One => false,
             Mode::Divided => true,
-            Mode::Auto if self.is_divided => self.counts.all() >= JOINS && self.pays(PAYS / 2),
+            Mode::Auto if self.are_divided => self.counts.all() >= JOINS && self.pays(PAYS / 2),
             Mode::Auto => self.counts.all() >= DIVIDES && self.pays(PAYS),
         };
-        if self.is_divided && !self.was_divided {
-            self.was_divided = true;
+        if self.are_divided && !self.were_divided {
+            self.were_divided = true;
             self.scopes_changed = true;
             self.whole.number(true);
-            self.changed.insert(WHOLE);
+            self.changed.insert(Section::WHOLE);
         }
-        let division = if self.is_divided {
+        let division = if self.are_divided {
             self.best().0
         } else {
             Division::default()
@@ -141,7 +137,6 @@ impl RouteTables {
         if division != self.division {
             self.divide(division);
         }
-        self.is_divided
     }
 
     pub(super) fn best(&mut self) -> (Division, u64) {
@@ -155,18 +150,19 @@ impl RouteTables {
 
     /// All of it is new once more.
     pub fn touch(&mut self) {
-        self.changed.insert(WHOLE);
+        self.changed.insert(Section::WHOLE);
         self.changed.extend(self.sections.keys());
-        self.scopes_changed = self.was_divided;
+        self.scopes_changed = self.were_divided;
     }
 
     /// What is new since this was last asked for.
     pub fn news(&mut self) -> News {
-        let there: HashSet<_> = self.sections.values().map(|table| table.name()).collect();
-        let gone = self.gone.drain(..).filter(|name| !there.contains(name));
+        let sections = &self.sections;
+        let is_there = |name: &Arc<str>| sections.values().any(|table| table.name() == name);
+        let gone = self.gone.drain(..).filter(|name| !is_there(name));
         let mut tables: Vec<_> = gone.map(|name| (name, None)).collect();
         for section in std::mem::take(&mut self.changed) {
-            let table = if section == WHOLE {
+            let table = if section == Section::WHOLE {
                 Some(&mut self.whole)
             } else {
                 self.sections.get_mut(&section)
@@ -201,6 +197,12 @@ impl RouteTables {
             }
         }
     }
+}
+
+/// Where a route stands.
+fn places(route: Option<&Arc<Translated>>) -> impl Iterator<Item = Place<'_>> + Clone {
+    let all = route.into_iter().flat_map(|route| route.everywhere());
+    all.map(|(domain, path, _)| (domain, path))
 }
 
 /// The sections in which a route stands.

@@ -49,7 +49,7 @@ impl Translated {
     }
 
     /// Each host with each path.
-    pub fn everywhere(&self) -> impl Iterator<Item = (&Domain, &Path, &[Part])> {
+    pub fn everywhere(&self) -> impl Iterator<Item = (&Domain, &Path, &[Part])> + Clone {
         self.domains.iter().flat_map(|domain| {
             let paths = self.paths.iter();
             paths.map(move |(path, parts)| (domain, path, parts.as_slice()))

@@ -118,7 +118,8 @@ fn counted(hosts: usize, each: usize, without: usize, catch_alls: usize) -> Coun
     let without = (0..without).map(|n| (None, prefix(n)));
     let all = (0..catch_alls).map(|n| (host(n), Path::Prefix("/".into())));
     let places: Vec<_> = own.chain(without).chain(all).collect();
-    counts.replace(&[], &places);
+    let places = places.iter().map(|(domain, path)| (domain, path));
+    counts.replace(std::iter::empty(), places);
     counts
 }
 
@@ -150,17 +151,21 @@ fn a_gateway_that_decides_by_itself_divides_many_routes_and_joins_far_fewer() {
         let route = route(n);
         tables.replace(&route.id, Some(route.clone()));
     }
-    assert!(!tables.settle(Mode::Auto));
+    tables.settle(Mode::Auto);
+    assert!(!tables.are_divided());
     let one_more = route(4999);
     tables.replace(&one_more.id, Some(one_more.clone()));
-    assert!(tables.settle(Mode::Auto));
+    tables.settle(Mode::Auto);
+    assert!(tables.are_divided());
     assert!(tables.news().scopes.is_some());
     for n in 2500..5000 {
         tables.replace(&id(&format!("r{n}")), None);
-        assert!(tables.settle(Mode::Auto), "{n}");
+        tables.settle(Mode::Auto);
+        assert!(tables.are_divided(), "{n}");
     }
     tables.replace(&id("r0"), None);
-    assert!(!tables.settle(Mode::Auto));
+    tables.settle(Mode::Auto);
+    assert!(!tables.are_divided());
     let News { tables, scopes } = tables.news();
     // Those that drain are told where all of it is.
     assert!(
