@@ -106,6 +106,12 @@ impl ResourceType {
         )
     }
 
+    /// Whether a client is left with all that it has once nothing of this type is there. Where scopes are given up, so is the
+    /// listener that named them, and its connections, which drain, would be answered with 404 without.
+    pub fn is_left_at_last(self) -> bool {
+        self == Self::ScopedRouteConfiguration
+    }
+
     /// The children without which a changed resource of this type must not go out: Envoy warms no scope, and answers 404 until
     /// the route table that it names is there.
     pub fn awaits(self) -> Option<Self> {

@@ -244,7 +244,7 @@ impl Channel {
         &mut self,
         target: &Arc<Snapshot>,
         earlier: &[Arc<Snapshot>],
-        awaited: Option<&Channel>,
+        mut awaited: Option<&mut Channel>,
         protocol: Protocol,
     ) -> Diff {
         let mut diff = Diff::default();
@@ -258,14 +258,18 @@ impl Channel {
             let names: Vec<_> = self.subscription.names().cloned().collect();
             self.accept(&names, target);
         }
+        if self.resource_type.is_left_at_last() {
+            self.leave_or_return(target);
+        }
         let mut candidates = self.candidates(target);
         if !self.owed.is_empty() && candidates.iter().any(|name| self.differs(name, target)) {
             candidates.append(&mut self.take_owed(target, protocol));
         }
+        let named = awaited.is_some().then(|| self.named_children());
         for name in candidates {
             let wanted = target.set(self.resource_type).find(&name);
-            if let (Some(awaited), Some(resource)) = (awaited, wanted)
-                && self.defer(&name, resource, target, awaited, protocol)
+            if let (Some(awaited), Some(named), Some(resource)) = (&mut awaited, &named, wanted)
+                && self.defer(&name, resource, target, (&mut **awaited, named), protocol)
             {
                 continue;
             }
@@ -401,6 +405,7 @@ impl Channel {
                 self.forget(name);
                 diff.remove.push(name.clone());
             }
+            (None, None) if self.leaves_all(target) => self.leave(name),
             (None, None) => {
                 let Some(version) = held else { return };
                 if takes_away {

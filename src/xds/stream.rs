@@ -123,10 +123,11 @@ impl Stream {
     /// The next response, or nothing until something comes in.
     pub fn poll_response(&mut self, now: Instant) -> Option<Response> {
         self.open_gate(now);
-        // Clusters once more: types that had nothing to say may have moved on, and name fewer clusters now.
+        // Routes once more, as scopes may need them anew; and clusters: types that had nothing to say may have moved on, and
+        // name fewer clusters now.
         ResourceType::ALL
             .into_iter()
-            .chain([ResourceType::Cluster])
+            .chain([ResourceType::RouteConfiguration, ResourceType::Cluster])
             .find_map(|resource_type| self.poll_type(resource_type, now))
     }
 
@@ -270,14 +271,16 @@ impl Stream {
         let earlier = self.earlier(resource_type);
         let protocol = self.protocol;
         let awaited = resource_type.awaits().filter(|awaited| {
-            // A client that came back may still say what it has of it.
-            self.channel(*awaited).started || self.resuming_until.is_some()
+            // A client that came back may still say what it has of it, and a new one is about to ask for it.
+            let begins = self.channel(ResourceType::Listener).started
+                && !self.channel(resource_type).resumed;
+            self.channel(*awaited).started || begins || self.resuming_until.is_some()
         });
         let (before, channel) = self.channels.split_at_mut(resource_type.index());
         let [channel, ..] = channel else {
             return Diff::default();
         };
-        let awaited = awaited.and_then(|awaited| before.get(awaited.index()));
+        let awaited = awaited.and_then(|awaited| before.get_mut(awaited.index()));
         let diff = channel.advance(target, &earlier, awaited, protocol);
         if resource_type.awaits().is_some() {
             // What is named by something new is asked for, and what is named by something changed is there.

@@ -58,6 +58,12 @@ pub struct Client {
     pub excused: BTreeSet<String>,
     /// Names that it asked for though it had them: it may be told that they are gone.
     asked_again: Missing,
+    /// Its scopes are gone from the gateway, and so is what uses them.
+    pub gave_up_scopes: bool,
+    /// It came back with its scopes, and has accepted none on this stream.
+    brought_scopes: bool,
+    /// The response that brings it scopes to use after that.
+    pub scopes_again: Option<String>,
     /// Whether the server gave up waiting to hear of the routes in use.
     pub late: bool,
     fresh_stream: bool,
@@ -75,6 +81,9 @@ impl Client {
             unready: BTreeSet::new(),
             excused: BTreeSet::new(),
             asked_again: Missing::new(),
+            gave_up_scopes: false,
+            brought_scopes: false,
+            scopes_again: None,
             late: false,
             fresh_stream: true,
             came_back: false,
@@ -99,6 +108,7 @@ impl Client {
         self.unready.clear();
         self.fresh_stream = true;
         self.came_back = true;
+        self.brought_scopes = true;
         for side in &mut self.sides {
             side.pending = None;
             side.refused.clear();
@@ -188,6 +198,12 @@ impl Client {
             return false;
         };
         let before: BTreeSet<String> = self.side(resource_type).has.keys().cloned().collect();
+        if resource_type == ResourceType::ScopedRouteConfiguration {
+            self.check_scopes(&response);
+            let again = self.scopes_again.as_ref() == Some(&response.nonce);
+            self.gave_up_scopes &= !again;
+            self.brought_scopes = false;
+        }
         let full_state = resource_type.is_full_state();
         let replaces = full_state && self.protocol == Protocol::Sotw;
         let side = self.side_mut(resource_type);
@@ -374,10 +390,36 @@ impl Client {
         }
     }
 
+    /// Fails when a scope that the client has is pointed at a route table that it does not have. In SotW a server cannot know
+    /// which forms a client came back with.
+    fn check_scopes(&self, response: &Received) {
+        let of = response.resource_type;
+        let side = self.side(of);
+        if self.gave_up_scopes || (self.brought_scopes && self.protocol == Protocol::Sotw) {
+            return;
+        }
+        let routes = &self.side(ResourceType::RouteConfiguration).has;
+        for entry in &response.resources {
+            let before = side.has.get(&entry.name);
+            let changed = before.is_some_and(|(text, _)| *text != entry.text);
+            let missing = children(of, &entry.text).find(|(_, table)| !routes.contains_key(*table));
+            assert!(
+                !changed || missing.is_none(),
+                "{before:?} becomes {entry:?}, whose table is not there"
+            );
+        }
+    }
+
     /// Fails when a route in use names a cluster that the client does not have.
     pub fn check_routes(&self) {
         let listeners = self.side(ResourceType::Listener).has.values();
-        let used = listeners.flat_map(|(text, _)| references(text));
+        let scopes = self
+            .side(ResourceType::ScopedRouteConfiguration)
+            .has
+            .values();
+        let used = listeners
+            .chain(scopes.filter(|_| !self.gave_up_scopes))
+            .flat_map(|(text, _)| references(text));
         for route in used {
             let routes = &self.side(ResourceType::RouteConfiguration).has;
             let named = routes

@@ -14,6 +14,8 @@ use crate::world::children;
 pub struct Judge {
     protocol: Protocol,
     lanes: [Lane; ResourceType::ALL.len()],
+    /// Whether the client came with scopes.
+    brought: bool,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +40,7 @@ impl Judge {
         Self {
             protocol,
             lanes: Default::default(),
+            brought: false,
         }
     }
 
@@ -47,6 +50,8 @@ impl Judge {
         if said.first {
             lane.claimed.clone_from(&said.version);
         }
+        let scopes = said.resource_type.awaits().is_some();
+        self.brought |= scopes && said.first && !said.initial.is_empty();
         if said.first && self.protocol == Protocol::Delta {
             let initial = said.initial.iter();
             lane.sent = initial
@@ -82,6 +87,11 @@ impl Judge {
                 }
             }
         }
+    }
+
+    /// The client may have dropped all that it has of a type, without a word.
+    pub fn forget(&mut self, of: ResourceType) {
+        self.lanes[of.index()].sent.clear();
     }
 
     /// The server sends a response.
@@ -130,6 +140,8 @@ impl Judge {
             assert!(anything || excused, "nothing new: {response:?}");
         } else {
             let again = olds.iter().find(|entry| !lane.free.contains(&entry.name));
+            // Of the forms that a client brought the server knows no more than that they are others.
+            let again = again.filter(|_| !(of == ResourceType::RouteConfiguration && self.brought));
             assert!(again.is_none(), "sent again: {again:?} in {response:?}");
         }
         let parents = if replaces && !lane.refused {
@@ -139,6 +151,13 @@ impl Judge {
         };
         let due = parents.iter().flat_map(|entry| children(of, &entry.text));
         let due: Vec<_> = due.map(|(child, name)| (child, name.to_owned())).collect();
+        let named = |lane: &Lane| -> BTreeSet<_> {
+            let children = lane.sent.values().flat_map(|text| children(of, text));
+            children
+                .map(|(child, name)| (child, name.to_owned()))
+                .collect()
+        };
+        let named_before = named(lane);
         for name in gone.iter().chain(&response.removed) {
             lane.sent.remove(name);
             lane.free.remove(name);
@@ -147,9 +166,12 @@ impl Judge {
             lane.sent.insert(entry.name.clone(), entry.text.clone());
             lane.free.remove(&entry.name);
         }
+        // What nothing names any more is dropped by the client, sooner or later.
+        let dropped: Vec<_> = named_before.difference(&named(lane)).cloned().collect();
         lane.answered = true;
         lane.on_its_way = Some(response.clone());
-        for (child, name) in due {
+        let dropped = dropped.into_iter().filter(|_| of.awaits().is_some());
+        for (child, name) in due.into_iter().chain(dropped) {
             self.lanes[child.index()].free.insert(name);
         }
     }

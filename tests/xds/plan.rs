@@ -1,6 +1,6 @@
 //! What a random gateway holds: clusters with load assignments and perhaps a secret, route configurations that name
-//! clusters, listeners that name route configurations and perhaps a secret and an extension config. Every reference is to
-//! something that is there.
+//! clusters, listeners that name route configurations and perhaps a secret and an extension config, and scopes that name route
+//! tables, each of which a scope of its own holds. Every reference is to something that is there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +16,14 @@ const ROUTES: [&str; 2] = ["main", "alt"];
 const SECRETS: [&str; 2] = ["k", "l"];
 const EXTENSIONS: [&str; 2] = ["auth", "limit"];
 const LISTENERS: [&str; 2] = ["web", "tls"];
+const SCOPES: [&str; 3] = ["1", "2", "3"];
+/// Route tables, and the scopes that hold them.
+const TABLES: [(&str, &str); 4] = [
+    ("p", "hold-p"),
+    ("q", "hold-q"),
+    ("r", "hold-r"),
+    ("s", "hold-s"),
+];
 
 /// What a gateway holds.
 #[derive(Debug, Default, Clone)]
@@ -26,6 +34,9 @@ pub struct Plan {
     listeners: BTreeMap<&'static str, (u8, &'static str, Needs)>,
     secrets: BTreeMap<&'static str, u8>,
     extensions: BTreeMap<&'static str, u8>,
+    /// Which table each scope names; nothing when routes are not divided.
+    scopes: Option<[usize; 3]>,
+    tables: [(u8, BTreeSet<&'static str>); 4],
 }
 
 /// A secret and an extension config.
@@ -53,6 +64,14 @@ pub enum Mutation {
     Secret(usize, u8),
     /// An extension config changes.
     Extension(usize, u8),
+    /// Every scope names another table.
+    Divide([usize; 3]),
+    /// One scope names another table.
+    Point(usize, usize),
+    /// There are no scopes any more.
+    Unite,
+    /// Routes of a table change; a bit per cluster they name.
+    Table(usize, u8, u8),
 }
 
 /// Any change.
@@ -67,7 +86,11 @@ pub fn mutation() -> impl Strategy<Value = Mutation> {
             .prop_map(|(i, v, r, k, e)| Mutation::Listener(i, v, r, k, e)),
         1 => (0..2_usize).prop_map(Mutation::NoListener),
         1 => (0..2_usize, content.clone()).prop_map(|(i, v)| Mutation::Secret(i, v)),
-        1 => (0..2_usize, content).prop_map(|(i, v)| Mutation::Extension(i, v)),
+        1 => (0..2_usize, content.clone()).prop_map(|(i, v)| Mutation::Extension(i, v)),
+        3 => (0..4_usize, 0..4_usize, 0..4_usize).prop_map(|(a, b, c)| Mutation::Divide([a, b, c])),
+        3 => (0..3_usize, 0..4_usize).prop_map(|(i, t)| Mutation::Point(i, t)),
+        1 => Just(Mutation::Unite),
+        3 => (0..4_usize, content, 0..16_u8).prop_map(|(i, v, m)| Mutation::Table(i, v, m)),
     ]
 }
 
@@ -82,7 +105,8 @@ impl Plan {
             }
             Mutation::NoCluster(index) => {
                 self.clusters.remove(CLUSTERS[index]);
-                for (_, named) in self.routes.values_mut() {
+                let tables = self.routes.values_mut().chain(&mut self.tables);
+                for (_, named) in tables {
                     named.remove(CLUSTERS[index]);
                 }
             }
@@ -91,12 +115,7 @@ impl Plan {
                 self.endpoints.insert(name, content);
             }
             Mutation::Route(index, content, mask) => {
-                let named = CLUSTERS.into_iter().enumerate();
-                let named = named.filter(|(bit, _)| mask & (1 << bit) != 0);
-                let named: BTreeSet<_> = named.map(|(_, name)| name).collect();
-                for name in &named {
-                    self.clusters.entry(name).or_default();
-                }
+                let named = self.named(mask);
                 self.routes.insert(ROUTES[index], (content, named));
             }
             Mutation::Listener(index, content, route, secret, extension) => {
@@ -115,7 +134,28 @@ impl Plan {
             Mutation::Extension(index, content) => {
                 self.extensions.insert(EXTENSIONS[index], content);
             }
+            Mutation::Divide(tables) => self.scopes = Some(tables),
+            Mutation::Point(index, table) => {
+                if let Some(scopes) = &mut self.scopes {
+                    scopes[index] = table;
+                }
+            }
+            Mutation::Unite => self.scopes = None,
+            Mutation::Table(index, content, mask) => {
+                self.tables[index] = (content, self.named(mask));
+            }
         }
+    }
+
+    /// The clusters of these bits; they are there from now on.
+    fn named(&mut self, mask: u8) -> BTreeSet<&'static str> {
+        let named = CLUSTERS.into_iter().enumerate();
+        let named = named.filter(|(bit, _)| mask & (1 << bit) != 0);
+        let named: BTreeSet<_> = named.map(|(_, name)| name).collect();
+        for name in &named {
+            self.clusters.entry(name).or_default();
+        }
+        named
     }
 
     /// All of it as text.
@@ -132,7 +172,17 @@ impl Plan {
             let assignment = format!("{child}={endpoints}");
             all.insert((ResourceType::LoadAssignment, child), assignment);
         }
-        for (name, (content, named)) in &self.routes {
+        let scopes = self.scopes.iter().flatten();
+        for (scope, table) in SCOPES.into_iter().zip(scopes) {
+            let (name, hold) = TABLES[*table];
+            for scope in [scope, hold] {
+                let text = format!("{scope}={name}({name})");
+                all.insert((ResourceType::ScopedRouteConfiguration, scope), text);
+            }
+        }
+        let tables = self.scopes.iter().flatten();
+        let tables = tables.map(|table| (&TABLES[*table].0, &self.tables[*table]));
+        for (name, (content, named)) in self.routes.iter().chain(tables) {
             let named: Vec<_> = named.iter().copied().collect();
             let text = format!("{name}={content}({})", named.join(","));
             all.insert((ResourceType::RouteConfiguration, *name), text);

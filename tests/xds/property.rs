@@ -1,5 +1,5 @@
 //! A random client against random changes. Whatever happens: no route in use names a cluster that the client does not
-//! have, nothing is taken away that a cluster or a listener in use names, no cluster and no listener waits for good, one response of a type is on its way, clusters are not added and removed at once, nothing is sent to a client that
+//! have, no scope that it has is pointed at a route table that it has not accepted, nothing is taken away that a cluster or a listener in use names, no cluster and no listener waits for good, one response of a type is on its way, clusters are not added and removed at once, nothing is sent to a client that
 //! has it; and in the end the client has what it wants, and there is silence.
 
 use std::collections::VecDeque;
@@ -15,6 +15,8 @@ use crate::judge::Judge;
 use crate::plan::{Mutation, Plan, mutation};
 use crate::wire::{self, Received};
 use crate::world::World;
+
+const SCOPES: ResourceType = ResourceType::ScopedRouteConfiguration;
 
 /// Steps within which a conversation must come to rest.
 const PATIENCE: usize = 500;
@@ -50,8 +52,8 @@ fn event() -> impl Strategy<Value = Event> {
         8 => prop::collection::vec(mutation(), 1..4).prop_map(Event::Change),
         6 => Just(Event::Receive),
         6 => Just(Event::Send),
-        6 => (0..6_usize).prop_map(Event::Accept),
-        2 => (0..6_usize).prop_map(Event::Refuse),
+        6 => (0..7_usize).prop_map(Event::Accept),
+        2 => (0..7_usize).prop_map(Event::Refuse),
         2 => (any::<bool>(), 0..4_usize, any::<bool>()).prop_map(|(e, n, w)| Event::Wish(e, n, w)),
         1 => (0..6_usize).prop_map(Event::AskAgain),
         1 => order.clone().prop_map(Event::Reconnect),
@@ -135,6 +137,10 @@ impl Talk {
         }
         let changes = self.world.difference(&self.plan.texts());
         self.world.publish(changes);
+        if self.world.resources(SCOPES).count() == 0 {
+            self.client.gave_up_scopes = true;
+            self.client.scopes_again = None;
+        }
         self.stream.handle_snapshot(self.world.snapshot.clone());
         self.flush();
     }
@@ -166,7 +172,15 @@ impl Talk {
     fn flush(&mut self) {
         while let Some(response) = self.stream.poll_response(self.now) {
             let response = wire::decode(self.protocol, &response);
+            if response.resource_type == SCOPES && self.client.gave_up_scopes {
+                self.judge.forget(SCOPES);
+            }
             self.judge.see_response(&response);
+            let scopes = self.world.snapshot.set(SCOPES);
+            let newest = response.version == scopes.version().to_string();
+            if response.resource_type == SCOPES && newest && !scopes.is_empty() {
+                self.client.scopes_again = Some(response.nonce.clone());
+            }
             self.inbox.push_back(response);
         }
     }
@@ -228,7 +242,9 @@ impl Talk {
         for resource_type in self.refused() {
             let name = match resource_type {
                 ResourceType::Cluster => "e".to_owned(),
-                ResourceType::Listener => "other".to_owned(),
+                ResourceType::Listener | ResourceType::ScopedRouteConfiguration => {
+                    "other".to_owned()
+                }
                 _ => self
                     .client
                     .side(resource_type)
@@ -255,8 +271,13 @@ impl Talk {
         );
         for resource_type in TYPES {
             let side = self.client.side(resource_type);
+            if resource_type == SCOPES && self.client.gave_up_scopes {
+                continue;
+            }
             let sotw = self.protocol == Protocol::Sotw;
-            let sayable = |name: &&String| !sotw || self.world.find(resource_type, name).is_some();
+            let silent = sotw || resource_type.is_left();
+            let sayable =
+                |name: &&String| !silent || self.world.find(resource_type, name).is_some();
             let again = side.refused.iter().find(sayable);
             assert!(again.is_none(), "refused and not sent again: {again:?}");
             let wanted = |name: &str| resource_type.is_full_state() || side.wanted.contains(name);

@@ -2,6 +2,7 @@
 //! tables have to be there first. The client keeps the form that it has. What is new to the client is not deferred: something
 //! has to name the children, or the client would never ask for them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::snapshot::{Resource, Snapshot, Version};
@@ -21,6 +22,9 @@ pub(super) struct Deferred {
     /// The snapshot that `kept` is from.
     from: Option<Arc<Snapshot>>,
 }
+
+/// What resources that the client has name; nothing when it is not known which it has.
+pub(super) type Named = Option<HashSet<Arc<str>>>;
 
 impl Channel {
     /// Whether the client has something in another form than `sent` has, until it has accepted the children of that.
@@ -42,13 +46,33 @@ impl Channel {
         self.deferred.values().filter_map(|each| each.from.as_ref())
     }
 
+    /// The children of all that the client surely has.
+    pub(super) fn named_children(&self) -> Named {
+        let sent = self.sent.as_ref()?.set(self.resource_type).iter();
+        let same = sent.filter(|(name, _)| !self.deferred.contains_key(*name));
+        let same = same.map(|(_, resource)| resource);
+        let kept = self.deferred.values().filter_map(|each| each.kept.as_ref());
+        let stale = self.stale.values().flatten();
+        let had = same.chain(kept).chain(stale);
+        let children = had.flat_map(|resource| resource.children.iter());
+        Some(children.map(|(_, name)| name.clone()).collect())
+    }
+
+    /// Whatever named it before is gone, and the client may just be dropping it: it counts once it was accepted anew.
+    fn prove_again(&mut self, name: &Arc<str>) {
+        if self.subscription.has(name) {
+            self.forced.insert(name.clone());
+            self.unproven.insert(name.clone());
+        }
+    }
+
     /// Defers a resource of `target` unless it may go out, or the client has it.
     pub(super) fn defer(
         &mut self,
         name: &Arc<str>,
         resource: &Resource,
         target: &Snapshot,
-        awaited: &Self,
+        (awaited, named): (&mut Self, &Named),
         protocol: Protocol,
     ) -> bool {
         let Some(held) = self.held_version(name) else {
@@ -61,8 +85,15 @@ impl Channel {
         let since = before
             .filter(|before| before.version == resource.version)
             .map_or(target.sequence, |before| before.since);
+        let changed = before.is_none_or(|before| before.version != resource.version);
         let children = resource.children.iter();
-        let mut children = children.filter(|(of, _)| *of == awaited.resource_type);
+        let awaits = self.resource_type.awaits();
+        let mut children = children.filter(|(of, _)| Some(*of) == awaits);
+        if changed && let Some(named) = named {
+            for (_, child) in children.clone().filter(|(_, child)| !named.contains(child)) {
+                awaited.prove_again(child);
+            }
+        }
         if children.all(|(_, child)| awaited.has_accepted(child, since)) {
             return false;
         }

@@ -31,6 +31,34 @@ impl Channel {
         sayable && !self.resource_type.is_left()
     }
 
+    /// Whether the client is left with all that it has.
+    pub(super) fn leaves_all(&self, target: &Snapshot) -> bool {
+        self.resource_type.is_left_at_last() && target.set(self.resource_type).is_empty()
+    }
+
+    /// The client may have it, or drop it without a word.
+    pub(super) fn leave(&mut self, name: &Arc<str>) {
+        self.forget(name);
+        self.left.insert(name.clone(), None);
+    }
+
+    /// Leaves the client with all that it has though `sent` does not; or after that, takes away what is not there again. What
+    /// is counts as new to the client.
+    pub(super) fn leave_or_return(&mut self, target: &Snapshot) {
+        let set = target.set(self.resource_type);
+        let was_left = self.sent.as_ref().is_some_and(|sent| self.leaves_all(sent));
+        if set.is_empty() {
+            let names: Vec<_> = self.left.keys().cloned().collect();
+            for name in names {
+                self.leave(&name);
+            }
+        } else if was_left {
+            self.left.retain(|name, _| set.find(name).is_none());
+            let gone = self.left.keys().map(|name| (name.clone(), None));
+            self.stale.extend(gone);
+        }
+    }
+
     pub(super) fn differs(&self, name: &str, target: &Snapshot) -> bool {
         let resource = target.set(self.resource_type).find(name);
         self.held_version(name) != resource.map(|resource| Some(resource.version))
