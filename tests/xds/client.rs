@@ -391,11 +391,12 @@ impl Client {
     }
 
     /// Fails when a scope that the client has is pointed at a route table that it does not have. In SotW a server cannot know
-    /// which forms a client came back with.
+    /// which forms a client came back with, and it does not wait for good until it hears of routes.
     fn check_scopes(&self, response: &Received) {
         let of = response.resource_type;
         let side = self.side(of);
-        if self.gave_up_scopes || (self.brought_scopes && self.protocol == Protocol::Sotw) {
+        let unknown = self.brought_scopes && self.protocol == Protocol::Sotw;
+        if self.gave_up_scopes || unknown || self.late {
             return;
         }
         let routes = &self.side(ResourceType::RouteConfiguration).has;

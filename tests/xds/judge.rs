@@ -91,7 +91,9 @@ impl Judge {
 
     /// The client may have dropped all that it has of a type, without a word.
     pub fn forget(&mut self, of: ResourceType) {
-        self.lanes[of.index()].sent.clear();
+        let lane = &mut self.lanes[of.index()];
+        lane.sent.clear();
+        lane.claimed.clear();
     }
 
     /// The server sends a response.
