@@ -74,6 +74,8 @@ pub struct Channel {
     deferred: BTreeMap<Arc<str>, Deferred>,
     /// Where others await this type: what was sent, and the client has accepted in no form yet.
     unproven: BTreeSet<Arc<str>>,
+    /// Where this type awaits another: what was sent, not accepted yet, and the client has in another form.
+    changing: BTreeSet<Arc<str>>,
     /// What the client says it has from an earlier stream, until the first answer.
     claimed: HashMap<String, Option<Version>>,
     claimed_version: Option<Version>,
@@ -104,6 +106,7 @@ impl Channel {
             left: BTreeMap::new(),
             deferred: BTreeMap::new(),
             unproven: BTreeSet::new(),
+            changing: BTreeSet::new(),
             claimed: HashMap::new(),
             claimed_version: None,
             accepted: Accepted::nothing(resource_type),
@@ -136,10 +139,12 @@ impl Channel {
             if in_flight.brings.is_none() {
                 self.owed.retain(|name| all.find(name).is_none());
                 self.unproven.retain(|name| all.find(name).is_none());
+                self.changing.retain(|name| all.find(name).is_none());
             }
             for name in in_flight.brings.iter().flatten().chain(&in_flight.removes) {
                 self.owed.remove(name);
                 self.unproven.remove(name);
+                self.changing.remove(name);
             }
             if in_flight.whole {
                 self.owed.clear();
@@ -209,6 +214,7 @@ impl Channel {
         self.left.retain(|name, _| subscription.has(name));
         self.deferred.retain(|name, _| subscription.has(name));
         self.unproven.retain(|name| subscription.has(name));
+        self.changing.retain(|name| subscription.has(name));
         if !self.owed.is_empty() {
             self.owed.retain(|name| subscription.has(name));
             if let Some(settled) = self.settled.clone() {
@@ -387,6 +393,10 @@ impl Channel {
                     if self.resource_type.is_awaited() && (asked || held.is_none()) {
                         self.unproven.insert(name.clone());
                     }
+                    let was_refused = self.forced.contains(name);
+                    if self.resource_type.awaits().is_some() && held.is_some() && !was_refused {
+                        self.changing.insert(name.clone());
+                    }
                     diff.send.push((name.clone(), resource.clone()));
                 }
             }
@@ -405,7 +415,7 @@ impl Channel {
                 self.forget(name);
                 diff.remove.push(name.clone());
             }
-            (None, None) if self.leaves_all(target) => self.leave(name),
+            (None, None) if self.leaves_all(target) && held.is_some() => self.leave(name),
             (None, None) => {
                 let Some(version) = held else { return };
                 if takes_away {

@@ -271,10 +271,12 @@ impl Stream {
         let earlier = self.earlier(resource_type);
         let protocol = self.protocol;
         let awaited = resource_type.awaits().filter(|awaited| {
-            // A client that came back may still say what it has of it, and a new one is about to ask for it.
-            let begins = self.channel(ResourceType::Listener).started
-                && !self.channel(resource_type).resumed;
-            self.channel(*awaited).started || begins || self.resuming_until.is_some()
+            // A client that came back may still say what it has of it, and one that was sent something is about to ask for it.
+            let channel = self.channel(resource_type);
+            let asks = !channel.resumed || channel.acked.is_some();
+            self.channel(*awaited).started
+                || (self.channel(ResourceType::Listener).started && asks)
+                || self.resuming_until.is_some()
         });
         let (before, channel) = self.channels.split_at_mut(resource_type.index());
         let [channel, ..] = channel else {

@@ -58,14 +58,12 @@ pub struct Client {
     pub excused: BTreeSet<String>,
     /// Names that it asked for though it had them: it may be told that they are gone.
     asked_again: Missing,
-    /// Its scopes are gone from the gateway, and so is what uses them.
-    pub gave_up_scopes: bool,
     /// It came back with its scopes, and has accepted none on this stream.
     brought_scopes: bool,
-    /// The response that brings it scopes to use after that.
-    pub scopes_again: Option<String>,
     /// Whether the server gave up waiting to hear of the routes in use.
     pub late: bool,
+    /// … and of the tables that its scopes are to name.
+    pub was_late: bool,
     fresh_stream: bool,
     came_back: bool,
 }
@@ -81,10 +79,9 @@ impl Client {
             unready: BTreeSet::new(),
             excused: BTreeSet::new(),
             asked_again: Missing::new(),
-            gave_up_scopes: false,
             brought_scopes: false,
-            scopes_again: None,
             late: false,
+            was_late: false,
             fresh_stream: true,
             came_back: false,
         };
@@ -200,9 +197,8 @@ impl Client {
         let before: BTreeSet<String> = self.side(resource_type).has.keys().cloned().collect();
         if resource_type == ResourceType::ScopedRouteConfiguration {
             self.check_scopes(&response);
-            let again = self.scopes_again.as_ref() == Some(&response.nonce);
-            self.gave_up_scopes &= !again;
             self.brought_scopes = false;
+            self.was_late = false;
         }
         let full_state = resource_type.is_full_state();
         let replaces = full_state && self.protocol == Protocol::Sotw;
@@ -396,7 +392,7 @@ impl Client {
         let of = response.resource_type;
         let side = self.side(of);
         let unknown = self.brought_scopes && self.protocol == Protocol::Sotw;
-        if self.gave_up_scopes || unknown || self.late {
+        if unknown || (self.brought_scopes && self.was_late) {
             return;
         }
         let routes = &self.side(ResourceType::RouteConfiguration).has;
@@ -419,7 +415,7 @@ impl Client {
             .has
             .values();
         let used = listeners
-            .chain(scopes.filter(|_| !self.gave_up_scopes))
+            .chain(scopes)
             .flat_map(|(text, _)| references(text));
         for route in used {
             let routes = &self.side(ResourceType::RouteConfiguration).has;

@@ -31,6 +31,8 @@ struct Lane {
     free: BTreeSet<String>,
     /// Whether anything was refused: what was sent is then no measure of what the client has.
     refused: bool,
+    /// Whether anything was ever refused on this stream.
+    ever_refused: bool,
     answered: bool,
 }
 
@@ -78,6 +80,7 @@ impl Judge {
         }
         if answers && let Some(response) = lane.on_its_way.take() {
             lane.refused = said.refuses;
+            lane.ever_refused |= said.refuses;
             if said.refuses {
                 for name in response.resources.iter().map(|entry| &entry.name) {
                     lane.free.insert(name.clone());
@@ -87,13 +90,6 @@ impl Judge {
                 }
             }
         }
-    }
-
-    /// The client may have dropped all that it has of a type, without a word.
-    pub fn forget(&mut self, of: ResourceType) {
-        let lane = &mut self.lanes[of.index()];
-        lane.sent.clear();
-        lane.claimed.clear();
     }
 
     /// The server sends a response.
@@ -138,7 +134,9 @@ impl Judge {
         if replaces {
             let anything = !news.is_empty() || !gone.is_empty();
             let asked = lane.free.iter().any(|name| lane.wanted.contains(name));
-            let excused = !lane.answered || asked || lane.refused;
+            // Removals that were refused are said once more, though the state of the world left them out already.
+            let again = of.awaits().is_some() && lane.ever_refused;
+            let excused = !lane.answered || asked || lane.refused || again;
             assert!(anything || excused, "nothing new: {response:?}");
         } else {
             let again = olds.iter().find(|entry| !lane.free.contains(&entry.name));

@@ -68,8 +68,6 @@ pub enum Mutation {
     Divide([usize; 3]),
     /// One scope names another table.
     Point(usize, usize),
-    /// There are no scopes any more.
-    Unite,
     /// Routes of a table change; a bit per cluster they name.
     Table(usize, u8, u8),
 }
@@ -89,7 +87,6 @@ pub fn mutation() -> impl Strategy<Value = Mutation> {
         1 => (0..2_usize, content.clone()).prop_map(|(i, v)| Mutation::Extension(i, v)),
         3 => (0..4_usize, 0..4_usize, 0..4_usize).prop_map(|(a, b, c)| Mutation::Divide([a, b, c])),
         3 => (0..3_usize, 0..4_usize).prop_map(|(i, t)| Mutation::Point(i, t)),
-        1 => Just(Mutation::Unite),
         3 => (0..4_usize, content, 0..16_u8).prop_map(|(i, v, m)| Mutation::Table(i, v, m)),
     ]
 }
@@ -140,7 +137,6 @@ impl Plan {
                     scopes[index] = table;
                 }
             }
-            Mutation::Unite => self.scopes = None,
             Mutation::Table(index, content, mask) => {
                 self.tables[index] = (content, self.named(mask));
             }

@@ -16,8 +16,6 @@ use crate::plan::{Mutation, Plan, mutation};
 use crate::wire::{self, Received};
 use crate::world::World;
 
-const SCOPES: ResourceType = ResourceType::ScopedRouteConfiguration;
-
 /// Steps within which a conversation must come to rest.
 const PATIENCE: usize = 500;
 
@@ -53,7 +51,7 @@ fn event() -> impl Strategy<Value = Event> {
         6 => Just(Event::Receive),
         6 => Just(Event::Send),
         6 => (0..7_usize).prop_map(Event::Accept),
-        2 => (0..7_usize).prop_map(Event::Refuse),
+        2 => (0..6_usize).prop_map(Event::Refuse),
         2 => (any::<bool>(), 0..4_usize, any::<bool>()).prop_map(|(e, n, w)| Event::Wish(e, n, w)),
         1 => (0..6_usize).prop_map(Event::AskAgain),
         1 => order.clone().prop_map(Event::Reconnect),
@@ -137,10 +135,6 @@ impl Talk {
         }
         let changes = self.world.difference(&self.plan.texts());
         self.world.publish(changes);
-        if self.world.resources(SCOPES).count() == 0 {
-            self.client.gave_up_scopes = true;
-            self.client.scopes_again = None;
-        }
         self.stream.handle_snapshot(self.world.snapshot.clone());
         self.flush();
     }
@@ -159,6 +153,7 @@ impl Talk {
         let due = self.stream.poll_timeout();
         self.now += time;
         self.client.late |= self.came_back;
+        self.client.was_late |= self.came_back;
         if due.is_some_and(|due| due <= self.now) {
             let clusters = ["a", "b", "c", "d"].map(ToOwned::to_owned);
             self.client.excused.extend(clusters);
@@ -172,15 +167,7 @@ impl Talk {
     fn flush(&mut self) {
         while let Some(response) = self.stream.poll_response(self.now) {
             let response = wire::decode(self.protocol, &response);
-            if response.resource_type == SCOPES && self.client.gave_up_scopes {
-                self.judge.forget(SCOPES);
-            }
             self.judge.see_response(&response);
-            let scopes = self.world.snapshot.set(SCOPES);
-            let newest = response.version == scopes.version().to_string();
-            if response.resource_type == SCOPES && newest && !scopes.is_empty() {
-                self.client.scopes_again = Some(response.nonce.clone());
-            }
             self.inbox.push_back(response);
         }
     }
@@ -271,9 +258,6 @@ impl Talk {
         );
         for resource_type in TYPES {
             let side = self.client.side(resource_type);
-            if resource_type == SCOPES && self.client.gave_up_scopes {
-                continue;
-            }
             let sotw = self.protocol == Protocol::Sotw;
             let silent = sotw || resource_type.is_left();
             let sayable =

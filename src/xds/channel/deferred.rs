@@ -32,6 +32,13 @@ impl Channel {
         !self.deferred.is_empty()
     }
 
+    /// Whether the client may use children that are gone from every snapshot that it has accepted: it is not told yet, or has
+    /// not answered, what it is to use in their place.
+    pub fn is_switching(&self) -> bool {
+        let moves = self.in_flight.is_some() || !self.stale.is_empty();
+        (self.resource_type.awaits().is_some() && moves) || self.is_deferring()
+    }
+
     pub fn defers(&self, name: &str) -> bool {
         self.deferred.contains_key(name)
     }
@@ -75,10 +82,8 @@ impl Channel {
         (awaited, named): (&mut Self, &Named),
         protocol: Protocol,
     ) -> bool {
-        let Some(held) = self.held_version(name) else {
-            return false;
-        };
-        if held == Some(resource.version) {
+        let held = self.held_version(name);
+        if held == Some(Some(resource.version)) {
             return false;
         }
         let before = self.deferred.get(name);
@@ -89,11 +94,16 @@ impl Channel {
         let children = resource.children.iter();
         let awaits = self.resource_type.awaits();
         let mut children = children.filter(|(of, _)| Some(*of) == awaits);
-        if changed && let Some(named) = named {
+        // In SotW it is not seen that a name was dropped and is wanted again at once.
+        let again = changed && (held.is_some() || protocol == Protocol::Sotw);
+        if again && let Some(named) = named {
             for (_, child) in children.clone().filter(|(_, child)| !named.contains(child)) {
                 awaited.prove_again(child);
             }
         }
+        let Some(held) = held else {
+            return false;
+        };
         if children.all(|(_, child)| awaited.has_accepted(child, since)) {
             return false;
         }
@@ -103,12 +113,14 @@ impl Channel {
             // Of what was refused the client has the form that it had accepted.
             None if refused => self.form_of(name, self.acked.as_ref()),
             None => match self.stale.get(name) {
+                // The client may have dropped it without a word.
+                Some(None) => return false,
                 Some(stale) => (stale.clone(), self.acked.clone()),
                 None => self.form_of(name, self.sent.as_ref()),
             },
         };
-        let unknown = refused || protocol == Protocol::Sotw;
-        if kept.is_none() && unknown {
+        let is_new = refused && !self.changing.contains(name);
+        if kept.is_none() && (is_new || protocol == Protocol::Sotw) {
             return false;
         }
         self.left.insert(name.clone(), held.filter(|_| !refused));

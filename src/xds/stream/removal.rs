@@ -45,6 +45,14 @@ impl Stream {
         })
     }
 
+    /// Whether scopes have yet to follow the route tables: they may name one in a form that is gone since.
+    fn scopes_lag(&self) -> bool {
+        let scopes = self.channel(ResourceType::ScopedRouteConfiguration);
+        let routes = self.channel(ResourceType::RouteConfiguration);
+        let at = |channel: &Channel| channel.sent.as_ref().map(|sent| sent.sequence);
+        scopes.started && at(scopes) < at(routes)
+    }
+
     /// Whether anything that the client uses, or is about to use, may name the cluster.
     fn names_cluster(&self, name: &str) -> bool {
         let clusters = self.channel(ResourceType::Cluster);
@@ -64,12 +72,15 @@ impl Stream {
         let resumed = |user: &Channel| clusters.resumed || user.resumed;
         let is_unknown = |user: &Channel| {
             if user.started {
-                user.mixed || user.is_deferring() || (resumed(user) && user.acked.is_none())
+                user.mixed || user.is_switching() || (resumed(user) && user.acked.is_none())
             } else {
                 self.resuming_until.is_some()
             }
         };
         if users.iter().any(|user| is_unknown(user)) {
+            return true;
+        }
+        if self.scopes_lag() {
             return true;
         }
         let used = users
