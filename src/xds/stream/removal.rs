@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::snapshot::ResourceType;
+use crate::snapshot::{ResourceType, Snapshot};
 
 use super::{Channel, Stream};
 
@@ -61,11 +61,16 @@ impl Stream {
             ResourceType::ExtensionConfig,
             ResourceType::ScopedRouteConfiguration,
         ];
-        let few = few.map(|user| self.channel(user)).into_iter();
+        // A client that came back with scopes may not have said so yet.
+        let scopes = ResourceType::ScopedRouteConfiguration;
+        let has_scopes = |one: &Arc<Snapshot>| !one.set(scopes).is_empty();
+        let may_come = |user| user == scopes && self.latest.as_ref().is_some_and(has_scopes);
+        let few = few.into_iter();
+        let few = few.filter(|user| self.channel(*user).started || may_come(*user));
         let users: Vec<_> = [ResourceType::Listener, ResourceType::RouteConfiguration]
-            .map(|user| self.channel(user))
             .into_iter()
-            .chain(few.filter(|user| user.started))
+            .chain(few)
+            .map(|user| self.channel(user))
             .collect();
         // A client that came back may use anything until it acknowledges, or asks for nothing in time;
         // of clusters that it had refused it does not speak, only of what names them.
