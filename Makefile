@@ -32,9 +32,9 @@ many: ## the tests that need many of something with thousands, where `make test`
 	CHANCERY_MANY=1 timeout --foreground 30m cargo test --no-fail-fast --test "*" -- --nocapture ::many_
 
 # It ends by itself some minutes later; what hangs then is a finding.
-soak: ## half an hour of changes, kills and stalls under load, with Envoys of two versions; MINUTES=3, SEED=7, JSON=file
+soak: ## half an hour of changes, kills and stalls under load, with Envoys of two versions; MINUTES=3, SEED=7, TURNING=1, JSON=file
 	@scripts/tools $(envoy) envoy=1.38 etcd consul
-	timeout --foreground $$(( $(MINUTES) + 20 ))m cargo test --test soak -- --minutes $(MINUTES) $(SEED:%=--seed %) $(JSON:%=--json %)
+	timeout --foreground $$(( $(MINUTES) + 20 ))m cargo test --test soak -- --minutes $(MINUTES) $(SEED:%=--seed %) $(if $(TURNING),--turning) $(JSON:%=--json %)
 
 packaging: ## what the Dockerfile builds and starts, without an engine; vendored sources offline; a git dependency
 	@scripts/packaging

@@ -16,6 +16,8 @@ use super::support::stage::route_to_service;
 pub const SERVICES: usize = 4;
 /// How many there are at most of each kind of document that no request needs.
 const EXTRA: usize = 20;
+/// How many routes there are that only make tables large enough to be divided.
+const CROWD: usize = 200;
 /// The key of the consumer that requests show.
 const KEY: &str = "the-key-of-the-load";
 
@@ -27,6 +29,10 @@ pub struct Documents {
     extra: BTreeSet<String>,
     /// A text that nobody can use stands in the place of `routes/edited`.
     spoilt: bool,
+    /// The route tables are divided.
+    divided: bool,
+    /// There are routes for hosts of their own, more than of any host: tables are divided by hosts.
+    hosts: bool,
     writes: u64,
 }
 
@@ -50,6 +56,7 @@ pub fn questions() -> Vec<Question> {
         question("/base", "base"),
         question("/edited/page", ""),
         question("/shared", "base"),
+        question("/crowd-7/page", "base"),
     ];
     questions.extend(services);
     questions.push(Question {
@@ -67,6 +74,8 @@ impl Documents {
             nodes,
             extra: BTreeSet::new(),
             spoilt: false,
+            divided: false,
+            hosts: false,
             writes: 0,
         };
         let etcd = &fleet.etcd;
@@ -87,6 +96,10 @@ impl Documents {
             ("routes/edited", documents.route("/edited/*")),
         ] {
             etcd.put(key, &document).await;
+        }
+        for number in 0..CROWD {
+            let route = documents.route(&format!("/crowd-{number}/*"));
+            etcd.put(&format!("routes/crowd-{number}"), &route).await;
         }
         documents
     }
@@ -156,7 +169,7 @@ impl Documents {
                 self.put(fleet, journal, "global_rules/extra".to_owned(), &text)
                     .await;
             }
-            94..98 => {
+            94..97 => {
                 journal.tell("put 20 routes at once");
                 for number in 0..EXTRA {
                     let key = format!("routes/extra-{number}");
@@ -167,13 +180,41 @@ impl Documents {
                     self.extra.insert(key);
                 }
             }
-            _ => {
-                let idle = random.u32(1800..3600);
-                journal.tell(format_args!(
-                    "put gateways/default, idle_timeout {idle}: listeners change"
-                ));
-                let gateway = fleet::gateway(fleet.listener, idle);
-                fleet.etcd.put("gateways/default", &gateway).await;
+            97 => self.crowd_of_hosts(fleet, journal).await,
+            _ => self.turn(fleet, random, journal).await,
+        }
+    }
+
+    /// Listeners change, and find routes in one table or in several, now and then as before.
+    pub async fn turn(&mut self, fleet: &Fleet, random: &mut Rng, journal: &Journal) {
+        self.divided ^= random.u32(..5) > 0;
+        self.put_gateway(fleet, random.u32(1800..3600), journal)
+            .await;
+    }
+
+    async fn put_gateway(&self, fleet: &Fleet, idle: u32, journal: &Journal) {
+        let tables = if self.divided { "divided" } else { "one" };
+        journal.tell(format_args!(
+            "put gateways/default, idle_timeout {idle}, route tables {tables}: listeners change"
+        ));
+        let gateway = fleet::gateway(fleet.listener, idle, tables);
+        fleet.etcd.put("gateways/default", &gateway).await;
+    }
+
+    /// So many routes come or go that tables are divided by other bits than before, if they are divided.
+    pub async fn crowd_of_hosts(&mut self, fleet: &Fleet, journal: &Journal) {
+        self.hosts = !self.hosts;
+        let what = if self.hosts { "put" } else { "delete" };
+        let count = 2 * CROWD;
+        journal.tell(format_args!("{what} {count} routes for hosts"));
+        for number in 0..count {
+            let key = format!("routes/host-{number}");
+            if self.hosts {
+                let mut route = self.route("/*");
+                route["host"] = json!(format!("host-{number}.example.com"));
+                fleet.etcd.put(&key, &route).await;
+            } else {
+                fleet.etcd.delete(&key).await;
             }
         }
     }
@@ -295,7 +336,8 @@ impl Documents {
         );
     }
 
-    /// Deletes what no request needs, and mends what was spoilt.
+    /// Deletes what no request needs, and mends what was spoilt. It ends with divided tables: once they were, a single one is
+    /// another than where they never were.
     pub async fn clean(&mut self, fleet: &Fleet, journal: &Journal) {
         journal.tell("delete all documents that no request needs");
         for key in std::mem::take(&mut self.extra) {
@@ -308,5 +350,10 @@ impl Documents {
                 .await;
             self.spoilt = false;
         }
+        if self.hosts {
+            self.crowd_of_hosts(fleet, journal).await;
+        }
+        self.divided = true;
+        self.put_gateway(fleet, 3600, journal).await;
     }
 }

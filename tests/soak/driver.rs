@@ -57,7 +57,7 @@ pub async fn run(asked: Asked) -> bool {
     // What panics leaves the logs.
     let logs = world.fleet.keep().to_owned();
     println!("soak: logs in {}", logs.display());
-    world.go_on(asked.length).await;
+    world.go_on(&asked).await;
     let good = end::end(&mut world, &asked).await;
     drop(world);
     if good {
@@ -89,7 +89,7 @@ impl World {
         let journal = Arc::new(Journal::new());
         let envoys = fleet.envoys.iter().zip(super::fleet::ENVOYS);
         let envoys: Vec<_> = envoys
-            .map(|(envoy, (name, _))| (name.to_owned(), envoy.process.id()))
+            .map(|(envoy, (name, ..))| (name.to_owned(), envoy.process.id()))
             .collect();
         let questions = documents::questions();
         let mut load = Load::start(fleet.listener, &envoys, questions, journal.clone());
@@ -111,7 +111,8 @@ impl World {
         }
     }
 
-    async fn go_on(&mut self, length: Duration) {
+    async fn go_on(&mut self, asked: &Asked) {
+        let length = asked.length;
         let mut line = LINE;
         while self.journal.elapsed() < length {
             let elapsed = self.journal.elapsed();
@@ -119,7 +120,9 @@ impl World {
                 self.print_figures().await;
                 line += LINE;
             }
-            if self.random.u32(..100) < 18 {
+            if asked.turning {
+                self.turn().await;
+            } else if self.random.u32(..100) < 18 {
                 // From the second third on, the first replica lives on, so that its memory tells.
                 let behind = self.fault(elapsed > length / 3).await;
                 self.counts.behind.push(behind);
@@ -147,6 +150,17 @@ impl World {
             self.counts.instances += 1;
             self.instances.change(fleet, random, journal).await;
         }
+    }
+
+    /// A change, or the tables are divided, joined, or divided otherwise. Nothing is away.
+    async fn turn(&mut self) {
+        let (fleet, random, journal) = (&self.fleet, &mut self.random, &self.journal);
+        match random.u32(..100) {
+            0..25 => self.documents.turn(fleet, random, journal).await,
+            25..30 => self.documents.crowd_of_hosts(fleet, journal).await,
+            _ => return self.change().await,
+        }
+        self.counts.documents += 1;
     }
 
     async fn print_figures(&self) {

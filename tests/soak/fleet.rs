@@ -11,16 +11,16 @@ use tempfile::TempDir;
 
 use super::support::chancery::Chancery;
 use super::support::consul::{Consul, Memory};
-use super::support::envoy::Envoy;
+use super::support::envoy::{Envoy, Protocol};
 use super::support::etcd::Etcd;
 use super::support::{eventually, http, own_address};
 
-/// Names and releases; nothing is the newest.
-pub const ENVOYS: [(&str, Option<&str>); 4] = [
-    ("new-1", None),
-    ("new-2", None),
-    ("old-1", Some("1.38")),
-    ("old-2", Some("1.38")),
+/// Names and releases, of which nothing is the newest, and what they speak.
+pub const ENVOYS: [(&str, Option<&str>, Protocol); 4] = [
+    ("new-1", None, Protocol::Delta),
+    ("new-2", None, Protocol::Sotw),
+    ("old-1", Some("1.38"), Protocol::Delta),
+    ("old-2", Some("1.38"), Protocol::Sotw),
 ];
 pub const REPLICAS: [&str; 2] = ["replica-a", "replica-b"];
 
@@ -62,7 +62,8 @@ impl Fleet {
             Consul::start(address, folder.path(), Memory::Keeps),
         );
         let listener = SocketAddr::from((address, 9080));
-        etcd.put("gateways/default", &gateway(listener, 3600)).await;
+        etcd.put("gateways/default", &gateway(listener, 3600, "one"))
+            .await;
         let mut replicas = Vec::new();
         for name in REPLICAS {
             let folder = folder.path().join(name);
@@ -71,10 +72,11 @@ impl Fleet {
             replicas.push(replica);
         }
         let mut envoys = Vec::new();
-        for (number, (name, release)) in ENVOYS.into_iter().enumerate() {
+        for (number, (name, release, protocol)) in ENVOYS.into_iter().enumerate() {
             let mut xds: Vec<_> = replicas.iter().map(Chancery::xds).collect();
             xds.rotate_left(number % 2);
-            let envoy = Envoy::start_among(name, release, &xds, listener, folder.path());
+            let folder = folder.path();
+            let envoy = Envoy::start_among(name, release, protocol, &xds, listener, folder);
             envoys.push(envoy.await);
         }
         Self {
@@ -147,7 +149,7 @@ impl Fleet {
                 let of = answer["nodes"].as_array().context("no nodes")?;
                 nodes.extend(of.iter().cloned());
             }
-            for (name, _) in ENVOYS {
+            for (name, ..) in ENVOYS {
                 let synced = |node: &Value| node["id"] == name && node["synced"] == true;
                 ensure!(nodes.iter().any(synced), "{name} is behind: {nodes:?}");
             }
@@ -176,13 +178,13 @@ pub fn replica(name: &str, etcd: &Etcd, consul: &Consul, folder: &Path) -> Chanc
     Chancery::serve_with(own_address(), &etcd.url(), &consul.url(), &settings, folder)
 }
 
-/// The gateway of all Envoys.
-pub fn gateway(listener: SocketAddr, idle_timeout: u32) -> Value {
+/// The gateway of all Envoys, whose route tables are of that mode.
+pub fn gateway(listener: SocketAddr, idle_timeout: u32, tables: &str) -> Value {
     json!({
         "listeners": [
             { "name": "http", "address": listener.ip(), "port": listener.port(), "protocol": "http" },
             { "name": "https", "address": listener.ip(), "port": 9443, "protocol": "https" },
         ],
-        "http": { "idle_timeout": idle_timeout },
+        "http": { "idle_timeout": idle_timeout, "route_tables": { "mode": tables } },
     })
 }

@@ -3,7 +3,8 @@
 //! descriptors, nothing left behind, and prints these figures.
 //!
 //! A program of its own, as nobody wants it among the tests that run in a minute: `make soak`, or with other lengths
-//! `cargo test --test soak -- --minutes 3 --seed 7 --json figures.json`. Without `--minutes` it does nothing.
+//! `cargo test --test soak -- --minutes 3 --seed 7 --json figures.json`. Without `--minutes` it does nothing. With `--turning`
+//! (`make soak TURNING=1`) nothing is killed or stopped: route tables are divided and joined again instead, and divided otherwise.
 
 // It is a test from end to end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -101,11 +101,12 @@ impl Envoy {
     pub async fn start_among(
         name: &str,
         release: Option<&str>,
+        protocol: Protocol,
         replicas: &[SocketAddr],
         listener: SocketAddr,
         folder: &Path,
     ) -> Self {
-        let mut bootstrap = Bootstrap::for_protocol(Protocol::Delta);
+        let mut bootstrap = Bootstrap::for_protocol(protocol);
         if let Some(release) = release {
             bootstrap.program = envoy_of(release);
         }
