@@ -12,6 +12,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 
+use crate::build::largest_table;
 use crate::documents::schema;
 use crate::model::Kind;
 use crate::plugin;
@@ -149,10 +150,10 @@ impl Admin {
                 .snapshot_revision
                 .get_or_create(&label)
                 .set(snapshot.revision);
-            let tables = snapshot.set(ResourceType::RouteConfiguration).iter();
-            let bytes = tables.map(|(_, table)| table.value().len()).sum();
-            let route_table_bytes = gauges.route_table_bytes.get_or_create(&label);
-            route_table_bytes.set(count(bytes));
+            gauges
+                .route_table_bytes
+                .get_or_create(&label)
+                .set(count(largest_table(&snapshot)));
             for resource_type in ResourceType::ALL {
                 let type_label = metrics::GatewayType {
                     gateway: gateway.clone(),

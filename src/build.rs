@@ -19,6 +19,7 @@ mod extensions;
 mod judge;
 mod named;
 mod routes;
+mod size;
 pub(crate) mod trial;
 mod uses;
 mod waiting;
@@ -30,6 +31,7 @@ pub use extensions::Extensions;
 use judge::{Trials, document_of, mentions};
 use named::Named;
 use routes::Routes;
+pub use size::largest_table;
 pub use trial::Refusal;
 use uses::Uses;
 
@@ -104,6 +106,11 @@ impl Builder {
     pub fn adopt(&mut self, cohort: Cohort) -> Arc<Snapshot> {
         self.current.cohort = Some(cohort);
         Arc::new(self.current.clone())
+    }
+
+    /// What is written of the gateway, if it exists.
+    pub fn gateway(&self) -> Option<&Arc<Gateway>> {
+        self.edge.gateway()
     }
 
     /// The newest snapshot.

@@ -66,7 +66,7 @@ enum Command {
     /// Show which proxies are connected and what each has; exit status 1 when any is behind
     #[command(after_help = NODES_EXAMPLES)]
     Nodes(nodes::Nodes),
-    /// Show which documents are not in force and why; exit status 1 when there is any
+    /// Show which documents are not in force and why, and which gateways have a route table that hurts; exit status 1 when a document is not in force
     #[command(after_help = PROBLEMS_EXAMPLES)]
     Problems(problems::Problems),
     /// Let a document out again that proxies refuse; exit status 1 when none does

@@ -6,6 +6,7 @@
 mod builders;
 mod drains;
 mod kept;
+mod large;
 mod missing;
 mod pace;
 mod problems;
@@ -41,6 +42,7 @@ use crate::xds::gateways::{Gateways, Heard, Said};
 use builders::Builders;
 pub use kept::KeepLost;
 use kept::Turn;
+use large::LargeTables;
 use missing::Missing;
 use publish::Publication;
 use question::{Doubted, Question};
@@ -95,6 +97,7 @@ struct Control {
     drains: Drains,
     services: Services,
     builders: Builders,
+    large: LargeTables,
     refused: Refused,
     /// What the store is still to be asked.
     recall: Recall,
@@ -179,6 +182,7 @@ impl Control {
                 inputs.keep_lost,
             ),
             builders: Builders::default(),
+            large: LargeTables::default(),
             refused: Refused::default(),
             recall: Recall::default(),
             readiness: Readiness::default(),

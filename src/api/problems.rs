@@ -23,12 +23,14 @@ pub async fn list(api: &Api) -> Result<pb::ListProblemsResponse, Status> {
     let settled = api.gateways.settled().borrow().clone();
     let mut refused = api.ask(Question::Refused).await?;
     let doubted = api.ask(Question::Doubted).await?;
+    let large = api.ask(Question::Large).await?;
     let problem = |kind: &str, document: &str, revision, reason: &str| pb::Problem {
         document: document.to_owned(),
         revision,
         kind: kind.to_owned(),
         reason: reason.to_owned(),
         refusals: Vec::new(),
+        warning: false,
     };
     let folders = doubted.folders.iter();
     let emptied = folders.map(|folder| problem("emptied", folder, 0, EMPTIED));
@@ -49,10 +51,21 @@ pub async fn list(api: &Api) -> Result<pb::ListProblemsResponse, Status> {
             .flatten()
             .map(refusal)
             .collect(),
+        warning: false,
     });
+    let mut problems: Vec<_> = emptied.chain(missing).chain(problems).collect();
+    for (gateway, revision, large) in large {
+        let document = format!("gateways/{gateway}");
+        if problems.iter().all(|one| one.document != document) {
+            problems.push(pb::Problem {
+                warning: true,
+                ..problem("large", &document, revision, &large.to_string())
+            });
+        }
+    }
     Ok(pb::ListProblemsResponse {
         revision: settled.revision,
-        problems: emptied.chain(missing).chain(problems).collect(),
+        problems,
     })
 }
 

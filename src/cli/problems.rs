@@ -24,7 +24,7 @@ pub async fn run(problems: Problems) -> Result<ExitCode> {
         Output::Json => say!("{}", json::whole(&answer)?),
         Output::Table => print(&answer.problems),
     }
-    Ok(if answer.problems.is_empty() {
+    Ok(if answer.problems.iter().all(|problem| problem.warning) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

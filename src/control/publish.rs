@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::large::Large;
 use super::pace::Pace;
 use super::problems::problems;
 use super::{Control, report};
@@ -81,6 +82,7 @@ impl Control {
         let mut published = false;
         for id in self.builders.take_touched() {
             let Some(builders) = self.builders.find_mut(&id) else {
+                self.large.handle_gone(&id);
                 continue;
             };
             let next = builders.next(&Inputs {
@@ -94,8 +96,14 @@ impl Control {
                 for builder in builders.iter() {
                     gateways.publish(&gateway, builder.cohort(), None);
                 }
+                self.large.handle_gone(&id);
                 published = true;
                 continue;
+            }
+            if !next.is_empty()
+                && let Some(turn) = self.large.handle_published(&id, Large::of(builders))
+            {
+                report::large(&id, &turn);
             }
             for (snapshot, tallies) in next {
                 let took = began.elapsed();

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use tokio::sync::oneshot;
 
 use super::Control;
+pub use super::large::Large;
 use super::problems::problems;
 use crate::build::Held;
 use crate::documents::{DocumentStatus, Route};
@@ -35,6 +36,8 @@ pub enum Question {
     Routes(Id, oneshot::Sender<Option<Routes>>),
     /// The documents that proxies refuse, by path, and who refuses what of them.
     Refused(oneshot::Sender<BTreeMap<String, Vec<Held>>>),
+    /// The gateways whose route table hurts, and the revisions that wrote them; 0 where nothing is written.
+    Large(oneshot::Sender<Vec<(Id, i64, Large)>>),
     /// Lets a document out again that proxies refuse. Told whether any did.
     Release(String, oneshot::Sender<bool>),
 }
@@ -153,10 +156,21 @@ impl Control {
             Question::Refused(answer) => {
                 let _ = answer.send(self.builders.refused());
             }
+            Question::Large(answer) => {
+                let _ = answer.send(self.large_tables());
+            }
             Question::Release(document, answer) => {
                 let _ = answer.send(self.release(&document));
             }
         }
+    }
+
+    fn large_tables(&self) -> Vec<(Id, i64, Large)> {
+        let large = self.large.iter().map(|(gateway, large)| {
+            let revision = self.documents.revision(&format!("gateways/{gateway}"));
+            (gateway.clone(), revision.unwrap_or_default(), *large)
+        });
+        large.collect()
     }
 
     fn watched(&self) -> Vec<Watched> {

@@ -7,10 +7,11 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use super::kept::{Kept, Turn};
+use super::large;
 use super::missing::Missing;
 use super::refused::Difference;
 use crate::documents::Changes;
-use crate::model::ServiceKey;
+use crate::model::{Id, ServiceKey};
 use crate::snapshot::{ResourceType, Snapshot, Tallies, Tally};
 use crate::telemetry::{Metrics, metrics, millis, shown};
 use crate::xds::gateways::{Cause, NotInForce};
@@ -131,6 +132,18 @@ pub fn kept(metrics: &Metrics, service: &ServiceKey, turn: Turn, kept: &Kept) {
     }
     let count = i64::try_from(kept.count()).unwrap_or(i64::MAX);
     metrics.instances_kept.set(count);
+}
+
+/// Tells that a gateway's route table hurts, or does not any more.
+pub fn large(gateway: &Id, turn: &large::Turn) {
+    match turn {
+        large::Turn::Begins(large) => {
+            warn!(%gateway, bytes = large.bytes, problem = %large, "a gateway's route table is so large that each change hurts");
+        }
+        large::Turn::Over(bytes) => {
+            info!(%gateway, bytes, "the gateway's route table is small enough again");
+        }
+    }
 }
 
 /// Tells what a new snapshot brings.

@@ -252,6 +252,51 @@ async fn what_a_wiped_store_lost_stays_in_force_and_is_saved_as_before_until_it_
     assert_eq!(control.metrics.documents_missing.get(), 0);
 }
 
+#[tokio::test]
+async fn a_gateway_whose_table_hurts_is_told_until_it_is_small_again() {
+    let mut control = control();
+    let large = |control: &mut Control, event: Event| {
+        control.handle(Input::Store(event), Instant::now());
+        control.settle();
+        control.publish_if_due(Instant::now() + Duration::from_secs(60));
+        let (asked, mut answer) = tokio::sync::oneshot::channel();
+        control.answer(Question::Large(asked));
+        let large = answer.try_recv().unwrap().into_iter();
+        large
+            .map(|(gateway, revision, large)| (gateway.to_string(), revision, large.bytes))
+            .collect::<Vec<_>>()
+    };
+    let mocked = |n: usize| {
+        let body = "a".repeat(1_000_000);
+        format!(
+            r#"{{"uri":"/{n}","plugins":{{"mocking":{{"response_status":200,"response_example":"{body}"}}}}}}"#
+        )
+    };
+    let listed = |revision, routes: usize| Event::Listed {
+        revision,
+        documents: (0..routes)
+            .map(|n| document(&format!("routes/{n}"), &mocked(n)))
+            .collect(),
+    };
+    let told = large(&mut control, listed(1, 6));
+    let [(gateway, 0, 6_000_000..)] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(gateway, "default");
+    let gateway = Change::Put(document("gateways/default", "{}"));
+    let deleted = |n: usize| Change::Deleted {
+        path: format!("routes/{n}").into(),
+    };
+    let changed = |revision, changes| Event::Changed { revision, changes };
+    let told = large(
+        &mut control,
+        changed(2, vec![gateway, deleted(0), deleted(1)]),
+    );
+    assert!(matches!(told[..], [(_, 1, 4_000_000..)]), "{told:?}");
+    let told = large(&mut control, changed(3, vec![deleted(2)]));
+    assert_eq!(told, []);
+}
+
 fn control() -> Control {
     let (inputs, gateways) = inputs();
     Control::new(&inputs, gateways, Arc::default())

@@ -121,7 +121,7 @@ metrics! {
     Gauges
     snapshot_revision: Family<Gateway, Gauge> = Family::default(), "snapshot_revision", "The store's revision that the newest snapshot includes";
     resources: Family<GatewayType, Gauge> = Family::default(), "resources", "Resources in the newest snapshot";
-    route_table_bytes: Family<Gateway, Gauge> = Family::default(), "route_table_bytes", "Bytes of the route table in the newest snapshot: what each changed route sends to each proxy";
+    route_table_bytes: Family<Gateway, Gauge> = Family::default(), "route_table_bytes", "Bytes of the route table in the newest snapshot, of the largest where they are divided: what a changed route sends to each proxy";
     nodes_behind: Family<Gateway, Gauge> = Family::default(), "nodes_behind", "Connected nodes that have not accepted the newest snapshot";
     nodes_foreign: Family<Gateway, Gauge> = Family::default(), "nodes_foreign", "Connected nodes that do not say which Envoy they are; they are served what every Envoy can do";
     nodes: Family<Gateway, Gauge> = Family::default(), "nodes", "Connected nodes";

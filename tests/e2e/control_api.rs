@@ -175,6 +175,46 @@ async fn problems_are_listed_until_they_are_mended() {
 }
 
 #[tokio::test]
+async fn a_route_table_that_hurts_is_a_warning_until_it_is_small_again() {
+    let stage = Stage::set().await;
+    let body = "a".repeat(1_000_000);
+    let large = json!({ "response_status": 200, "response_example": body });
+    for n in 0..6 {
+        let document = json!({ "uri": format!("/{n}"), "plugins": { "mocking": large } });
+        stage.etcd.put(&format!("routes/{n}"), &document).await;
+    }
+    let text = eventually(async || {
+        let told = stage.chancery.ask(&["problems"]).await;
+        // All documents are in force.
+        ensure!(told.status.code() == Some(0), "{told:?}");
+        let text = String::from_utf8(told.stdout)?;
+        ensure!(text.contains("large"), "{text}");
+        Ok(text)
+    })
+    .await;
+    for part in ["gateways/default", "6.0 MB", "{mode: divided}"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    let (_, problems) = read(&stage, "v1/problems").await;
+    assert_eq!(problems["problems"][0]["warning"], true, "{problems}");
+    let line = "a gateway's route table is so large that each change hurts";
+    assert_eq!(stage.chancery.log_of(line).len(), 1);
+
+    for n in 0..3 {
+        stage.etcd.delete(&format!("routes/{n}")).await;
+    }
+    eventually(async || {
+        let (_, problems) = read(&stage, "v1/problems").await;
+        ensure!(
+            problems["problems"].as_array().is_some_and(Vec::is_empty),
+            "{problems}"
+        );
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn every_document_tells_what_became_of_it() {
     let stage = Stage::set().await;
     let upstream = json!({ "nodes": { "127.0.0.1:1": 1 }, "keepalive_pool": { "size": 10 } });
