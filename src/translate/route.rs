@@ -10,6 +10,7 @@
 mod action;
 mod address;
 mod cell;
+mod common;
 mod division;
 mod encode;
 mod guard;
@@ -33,7 +34,9 @@ use bytes::Bytes;
 
 use crate::model::{Host, Id};
 use cell::Domain;
+use common::Policies;
 use division::Section;
+use encode::ForAll;
 use tier::Tier;
 use translated::Translated;
 use tree::Made;
@@ -65,6 +68,9 @@ struct RouteTable {
     branches: BTreeMap<Domain, Branch>,
     /// The tiers that are others than when their branches were made.
     changed: BTreeSet<Domain>,
+    policies: Policies,
+    /// The retry policy that the branches leave to the table.
+    common: Option<Bytes>,
     /// The number of the newest candidate.
     serial: u64,
 }
@@ -80,6 +86,8 @@ impl RouteTable {
             tiers: BTreeMap::new(),
             branches: BTreeMap::new(),
             changed: BTreeSet::new(),
+            policies: Policies::default(),
+            common: None,
             serial: 0,
         }
     }
@@ -104,7 +112,8 @@ impl RouteTable {
         }
         let mut changed = false;
         if let Some(old) = self.routes.remove(id) {
-            for (domain, path, _) in old.places(self.section) {
+            for (domain, path, parts) in old.places(self.section) {
+                self.policies.remove(parts);
                 if let Some(tier) = self.tiers.get_mut(domain) {
                     tier.remove(path, &old.route);
                     if tier.is_empty() {
@@ -118,6 +127,7 @@ impl RouteTable {
         if let Some(new) = route {
             for (domain, path, parts) in new.places(self.section) {
                 self.serial += 1;
+                self.policies.add(parts);
                 let tier = self.tiers.entry(domain.clone()).or_default();
                 tier.insert(path, &new.route, parts.to_vec(), self.serial);
                 changed = true;
@@ -132,6 +142,7 @@ impl RouteTable {
 
     /// The table as an encoded `envoy.config.route.v3.RouteConfiguration`, equal for equal routes whatever came before.
     fn encode(&mut self) -> Bytes {
+        self.agree();
         let changed = std::mem::take(&mut self.changed);
         for domain in changed
             .iter()
@@ -148,6 +159,17 @@ impl RouteTable {
         self.assemble()
     }
 
+    /// Follows what the routes have in common: where that is something else, all of them stand there in another form.
+    fn agree(&mut self) {
+        let common = self.policies.common();
+        if common == self.common.as_ref() {
+            return;
+        }
+        self.common = common.cloned();
+        self.branches.clear();
+        self.changed.extend(self.tiers.keys().cloned());
+    }
+
     fn make(&mut self, domain: &Domain) {
         let tiers = tiers_of(&self.tiers, domain);
         let Some(own) = self.tiers.get(domain) else {
@@ -156,9 +178,9 @@ impl RouteTable {
         let branch = self.branches.entry(domain.clone()).or_default();
         branch.joins = domain.is_some() && own.open().next().is_some();
         branch.encoded = if domain.is_none() {
-            tree::last(own, &mut branch.made)
+            tree::last(own, self.common.as_ref(), &mut branch.made)
         } else {
-            tree::passing(&tiers, &mut branch.made)
+            tree::passing(&tiers, self.common.as_ref(), &mut branch.made)
         };
     }
 
@@ -177,7 +199,12 @@ impl RouteTable {
             let others = others.map(|others| encode::matcher(&others));
             Some(hosts::matcher(hosts, others.as_ref()).into())
         };
-        encode::route_configuration(&self.name, matcher.as_deref(), self.numbered)
+        let all = ForAll {
+            retry_policy: self.common.as_ref(),
+            retries: self.policies.retry(),
+            numbered: self.numbered,
+        };
+        encode::route_configuration(&self.name, matcher.as_deref(), &all)
     }
 }
 

@@ -11,9 +11,13 @@ const REQUESTS: usize = 20;
 
 /// How many of [`REQUESTS`] were answered with 200.
 async fn answered(stage: &Stage, method: Method) -> usize {
+    answered_at(stage, method, "/hello").await
+}
+
+async fn answered_at(stage: &Stage, method: Method, path: &str) -> usize {
     let mut answered = 0;
     for _ in 0..REQUESTS {
-        let answer = stage.envoy.send(method.clone(), "/hello", &[]).await;
+        let answer = stage.envoy.send(method.clone(), path, &[]).await;
         let answer = answer.unwrap();
         assert!([200, 503].contains(&answer.status), "{answer:?}");
         answered += usize::from(answer.status == 200);
@@ -41,6 +45,33 @@ async fn a_reset_is_retried_for_get_and_not_for_post() {
         Ok(())
     };
     crate::support::eventually(retries_are_off).await;
+}
+
+#[tokio::test]
+async fn what_most_routes_do_about_failures_is_not_what_a_route_does_that_says_otherwise() {
+    let stage = Stage::set().await;
+    let good = stage.instance("good").await;
+    let bad = Instance::resetting("bad", stage.address).await;
+    let paths = ["/hello", "/again", "/never"];
+    for path in paths {
+        let mut route = route_to(path, &[&good, &bad]);
+        if path == "/never" {
+            route["upstream"]["retries"] = json!(0);
+        }
+        stage.etcd.put(&format!("routes{path}"), &route).await;
+    }
+    for path in paths {
+        stage.envoy.answers_by(path, "good").await;
+    }
+    for (path, method, expected) in [
+        ("/hello", Method::GET, REQUESTS),
+        ("/again", Method::GET, REQUESTS),
+        ("/again", Method::POST, REQUESTS / 2),
+        ("/never", Method::GET, REQUESTS / 2),
+    ] {
+        let answered = answered_at(&stage, method.clone(), path).await;
+        assert_eq!(answered, expected, "{method} {path}");
+    }
 }
 
 #[tokio::test]

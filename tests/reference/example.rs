@@ -129,6 +129,16 @@ fn becomes(case: &Case, document: &Document, value: &Value) -> Value {
     let table = table(&route.gateways[0], std::slice::from_ref(&route));
     let mut routes = Vec::new();
     collect(&table, &mut routes);
+    // What the table says once for all of them is shown as each would say it alone.
+    let common = &table["virtual_hosts"][0]["retry_policy"];
+    for route in &mut routes {
+        if let Some(Value::Object(action)) = route.get_mut("route")
+            && !common.is_null()
+        {
+            let own = action.entry("retry_policy");
+            own.or_insert_with(|| common.clone());
+        }
+    }
     json!({ "routes": routes, "clusters": clusters })
 }
 

@@ -1,7 +1,7 @@
 //! The chain of HTTP filters, which is the same whatever routes and plugins there are.
 
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
-    HttpFilter, http_filter,
+    HttpFilter, http_filter::ConfigType,
 };
 
 use crate::cohort::{Ability, Envoy};
@@ -10,21 +10,17 @@ use crate::plugin;
 use crate::plugin::shared::router;
 use crate::translate::retry;
 
-/// The plugins' filters, all disabled, then the two that serve every route; between these the place for a router of a route's
-/// own.
+/// The plugins' filters, then that which lets requests be repeated, all disabled; then the place for a router of a route's
+/// own, and the one that serves every route.
 ///
 /// An Envoy that has no places has nothing there, and no route that needs one.
 pub(super) fn http_filters(envoy: Envoy) -> Vec<HttpFilter> {
-    let always = |name: &str, config| HttpFilter {
-        name: name.to_owned(),
-        config_type: Some(http_filter::ConfigType::TypedConfig(config)),
+    let shared = HttpFilter {
+        name: "envoy.filters.http.router".to_owned(),
+        config_type: Some(ConfigType::TypedConfig(any(&router::shared()))),
         ..HttpFilter::default()
     };
-    let last = [
-        always("chancery.retry_idempotent", any(&retry::filter())),
-        router::place(),
-        always("envoy.filters.http.router", any(&router::shared())),
-    ];
+    let last = [retry::disabled(), router::place(), shared];
     let all = plugin::http_filters().into_iter().chain(last);
     all.filter(|filter| envoy.can(Ability::Places) || !place::is_one(filter))
         .collect()

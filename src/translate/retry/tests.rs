@@ -45,6 +45,16 @@ fn no_more_than_fit_into_the_retry_timeout() {
 }
 
 #[test]
+fn what_is_not_tried_again_has_its_bound_and_nothing_else() {
+    let timeout = Timeout::default();
+    let policy = |retries| policy(&upstream(2, None, None).members, retries, &timeout);
+    let none = policy(0);
+    assert_eq!((&*none.retry_on, none.num_retries.unwrap().value), ("", 0));
+    assert_eq!(none.per_try_idle_timeout, policy(1).per_try_idle_timeout);
+    assert!(!policy(1).retry_on.is_empty());
+}
+
+#[test]
 fn a_lower_priority_gets_the_attempts_that_the_first_has_no_node_for() {
     let with = |priorities: &[i32], retries| {
         let node = |priority: &i32| Node {

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::CidrRange;
 use envoy_types::pb::envoy::extensions::matching::input_matchers::ip::v3::Ip;
 use envoy_types::pb::xds::r#type::matcher::v3::Matcher;
@@ -75,11 +76,11 @@ impl Addresses {
 }
 
 /// Where a leaf leads: to the list of all its routes, or to one of several by the client's address.
-pub(super) fn on_match(parts: &[&Part]) -> OnMatch {
+pub(super) fn on_match(parts: &[&Part], common: Option<&Bytes>) -> OnMatch {
     let all = parts.iter().flat_map(|part| &part.addresses);
     let mut nets: Vec<&IpNet> = all.flat_map(|addresses| &addresses.nets).collect();
     if nets.is_empty() {
-        return encode::list(parts.iter().copied());
+        return encode::list(parts.iter().copied(), common);
     }
     // The smallest ranges first: the first that has an address is the smallest that does.
     nets.sort_by_key(|net| (std::cmp::Reverse(net.prefix_len()), **net));
@@ -88,13 +89,13 @@ pub(super) fn on_match(parts: &[&Part]) -> OnMatch {
         .into_iter()
         .map(|(nets, class)| FieldMatcher {
             predicate: Some(within(&nets)),
-            on_match: Some(list_of(parts, &class)),
+            on_match: Some(list_of(parts, &class, common)),
         });
     let matcher = Matcher {
         matcher_type: Some(MatcherType::MatcherList(MatcherList {
             matchers: matchers.collect(),
         })),
-        on_no_match: Some(Box::new(list_of(parts, &class_of(parts, None)))),
+        on_no_match: Some(Box::new(list_of(parts, &class_of(parts, None), common))),
     };
     OnMatch {
         on_match: Some(on_match::OnMatch::Matcher(Box::new(matcher))),
@@ -135,9 +136,9 @@ fn classes<'a>(parts: &[&Part], nets: &[&'a IpNet]) -> Vec<(Vec<&'a IpNet>, Clas
     classes
 }
 
-fn list_of(parts: &[&Part], class: &Class) -> OnMatch {
+fn list_of(parts: &[&Part], class: &Class, common: Option<&Bytes>) -> OnMatch {
     let holding = parts.iter().zip(class).filter(|(_, holds)| **holds);
-    encode::list(holding.map(|(part, _)| *part))
+    encode::list(holding.map(|(part, _)| *part), common)
 }
 
 fn within(nets: &[&IpNet]) -> Predicate {

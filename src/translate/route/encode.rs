@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::config::route::v3::{
-    Route, RouteConfiguration, RouteList, VirtualHost,
+    Route, RouteConfiguration, RouteList, VirtualHost, route::Action,
 };
 use envoy_types::pb::google::protobuf::Any;
 use envoy_types::pb::xds::core::v3::TypedExtensionConfig;
@@ -20,9 +20,12 @@ use crate::envoy::canonical;
 use crate::envoy::proto::uint32;
 use crate::envoy::wire::put;
 use crate::plugin::shared::answer::ANSWER_BYTES;
+use crate::translate::retry;
 
 /// `RouteConfiguration.virtual_hosts`
 const VIRTUAL_HOSTS: u32 = 2;
+/// `VirtualHost.retry_policy`
+const RETRY_POLICY: u32 = 16;
 /// `VirtualHost.matcher`
 const MATCHER: u32 = 21;
 /// `Matcher.matcher_list`, `Matcher.matcher_tree`, `Matcher.on_no_match`
@@ -48,18 +51,58 @@ const VALUE: u32 = 2;
 /// `RouteList.routes`
 const ROUTES: u32 = 1;
 
-/// Routes as they stand in the list of a leaf.
-pub(super) fn routes(routes: &[Route]) -> Bytes {
-    let mut list = Vec::new();
-    for route in routes {
-        put(&mut list, ROUTES, &canonical(route));
+/// An encoded Envoy route, as it stands in the list of a leaf.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Listed {
+    whole: Bytes,
+    /// Its retry policy, and the rest of it.
+    divided: Option<(Bytes, Bytes)>,
+    retries: bool,
+}
+
+impl Listed {
+    pub fn new(mut route: Route) -> Self {
+        let listed = |route: &Route| {
+            let mut listed = Vec::new();
+            put(&mut listed, ROUTES, &canonical(route));
+            Bytes::from(listed)
+        };
+        let whole = listed(&route);
+        let policy = match &mut route.action {
+            Some(Action::Route(forward)) => forward.retry_policy.take(),
+            _ => None,
+        };
+        let retries = policy.as_ref().is_some_and(retry::retries_any);
+        let divided = policy.map(|policy| (canonical(&policy), listed(&route)));
+        Self {
+            whole,
+            divided,
+            retries,
+        }
     }
-    list.into()
+
+    pub fn retry_policy(&self) -> Option<&Bytes> {
+        self.divided.as_ref().map(|(policy, _)| policy)
+    }
+
+    /// Whether a request gets a further attempt.
+    pub fn retries(&self) -> bool {
+        self.retries
+    }
+
+    /// Without the retry policy that its table has in common.
+    pub fn beside(&self, common: Option<&Bytes>) -> &Bytes {
+        match &self.divided {
+            Some((policy, rest)) if Some(policy) == common => rest,
+            _ => &self.whole,
+        }
+    }
 }
 
 /// A list of routes, of which the first that matches is taken; with what it takes from there.
-pub(super) fn list<'a>(parts: impl Iterator<Item = &'a Part>) -> OnMatch {
-    let encoded: Vec<&[u8]> = parts.map(|part| &*part.encoded).collect();
+pub(super) fn list<'a>(parts: impl Iterator<Item = &'a Part>, common: Option<&Bytes>) -> OnMatch {
+    let routes = parts.flat_map(|part| &part.routes);
+    let encoded: Vec<&[u8]> = routes.map(|route| &**route.beside(common)).collect();
     let list = Any {
         type_url: RouteList::type_url(),
         value: encoded.concat(),
@@ -125,8 +168,18 @@ pub(super) fn path_tree(leaves: &[(&str, Bytes)]) -> Vec<u8> {
     matcher
 }
 
-/// The whole table: one virtual host for all requests, or none. `numbered`: requests carry the number of their cell.
-pub(super) fn route_configuration(name: &str, matcher: Option<&[u8]>, numbered: bool) -> Bytes {
+/// What a table says once for all its routes.
+pub(super) struct ForAll<'a> {
+    /// That of those which say none.
+    pub retry_policy: Option<&'a Bytes>,
+    /// Whether any of them tries again.
+    pub retries: bool,
+    /// Whether requests carry the number of their cell.
+    pub numbered: bool,
+}
+
+/// The whole table: one virtual host for all requests, or none.
+pub(super) fn route_configuration(name: &str, matcher: Option<&[u8]>, all: &ForAll) -> Bytes {
     let mut out = RouteConfiguration {
         name: name.to_owned(),
         ..RouteConfiguration::default()
@@ -136,13 +189,17 @@ pub(super) fn route_configuration(name: &str, matcher: Option<&[u8]>, numbered: 
         let mut host = VirtualHost {
             name: "*".to_owned(),
             domains: vec!["*".to_owned()],
+            typed_per_filter_config: all.retries.then(retry::enabled).into_iter().collect(),
             ..VirtualHost::default()
         }
         .encode_to_vec();
+        if let Some(policy) = all.retry_policy {
+            put(&mut host, RETRY_POLICY, policy);
+        }
         put(&mut host, MATCHER, matcher);
         put(&mut out, VIRTUAL_HOSTS, &host);
     }
-    let hidden = numbered.then(|| CELL_HEADER.to_owned());
+    let hidden = all.numbered.then(|| CELL_HEADER.to_owned());
     let tail = RouteConfiguration {
         request_headers_to_remove: hidden.into_iter().collect(),
         max_direct_response_body_size_bytes: Some(uint32(ANSWER_BYTES)),

@@ -4,6 +4,7 @@
 //! first, and lead to routes that then match. Conditions that no predicate can ask for are asked by a list that goes on with
 //! all that its requests could match otherwise.
 
+use bytes::Bytes;
 use envoy_types::pb::xds::r#type::matcher::v3::Matcher;
 use envoy_types::pb::xds::r#type::matcher::v3::matcher::{
     MatcherList, MatcherType, OnMatch,
@@ -16,22 +17,27 @@ use super::{address, encode, guard};
 use crate::model::Path;
 
 /// A leaf behind which nothing comes: what is in none of its candidates is nobody's.
-pub(super) fn last(units: &[Unit]) -> OnMatch {
+pub(super) fn last(units: &[Unit], common: Option<&Bytes>) -> OnMatch {
     let (guarded, tail) = units.split_at(tail(units));
-    let entries = entries(guarded, None);
+    let entries = entries(guarded, None, common);
     if entries.is_empty() {
-        return list(tail);
+        return list(tail, common);
     }
-    matcher(entries, Some(list(tail)))
+    matcher(entries, Some(list(tail, common)))
 }
 
 /// A leaf that passes on what none of its candidates takes, or that ends with one that takes all. The candidates that
 /// predicates do not decide about have one in their tier that takes all.
-pub(super) fn passing(units: &[Unit], key: &str, tier: &Tier) -> Option<OnMatch> {
+pub(super) fn passing(
+    units: &[Unit],
+    key: &str,
+    tier: &Tier,
+    common: Option<&Bytes>,
+) -> Option<OnMatch> {
     if units.last().is_some_and(|last| last.takes_all(key)) {
-        return Some(last(units));
+        return Some(last(units, common));
     }
-    let entries = entries(units, Some(tier));
+    let entries = entries(units, Some(tier), common);
     (!entries.is_empty()).then(|| matcher(entries, None))
 }
 
@@ -44,8 +50,9 @@ fn tail(units: &[Unit]) -> usize {
     undecided.map_or(of_any, |at| at.min(of_any))
 }
 
-fn list(units: &[Unit]) -> OnMatch {
-    address::on_match(&units.iter().map(|unit| unit.part).collect::<Vec<&Part>>())
+fn list(units: &[Unit], common: Option<&Bytes>) -> OnMatch {
+    let parts: Vec<&Part> = units.iter().map(|unit| unit.part).collect();
+    address::on_match(&parts, common)
 }
 
 fn matcher(entries: Vec<FieldMatcher>, on_no_match: Option<OnMatch>) -> OnMatch {
@@ -59,7 +66,7 @@ fn matcher(entries: Vec<FieldMatcher>, on_no_match: Option<OnMatch>) -> OnMatch 
     }
 }
 
-fn entries(units: &[Unit], tier: Option<&Tier>) -> Vec<FieldMatcher> {
+fn entries(units: &[Unit], tier: Option<&Tier>, common: Option<&Bytes>) -> Vec<FieldMatcher> {
     let mut entries = Vec::new();
     let mut left = units;
     while let [first, ..] = left {
@@ -72,10 +79,11 @@ fn entries(units: &[Unit], tier: Option<&Tier>) -> Vec<FieldMatcher> {
         let on_match = if first.part.conditions.complete {
             let addresses = first.part.addresses.iter();
             asked.extend(addresses.map(address::Addresses::predicate));
-            encode::list(these.iter().map(|unit| unit.part))
+            encode::list(these.iter().map(|unit| unit.part), common)
         } else {
             let after = tier.into_iter().flat_map(|tier| tier.after(*first));
-            list(&[*first].into_iter().chain(after).collect::<Vec<_>>())
+            let units: Vec<_> = [*first].into_iter().chain(after).collect();
+            list(&units, common)
         };
         entries.push(FieldMatcher {
             predicate: guard::is_each_of(asked),

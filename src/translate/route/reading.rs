@@ -44,6 +44,39 @@ pub fn taken(table: &RouteConfiguration, request: &Request) -> Option<String> {
     Some(route.name.clone())
 }
 
+/// The routes that a matcher leads to, whatever the request.
+pub fn listed(matcher: &Matcher) -> Vec<EnvoyRoute> {
+    let leads_to = |on_match: &OnMatch| match on_match.on_match.as_ref().expect("something") {
+        on_match::OnMatch::Action(action) => of(action).routes,
+        on_match::OnMatch::Matcher(matcher) => listed(matcher),
+    };
+    let mut routes: Vec<_> = match matcher.matcher_type.as_ref().expect("a matcher") {
+        MatcherType::MatcherList(list) => {
+            let matchers = list.matchers.iter();
+            let led = matchers.map(|one| leads_to(one.on_match.as_ref().expect("something")));
+            led.flatten().collect()
+        }
+        MatcherType::MatcherTree(tree) => {
+            let leaves = map(tree.tree_type.as_ref().expect("a tree")).map.values();
+            leaves.flat_map(leads_to).collect()
+        }
+    };
+    routes.extend(
+        matcher
+            .on_no_match
+            .as_deref()
+            .into_iter()
+            .flat_map(leads_to),
+    );
+    routes
+}
+
+fn of(action: &TypedExtensionConfig) -> RouteList {
+    let config = action.typed_config.as_ref().expect("a configuration");
+    assert_eq!(config.type_url, RouteList::type_url());
+    RouteList::decode(config.value.as_slice()).expect("a RouteList")
+}
+
 fn path_and_query(request: &Request) -> String {
     match request.query.as_str() {
         "" => request.path.clone(),
@@ -81,11 +114,7 @@ fn list(matcher: &Matcher, request: &Request) -> Option<RouteList> {
 
 fn led(on_match: &OnMatch, request: &Request) -> Option<RouteList> {
     match on_match.on_match.as_ref().expect("something") {
-        on_match::OnMatch::Action(action) => {
-            let config = action.typed_config.as_ref().expect("a configuration");
-            assert_eq!(config.type_url, RouteList::type_url());
-            Some(RouteList::decode(config.value.as_slice()).expect("a RouteList"))
-        }
+        on_match::OnMatch::Action(action) => Some(of(action)),
         on_match::OnMatch::Matcher(matcher) => list(matcher, request),
     }
 }

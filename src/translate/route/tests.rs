@@ -5,13 +5,13 @@ mod size;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use envoy_types::pb::envoy::config::route::v3::RouteConfiguration;
+use envoy_types::pb::envoy::config::route::v3::{RouteConfiguration, route::Action};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 use serde_json::json;
 
-use super::reading::taken;
+use super::reading::{listed, taken};
 use super::translated::parts;
 use super::*;
 use crate::documents::Route;
@@ -350,6 +350,75 @@ fn a_pattern_of_paths_does_not_reach_beyond_the_path() {
             "{narrower}"
         );
     }
+}
+
+/// A route that sends requests to a node, with its retries.
+fn retried(name: &str, path: &str, retries: u32) -> Route {
+    let upstream = json!({ "nodes": { "127.0.0.1:80": 1 }, "retries": retries });
+    draw::read(name, &json!({ "uri": path, "upstream": upstream })).unwrap()
+}
+
+/// How often each route tries again, as its own policy or that of all says; and how many say it themselves.
+fn retries(table: &mut RouteTable) -> (BTreeMap<String, u32>, usize) {
+    let [host] = &decoded(table).virtual_hosts[..] else {
+        panic!("no virtual host")
+    };
+    let (mut retries, mut own) = (BTreeMap::new(), 0);
+    for route in listed(host.matcher.as_ref().unwrap()) {
+        let Some(Action::Route(action)) = route.action else {
+            panic!("{} sends to nobody", route.name)
+        };
+        own += usize::from(action.retry_policy.is_some());
+        let policy = action.retry_policy.as_ref();
+        let policy = policy.or(host.retry_policy.as_ref()).unwrap();
+        retries.insert(route.name, policy.num_retries.unwrap().value);
+    }
+    (retries, own)
+}
+
+#[test]
+fn what_most_routes_say_of_retries_is_said_once_and_means_the_same() {
+    let routes = [
+        retried("a", "/a", 1),
+        retried("b", "/b", 0),
+        retried("c", "/c", 1),
+        retried("d", "/d/*", 2),
+    ];
+    let mut table = table(&routes);
+    let expected = |all: &[(&str, u32)]| -> BTreeMap<String, u32> {
+        let all = all.iter();
+        all.map(|(name, retries)| (format!("route/{name}"), *retries))
+            .collect()
+    };
+    let all = expected(&[("a", 1), ("b", 0), ("c", 1), ("d", 2)]);
+    assert_eq!(retries(&mut table), (all, 2));
+    // Others are the most.
+    for (name, again) in [("a", 2), ("b", 2)] {
+        let changed = retried(name, &format!("/{name}"), again);
+        table.replace(&id(name), Some(&translated(changed)));
+    }
+    let all = expected(&[("a", 2), ("b", 2), ("c", 1), ("d", 2)]);
+    assert_eq!(retries(&mut table), (all, 1));
+    // None is there twice.
+    for name in ["a", "b"] {
+        table.replace(&id(name), None);
+    }
+    assert_eq!(retries(&mut table), (expected(&[("c", 1), ("d", 2)]), 2));
+}
+
+#[test]
+fn a_table_enables_the_filter_for_repeated_requests_if_any_is_repeated() {
+    let (again, never) = (retried("a", "/a", 1), retried("b", "/b", 0));
+    let mut table = table(&[again.clone(), never]);
+    let enables = |table: &mut RouteTable| {
+        let [host] = &decoded(table).virtual_hosts[..] else {
+            panic!("no virtual host")
+        };
+        !host.typed_per_filter_config.is_empty()
+    };
+    assert!(enables(&mut table));
+    table.replace(&again.id, None);
+    assert!(!enables(&mut table));
 }
 
 /// Every leaf that is made, with its bytes.

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::address::Addresses;
+use super::encode::Listed;
 use super::guard::Conditions;
 use crate::documents::Route;
 use crate::model::path::Parameters;
@@ -29,8 +28,8 @@ pub(super) struct Part {
     /// What clients' addresses must be; any when empty.
     pub addresses: Vec<Addresses>,
     pub conditions: Conditions,
-    /// The encoded Envoy routes, as they stand in a leaf's list. The last has the conditions of all.
-    pub encoded: Bytes,
+    /// As they stand in a leaf's list. The last has the conditions of all.
+    pub routes: Vec<Listed>,
 }
 
 impl Part {

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::action;
 use super::cell::Domain;
 use super::division::Section;
+use super::encode::Listed;
 use super::tier::Part;
-use super::{action, encode};
 use crate::documents::Route;
 use crate::model::Path;
 
@@ -63,7 +64,7 @@ pub(super) fn parts(route: &Route, path: &Path) -> Vec<Part> {
     let part = |(addresses, conditions, routes): (_, _, Vec<_>)| Part {
         addresses,
         conditions,
-        encoded: encode::routes(&routes),
+        routes: routes.into_iter().map(Listed::new).collect(),
     };
     translated.map(part).collect()
 }

@@ -43,12 +43,14 @@ impl Made {
 /// Makes a tier's tree, out of leaves that were made before where they are the same.
 struct Making<'a> {
     before: &'a Made,
+    /// The retry policy that the table has in common.
+    common: Option<&'a Bytes>,
     made: Made,
 }
 
 /// The matcher of the routes without host, behind which nothing comes; nothing where there are none.
-pub(super) fn last(tier: &Tier, made: &mut Made) -> Option<Bytes> {
-    let mut making = Making::new(made);
+pub(super) fn last(tier: &Tier, common: Option<&Bytes>, made: &mut Made) -> Option<Bytes> {
+    let mut making = Making::new(made, common);
     let tree = making.joined(&[tier], ROOT);
     *made = making.made;
     tree
@@ -56,9 +58,9 @@ pub(super) fn last(tier: &Tier, made: &mut Made) -> Option<Bytes> {
 
 /// The tree of a host's routes, which passes on what none of them takes. `tiers` are its own and those that come after.
 /// What only routes themselves can decide about has there everything that its requests could match otherwise.
-pub(super) fn passing(tiers: &[&Tier], made: &mut Made) -> Option<Bytes> {
+pub(super) fn passing(tiers: &[&Tier], common: Option<&Bytes>, made: &mut Made) -> Option<Bytes> {
     let [own, ..] = tiers else { return None };
-    let mut making = Making::new(made);
+    let mut making = Making::new(made, common);
     let mut starts = BTreeSet::new();
     let mut single = BTreeSet::new();
     for unit in own.open() {
@@ -78,7 +80,9 @@ pub(super) fn passing(tiers: &[&Tier], made: &mut Made) -> Option<Bytes> {
     let mut entries = Vec::new();
     for path in &single {
         let units = joined(tiers, path, &[path]);
-        let made = making.leaf(Kind::Path, path, &units, &[], || Some(leaf::last(&units)));
+        let made = making.leaf(Kind::Path, path, &units, &[], || {
+            Some(leaf::last(&units, common))
+        });
         entries.extend(made.map(|made| (guard::path_is(path), made)));
     }
     for start in &starts {
@@ -105,9 +109,10 @@ pub(super) fn passing(tiers: &[&Tier], made: &mut Made) -> Option<Bytes> {
 }
 
 impl<'a> Making<'a> {
-    fn new(before: &'a Made) -> Self {
+    fn new(before: &'a Made, common: Option<&'a Bytes>) -> Self {
         Self {
             before,
+            common,
             made: Made::default(),
         }
     }
@@ -143,8 +148,9 @@ impl<'a> Making<'a> {
         }
         let undecided = units.iter().filter(|unit| !unit.part.conditions.complete);
         let after: Vec<Unit> = undecided.flat_map(|unit| tier.after(*unit)).collect();
+        let common = self.common;
         self.leaf(Kind::Own, key, &units, &after, || {
-            leaf::passing(&units, key, tier)
+            leaf::passing(&units, key, tier, common)
         })
     }
 
@@ -171,7 +177,11 @@ impl<'a> Making<'a> {
                     ([tier], Some(own)) if *key != root => {
                         self.passing(tier, key, units[..own].to_vec())
                     }
-                    _ => self.leaf(Kind::Joined, key, &units, &[], || Some(leaf::last(&units))),
+                    _ => {
+                        let common = self.common;
+                        let make = || Some(leaf::last(&units, common));
+                        self.leaf(Kind::Joined, key, &units, &[], make)
+                    }
                 };
                 made.map(|made| (*key, made))
             })
