@@ -1,9 +1,9 @@
-//! In which of finitely many cells a request lies, by its host and the first segment of its path, and how Envoy computes
+//! In which of finitely many cells a request lies, by its host and the first two segments of its path, and how Envoy computes
 //! that: a route is in the cells whose requests it can match.
 //!
-//! A cell's column comes from the host and its row from the segment. Each is five bits, and a bit is the parity of how many
-//! characters of a class stand in the text: that is all that a regular expression can tell of *any* text with few
-//! instructions, of which Envoy's expressions may have a hundred.
+//! Each of the three gives a cell some bits, and a bit is the parity of how many characters of a class stand in the text: that
+//! is all that a regular expression can tell of *any* text with few instructions, of which Envoy's expressions may have a
+//! hundred.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -15,14 +15,19 @@ pub(super) type Domain = Option<Host>;
 
 /// The header in which a request carries the number of its cell, for as long as it is in the proxy.
 pub(crate) const CELL_HEADER: &str = "x-chancery-cell";
-/// How many bits tell columns apart, and rows.
-pub(super) const BITS: u32 = 5;
-/// How many columns there are, and rows.
-pub(super) const CELLS: u8 = 1 << BITS;
+/// How many bits of a cell come from the host, from the first segment and from the second.
+pub(super) const BITS: [u32; 3] = [4, 4, 5];
+/// How many cells there are.
+pub(super) const CELLS: u16 = 1 << (BITS[0] + BITS[1] + BITS[2]);
+
+/// A cell, by what the host gives it, the first segment and the second.
+pub(super) type Cell = [u8; 3];
+/// The cells of requests for a host and a path; nothing where what these give can be any.
+pub(super) type Cells = [Option<u8>; 3];
 
 /// Letters and digits by the bits of a Gray code, which needs few ranges of characters: neighbours differ in one bit, and
 /// names that only differ in a number are spread.
-const CLASSES: [&str; BITS as usize] = [
+const CLASSES: [&str; 5] = [
     "2367abefijmnqruvyz",
     "3-6b-ej-mr-uz",
     "5-9a-cl-s",
@@ -30,31 +35,41 @@ const CLASSES: [&str; BITS as usize] = [
     "1-9a-gx-z",
 ];
 
-/// The column of requests for a host; nothing where it can be any.
-pub(super) fn column(domain: &Domain) -> Option<u8> {
+/// The cells of requests that a route for this host and this path can match.
+pub(super) fn cells(domain: &Domain, path: &Path) -> Cells {
+    let [first, second] = of_path(path);
+    [of_host(domain), first, second]
+}
+
+fn of_host(domain: &Domain) -> Option<u8> {
     match domain {
         Some(Host::Exact(name)) => {
             let end = name.find(':').unwrap_or(name.len());
-            Some(bits(name[..end].to_ascii_lowercase().as_bytes()))
+            Some(bits(name[..end].to_ascii_lowercase().as_bytes(), BITS[0]))
         }
         Some(Host::Suffix(_)) | None => None,
     }
 }
 
-/// The row of requests for a path; nothing where it can be any.
-pub(super) fn row(path: &Path) -> Option<u8> {
-    let segment = path.start().strip_prefix('/')?;
-    let end = segment.find(['/', '?', '#']);
-    let end = match path {
-        Path::Exact(_) => end.unwrap_or(segment.len()),
-        // What goes on may go on with the segment.
-        Path::Prefix(_) | Path::Parameters(_) => end?,
-    };
-    let segment = &segment.as_bytes()[..end];
-    segment.is_ascii().then(|| bits(segment))
+fn of_path(path: &Path) -> [Option<u8>; 2] {
+    // What goes on may go on with the segment that it ends in, and with others.
+    let goes_on = !matches!(path, Path::Exact(_));
+    let mut rest = path.start().strip_prefix('/');
+    let mut known = rest.is_some();
+    [BITS[1], BITS[2]].map(|count| {
+        let Some(text) = rest.filter(|_| known) else {
+            // Without such a segment no expression fits.
+            return known.then(|| ((1_u16 << count) - 1) as u8);
+        };
+        let end = text.find(['/', '?', '#']);
+        let segment = &text[..end.unwrap_or(text.len())];
+        rest = end.and_then(|end| text[end..].strip_prefix('/'));
+        known = segment.is_ascii() && (end.is_some() || !goes_on);
+        known.then(|| bits(segment.as_bytes(), count))
+    })
 }
 
-fn bits(text: &[u8]) -> u8 {
+fn bits(text: &[u8], count: u32) -> u8 {
     /// The classes that a character is in.
     static OF: LazyLock<[u8; 128]> = LazyLock::new(|| {
         std::array::from_fn(|b| {
@@ -64,7 +79,7 @@ fn bits(text: &[u8]) -> u8 {
         })
     });
     let of = text.iter().filter_map(|b| OF.get(usize::from(*b)));
-    of.fold(0, |bits, of| bits ^ of)
+    of.fold(0, |bits, of| bits ^ of) % (1 << count)
 }
 
 fn class_has(class: &[u8], b: usize) -> bool {
@@ -79,19 +94,41 @@ fn class_has(class: &[u8], b: usize) -> bool {
 /// The number of a request's cell, as an expression of Envoy's substitution formats. A single one: each costs by itself.
 pub(crate) fn expression() -> String {
     let mut sum = String::new();
-    for (bit, class) in CLASSES.iter().enumerate() {
-        let row = 1_u16 << bit;
-        let column = row << BITS;
-        let _ = write!(
-            sum,
-            "(request.path.matches('^/([^{class}/?#]|[{class}][^{class}/?#]*[{class}])*([/?#]|$)') ? 0 : {row})+\
-             (request.host.matches('(?i)^([^{class}:]|[{class}][^{class}:]*[{class}])*(:|$)') ? 0 : {column})+"
-        );
+    let even = |class: &str, end: &str| {
+        format!("([^{class}{end}]|[{class}][^{class}{end}]*[{class}])*([{end}]|$)")
+    };
+    let of = [
+        ("host", "(?i)^", ":"),
+        ("path", "^/", "/?#"),
+        ("path", "^/[^/?#]*/", "/?#"),
+    ];
+    for (axis, (what, begin, end)) in of.into_iter().enumerate() {
+        for (bit, class) in CLASSES.iter().enumerate().take(BITS[axis] as usize) {
+            let mut cell = [0; 3];
+            cell[axis] = 1 << bit;
+            let (even, value) = (even(class, end), number(cell));
+            let _ = write!(
+                sum,
+                "(request.{what}.matches('{begin}{even}') ? 0 : {value})+"
+            );
+        }
     }
-    format!("%CEL({}0)%", sum)
+    format!("%CEL({sum}0)%")
+}
+
+/// The cell of a number.
+pub(super) fn of_number(number: u16) -> Cell {
+    let mut rest = number;
+    let mut cell = [0; 3];
+    for (of, bits) in cell.iter_mut().zip(BITS).rev() {
+        *of = (rest % (1 << bits)) as u8;
+        rest >>= bits;
+    }
+    cell
 }
 
 /// The number of a cell, as the expression has it.
-pub(super) fn number(column: u8, row: u8) -> u16 {
-    u16::from(column) << BITS | u16::from(row)
+pub(super) fn number(cell: Cell) -> u16 {
+    let axes = cell.into_iter().zip(BITS);
+    axes.fold(0, |number, (of, bits)| number << bits | u16::from(of))
 }

@@ -1,31 +1,30 @@
-//! How a gateway's cells are divided over route tables: by some bits of their columns and some of their rows.
+//! How a gateway's cells are divided over route tables: by some of the bits that a host gives them, and each of two segments.
 //!
-//! A route for any host is in every column, one for any first segment in every row, so what is divided costs copies. Which
-//! bits pay is counted: from what is written alone, so that replicas come to the same.
+//! A route for any host is in the cells of all hosts, one for any first segment in those of all segments, so what is divided
+//! costs copies. Which bits pay is counted: from what is written alone, so that replicas come to the same.
 
-use super::cell::{self, BITS, CELLS, Domain};
+mod grid;
+
+use super::cell::{self, BITS, Cell, Cells, Domain};
 use crate::model::Path;
+use grid::Grid;
 
 /// How many bits are used at most: tables cost something by themselves, in Envoy as well.
-const MOST: u32 = 8;
+const MOST: u32 = 9;
 /// What a table costs beside its routes, as so many routes.
 const TABLE: u64 = 20;
 /// How many times the routes there may be in all tables together.
 const COPIES: u64 = 2;
 
-/// Which bits of cells tell tables apart; none where all go by one table.
+/// How many bits tell tables apart, of those that each of the three gives; none where all go by one table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Division {
-    pub(super) columns: u32,
-    pub(super) rows: u32,
-}
+pub struct Division(pub(super) [u32; 3]);
 
-/// The requests that a table is for.
+/// The requests that a table is for: those of all cells that have these bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Section {
     division: Division,
-    column: u8,
-    row: u8,
+    cell: Cell,
 }
 
 impl Division {
@@ -34,102 +33,102 @@ impl Division {
         self == Self::default()
     }
 
+    fn tables(self) -> u32 {
+        1 << self.0.iter().sum::<u32>()
+    }
+
     /// The section that a cell is in.
-    pub(super) fn section(self, column: u8, row: u8) -> Section {
+    pub(super) fn section(self, cell: Cell) -> Section {
+        let within = |axis: usize| cell[axis] % (1 << self.0[axis]);
         Section {
             division: self,
-            column: column % (1 << self.columns),
-            row: row % (1 << self.rows),
+            cell: [within(0), within(1), within(2)],
         }
     }
 
     pub(super) fn sections(self) -> impl Iterator<Item = Section> {
-        let columns = 0..1_u8 << self.columns;
-        columns.flat_map(move |column| {
-            (0..1_u8 << self.rows).map(move |row| self.section(column, row))
-        })
+        self.sections_in([None; 3])
     }
 
     /// The sections whose requests a route for that host and that path can match.
-    pub(super) fn sections_of(self, domain: &Domain, path: &Path) -> impl Iterator<Item = Section> {
-        let (column, row) = (cell::column(domain), cell::row(path));
-        let within = |of: Option<u8>, bits: u32| {
-            let all = 1_u8 << bits;
-            match of {
+    pub(super) fn sections_of(
+        self,
+        domain: &Domain,
+        path: &Path,
+    ) -> impl Iterator<Item = Section> + use<> {
+        self.sections_in(cell::cells(domain, path))
+    }
+
+    fn sections_in(self, cells: Cells) -> impl Iterator<Item = Section> {
+        let [hosts, first, second] = [0, 1, 2].map(|axis| {
+            let all = 1_u8 << self.0[axis];
+            match cells[axis] {
                 Some(one) => one % all..one % all + 1,
                 None => 0..all,
             }
-        };
-        let rows = within(row, self.rows);
-        within(column, self.columns)
-            .flat_map(move |column| rows.clone().map(move |row| self.section(column, row)))
+        });
+        let paths = first.flat_map(move |first| second.clone().map(move |second| (first, second)));
+        hosts.flat_map(move |host| {
+            let cells = paths
+                .clone()
+                .map(move |(first, second)| [host, first, second]);
+            cells.map(move |cell| self.section(cell))
+        })
     }
 }
 
 impl Section {
     /// All requests.
     pub const WHOLE: Self = Self {
-        division: Division {
-            columns: 0,
-            rows: 0,
-        },
-        column: 0,
-        row: 0,
+        division: Division([0; 3]),
+        cell: [0; 3],
     };
 
     /// The name of its table.
     pub fn table(self, gateway: &str) -> String {
-        let Division { columns, rows } = self.division;
         if self.division.is_one() {
             return gateway.to_owned();
         }
-        let (columns, rows) = (1 << columns, 1 << rows);
-        format!("{gateway}/{columns}x{rows}/{}-{}", self.column, self.row)
+        let [hosts, first, second] = self.division.0.map(|bits| 1 << bits);
+        let [host, one, two] = self.cell;
+        format!("{gateway}/{hosts}x{first}x{second}/{host}-{one}-{two}")
     }
 
-    /// Whether a route for that host can be asked for here.
-    pub fn has_host(self, domain: &Domain) -> bool {
-        let column = cell::column(domain);
-        column.is_none_or(|column| column % (1 << self.division.columns) == self.column)
-    }
-
-    /// Whether a route for that path can be asked for here.
-    pub fn has_path(self, path: &Path) -> bool {
-        let row = cell::row(path);
-        row.is_none_or(|row| row % (1 << self.division.rows) == self.row)
+    /// Whether a route for that host and that path can be asked for here.
+    pub fn has(self, domain: &Domain, path: &Path) -> bool {
+        let cells = cell::cells(domain, path).into_iter();
+        let mut axes = cells.zip(self.division.0).zip(self.cell);
+        axes.all(|((of, bits), here)| of.is_none_or(|of| of % (1 << bits) == here))
     }
 }
 
 /// A host and a path of a route.
 pub(super) type Place<'a> = (&'a Domain, &'a Path);
 
-/// How many times routes stand in which cells: the last column and the last row are those of routes for any.
-#[derive(Debug)]
+/// How many times routes stand in which cells. On each axis those of routes for any stand last.
+#[derive(Debug, Clone)]
 pub(super) struct Counts {
-    grid: Box<[[u32; Self::ANY + 1]; Self::ANY + 1]>,
+    grid: Grid,
     all: u32,
 }
 
 impl Default for Counts {
     fn default() -> Self {
         Self {
-            grid: Box::new([[0; Self::ANY + 1]; Self::ANY + 1]),
+            grid: Grid::new(BITS),
             all: 0,
         }
     }
 }
 
 impl Counts {
-    const ANY: usize = CELLS as usize;
-
     /// How many there are.
     pub fn all(&self) -> u32 {
         self.all
     }
 
-    fn at(&mut self, domain: &Domain, path: &Path) -> &mut u32 {
-        let index = |of: Option<u8>| of.map_or(Self::ANY, usize::from);
-        &mut self.grid[index(cell::column(domain))][index(cell::row(path))]
+    fn at(&mut self, (domain, path): Place<'_>) -> &mut u32 {
+        self.grid.at(cell::cells(domain, path))
     }
 
     /// A route stands elsewhere than before.
@@ -138,46 +137,48 @@ impl Counts {
         before: impl Iterator<Item = Place<'a>>,
         now: impl Iterator<Item = Place<'a>>,
     ) {
-        for (domain, path) in before {
-            *self.at(domain, path) -= 1;
+        for place in before {
+            *self.at(place) -= 1;
             self.all -= 1;
         }
-        for (domain, path) in now {
-            *self.at(domain, path) += 1;
+        for place in now {
+            *self.at(place) += 1;
             self.all += 1;
         }
     }
 
     /// The division in which a change costs least, and what it costs, as so many routes that Envoy builds anew.
     pub fn best(&self) -> (Division, u64) {
-        let one = (Division::default(), u64::from(self.all));
-        let divisions = (0..=BITS).flat_map(|columns| {
-            let rows = 0..=BITS.min(MOST - columns);
-            rows.map(move |rows| Division { columns, rows })
-        });
-        let costs = divisions.filter_map(|division| Some((division, self.cost(division)?)));
-        costs.fold(one, |best, next| if next.1 < best.1 { next } else { best })
-    }
-
-    /// What a change costs on average; nothing where there would be too many copies. Each route of a table may be the one.
-    pub fn cost(&self, division: Division) -> Option<u64> {
-        let (columns, rows) = (1 << division.columns, 1 << division.rows);
-        let mut sizes = vec![vec![0_u64; rows]; columns];
-        for (column, counts) in self.grid.iter().enumerate() {
-            for (row, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-                let of_column = |one: usize| column == Self::ANY || one == column % columns;
-                let of_row = |one: usize| row == Self::ANY || one == row % rows;
-                for one in (0..columns).filter(|one| of_column(*one)) {
-                    for other in (0..rows).filter(|other| of_row(*other)) {
-                        sizes[one][other] += u64::from(*count);
-                    }
+        let mut best = (Division::default(), u64::from(self.all));
+        let mut consider = |division: Division, grid: &Grid| {
+            if let Some(cost) = self.cost_in(division, grid)
+                && cost <= best.1
+            {
+                best = (division, cost);
+            }
+        };
+        for by_hosts in self.grid.fewer(0) {
+            for by_first in by_hosts.fewer(1) {
+                for by_second in by_first.fewer(2) {
+                    consider(Division(by_second.bits()), &by_second);
                 }
             }
         }
-        let sizes = sizes.iter().flatten();
+        best
+    }
+
+    /// What a change costs on average; nothing where there would be too many copies. Each route of a table may be the one.
+
+    fn cost_in(&self, division: Division, grid: &Grid) -> Option<u64> {
+        if division.tables() > 1 << MOST {
+            return None;
+        }
         let all = u64::from(self.all);
-        let fits = sizes.clone().sum::<u64>() <= COPIES * all;
-        let cost = sizes.map(|size| size * (size + TABLE)).sum::<u64>();
-        fits.then(|| cost.div_ceil(all.max(1)))
+        let (mut copies, mut cost) = (0, 0);
+        for size in grid.sums() {
+            copies += u64::from(size);
+            cost += u64::from(size) * (u64::from(size) + TABLE);
+        }
+        (copies <= COPIES * all).then(|| cost.div_ceil(all.max(1)))
     }
 }

@@ -36,10 +36,9 @@ pub(super) fn scopes(gateway: &str, division: Division) -> Vec<Scope> {
         };
         (scope, table)
     };
-    let cells = (0..CELLS).flat_map(|column| (0..CELLS).map(move |row| (column, row)));
-    let cells = cells.map(|(column, row)| {
-        let table = division.section(column, row).table(gateway);
-        scope(cell::number(column, row).to_string(), table.into())
+    let cells = (0..CELLS).map(|number| {
+        let table = division.section(cell::of_number(number)).table(gateway);
+        scope(number.to_string(), table.into())
     });
     // A single table is not held: it is as large as all together.
     let sections = division.sections().filter(|_| !division.is_one());

@@ -21,8 +21,9 @@ use crate::model::Path;
 use crate::model::{Request, Timeout};
 use draw::{any_request, any_route};
 
-const PATHS: [&str; 9] = [
-    "/", "/a", "/a/", "/ab", "/a/b", "/a/b/", "/a/bc", "/b", "/é",
+const PATHS: [&str; 14] = [
+    "/", "/a", "/a/", "/ab", "/a/b", "/a/b/", "/a/bc", "/b", "/é", "/a/é", "/b/b", "/a//b", "//a",
+    "/%61/b",
 ];
 const HOSTS: [&str; 6] = [
     "a.test",

@@ -46,7 +46,7 @@ impl Translated {
     /// Each host with each path, of those that a table is for.
     pub fn places(&self, section: Section) -> impl Iterator<Item = (&Domain, &Path, &[Part])> {
         let all = self.everywhere();
-        all.filter(move |(domain, path, _)| section.has_host(domain) && section.has_path(path))
+        all.filter(move |(domain, path, _)| section.has(domain, path))
     }
 
     /// Each host with each path.

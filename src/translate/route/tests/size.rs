@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
+use bytes::Bytes;
+
 use super::*;
+use crate::model::gateway::http::Tables as Mode;
 
 /// Bytes by route that a table may have beside its routes. Most are the questions for hosts: half a kilobyte for each host,
 /// whatever its routes hold.
@@ -26,20 +29,24 @@ fn usual(at: usize, host: Option<&str>, nodes: usize) -> Route {
     }
 }
 
-/// Six thousand routes: for any host; five for each of a thousand hosts, and a thousand for any; fifty for each of twenty
-/// wildcards, six for each of five hundred hosts, and two thousand for any.
-fn shapes() -> [(&'static str, Vec<Option<String>>); 3] {
+/// Six thousand routes, or so many times them: for any host; five for each of a thousand hosts, and a thousand for any; fifty
+/// for each of twenty wildcards, six for each of five hundred hosts, and two thousand for any.
+fn shapes(times: f64) -> [(&'static str, Vec<Option<String>>); 3] {
+    let count = |of: usize| (of as f64 * times) as usize;
     let exact = |n: usize| Some(format!("host-{n}.example.com"));
     let wild = |n: usize| Some(format!(".wild-{n}.example.com"));
-    let hosts = (0..1000).flat_map(|n| vec![exact(n); 5]);
-    let wildcards = (0..20).flat_map(|n| vec![wild(n); 50]);
-    let beside = (0..500).flat_map(|n| vec![exact(n); 6]);
+    let hosts = (0..count(1000)).flat_map(|n| vec![exact(n); 5]);
+    let wildcards = (0..count(20)).flat_map(|n| vec![wild(n); 50]);
+    let beside = (0..count(500)).flat_map(|n| vec![exact(n); 6]);
     [
-        ("none", vec![None; 6000]),
-        ("hosts", hosts.chain(vec![None; 1000]).collect()),
+        ("none", vec![None; count(6000)]),
+        ("hosts", hosts.chain(vec![None; count(1000)]).collect()),
         (
             "wildcards",
-            wildcards.chain(beside).chain(vec![None; 2000]).collect(),
+            wildcards
+                .chain(beside)
+                .chain(vec![None; count(2000)])
+                .collect(),
         ),
     ]
 }
@@ -48,7 +55,7 @@ fn shapes() -> [(&'static str, Vec<Option<String>>); 3] {
 /// node say no more than where they go, so that a host takes more than its routes.
 #[test]
 fn a_table_is_as_large_as_its_routes() {
-    for (shape, hosts) in shapes() {
+    for (shape, hosts) in shapes(1.0) {
         for (nodes, most) in [(2, 0.75), (1, 2.2)] {
             let each = hosts.iter().enumerate();
             let routes: Vec<_> = each
@@ -76,7 +83,7 @@ fn a_table_is_as_large_as_its_routes() {
 
 #[test]
 fn equal_routes_are_equal_bytes_in_whatever_order_they_come() {
-    for (shape, hosts) in shapes() {
+    for (shape, hosts) in shapes(1.0) {
         let each = hosts.iter().enumerate().step_by(10);
         let mut routes: Vec<_> = each
             .map(|(at, host)| usual(at, host.as_deref(), 2))
@@ -84,5 +91,55 @@ fn equal_routes_are_equal_bytes_in_whatever_order_they_come() {
         let whole = table(&routes).encode();
         routes.reverse();
         assert!(whole == table(&routes).encode(), "{shape}");
+    }
+}
+
+/// All tables that are sent again for it, on average: of six thousand routes 100 kB, of more in proportion. Where bits of other
+/// routes fall together it is more, and a route for any host may be in tables of several hosts.
+#[test]
+fn a_changed_route_of_divided_tables_sends_little() {
+    for (shape, hosts) in [1.0, 5.0 / 3.0].into_iter().flat_map(shapes) {
+        let mut tables = RouteTables::new("default");
+        let each = hosts.iter().enumerate();
+        let routes: Vec<_> = each
+            .map(|(at, host)| usual(at, host.as_deref(), 2))
+            .collect();
+        for route in &routes {
+            tables.replace(&route.id, Some(Arc::new(route.clone())));
+        }
+        tables.settle(Mode::Divided);
+        let all = tables.news().tables;
+        let total: usize = all
+            .iter()
+            .flat_map(|(_, table)| table)
+            .map(Bytes::len)
+            .sum();
+        let mut sent = Vec::new();
+        for route in routes.iter().step_by(97) {
+            let mut changed = route.clone();
+            changed.priority = 1;
+            tables.replace(&route.id, Some(Arc::new(changed)));
+            tables.settle(Mode::Divided);
+            let news = tables.news();
+            assert!(news.scopes.is_none());
+            // Nobody asks for the whole one.
+            let asked_for = news.tables.iter().filter(|(name, _)| &**name != "default");
+            let bytes = asked_for.flat_map(|(_, table)| table).map(Bytes::len);
+            sent.push(bytes.sum::<usize>());
+            tables.replace(&route.id, Some(Arc::new(route.clone())));
+            tables.news();
+        }
+        let (mean, most) = (
+            sent.iter().sum::<usize>() / sent.len(),
+            sent.iter().max().unwrap(),
+        );
+        let count = routes.len();
+        let told =
+            format!("{shape}, {count} routes, {total} bytes: {mean} on average, {most} at most");
+        println!("{told}, {:?}", tables.best());
+        assert!(
+            mean * 6000 <= 100_000 * count && *most <= 3 * mean,
+            "{told}"
+        );
     }
 }
