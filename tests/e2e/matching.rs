@@ -58,6 +58,35 @@ async fn envoy_takes_that_route_where_tables_are_divided() {
     takes_what_the_reference_says(&stage, Version::NEWEST, 12).await;
 }
 
+/// Envoy finds the cell of the path that its routes are asked with: percent-encoded, or with slashes that it merges.
+#[tokio::test]
+async fn a_cell_is_that_of_the_normalised_path() {
+    let stage = Stage::set().await;
+    stage.divide().await;
+    let ids = || (0..24).map(|n| format!("s{n}"));
+    for id in ids() {
+        let mocking = json!({ "response_headers": { "x-route": id } });
+        let document = json!({ "uri": format!("/api/{id}"), "plugins": { "mocking": mocking } });
+        stage.etcd.put(&format!("routes/{id}"), &document).await;
+    }
+    settled(&stage.etcd, &stage.chancery).await;
+    for id in ids() {
+        for path in [
+            format!("/api/{id}"),
+            format!("//api///{id}"),
+            format!("/%61pi/{id}"),
+            format!("/api/%73{}", &id[1..]),
+            format!("/api/{id}?a=/b/c"),
+        ] {
+            let (_, client) = &stage.clients[0];
+            let asked = client.get(format!("http://{}{path}", stage.listener));
+            let answer = asked.send().await.unwrap();
+            let taken = answer.headers().get("x-route");
+            assert_eq!(taken.unwrap().to_str().unwrap(), id, "{path}");
+        }
+    }
+}
+
 async fn takes_what_the_reference_says(stage: &Stage, version: Version, seconds: u64) {
     let number = |name: &str| {
         std::env::var(name)
