@@ -168,7 +168,6 @@ impl Counts {
     }
 
     /// What a change costs on average; nothing where there would be too many copies. Each route of a table may be the one.
-
     fn cost_in(&self, division: Division, grid: &Grid) -> Option<u64> {
         if division.tables() > 1 << MOST {
             return None;
