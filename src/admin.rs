@@ -1,11 +1,10 @@
-//! The admin listener: whether Chancery lives, whether it serves, its metrics, and the schemas of documents where APISIX
-//! publishes them. Changes nothing.
+//! The admin listener: whether Chancery lives, whether it serves, and its metrics. Changes nothing.
 
 pub mod port;
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -13,9 +12,6 @@ use axum::{Json, Router};
 use serde::Serialize;
 
 use crate::build::largest_table;
-use crate::documents::schema;
-use crate::model::Kind;
-use crate::plugin;
 use crate::snapshot::ResourceType;
 use crate::telemetry::metrics::{self, Gauges};
 use crate::telemetry::{Metrics, Source};
@@ -35,8 +31,6 @@ pub fn router(admin: Admin) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
-        .route("/apisix/admin/schema/{kind}", get(schema_of_kind))
-        .route("/apisix/admin/schema/plugins/{name}", get(schema_of_plugin))
         .with_state(Arc::new(admin))
 }
 
@@ -104,27 +98,6 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE
     };
     (status, Json(readiness)).into_response()
-}
-
-async fn schema_of_kind(Path(kind): Path<String>) -> Response {
-    let kinds = || Kind::ALL.map(Kind::singular).join(", ");
-    match Kind::named(&kind) {
-        Some(kind) => Json(schema::of(kind)).into_response(),
-        None => no_schema(&kind, &kinds()),
-    }
-}
-
-async fn schema_of_plugin(Path(name): Path<String>) -> Response {
-    match schema::of_plugin(&name) {
-        Some(schema) => Json(schema).into_response(),
-        None => no_schema(&name, &plugin::names().collect::<Vec<_>>().join(", ")),
-    }
-}
-
-fn no_schema(found: &str, allowed: &str) -> Response {
-    let said = format!("found {found:?}, allowed: {allowed}");
-    let body = serde_json::json!({ "error_msg": said });
-    (StatusCode::NOT_FOUND, Json(body)).into_response()
 }
 
 async fn metrics_text(State(admin): State<Arc<Admin>>) -> Response {

@@ -3,6 +3,7 @@
 
 pub mod access;
 mod answer;
+mod apisix;
 mod asked;
 mod awaited;
 mod confirmed;
@@ -25,7 +26,7 @@ mod snapshots;
 mod wait;
 
 pub use rest::{roles, router};
-pub use shared::Api;
+pub use shared::{Api, Writers};
 
 /// The messages of the contract, and its gRPC service and client.
 pub mod pb {

@@ -37,9 +37,17 @@ use references::References;
 pub use route::Route;
 pub use sources::remade;
 pub use status::DocumentStatus;
+pub(crate) use text::read as text;
 use told::Told;
 
 use uses::Uses;
+
+/// Reads and checks a document for itself, whatever it refers to: what Envoy does not do exactly, or what is wrong.
+pub fn check(document: &Document, registries: &[Discovery]) -> Result<Vec<Problem>, Problem> {
+    let of = |remark: Remark| remark.of(&document.source);
+    let (_, warnings) = entry::read(document, registries).map_err(of)?;
+    Ok(warnings.into_iter().map(of).collect())
+}
 
 /// What [`Documents::settle`] found different from the last time.
 #[derive(Debug, Default)]

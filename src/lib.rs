@@ -21,10 +21,11 @@
 //! | [`xds`] | the protocol: sans-IO streams, and the gRPC shell around them | know a route |
 //! | [`admin`] | health, readiness, metrics | change anything |
 //! | [`drain`] | taking instances out before they die | speak HTTP or etcd itself |
+//! | [`editing`] | writing documents: checked first, with what they name, in one transaction | speak HTTP or etcd itself |
 //! | [`api`] | the control API, as gRPC and as JSON, and who may call it | have types of its own |
 //! | [`mod@run`] | the server: settings and open listeners in, tasks until a token ends them | read flags, log set-up, signals |
 //!
-//! Imports point one way: `cli → run → {admin, api} → drain → control → {state, store, registry, xds} → build → {snapshot, translate} →
+//! Imports point one way: `cli → run → {admin, api} → {drain, editing} → control → {state, store, registry, xds} → build → {snapshot, translate} →
 //! documents → plugin → {model, envoy}`.
 
 pub mod admin;
@@ -37,6 +38,7 @@ mod connections;
 pub mod control;
 pub mod documents;
 pub mod drain;
+pub mod editing;
 pub mod envoy;
 pub mod explain;
 mod folder;

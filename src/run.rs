@@ -19,11 +19,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::admin::Admin;
-use crate::api::Api;
 use crate::api::access::Access;
 use crate::api::expected::{self, Expected};
+use crate::api::{Api, Writers};
 use crate::config::{self, Config};
 use crate::control;
+use crate::editing::Editor;
+use crate::model::Discovery;
+use crate::registry::Registry;
 use crate::state::{self, SaveRequest, Saved};
 use crate::store::ledger::Journal;
 use crate::telemetry::{Metrics, Source};
@@ -129,6 +132,13 @@ async fn start(
     let (gateways, metrics) = (shared.gateways.clone(), shared.metrics.clone());
     let control = control::run(inputs, gateways, metrics, tasks.shutdown.clone());
     tasks.spawn_apart("control", control);
+    let registries: Vec<_> = registries(&config);
+    let editor = config.store.writer();
+    let writers = Writers {
+        drainer,
+        editor: editor.map(|writer| Editor::new(writer, registries.clone())),
+        registries,
+    };
     let access = Access {
         rules: config.access,
         trail,
@@ -142,7 +152,7 @@ async fn start(
         shared.nodes.clone(),
         (others, expected),
         questions,
-        drainer,
+        writers,
         access,
         tasks.shutdown.clone(),
     );
@@ -150,6 +160,10 @@ async fn start(
     let ads = shared.ads(config.xds, tasks.shutdown.clone());
     ports::serve_xds(listeners.xds, certificates, ads, tasks);
     Ok(())
+}
+
+fn registries(config: &Config) -> Vec<Discovery> {
+    config.registries.iter().map(Registry::discovery).collect()
 }
 
 impl Shared {

@@ -8,10 +8,11 @@ pub mod file;
 mod kinds;
 pub mod ledger;
 pub mod replicas;
+pub mod writer;
 
 use std::sync::Arc;
 
-pub use etcd::Ledger;
+pub use etcd::{Ledger, Writer};
 
 use crate::model::Document;
 use crate::model::document::Change;

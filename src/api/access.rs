@@ -4,11 +4,13 @@ pub mod page;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
 use axum::extract::Request;
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -34,6 +36,8 @@ pub enum Role {
     Drain,
     /// Settling what only a person can decide.
     Operate,
+    /// Writing documents, and all else.
+    Admin,
 }
 
 impl Role {
@@ -43,6 +47,7 @@ impl Role {
             Self::Read => "read",
             Self::Drain => "drain",
             Self::Operate => "operate",
+            Self::Admin => "admin",
         }
     }
 }
@@ -103,6 +108,42 @@ impl fmt::Debug for Hash {
     }
 }
 
+/// Where a call shows its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the header.
+    Header,
+    /// In the header, as the parameter `api_key`, or as the cookie `x_api_key`: wherever APISIX looks for it.
+    Apisix,
+}
+
+impl Place {
+    fn key<'a>(self, uri: &'a Uri, headers: &'a HeaderMap) -> Option<Cow<'a, [u8]>> {
+        if let Some(key) = headers.get(HEADER) {
+            return Some(Cow::Borrowed(key.as_bytes()));
+        }
+        if self == Self::Header {
+            return None;
+        }
+        let query = uri.query().unwrap_or_default();
+        let mut parameters = url::form_urlencoded::parse(query.as_bytes());
+        let parameter = parameters.find(|(name, _)| name == "api_key");
+        let parameter = parameter.map(|(_, key)| Cow::Owned(key.into_owned().into_bytes()));
+        parameter.or_else(|| cookie(headers))
+    }
+}
+
+fn cookie(headers: &HeaderMap) -> Option<Cow<'_, [u8]>> {
+    let all = headers.get_all(header::COOKIE).into_iter();
+    let mut pairs = all
+        .filter_map(|cookies| cookies.to_str().ok())
+        .flat_map(|cookies| cookies.split(';'));
+    pairs.find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        (name.trim() == "x_api_key").then(|| Cow::Borrowed(value.trim().as_bytes()))
+    })
+}
+
 /// Who may call, as the settings say.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
@@ -131,8 +172,21 @@ impl Access {
         request: &Request,
         address: SocketAddr,
     ) -> Result<Caller, Box<Response>> {
+        let admitted = self.admit(role, request, address, Place::Header);
+        admitted.map_err(|status| answer::refusal(request.headers(), status).into())
+    }
+
+    /// The caller of what needs this role, or why it may not. A refusal is noted.
+    pub fn admit(
+        &self,
+        role: Role,
+        request: &Request,
+        address: SocketAddr,
+        place: Place,
+    ) -> Result<Caller, Status> {
         let began = Instant::now();
-        let key = request.headers().get(HEADER).map(|key| key.as_bytes());
+        let key = place.key(request.uri(), request.headers());
+        let key = key.as_deref();
         let from = address.ip().to_canonical().to_string();
         // One state of them, for all of the call.
         let rules = self.rules.borrow().clone();
@@ -156,7 +210,7 @@ impl Access {
                 let mut deed = Deed::new(&self.trail, "call", "", &from);
                 deed.what = format!("{} {}", request.method(), request.uri().path());
                 deed.refused(audit::ACCESS, began, &status.message());
-                Err(answer::refusal(request.headers(), status).into())
+                Err(status)
             }
         }
     }
@@ -184,7 +238,8 @@ impl Rules {
             .iter()
             .find(|key| key.hash == hash)
             .ok_or_else(|| Status::unauthenticated("the API key is not known"))?;
-        if role != Role::Read && !known.roles.contains(&role) {
+        let may = |role| known.roles.contains(&role);
+        if role != Role::Read && !may(role) && !may(Role::Admin) {
             let (name, role) = (&known.name, role.as_str());
             return Err(Status::permission_denied(format!(
                 "the API key `{name}` has not the role `{role}`"

@@ -17,7 +17,7 @@ use super::access::Role;
 use super::asked::{Asked, Rendering};
 use super::pb::control_server::{Control, ControlServer};
 use super::shared::Api;
-use super::{answer, drains, json, pb};
+use super::{answer, apisix, drains, json, pb};
 
 /// The largest gRPC request, in bytes.
 const REQUEST: usize = 64 * 1024;
@@ -142,6 +142,7 @@ pub fn router(api: Api) -> Router {
     let unknown = async || answer::error(&Status::not_found("no such path in the control API"));
     router
         .route("/v1/{*path}", any(unknown))
+        .merge(apisix::router())
         .merge(grpc(&api))
         .with_state(api)
 }

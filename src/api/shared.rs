@@ -8,6 +8,8 @@ use tonic::Status;
 
 use crate::control::question::Question;
 use crate::drain::Drainer;
+use crate::editing::Editor;
+use crate::model::{Discovery, Document};
 use crate::xds::{Gateways, Nodes};
 
 use super::access::Access;
@@ -28,6 +30,8 @@ pub struct Api {
     pub(super) expected: Arc<Expected>,
     pub(super) questions: mpsc::Sender<Question>,
     pub(super) drainer: Option<Arc<Drainer>>,
+    pub(super) editor: Option<Arc<Editor>>,
+    registries: Arc<[Discovery]>,
     pub(super) access: Arc<Access>,
     pub(super) lasting: Arc<Lasting>,
     pub(super) reads: Arc<Semaphore>,
@@ -35,14 +39,14 @@ pub struct Api {
 }
 
 impl Api {
-    /// Shows what these know, and what the loop answers to `questions`. Without a drainer nothing can be drained. `shutdown`
+    /// Shows what these know, and what the loop answers to `questions`. `shutdown`
     /// ends calls that wait or watch.
     pub fn new(
         gateways: Arc<Gateways>,
         nodes: Arc<Nodes>,
         (others, expected): (Others, Arc<Expected>),
         questions: mpsc::Sender<Question>,
-        drainer: Option<Arc<Drainer>>,
+        writers: Writers,
         access: Access,
         shutdown: CancellationToken,
     ) -> Self {
@@ -52,12 +56,23 @@ impl Api {
             others,
             expected,
             questions,
-            drainer,
+            drainer: writers.drainer,
+            editor: writers.editor.map(Arc::new),
+            registries: writers.registries.into(),
             access: Arc::new(access),
             lasting: Arc::default(),
             reads: Arc::new(Semaphore::new(READS)),
             shutdown,
         }
+    }
+
+    pub(super) fn registries(&self) -> &[Discovery] {
+        &self.registries
+    }
+
+    /// The text of every document, as the loop has it.
+    pub(super) async fn texts(&self) -> Result<Vec<Document>, Status> {
+        self.ask(Question::Texts).await
     }
 
     /// Asks the loop.
@@ -71,6 +86,17 @@ impl Api {
         asked.map_err(|_| stopping())?;
         answered.await.map_err(|_| stopping())
     }
+}
+
+/// What calls change things with.
+#[derive(Debug)]
+pub struct Writers {
+    /// Without one nothing can be drained.
+    pub drainer: Option<Arc<Drainer>>,
+    /// Without one no document can be written.
+    pub editor: Option<Editor>,
+    /// The registries that documents may name.
+    pub registries: Vec<Discovery>,
 }
 
 /// Places for calls that last. Each kind has its own: who watches takes nothing away from who drains.

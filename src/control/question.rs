@@ -14,7 +14,7 @@ use crate::build::Held;
 use crate::documents::{DocumentStatus, Route};
 use crate::model::drain::Mode;
 use crate::model::upstream::{LeftOut, Selection};
-use crate::model::{Id, Instance, Members, Node, ServiceKey};
+use crate::model::{Document, Id, Instance, Members, Node, ServiceKey};
 use crate::registry::Answer;
 use crate::telemetry;
 use crate::xds::gateways::Cause;
@@ -22,6 +22,8 @@ use crate::xds::gateways::Cause;
 /// A question, with where its answer goes.
 #[derive(Debug)]
 pub enum Question {
+    /// Every document as it was last written.
+    Texts(oneshot::Sender<Vec<Document>>),
     /// How every document fares, by path.
     Documents(oneshot::Sender<Vec<Fared>>),
     /// What registries answered for each service that documents name, and who uses it.
@@ -134,6 +136,10 @@ impl Control {
     /// Answers. Whoever does not wait for it any more gets none.
     pub(super) fn answer(&mut self, question: Question) {
         match question {
+            Question::Texts(answer) => {
+                let texts = self.documents.texts();
+                let _ = answer.send(texts.map(|(newest, _)| newest.clone()).collect());
+            }
             Question::Documents(answer) => {
                 let _ = answer.send(self.fared());
             }

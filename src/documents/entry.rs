@@ -280,7 +280,10 @@ impl Entry {
 }
 
 /// Reads and checks a document for itself: its form, and what Envoy does not do exactly.
-fn read(document: &Document, registries: &[Discovery]) -> Result<(GoodForm, Vec<Remark>), Remark> {
+pub(super) fn read(
+    document: &Document,
+    registries: &[Discovery],
+) -> Result<(GoodForm, Vec<Remark>), Remark> {
     let key: Key = document
         .path
         .parse()

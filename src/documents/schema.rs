@@ -31,6 +31,15 @@ pub fn of_plugin(name: &str) -> Option<Value> {
     plugin::schema_of(name).map(generate)
 }
 
+/// The schema of what a consumer holds of a plugin; nothing for a plugin that asks for no consumer.
+pub fn of_credential(name: &str) -> Option<Value> {
+    let schema = of(Kind::Credential);
+    schema
+        .pointer("/properties/plugins/properties")?
+        .get(name)
+        .cloned()
+}
+
 /// What the schema says of a field (`upstream.nodes[0].port`), on one line; nothing where it says nothing.
 pub fn says(kind: Kind, field: &str) -> Option<String> {
     let schema = of(kind);

@@ -15,7 +15,7 @@ use crate::model::problem::Remark;
 const DEPTH: usize = 32;
 
 /// Reads a text, which must hold one object.
-pub(super) fn read(format: Format, text: &[u8]) -> Result<Map<String, Value>, Remark> {
+pub(crate) fn read(format: Format, text: &[u8]) -> Result<Map<String, Value>, Remark> {
     bounds::within(text.len(), "bytes", bounds::DOCUMENT).map_err(Remark::whole)?;
     if text.trim_ascii().is_empty() {
         return Err(Remark::whole("the document is empty, allowed: one object"));

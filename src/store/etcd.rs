@@ -11,8 +11,10 @@ mod history;
 mod journal;
 mod keys;
 mod ledger;
+mod line;
 mod membership;
 mod wishes;
+mod writer;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -39,6 +41,7 @@ use keys::Keys;
 pub use ledger::Ledger;
 use membership::{Table, Teller};
 use wishes::Wishes;
+pub use writer::Writer;
 
 /// How often etcd is asked whether it is alive. That it answers also keeps it from taking our pings for abuse.
 const HEARTBEAT: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ledger::Journal;
 use super::replicas::Membership;
-use super::{Event, Ledger, PriorRevision, etcd, file};
+use super::{Event, Ledger, PriorRevision, Writer, etcd, file};
 use crate::telemetry::Source;
 
 /// The store to watch, as settings name it.
@@ -38,6 +38,14 @@ impl Store {
     pub fn ledger(&self) -> Option<Ledger> {
         match self {
             Self::Etcd(settings) => Some(Ledger::new(settings.clone())),
+            Self::Files(_) => None,
+        }
+    }
+
+    /// Where documents are written, where it can be done.
+    pub fn writer(&self) -> Option<Writer> {
+        match self {
+            Self::Etcd(settings) => Some(Writer::new(settings.clone())),
             Self::Files(_) => None,
         }
     }

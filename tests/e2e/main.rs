@@ -7,6 +7,7 @@
 #[path = "../support/support.rs"]
 mod support;
 
+mod admin_api;
 mod apisix;
 mod bad_input;
 mod cohorts;

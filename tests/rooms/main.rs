@@ -13,7 +13,7 @@ use regex::Regex;
 use source::{SOURCES, Source, arrows};
 
 /// The arrows in one line, as ARCHITECTURE.md and the crate's own page have it: a room imports what is to its right.
-const LINE: &str = "cli → run → {admin, api} → drain → control → {state, store, registry, xds} → build → {snapshot, translate} → \
+const LINE: &str = "cli → run → {admin, api} → {drain, editing} → control → {state, store, registry, xds} → build → {snapshot, translate} → \
     documents → plugin → {model, envoy}";
 
 /// Which rooms each room may import, itself aside.
@@ -42,6 +42,10 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "drain",
         &["control", "store", "registry", "model", "telemetry"],
+    ),
+    (
+        "editing",
+        &["store", "documents", "plugin", "model", "telemetry"],
     ),
     (
         "state",
@@ -98,15 +102,15 @@ const ADMIN: &[&str] =
 
 #[rustfmt::skip]
 const API: &[&str] =
-    &["control", "drain", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "model", "cohort", "envoy", "telemetry"];
+    &["control", "drain", "editing", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "envoy", "telemetry"];
 
 #[rustfmt::skip]
 const RUN: &[&str] =
-    &["config", "control", "admin", "api", "drain", "state", "store", "registry", "xds", "model", "telemetry", "tls"];
+    &["config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "xds", "model", "telemetry", "tls"];
 
 #[rustfmt::skip]
 const INNER: &[&str] =
-    &["run", "config", "control", "admin", "api", "drain", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry", "tls"];
+    &["run", "config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry", "tls"];
 
 /// Arrows within one layer of [`LINE`].
 const BESIDE: &[(&str, &str)] = &[
@@ -152,6 +156,10 @@ const PURE: &[&str] = &[
     "control/pace",
     "control/readiness",
     "drain/choose",
+    "editing/check",
+    "editing/merge",
+    "editing/references",
+    "editing/stamp",
     "registry/consul/health",
     "registry/consul/query",
     "store/etcd/answers",

@@ -7,6 +7,7 @@
 // Each test takes the part that it needs.
 #![allow(dead_code)]
 
+pub mod admin;
 pub mod certificates;
 pub mod chancery;
 pub mod consul;

@@ -15,6 +15,8 @@ const KEY: usize = 300;
 /// An event's type: the key is gone.
 pub(super) const DELETE: i32 = 1;
 
+/// What APISIX writes to learn a revision that nobody else has.
+const NEW_ID: &str = "gen_id";
 /// Where replicas speak of themselves: what is there is no document.
 const REPLICAS: &str = "replicas/";
 /// What draining keeps besides its documents: the journal, who works at it, and the audit trail. Only [`super::ledger`]
@@ -78,6 +80,12 @@ impl Keys {
         start.to_vec()..end
     }
 
+    /// All keys below a folder, `routes/`.
+    pub(super) fn folder(&self, folder: &str) -> Range<Vec<u8>> {
+        let within = format!("{}{folder}", self.prefix);
+        Self::new(&within).range()
+    }
+
     /// The key of a document.
     pub(super) fn key(&self, path: &str) -> String {
         format!("{}{path}", self.prefix)
@@ -111,7 +119,7 @@ impl Keys {
             .ok()
             .and_then(|key| key.strip_prefix(&self.prefix));
         match path {
-            Some(path) if path.is_empty() || path.ends_with('/') => Meaning::Mark,
+            Some(path) if path.is_empty() || path.ends_with('/') || path == NEW_ID => Meaning::Mark,
             Some(path) if LEDGER.iter().any(|part| path.starts_with(part)) => Meaning::Ledger,
             Some(path) if path.starts_with(REPLICAS) => Meaning::Replica(&path[REPLICAS.len()..]),
             Some(path)

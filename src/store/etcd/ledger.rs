@@ -1,45 +1,36 @@
 //! The ledger in etcd: `<prefix>/drain/journal/<key>`, `<prefix>/drain/claims/<key>` and `<prefix>/audit/<time>`, and the
 //! documents `<prefix>/drains/<id>` that rest on them. Every step is one transaction that checks what it rests on.
-//!
-//! It has a connection of its own, made when needed, so that a watch that is busy holds up no drain.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::store::ledger::{Away, Claim, Enforced, Entry, GROUP, Journal};
 use bytes::Bytes;
 use etcd_client::{
     Compare, CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp, TxnOpResponse,
     TxnResponse,
 };
-use tokio::time::timeout;
-
-use crate::store::ledger::{Away, Claim, Enforced, Entry, GROUP, Journal};
 
 use super::Settings;
-use super::broken::{self, Broken};
-use super::connection::Connection;
 use super::journal;
 use super::keys::{CLAIMS, DRAINS, JOURNAL, Keys};
+use super::line::Line;
 
 const AUDIT: &str = "audit/";
 
 /// How long, in seconds, a claim lasts: more than all steps under it may take together.
 const CLAIM: i64 = 15;
-/// How long one step may take.
-const STEP: Duration = Duration::from_secs(5);
 
 /// The ledger of one prefix.
 pub struct Ledger {
-    settings: Settings,
     keys: Keys,
-    connection: Mutex<Option<Connection>>,
+    line: Line,
 }
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger")
-            .field("settings", &self.settings)
+            .field("settings", self.line.settings())
             .finish_non_exhaustive()
     }
 }
@@ -49,14 +40,13 @@ impl Ledger {
     pub fn new(settings: Settings) -> Self {
         Self {
             keys: Keys::new(&settings.prefix),
-            settings,
-            connection: Mutex::new(None),
+            line: Line::new(settings),
         }
     }
 
     /// What all its keys begin with, as the settings have it.
     pub fn prefix(&self) -> &str {
-        self.settings.prefix.trim_end_matches('/')
+        self.line.settings().prefix.trim_end_matches('/')
     }
 
     pub async fn journal(&self) -> Result<Journal, Away> {
@@ -69,7 +59,10 @@ impl Ledger {
             all(DRAINS, keys_only()),
             all(CLAIMS, keys_only()),
         ]);
-        let response = self.step(async |etcd| etcd.transact(txn).await).await?;
+        let response = self
+            .line
+            .step(async |etcd| etcd.transact(txn).await)
+            .await?;
         let mut journal = Journal {
             revision: response.header().map_or(0, |header| header.revision()),
             ..Journal::default()
@@ -112,7 +105,10 @@ impl Ledger {
             keys.push(key);
         }
         let txn = Txn::new().when(rests_on).and_then(changes);
-        let response = self.step(async |etcd| etcd.transact(txn).await).await?;
+        let response = self
+            .line
+            .step(async |etcd| etcd.transact(txn).await)
+            .await?;
         Ok(revision(&response).map(|revision| {
             let claim = |key: String| Claim {
                 key: key.into(),
@@ -125,7 +121,7 @@ impl Ledger {
 
     /// A lease for a claim: it ends in a quarter of a minute from now.
     pub async fn lease(&self) -> Result<i64, Away> {
-        self.step(async |etcd| etcd.grant(CLAIM).await).await
+        self.line.step(async |etcd| etcd.grant(CLAIM).await).await
     }
 
     /// Writes an entry anew, and claims it anew; nothing when the claim has ended.
@@ -144,6 +140,7 @@ impl Ledger {
     /// claim has ended.
     pub async fn enforce(&self, drains: Vec<Enforced<'_>>, ttl: u32) -> Result<Option<i64>, Away> {
         let response = self
+            .line
             .step(async |etcd| {
                 let lease = etcd.grant(ttl.into()).await?;
                 let (mut rests_on, mut changes) = (Vec::new(), Vec::new());
@@ -166,7 +163,10 @@ impl Ledger {
         let drain = self.keys.key(&format!("{DRAINS}{id}"));
         let there = Compare::version(drain, CompareOp::Greater, 0);
         let txn = Txn::new().when([there]);
-        let response = self.step(async |etcd| etcd.transact(txn).await).await?;
+        let response = self
+            .line
+            .step(async |etcd| etcd.transact(txn).await)
+            .await?;
         Ok(response.succeeded())
     }
 
@@ -209,7 +209,9 @@ impl Ledger {
             TxnOp::delete(claimed, None),
         ];
         let txn = Txn::new().when(rests_on).and_then(changes);
-        self.step(async |etcd| etcd.transact(txn).await).await?;
+        self.line
+            .step(async |etcd| etcd.transact(txn).await)
+            .await?;
         Ok(())
     }
 
@@ -220,7 +222,8 @@ impl Ledger {
         let given_up = Txn::new()
             .when([is_held])
             .and_then([TxnOp::delete(claimed, None)]);
-        self.step(async |etcd| etcd.transact(given_up).await)
+        self.line
+            .step(async |etcd| etcd.transact(given_up).await)
             .await?;
         Ok(())
     }
@@ -232,22 +235,23 @@ impl Ledger {
         lease: Option<i64>,
         keep: Duration,
     ) -> Result<i64, Away> {
-        self.step(async |etcd| {
-            let used = match lease {
-                Some(given) => given,
-                None => {
-                    etcd.grant(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX))
-                        .await?
-                }
-            };
-            let put = |(key, text): &(String, String)| {
-                put(self.keys.key(&format!("{AUDIT}{key}")), text.as_str(), used)
-            };
-            let changes: Vec<_> = records.iter().map(put).collect();
-            etcd.transact(Txn::new().and_then(changes)).await?;
-            Ok(used)
-        })
-        .await
+        self.line
+            .step(async |etcd| {
+                let used = match lease {
+                    Some(given) => given,
+                    None => {
+                        etcd.grant(i64::try_from(keep.as_secs()).unwrap_or(i64::MAX))
+                            .await?
+                    }
+                };
+                let put = |(key, text): &(String, String)| {
+                    put(self.keys.key(&format!("{AUDIT}{key}")), text.as_str(), used)
+                };
+                let changes: Vec<_> = records.iter().map(put).collect();
+                etcd.transact(Txn::new().and_then(changes)).await?;
+                Ok(used)
+            })
+            .await
     }
 
     /// The newest of the audit trail, newest first.
@@ -257,7 +261,10 @@ impl Ledger {
             .with_sort(SortTarget::Key, SortOrder::Descend)
             .with_limit(limit);
         let txn = Txn::new().and_then([TxnOp::get(self.keys.key(AUDIT), Some(options))]);
-        let response = self.step(async |etcd| etcd.transact(txn).await).await?;
+        let response = self
+            .line
+            .step(async |etcd| etcd.transact(txn).await)
+            .await?;
         let mut texts = Vec::new();
         for found in response.op_responses() {
             if let TxnOpResponse::Get(found) = found {
@@ -288,60 +295,18 @@ impl Ledger {
         changes: impl FnOnce(i64) -> Vec<TxnOp>,
     ) -> Result<Option<Claim>, Away> {
         let conditions = rests_on.into();
-        self.step(async |etcd| {
-            let lease = etcd.grant(CLAIM).await?;
-            let txn = Txn::new().when(conditions).and_then(changes(lease));
-            let written = revision(&etcd.transact(txn).await?);
-            Ok(written.map(|revision| Claim {
-                key: key.into(),
-                lease,
-                revision,
-            }))
-        })
-        .await
-    }
-
-    /// One step on a connection that is good, as far as anybody knows.
-    async fn step<T>(
-        &self,
-        step: impl AsyncFnOnce(&Connection) -> Result<T, Broken>,
-    ) -> Result<T, Away> {
-        let work = async {
-            let connection = self.connection().await?;
-            let done = step(&connection).await;
-            done.map_err(|broken| Away(format!("etcd: {broken}")))
-        };
-        let done = timeout(STEP, work)
+        self.line
+            .step(async |etcd| {
+                let lease = etcd.grant(CLAIM).await?;
+                let txn = Txn::new().when(conditions).and_then(changes(lease));
+                let written = revision(&etcd.transact(txn).await?);
+                Ok(written.map(|revision| Claim {
+                    key: key.into(),
+                    lease,
+                    revision,
+                }))
+            })
             .await
-            .unwrap_or_else(|_| Err(Away(format!("etcd: no answer within {STEP:?}"))));
-        if done.is_err() {
-            *self.slot() = None;
-        }
-        done
-    }
-
-    async fn connection(&self) -> Result<Connection, Away> {
-        if let Some(connection) = self.slot().clone() {
-            return Ok(connection);
-        }
-        let mut reasons = Vec::new();
-        for endpoint in &self.settings.endpoints {
-            match Connection::open(&self.settings, endpoint).await {
-                Ok(connection) => {
-                    *self.slot() = Some(connection.clone());
-                    return Ok(connection);
-                }
-                Err(broken) => {
-                    reasons.push(format!("etcd at {}: {broken}", broken::shown(endpoint)));
-                }
-            }
-        }
-        Err(Away(reasons.join("; ")))
-    }
-
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
-        let slot = self.connection.lock();
-        slot.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,0 +1,131 @@
+//! Answers as APISIX's Admin API has them. No answer of success has a field `message`: a client takes it for a failure.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+use tonic::{Code, Status};
+
+use crate::editing::{self, Refused};
+use crate::model::{Key, Kind};
+use crate::store::writer::Held;
+
+use super::target::Unknown;
+
+/// How long whoever meets an etcd that is away should wait, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+pub fn json(status: StatusCode, body: &Value) -> Response {
+    let content_type = [(header::CONTENT_TYPE, "application/json")];
+    (status, content_type, body.to_string()).into_response()
+}
+
+pub fn error(status: StatusCode, said: impl Into<String>) -> Response {
+    json(status, &json!({ "error_msg": said.into() }))
+}
+
+/// The body is not what it should be.
+pub fn misread(said: &str) -> Response {
+    error(
+        StatusCode::BAD_REQUEST,
+        format!("invalid request body: {said}"),
+    )
+}
+
+/// A document was not written.
+pub fn refused(refused: &Refused) -> Response {
+    let said = refused.to_string();
+    match refused {
+        Refused::Absent => json(StatusCode::NOT_FOUND, &json!({ "message": said })),
+        Refused::NoConsumer => error(StatusCode::NOT_FOUND, said),
+        Refused::Invalid(_) => error(StatusCode::BAD_REQUEST, said),
+        Refused::Conflict => error(StatusCode::CONFLICT, said),
+        Refused::Stale(revision) => {
+            let mut answer = error(StatusCode::PRECONDITION_FAILED, said);
+            tag(&mut answer, *revision);
+            answer
+        }
+        Refused::Away(_) => {
+            let mut answer = error(StatusCode::SERVICE_UNAVAILABLE, said);
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, RETRY_AFTER);
+            answer
+        }
+    }
+}
+
+/// Who calls may not, or is not known.
+pub fn denied(status: &Status) -> Response {
+    let description = match (status.code(), status.message()) {
+        (Code::Unauthenticated, said) if said.contains("is needed") => "missing apikey",
+        (Code::Unauthenticated, _) => "wrong apikey",
+        (_, said) => said,
+    };
+    let http = match status.code() {
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::FORBIDDEN,
+    };
+    let body = json!({ "error_msg": "failed to check token", "description": description });
+    json(http, &body)
+}
+
+/// Nothing can be called by this path.
+pub fn unknown(unknown: &Unknown) -> Response {
+    match unknown {
+        Unknown::Kind(found) => error(
+            StatusCode::NOT_FOUND,
+            format!("Unsupported resource type: {found}"),
+        ),
+        Unknown::Id(said) => error(StatusCode::BAD_REQUEST, said.as_str()),
+        Unknown::Path => error(StatusCode::NOT_FOUND, "not found"),
+    }
+}
+
+/// The method is not one of those that the target has.
+pub fn method(method: &str, target: &str) -> Response {
+    let said = format!("not supported `{method}` method for {target}");
+    error(StatusCode::METHOD_NOT_ALLOWED, said)
+}
+
+/// A document with what its text does not say.
+pub fn held(key: &str, held: &Held) -> Value {
+    json!({
+        "key": key,
+        "value": shown(held),
+        "createdIndex": held.created,
+        "modifiedIndex": held.modified,
+    })
+}
+
+/// The text of a document as callers get it: with its id, also where who wrote it left it out, and without private keys. One
+/// that is no document is shown as it is.
+pub fn shown(held: &Held) -> Value {
+    let Some(mut fields) = editing::fields(held) else {
+        return Value::String(String::from_utf8_lossy(&held.text).into_owned());
+    };
+    if let Ok(key) = held.path.parse::<Key>() {
+        with_id(&key, &mut fields);
+    }
+    Value::Object(fields)
+}
+
+fn with_id(key: &Key, fields: &mut Map<String, Value>) {
+    match key.kind {
+        Kind::Ssl => {
+            fields.remove("key");
+            fields.remove("keys");
+        }
+        Kind::Consumer => return,
+        _ => {}
+    }
+    fields.entry("id").or_insert_with(|| key.id.as_str().into());
+}
+
+/// Says which revision wrote what is answered.
+pub fn tag(answer: &mut Response, revision: Option<i64>) {
+    if let Some(revision) = revision
+        && let Ok(tag) = HeaderValue::try_from(format!("\"{revision}\""))
+    {
+        answer.headers_mut().insert(header::ETAG, tag);
+    }
+}

@@ -1,0 +1,62 @@
+//! Reading and writing documents on request, as of this moment, rather than being told of them. Texts are unread here too.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use super::ledger::Away;
+
+/// A document, and the revisions that made it and wrote it last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// `<kind>/<id>`
+    pub path: Arc<str>,
+    pub text: Bytes,
+    pub created: i64,
+    pub modified: i64,
+}
+
+/// What was asked for and is there, at one revision.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reading {
+    pub revision: i64,
+    /// In the order of their paths.
+    pub documents: Vec<Held>,
+}
+
+impl Reading {
+    pub fn find(&self, path: &str) -> Option<&Held> {
+        self.documents.iter().find(|held| &*held.path == path)
+    }
+}
+
+/// What a change rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// The document is as this revision wrote it; as 0 did, it is not there.
+    Written(Arc<str>, i64),
+    /// The document is there.
+    Exists(Arc<str>),
+    /// No document below the folder, `routes/`, was written after the revision.
+    Unchanged(&'static str, i64),
+}
+
+/// One change of one document, or of all below a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    Put {
+        path: Arc<str>,
+        text: String,
+        /// After so many seconds it is gone by itself.
+        ttl: Option<u32>,
+    },
+    Delete(Arc<str>),
+    DeleteAll(Arc<str>),
+}
+
+/// Changes that are made all or none, and only if all of what they rest on is so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Transaction {
+    pub conditions: Vec<Condition>,
+    pub edits: Vec<Edit>,
+}
