@@ -68,6 +68,8 @@ pub struct Caller {
     pub from: String,
     /// Whether it may settle what only a person can decide, and see what only operators do.
     pub operates: bool,
+    /// Whether it may write documents, and see what is secret in them.
+    pub writes: bool,
 }
 
 /// A drain in force.

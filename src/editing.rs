@@ -3,6 +3,7 @@
 //! depends on who else is writing.
 
 mod check;
+pub mod masked;
 mod merge;
 mod references;
 mod refused;
@@ -32,6 +33,9 @@ const DELETIONS: usize = 16;
 const NEEDED: usize = 100;
 /// The longest text that etcd takes, with room for what goes with it.
 const LONGEST: usize = 1_500_000;
+
+/// What is said of a document that was read without its secrets.
+const MARKED: &str = "holds what is shown in the place of a secret: write the secret itself, or leave the document as it is";
 
 /// Writes documents of one store.
 #[derive(Debug)]
@@ -241,6 +245,9 @@ impl Editor {
             stamp::stamp(key, &mut document, former.as_ref(), telemetry::now(), times)
                 .map_err(Refused::Invalid)?;
             let value = Value::Object(document.clone());
+            if masked::holds_marker(&value) {
+                return Err(Refused::Invalid(MARKED.to_owned()));
+            }
             let text = value.to_string();
             if text.len() > LONGEST {
                 return Err(Refused::Invalid(format!(

@@ -204,6 +204,7 @@ impl Access {
                     name,
                     from,
                     operates,
+                    writes: rules.admit(Role::Admin, key, address).is_ok(),
                 })
             }
             Err(status) => {

@@ -22,6 +22,7 @@ use crate::drain::Caller;
 use crate::editing::Editor;
 use crate::model::Kind;
 
+use answer::Secrets;
 use list::Filter;
 use target::Target;
 
@@ -142,6 +143,14 @@ impl Call {
             .map(|(_, value)| value.as_str())
     }
 
+    fn secrets(&self) -> Secrets {
+        if self.caller.writes {
+            Secrets::Shown
+        } else {
+            Secrets::Hidden
+        }
+    }
+
     fn editor(&self) -> Result<&Editor, Response> {
         self.api.editor.as_deref().ok_or_else(|| {
             let said = "documents are in files (--files), which Chancery does not write: edit them there, or have \
@@ -169,10 +178,11 @@ impl Call {
         if kind == Kind::Credential && documents.is_empty() {
             return answer::refused(&crate::editing::Refused::Absent);
         }
+        let secrets = self.secrets();
         // Texts are read one by one: not on the threads that answer others.
         let answered = tokio::task::spawn_blocking(move || {
             filter
-                .answer(documents, |path| format!("{prefix}/{path}"))
+                .answer(documents, secrets, |path| format!("{prefix}/{path}"))
                 .to_string()
         });
         match answered.await {
@@ -197,7 +207,7 @@ impl Call {
         };
         match found {
             Some(held) => {
-                let body = answer::held(&self.key(&held.path), &held);
+                let body = answer::held(&self.key(&held.path), &held, self.secrets());
                 let mut answer = answer::json(StatusCode::OK, &body);
                 answer::tag(&mut answer, Some(held.modified));
                 answer

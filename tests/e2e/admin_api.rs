@@ -8,6 +8,7 @@ use crate::support::etcd::Etcd;
 use crate::support::own_address;
 use crate::support::stage::Stage;
 
+mod callers;
 mod writers;
 
 /// An etcd and a Chancery on it, without proxies.

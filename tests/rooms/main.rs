@@ -157,6 +157,7 @@ const PURE: &[&str] = &[
     "control/readiness",
     "drain/choose",
     "editing/check",
+    "editing/masked",
     "editing/merge",
     "editing/references",
     "editing/stamp",

@@ -79,6 +79,17 @@ impl Chancery {
         Self::start(address, &sources, folder)
     }
 
+    /// Starts `chancery serve` on etcd alone, with more settings.
+    pub fn serve_etcd_with(
+        address: Ipv4Addr,
+        etcd: &str,
+        settings: &[&str],
+        folder: &Path,
+    ) -> Self {
+        let sources = ["--etcd", etcd, "--etcd-prefix", super::etcd::PREFIX];
+        Self::start(address, &[&sources, settings].concat(), folder)
+    }
+
     /// Starts `chancery serve` on the files of `documents`.
     pub fn serve_files(address: Ipv4Addr, documents: &Path, folder: &Path) -> Self {
         let documents = documents.display().to_string();

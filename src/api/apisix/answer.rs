@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use tonic::{Code, Status};
 
-use crate::editing::{self, Refused};
+use crate::editing::{self, Refused, masked};
 use crate::model::{Key, Kind};
 use crate::store::writer::Held;
 
@@ -87,11 +87,18 @@ pub fn method(method: &str, target: &str) -> Response {
     error(StatusCode::METHOD_NOT_ALLOWED, said)
 }
 
+/// Whether whoever asks is shown what may be secret. Private keys of certificates are shown to nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    Shown,
+    Hidden,
+}
+
 /// A document with what its text does not say.
-pub fn held(key: &str, held: &Held) -> Value {
+pub fn held(key: &str, held: &Held, secrets: Secrets) -> Value {
     json!({
         "key": key,
-        "value": shown(held),
+        "value": shown(held, secrets),
         "createdIndex": held.created,
         "modifiedIndex": held.modified,
     })
@@ -99,12 +106,18 @@ pub fn held(key: &str, held: &Held) -> Value {
 
 /// The text of a document as callers get it: with its id, also where who wrote it left it out, and without private keys. One
 /// that is no document is shown as it is.
-pub fn shown(held: &Held) -> Value {
+pub fn shown(held: &Held, secrets: Secrets) -> Value {
     let Some(mut fields) = editing::fields(held) else {
+        if secrets == Secrets::Hidden {
+            return masked::MARKER.into();
+        }
         return Value::String(String::from_utf8_lossy(&held.text).into_owned());
     };
     if let Ok(key) = held.path.parse::<Key>() {
         with_id(&key, &mut fields);
+    }
+    if secrets == Secrets::Hidden {
+        masked::mask(&mut fields);
     }
     Value::Object(fields)
 }

@@ -210,7 +210,10 @@ impl Call {
 
     /// What a call would write that is to write nothing.
     fn would_be(&self, done: &Done) -> Response {
-        let before = done.before.as_ref().map(answer::shown);
+        let before = done
+            .before
+            .as_ref()
+            .map(|held| answer::shown(held, self.secrets()));
         let after = done
             .document
             .as_ref()

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::editing;
 use crate::store::writer::Held;
 
-use super::answer;
+use super::answer::{self, Secrets};
 
 /// How many documents a page has.
 const PAGE: std::ops::RangeInclusive<usize> = 10..=500;
@@ -52,7 +52,12 @@ impl Filter {
     }
 
     /// The answer: the documents that are asked for, each with its whole key.
-    pub fn answer(&self, mut documents: Vec<Held>, key: impl Fn(&str) -> String) -> Value {
+    pub fn answer(
+        &self,
+        mut documents: Vec<Held>,
+        secrets: Secrets,
+        key: impl Fn(&str) -> String,
+    ) -> Value {
         if self.page.is_some() {
             documents.sort_by_key(|held| held.created);
         }
@@ -66,7 +71,7 @@ impl Filter {
         };
         let shown = documents.iter().skip(skipped).take(taken);
         let list: Vec<_> = shown
-            .map(|held| answer::held(&key(&held.path), held))
+            .map(|held| answer::held(&key(&held.path), held, secrets))
             .collect();
         json!({ "list": list, "total": total })
     }
@@ -206,7 +211,8 @@ mod tests {
     fn asked(query: &str) -> Result<(Vec<String>, u64), String> {
         let parameters = url::form_urlencoded::parse(query.as_bytes()).into_owned();
         let parameters: Vec<_> = parameters.collect();
-        let answer = Filter::read(&parameters)?.answer(documents(), |path| format!("/x/{path}"));
+        let answer = Filter::read(&parameters)?
+            .answer(documents(), Secrets::Shown, |path| format!("/x/{path}"));
         let keys = answer["list"].as_array().unwrap().iter();
         let ids = keys.map(|one| {
             one["key"]

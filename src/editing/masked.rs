@@ -1,0 +1,138 @@
+//! Documents for callers who may read but not write: what may be secret in them is not shown, and what stands in its place
+//! is never written back.
+
+use serde_json::{Map, Value};
+
+/// What stands in the place of a secret.
+pub const MARKER: &str = "(a secret: not shown)";
+
+/// Fields that hold secrets, in whichever plugin or upstream they stand.
+const SECRETS: &[&str] = &[
+    "secret",
+    "password",
+    "private_key",
+    "client_key",
+    "client_secret",
+    "token",
+    "access_token",
+    "secret_key",
+    "redis_password",
+    "session_secret",
+];
+/// A field that is a secret where a plugin asks who calls; elsewhere it says what is counted.
+const KEY: &str = "key";
+/// Plugins beside those that end in `-auth` of whom [`KEY`] is a secret.
+const KEYED: &[&str] = &["csrf"];
+/// What variables begin with whose values only the caller and who wrote the document know.
+const PRIVATE: &[&str] = &["http_", "cookie_", "arg_", "post_arg_"];
+
+/// Takes what may be secret out of a document.
+pub fn mask(document: &mut Map<String, Value>) {
+    for (name, value) in document.iter_mut() {
+        match (name.as_str(), value) {
+            ("plugins", Value::Object(plugins)) => plugins
+                .iter_mut()
+                .for_each(|(name, plugin)| mask_plugin(name, plugin)),
+            (name, value) => mask_field(name, value, false),
+        }
+    }
+}
+
+fn mask_plugin(name: &str, plugin: &mut Value) {
+    let is_keyed = name.ends_with("-auth") || KEYED.contains(&name);
+    mask_within(plugin, is_keyed);
+}
+
+fn mask_within(value: &mut Value, is_keyed: bool) {
+    match value {
+        Value::Object(fields) => fields
+            .iter_mut()
+            .for_each(|(name, value)| mask_field(name, value, is_keyed)),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| mask_within(item, is_keyed)),
+        _ => {}
+    }
+}
+
+fn mask_field(name: &str, value: &mut Value, is_keyed: bool) {
+    match name {
+        "headers" => mask_texts(value),
+        "vars" => mask_vars(value),
+        _ if SECRETS.contains(&name) || (is_keyed && name == KEY) => mask_texts(value),
+        _ => mask_within(value, is_keyed),
+    }
+}
+
+/// Names stay, and what stands under them does not.
+fn mask_texts(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(mask_texts),
+        Value::Array(items) => items.iter_mut().for_each(mask_texts),
+        Value::Null | Value::Bool(_) => {}
+        Value::String(_) | Value::Number(_) => *value = MARKER.into(),
+    }
+}
+
+/// `["http_x_token", "==", "…"]`, however deep such lists are nested.
+fn mask_vars(value: &mut Value) {
+    let Value::Array(items) = value else { return };
+    let variable = items.first().and_then(Value::as_str);
+    let is_private = variable.is_some_and(|name| PRIVATE.iter().any(|one| name.starts_with(one)));
+    if is_private {
+        items.iter_mut().skip(2).for_each(mask_texts);
+    } else {
+        items.iter_mut().for_each(mask_vars);
+    }
+}
+
+/// Whether the marker stands anywhere in a text that is to be written.
+pub fn holds_marker(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(MARKER),
+        Value::Array(items) => items.iter().any(holds_marker),
+        Value::Object(fields) => fields.values().any(holds_marker),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_may_be_secret_is_not_shown_and_all_else_is() {
+        let document = json!({
+            "uri": "/a", "username": "jack",
+            "vars": [["http_x_token", "==", "S"], ["OR", ["cookie_a", "~~", "S"], ["uri", "==", "/shown"]]],
+            "upstream": {"nodes": {"10.0.0.1:80": 1}, "tls": {"client_cert": "shown", "client_key": "S"}},
+            "plugins": {
+                "key-auth": {"key": "S", "header": "shown"},
+                "jwt-auth": {"key": "S", "secret": "S", "private_key": "S"},
+                "basic-auth": {"username": "shown", "password": "S"},
+                "csrf": {"key": "S"},
+                "limit-count": {"count": 2, "key": "remote_addr", "redis_password": "S"},
+                "proxy-rewrite": {"headers": {"set": {"x-shown": "S"}, "add": ["x-a: S"], "remove": ["S"]}},
+                "traffic-split": {"rules": [{"match": [{"vars": [["arg_a", "in", ["S", "S"]]]}]}]},
+            },
+        });
+        let mut masked = document.as_object().unwrap().clone();
+        mask(&mut masked);
+        let masked = Value::Object(masked);
+        let text = masked.to_string();
+        assert!(!text.contains("\"S\""), "{text}");
+        for shown in [
+            "shown",
+            "/shown",
+            "remote_addr",
+            "x-shown",
+            "10.0.0.1:80",
+            "jack",
+        ] {
+            assert!(text.contains(shown), "{shown}: {text}");
+        }
+        assert!(holds_marker(&masked) && !holds_marker(&document));
+    }
+}
