@@ -113,6 +113,7 @@ pub fn page() -> String {
             Role::Read => "read",
             Role::Drain => "drain",
             Role::Operate => "operate",
+            Role::Admin => "admin",
         };
         [
             code(&call.name),
