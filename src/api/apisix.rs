@@ -3,6 +3,7 @@
 
 mod about;
 mod answer;
+mod asked;
 mod change;
 mod list;
 mod target;
@@ -19,12 +20,12 @@ use axum::routing::any;
 use super::access::{Place, Role};
 use super::shared::Api;
 use crate::drain::Caller;
-use crate::editing::Editor;
-use crate::model::Kind;
+use crate::editing::{Editor, Refused};
+use crate::model::{Key, Kind};
 
-use answer::Secrets;
+use answer::{Refusal, Secrets};
 use list::Filter;
-use target::Target;
+use target::{Target, Unknown};
 
 const ROOT: &str = "/apisix/admin";
 /// The largest body, in bytes.
@@ -74,10 +75,9 @@ async fn serve(
 }
 
 async fn called(api: Api, address: SocketAddr, request: Request) -> Response {
-    let uri = request.uri().clone();
-    let path = uri.path().strip_prefix(ROOT).unwrap_or_default();
+    let path = request.uri().path().to_owned();
+    let read = target::read(path.strip_prefix(ROOT).unwrap_or_default());
     let method = request.method().clone();
-    let read = target::read(path);
     if let (Ok(Target::Root), &Method::HEAD) = (&read, &method) {
         return StatusCode::OK.into_response();
     }
@@ -88,38 +88,12 @@ async fn called(api: Api, address: SocketAddr, request: Request) -> Response {
         Ok(caller) => caller,
         Err(status) => return answer::denied(&status),
     };
-    let target = match read {
-        Ok(target) => target,
-        Err(unknown) => return answer::unknown(&unknown),
+    let answered = async {
+        let target = read?;
+        let call = Call::read(api, caller, request).await?;
+        call.answered(target).await
     };
-    let query = uri.query().unwrap_or_default();
-    let query = url::form_urlencoded::parse(query.as_bytes()).into_owned();
-    let call = Call {
-        api,
-        caller,
-        method,
-        query: query.collect(),
-        headers: request.headers().clone(),
-        body: match body(request).await {
-            Ok(body) => body,
-            Err(said) => return answer::misread(&said),
-        },
-    };
-    match target {
-        Target::All { kind, folder } if call.method == Method::GET => {
-            call.list(kind, &folder).await
-        }
-        Target::All { kind, folder } => call.write_below(kind, &folder).await,
-        Target::One { key, steps } if call.method == Method::GET => {
-            if steps.is_empty() {
-                call.read(&key.to_string()).await
-            } else {
-                answer::unknown(&target::Unknown::Path)
-            }
-        }
-        Target::One { key, steps } => call.write(key, &steps).await,
-        other => call.about(other).await,
-    }
+    answered.await.unwrap_or_else(Refusal::into_response)
 }
 
 /// The body of a call that may have one.
@@ -136,6 +110,33 @@ async fn body(request: Request) -> Result<Bytes, String> {
 }
 
 impl Call {
+    async fn read(api: Api, caller: Caller, request: Request) -> Result<Self, Refusal> {
+        let query = request.uri().query().unwrap_or_default();
+        let query = url::form_urlencoded::parse(query.as_bytes()).into_owned();
+        Ok(Self {
+            api,
+            caller,
+            method: request.method().clone(),
+            query: query.collect(),
+            headers: request.headers().clone(),
+            body: body(request)
+                .await
+                .map_err(|said| Refusal::misread(&said))?,
+        })
+    }
+
+    async fn answered(&self, target: Target<'_>) -> Result<Response, Refusal> {
+        let reads = self.method == Method::GET;
+        match target {
+            Target::All { kind, folder } if reads => self.list(kind, &folder).await,
+            Target::All { kind, folder } => self.write_below(kind, &folder).await,
+            Target::One { steps, .. } if reads && !steps.is_empty() => Err(Unknown::Path.into()),
+            Target::One { key, .. } if reads => self.read_one(&key).await,
+            Target::One { key, steps } => self.write(&key, &steps).await,
+            other => self.about(other).await,
+        }
+    }
+
     /// The parameter of this name; the last where there are several.
     fn parameter(&self, name: &str) -> Option<&str> {
         let mut all = self.query.iter().rev();
@@ -151,69 +152,52 @@ impl Call {
         }
     }
 
-    fn editor(&self) -> Result<&Editor, Response> {
+    fn editor(&self) -> Result<&Editor, Refusal> {
         self.api.editor.as_deref().ok_or_else(|| {
             let said = "documents are in files (--files), which Chancery does not write: edit them there, or have \
                         documents in etcd";
-            answer::error(StatusCode::NOT_IMPLEMENTED, said)
+            Refusal::Said(StatusCode::NOT_IMPLEMENTED, said.to_owned())
         })
     }
 
-    async fn list(&self, kind: Kind, folder: &str) -> Response {
-        let filter = match Filter::read(&self.query) {
-            Ok(filter) => filter,
-            Err(said) => return answer::error(StatusCode::BAD_REQUEST, said),
-        };
-        let (mut documents, prefix) = match self.all(folder).await {
-            Ok(found) => found,
-            Err(refused) => return refused,
-        };
+    async fn list(&self, kind: Kind, folder: &str) -> Result<Response, Refusal> {
+        let filter = Filter::read(&self.query).map_err(Refusal::bad)?;
+        let (mut documents, prefix) = self.all(folder).await?;
         // Credentials lie below their consumer.
         documents.retain(|held| {
-            let key = held.path.parse::<crate::model::Key>();
+            let key = held.path.parse::<Key>();
             key.map_or(!held.path[folder.len()..].contains('/'), |key| {
                 key.kind == kind
             })
         });
         if kind == Kind::Credential && documents.is_empty() {
-            return answer::refused(&crate::editing::Refused::Absent);
+            return Err(Refused::Absent.into());
         }
         let secrets = self.secrets();
         // Texts are read one by one: not on the threads that answer others.
         let answered = tokio::task::spawn_blocking(move || {
-            filter
-                .answer(documents, secrets, |path| format!("{prefix}/{path}"))
-                .to_string()
+            let key = |path: &str| format!("{prefix}/{path}");
+            filter.answer(documents, secrets, key).to_string()
         });
-        match answered.await {
-            Ok(body) => {
-                let content_type = [(header::CONTENT_TYPE, "application/json")];
-                (content_type, Body::from(body)).into_response()
-            }
-            Err(error) => answer::error(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-        }
+        let body = answered.await.map_err(|error| Refusal::fault(&error))?;
+        let content_type = [(header::CONTENT_TYPE, "application/json")];
+        Ok((content_type, Body::from(body)).into_response())
     }
 
-    async fn read(&self, path: &str) -> Response {
+    async fn read_one(&self, key: &Key) -> Result<Response, Refusal> {
+        let path = key.to_string();
         let found = match &self.api.editor {
-            Some(editor) => match editor.read(path).await {
-                Ok(found) => found,
-                Err(refused) => return answer::refused(&refused),
-            },
-            None => match self.all("").await {
-                Ok((all, _)) => all.into_iter().find(|held| &*held.path == path),
-                Err(refused) => return refused,
-            },
-        };
-        match found {
-            Some(held) => {
-                let body = answer::held(&self.key(&held.path), &held, self.secrets());
-                let mut answer = answer::json(StatusCode::OK, &body);
-                answer::tag(&mut answer, Some(held.modified));
-                answer
+            Some(editor) => editor.read(&path).await?,
+            None => {
+                let (all, _) = self.all(&path).await?;
+                all.into_iter().find(|held| *held.path == *path)
             }
-            None => answer::refused(&crate::editing::Refused::Absent),
-        }
+        };
+        let held = found.ok_or(Refused::Absent)?;
+        let body = answer::held(&self.key(&path), &held, self.secrets());
+        let mut answer = answer::json(StatusCode::OK, &body);
+        answer::tag(&mut answer, Some(held.modified));
+        Ok(answer)
     }
 
     /// The whole key of a document.

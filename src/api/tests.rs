@@ -211,7 +211,11 @@ fn api(settled: Settled, node: Node, others: Others) -> (super::Api, crate::xds:
             nodes,
             (others, Arc::default()),
             tokio::sync::mpsc::channel(1).0,
-            None,
+            crate::api::Writers {
+                drainer: None,
+                editor: None,
+                registries: Vec::new(),
+            },
             open(),
             Default::default(),
         ),

@@ -14,7 +14,7 @@ mod writers;
 /// An etcd and a Chancery on it, without proxies.
 struct Desk {
     admin: Admin,
-    chancery: Chancery,
+    _chancery: Chancery,
     etcd: Etcd,
     _folder: tempfile::TempDir,
 }
@@ -28,7 +28,7 @@ impl Desk {
         chancery.ready().await;
         Self {
             admin: Admin::new(&chancery.url()),
-            chancery,
+            _chancery: chancery,
             etcd,
             _folder: folder,
         }
@@ -473,11 +473,10 @@ async fn a_write_that_waits_is_answered_when_every_proxy_has_it() {
         "{refused:?}"
     );
     // Nobody is there to confirm it any more.
-    let Stage { mut envoy, .. } = stage;
-    envoy.process.pause();
+    stage.envoy.process.pause();
     let written = admin.put("/routes/1?wait=1s", &mock("late")).await;
     assert_eq!(written.status, 202, "{written:?}");
     assert_eq!(written.header("chancery-behind"), "1");
     assert_eq!(written.body["value"]["uri"], "/hello");
-    envoy.process.resume();
+    stage.envoy.process.resume();
 }

@@ -14,41 +14,40 @@ use crate::model::{Document, Kind};
 use crate::plugin;
 use crate::store::writer::Held;
 
+use super::Call;
+use super::answer::{self, Refusal};
 use super::target::Target;
-use super::{Call, answer};
 
 /// How many documents are checked at once.
 const MANY: usize = 100_000;
 
 impl Call {
     /// What is no document.
-    pub async fn about(self, target: Target<'_>) -> Response {
-        let method = self.method.clone();
-        match (target, method.as_str()) {
-            (Target::Root, "GET") => answer::json(StatusCode::OK, &json!({})),
+    pub async fn about(&self, target: Target<'_>) -> Result<Response, Refusal> {
+        match (target, self.method.as_str()) {
+            (Target::Root, "GET") => Ok(answer::json(StatusCode::OK, &json!({}))),
             (Target::NotServed { is_one: false, .. }, "GET") => {
-                answer::json(StatusCode::OK, &json!({ "list": [], "total": 0 }))
+                let none = json!({ "list": [], "total": 0 });
+                Ok(answer::json(StatusCode::OK, &none))
             }
-            (Target::NotServed { .. }, "GET" | "DELETE") => answer::refused(&Refused::Absent),
-            (Target::NotServed { folder, .. }, _) => {
-                let said =
-                    format!("this version does not serve `{folder}`: nothing would come of it");
-                answer::error(StatusCode::BAD_REQUEST, said)
-            }
+            (Target::NotServed { .. }, "GET" | "DELETE") => Err(Refused::Absent.into()),
+            (Target::NotServed { folder, .. }, _) => Err(Refusal::bad(format!(
+                "this version does not serve `{folder}`: nothing would come of it"
+            ))),
             (Target::PluginNames, "GET") => {
                 let names: Vec<_> = plugin::names().collect();
-                answer::json(StatusCode::OK, &json!(names))
+                Ok(answer::json(StatusCode::OK, &json!(names)))
             }
-            (Target::Plugins, "GET") => self.plugins(),
+            (Target::Plugins, "GET") => Ok(self.plugins()),
             (Target::Plugin(name), "GET") => self.plugin(name),
-            (Target::ReloadPlugins, "PUT") => "done".into_response(),
+            (Target::ReloadPlugins, "PUT") => Ok("done".into_response()),
             (Target::Schema(kind), "GET") => match Kind::named(kind) {
-                Some(kind) => answer::json(StatusCode::OK, &schema::of(kind)),
-                None => not_found("schema", kind),
+                Some(kind) => Ok(answer::json(StatusCode::OK, &schema::of(kind))),
+                None => Err(not_found("schema", kind)),
             },
             (Target::Validate(kind), "POST") => self.validate(kind),
             (Target::ValidateAll, "POST") => self.validate_all().await,
-            (target, method) => answer::method(method, named(&target)),
+            (target, method) => Err(Refusal::method(method, named(&target))),
         }
     }
 
@@ -71,60 +70,43 @@ impl Call {
         answer::json(StatusCode::OK, &Value::Object(all.collect()))
     }
 
-    fn plugin(&self, name: &str) -> Response {
+    fn plugin(&self, name: &str) -> Result<Response, Refusal> {
         let of_consumers = self.parameter("schema_type") == Some("consumer");
-        let own = if of_consumers {
-            schema::of_credential(name)
-        } else {
-            None
-        };
-        match own.or_else(|| schema::of_plugin(name)) {
-            Some(schema) => answer::json(StatusCode::OK, &schema),
-            None => not_found("plugin", name),
+        let own = of_consumers.then(|| schema::of_credential(name)).flatten();
+        let schema = own.or_else(|| schema::of_plugin(name));
+        let found = schema.ok_or_else(|| not_found("plugin", name))?;
+        Ok(answer::json(StatusCode::OK, &found))
+    }
+
+    fn validate(&self, kind: Kind) -> Result<Response, Refusal> {
+        let document = document_of(kind, &self.document()?);
+        match documents::check(&document, self.api.registries()) {
+            Ok(_) => Ok(StatusCode::OK.into_response()),
+            Err(problem) => Err(Refusal::bad(problem.said())),
         }
     }
 
-    fn validate(&self, kind: Kind) -> Response {
-        let document = match self.document() {
-            Ok(read) => read,
-            Err(refused) => return refused,
-        };
-        match documents::check(&document_of(kind, &document), self.api.registries()) {
-            Ok(_) => StatusCode::OK.into_response(),
-            Err(problem) => answer::error(StatusCode::BAD_REQUEST, problem.said()),
-        }
-    }
-
-    async fn validate_all(self) -> Response {
-        let all = match self.document() {
-            Ok(all) => all,
-            Err(refused) => return refused,
-        };
+    async fn validate_all(&self) -> Result<Response, Refusal> {
+        let all = self.document()?;
         let registries = self.api.registries().to_vec();
         let checked = tokio::task::spawn_blocking(move || wrong(&all, &registries)).await;
-        match checked {
-            Ok(errors) if errors.is_empty() => answer::json(StatusCode::OK, &json!({})),
-            Ok(errors) => {
-                let body =
-                    json!({ "error_msg": "Configuration validation failed", "errors": errors });
-                answer::json(StatusCode::BAD_REQUEST, &body)
-            }
-            Err(error) => answer::error(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        let errors = checked.map_err(|error| Refusal::fault(&error))?;
+        if errors.is_empty() {
+            return Ok(answer::json(StatusCode::OK, &json!({})));
         }
+        let body = json!({ "error_msg": "Configuration validation failed", "errors": errors });
+        Ok(answer::json(StatusCode::BAD_REQUEST, &body))
     }
 
     /// All documents below a folder, and what their keys begin with.
-    pub async fn all(&self, folder: &str) -> Result<(Vec<Held>, String), Response> {
+    pub async fn all(&self, folder: &str) -> Result<(Vec<Held>, String), Refusal> {
         if let Some(editor) = &self.api.editor {
-            let prefix = editor.key("");
-            let reading = editor.list(folder).await;
-            let reading = reading.map_err(|refused| answer::refused(&refused))?;
-            return Ok((reading.documents, prefix.trim_end_matches('/').to_owned()));
+            let prefix = editor.key("").trim_end_matches('/').to_owned();
+            return Ok((editor.list(folder).await?.documents, prefix));
         }
-        let texts =
-            self.api.texts().await.map_err(|status| {
-                answer::error(StatusCode::SERVICE_UNAVAILABLE, status.message())
-            })?;
+        let texts = self.api.texts().await.map_err(|status| {
+            Refusal::Said(StatusCode::SERVICE_UNAVAILABLE, status.message().to_owned())
+        })?;
         let below = texts
             .into_iter()
             .filter(|document| document.path.starts_with(folder));
@@ -212,9 +194,9 @@ fn document_of(kind: Kind, fields: &Map<String, Value>) -> Document {
     }
 }
 
-fn not_found(what: &str, name: &str) -> Response {
-    let name: String = name.escape_debug().take(100).collect();
-    answer::error(StatusCode::BAD_REQUEST, format!("not found {what}: {name}"))
+fn not_found(what: &str, name: &str) -> Refusal {
+    let shown: String = name.escape_debug().take(100).collect();
+    Refusal::bad(format!("not found {what}: {shown}"))
 }
 
 fn named(target: &Target<'_>) -> &'static str {

@@ -19,20 +19,68 @@ pub fn json(status: StatusCode, body: &Value) -> Response {
     (status, content_type, body.to_string()).into_response()
 }
 
-pub fn error(status: StatusCode, said: impl Into<String>) -> Response {
+fn error(status: StatusCode, said: impl Into<String>) -> Response {
     json(status, &json!({ "error_msg": said.into() }))
 }
 
-/// The body is not what it should be.
-pub fn misread(said: &str) -> Response {
-    error(
-        StatusCode::BAD_REQUEST,
-        format!("invalid request body: {said}"),
-    )
+/// Why a call is not answered as it was meant.
+#[derive(Debug)]
+pub enum Refusal {
+    /// In words.
+    Said(StatusCode, String),
+    /// Nothing can be called by this path.
+    Unknown(Unknown),
+    /// A document was not written, or not read.
+    Refused(Refused),
+}
+
+impl Refusal {
+    /// The call is not what it should be.
+    pub fn bad(said: impl Into<String>) -> Self {
+        Self::Said(StatusCode::BAD_REQUEST, said.into())
+    }
+
+    /// The body is not.
+    pub fn misread(said: &str) -> Self {
+        Self::bad(format!("invalid request body: {said}"))
+    }
+
+    /// The method is not one of those that the target has.
+    pub fn method(method: &str, target: &str) -> Self {
+        let said = format!("not supported `{method}` method for {target}");
+        Self::Said(StatusCode::METHOD_NOT_ALLOWED, said)
+    }
+
+    /// A fault of Chancery's own.
+    pub fn fault(error: &tokio::task::JoinError) -> Self {
+        Self::Said(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<Unknown> for Refusal {
+    fn from(unknown: Unknown) -> Self {
+        Self::Unknown(unknown)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Said(status, said) => error(status, said),
+            Self::Unknown(what) => unknown(&what),
+            Self::Refused(why) => refused(&why),
+        }
+    }
 }
 
 /// A document was not written.
-pub fn refused(refused: &Refused) -> Response {
+fn refused(refused: &Refused) -> Response {
     let said = refused.to_string();
     match refused {
         Refused::Absent => json(StatusCode::NOT_FOUND, &json!({ "message": said })),
@@ -70,7 +118,7 @@ pub fn denied(status: &Status) -> Response {
 }
 
 /// Nothing can be called by this path.
-pub fn unknown(unknown: &Unknown) -> Response {
+fn unknown(unknown: &Unknown) -> Response {
     match unknown {
         Unknown::Kind(found) => error(
             StatusCode::NOT_FOUND,
@@ -79,12 +127,6 @@ pub fn unknown(unknown: &Unknown) -> Response {
         Unknown::Id(said) => error(StatusCode::BAD_REQUEST, said.as_str()),
         Unknown::Path => error(StatusCode::NOT_FOUND, "not found"),
     }
-}
-
-/// The method is not one of those that the target has.
-pub fn method(method: &str, target: &str) -> Response {
-    let said = format!("not supported `{method}` method for {target}");
-    error(StatusCode::METHOD_NOT_ALLOWED, said)
 }
 
 /// Whether whoever asks is shown what may be secret. Private keys of certificates are shown to nobody.

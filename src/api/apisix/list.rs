@@ -99,7 +99,7 @@ impl Filter {
         };
         let is = |(field, value): &(String, String)| match document.get(field) {
             Some(Value::String(found)) => found == value,
-            Some(other) => other.to_string() == *value,
+            Some(other) => *value == *other.to_string(),
             None => false,
         };
         self.name.as_ref().is_none_or(name)

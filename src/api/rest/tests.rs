@@ -39,7 +39,11 @@ fn api() -> Router {
         Arc::new(Nodes::default()),
         (Others::none(), Arc::default()),
         tokio::sync::mpsc::channel(1).0,
-        None,
+        crate::api::Writers {
+            drainer: None,
+            editor: None,
+            registries: Vec::new(),
+        },
         access,
         Default::default(),
     ))

@@ -92,7 +92,7 @@ async fn no_route_is_left_without_its_upstream_however_many_write() {
             refused += usize::from(deleted.status == 400);
             let list = admin.get("/routes").await;
             assert_eq!(list.status, 200);
-            if n % 3 == 0 {
+            if n.is_multiple_of(3) {
                 admin.delete(&route).await;
             }
         }
