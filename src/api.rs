@@ -6,6 +6,7 @@ mod answer;
 mod apisix;
 mod asked;
 mod awaited;
+mod changes;
 mod confirmed;
 mod documents;
 mod drains;

@@ -8,13 +8,18 @@ macro_rules! say {
 }
 
 mod accept;
+mod apply;
 mod audit;
+mod delete;
 mod demo;
+mod diff;
 mod documents;
 mod drain;
 mod drains;
 mod echo;
 mod explain;
+mod export;
+mod get;
 mod nodes;
 mod problems;
 mod release;
@@ -23,6 +28,7 @@ mod schema;
 mod serve;
 mod services;
 mod snapshot;
+mod texts;
 mod undrain;
 mod validate;
 mod wait;
@@ -78,6 +84,22 @@ enum Command {
     /// Show every document and what became of it; exit status 1 when any is not in force
     #[command(after_help = DOCUMENTS_EXAMPLES)]
     Documents(documents::Documents),
+    /// Show documents as they were last written
+    #[command(after_help = GET_EXAMPLES)]
+    Get(get::Get),
+    /// Write documents out as files, which `apply` takes
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(export::Export),
+    /// Show what `apply` would change; exit status 2 when anything would
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(diff::Diff),
+    /// Write the documents of files: shows what changes, asks, and waits for every proxy where it is told to; exit status 2 when a
+    /// dry run finds that anything would change
+    #[command(after_help = APPLY_EXAMPLES)]
+    Apply(apply::Apply),
+    /// Delete a document that no other names
+    #[command(after_help = DELETE_EXAMPLES)]
+    Delete(delete::Delete),
     /// Give up what sources took away and what stays in force all the same: documents that the store has lost since its revision
     /// went back, and what emptied folders held
     #[command(after_help = ACCEPT_EXAMPLES)]
@@ -216,6 +238,35 @@ Examples:
   chancery accept --dry-run
   chancery accept --admin http://10.0.0.8:9180";
 
+const GET_EXAMPLES: &str = "\
+Examples:
+  chancery get routes
+  chancery get routes/echo
+  chancery get upstreams -o json | jq '.[].nodes'";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  chancery export > documents.yaml
+  chancery export -d documents               # a file for each: documents/routes/echo.yaml
+  chancery export --set shop -d shop";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  chancery diff -f documents
+  chancery diff -f shop --prune --set shop";
+
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  chancery apply -f documents --dry-run
+  chancery apply -f documents/routes/echo.yaml --wait 30s
+  chancery apply -f shop --prune --set shop --yes
+  chancery export | chancery apply -f - --yes";
+
+const DELETE_EXAMPLES: &str = "\
+Examples:
+  chancery delete routes/echo
+  chancery delete upstreams/echo --force";
+
 const FILES_EXAMPLES: &str = "\
 Examples:
   chancery files accept-empty --dry-run
@@ -262,6 +313,11 @@ pub fn run() -> ExitCode {
         Command::Release(release) => ask("release", release::run(release)),
         Command::Services(services) => ask("services", services::run(services)),
         Command::Documents(documents) => ask("documents", documents::run(documents)),
+        Command::Get(get) => ask("get", get::run(get)),
+        Command::Export(export) => ask("export", export::run(export)),
+        Command::Diff(diff) => ask("diff", diff::run(diff)),
+        Command::Apply(apply) => ask("apply", apply::run(apply)),
+        Command::Delete(delete) => ask("delete", delete::run(delete)),
         Command::Accept(accept) => ask("accept", accept::run(accept)),
         Command::Files(files) => ask("files", accept::run_files(files)),
         Command::Explain(explain) => ask("explain", explain::run(explain)),

@@ -5,7 +5,9 @@ use tonic::{Request, Response, Status};
 
 use super::redact::Headers;
 use super::shared::Api;
-use super::{documents, drains, events, explain, nodes, pb, problems, services, snapshots, wait};
+use super::{
+    changes, documents, drains, events, explain, nodes, pb, problems, services, snapshots, wait,
+};
 
 #[tonic::async_trait]
 impl pb::control_server::Control for Api {
@@ -122,6 +124,20 @@ impl pb::control_server::Control for Api {
         request: Request<pb::AcceptRequest>,
     ) -> Result<Response<pb::AcceptResponse>, Status> {
         documents::accept(self, request).await.map(Response::new)
+    }
+
+    async fn list_texts(
+        &self,
+        request: Request<pb::ListTextsRequest>,
+    ) -> Result<Response<pb::ListTextsResponse>, Status> {
+        changes::list(self, request).await.map(Response::new)
+    }
+
+    async fn apply(
+        &self,
+        request: Request<pb::ApplyRequest>,
+    ) -> Result<Response<pb::ApplyResponse>, Status> {
+        changes::apply(self, request).await.map(Response::new)
     }
 
     async fn undrain(

@@ -20,7 +20,7 @@ use super::shared::Api;
 use super::{answer, apisix, drains, json, pb};
 
 /// The largest gRPC request, in bytes.
-const REQUEST: usize = 64 * 1024;
+const REQUEST: usize = 2 * 1024 * 1024;
 
 /// What can be called, as gRPC and over HTTP.
 struct Call {
@@ -62,6 +62,12 @@ const CALLS: &[Call] = &[
     } },
     Call { name: "Accept", method: MethodFilter::POST, path: "/v1/accept", role: Role::Operate, answer: |asked| {
         asked.answer(Rendering::WHOLE, |api, request| api.accept(request))
+    } },
+    Call { name: "ListTexts", method: GET, path: "/v1/texts", role: Role::Read, answer: |asked| {
+        asked.answer(Rendering::WHOLE, |api, request| api.list_texts(request))
+    } },
+    Call { name: "Apply", method: MethodFilter::POST, path: "/v1/changes", role: Role::Admin, answer: |asked| {
+        asked.answer(Rendering::WHOLE, |api, request| api.apply(request))
     } },
     Call { name: "Explain", method: GET, path: "/v1/explain", role: Role::Read, answer: |asked| {
         asked.answer(Rendering::WHOLE, |api, request| api.explain(request))

@@ -21,6 +21,22 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Where the running Chancery is, and how to show what it answers.
 #[derive(Debug, clap::Args)]
 pub struct Remote {
+    #[command(flatten)]
+    server: Server,
+    /// How to show the answer
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        value_name = "FORMAT"
+    )]
+    pub output: Output,
+}
+
+/// Where the running Chancery is.
+#[derive(Debug, clap::Args)]
+pub struct Server {
     /// The admin listener of a running Chancery
     #[arg(
         long,
@@ -37,15 +53,6 @@ pub struct Remote {
         value_name = "KEY"
     )]
     api_key: Option<String>,
-    /// How to show the answer
-    #[arg(
-        short,
-        long,
-        value_enum,
-        default_value = "table",
-        value_name = "FORMAT"
-    )]
-    pub output: Output,
 }
 
 /// How to show an answer.
@@ -74,6 +81,12 @@ impl Interceptor for Shown {
 }
 
 impl Remote {
+    pub async fn connect(&self) -> Result<Client> {
+        self.server.connect().await
+    }
+}
+
+impl Server {
     pub async fn connect(&self) -> Result<Client> {
         let channel = Endpoint::from_shared(self.admin.clone())
             .with_context(|| format!("--admin {}", self.admin))?

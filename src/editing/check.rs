@@ -1,6 +1,6 @@
 //! Whether a document would be in force: read by the very code that reads the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::documents::Documents;
@@ -9,51 +9,55 @@ use crate::model::{Discovery, Document, Problem};
 use crate::plugin;
 use crate::store::writer::Held;
 
-/// What would be wrong, in words, once `text` is at `path` beside those `others` that it names, or that stand in the same
-/// row. Otherwise what Envoy would not do exactly.
+/// What would be wrong, in words, once these texts are at their paths beside those `others` that they name, or that stand in
+/// the same row. Otherwise what Envoy would not do exactly.
 pub fn check(
-    path: &Arc<str>,
-    text: &str,
+    written: &[(Arc<str>, String)],
     others: &[Held],
     registries: &[Discovery],
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<(Arc<str>, String)>, String> {
+    let own: BTreeSet<_> = written.iter().map(|(path, _)| path).collect();
+    let beside = || others.iter().filter(|held| !own.contains(&held.path));
     let mut documents = Documents::new(registries.to_vec());
-    let held = others.iter().filter(|held| held.path != *path);
-    documents.list(held.map(document).collect());
+    documents.list(beside().map(document).collect());
     documents.settle();
     let before = problems(&documents);
-    documents.list(
-        others
-            .iter()
-            .filter(|held| held.path != *path)
-            .map(document)
-            .chain([Document {
-                path: path.clone(),
-                source: path.clone(),
-                format: Format::Json,
-                value: text.to_owned().into(),
-                revision: i64::MAX,
-            }])
-            .collect(),
-    );
+    let all = beside().map(document).chain(written.iter().map(new));
+    documents.list(all.collect());
     documents.settle();
     for (of, problem) in problems(&documents) {
-        if of != *path && before.get(&of) == Some(&problem) {
+        if !own.contains(&of) && before.get(&of) == Some(&problem) {
             continue;
         }
-        return Err(match duplicate(path, &of, &problem) {
+        let is_alone = written.len() == 1;
+        return Err(match duplicate(&own, &of, &problem) {
             Some(words) => words,
-            None if of == *path => invalid(&problem),
+            None if is_alone && own.contains(&of) => invalid(&problem),
+            None if own.contains(&of) => format!("{of}: {}", invalid(&problem)),
             None => format!(
                 "invalid configuration: with it `{of}` would be wrong: {}",
                 problem.said()
             ),
         });
     }
-    let mut statuses = documents.statuses(0);
-    let own = statuses.find(|status| status.path == *path);
-    let warnings = own.into_iter().flat_map(|status| status.warnings);
-    Ok(warnings.map(|warning| warning.said()).collect())
+    let statuses = documents.statuses(0);
+    let written = statuses.filter(|status| own.contains(&status.path));
+    let warnings = written.flat_map(|status| {
+        let path = status.path.clone();
+        let said = status.warnings.into_iter();
+        said.map(move |warning| (path.clone(), warning.said()))
+    });
+    Ok(warnings.collect())
+}
+
+fn new((path, text): &(Arc<str>, String)) -> Document {
+    Document {
+        path: path.clone(),
+        source: path.clone(),
+        format: Format::Json,
+        value: text.clone().into(),
+        revision: i64::MAX,
+    }
 }
 
 fn problems(documents: &Documents) -> BTreeMap<Arc<str>, Problem> {
@@ -74,11 +78,11 @@ fn document(held: &Held) -> Document {
 }
 
 /// What is said where two consumers would hold the same; the problem is told of either.
-fn duplicate(path: &str, of: &str, problem: &Problem) -> Option<String> {
+fn duplicate(own: &BTreeSet<&Arc<str>>, of: &Arc<str>, problem: &Problem) -> Option<String> {
     let plugin = problem.field.strip_prefix("plugins.")?.split('.').next()?;
     let (_, rest) = problem.message.split_once("is that of `consumers/")?;
     let (holder, _) = rest.split_once('`')?;
-    let other = if of == path {
+    let other = if own.contains(of) {
         holder
     } else {
         of.strip_prefix("consumers/")?

@@ -9,12 +9,13 @@ use crate::support::own_address;
 use crate::support::stage::Stage;
 
 mod callers;
+mod commands;
 mod writers;
 
 /// An etcd and a Chancery on it, without proxies.
 struct Desk {
     admin: Admin,
-    _chancery: Chancery,
+    chancery: Chancery,
     etcd: Etcd,
     _folder: tempfile::TempDir,
 }
@@ -28,7 +29,7 @@ impl Desk {
         chancery.ready().await;
         Self {
             admin: Admin::new(&chancery.url()),
-            _chancery: chancery,
+            chancery,
             etcd,
             _folder: folder,
         }

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::api::wait;
 use crate::documents;
-use crate::editing::{Match, Terms};
+use crate::editing::{Change, Match, Terms, Wish};
+use crate::model::Key;
 use crate::model::document::Format;
 
 use super::Call;
@@ -30,9 +31,17 @@ impl Call {
             .ok_or_else(|| Refusal::bad("wait: found no time that is allowed: 0s to 600s"))
     }
 
+    /// The change of one document, if it is as the caller takes it to be.
+    pub fn change_of(&self, key: &Key, wish: Wish) -> Result<Change, Refusal> {
+        Ok(Change {
+            key: key.clone(),
+            wish,
+            matches: self.matches().map_err(Refusal::bad)?,
+        })
+    }
+
     pub fn terms(&self) -> Result<Terms, Refusal> {
         Ok(Terms {
-            matches: self.matches().map_err(Refusal::bad)?,
             ttl: self.parameter("ttl").map(ttl).transpose()?,
             force: self.parameter("force") == Some("true"),
             dry_run: self.parameter("dry_run") == Some("true"),

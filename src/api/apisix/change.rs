@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::api::wait;
 use crate::drain::audit::Deed;
-use crate::editing::{Done, Editor, Refused};
+use crate::editing::{Changed, Done, Editor, Refused, Wish};
 use crate::model::{Id, Key, Kind};
 
 use super::Call;
@@ -29,7 +29,7 @@ impl Call {
         let document = self.document()?;
         if !is_new {
             let key = key_below(kind, folder, &document)?;
-            return self.put(&key, &document).await;
+            return self.put(&key, document).await;
         }
         if document.contains_key("id") {
             let said = format!("wrong {} id, do not need it", spoken(kind));
@@ -45,23 +45,27 @@ impl Call {
         let terms = self.terms()?;
         let what = key.to_string();
         match self.method {
-            Method::PUT if steps.is_empty() => self.put(key, &self.document()?).await,
+            Method::PUT if steps.is_empty() => self.put(key, self.document()?).await,
             Method::PATCH if can_patch(key.kind) => {
                 let change = self.change(steps)?;
-                let patch = async |editor: &Editor| editor.patch(key, steps, &change, terms).await;
+                let steps = steps.iter().map(ToString::to_string).collect();
+                let change = self.change_of(key, Wish::Patch { steps, change })?;
+                let patch = async |editor: &Editor| editor.change(change, terms).await;
                 self.done(patch, "patch", what).await
             }
             Method::DELETE if steps.is_empty() => {
-                let delete = async |editor: &Editor| editor.delete(key, terms).await;
+                let change = self.change_of(key, Wish::Delete)?;
+                let delete = async |editor: &Editor| editor.change(change, terms).await;
                 self.done(delete, "delete", what).await
             }
             _ => Err(Refusal::method(self.method.as_str(), &spoken(key.kind))),
         }
     }
 
-    async fn put(&self, key: &Key, document: &Map<String, Value>) -> Result<Response, Refusal> {
+    async fn put(&self, key: &Key, document: Map<String, Value>) -> Result<Response, Refusal> {
         let terms = self.terms()?;
-        let put = async |editor: &Editor| editor.put(key, document, terms).await;
+        let change = self.change_of(key, Wish::Put(document))?;
+        let put = async |editor: &Editor| editor.change(change, terms).await;
         self.done(put, "put", key.to_string()).await
     }
 
@@ -84,30 +88,33 @@ impl Call {
         let trail = &self.api.access.trail;
         let mut deed = Deed::new(trail, action, &self.caller.name, &self.caller.from);
         deed.what = what;
-        match changed {
-            Ok(done) if done.revision == 0 => Ok(self.would_be(&done)),
-            Ok(done) => {
-                deed.what = done.path.to_string();
-                deed.step("document", began, None::<&Refused>);
-                self.answer(done, patience).await
-            }
-            Err(refused) => {
-                deed.refused("document", began, &refused);
-                Err(refused.into())
-            }
+        let done = changed.inspect_err(|refused| deed.refused("document", began, refused))?;
+        let Some(changed) = done.changed.first() else {
+            return Err(Refused::Absent.into());
+        };
+        if done.revision == 0 {
+            return Ok(self.would_be(&done, changed));
         }
+        deed.what = changed.path.to_string();
+        deed.step("document", began, None::<&Refused>);
+        self.answer(done.revision, changed, patience).await
     }
 
-    async fn answer(&self, done: Done, patience: Option<Duration>) -> Result<Response, Refusal> {
-        let key = self.key(&done.path);
-        let is_new = done.before.is_none() && self.method != Method::PATCH;
-        let body = match done.document {
+    async fn answer(
+        &self,
+        revision: i64,
+        changed: &Changed,
+        patience: Option<Duration>,
+    ) -> Result<Response, Refusal> {
+        let key = self.key(&changed.path);
+        let is_new = changed.before.is_none();
+        let body = match &changed.after {
             Some(document) => json!({ "key": key, "value": document }),
             // A text, which clients read a number from.
             None => json!({ "key": key, "deleted": "1" }),
         };
         let behind = match patience {
-            Some(patience) => self.wait(done.revision, patience).await?,
+            Some(patience) => self.wait(revision, patience).await?,
             None => None,
         };
         let status = match behind {
@@ -116,8 +123,8 @@ impl Call {
             None => StatusCode::OK,
         };
         let mut answer = answer::json(status, &body);
-        answer::tag(&mut answer, Some(done.revision));
-        answer.headers_mut().insert(REVISION, done.revision.into());
+        answer::tag(&mut answer, Some(revision));
+        answer.headers_mut().insert(REVISION, revision.into());
         if let Some(count) = behind {
             answer.headers_mut().insert(BEHIND, count.into());
         }
@@ -137,14 +144,15 @@ impl Call {
     }
 
     /// What a call would write that is to write nothing.
-    fn would_be(&self, done: &Done) -> Response {
-        let before = done.before.as_ref();
+    fn would_be(&self, done: &Done, changed: &Changed) -> Response {
+        let before = changed.before.as_ref();
+        let warnings: Vec<_> = done.warnings.iter().map(|(_, said)| said).collect();
         let body = json!({
-            "key": self.key(&done.path),
+            "key": self.key(&changed.path),
             "dry_run": true,
             "before": before.map(|held| answer::shown(held, self.secrets())),
-            "after": done.document,
-            "warnings": done.warnings,
+            "after": changed.after,
+            "warnings": warnings,
         });
         answer::json(StatusCode::OK, &body)
     }

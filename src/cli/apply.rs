@@ -1,0 +1,177 @@
+//! `chancery apply`: the store comes to hold what files say.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::time::Instant;
+
+use super::diff::{self, DIFFERS, Wanted};
+use super::remote::{Client, Server};
+use super::texts::Format;
+use super::texts::plan::Plan;
+use super::wait;
+use crate::api::pb;
+
+/// How long one call waits for proxies: so often is progress told.
+const TURN: Duration = Duration::from_secs(1);
+
+/// What `apply` takes.
+#[derive(Debug, clap::Args)]
+pub struct Apply {
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Write nothing; have everything checked, and tell what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// Wait until every proxy has it, so long at most
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    wait: Option<Duration>,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Write only if no document was written after this revision
+    #[arg(long, value_name = "REVISION")]
+    expect_revision: Option<i64>,
+    #[command(flatten)]
+    server: Server,
+    /// How to show what changes
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "table",
+        value_name = "FORMAT"
+    )]
+    output: Format,
+}
+
+pub async fn run(apply: Apply) -> Result<ExitCode> {
+    let mut client = apply.server.connect().await?;
+    let (plan, newest) = apply.wanted.plan(&mut client).await?;
+    if let Some(expected) = apply.expect_revision.filter(|it| *it < newest) {
+        bail!(
+            "revision {newest} has written documents since revision {expected}: look again, and decide anew"
+        );
+    }
+    diff::show(&plan, apply.output)?;
+    if plan.steps.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let pieces = plan.pieces();
+    if apply.dry_run {
+        // What a later piece rests on is not there: only the first can be checked as a whole.
+        let first = pieces.into_iter().take(1).flatten().collect();
+        warn(&send(&mut client, first, true).await?);
+        return Ok(ExitCode::from(DIFFERS));
+    }
+    if !apply.yes && !is_agreed(&plan)? {
+        eprintln!("nothing was changed");
+        return Ok(ExitCode::FAILURE);
+    }
+    let revision = write(&mut client, pieces).await?;
+    match apply.wait {
+        Some(patience) => confirm(&mut client, revision, patience).await,
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Asks whoever sits there.
+fn is_agreed(plan: &Plan) -> Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        bail!("nobody can be asked here whether to write this: add --yes");
+    }
+    eprint!("{}. Write it? [y/N] ", plan.summary());
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Writes piece by piece; tells the last revision.
+async fn write(client: &mut Client, pieces: Vec<Vec<pb::Write>>) -> Result<i64> {
+    let (all, mut revision) = (pieces.len(), 0);
+    for (at, piece) in pieces.into_iter().enumerate() {
+        let count = piece.len();
+        let sent = send(client, piece, false).await;
+        let answer = match sent {
+            Ok(answer) => answer,
+            Err(error) if at == 0 => return Err(error),
+            Err(error) => {
+                return Err(error.context(format!(
+                    "{at} of {all} pieces are written, up to revision {revision}; the same command goes on from there"
+                )));
+            }
+        };
+        revision = answer.revision;
+        warn(&answer);
+        if all == 1 {
+            eprintln!("{count} documents are written by revision {revision}");
+        } else {
+            eprintln!(
+                "piece {} of {all}: {count} documents are written by revision {revision}",
+                at + 1
+            );
+        }
+    }
+    Ok(revision)
+}
+
+async fn send(
+    client: &mut Client,
+    writes: Vec<pb::Write>,
+    dry_run: bool,
+) -> Result<pb::ApplyResponse> {
+    let request = pb::ApplyRequest {
+        writes,
+        dry_run,
+        force: false,
+    };
+    Ok(client.apply(request).await?.into_inner())
+}
+
+fn warn(answer: &pb::ApplyResponse) {
+    for warning in &answer.warnings {
+        eprintln!("warning: {warning}");
+    }
+}
+
+/// Waits for every proxy, and tells how many have it.
+async fn confirm(client: &mut Client, revision: i64, patience: Duration) -> Result<ExitCode> {
+    let deadline = Instant::now() + patience;
+    let mut told = None;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let request = pb::WaitRequest {
+            revision,
+            timeout: Some(left.min(TURN).try_into()?),
+            allow_none: false,
+        };
+        let waited = tokio::select! {
+            waited = client.wait(request) => waited?.into_inner(),
+            stopped = tokio::signal::ctrl_c() => {
+                stopped.context("Ctrl-C")?;
+                eprintln!("revision {revision} is written; `chancery wait --revision {revision}` tells when every proxy has it");
+                return Ok(ExitCode::FAILURE);
+            }
+        };
+        let progress = (waited.accepted, waited.expected);
+        if told.replace(progress) != Some(progress) {
+            eprintln!(
+                "{} of {} Envoys have revision {revision}",
+                progress.0, progress.1
+            );
+        }
+        if waited.confirmed {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !waited.rejected.is_empty() || left.is_zero() {
+            for rejected in &waited.rejected {
+                eprintln!("{} is not in force: {}", rejected.document, rejected.reason);
+            }
+            wait::behind(&waited.behind);
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Documents as the commands that write them have them: by path, without what the store adds. What files hold, what the
+//! store holds, and how the two differ.
+
+pub mod files;
+pub mod plan;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use serde_json::{Map, Value};
+
+use super::remote::Client;
+use crate::api::pb;
+use crate::model::{Key, Kind};
+
+/// The label of documents that are kept as one set.
+pub const SET: &str = "chancery-set";
+
+/// How to show documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    Json,
+    Yaml,
+}
+
+/// Documents by path.
+pub type Texts = BTreeMap<String, Map<String, Value>>;
+
+/// A document of the store.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub fields: Map<String, Value>,
+    /// The revision that wrote it.
+    pub modified: i64,
+}
+
+/// The documents of the store, or those of a kind, and the revision at which they were read.
+pub async fn stored(client: &mut Client, kind: &str) -> Result<(BTreeMap<String, Stored>, i64)> {
+    let request = pb::ListTextsRequest {
+        kind: kind.to_owned(),
+    };
+    let answer = client.list_texts(request).await?.into_inner();
+    let mut stored = BTreeMap::new();
+    for text in answer.texts {
+        // One that is no document is none that could be written again.
+        if let Ok(Value::Object(mut fields)) = serde_json::from_str(&text.text) {
+            strip(&text.document, &mut fields);
+            let modified = text.modified;
+            stored.insert(text.document, Stored { fields, modified });
+        }
+    }
+    Ok((stored, answer.revision))
+}
+
+/// Takes away what is added to a document as it is written.
+pub fn strip(path: &str, fields: &mut Map<String, Value>) {
+    fields.remove("create_time");
+    fields.remove("update_time");
+    let id = path.rsplit('/').next().unwrap_or_default();
+    let written = match fields.get("id") {
+        Some(Value::String(written)) => written == id,
+        Some(Value::Number(written)) => written.to_string() == id,
+        _ => false,
+    };
+    if written {
+        fields.remove("id");
+    }
+}
+
+/// The set that a document belongs to.
+pub fn set_of(fields: &Map<String, Value>) -> Option<&str> {
+    fields.get("labels")?.get(SET)?.as_str()
+}
+
+/// Documents as one text, which `apply` takes: by kind, each with its id.
+pub fn as_one(texts: &Texts) -> Result<Value> {
+    let mut kinds: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for (path, fields) in texts {
+        let (folder, id) = path.rsplit_once('/').context("a document without a kind")?;
+        let mut with_id = fields.clone();
+        let kind = path.parse::<Key>().map(|key| key.kind);
+        if kind != Ok(Kind::Consumer) {
+            with_id.insert("id".to_owned(), id.into());
+        }
+        let of_kind = kinds.entry(folder.to_owned()).or_default();
+        of_kind.push(Value::Object(with_id));
+    }
+    Ok(serde_json::to_value(kinds)?)
+}
+
+/// A value as text.
+pub fn rendered(value: &Value, format: Format) -> Result<String> {
+    Ok(match format {
+        Format::Json => serde_json::to_string(value)?,
+        Format::Table | Format::Yaml => serde_saphyr::to_string(value)?,
+    })
+}

@@ -1,0 +1,352 @@
+//! Changes that are made at once: read, checked and written in one transaction that rests on what was read for it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::model::{Key, Kind};
+use crate::store::writer::{Condition, Edit, Held, Transaction};
+use crate::telemetry;
+
+use super::references::Reference;
+use super::stamp::{self, Times};
+use super::{
+    ATTEMPTS, Change, Changed, Done, Editor, Match, Refused, Terms, Wish, check, fields, masked,
+    merge, references,
+};
+
+/// How often a change is tried that deletes: it rests on all documents that could name what is deleted.
+const DELETIONS: usize = 16;
+/// How many documents those that are written may need to be checked with.
+const NEEDED: usize = 1_000;
+/// How many documents are read at once: what etcd takes.
+const READ: usize = 128;
+/// How many conditions and how many changes a transaction may have: what etcd takes.
+const OPERATIONS: usize = 128;
+/// The longest text that etcd takes, with room for what goes with it, and so all texts of one transaction.
+const LONGEST: usize = 1_500_000;
+/// What is said of a document that was read without its secrets.
+const MARKED: &str = "holds what is shown in the place of a secret: write the secret itself, or leave the document as it is";
+
+/// What is about to be made of one document.
+struct Draft {
+    key: Key,
+    path: Arc<str>,
+    before: Option<Held>,
+    after: Option<(Map<String, Value>, String)>,
+    named: Vec<Reference>,
+}
+
+impl Editor {
+    /// Makes changes, all or none.
+    pub async fn commit(&self, changes: &[Change], terms: Terms) -> Result<Done, Refused> {
+        let deletes = changes.iter().any(|one| matches!(one.wish, Wish::Delete));
+        let row = changes.iter().find_map(|one| row(one.key.kind));
+        let _alone = match row {
+            Some(_) => Some(self.row.lock().await),
+            None => None,
+        };
+        for _ in 0..if deletes { DELETIONS } else { ATTEMPTS } {
+            let drafts = self.drafts(changes).await?;
+            let mut transaction = transaction(&drafts, terms);
+            let mut others = self.needed(&drafts).await?;
+            if let Some(row) = row {
+                let beside = self.writer.list(&[row]).await?;
+                let condition = Condition::Unchanged(row, beside.revision);
+                transaction.conditions.push(condition);
+                let known: BTreeSet<_> = others.iter().map(|held| held.path.clone()).collect();
+                let new = beside.documents.into_iter();
+                others.extend(new.filter(|held| !known.contains(&held.path)));
+            }
+            if !terms.force {
+                let unused = self.unused(&drafts).await?;
+                transaction.conditions.extend(unused);
+            }
+            is_bounded(&transaction)?;
+            let warnings = self.checked(&drafts, others).await?;
+            let revision = if terms.dry_run {
+                Some(0)
+            } else {
+                self.writer.write(&transaction).await?
+            };
+            if let Some(revision) = revision {
+                return Ok(Done {
+                    changed: drafts.into_iter().map(Draft::changed).collect(),
+                    revision,
+                    warnings,
+                });
+            }
+        }
+        Err(Refused::Conflict)
+    }
+
+    /// What each change makes of what is there now.
+    async fn drafts(&self, changes: &[Change]) -> Result<Vec<Draft>, Refused> {
+        let paths: Vec<String> = changes.iter().map(|one| one.key.to_string()).collect();
+        let mut drafts = Vec::with_capacity(changes.len());
+        for (changes, paths) in changes.chunks(READ).zip(paths.chunks(READ)) {
+            let names: Vec<&str> = paths.iter().map(String::as_str).collect();
+            let reading = self.writer.read(&names).await?;
+            for (change, path) in changes.iter().zip(paths) {
+                let before = reading.find(path).cloned();
+                is_matched(before.as_ref(), change.matches)?;
+                drafts.push(draft(change, path, before)?);
+            }
+        }
+        let mut all = BTreeSet::new();
+        match drafts.iter().find(|draft| !all.insert(&draft.path)) {
+            Some(twice) => Err(Refused::Invalid(format!(
+                "`{}` is written twice, allowed: once",
+                twice.path
+            ))),
+            None => Ok(drafts),
+        }
+    }
+
+    /// The documents that are named, and those that these name. Refused where one is not there.
+    async fn needed(&self, drafts: &[Draft]) -> Result<Vec<Held>, Refused> {
+        let mut asked: BTreeSet<Arc<str>> = BTreeSet::new();
+        for draft in drafts {
+            // One that is deleted is not there for those that are written.
+            let deleted = drafts.iter().filter(|one| one.after.is_none());
+            let mut gone = deleted.flat_map(|gone| {
+                let named = draft.named.iter();
+                named.filter(|one| one.path == gone.path)
+            });
+            if let Some(gone) = gone.next() {
+                return Err(Refused::Invalid(gone.in_use(&draft.path)));
+            }
+            asked.insert(draft.path.clone());
+        }
+        let mut needed: Vec<Held> = Vec::new();
+        let mut open: Vec<Reference> = drafts.iter().flat_map(|one| one.named.clone()).collect();
+        let mut are_direct = true;
+        loop {
+            open.retain(|one| asked.insert(one.path.clone()));
+            if needed.len() + open.len() > NEEDED {
+                return Err(Refused::Invalid(format!(
+                    "names more than {NEEDED} documents, allowed: at most {NEEDED}"
+                )));
+            }
+            if open.is_empty() {
+                return Ok(needed);
+            }
+            let mut further = Vec::new();
+            for some in open.chunks(READ) {
+                let paths: Vec<&str> = some.iter().map(|one| &*one.path).collect();
+                let reading = self.writer.read(&paths).await?;
+                let absent = some.iter().find(|one| reading.find(&one.path).is_none());
+                if let (true, Some(absent)) = (are_direct, absent) {
+                    return Err(Refused::named(absent));
+                }
+                let named = reading.documents.iter().filter_map(named_by);
+                further.extend(named.flatten());
+                needed.extend(reading.documents);
+            }
+            are_direct = false;
+            open = further;
+        }
+    }
+
+    /// What deletions rest on: that no document has come to name what is deleted. Refused where one does.
+    async fn unused(&self, drafts: &[Draft]) -> Result<Vec<Condition>, Refused> {
+        let deleted = drafts.iter().filter(|draft| draft.after.is_none());
+        let gone: Vec<_> = deleted
+            .map(|draft| (draft.path.to_string(), draft.key.clone()))
+            .collect();
+        let folders: BTreeSet<&'static str> = gone
+            .iter()
+            .flat_map(|(_, key)| references::named_by(key.kind))
+            .copied()
+            .collect();
+        if folders.is_empty() {
+            return Ok(Vec::new());
+        }
+        let folders: Vec<_> = folders.into_iter().collect();
+        let mut reading = self.writer.list(&folders).await?;
+        // Those that are written name it no more.
+        let own: BTreeSet<_> = drafts.iter().map(|draft| &draft.path).collect();
+        reading.documents.retain(|held| !own.contains(&held.path));
+        let unchanged = folders
+            .iter()
+            .map(|folder| Condition::Unchanged(folder, reading.revision));
+        let conditions = unchanged.collect();
+        // All texts may be looked through: not on the threads that answer others.
+        let user = tokio::task::spawn_blocking(move || {
+            gone.iter()
+                .find_map(|(path, key)| user(&reading.documents, path, key.id.as_str()))
+        });
+        match user.await {
+            Ok(None) => Ok(conditions),
+            Ok(Some(words)) => Err(Refused::Invalid(words)),
+            Err(error) => Err(Refused::invalid(error)),
+        }
+    }
+
+    /// What would be wrong, looked at beside the loop.
+    async fn checked(
+        &self,
+        drafts: &[Draft],
+        others: Vec<Held>,
+    ) -> Result<Vec<(Arc<str>, String)>, Refused> {
+        let written = drafts.iter().filter_map(|draft| {
+            let (_, text) = draft.after.as_ref()?;
+            Some((draft.path.clone(), text.clone()))
+        });
+        let written: Vec<_> = written.collect();
+        if written.is_empty() {
+            return Ok(Vec::new());
+        }
+        let registries = self.registries.clone();
+        let check = move || check::check(&written, &others, &registries);
+        let checked = tokio::task::spawn_blocking(check).await;
+        checked.map_err(Refused::invalid)?.map_err(Refused::Invalid)
+    }
+}
+
+impl Draft {
+    fn changed(self) -> Changed {
+        Changed {
+            path: self.path,
+            before: self.before,
+            after: self.after.map(|(fields, _)| fields),
+        }
+    }
+}
+
+fn draft(change: &Change, path: &str, before: Option<Held>) -> Result<Draft, Refused> {
+    let key = &change.key;
+    let former = before.as_ref().and_then(fields);
+    let (made, times) = match &change.wish {
+        Wish::Put(fields) => (Some(fields.clone()), Times::Ours),
+        Wish::Patch { steps, change } => {
+            let mut fields = former.clone().ok_or(Refused::Absent)?;
+            let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+            merge::replace_at(&mut fields, &steps, change.clone()).map_err(Refused::Invalid)?;
+            (Some(fields), Times::Taken)
+        }
+        Wish::Delete if before.is_none() => return Err(Refused::Absent),
+        Wish::Delete => (None, Times::Ours),
+    };
+    let mut after = None;
+    let mut named = Vec::new();
+    if let Some(mut fields) = made {
+        let now = telemetry::now();
+        stamp::stamp(key, &mut fields, former.as_ref(), now, times).map_err(Refused::Invalid)?;
+        let value = Value::Object(fields);
+        if masked::holds_marker(&value) {
+            return Err(Refused::Invalid(MARKED.to_owned()));
+        }
+        named = references::of(key, &value);
+        let text = value.to_string();
+        if let Value::Object(fields) = value {
+            after = Some((fields, text));
+        }
+    }
+    Ok(Draft {
+        key: key.clone(),
+        path: path.into(),
+        before,
+        after,
+        named,
+    })
+}
+
+/// The changes themselves, and that all is as it was read.
+fn transaction(drafts: &[Draft], terms: Terms) -> Transaction {
+    let mut transaction = Transaction::default();
+    let own: BTreeSet<_> = drafts.iter().map(|draft| &draft.path).collect();
+    let mut exist = BTreeSet::new();
+    for draft in drafts {
+        let revision = draft.before.as_ref().map_or(0, |held| held.modified);
+        let written = Condition::Written(draft.path.clone(), revision);
+        transaction.conditions.push(written);
+        let named = draft.named.iter().map(|one| one.path.clone());
+        exist.extend(named.filter(|path| !own.contains(path)));
+        let path = draft.path.clone();
+        match &draft.after {
+            Some((_, text)) => transaction.edits.push(Edit::Put {
+                path,
+                text: text.clone(),
+                ttl: terms.ttl,
+            }),
+            None => {
+                if draft.key.kind == Kind::Consumer {
+                    let credentials = format!("{path}/credentials/").into();
+                    transaction.edits.push(Edit::DeleteAll(credentials));
+                }
+                transaction.edits.push(Edit::Delete(path));
+            }
+        }
+    }
+    let exist = exist.into_iter().map(Condition::Exists);
+    transaction.conditions.extend(exist);
+    transaction
+}
+
+fn is_bounded(transaction: &Transaction) -> Result<(), Refused> {
+    let texts = transaction.edits.iter().map(|edit| match edit {
+        Edit::Put { text, .. } => text.len(),
+        Edit::Delete(_) | Edit::DeleteAll(_) => 0,
+    });
+    let bytes: usize = texts.sum();
+    if bytes > LONGEST {
+        return Err(Refused::Invalid(format!(
+            "the documents have {bytes} bytes, allowed: at most {LONGEST} at once, which is what etcd takes"
+        )));
+    }
+    let operations = transaction.edits.len().max(transaction.conditions.len());
+    if operations > OPERATIONS {
+        return Err(Refused::Invalid(format!(
+            "{operations} documents are written or named, allowed: at most {OPERATIONS} at once, which is what etcd takes"
+        )));
+    }
+    Ok(())
+}
+
+/// The folder of those that a document of this kind is compared with.
+fn row(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Consumer | Kind::Credential => Some("consumers/"),
+        _ => None,
+    }
+}
+
+fn is_matched(before: Option<&Held>, matches: Match) -> Result<(), Refused> {
+    let found = before.map(|held| held.modified);
+    let is_so = match matches {
+        Match::Any => true,
+        Match::Absent => found.is_none(),
+        Match::Present => found.is_some(),
+        Match::Written(revision) => found == Some(revision),
+    };
+    if is_so {
+        Ok(())
+    } else {
+        Err(Refused::Stale(found))
+    }
+}
+
+/// The documents that one names.
+fn named_by(held: &Held) -> Option<Vec<Reference>> {
+    let key: Key = held.path.parse().ok()?;
+    let value = serde_json::from_slice::<Value>(&held.text).ok()?;
+    Some(references::of(&key, &value))
+}
+
+/// Who names the document at `path`, in the words of a refusal; `id` is what stands in its text.
+fn user(documents: &[Held], path: &str, id: &str) -> Option<String> {
+    let mut holding = documents.iter().filter(|held| mentions(&held.text, id));
+    holding.find_map(|held| {
+        let named = named_by(held)?;
+        let this = named.iter().find(|one| &*one.path == path)?;
+        Some(this.in_use(&held.path))
+    })
+}
+
+/// Whether a text can name an id: it has it in it, unless it writes characters by their numbers.
+fn mentions(text: &[u8], id: &str) -> bool {
+    let has = |part: &[u8]| text.windows(part.len()).any(|window| window == part);
+    has(id.as_bytes()) || has(b"\\u")
+}
