@@ -162,7 +162,7 @@ impl Step {
     /// The lines that come and go.
     pub fn lines(&self) -> String {
         let text = |fields: Option<&Map<String, Value>>| {
-            let yaml = fields.map(|fields| serde_saphyr::to_string(fields));
+            let yaml = fields.map(serde_saphyr::to_string);
             yaml.and_then(Result::ok).unwrap_or_default()
         };
         let before = text(self.before.as_ref().map(|before| &before.fields));
