@@ -1,5 +1,6 @@
 //! The resources of one type.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,15 @@ pub struct Set {
     version: Version,
     delta_pages: OnceLock<Arc<[Bytes]>>,
     sotw_pages: OnceLock<Arc<[Bytes]>>,
+    names: OnceLock<Names>,
+}
+
+/// The names of a set, and what tells them from others.
+#[derive(Debug, Default, Clone)]
+pub struct Names {
+    pub all: Arc<HashSet<Arc<str>>>,
+    /// Their [digest].
+    pub digest: Version,
 }
 
 impl Clone for Set {
@@ -27,6 +37,7 @@ impl Clone for Set {
             version: self.version,
             delta_pages: OnceLock::new(),
             sotw_pages: OnceLock::new(),
+            names: self.names.clone(),
         }
     }
 }
@@ -62,6 +73,9 @@ impl Set {
     pub(super) fn replace(&mut self, name: Arc<str>, resource: Option<Arc<Resource>>) {
         self.delta_pages.take();
         self.sotw_pages.take();
+        if self.resources.contains_key(&name) != resource.is_some() {
+            self.names.take();
+        }
         if let Some(before) = self.resources.get(&name) {
             self.version = self.version.without(&name, before.version);
         }
@@ -74,6 +88,17 @@ impl Set {
                 self.resources.remove(&name);
             }
         }
+    }
+
+    /// All names, made once for all streams that want just these.
+    pub fn names(&self) -> &Names {
+        self.names.get_or_init(|| {
+            let all: HashSet<_> = self.resources.keys().cloned().collect();
+            Names {
+                digest: digest(all.iter().map(|name| &**name)),
+                all: Arc::new(all),
+            }
+        })
     }
 
     /// The `resources` fields of a delta response with all of them, made once for all streams.
@@ -97,6 +122,13 @@ impl Set {
             )
         })
     }
+}
+
+/// What tells these names, in any order, from any others.
+pub fn digest(names: impl Iterator<Item: AsRef<str>>) -> Version {
+    names.fold(Version::default(), |sum, name| {
+        sum.with(name.as_ref(), Version::default())
+    })
 }
 
 /// Groups entries into pages of about [`PAGE`] bytes. Large entries are shared, small ones are copied together.

@@ -35,7 +35,16 @@ impl Version {
     }
 
     fn member(name: &str, version: Self) -> u128 {
-        let mut text = Vec::with_capacity(name.len() + 16);
+        const SHORT: usize = 256;
+        let length = name.len() + 16;
+        let mut short = [0; SHORT];
+        // Names are short, and there are many: no allocation for each.
+        if let Some(text) = short.get_mut(..length) {
+            text[..16].copy_from_slice(&version.0.to_le_bytes());
+            text[16..].copy_from_slice(name.as_bytes());
+            return xxh3_128(text);
+        }
+        let mut text = Vec::with_capacity(length);
         text.extend_from_slice(&version.0.to_le_bytes());
         text.extend_from_slice(name.as_bytes());
         xxh3_128(&text)
@@ -56,11 +65,18 @@ impl FromStr for Version {
     type Err = Foreign;
 
     fn from_str(text: &str) -> Result<Self, Foreign> {
-        if text.len() != 32 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        // A proxy that comes back brings thousands: `from_str_radix` would take most of the time of reading them.
+        let Some((high, low)) = text.split_at_checked(16).filter(|(_, low)| low.len() == 16) else {
             return Err(Foreign);
+        };
+        let half = |digits: &str| {
+            let digit = |digit: u8| char::from(digit).to_digit(16).map(u64::from);
+            let mut digits = digits.bytes();
+            digits.try_fold(0, |sum, next| Some(sum << 4 | digit(next)?))
+        };
+        match (half(high), half(low)) {
+            (Some(high), Some(low)) => Ok(Self(u128::from(high) << 64 | u128::from(low))),
+            _ => Err(Foreign),
         }
-        u128::from_str_radix(text, 16)
-            .map(Self)
-            .map_err(|_| Foreign)
     }
 }

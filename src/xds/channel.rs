@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::snapshot::{Accepted, Resource, ResourceType, Snapshot, Version};
+use crate::snapshot::{Accepted, Resource, ResourceType, Set, Snapshot, Version};
 
+use super::request::listed::{Claims, Listed};
 use super::request::{Names, Protocol, Request};
-use super::subscription::Subscription;
+use super::subscription::{Subscription, WILDCARD};
 
 mod deferred;
 mod diff;
@@ -113,8 +114,13 @@ impl Channel {
         }
     }
 
-    /// Takes a request in.
-    pub fn handle(&mut self, request: Request, now: Instant) -> Meaning {
+    /// Takes a request in; `latest` is the newest snapshot.
+    pub fn handle(
+        &mut self,
+        request: Request,
+        latest: Option<&Arc<Snapshot>>,
+        now: Instant,
+    ) -> Meaning {
         let first = !self.started;
         let answers_last = !first && request.nonce == self.nonce;
         // A nonce dies with its stream: the first request of a type answers nothing here.
@@ -126,7 +132,7 @@ impl Channel {
             _ if !answers_last => Meaning::Wish,
             error => self.resolve(error, now),
         };
-        self.want(request.names, first);
+        self.want(request.names, first, latest);
         meaning
     }
 
@@ -149,12 +155,11 @@ impl Channel {
             if in_flight.whole {
                 self.owed.clear();
             }
-            if !self.owed.is_empty() || self.is_deferring() || !self.subscription.is_wildcard() {
-                let names = match &in_flight.brings {
-                    Some(brings) => brings.clone(),
-                    None => all.iter().map(|(name, _)| name.clone()).collect(),
-                };
-                self.accept(&names, &in_flight.snapshot);
+            let partly = !self.owed.is_empty() || self.is_deferring();
+            match &in_flight.brings {
+                _ if !partly && self.wants_all(all) => {}
+                Some(brings) => self.accept(brings.iter(), &in_flight.snapshot),
+                None => self.accept_all(&in_flight.snapshot),
             }
             if self.owed.is_empty() {
                 self.wait = Wait::Not;
@@ -177,7 +182,7 @@ impl Channel {
         Meaning::Nack(error)
     }
 
-    fn want(&mut self, names: Names, first: bool) {
+    fn want(&mut self, names: Names, first: bool, latest: Option<&Arc<Snapshot>>) {
         let full_state = self.resource_type.is_full_state();
         let forgets = matches!(names, Names::Change { .. });
         let difference = match names {
@@ -196,10 +201,20 @@ impl Channel {
                 if first {
                     self.resumed = !initial.is_empty();
                     self.answered = self.resumed;
-                    self.claimed = initial;
+                    let latest = latest.filter(|_| unsubscribe.is_empty());
+                    if let Some(latest) = latest
+                        && self.is_all(&subscribe, &initial, latest.set(self.resource_type))
+                    {
+                        let set = latest.set(self.resource_type);
+                        self.subscription.want_all(set, full_state);
+                        self.sent = Some(latest.clone());
+                        self.accept_all(latest);
+                        return;
+                    }
+                    self.claimed = initial.by_name();
                 }
                 self.subscription
-                    .change(subscribe, unsubscribe, full_state, first)
+                    .change(&subscribe, unsubscribe, full_state, first)
             }
         };
         for name in difference.dropped {
@@ -208,6 +223,9 @@ impl Channel {
                 // A delta client forgot it with the name, but still wants it as part of everything.
                 self.asked.insert(name);
             }
+        }
+        if let Some(latest) = latest {
+            self.subscription.share_all(latest.set(self.resource_type));
         }
         let subscription = &self.subscription;
         self.stale.retain(|name, _| subscription.has(name));
@@ -228,6 +246,21 @@ impl Channel {
         let news = difference.asked.into_iter();
         self.asked
             .extend(news.filter(|name| !(first && claimed.contains_key(&**name))));
+    }
+
+    /// Whether a client that comes back wants just what `set` has, and has it all: one sum for the whole says so.
+    fn is_all(&self, subscribe: &Listed, initial: &Claims, set: &Set) -> bool {
+        let wants_all = || {
+            if self.resource_type.is_full_state() {
+                subscribe.iter().all(|name| name == WILDCARD)
+            } else {
+                subscribe.len() == set.len() && subscribe.digest() == set.names().digest
+            }
+        };
+        !set.is_empty()
+            && initial.len() == set.len()
+            && initial.version() == Some(set.version())
+            && wants_all()
     }
 
     /// What was sent by name so far says nothing of the rest: everything is compared once.
@@ -262,7 +295,7 @@ impl Channel {
             self.sent = Some(target.clone());
             self.answered = true;
             let names: Vec<_> = self.subscription.names().cloned().collect();
-            self.accept(&names, target);
+            self.accept(names.iter(), target);
         }
         if self.resource_type.is_left_at_last() {
             self.leave_or_return(target);

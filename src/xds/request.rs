@@ -1,15 +1,20 @@
 //! What a client asks, in one form for both protocols: the codecs of requests.
 
-use std::collections::HashMap;
-
+use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::Node as NodeIdentity;
-use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
+use envoy_types::pb::envoy::service::discovery::v3::DiscoveryRequest;
 
 use crate::snapshot::{ResourceType, Version};
 use crate::telemetry;
 
 use super::limits::Limits;
 use super::refusal::NotAdmitted;
+
+mod delta;
+pub mod listed;
+
+pub use delta::DeltaRequest;
+use listed::{Claims, Listed};
 
 /// The two ways to speak xDS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,11 +60,11 @@ pub enum Names {
     /// Delta.
     Change {
         /// Names wanted besides those before.
-        subscribe: Vec<String>,
+        subscribe: Listed,
         /// Names not wanted any more.
         unsubscribe: Vec<String>,
         /// What the client has from an earlier stream, in the first request of a type.
-        initial: HashMap<String, Option<Version>>,
+        initial: Claims,
     },
 }
 
@@ -82,23 +87,31 @@ impl Names {
     /// Checks how many names a request brings, to be wanted or held already, and forgets those that are longer than any that
     /// there is: a process before this one may have sent such. Tells how many these are.
     pub fn check(&mut self, limits: &Limits) -> Result<usize, NotAdmitted> {
-        let (names, mut held) = match self {
-            Self::All { names, .. } => (names, None),
-            Self::Change {
-                subscribe, initial, ..
-            } => (subscribe, Some(initial)),
-        };
-        let count = |held: &Option<&mut HashMap<_, _>>| held.as_ref().map_or(0, |held| held.len());
-        let before = names.len() + count(&held);
-        if names.len().max(count(&held)) > limits.names {
+        let (wanted, held) = self.count();
+        if wanted.max(held) > limits.names {
             return Err(NotAdmitted::Names(limits.names));
         }
-        let fits = |name: &String| name.len() <= limits.name_bytes;
-        names.retain(fits);
-        if let Some(held) = &mut held {
-            held.retain(|name, _| fits(name));
+        match self {
+            Self::All { names, .. } => names.retain(|name| name.len() <= limits.name_bytes),
+            Self::Change {
+                subscribe, initial, ..
+            } => {
+                subscribe.retain_up_to(limits.name_bytes);
+                initial.retain_up_to(limits.name_bytes);
+            }
         }
-        Ok(before - names.len() - count(&held))
+        let (still_wanted, still_held) = self.count();
+        Ok(wanted + held - still_wanted - still_held)
+    }
+
+    /// How many names it brings, to be wanted and held already.
+    fn count(&self) -> (usize, usize) {
+        match self {
+            Self::All { names, .. } => (names.len(), 0),
+            Self::Change {
+                subscribe, initial, ..
+            } => (subscribe.len(), initial.len()),
+        }
     }
 }
 
@@ -131,43 +144,18 @@ impl From<DiscoveryRequest> for Request<String> {
     }
 }
 
-impl From<DeltaDiscoveryRequest> for Request<String> {
-    fn from(request: DeltaDiscoveryRequest) -> Self {
-        let initial = request.initial_resource_versions;
-        Self {
-            resource_type: request.type_url,
-            nonce: request.response_nonce,
-            error: request.error_detail.map(|status| refusal(status.message)),
-            names: Names::Change {
-                subscribe: request.resource_names_subscribe,
-                unsubscribe: request.resource_names_unsubscribe,
-                initial: initial
-                    .into_iter()
-                    .map(|(name, version)| (name, version.parse().ok()))
-                    .collect(),
-            },
-        }
-    }
-}
-
 /// What both protocols' requests have in common.
-pub(super) trait Message:
-    prost::Message + Default + Into<Request<String>> + 'static
-{
+pub trait Message: Sized + Send + Into<Request<String>> + 'static {
+    /// The message of these bytes, or what is wrong with them.
+    fn read(bytes: Bytes) -> Result<Self, String>;
     fn node(&mut self) -> Option<NodeIdentity>;
     fn type_url(&mut self) -> &mut String;
 }
 
 impl Message for DiscoveryRequest {
-    fn node(&mut self) -> Option<NodeIdentity> {
-        self.node.take()
+    fn read(bytes: Bytes) -> Result<Self, String> {
+        prost::Message::decode(bytes).map_err(|error: prost::DecodeError| error.to_string())
     }
-    fn type_url(&mut self) -> &mut String {
-        &mut self.type_url
-    }
-}
-
-impl Message for DeltaDiscoveryRequest {
     fn node(&mut self) -> Option<NodeIdentity> {
         self.node.take()
     }

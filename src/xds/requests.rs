@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use tower::BoxError;
 
 use super::refusal::NotAdmitted;
-use super::request::shown;
+use super::request::{Message, shown};
 
 /// What stands before each message: whether it is compressed, and its length.
 const HEAD: usize = 5;
@@ -64,7 +64,7 @@ impl Room {
     }
 }
 
-impl<M: prost::Message + Default> Requests<M> {
+impl<M: Message> Requests<M> {
     pub fn new<B>(body: B, room: Arc<Room>, most: usize, patience: Duration) -> Self
     where
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -172,9 +172,9 @@ impl<M: prost::Message + Default> Requests<M> {
         self.buffer = BytesMut::from(&message[HEAD + length..]);
         message.truncate(HEAD + length);
         message.advance(HEAD);
-        let decoded = M::decode(message);
+        let read = M::read(message.freeze());
         (self.taken, self.until) = (None, None);
-        decoded.map_err(|error| NotAdmitted::Malformed(shown(&error.to_string())))
+        read.map_err(|error| NotAdmitted::Malformed(shown(&error)))
     }
 }
 

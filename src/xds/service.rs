@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use envoy_types::pb::envoy::config::core::v3::Node as NodeIdentity;
-use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
+use envoy_types::pb::envoy::service::discovery::v3::DiscoveryRequest;
 use http::HeaderMap;
 use tonic::Status;
 use tower::BoxError;
@@ -23,7 +23,7 @@ use super::conversation::Conversation;
 use super::method::Method;
 use super::nodes::{self, Node};
 use super::refusal::NotAdmitted;
-use super::request::{Message, Protocol, shown};
+use super::request::{DeltaRequest, Message, Protocol, shown};
 use super::requests::Requests;
 use super::unheard;
 
@@ -51,7 +51,7 @@ where
         let response = match Method::from_path(path) {
             Some(method) => match method.protocol {
                 Protocol::Sotw => self.open::<DiscoveryRequest, B>(method, request),
-                Protocol::Delta => self.open::<DeltaDiscoveryRequest, B>(method, request),
+                Protocol::Delta => self.open::<DeltaRequest, B>(method, request),
             },
             None => {
                 let address = request

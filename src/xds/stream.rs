@@ -82,7 +82,7 @@ impl Stream {
         let in_flight = channel.in_flight.as_ref();
         let response = in_flight.map(|one| (one.snapshot.clone(), one.version, one.since));
         let after = channel.acked.as_ref().map(|acked| acked.sequence);
-        let meaning = channel.handle(request, now);
+        let meaning = channel.handle(request, self.latest.as_ref(), now);
         if first && resource_type == ResourceType::Cluster && channel.resumed {
             self.resuming_until = Some(now + GATE);
         }

@@ -3,7 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-const WILDCARD: &str = "*";
+use crate::snapshot::{Set, Version, set};
+
+use super::request::listed::Listed;
+
+/// Everything, where the type knows that.
+pub const WILDCARD: &str = "*";
 
 /// Which resources of one type a client wants.
 #[derive(Debug, Default)]
@@ -12,7 +17,10 @@ pub struct Subscription {
     wildcard: bool,
     /// Whether a name was ever sent: from then on an empty list means "none".
     named: bool,
-    names: HashSet<Arc<str>>,
+    /// Shared by all streams that want the same, as most do.
+    names: Arc<HashSet<Arc<str>>>,
+    /// The names' [digest](set::digest).
+    digest: Version,
 }
 
 /// What a request changed.
@@ -46,10 +54,15 @@ impl Subscription {
         let legacy = full_state && names.is_empty() && !self.named;
         let wildcard = legacy || (full_state && names.iter().any(|name| name == WILDCARD));
         self.named |= !names.is_empty();
+        let digest = set::digest(names.iter());
+        if digest == self.digest && names.len() == self.names.len() && wildcard == self.wildcard {
+            // As in every ACK.
+            return Difference::default();
+        }
         let wanted: HashSet<Arc<str>> = names
             .into_iter()
             .filter(|name| !(full_state && name == WILDCARD))
-            .map(|name| self.own(name))
+            .map(|name| self.own(&name))
             .collect();
         let difference = Difference {
             asked: wanted.difference(&self.names).cloned().collect(),
@@ -57,14 +70,15 @@ impl Subscription {
             wildcard_began: wildcard && !self.wildcard,
         };
         self.wildcard = wildcard;
-        self.names = wanted;
+        self.digest = set::digest(wanted.iter().map(|name| &**name));
+        self.names = Arc::new(wanted);
         difference
     }
 
     /// Delta: more and fewer names than before. `first`: the first request about this type on this stream.
     pub fn change(
         &mut self,
-        subscribe: Vec<String>,
+        subscribe: &Listed,
         unsubscribe: Vec<String>,
         full_state: bool,
         first: bool,
@@ -74,20 +88,26 @@ impl Subscription {
             self.wildcard = true;
             difference.wildcard_began = true;
         }
-        for asked in subscribe {
+        for asked in subscribe.iter() {
             if full_state && asked == WILDCARD {
                 difference.wildcard_began |= !self.wildcard;
                 self.wildcard = true;
                 continue;
             }
             let name = self.own(asked);
-            self.names.insert(name.clone());
+            if !self.names.contains(&name) {
+                self.digest = self.digest.with(&name, Version::default());
+                Arc::make_mut(&mut self.names).insert(name.clone());
+            }
             difference.asked.push(name);
         }
         for name in unsubscribe {
             if full_state && name == WILDCARD {
                 self.wildcard = false;
-            } else if let Some(name) = self.names.take(name.as_str()) {
+            } else if self.names.contains(name.as_str())
+                && let Some(name) = Arc::make_mut(&mut self.names).take(name.as_str())
+            {
+                self.digest = self.digest.without(&name, Version::default());
                 difference.dropped.push(name);
             }
         }
@@ -96,16 +116,36 @@ impl Subscription {
 
     /// Keeps `name` itself instead of an equal one: all streams then hold the same.
     pub fn share(&mut self, name: &Arc<str>) {
-        if self.names.contains(name) {
-            self.names.replace(name.clone());
+        let own = self.names.get(name);
+        if own.is_some_and(|own| !Arc::ptr_eq(own, name)) {
+            Arc::make_mut(&mut self.names).replace(name.clone());
         }
     }
 
-    fn own(&self, name: String) -> Arc<str> {
-        self.names
-            .get(name.as_str())
-            .cloned()
-            .unwrap_or_else(|| name.into())
+    /// Keeps the names of `set` instead of equal ones: all streams then hold the same.
+    pub fn share_all(&mut self, set: &Set) {
+        if self.names_all(set) {
+            self.names = set.names().all.clone();
+        }
+    }
+
+    /// Whether just what `set` has is wanted, each by name.
+    pub fn names_all(&self, set: &Set) -> bool {
+        self.names.len() == set.len() && self.digest == set.names().digest
+    }
+
+    /// Wants just what `set` has: by name, or where the type knows wildcards everything.
+    pub fn want_all(&mut self, set: &Set, full_state: bool) {
+        if full_state {
+            self.wildcard = true;
+        } else {
+            self.names = set.names().all.clone();
+            self.digest = set.names().digest;
+        }
+    }
+
+    fn own(&self, name: &str) -> Arc<str> {
+        self.names.get(name).cloned().unwrap_or_else(|| name.into())
     }
 }
 

@@ -132,7 +132,7 @@ impl Unknown {
                 }
                 let asks = !subscribe.is_empty();
                 // Of everything that there is, nothing can be said by name.
-                let named = subscribe.into_iter().filter(|name| name != "*");
+                let named = subscribe.iter().filter(|name| *name != "*");
                 self.names.extend(named.map(Arc::from));
                 asks
             }

@@ -1,6 +1,7 @@
 //! Responses as a client reads them: from the bytes of the pieces, by `envoy-types`' own decoder.
 
 use chancery::snapshot::ResourceType;
+use chancery::xds::request::{DeltaRequest, Message as _};
 use chancery::xds::response::Response;
 use chancery::xds::{Protocol, Request};
 use envoy_types::pb::envoy::service::discovery::v3::{
@@ -143,6 +144,7 @@ pub fn delta_request(
         error_detail: error.map(status),
         ..Default::default()
     };
+    let message = DeltaRequest::read(message.encode_to_vec().into()).unwrap();
     Request::<String>::from(message).served().unwrap()
 }
 

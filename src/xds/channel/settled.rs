@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::snapshot::{Accepted, Snapshot};
+use crate::snapshot::{Accepted, ResourceType, Set, Snapshot};
 
 use super::{Channel, InFlight};
 
@@ -75,8 +75,8 @@ impl Channel {
     /// The client uses what `snapshot` has, unless something of it was refused or is not sent yet.
     pub fn hold(&mut self, snapshot: Arc<Snapshot>) {
         if self.owed.is_empty() && !self.is_deferring() {
-            let whole = self.subscription.is_wildcard();
             let set = snapshot.set(self.resource_type);
+            let whole = self.wants_all(set);
             let mut names = self.subscription.names();
             // Whoever was sent nothing has accepted nothing.
             if whole || names.any(|name| set.find(name).is_some()) {
@@ -89,11 +89,27 @@ impl Channel {
     }
 
     /// The client has these as the snapshot has them.
-    pub(super) fn accept(&mut self, names: &[Arc<str>], snapshot: &Snapshot) {
+    pub(super) fn accept<'a>(
+        &mut self,
+        names: impl Iterator<Item = &'a Arc<str>>,
+        snapshot: &Snapshot,
+    ) {
         let set = snapshot.set(self.resource_type);
-        let found = names
-            .iter()
-            .filter_map(|name| Some((name.clone(), set.find(name)?.version)));
+        let found = names.filter_map(|name| Some((name.clone(), set.find(name)?.version)));
         self.accepted.has.extend(found);
+    }
+
+    /// The client has all of the type as the snapshot has it. Nothing is told by name of those that want all there is.
+    pub(super) fn accept_all(&mut self, snapshot: &Snapshot) {
+        let set = snapshot.set(self.resource_type);
+        if !self.wants_all(set) || !self.owed.is_empty() || self.is_deferring() {
+            self.accept(set.iter().map(|(name, _)| name), snapshot);
+        }
+    }
+
+    /// Whether all that there is, is wanted: as a whole, or each instance's service by name, as there are thousands of them.
+    pub(super) fn wants_all(&self, set: &Set) -> bool {
+        let of_instances = self.resource_type == ResourceType::LoadAssignment;
+        self.subscription.is_wildcard() || (of_instances && self.subscription.names_all(set))
     }
 }

@@ -39,7 +39,7 @@ fn wildcard(protocol: Protocol, nonce: &str, error: Option<&str>) -> Request {
                 version: None,
             },
             Protocol::Delta => Names::Change {
-                subscribe: vec![],
+                subscribe: Default::default(),
                 unsubscribe: vec![],
                 initial: Default::default(),
             },
@@ -129,7 +129,7 @@ fn whoever_was_sent_nothing_has_accepted_nothing_and_what_it_came_with_counts() 
         nonce: String::new(),
         error: None,
         names: Names::Change {
-            subscribe: names.iter().map(ToString::to_string).collect(),
+            subscribe: names.iter().collect(),
             unsubscribe: vec![],
             initial: initial
                 .iter()
@@ -160,4 +160,43 @@ fn whoever_was_sent_nothing_has_accepted_nothing_and_what_it_came_with_counts() 
     let accepted = returning.take_accepted(ResourceType::Cluster).unwrap();
     assert_eq!(accepted.has, [("a".into(), version)]);
     assert!(!accepted.whole);
+}
+
+#[test]
+fn who_comes_back_with_all_of_a_snapshot_is_sent_what_came_after_it() {
+    let now = Instant::now();
+    let before = first();
+    let set = before.set(ResourceType::Cluster);
+    let has: Vec<_> = set
+        .iter()
+        .map(|(name, one)| (name, Some(one.version)))
+        .collect();
+    let returns = |initial| Request {
+        resource_type: ResourceType::Cluster,
+        nonce: String::new(),
+        error: None,
+        names: Names::Change {
+            subscribe: ["*"].iter().collect(),
+            unsubscribe: vec![],
+            initial,
+        },
+    };
+    let mut stream = Stream::new(Protocol::Delta);
+    stream.handle_snapshot(before.clone());
+    stream.handle_request(returns(has.iter().copied().collect()), now);
+    assert!(stream.poll_response(now).is_none() && stream.is_synced());
+    let accepted = stream.take_accepted(ResourceType::Cluster).unwrap();
+    assert!(accepted.whole && accepted.has.is_empty());
+    stream.handle_snapshot(snapshot(&before, &["b"], "other"));
+    assert_eq!(stream.poll_response(now).unwrap().resources, 1);
+
+    for short in [
+        has.iter().copied().skip(1).collect(),
+        has.iter().map(|(name, _)| (name, None)).collect(),
+    ] {
+        let mut stream = Stream::new(Protocol::Delta);
+        stream.handle_snapshot(before.clone());
+        stream.handle_request(returns(short), now);
+        assert!(stream.poll_response(now).unwrap().resources > 0);
+    }
 }

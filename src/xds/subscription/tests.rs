@@ -1,5 +1,7 @@
 //! The tables of the specification: what a request changes in what a client wants.
 
+use crate::snapshot::{Resource, ResourceType, Snapshot};
+
 use super::*;
 
 fn owned(names: &[&str]) -> Vec<String> {
@@ -83,7 +85,7 @@ fn delta_of_a_full_state_type() {
         (&[], &[], (false, &[], &[], &[], false)),
     ];
     for (index, (more, less, left)) in table.iter().enumerate() {
-        let difference = subscription.change(owned(more), owned(less), true, index == 0);
+        let difference = subscription.change(&more.iter().collect(), owned(less), true, index == 0);
         check(&subscription, &difference, *left);
     }
 }
@@ -91,7 +93,7 @@ fn delta_of_a_full_state_type() {
 #[test]
 fn delta_that_begins_with_a_name_wants_not_everything() {
     let mut subscription = Subscription::default();
-    let difference = subscription.change(owned(&["a"]), vec![], true, true);
+    let difference = subscription.change(&["a"].iter().collect(), vec![], true, true);
     check(
         &subscription,
         &difference,
@@ -103,12 +105,40 @@ fn delta_that_begins_with_a_name_wants_not_everything() {
 #[test]
 fn delta_of_a_type_without_wildcard() {
     let mut subscription = Subscription::default();
-    let difference = subscription.change(vec![], vec![], false, true);
+    let difference = subscription.change(&Listed::default(), vec![], false, true);
     check(&subscription, &difference, (false, &[], &[], &[], false));
-    let difference = subscription.change(owned(&["*"]), vec![], false, false);
+    let difference = subscription.change(&["*"].iter().collect(), vec![], false, false);
     check(
         &subscription,
         &difference,
         (false, &["*"], &["*"], &[], false),
     );
+}
+
+#[test]
+fn who_wants_all_names_of_a_set_shares_them_until_one_more_is_wanted() {
+    let change = |name: &str| crate::snapshot::Change {
+        resource_type: ResourceType::LoadAssignment,
+        name: name.into(),
+        resource: Some(Arc::new(Resource::new(
+            ResourceType::LoadAssignment,
+            name,
+            b"",
+            Box::default(),
+        ))),
+    };
+    let snapshot = Snapshot::empty("default".into());
+    let snapshot = snapshot.next(["a", "b"].map(change), 1).0;
+    let set = snapshot.set(ResourceType::LoadAssignment);
+    let mut streams = [["a", "b"], ["b", "a"]].map(|names| {
+        let mut subscription = Subscription::default();
+        subscription.change(&names.iter().collect(), vec![], false, true);
+        assert!(subscription.names_all(set));
+        subscription.share_all(set);
+        subscription
+    });
+    assert!(Arc::ptr_eq(&streams[0].names, &streams[1].names));
+    streams[0].change(&["c"].iter().collect(), vec!["a".to_owned()], false, false);
+    assert!(!streams[0].names_all(set) && streams[1].names_all(set));
+    assert!(!streams[0].has("a") && streams[1].has("a") && !streams[1].has("c"));
 }

@@ -5,6 +5,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{
 };
 use prost::Message;
 
+use super::super::request::{DeltaRequest, Message as _};
 use super::*;
 
 const RUNTIME: &str = "type.googleapis.com/envoy.service.runtime.v3.Runtime";
@@ -14,12 +15,14 @@ fn strings(names: &[&str]) -> Vec<String> {
 }
 
 fn delta(nonce: &str, subscribe: &[&str]) -> Request<String> {
-    Request::from(DeltaDiscoveryRequest {
+    let request = DeltaDiscoveryRequest {
         type_url: RUNTIME.to_owned(),
         response_nonce: nonce.to_owned(),
         resource_names_subscribe: strings(subscribe),
         ..Default::default()
-    })
+    };
+    let request = DeltaRequest::read(request.encode_to_vec().into());
+    request.unwrap().into()
 }
 
 fn sotw(nonce: &str, names: &[&str]) -> Request<String> {
