@@ -73,10 +73,13 @@ impl Set {
     pub(super) fn replace(&mut self, name: Arc<str>, resource: Option<Arc<Resource>>) {
         self.delta_pages.take();
         self.sotw_pages.take();
-        if self.resources.contains_key(&name) != resource.is_some() {
+        // The name that is there stays: streams share it.
+        let name = self.name(&name).cloned().unwrap_or(name);
+        let before = self.resources.get(&name);
+        if before.is_some() != resource.is_some() {
             self.names.take();
         }
-        if let Some(before) = self.resources.get(&name) {
+        if let Some(before) = before {
             self.version = self.version.without(&name, before.version);
         }
         match resource {

@@ -72,6 +72,16 @@ fn a_change_touches_one_resource_and_no_other() {
 }
 
 #[test]
+fn a_resource_that_changes_keeps_its_name_as_all_streams_share_it() {
+    let before = snapshot([set(CLUSTER, "a", "1"), set(CLUSTER, "b", "1")]);
+    let names = before.set(CLUSTER).names().all.clone();
+    let (after, _) = before.next([set(CLUSTER, "a", "2")], 2);
+    let name = |of: &Snapshot| of.set(CLUSTER).name("a").unwrap().clone();
+    assert!(Arc::ptr_eq(&name(&before), &name(&after)));
+    assert!(Arc::ptr_eq(&names, &after.set(CLUSTER).names().all));
+}
+
+#[test]
 fn what_is_added_changed_and_removed_is_counted_by_type() {
     let before = snapshot([set(CLUSTER, "a", "1"), set(CLUSTER, "b", "1")]);
     let changes = [

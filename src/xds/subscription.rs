@@ -114,11 +114,12 @@ impl Subscription {
         difference
     }
 
-    /// Keeps `name` itself instead of an equal one: all streams then hold the same.
+    /// Keeps `name` itself instead of an equal one: all streams then hold the same. Where they share all names, they do already.
     pub fn share(&mut self, name: &Arc<str>) {
-        let own = self.names.get(name);
-        if own.is_some_and(|own| !Arc::ptr_eq(own, name)) {
-            Arc::make_mut(&mut self.names).replace(name.clone());
+        if let Some(names) = Arc::get_mut(&mut self.names)
+            && names.contains(name)
+        {
+            names.replace(name.clone());
         }
     }
 

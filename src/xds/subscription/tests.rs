@@ -138,7 +138,20 @@ fn who_wants_all_names_of_a_set_shares_them_until_one_more_is_wanted() {
         subscription
     });
     assert!(Arc::ptr_eq(&streams[0].names, &streams[1].names));
+    streams[0].share(&"a".into());
+    assert!(Arc::ptr_eq(&streams[0].names, &streams[1].names));
     streams[0].change(&["c"].iter().collect(), vec!["a".to_owned()], false, false);
     assert!(!streams[0].names_all(set) && streams[1].names_all(set));
     assert!(!streams[0].has("a") && streams[1].has("a") && !streams[1].has("c"));
+}
+
+#[test]
+fn a_name_that_a_stream_alone_has_becomes_that_of_all() {
+    let mut subscription = Subscription::default();
+    subscription.change(&["a"].iter().collect(), vec![], false, true);
+    let shared: Arc<str> = "a".into();
+    subscription.share(&shared);
+    subscription.share(&"b".into());
+    let names: Vec<_> = subscription.names().collect();
+    assert!(names.len() == 1 && Arc::ptr_eq(names[0], &shared));
 }
