@@ -24,8 +24,8 @@ use super::limits::UNSERVED;
 pub enum Part {
     /// One message, in pieces.
     Message(Vec<Bytes>),
-    /// The end, with the gRPC status.
-    End(HeaderMap),
+    /// The end, with the gRPC status. Apart: a queue has room for many parts, and they are small without it.
+    End(Box<HeaderMap>),
 }
 
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Writer {
 
     pub fn end(self, trailers: HeaderMap) {
         // Without a place in the queue there is no reader that could see the status.
-        let _ = self.parts.try_send(Part::End(trailers));
+        let _ = self.parts.try_send(Part::End(trailers.into()));
     }
 
     /// How many bytes the reader has taken, and how many it was given.
@@ -118,7 +118,7 @@ impl http_body::Body for Body {
             match ready!(self.parts.poll_recv(cx)) {
                 Some(Part::Message(pieces)) => self.pieces = pieces.into(),
                 Some(Part::End(trailers)) => {
-                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                    return Poll::Ready(Some(Ok(Frame::trailers(*trailers))));
                 }
                 None => return Poll::Ready(None),
             }

@@ -15,7 +15,7 @@ use super::ads::{Ads, shutting_down};
 use super::body::{Closed, Writer};
 use super::gateways::Watch;
 use super::limits::{Bucket, Reader};
-use super::nodes::{Mark, Node, Seat};
+use super::nodes::{Identity, Mark, Node, Seat};
 use super::refusal::NotAdmitted;
 use super::request::{Message, Request, shown};
 use super::requests::Requests;
@@ -32,7 +32,6 @@ const SAID: usize = 1000;
 /// One stream and all it needs.
 pub struct Conversation<'a> {
     ads: &'a Ads,
-    node: Node,
     seat: Seat,
     newest: Watch,
     stream: Stream,
@@ -55,31 +54,35 @@ impl<'a> Conversation<'a> {
     ) -> Self {
         let cohort = ads.gateways.admit(&node.gateway, &node.cohort);
         let newest = ads.gateways.watch(&node.gateway, Some(&cohort));
-        let node = Node { cohort, ..node };
-        let seat = ads.nodes.enter(node.clone());
-        ads.gateways.come(&node.gateway, &node.cohort, &node.id);
+        ads.gateways.come(&node.gateway, &cohort, &node.id);
+        let stream = Stream::new(node.protocol);
+        let seat = ads.nodes.enter(Node { cohort, ..node });
         Self {
             only,
             requests: Bucket::new(ads.limits.request_rate, BURST, Instant::now()),
             newest,
             seat,
-            stream: Stream::new(node.protocol),
+            stream,
             unserved: Unserved::default(),
             asked_for_longer: false,
             ads,
-            node,
             writer,
         }
     }
 
-    /// Speaks until the client is gone, does wrong, or the process ends.
-    pub async fn run<M: Message>(
-        &mut self,
-        first: M,
-        requests: &mut Requests<M>,
-    ) -> Result<(), Status> {
+    /// With whom.
+    pub fn node(&self) -> &Identity {
+        self.seat.node()
+    }
+
+    /// Takes the client's first request in.
+    pub fn begin<M: Message>(&mut self, first: M) -> Result<(), Status> {
         self.take_newest();
-        self.handle(first)?;
+        self.handle(first)
+    }
+
+    /// Speaks until the client is gone, does wrong, or the process ends.
+    pub async fn run<M: Message>(&mut self, requests: &mut Requests<M>) -> Result<(), Status> {
         let mut reading = interval(self.ads.limits.slow_reader / 4);
         reading.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut reader = Reader::default();
@@ -98,7 +101,7 @@ impl<'a> Conversation<'a> {
                     self.take_newest();
                 }
                 () = sleep_until(timeout.unwrap_or_else(Instant::now).into()), if timeout.is_some() => {
-                    warn!(node = %self.node.id, "the node is not waited for any longer: its clusters are not acknowledged, or it asks for no routes");
+                    warn!(node = %self.node().id, "the node is not waited for any longer: its clusters are not acknowledged, or it asks for no routes");
                 }
                 Some(question) = self.seat.question() => {
                     // Whoever asked need not wait for the answer.
@@ -115,11 +118,11 @@ impl<'a> Conversation<'a> {
         let newest = self.newest.borrow_and_update().clone();
         match newest {
             Some(snapshot) => self.stream.handle_snapshot(snapshot),
-            None if self.ads.gateways.find(&self.node.gateway).is_some() => {
+            None if self.ads.gateways.find(&self.node().gateway).is_some() => {
                 // The first of its cohort: the loop is about to tell what it is served.
             }
             None => {
-                info!(node = %self.node.id, gateway = %self.node.gateway, "node waits: its gateway is not known (yet)");
+                info!(node = %self.node().id, gateway = %self.node().gateway, "node waits: its gateway is not known (yet)");
             }
         }
     }
@@ -145,7 +148,7 @@ impl<'a> Conversation<'a> {
             Err(request) => return self.take_unserved(*request).map(|()| None),
         };
         if unknown > 0 && !std::mem::replace(&mut self.asked_for_longer, true) {
-            let (node, of_type) = (&self.node.id, request.resource_type.as_str());
+            let (node, of_type) = (&self.node().id, request.resource_type.as_str());
             warn!(%node, r#type = of_type, names = unknown, longest = limits.name_bytes, "the node asks for names that are longer than any there is: it is told of the others");
         }
         let (resource_type, now) = (request.resource_type, Instant::now());
@@ -170,7 +173,7 @@ impl<'a> Conversation<'a> {
                     name: unheard::of_type(&of_type),
                 };
                 self.ads.metrics.unserved.get_or_create(&labels).inc();
-                warn!(node = %self.node.id, r#type = of_type, "the node asks for a type that is not served: it is told that nothing of it exists");
+                warn!(node = %self.node().id, r#type = of_type, "the node asks for a type that is not served: it is told that nothing of it exists");
                 self.seat
                     .note(|status| status.unserved.push(of_type.into()));
             }
@@ -191,12 +194,12 @@ impl<'a> Conversation<'a> {
                 after: answer.after,
                 sequence: answer.sequence,
                 error: std::mem::replace(error, shown).into(),
-                node: self.node.id.clone(),
+                node: self.node().id.clone(),
                 at: telemetry::now().try_into().unwrap_or_default(),
             };
-            let Node {
+            let Identity {
                 gateway, cohort, ..
-            } = &self.node;
+            } = self.node();
             self.ads.gateways.refuse(gateway, cohort, refused);
         }
         let r#type = answer.resource_type.as_str();
@@ -206,7 +209,7 @@ impl<'a> Conversation<'a> {
             .ack_seconds
             .get_or_create(&labels)
             .observe(answer.took.as_secs_f64());
-        let (node, gateway) = (&self.node.id, &self.node.gateway);
+        let (node, gateway) = (&self.node().id, &self.node().gateway);
         let (version, revision) = (answer.version, answer.revision);
         let took_ms = telemetry::millis(answer.took);
         let mark = Mark {
@@ -231,7 +234,7 @@ impl<'a> Conversation<'a> {
                 Some(error) => of_type.refused = Some((mark, error.as_str().into())),
             }
         });
-        self.ads.gateways.events().answered(&self.node, answer);
+        self.ads.gateways.events().answered(self.node(), answer);
     }
 
     fn flush(&mut self) -> Result<(), Status> {
@@ -246,7 +249,7 @@ impl<'a> Conversation<'a> {
                 .get_or_create(&labels)
                 .inc_by(response.size() as u64);
             tracing::debug!(
-                node = %self.node.id, r#type = %labels.r#type, version = %response.version, nonce = response.nonce,
+                node = %self.node().id, r#type = %labels.r#type, version = %response.version, nonce = response.nonce,
                 resources = response.resources, removed = response.removed, bytes = response.size(), "response sent",
             );
             let mark = Mark {
@@ -265,9 +268,9 @@ impl<'a> Conversation<'a> {
         }
         for resource_type in ResourceType::ALL {
             if let Some(accepted) = self.stream.take_accepted(resource_type) {
-                let Node {
+                let Identity {
                     gateway, cohort, ..
-                } = &self.node;
+                } = self.node();
                 self.ads.gateways.accept(gateway, cohort, accepted);
             }
         }

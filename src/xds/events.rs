@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 
 use crate::snapshot::{Snapshot, Tallies, Version};
 
-use super::nodes::Node;
+use super::nodes::Identity;
 use super::stream::Acknowledgement;
 
 /// How many events a watcher may be late.
@@ -59,7 +59,7 @@ impl Events {
         });
     }
 
-    pub fn answered(&self, node: &Node, answer: Acknowledgement) {
+    pub fn answered(&self, node: &Identity, answer: Acknowledgement) {
         self.tell(|| What::Answered {
             node: node.id.clone(),
             gateway: node.gateway.clone(),

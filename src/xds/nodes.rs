@@ -242,6 +242,11 @@ impl Nodes {
 }
 
 impl Seat {
+    /// Who sits there.
+    pub fn node(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Notes how the node fares.
     pub fn note(&self, note: impl FnOnce(&mut NodeStatus)) {
         let entry = self.nodes.by_stream.get_mut(&self.stream);

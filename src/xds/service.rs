@@ -21,7 +21,7 @@ use super::ads::{Ads, shutting_down};
 use super::body::{self, Writer};
 use super::conversation::Conversation;
 use super::method::Method;
-use super::nodes::{self, Node};
+use super::nodes::{self, Identity, Node};
 use super::refusal::NotAdmitted;
 use super::request::{DeltaRequest, Message, Protocol, shown};
 use super::requests::Requests;
@@ -136,8 +136,11 @@ impl Ads {
                 protocol: method.protocol.as_str(),
             });
         open.inc();
-        let ended = self.converse(method, &mut requests, &mut writer, peer);
-        let status = match ended.await {
+        // Awaited where it is made: kept in a variable, it would have room twice in the task.
+        let status = match self
+            .converse(method, &mut requests, &mut writer, peer)
+            .await
+        {
             Ok(()) => Status::ok(""),
             Err(status) => status,
         };
@@ -162,31 +165,48 @@ impl Ads {
             ended = peer.ending.said() => return Err(ended),
             () = self.shutdown.cancelled() => return Err(shutting_down()),
         };
-        let Some(mut first) = first else {
+        let Some(first) = first else {
             return Ok(());
         };
-        let identity = first.node().unwrap_or_default();
-        let node =
-            identify(identity, method.protocol, &peer).map_err(|refusal| self.refuse(&refusal))?;
-        let (id, gateway) = (node.id.clone(), node.gateway.clone());
-        let allowed = self.clients.check(&peer, &gateway);
-        allowed.map_err(|refusal| self.refuse(&refusal))?;
-        if self.admission.may_tell_connected() {
-            info!(node = %id, %gateway, agent = %node.agent, protocol = %method.protocol.as_str(), "node connected");
-        }
-        let mut conversation = Conversation::new(self, node, method.only, writer);
-        let result = tokio::select! {
-            result = conversation.run(first, requests) => result,
-            ended = peer.ending.said() => Err(ended),
+        let (mut conversation, begun) = self.meet(method, first, &peer, writer)?;
+        let result = match begun {
+            Err(status) => Err(status),
+            Ok(()) => tokio::select! {
+                result = conversation.run(requests) => result,
+                ended = peer.ending.said() => Err(ended),
+            },
         };
         let reason = match &result {
             Ok(()) => "closed by the node",
             Err(status) => status.message(),
         };
         if self.admission.may_tell_disconnected() {
+            let Identity { id, gateway, .. } = conversation.node();
             info!(node = %id, %gateway, reason, "node disconnected");
         }
         result
+    }
+
+    /// Finds out who speaks, and begins to speak. Apart from what waits: all that is only needed here would be room in every
+    /// stream's task.
+    fn meet<'a, M: Message>(
+        &'a self,
+        method: Method,
+        mut first: M,
+        peer: &Peer,
+        writer: &'a mut Writer,
+    ) -> Result<(Conversation<'a>, Result<(), Status>), Status> {
+        let identity = first.node().unwrap_or_default();
+        let node =
+            identify(identity, method.protocol, peer).map_err(|refusal| self.refuse(&refusal))?;
+        let allowed = self.clients.check(peer, &node.gateway);
+        allowed.map_err(|refusal| self.refuse(&refusal))?;
+        if self.admission.may_tell_connected() {
+            info!(node = %node.id, gateway = %node.gateway, agent = %node.agent, protocol = %method.protocol.as_str(), "node connected");
+        }
+        let mut conversation = Conversation::new(self, node, method.only, writer);
+        let begun = conversation.begin(first);
+        Ok((conversation, begun))
     }
 }
 
