@@ -59,6 +59,8 @@ pub struct Channel {
     pub in_flight: Option<InFlight>,
     /// The nonce of the last response.
     pub nonce: String,
+    /// Whether there was nothing to say of `sent`, and no request came since.
+    rests: bool,
     /// Names that the client asked for and has no answer to yet.
     asked: BTreeSet<Arc<str>>,
     /// Names to be sent even unchanged, because a resource that refers to them was; some may not be wanted (yet).
@@ -99,6 +101,7 @@ impl Channel {
             wait: Wait::default(),
             in_flight: None,
             nonce: String::new(),
+            rests: false,
             asked: BTreeSet::new(),
             forced: BTreeSet::new(),
             owed: BTreeSet::new(),
@@ -128,6 +131,7 @@ impl Channel {
             return Meaning::Wish;
         }
         self.started = true;
+        self.rests = false;
         let meaning = match request.error {
             _ if !answers_last => Meaning::Wish,
             error => self.resolve(error, now),
@@ -331,7 +335,20 @@ impl Channel {
         !self.asked.is_empty() || !self.forced.is_empty()
     }
 
-    /// As for most types of a stream whenever anything happens.
+    /// There is nothing to say of what was sent, until something happens.
+    pub fn rest(&mut self) {
+        self.rests = true;
+    }
+
+    /// Whether it is known that there is nothing to say of `target`, as for most types of a stream whenever anything happens.
+    pub fn rests_at(&self, target: &Arc<Snapshot>) -> bool {
+        self.rests
+            && self.has_nothing_new(target)
+            && !self.is_deferring()
+            && !self.is_refused()
+            && self.stale.is_empty()
+    }
+
     fn has_nothing_new(&self, target: &Arc<Snapshot>) -> bool {
         let same = |sent| Arc::ptr_eq(sent, target);
         self.sent.as_ref().is_some_and(same) && !self.is_asked()

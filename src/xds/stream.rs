@@ -199,6 +199,9 @@ impl Stream {
         {
             return None;
         }
+        if channel.rests_at(&target) {
+            return None;
+        }
         if resource_type == ResourceType::Cluster {
             return self.poll_clusters(&target, now);
         }
@@ -334,6 +337,7 @@ impl Stream {
         if diff.is_empty() && !first_wildcard {
             channel.hold(target.clone());
             channel.settle(target);
+            channel.rest();
             return None;
         }
         let (entries, resources, version) = match protocol {

@@ -200,3 +200,40 @@ fn who_comes_back_with_all_of_a_snapshot_is_sent_what_came_after_it() {
         assert!(stream.poll_response(now).unwrap().resources > 0);
     }
 }
+
+#[test]
+fn what_is_accepted_is_told_once_and_again_when_the_client_wants_less() {
+    const CLUSTER: ResourceType = ResourceType::Cluster;
+    let now = Instant::now();
+    let request = |nonce: &str, more: &[&str], less: &[&str]| Request {
+        resource_type: CLUSTER,
+        nonce: nonce.to_owned(),
+        error: None,
+        names: Names::Change {
+            subscribe: more.iter().collect(),
+            unsubscribe: less.iter().map(ToString::to_string).collect(),
+            initial: Default::default(),
+        },
+    };
+    let mut stream = Stream::new(Protocol::Delta);
+    stream.handle_snapshot(first());
+    stream.handle_request(request("", &["*", "a"], &[]), now);
+    let nonce = stream.poll_response(now).unwrap().nonce;
+    stream.handle_request(request(&nonce, &[], &[]), now);
+    assert!(stream.poll_response(now).is_none());
+    assert!(stream.take_accepted(CLUSTER).unwrap().whole);
+    let listeners = Request {
+        resource_type: ResourceType::Listener,
+        ..request("", &[], &[])
+    };
+    stream.handle_request(listeners, now);
+    assert!(stream.poll_response(now).is_some(), "there are none");
+    assert!(stream.poll_response(now).is_none());
+    assert_eq!(stream.take_accepted(CLUSTER), None);
+    stream.handle_request(request("", &[], &["*"]), now);
+    assert!(stream.poll_response(now).is_none());
+    assert!(!stream.take_accepted(CLUSTER).unwrap().whole);
+    let second = snapshot(&first(), &["a"], "other");
+    stream.handle_snapshot(second);
+    assert_eq!(stream.poll_response(now).unwrap().resources, 1);
+}
