@@ -94,7 +94,8 @@ pub struct Mark {
 #[derive(Debug, Default)]
 pub struct Nodes {
     streams: AtomicU64,
-    by_stream: DashMap<u64, (Node, Questions)>,
+    /// Boxed: a table has empty places too.
+    by_stream: DashMap<u64, Box<(Node, Questions)>>,
     /// Who is connected, or was a moment ago.
     presence: DashMap<Identity, Presence>,
     changes: watch::Sender<()>,
@@ -158,7 +159,8 @@ impl Nodes {
             presence.streams += 1;
             presence.left = None;
         }
-        self.by_stream.insert(stream, (node, Questions(sender)));
+        let seated = Box::new((node, Questions(sender)));
+        self.by_stream.insert(stream, seated);
         self.changes.send_replace(());
         Seat {
             nodes: self.clone(),
@@ -232,7 +234,8 @@ impl Nodes {
 
     /// All of them, each with the way to ask its stream.
     pub fn streams(&self) -> Vec<(Node, Questions)> {
-        self.by_stream.iter().map(|entry| entry.clone()).collect()
+        let all = self.by_stream.iter();
+        all.map(|entry| (**entry).clone()).collect()
     }
 
     /// Tells that a node came or went, or has come nearer to the newest snapshot or further from it.
