@@ -83,9 +83,10 @@ impl Writer {
         (self.taken.load(Ordering::Relaxed), self.given)
     }
 
-    /// Waits until the reader is gone.
-    pub async fn closed(&self) {
-        self.parts.closed().await;
+    /// Waits until the reader is gone; while it is waited for, more can be written.
+    pub fn gone(&self) -> impl Future<Output = ()> + use<> {
+        let parts = self.parts.clone();
+        async move { parts.closed().await }
     }
 }
 

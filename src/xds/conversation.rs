@@ -88,6 +88,7 @@ impl<'a> Conversation<'a> {
         let mut reader = Reader::default();
         // Once for the stream: all streams wait in one list.
         let mut shutdown = pin!(self.ads.shutdown.cancelled());
+        let mut gone = pin!(self.writer.gone());
         loop {
             self.flush()?;
             let timeout = self.stream.poll_timeout();
@@ -108,7 +109,7 @@ impl<'a> Conversation<'a> {
                     let _ = question.send(self.stream.holdings());
                 }
                 now = reading.tick() => self.check_reader(&mut reader, now.into())?,
-                () = self.writer.closed() => return Ok(()),
+                () = &mut gone => return Ok(()),
                 () = &mut shutdown => return Err(shutting_down()),
             }
         }
@@ -238,6 +239,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn flush(&mut self) -> Result<(), Status> {
+        let mut sent = [None; ResourceType::ALL.len()];
         while let Some(response) = self.stream.poll_response(Instant::now()) {
             let labels = metrics::Type {
                 r#type: response.resource_type.as_str(),
@@ -252,14 +254,10 @@ impl<'a> Conversation<'a> {
                 node = %self.node().id, r#type = %labels.r#type, version = %response.version, nonce = response.nonce,
                 resources = response.resources, removed = response.removed, bytes = response.size(), "response sent",
             );
-            let mark = Mark {
+            sent[response.resource_type.index()] = Some(Mark {
                 version: response.version,
                 revision: response.revision,
                 at: SystemTime::now(),
-            };
-            self.seat.note(|status| {
-                let index = response.resource_type.index();
-                status.types[index].get_or_insert_default().sent = Some(mark);
             });
             self.write(response.pieces)?;
         }
@@ -268,15 +266,18 @@ impl<'a> Conversation<'a> {
         }
         for resource_type in ResourceType::ALL {
             if let Some(accepted) = self.stream.take_accepted(resource_type) {
-                let Identity {
-                    gateway, cohort, ..
-                } = self.node();
-                self.ads.gateways.accept(gateway, cohort, accepted);
+                self.newest.accept(accepted);
             }
         }
         let (synced, revision) = (self.stream.is_synced(), self.stream.revision());
-        self.seat
-            .note(|status| (status.synced, status.revision) = (synced, revision));
+        self.seat.note(|status| {
+            (status.synced, status.revision) = (synced, revision);
+            for (of_type, mark) in status.types.iter_mut().zip(sent) {
+                if mark.is_some() {
+                    of_type.get_or_insert_default().sent = mark;
+                }
+            }
+        });
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 use tokio::sync::{mpsc, watch};
@@ -57,15 +57,32 @@ pub type Heard = mpsc::UnboundedReceiver<Said>;
 /// The proxies that are served the same: those of a gateway, of one cohort; or nobody yet.
 type Place = (Arc<str>, Option<Cohort>);
 
+/// What the loop knows to be accepted, by type.
+type Accounts = [Mutex<Known>; ResourceType::ALL.len()];
+
+/// What the proxies of a place are served, and what they said of it.
+#[derive(Debug)]
+struct Served {
+    newest: watch::Sender<Newest>,
+    accepted: Arc<Accounts>,
+}
+
+impl Default for Served {
+    fn default() -> Self {
+        Self {
+            newest: watch::Sender::new(None),
+            accepted: Arc::default(),
+        }
+    }
+}
+
 /// How many cohorts of a gateway are told apart: their names come from outside.
 const COHORTS: usize = 16;
 
 /// The newest snapshot of every gateway. One writer, the control loop; as many readers as there are streams.
 #[derive(Debug)]
 pub struct Gateways {
-    by_place: DashMap<Place, watch::Sender<Newest>>,
-    /// What the loop knows to be accepted.
-    accepted: DashMap<(Arc<str>, Cohort, ResourceType), Known>,
+    by_place: DashMap<Place, Served>,
     settled: watch::Sender<Settled>,
     events: Events,
     said: mpsc::UnboundedSender<Said>,
@@ -124,22 +141,12 @@ impl Gateways {
         let (said, heard) = mpsc::unbounded_channel();
         let gateways = Self {
             by_place: DashMap::new(),
-            accepted: DashMap::new(),
             settled: watch::Sender::default(),
             events: Events::default(),
             said,
             served: watch::Sender::new(false),
         };
         (gateways, heard)
-    }
-
-    /// A proxy accepted what it was sent. What others of its cohort have said before is not passed on.
-    pub fn accept(&self, gateway: &Arc<str>, cohort: &Cohort, accepted: Accepted) {
-        let key = (gateway.clone(), cohort.clone(), accepted.resource_type);
-        let news = self.accepted.entry(key).or_default().news(accepted);
-        if let Some(accepted) = news {
-            self.say(gateway, cohort, What::Answered(Outcome::Accepted(accepted)));
-        }
     }
 
     /// A proxy refused what it was sent. Each of them is told: what is refused is held until the last of them has left.
@@ -170,12 +177,13 @@ impl Gateways {
     /// Makes a snapshot the newest of its proxies, or lets them wait again.
     pub fn publish(&self, gateway: &str, cohort: Option<&Cohort>, snapshot: Newest) {
         let place = (gateway.into(), cohort.cloned());
-        let newest = self.by_place.entry(place.clone());
-        newest
-            .or_insert_with(|| watch::Sender::new(None))
-            .send_replace(snapshot);
+        let served = self.by_place.entry(place.clone());
+        served.or_default().newest.send_replace(snapshot);
         self.forget(&place);
-        let serves = self.by_place.iter().any(|each| each.borrow().is_some());
+        let serves = self
+            .by_place
+            .iter()
+            .any(|each| each.newest.borrow().is_some());
         self.served
             .send_if_modified(|served| std::mem::replace(served, serves) != serves);
     }
@@ -187,18 +195,9 @@ impl Gateways {
 
     /// Forgets a place that has no snapshot and that nobody watches: names that only proxies speak of must not pile up.
     fn forget(&self, place: &Place) {
-        let idle = |newest: &watch::Sender<Newest>| {
+        self.by_place.remove_if(place, |_, Served { newest, .. }| {
             newest.borrow().is_none() && newest.receiver_count() == 0
-        };
-        let forgotten = self.by_place.remove_if(place, |_, newest| idle(newest));
-        if forgotten.is_some()
-            && let (gateway, Some(cohort)) = place
-        {
-            for resource_type in ResourceType::ALL {
-                let key = (gateway.clone(), cohort.clone(), resource_type);
-                self.accepted.remove(&key);
-            }
-        }
+        });
     }
 
     /// The store's changes are included up to here: what they changed is published, if they changed anything.
@@ -236,18 +235,18 @@ impl Gateways {
     /// The newest snapshot of the proxies of a cohort.
     pub fn find_for(&self, gateway: &Arc<str>, cohort: &Cohort) -> Newest {
         let place = (gateway.clone(), Some(cohort.clone()));
-        let newest = self.by_place.get(&place)?;
-        newest.borrow().clone()
+        let served = self.by_place.get(&place)?;
+        served.newest.borrow().clone()
     }
 
     /// Watches what the proxies of a cohort are to have, or nobody yet; the gateway need not exist (yet).
     pub fn watch(self: &Arc<Self>, gateway: &str, cohort: Option<&Cohort>) -> Watch {
         let place = (gateway.into(), cohort.cloned());
-        let newest = self.by_place.entry(place.clone());
-        let newest = newest.or_insert_with(|| watch::Sender::new(None));
+        let served = self.by_place.entry(place.clone()).or_default();
         Watch {
-            newest: newest.subscribe(),
-            _leave: Leave {
+            newest: served.newest.subscribe(),
+            accepted: served.accepted.clone(),
+            leave: Leave {
                 gateways: self.clone(),
                 place,
             },
@@ -276,10 +275,10 @@ impl Gateways {
     pub fn newest(&self) -> Vec<Arc<Snapshot>> {
         let mut by_gateway: BTreeMap<Arc<str>, (usize, Arc<Snapshot>)> = BTreeMap::new();
         for each in &self.by_place {
-            let Some(snapshot) = each.borrow().clone() else {
+            let Some(snapshot) = each.newest.borrow().clone() else {
                 continue;
             };
-            let proxies = each.receiver_count();
+            let proxies = each.newest.receiver_count();
             let is_less = |(most, best): &(usize, Arc<Snapshot>)| {
                 (*most, &best.cohort) >= (proxies, &snapshot.cohort)
             };
@@ -296,7 +295,8 @@ impl Gateways {
     /// The newest snapshots of every cohort, in no order.
     pub fn all(&self) -> Vec<Arc<Snapshot>> {
         let all = self.by_place.iter();
-        all.filter_map(|newest| newest.borrow().clone()).collect()
+        all.filter_map(|served| served.newest.borrow().clone())
+            .collect()
     }
 }
 
@@ -304,8 +304,28 @@ impl Gateways {
 #[derive(Debug)]
 pub struct Watch {
     newest: watch::Receiver<Newest>,
+    accepted: Arc<Accounts>,
     // Dropped after `newest`, which then does not count any more.
-    _leave: Leave,
+    leave: Leave,
+}
+
+impl Watch {
+    /// A proxy accepted what it was sent. What others of its cohort have said before is not passed on.
+    pub fn accept(&self, accepted: Accepted) {
+        let Leave { gateways, place } = &self.leave;
+        let (gateway, Some(cohort)) = place else {
+            return;
+        };
+        let account = &self.accepted[accepted.resource_type.index()];
+        // An account is whole at any time: a panic elsewhere has not left it half-changed.
+        let news = account
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .news(accepted);
+        if let Some(accepted) = news {
+            gateways.say(gateway, cohort, What::Answered(Outcome::Accepted(accepted)));
+        }
+    }
 }
 
 impl Deref for Watch {

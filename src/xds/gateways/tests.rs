@@ -61,9 +61,11 @@ fn a_gateway_that_goes_is_forgotten() {
 #[test]
 fn a_fleet_that_accepts_a_snapshot_is_heard_once_and_again_when_it_says_more() {
     let (gateways, mut heard) = Gateways::new();
-    let edge: Arc<str> = "edge".into();
+    let gateways = Arc::new(gateways);
+    let fleet = [(); 2].map(|()| gateways.watch("edge", Some(&cohort())));
+    let mut turn = fleet.iter().cycle();
     let mut told = |accepted: Accepted| {
-        gateways.accept(&edge, &cohort(), accepted);
+        turn.next().unwrap().accept(accepted);
         match heard.try_recv().ok()?.what {
             What::Answered(Outcome::Accepted(accepted)) => Some(accepted),
             other => panic!("{other:?}"),
@@ -88,9 +90,11 @@ fn a_fleet_that_accepts_a_snapshot_is_heard_once_and_again_when_it_says_more() {
 #[test]
 fn nothing_that_proxies_say_is_lost_while_the_loop_is_busy() {
     let (gateways, mut heard) = Gateways::new();
+    let gateways = Arc::new(gateways);
     let edges: Vec<Arc<str>> = (0..2_000).map(|n| format!("edge-{n}").into()).collect();
     for edge in &edges {
-        gateways.accept(edge, &cohort(), acceptance(7, &[]));
+        let proxy = gateways.watch(edge, Some(&cohort()));
+        proxy.accept(acceptance(7, &[]));
         gateways.refuse(edge, &cohort(), refusal("a"));
         gateways.refuse(edge, &cohort(), refusal("b"));
     }
