@@ -160,9 +160,12 @@ impl Routes {
         !placed.is_empty()
     }
 
-    /// A proxy accepted the table as it was in a snapshot: whoever has anything of this type has all of it.
+    /// A proxy accepted the tables as they were in a snapshot. Whoever has a part of them says nothing of a route, which may stand in
+    /// the others.
     pub(super) fn handle_accepted(&mut self, accepted: &Accepted, next: u64, uses: &mut Uses) {
-        if let Some(sequence) = accepted.sequence {
+        if let Some(sequence) = accepted.sequence
+            && accepted.whole
+        {
             let touched = self.trial.handle_ack(sequence, true, next);
             self.follow_all(&touched, uses);
         }

@@ -400,6 +400,49 @@ fn what_is_taken_back_for_want_of_something_is_not_told_beside_it() {
     assert_eq!(refused[0].0, "clusters route/bad");
 }
 
+#[test]
+fn whoever_has_a_part_of_the_tables_has_accepted_no_route() {
+    let mut scene = Scene::new();
+    scene.put("new", nodes(1));
+    let sequence = scene.next().unwrap().0.sequence;
+    let accepted = Accepted {
+        sequence: Some(sequence),
+        ..Accepted::nothing(ResourceType::RouteConfiguration)
+    };
+    scene.builder.handle_outcome(&Outcome::Accepted(accepted));
+    let words = Some("route/new is no good");
+    said(
+        &mut scene,
+        ResourceType::RouteConfiguration,
+        sequence,
+        words,
+    );
+    assert!(scene.builder.refused().contains_key("routes/new"));
+}
+
+#[test]
+fn what_one_accepts_after_another_refused_it_and_accepted_what_came_next_is_in_force_again() {
+    let mut scene = Scene::new();
+    scene.put("old", nodes(1));
+    let first = scene.next().unwrap().0.sequence;
+    const ROUTES: ResourceType = ResourceType::RouteConfiguration;
+    said(&mut scene, ROUTES, first, None);
+    scene.put("new", nodes(1));
+    let second = scene.next().unwrap().0.sequence;
+    said(&mut scene, ROUTES, second, Some("no"));
+    assert!(scene.builder.refused().contains_key("routes/new"));
+    let third = scene.next().unwrap().0.sequence;
+    said(&mut scene, ROUTES, third, None);
+    assert!(scene.builder.route(&id("new")).is_none());
+    said(&mut scene, ROUTES, second, None);
+    assert!(scene.builder.refused().is_empty());
+    assert!(scene.builder.route(&id("new")).is_some());
+    // The one that refused it does so again: it is behind.
+    let fourth = scene.next().unwrap().0.sequence;
+    said(&mut scene, ROUTES, fourth, Some("no"));
+    assert!(scene.builder.refused().is_empty());
+}
+
 fn said(scene: &mut Scene, of: ResourceType, sequence: u64, error: Option<&str>) {
     let outcome = match error {
         None => Outcome::Accepted(Accepted {

@@ -19,7 +19,7 @@ pub struct Accepted {
     pub resource_type: ResourceType,
     /// The snapshot of which it has all that it wants; nothing when it only says what it came with.
     pub sequence: Option<u64>,
-    /// Whether what it wants is all that there is.
+    /// Whether what it wants is all that there is, or, of route tables, all that listeners or scopes name.
     pub whole: bool,
     /// Of which resources it has which content, by name.
     pub has: Vec<(Arc<str>, Version)>,

@@ -84,6 +84,8 @@ pub struct Channel {
     claimed_version: Option<Version>,
     /// What the client accepted, and nobody was told of yet.
     accepted: Accepted,
+    /// The versions of all parents with which the client was last found to want every child.
+    wants_all_of: Option<[Version; 2]>,
 }
 
 impl Channel {
@@ -114,6 +116,7 @@ impl Channel {
             claimed: HashMap::new(),
             claimed_version: None,
             accepted: Accepted::nothing(resource_type),
+            wants_all_of: None,
         }
     }
 
@@ -221,6 +224,9 @@ impl Channel {
                     .change(&subscribe, unsubscribe, full_state, first)
             }
         };
+        if !difference.dropped.is_empty() {
+            self.wants_all_of = None;
+        }
         for name in difference.dropped {
             self.asked.remove(&name);
             if forgets && self.subscription.is_wildcard() {
@@ -237,6 +243,10 @@ impl Channel {
         self.deferred.retain(|name, _| subscription.has(name));
         self.unproven.retain(|name| subscription.has(name));
         self.changing.retain(|name| subscription.has(name));
+        let claimed = &self.claimed;
+        let news = difference.asked.into_iter();
+        self.asked
+            .extend(news.filter(|name| !(first && claimed.contains_key(&**name))));
         if !self.owed.is_empty() {
             self.owed.retain(|name| subscription.has(name));
             if let Some(settled) = self.settled.clone() {
@@ -246,10 +256,6 @@ impl Channel {
         if difference.wildcard_began && !first {
             self.look_again();
         }
-        let claimed = &self.claimed;
-        let news = difference.asked.into_iter();
-        self.asked
-            .extend(news.filter(|name| !(first && claimed.contains_key(&**name))));
     }
 
     /// Whether a client that comes back wants just what `set` has, and has it all: one sum for the whole says so.

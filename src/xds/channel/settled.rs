@@ -76,7 +76,7 @@ impl Channel {
     pub fn hold(&mut self, snapshot: Arc<Snapshot>) {
         if self.owed.is_empty() && !self.is_deferring() {
             let set = snapshot.set(self.resource_type);
-            let whole = self.wants_all(set);
+            let whole = self.wants_all(set) || self.has_every_table(&snapshot);
             let mut names = self.subscription.names();
             // Whoever was sent nothing has accepted nothing.
             if whole || names.any(|name| set.find(name).is_some()) {
@@ -86,6 +86,32 @@ impl Channel {
             self.acked = Some(snapshot);
             self.mixed = false;
         }
+    }
+
+    /// Whether the client has all route tables that listeners name, or all that scopes do: each of them is enough for every request.
+    fn has_every_table(&mut self, snapshot: &Snapshot) -> bool {
+        const PARENTS: [ResourceType; 2] = [
+            ResourceType::Listener,
+            ResourceType::ScopedRouteConfiguration,
+        ];
+        let waits = !self.asked.is_empty() || self.in_flight.is_some();
+        if self.resource_type != ResourceType::RouteConfiguration || waits {
+            return false;
+        }
+        let sets = PARENTS.map(|parent| snapshot.set(parent));
+        let versions = sets.map(|set| set.version());
+        if self.wants_all_of == Some(versions) {
+            return true;
+        }
+        let wants_all = sets.into_iter().any(|set| {
+            let children = set.iter().flat_map(|(_, parent)| parent.children.iter());
+            let mut tables = children
+                .filter(|(of, _)| *of == self.resource_type)
+                .peekable();
+            tables.peek().is_some() && tables.all(|(_, name)| self.subscription.has(name))
+        });
+        self.wants_all_of = wants_all.then_some(versions);
+        wants_all
     }
 
     /// The client has these as the snapshot has them.

@@ -201,6 +201,48 @@ fn who_comes_back_with_all_of_a_snapshot_is_sent_what_came_after_it() {
     }
 }
 
+/// A gateway whose scopes name two tables, which another is there beside.
+fn divided() -> Arc<Snapshot> {
+    use ResourceType::{RouteConfiguration, ScopedRouteConfiguration};
+    let resource = |of, name: &str, children| Change {
+        resource_type: of,
+        name: name.into(),
+        resource: Some(Arc::new(Resource::new(of, name, b"1", children))),
+    };
+    let table = |name| resource(RouteConfiguration, name, Box::default());
+    let scope = |name, table: &str| {
+        let child = (RouteConfiguration, table.into());
+        resource(ScopedRouteConfiguration, name, Box::new([child]))
+    };
+    let tables = ["all", "t", "u"].map(table);
+    let scopes = [("1", "t"), ("2", "u"), ("3", "t")].map(|(name, of)| scope(name, of));
+    let empty = Snapshot::empty("default".into());
+    Arc::new(empty.next(tables.into_iter().chain(scopes), 1).0)
+}
+
+fn tables(protocol: Protocol, nonce: &str, before: &[&str], now: &[&str]) -> Request {
+    let others = |of: &[&str], than: &[&str]| {
+        let others = of.iter().filter(|name| !than.contains(name));
+        others.map(ToString::to_string).collect()
+    };
+    Request {
+        resource_type: ResourceType::RouteConfiguration,
+        nonce: nonce.to_owned(),
+        error: None,
+        names: match protocol {
+            Protocol::Sotw => Names::All {
+                names: others(now, &[]),
+                version: None,
+            },
+            Protocol::Delta => Names::Change {
+                subscribe: others(now, before),
+                unsubscribe: others(before, now),
+                initial: Default::default(),
+            },
+        },
+    }
+}
+
 #[test]
 fn what_is_accepted_is_told_once_and_again_when_the_client_wants_less() {
     const CLUSTER: ResourceType = ResourceType::Cluster;
@@ -236,4 +278,77 @@ fn what_is_accepted_is_told_once_and_again_when_the_client_wants_less() {
     let second = snapshot(&first(), &["a"], "other");
     stream.handle_snapshot(second);
     assert_eq!(stream.poll_response(now).unwrap().resources, 1);
+}
+
+#[test]
+fn routes_are_accepted_once_a_client_has_every_table_that_scopes_name() {
+    const ROUTES: ResourceType = ResourceType::RouteConfiguration;
+    let now = Instant::now();
+    for protocol in [Protocol::Sotw, Protocol::Delta] {
+        let mut stream = Stream::new(protocol);
+        stream.handle_snapshot(divided());
+        stream.handle_request(tables(protocol, "", &[], &["t"]), now);
+        let first = stream.poll_response(now).unwrap();
+        stream.handle_request(tables(protocol, &first.nonce, &["t"], &["t"]), now);
+        assert!(stream.poll_response(now).is_none());
+        let accepted = stream.take_accepted(ROUTES).unwrap();
+        assert!(!accepted.whole, "nobody has seen the other table");
+        // It asks for the other.
+        stream.handle_request(tables(protocol, &first.nonce, &["t"], &["t", "u"]), now);
+        let told = stream.take_accepted(ROUTES);
+        assert!(
+            told.is_none_or(|accepted| !accepted.whole),
+            "it was not sent"
+        );
+        let second = stream.poll_response(now).unwrap();
+        stream.handle_request(
+            tables(protocol, &second.nonce, &["t", "u"], &["t", "u"]),
+            now,
+        );
+        let accepted = stream.take_accepted(ROUTES).unwrap();
+        assert_eq!((accepted.sequence, accepted.whole), (Some(1), true));
+        // One that asks for less has no word for the rest any more.
+        stream.handle_request(tables(protocol, &second.nonce, &["t", "u"], &["t"]), now);
+        stream.handle_snapshot(Arc::new(divided().next([], 2).0));
+        stream.poll_response(now);
+        assert!(!stream.take_accepted(ROUTES).unwrap().whole);
+    }
+}
+
+#[test]
+fn a_table_that_is_asked_for_while_another_is_on_its_way_is_not_accepted_with_it() {
+    const ROUTES: ResourceType = ResourceType::RouteConfiguration;
+    let now = Instant::now();
+    let mut stream = Stream::new(Protocol::Delta);
+    stream.handle_snapshot(divided());
+    stream.handle_request(tables(Protocol::Delta, "", &[], &["t"]), now);
+    let first = stream.poll_response(now).unwrap();
+    stream.handle_request(tables(Protocol::Delta, "", &["t"], &["t", "u"]), now);
+    let both = ["t", "u"];
+    stream.handle_request(tables(Protocol::Delta, &first.nonce, &both, &both), now);
+    assert!(!stream.take_accepted(ROUTES).unwrap().whole);
+    let second = stream.poll_response(now).unwrap();
+    stream.handle_request(tables(Protocol::Delta, &second.nonce, &both, &both), now);
+    assert!(stream.take_accepted(ROUTES).unwrap().whole);
+}
+
+#[test]
+fn the_only_table_is_all_there_is() {
+    const ROUTES: ResourceType = ResourceType::RouteConfiguration;
+    let now = Instant::now();
+    let resource = |of, name: &str, children| Change {
+        resource_type: of,
+        name: name.into(),
+        resource: Some(Arc::new(Resource::new(of, name, b"1", children))),
+    };
+    let child = (ROUTES, "all".into());
+    let listener = resource(ResourceType::Listener, "http", Box::new([child]));
+    // Scopes that listeners used once name another.
+    let snapshot = divided().next([listener], 2).0;
+    let mut stream = Stream::new(Protocol::Delta);
+    stream.handle_snapshot(Arc::new(snapshot));
+    stream.handle_request(tables(Protocol::Delta, "", &[], &["all"]), now);
+    let response = stream.poll_response(now).unwrap();
+    stream.handle_request(tables(Protocol::Delta, &response.nonce, &[], &[]), now);
+    assert!(stream.take_accepted(ROUTES).unwrap().whole);
 }
