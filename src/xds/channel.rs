@@ -311,7 +311,8 @@ impl Channel {
             self.leave_or_return(target);
         }
         let mut candidates = self.candidates(target);
-        if !self.owed.is_empty() && candidates.iter().any(|name| self.differs(name, target)) {
+        let is_due = || candidates.iter().any(|name| self.differs(name, target));
+        if !self.owed.is_empty() && (is_due() || self.is_back(target)) {
             candidates.append(&mut self.take_owed(target, protocol));
         }
         let named = awaited.is_some().then(|| self.named_children());
@@ -414,6 +415,14 @@ impl Channel {
             self.left.insert(name.clone(), None);
         }
         owed
+    }
+
+    /// Whether what was refused was another in between, and may be again what it was: whoever tries it anew waits for an answer.
+    fn is_back(&self, target: &Snapshot) -> bool {
+        self.sent.as_ref().is_some_and(|sent| {
+            let changed = target.changed_since(sent.sequence, self.resource_type);
+            changed.is_none_or(|mut changed| changed.any(|name| self.owed.contains(name)))
+        })
     }
 
     fn compare(
