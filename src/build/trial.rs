@@ -281,28 +281,34 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
             self.join(refusal, &named);
             return Verdict::default();
         }
-        self.judged = next - 1;
         let suspects = self.suspects(after, sequence);
         let guilty: Vec<K> = suspects.iter().filter(|key| named(key)).cloned().collect();
-        if !guilty.is_empty() {
-            return self.refuse(guilty, refusal, next);
-        }
-        if self.names_spared(sequence, &named) {
+        let verdict = if !guilty.is_empty() {
+            self.refuse(guilty, refusal, next)
+        } else if self.names_spared(sequence, &named) {
             // It is behind the others, who have what it speaks of.
-            return Verdict::default();
-        }
-        match self.search.take() {
-            Some(mut search) if sequence >= search.from => {
-                search.refusal.nodes.extend(refusal.nodes.iter().cloned());
-                self.search_closer(search, suspects, next)
+            Verdict::default()
+        } else {
+            match self.search.take() {
+                Some(mut search) if sequence >= search.from => {
+                    search.refusal.nodes.extend(refusal.nodes.iter().cloned());
+                    self.search_closer(search, suspects, next)
+                }
+                Some(search) => {
+                    self.search = Some(search);
+                    Verdict::default()
+                }
+                None if suspects.len() == 1 => self.refuse(suspects, refusal, next),
+                None => self.search_among(suspects, after.is_some(), refusal, next),
             }
-            Some(search) => {
-                self.search = Some(search);
-                Verdict::default()
-            }
-            None if suspects.len() == 1 => self.refuse(suspects, refusal, next),
-            None => self.search_among(suspects, after.is_some(), refusal, next),
-        }
+        };
+        // Where nothing becomes of it, what was published meanwhile has all that was refused, and is judged by itself.
+        self.judged = if verdict.touched.is_empty() {
+            sequence
+        } else {
+            next - 1
+        };
+        verdict
     }
 
     /// One more refused what was judged before: what it names, or, in the same words, what another did.

@@ -411,6 +411,30 @@ fn what_a_proxy_accepts_late_is_what_an_edit_made_meanwhile_falls_back_to() {
 }
 
 #[test]
+fn a_refusal_that_came_too_early_for_the_search_does_not_hide_the_next_one() {
+    let mut scene = Scene::new(&[]);
+    let Scene { trial, .. } = &mut scene;
+    let form = || Some(Arc::new("form"));
+    let nack = |trial: &mut Trial<u32, &'static str>, after, sequence, next| {
+        let refusal = refusal("it is bad");
+        trial.handle_nack(Some(after), sequence, &refusal, next, |_| false)
+    };
+    (1..=2).for_each(|key| trial.want(&key, form(), 0, 1));
+    trial.handle_ack(1, true, 2);
+    (1..=2).for_each(|key| trial.want(&key, form(), 0, 2));
+    assert_eq!(nack(trial, 1, 2, 3).touched, [1, 2], "both are held");
+    assert_eq!(trial.handle_ack(3, true, 4), [2], "one is let out");
+    // Something else changes before that is answered, and then the other is let out.
+    trial.want(&3, form(), 0, 5);
+    assert_eq!(trial.handle_ack(4, true, 6), [1]);
+    // The proxy refuses what was added, and again together with what was let out.
+    assert_eq!(nack(trial, 4, 5, 7), Verdict::default());
+    let mut touched = nack(trial, 4, 6, 7).touched;
+    touched.sort_unstable();
+    assert_eq!(touched, [1, 3]);
+}
+
+#[test]
 fn of_forms_that_nobody_has_answered_yet_a_few_are_remembered() {
     let mut scene = Scene::new(&[]);
     for form in 1..=20_u64 {
