@@ -1,6 +1,6 @@
 //! What the loop was told to be accepted, so that a fleet that says the same is heard once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::snapshot::{Accepted, Version};
@@ -8,12 +8,16 @@ use crate::snapshot::{Accepted, Version};
 /// More names than these are only kept while they say something new: they come with every resource there ever was.
 const NAMES: usize = 100_000;
 
+/// Of more snapshots than these it is forgotten that they were accepted: a fleet is seldom that far apart.
+const SNAPSHOTS: usize = 1000;
+
 /// What the proxies of a cohort have accepted of one type.
 #[derive(Debug, Default)]
 pub struct Known {
-    sequence: Option<u64>,
+    /// The snapshots, each of them: whoever accepts the next one may have refused this.
+    by_names: BTreeSet<u64>,
     /// The same of those who want all there is.
-    whole: Option<u64>,
+    whole: BTreeSet<u64>,
     by_name: HashMap<Arc<str>, Version>,
 }
 
@@ -26,15 +30,14 @@ impl Known {
         accepted.has.retain(|(name, version)| {
             self.by_name.insert(name.clone(), *version) != Some(*version)
         });
-        let newest = if accepted.whole {
+        let said = if accepted.whole {
             &mut self.whole
         } else {
-            &mut self.sequence
+            &mut self.by_names
         };
-        if accepted.sequence > *newest {
-            *newest = accepted.sequence;
-        } else {
-            accepted.sequence = None;
+        accepted.sequence = accepted.sequence.filter(|sequence| said.insert(*sequence));
+        if said.len() > SNAPSHOTS {
+            said.pop_first();
         }
         (!accepted.is_empty()).then_some(accepted)
     }

@@ -88,6 +88,29 @@ fn a_fleet_that_accepts_a_snapshot_is_heard_once_and_again_when_it_says_more() {
 }
 
 #[test]
+fn what_one_accepts_late_is_heard_though_another_has_accepted_what_came_after() {
+    let (gateways, mut heard) = Gateways::new();
+    let edge: Arc<str> = "edge".into();
+    let mut told = |sequence| {
+        let whole = Accepted {
+            whole: true,
+            ..acceptance(sequence, &[])
+        };
+        gateways.accept(&edge, &cohort(), whole);
+        heard.try_recv().is_ok()
+    };
+    // One refused the seventh, and has accepted what became of that.
+    assert!(told(8));
+    assert!(told(7));
+    assert!(!told(7), "once");
+    for sequence in 9..3000 {
+        assert!(told(sequence));
+    }
+    assert!(told(8), "it is long ago: heard twice rather than never");
+    assert!(!told(2999));
+}
+
+#[test]
 fn nothing_that_proxies_say_is_lost_while_the_loop_is_busy() {
     let (gateways, mut heard) = Gateways::new();
     let gateways = Arc::new(gateways);
