@@ -57,13 +57,8 @@ pub fn of(key: &Key, document: &Value) -> Vec<Reference> {
     match key.kind {
         Kind::Route | Kind::StreamRoute | Kind::Service => {
             add("upstreams", document.get("upstream_id"), false);
-            add("services", document.get("service_id"), false);
-            add("plugin_configs", document.get("plugin_config_id"), false);
-            add(
-                "ssls",
-                document.pointer("/upstream/tls/client_cert_id"),
-                false,
-            );
+            let client_cert = document.pointer("/upstream/tls/client_cert_id");
+            add("ssls", client_cert, false);
         }
         Kind::Upstream => add("ssls", document.pointer("/tls/client_cert_id"), false),
         Kind::Consumer => add("consumer_groups", document.get("group_id"), false),
@@ -73,6 +68,12 @@ pub fn of(key: &Key, document: &Value) -> Vec<Reference> {
         | Kind::GlobalRule
         | Kind::Ssl
         | Kind::ConsumerGroup => {}
+    }
+    if let Kind::Route | Kind::StreamRoute = key.kind {
+        add("services", document.get("service_id"), false);
+    }
+    if key.kind == Kind::Route {
+        add("plugin_configs", document.get("plugin_config_id"), false);
     }
     if let (Kind::Credential, Some(consumer)) = (key.kind, &key.consumer) {
         let consumer = Value::String(consumer.to_string());

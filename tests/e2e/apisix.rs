@@ -131,7 +131,7 @@ async fn schemas_lie_where_apisix_has_them_and_the_command_prints_the_same() {
         .await
         .unwrap();
     assert!(
-        answer.status == 404 && answer.body.contains("redirect"),
+        answer.status == 400 && answer.body.contains("not found plugin: lua"),
         "{answer:?}"
     );
 }

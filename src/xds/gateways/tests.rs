@@ -90,13 +90,13 @@ fn a_fleet_that_accepts_a_snapshot_is_heard_once_and_again_when_it_says_more() {
 #[test]
 fn what_one_accepts_late_is_heard_though_another_has_accepted_what_came_after() {
     let (gateways, mut heard) = Gateways::new();
-    let edge: Arc<str> = "edge".into();
+    let proxy = Arc::new(gateways).watch("edge", Some(&cohort()));
     let mut told = |sequence| {
         let whole = Accepted {
             whole: true,
             ..acceptance(sequence, &[])
         };
-        gateways.accept(&edge, &cohort(), whole);
+        proxy.accept(whole);
         heard.try_recv().is_ok()
     };
     // One refused the seventh, and has accepted what became of that.

@@ -235,7 +235,7 @@ fn tables(protocol: Protocol, nonce: &str, before: &[&str], now: &[&str]) -> Req
                 version: None,
             },
             Protocol::Delta => Names::Change {
-                subscribe: others(now, before),
+                subscribe: now.iter().filter(|name| !before.contains(name)).collect(),
                 unsubscribe: others(before, now),
                 initial: Default::default(),
             },
