@@ -21,6 +21,7 @@ use crate::model::{Discovery, Id, Key, Kind};
 use crate::store::Writer;
 use crate::store::writer::{Held, Reading};
 
+pub use references::{id, spoken};
 pub use refused::Refused;
 
 /// How often a change is tried that others' writes were faster than.

@@ -3,11 +3,12 @@
 use tokio::time::Instant;
 use tonic::{Request, Status};
 
+use super::documents::one_of;
 use super::drains::caller;
 use super::{Api, pb};
 use crate::documents;
 use crate::drain::audit::Deed;
-use crate::editing::{self, Change, Editor, Match, Refused, Terms, Wish, masked};
+use crate::editing::{Change, Editor, Match, Refused, Terms, Wish, masked};
 use crate::model::document::Format;
 use crate::model::{Key, Kind};
 use crate::store::writer::Held;
@@ -22,17 +23,11 @@ pub async fn list(
 ) -> Result<pb::ListTextsResponse, Status> {
     let shows = caller(&request).writes;
     let asked = request.into_inner().kind;
-    let kinds = Kind::ALL.map(Kind::as_str);
-    let known = kinds.iter().find(|kind| **kind == asked);
-    if known.is_none() && !asked.is_empty() {
-        let allowed = kinds.join(", ");
-        let message = format!("kind: found {asked:?}, allowed: {allowed}");
-        return Err(Status::invalid_argument(message));
-    }
-    let folder = match (asked.as_str(), known) {
-        ("credentials", _) => "consumers/".to_owned(),
-        (_, Some(kind)) => format!("{kind}/"),
-        (_, None) => String::new(),
+    one_of("kind", &asked, &Kind::ALL.map(Kind::as_str))?;
+    let folder = match asked.as_str() {
+        "" => String::new(),
+        "credentials" => "consumers/".to_owned(),
+        kind => format!("{kind}/"),
     };
     let reading = editor(api)?.list(&folder).await.map_err(|it| status(&it))?;
     let of_kind = |held: &Held| {
@@ -49,11 +44,8 @@ pub async fn list(
 fn text(held: &Held, shows: bool) -> pb::Text {
     let text = if shows {
         String::from_utf8_lossy(&held.text).into_owned()
-    } else if let Some(mut fields) = editing::fields(held) {
-        masked::mask(&mut fields);
-        serde_json::Value::Object(fields).to_string()
     } else {
-        serde_json::Value::from(masked::MARKER).to_string()
+        masked::shown(held).to_string()
     };
     pb::Text {
         document: held.path.to_string(),

@@ -95,7 +95,7 @@ pub(super) fn fares(fared: Fared) -> String {
     }
 }
 
-fn one_of(field: &str, found: &str, allowed: &[&str]) -> Result<(), Status> {
+pub(super) fn one_of(field: &str, found: &str, allowed: &[&str]) -> Result<(), Status> {
     if found.is_empty() || allowed.contains(&found) {
         return Ok(());
     }

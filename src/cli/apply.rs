@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use tokio::time::Instant;
 
 use super::diff::{self, DIFFERS, Wanted};
-use super::remote::{Client, Server};
-use super::texts::Format;
+use super::remote::Client;
+use super::texts;
 use super::texts::plan::Plan;
 use super::wait;
 use crate::api::pb;
@@ -34,28 +34,17 @@ pub struct Apply {
     /// Write only if no document was written after this revision
     #[arg(long, value_name = "REVISION")]
     expect_revision: Option<i64>,
-    #[command(flatten)]
-    server: Server,
-    /// How to show what changes
-    #[arg(
-        short,
-        long,
-        value_enum,
-        default_value = "table",
-        value_name = "FORMAT"
-    )]
-    output: Format,
 }
 
 pub async fn run(apply: Apply) -> Result<ExitCode> {
-    let mut client = apply.server.connect().await?;
+    let mut client = apply.wanted.server.connect().await?;
     let (plan, newest) = apply.wanted.plan(&mut client).await?;
     if let Some(expected) = apply.expect_revision.filter(|it| *it < newest) {
         bail!(
             "revision {newest} has written documents since revision {expected}: look again, and decide anew"
         );
     }
-    diff::show(&plan, apply.output)?;
+    diff::show(&plan, apply.wanted.output)?;
     if plan.steps.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -128,7 +117,7 @@ async fn send(
         dry_run,
         force: false,
     };
-    Ok(client.apply(request).await?.into_inner())
+    texts::send(client, request).await
 }
 
 fn warn(answer: &pb::ApplyResponse) {

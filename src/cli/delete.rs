@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::remote::{Output, Remote};
+use super::texts;
 use crate::api::{json, pb};
 
 /// What `delete` takes.
@@ -32,7 +33,7 @@ pub async fn run(delete: Delete) -> Result<ExitCode> {
         dry_run: false,
         force: delete.force,
     };
-    let answer = client.apply(request).await?.into_inner();
+    let answer = texts::send(&mut client, request).await?;
     match delete.remote.output {
         Output::Json => say!("{}", json::whole(&answer)?),
         Output::Table => say!(

@@ -12,7 +12,7 @@ use super::texts::{self, Format, files, rendered};
 /// The exit status where anything would change.
 pub const DIFFERS: u8 = 2;
 
-/// Which documents the store should hold.
+/// Which documents the store should hold, and where it is.
 #[derive(Debug, clap::Args)]
 pub struct Wanted {
     /// A file, a folder with files, or - for standard input; may be given several times
@@ -24,15 +24,8 @@ pub struct Wanted {
     /// Delete documents of the set that are in no file
     #[arg(long, requires = "set")]
     prune: bool,
-}
-
-/// What `diff` takes.
-#[derive(Debug, clap::Args)]
-pub struct Diff {
     #[command(flatten)]
-    wanted: Wanted,
-    #[command(flatten)]
-    server: Server,
+    pub server: Server,
     /// How to show it
     #[arg(
         short,
@@ -41,13 +34,20 @@ pub struct Diff {
         default_value = "table",
         value_name = "FORMAT"
     )]
-    output: Format,
+    pub output: Format,
+}
+
+/// What `diff` takes.
+#[derive(Debug, clap::Args)]
+pub struct Diff {
+    #[command(flatten)]
+    wanted: Wanted,
 }
 
 pub async fn run(diff: Diff) -> Result<ExitCode> {
-    let mut client = diff.server.connect().await?;
+    let mut client = diff.wanted.server.connect().await?;
     let (plan, _) = diff.wanted.plan(&mut client).await?;
-    show(&plan, diff.output)?;
+    show(&plan, diff.wanted.output)?;
     Ok(if plan.steps.is_empty() {
         ExitCode::SUCCESS
     } else {

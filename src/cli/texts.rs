@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::remote::Client;
 use crate::api::pb;
+use crate::editing;
 use crate::model::{Key, Kind};
 
 /// The label of documents that are kept as one set.
@@ -55,17 +56,20 @@ pub async fn stored(client: &mut Client, kind: &str) -> Result<(BTreeMap<String,
     Ok((stored, answer.revision))
 }
 
+/// Has documents written, all or none. Refused is not the same as called wrongly.
+pub async fn send(client: &mut Client, request: pb::ApplyRequest) -> Result<pb::ApplyResponse> {
+    let answered = client.apply(request).await;
+    let answer = answered.map_err(|status| anyhow::anyhow!("{}", status.message()))?;
+    Ok(answer.into_inner())
+}
+
 /// Takes away what is added to a document as it is written.
 pub fn strip(path: &str, fields: &mut Map<String, Value>) {
     fields.remove("create_time");
     fields.remove("update_time");
     let id = path.rsplit('/').next().unwrap_or_default();
-    let written = match fields.get("id") {
-        Some(Value::String(written)) => written == id,
-        Some(Value::Number(written)) => written.to_string() == id,
-        _ => false,
-    };
-    if written {
+    let written = fields.get("id").and_then(editing::id);
+    if written.as_deref() == Some(id) {
         fields.remove("id");
     }
 }

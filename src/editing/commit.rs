@@ -42,7 +42,7 @@ impl Editor {
     /// Makes changes, all or none.
     pub async fn commit(&self, changes: &[Change], terms: Terms) -> Result<Done, Refused> {
         let deletes = changes.iter().any(|one| matches!(one.wish, Wish::Delete));
-        let row = changes.iter().find_map(|one| row(one.key.kind));
+        let row = changes.iter().find_map(row);
         let _alone = match row {
             Some(_) => Some(self.row.lock().await),
             None => None,
@@ -305,10 +305,12 @@ fn is_bounded(transaction: &Transaction) -> Result<(), Refused> {
     Ok(())
 }
 
-/// The folder of those that a document of this kind is compared with.
-fn row(kind: Kind) -> Option<&'static str> {
-    match kind {
-        Kind::Consumer | Kind::Credential => Some("consumers/"),
+/// The folder of those that a document which is to be written is compared with.
+fn row(change: &Change) -> Option<&'static str> {
+    match (&change.wish, change.key.kind) {
+        (Wish::Put(_) | Wish::Patch { .. }, Kind::Consumer | Kind::Credential) => {
+            Some("consumers/")
+        }
         _ => None,
     }
 }

@@ -3,6 +3,9 @@
 
 use serde_json::{Map, Value};
 
+use crate::model::{Key, Kind};
+use crate::store::writer::Held;
+
 /// What stands in the place of a secret.
 pub const MARKER: &str = "(a secret: not shown)";
 
@@ -26,10 +29,21 @@ const KEYED: &[&str] = &["csrf"];
 /// What variables begin with whose values only the caller and who wrote the document know.
 const PRIVATE: &[&str] = &["http_", "cookie_", "arg_", "post_arg_"];
 
+/// A document as readers are shown it; one that is none is not shown at all.
+pub fn shown(held: &Held) -> Value {
+    let Some(mut fields) = super::fields(held) else {
+        return MARKER.into();
+    };
+    let kind = held.path.parse::<Key>().ok().map(|key| key.kind);
+    mask(kind, &mut fields);
+    Value::Object(fields)
+}
+
 /// Takes what may be secret out of a document.
-pub fn mask(document: &mut Map<String, Value>) {
+fn mask(kind: Option<Kind>, document: &mut Map<String, Value>) {
     for (name, value) in document.iter_mut() {
         match (name.as_str(), value) {
+            ("key" | "keys", value) if kind == Some(Kind::Ssl) => mask_texts(value),
             ("plugins", Value::Object(plugins)) => plugins
                 .iter_mut()
                 .for_each(|(name, plugin)| mask_plugin(name, plugin)),
@@ -119,7 +133,7 @@ mod tests {
             },
         });
         let mut masked = document.as_object().unwrap().clone();
-        mask(&mut masked);
+        mask(Some(Kind::Route), &mut masked);
         let masked = Value::Object(masked);
         let text = masked.to_string();
         assert!(!text.contains("\"S\""), "{text}");
@@ -134,5 +148,22 @@ mod tests {
             assert!(text.contains(shown), "{shown}: {text}");
         }
         assert!(holds_marker(&masked) && !holds_marker(&document));
+    }
+
+    #[test]
+    fn private_keys_of_certificates_are_not_shown_and_what_instances_are_chosen_by_is() {
+        let held = |path: &str, text: &Value| Held {
+            path: path.into(),
+            text: text.to_string().into(),
+            created: 1,
+            modified: 1,
+        };
+        let ssl = json!({"sni": "a", "cert": "C", "key": "S", "certs": ["C"], "keys": ["S"]});
+        let masked =
+            json!({"sni": "a", "cert": "C", "key": MARKER, "certs": ["C"], "keys": [MARKER]});
+        assert_eq!(shown(&held("ssls/a", &ssl)), masked);
+        let upstream = json!({"type": "chash", "key": "remote_addr"});
+        assert_eq!(shown(&held("upstreams/a", &upstream)), upstream);
+        assert_eq!(shown(&held("ssls/a", &json!("S"))), MARKER);
     }
 }

@@ -136,7 +136,7 @@ impl Reference {
 }
 
 /// An id as documents write it.
-fn id(value: &Value) -> Option<String> {
+pub fn id(value: &Value) -> Option<String> {
     match value {
         Value::String(id) => Some(id.clone()),
         Value::Number(id) => Some(id.to_string()),

@@ -4,6 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::model::{Key, Kind};
 
+use super::references;
+
 /// Who may say when a document was made and changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
@@ -48,9 +50,7 @@ pub fn stamp(
 fn same_id(key: &Key, document: &mut Map<String, Value>) -> Result<(), String> {
     let id = key.id.as_str();
     let is_same = match document.get("id") {
-        Some(Value::String(written)) => written == id,
-        Some(Value::Number(written)) => written.to_string() == id,
-        Some(_) => false,
+        Some(written) => references::id(written).is_some_and(|written| written == id),
         None => {
             document.insert("id".to_owned(), id.into());
             true
@@ -59,7 +59,7 @@ fn same_id(key: &Key, document: &mut Map<String, Value>) -> Result<(), String> {
     if is_same {
         return Ok(());
     }
-    let kind = key.kind.singular().replace('_', " ");
+    let kind = references::spoken(key.kind.as_str());
     Err(format!(
         "wrong {kind} id: found {}, allowed: \"{id}\" as in the path, or no `id`",
         document["id"]

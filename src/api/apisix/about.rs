@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::documents::{self, schema};
-use crate::editing::Refused;
+use crate::editing::{self, Refused};
 use crate::model::document::Format;
 use crate::model::{Document, Kind};
 use crate::plugin;
@@ -174,11 +174,7 @@ fn id_of(kind: Kind, fields: &Map<String, Value>) -> Option<String> {
     } else {
         "id"
     };
-    match fields.get(field)? {
-        Value::String(id) => Some(id.clone()),
-        Value::Number(id) => Some(id.to_string()),
-        _ => None,
-    }
+    editing::id(fields.get(field)?)
 }
 
 /// The document as it would lie in the store.

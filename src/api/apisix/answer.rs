@@ -149,19 +149,15 @@ pub fn held(key: &str, held: &Held, secrets: Secrets) -> Value {
 /// The text of a document as callers get it: with its id, also where who wrote it left it out, and without private keys. One
 /// that is no document is shown as it is.
 pub fn shown(held: &Held, secrets: Secrets) -> Value {
-    let Some(mut fields) = editing::fields(held) else {
-        if secrets == Secrets::Hidden {
-            return masked::MARKER.into();
-        }
-        return Value::String(String::from_utf8_lossy(&held.text).into_owned());
+    let mut value = match (secrets, editing::fields(held)) {
+        (Secrets::Hidden, _) => masked::shown(held),
+        (Secrets::Shown, Some(fields)) => Value::Object(fields),
+        (Secrets::Shown, None) => String::from_utf8_lossy(&held.text).into(),
     };
-    if let Ok(key) = held.path.parse::<Key>() {
-        with_id(&key, &mut fields);
+    if let (Ok(key), Value::Object(fields)) = (held.path.parse::<Key>(), &mut value) {
+        with_id(&key, fields);
     }
-    if secrets == Secrets::Hidden {
-        masked::mask(&mut fields);
-    }
-    Value::Object(fields)
+    value
 }
 
 fn with_id(key: &Key, fields: &mut Map<String, Value>) {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::api::wait;
 use crate::drain::audit::Deed;
-use crate::editing::{Changed, Done, Editor, Refused, Wish};
+use crate::editing::{self, Changed, Done, Editor, Refused, Wish, spoken};
 use crate::model::{Id, Key, Kind};
 
 use super::Call;
@@ -24,7 +24,10 @@ impl Call {
     pub async fn write_below(&self, kind: Kind, folder: &str) -> Result<Response, Refusal> {
         let is_new = self.method == Method::POST && can_post(kind);
         if !is_new && self.method != Method::PUT {
-            return Err(Refusal::method(self.method.as_str(), &spoken(kind)));
+            return Err(Refusal::method(
+                self.method.as_str(),
+                &spoken(kind.as_str()),
+            ));
         }
         let document = self.document()?;
         if !is_new {
@@ -32,7 +35,7 @@ impl Call {
             return self.put(&key, document).await;
         }
         if document.contains_key("id") {
-            let said = format!("wrong {} id, do not need it", spoken(kind));
+            let said = format!("wrong {} id, do not need it", spoken(kind.as_str()));
             return Err(Refusal::bad(said));
         }
         let terms = self.terms()?;
@@ -58,7 +61,10 @@ impl Call {
                 let delete = async |editor: &Editor| editor.change(change, terms).await;
                 self.done(delete, "delete", what).await
             }
-            _ => Err(Refusal::method(self.method.as_str(), &spoken(key.kind))),
+            _ => Err(Refusal::method(
+                self.method.as_str(),
+                &spoken(key.kind.as_str()),
+            )),
         }
     }
 
@@ -158,23 +164,15 @@ impl Call {
     }
 }
 
-/// A kind as messages have it.
-fn spoken(kind: Kind) -> String {
-    kind.singular().replace('_', " ")
-}
-
 /// The key of a document that says its id itself.
 fn key_below(kind: Kind, folder: &str, document: &Map<String, Value>) -> Result<Key, Refusal> {
     let (field, what) = if kind == Kind::Consumer {
         ("username", "consumer name".to_owned())
     } else {
-        ("id", format!("{} id", spoken(kind)))
+        ("id", format!("{} id", spoken(kind.as_str())))
     };
-    let id = match document.get(field) {
-        Some(Value::String(id)) => id.clone(),
-        Some(Value::Number(id)) => id.to_string(),
-        _ => return Err(Refusal::bad(format!("missing {what}"))),
-    };
+    let written = document.get(field).and_then(editing::id);
+    let id = written.ok_or_else(|| Refusal::bad(format!("missing {what}")))?;
     let parsed = id.parse::<Id>();
     let id = parsed.map_err(|error| Refusal::bad(format!("{field}: {error}")))?;
     // `consumers/jack/credentials/`

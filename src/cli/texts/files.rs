@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{Texts, strip};
 use crate::documents;
+use crate::editing;
 use crate::model::document::Format;
 use crate::model::{Key, Kind};
 
@@ -133,12 +134,10 @@ fn several(shown: &str, text: &[u8], texts: &mut Texts) -> Result<()> {
             } else {
                 "id"
             };
-            let id = match fields.get(field) {
-                Some(Value::String(id)) => id.clone(),
-                Some(Value::Number(id)) => id.to_string(),
-                _ => bail!(
+            let Some(id) = fields.get(field).and_then(editing::id) else {
+                bail!(
                     "{shown}: {folder}[{at}].{field}: is missing: it says which document this is"
-                ),
+                );
             };
             add(shown, &format!("{folder}/{id}"), fields, texts)?;
         }

@@ -105,7 +105,7 @@ async fn the_store_comes_to_hold_what_files_say_and_says_so_once() {
     // All or none.
     put(&documents, "routes/bad.json", &json!({ "uri": 7 }));
     let (code, said) = ask(&["apply", "-f", &path, "--yes"]).await;
-    assert!(code != Some(0) && said.contains("routes/bad"), "{said}");
+    assert!(code == Some(1) && said.contains("routes/bad"), "{said}");
     assert_eq!(desk.admin.get("/routes/a").await.body["value"]["uri"], "/a");
     let (_, shown) = ask(&["get", "routes/a"]).await;
     assert!(
@@ -114,7 +114,7 @@ async fn the_store_comes_to_hold_what_files_say_and_says_so_once() {
     );
     let (code, said) = ask(&["delete", "upstreams/u"]).await;
     assert!(
-        code != Some(0) && said.contains("is still using it now"),
+        code == Some(1) && said.contains("is still using it now"),
         "{said}"
     );
     assert_eq!(ask(&["delete", "routes/a"]).await.0, Some(0));
