@@ -19,6 +19,7 @@ mod report;
 mod restored;
 mod saved;
 mod services;
+mod unjudged;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ use refused::Refused;
 use restored::Restored;
 use services::Services;
 pub use services::Wanted;
+use unjudged::Unjudged;
 
 /// What the loop is connected to.
 #[derive(Debug)]
@@ -99,6 +101,7 @@ struct Control {
     builders: Builders,
     large: LargeTables,
     refused: Refused,
+    unjudged: Unjudged,
     /// What the store is still to be asked.
     recall: Recall,
     readiness: Readiness,
@@ -159,6 +162,13 @@ pub async fn run(
             control.settle();
         }
         control.let_go(Instant::now());
+        if control.hear_out(now) {
+            while let Ok(said) = inputs.said.try_recv() {
+                control.handle(Input::Proxy(said), now);
+            }
+            control.settle();
+            control.judge();
+        }
         control.publish_if_due(Instant::now());
     }
     // Once more at the end, so that the next start knows how fresh it is.
@@ -184,6 +194,7 @@ impl Control {
             builders: Builders::default(),
             large: LargeTables::default(),
             refused: Refused::default(),
+            unjudged: Unjudged::default(),
             recall: Recall::default(),
             readiness: Readiness::default(),
             restored: Restored::new(store, registries, inputs.saved.as_ref()),
@@ -202,14 +213,15 @@ impl Control {
             self.readiness.deadline()
         };
         let kept = self.services.kept().deadline();
-        publishing.into_iter().chain(kept).min()
+        let judging = self.unjudged.due(now);
+        publishing.into_iter().chain(kept).chain(judging).min()
     }
 
     fn handle(&mut self, input: Input, now: Instant) {
         match input {
             Input::Store(event) => self.handle_store(event, now),
             Input::Registry(answer) => self.handle_answer(answer, now),
-            Input::Proxy(said) => self.handle_said(&said),
+            Input::Proxy(said) => self.hear(said, now),
         }
     }
 

@@ -9,6 +9,7 @@ use super::problems::problems;
 use super::{Control, report};
 use crate::build::Inputs;
 use crate::documents::Changes;
+use crate::snapshot::Outcome;
 use crate::xds::Gateways;
 use crate::xds::gateways::{Said, Settled, What};
 
@@ -125,7 +126,7 @@ impl Control {
     }
 
     /// A proxy came, went, or said something of its snapshot.
-    pub(super) fn handle_said(&mut self, said: &Said) {
+    fn handle_said(&mut self, said: &Said) {
         let instances = self.services.instances();
         let moved = self.builders.handle_said(said, instances);
         self.unsaved |= said.concerns_forms();
@@ -146,6 +147,37 @@ impl Control {
 
     /// Tries a document again that proxies refuse. Tells whether any did.
     pub(super) fn release(&mut self, document: &str) -> bool {
+    /// Takes in what a proxy says; what it refuses is judged later.
+    pub(super) fn hear(&mut self, said: Said, now: Instant) {
+        match said {
+            Said {
+                gateway,
+                cohort,
+                what: What::Answered(Outcome::Refused(refused)),
+            } => self.unjudged.add((gateway, cohort), refused, now),
+            said => {
+                if let What::Left(node) = &said.what {
+                    self.unjudged.handle_left(&said.gateway, node);
+                }
+                self.handle_said(&said);
+            }
+        }
+    }
+
+    /// Whether there are refusals that can be judged, once all that was said by now is taken in.
+    pub(super) fn hear_out(&mut self, now: Instant) -> bool {
+        let gateways = &self.publication.gateways;
+        self.unjudged
+            .hear_out(now, |place, of| gateways.answered(place, of))
+    }
+
+    /// Judges them.
+    pub(super) fn judge(&mut self) {
+        for refused in self.unjudged.take_heard_out() {
+            self.handle_said(&refused);
+        }
+    }
+
         self.refused.release(document);
         let was_given_up = self.documents.release(document);
         let was_held = self.builders.release(document);

@@ -133,7 +133,20 @@ impl<'a> Conversation<'a> {
         if let Some(answer) = taken.map_err(|refusal| self.ads.refuse(&refusal))? {
             self.note(answer);
         }
+        self.tell();
         Ok(())
+    }
+
+    /// Tells what the client has accepted, and then that it has spoken.
+    fn tell(&mut self) {
+        for resource_type in ResourceType::ALL {
+            if let Some(accepted) = self.stream.take_accepted(resource_type) {
+                self.newest.accept(accepted);
+            }
+            if let Some(sequence) = self.stream.answered(resource_type) {
+                self.newest.note_answered(resource_type, sequence);
+            }
+        }
     }
 
     /// Takes a request within the limits in, and tells which response it answered, if any.
@@ -264,11 +277,7 @@ impl<'a> Conversation<'a> {
         while let Some(pieces) = self.unserved.poll_response() {
             self.write(pieces)?;
         }
-        for resource_type in ResourceType::ALL {
-            if let Some(accepted) = self.stream.take_accepted(resource_type) {
-                self.newest.accept(accepted);
-            }
-        }
+        self.tell();
         let (synced, revision) = (self.stream.is_synced(), self.stream.revision());
         self.seat.note(|status| {
             (status.synced, status.revision) = (synced, revision);

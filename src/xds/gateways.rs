@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
@@ -10,9 +11,11 @@ use tokio::sync::{mpsc, watch};
 use crate::cohort::Cohort;
 use crate::snapshot::{Accepted, Outcome, Refused, ResourceType, Snapshot};
 
+mod answered;
 mod known;
 
 use super::events::Events;
+use answered::Answered;
 use known::Known;
 
 /// The newest snapshot of one gateway; nothing as long as it is not known.
@@ -83,6 +86,9 @@ const COHORTS: usize = 16;
 #[derive(Debug)]
 pub struct Gateways {
     by_place: DashMap<Place, Served>,
+    /// What each stream has answered.
+    answered: DashMap<u64, Arc<Answered>>,
+    streams: AtomicU64,
     settled: watch::Sender<Settled>,
     events: Events,
     said: mpsc::UnboundedSender<Said>,
@@ -141,6 +147,8 @@ impl Gateways {
         let (said, heard) = mpsc::unbounded_channel();
         let gateways = Self {
             by_place: DashMap::new(),
+            answered: DashMap::new(),
+            streams: AtomicU64::new(0),
             settled: watch::Sender::default(),
             events: Events::default(),
             said,
@@ -152,6 +160,17 @@ impl Gateways {
     /// A proxy refused what it was sent. Each of them is told: what is refused is held until the last of them has left.
     pub fn refuse(&self, gateway: &Arc<str>, cohort: &Cohort, refused: Refused) {
         self.say(gateway, cohort, What::Answered(Outcome::Refused(refused)));
+    }
+
+    /// Up to which snapshot all proxies of a cohort have answered what they were sent of a type. What they accepted was said before.
+    pub fn answered(&self, (gateway, cohort): &(Arc<str>, Cohort), of: ResourceType) -> u64 {
+        let streams = self.answered.iter();
+        let theirs = streams.filter(|stream| {
+            let place = stream.place();
+            place.0 == *gateway && place.1.as_ref() == Some(cohort)
+        });
+        let answered = theirs.map(|stream| stream.get(of)).min();
+        answered.unwrap_or(u64::MAX)
     }
 
     /// A proxy came.
@@ -243,12 +262,16 @@ impl Gateways {
     pub fn watch(self: &Arc<Self>, gateway: &str, cohort: Option<&Cohort>) -> Watch {
         let place = (gateway.into(), cohort.cloned());
         let served = self.by_place.entry(place.clone()).or_default();
+        let stream = self.streams.fetch_add(1, Ordering::Relaxed);
+        let answered = Arc::new(Answered::new(place));
+        self.answered.insert(stream, answered.clone());
         Watch {
             newest: served.newest.subscribe(),
             accepted: served.accepted.clone(),
             leave: Leave {
                 gateways: self.clone(),
-                place,
+                stream,
+                answered,
             },
         }
     }
@@ -312,8 +335,8 @@ pub struct Watch {
 impl Watch {
     /// A proxy accepted what it was sent. What others of its cohort have said before is not passed on.
     pub fn accept(&self, accepted: Accepted) {
-        let Leave { gateways, place } = &self.leave;
-        let (gateway, Some(cohort)) = place else {
+        let Leave { gateways, answered, .. } = &self.leave;
+        let (gateway, Some(cohort)) = answered.place() else {
             return;
         };
         let account = &self.accepted[accepted.resource_type.index()];
@@ -325,6 +348,11 @@ impl Watch {
         if let Some(accepted) = news {
             gateways.say(gateway, cohort, What::Answered(Outcome::Accepted(accepted)));
         }
+    }
+
+    /// All that was sent of a type, up to this snapshot, is answered, and what was accepted of it is said.
+    pub fn note_answered(&self, of: ResourceType, sequence: u64) {
+        self.leave.answered.note(of, sequence);
     }
 }
 
@@ -346,12 +374,14 @@ impl DerefMut for Watch {
 #[derive(Debug)]
 struct Leave {
     gateways: Arc<Gateways>,
-    place: Place,
+    stream: u64,
+    answered: Arc<Answered>,
 }
 
 impl Drop for Leave {
     fn drop(&mut self) {
-        self.gateways.forget(&self.place);
+        self.gateways.answered.remove(&self.stream);
+        self.gateways.forget(self.answered.place());
     }
 }
 

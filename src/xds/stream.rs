@@ -158,6 +158,16 @@ impl Stream {
         self.channels[resource_type.index()].take_accepted()
     }
 
+    /// Up to which snapshot the client has answered what it was sent of a type; nothing while a response is on its way.
+    pub fn answered(&self, resource_type: ResourceType) -> Option<u64> {
+        let channel = self.channel(resource_type);
+        if !channel.started {
+            return Some(u64::MAX);
+        }
+        let sent = channel.sent.as_ref().map_or(0, |sent| sent.sequence);
+        channel.in_flight.is_none().then_some(sent)
+    }
+
     /// How many names of a type the client wants by name.
     pub fn names(&self, resource_type: ResourceType) -> usize {
         self.channel(resource_type).subscription.names().len()

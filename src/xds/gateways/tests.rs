@@ -111,6 +111,24 @@ fn what_one_accepts_late_is_heard_though_another_has_accepted_what_came_after() 
 }
 
 #[test]
+fn a_cohort_has_answered_what_the_last_of_it_has() {
+    let gateways = Arc::new(Gateways::new().0);
+    let place = (Arc::from("edge"), cohort());
+    let [one, other] = [(); 2].map(|()| gateways.watch("edge", Some(&cohort())));
+    let elsewhere = gateways.watch("else", Some(&cohort()));
+    let of = ResourceType::Cluster;
+    assert_eq!(gateways.answered(&place, of), u64::MAX, "nobody asked");
+    elsewhere.note_answered(of, 1);
+    other.note_answered(ResourceType::Listener, 1);
+    one.note_answered(of, 7);
+    assert_eq!(gateways.answered(&place, of), 7);
+    other.note_answered(of, 6);
+    assert_eq!(gateways.answered(&place, of), 6);
+    drop(other);
+    assert_eq!(gateways.answered(&place, of), 7);
+}
+
+#[test]
 fn nothing_that_proxies_say_is_lost_while_the_loop_is_busy() {
     let (gateways, mut heard) = Gateways::new();
     let gateways = Arc::new(gateways);

@@ -201,6 +201,28 @@ fn who_comes_back_with_all_of_a_snapshot_is_sent_what_came_after_it() {
     }
 }
 
+#[test]
+fn a_client_has_answered_what_it_was_sent_be_it_with_a_refusal() {
+    const CLUSTER: ResourceType = ResourceType::Cluster;
+    let now = Instant::now();
+    let idle = Stream::new(Protocol::Delta);
+    assert_eq!(
+        idle.answered(CLUSTER),
+        Some(u64::MAX),
+        "nobody waits for it"
+    );
+    let (mut stream, response) = stream(Protocol::Delta, &first(), now);
+    assert_eq!(stream.answered(CLUSTER), None);
+    let refusal = wildcard(Protocol::Delta, &response.nonce, Some("no"));
+    stream.handle_request(refusal, now);
+    assert_eq!(stream.answered(CLUSTER), Some(1));
+    // It is not sent yet.
+    stream.handle_snapshot(snapshot(&first(), &["b"], "y"));
+    assert_eq!(stream.answered(CLUSTER), Some(1));
+    assert!(stream.poll_response(now).is_some());
+    assert_eq!(stream.answered(CLUSTER), None);
+}
+
 /// A gateway whose scopes name two tables, which another is there beside.
 fn divided() -> Arc<Snapshot> {
     use ResourceType::{RouteConfiguration, ScopedRouteConfiguration};
