@@ -60,11 +60,12 @@ impl Control {
             return;
         }
         self.restored.handle_published();
+        let mut told = None;
         if self.builders.are_touched() {
             if !self.publication.pace.admits(now) {
                 return;
             }
-            self.publish(now);
+            told = self.publish(now);
         }
         let publication = &mut self.publication;
         if std::mem::take(&mut publication.reworded) {
@@ -74,13 +75,18 @@ impl Control {
             publication.settled.problems = problems.into();
         }
         publication.gateways.settle(publication.settled.clone());
+        // What proxies say touches a gateway, and mostly publishes nothing: nobody has to wait for that.
+        if let Some(streams) = told {
+            publication.pace.published(now, Instant::now(), streams);
+        }
     }
 
-    fn publish(&mut self, began: Instant) {
+    /// Tells how many streams were told, if there was anything to publish.
+    fn publish(&mut self, began: Instant) -> Option<usize> {
         let Publication {
             gateways, settled, ..
         } = &self.publication;
-        let mut published = false;
+        let mut told = None;
         for id in self.builders.take_touched() {
             let Some(builders) = self.builders.find_mut(&id) else {
                 self.large.handle_gone(&id);
@@ -95,10 +101,9 @@ impl Control {
             if !builders.exists() {
                 // The builders stay: if the gateway returns, its snapshots go on counting where streams left them.
                 for builder in builders.iter() {
-                    gateways.publish(&gateway, builder.cohort(), None);
+                    *told.get_or_insert(0) += gateways.publish(&gateway, builder.cohort(), None);
                 }
                 self.large.handle_gone(&id);
-                published = true;
                 continue;
             }
             if !next.is_empty()
@@ -109,20 +114,17 @@ impl Control {
             for (snapshot, tallies) in next {
                 let took = began.elapsed();
                 let cohort = snapshot.cohort.clone();
-                gateways.publish(&gateway, cohort.as_ref(), Some(snapshot.clone()));
+                *told.get_or_insert(0) +=
+                    gateways.publish(&gateway, cohort.as_ref(), Some(snapshot.clone()));
                 gateways.events().published(&snapshot, &tallies);
                 report::published(&self.metrics, &snapshot, &tallies, took);
-                published = true;
             }
         }
         self.follow_refusals();
         let waiting = i64::try_from(self.builders.waiting().count()).unwrap_or(i64::MAX);
         self.metrics.routes_waiting.set(waiting);
         self.publication.reworded = true;
-        // What proxies say touches a gateway, and mostly changes nothing: no burst.
-        if published {
-            self.publication.pace.published(Instant::now());
-        }
+        told
     }
 
     /// A proxy came, went, or said something of its snapshot.
@@ -145,8 +147,6 @@ impl Control {
         }
     }
 
-    /// Tries a document again that proxies refuse. Tells whether any did.
-    pub(super) fn release(&mut self, document: &str) -> bool {
     /// Takes in what a proxy says; what it refuses is judged later.
     pub(super) fn hear(&mut self, said: Said, now: Instant) {
         match said {
@@ -178,6 +178,8 @@ impl Control {
         }
     }
 
+    /// Tries a document again that proxies refuse. Tells whether any did.
+    pub(super) fn release(&mut self, document: &str) -> bool {
         self.refused.release(document);
         let was_given_up = self.documents.release(document);
         let was_held = self.builders.release(document);

@@ -17,7 +17,7 @@ const NODES: &str =
     r#"{"uri":"/nodes","upstream":{"type":"roundrobin","nodes":{"10.0.0.1:80":1}}}"#;
 
 #[tokio::test]
-async fn what_proxies_accept_begins_no_burst() {
+async fn what_proxies_accept_makes_nobody_wait() {
     let mut control = control();
     let began = Instant::now();
     control.handle(
@@ -30,7 +30,7 @@ async fn what_proxies_accept_begins_no_burst() {
     control.settle();
     control.publish_if_due(Instant::now());
     let due = control.publication.pace.due(began);
-    // Long enough for another publication, had there been anything to publish.
+    // Longer than any pause.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let accepted = Accepted {
         sequence: Some(1),

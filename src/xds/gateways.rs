@@ -193,11 +193,14 @@ impl Gateways {
         });
     }
 
-    /// Makes a snapshot the newest of its proxies, or lets them wait again.
-    pub fn publish(&self, gateway: &str, cohort: Option<&Cohort>, snapshot: Newest) {
+    /// Makes a snapshot the newest of its proxies, or lets them wait again. Tells how many streams hear of it.
+    pub fn publish(&self, gateway: &str, cohort: Option<&Cohort>, snapshot: Newest) -> usize {
         let place = (gateway.into(), cohort.cloned());
-        let served = self.by_place.entry(place.clone());
-        served.or_default().newest.send_replace(snapshot);
+        let served = self.by_place.entry(place.clone()).or_default();
+        served.newest.send_replace(snapshot);
+        let streams = served.newest.receiver_count();
+        // It holds the place, which may be forgotten now.
+        drop(served);
         self.forget(&place);
         let serves = self
             .by_place
@@ -205,6 +208,7 @@ impl Gateways {
             .any(|each| each.newest.borrow().is_some());
         self.served
             .send_if_modified(|served| std::mem::replace(served, serves) != serves);
+        streams
     }
 
     /// Whether anything is served, at any time.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::Trial;
 
-/// More forms of a thing than these are not remembered: an answer is seldom that late.
-const MOST: usize = 8;
+/// More forms of a thing than these are not remembered: an answer is seldom that late, also where one thing is edited a hundred
+/// times a second.
+const MOST: usize = 64;
 
 /// The forms of a thing that were replaced before any proxy had accepted them, oldest first.
 #[derive(Debug)]
