@@ -144,11 +144,15 @@ impl Trials {
     /// Rolls the nodes of refused clusters back with them, as one document holds both.
     pub(super) fn refuse_nodes(&mut self, clusters: &[Arc<str>], refusal: &Refusal, next: u64) {
         const NODES: ResourceType = ResourceType::LoadAssignment;
-        let trial = &mut self.by_type[NODES.index()];
-        // Those that are as they were accepted have nothing to be rolled back to.
-        let theirs = clusters.iter().filter(|name| trial.is_unproven(name));
+        let came = |of: ResourceType, name| self.by_type[of.index()].came(name);
+        let trial = &self.by_type[NODES.index()];
+        // Those that were accepted before have nothing to be rolled back to; those that came with the cluster go with it, also if
+        // the proxy that refuses the cluster accepted them.
+        let theirs = clusters.iter().filter(|name| {
+            trial.is_unproven(name) || came(NODES, name) == came(ResourceType::Cluster, name)
+        });
         let theirs: Vec<_> = theirs.cloned().collect();
-        let touched = trial.refuse(theirs, &refusal.of_need(), next).touched;
+        let touched = self.by_type[NODES.index()].refuse_for_need(theirs, refusal, next);
         self.touch(NODES, touched);
     }
 

@@ -401,6 +401,41 @@ fn what_is_taken_back_for_want_of_something_is_not_told_beside_it() {
 }
 
 #[test]
+fn nodes_go_with_the_cluster_that_they_came_with_though_they_were_accepted() {
+    use ResourceType::{Cluster, LoadAssignment};
+    let mut scene = Scene::new();
+    let of = |scene: &Scene| {
+        let set = scene.builder.current().set(LoadAssignment);
+        set.find("route/a").unwrap().version
+    };
+    let with_timeout = |last, seconds| {
+        let mut route = (*route("a", nodes(last))).clone();
+        let mut cluster = (**route.cluster.as_ref().unwrap()).clone();
+        cluster.connect_timeout = SECOND * seconds;
+        route.cluster = Some(Arc::new(cluster));
+        Arc::new(route)
+    };
+    let put = |scene: &mut Scene, route| {
+        scene
+            .builder
+            .handle_route(&id("a"), Some(route), &scene.instances);
+        scene.next().unwrap().0.sequence
+    };
+    let first = put(&mut scene, with_timeout(1, 1));
+    let good = of(&scene);
+    said(&mut scene, LoadAssignment, first, None);
+    said(&mut scene, Cluster, first, None);
+    for seconds in 2..4 {
+        let second = put(&mut scene, with_timeout(2, seconds));
+        assert_ne!(of(&scene), good);
+        said(&mut scene, LoadAssignment, second, None);
+        said(&mut scene, Cluster, second, Some("no"));
+        scene.next();
+        assert_eq!(of(&scene), good, "the nodes of the form before");
+    }
+}
+
+#[test]
 fn whoever_has_a_part_of_the_tables_has_accepted_no_route() {
     let mut scene = Scene::new();
     scene.put("new", nodes(1));

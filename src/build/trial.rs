@@ -398,6 +398,28 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         }
     }
 
+    /// Finds things guilty of what they came with: it is no matter whether they were accepted for themselves. Tells whose placed form is
+    /// another one now.
+    pub fn refuse_for_need(&mut self, guilty: Vec<K>, refusal: &Refusal, next: u64) -> Vec<K> {
+        let touched = self.refuse(guilty, &refusal.of_need(), next).touched;
+        for key in &touched {
+            if let Some(thing) = self.things.get_mut(key) {
+                thing.accepted = false;
+            }
+        }
+        touched
+    }
+
+    /// The snapshot that had the wanted form of a thing first.
+    pub fn came(&self, key: &K) -> Option<u64> {
+        let thing = self.things.get(key)?;
+        Some(if thing.held {
+            thing.shown.0
+        } else {
+            thing.since
+        })
+    }
+
     /// Holds things, or lets them out.
     fn hold(&mut self, keys: &[K], held: bool, next: u64) {
         for key in keys {
