@@ -130,13 +130,11 @@ impl Pair {
             whole: true,
             ..Accepted::nothing(Self::ROUTES)
         };
-        let gateways = &self.control.publication.gateways;
-        gateways.accept(&self.edge, &self.cohort, accepted);
+        self.good.accept(accepted);
         self.good.note_answered(Self::ROUTES, sequence);
     }
 
     /// The strict one does.
-
     fn refuse(&self, sequence: u64) {
         let refused = Refusal {
             resource_type: Self::ROUTES,
@@ -231,8 +229,7 @@ async fn what_one_accepts_late_is_served_again_though_another_refused_it_and_wen
         whole: true,
         ..Accepted::nothing(Pair::ROUTES)
     };
-    let gateways = &pair.control.publication.gateways;
-    gateways.accept(&pair.edge, &pair.cohort, accepted);
+    pair.strict.accept(accepted);
     pair.turn(tick());
     pair.accept(sequence);
     pair.turn(tick());

@@ -339,7 +339,9 @@ pub struct Watch {
 impl Watch {
     /// A proxy accepted what it was sent. What others of its cohort have said before is not passed on.
     pub fn accept(&self, accepted: Accepted) {
-        let Leave { gateways, answered, .. } = &self.leave;
+        let Leave {
+            gateways, answered, ..
+        } = &self.leave;
         let (gateway, Some(cohort)) = answered.place() else {
             return;
         };
