@@ -103,11 +103,15 @@ async fn what_happens_is_told_as_it_happens() {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut events = client.get(url).send().await.unwrap();
     let revision = stage.etcd.write("routes/hello", &route("hello")).await;
-    let revision = revision.to_string();
     let mut told = String::new();
+    // What others write meanwhile may be in the same snapshot.
+    let has_it = |of: &Value| {
+        let reached = of["revision"].as_str().and_then(|text| text.parse().ok());
+        reached.is_some_and(|reached: i64| reached >= revision)
+    };
     let is_accepted = |event: &Value| {
         let answer = &event["answer"];
-        answer["type"] == "routes" && answer["revision"] == *revision && answer["error"] == ""
+        answer["type"] == "routes" && has_it(answer) && answer["error"] == ""
     };
     let all = async {
         loop {
@@ -127,9 +131,7 @@ async fn what_happens_is_told_as_it_happens() {
     let lines = lines.expect("an ACK of the route");
     let accepted = lines.iter().position(is_accepted).unwrap();
     assert_eq!(lines[accepted]["answer"]["node"], "envoy-default");
-    let published = lines
-        .iter()
-        .position(|event| event["published"]["revision"] == *revision);
+    let published = lines.iter().position(|event| has_it(&event["published"]));
     assert!(published.unwrap() < accepted, "{lines:?}");
     let changes = &lines[published.unwrap()]["published"]["changes"];
     assert_eq!(changes[0]["type"], "routes", "{changes}");
@@ -188,11 +190,12 @@ async fn a_route_table_that_hurts_is_a_warning_until_it_is_small_again() {
         // All documents are in force.
         ensure!(told.status.code() == Some(0), "{told:?}");
         let text = String::from_utf8(told.stdout)?;
-        ensure!(text.contains("large"), "{text}");
+        // It is told from the third on.
+        ensure!(text.contains("4.0 MB"), "{text}");
         Ok(text)
     })
     .await;
-    for part in ["gateways/default", "4.0 MB", "{mode: divided}"] {
+    for part in ["gateways/default", "large", "{mode: divided}"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     let (_, problems) = read(&stage, "v1/problems").await;
