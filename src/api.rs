@@ -14,6 +14,7 @@ mod events;
 pub mod expected;
 mod explain;
 mod grpc;
+mod history;
 pub mod json;
 pub mod lag;
 mod nodes;

@@ -20,10 +20,12 @@ mod echo;
 mod explain;
 mod export;
 mod get;
+mod history;
 mod nodes;
 mod problems;
 mod release;
 mod remote;
+mod rollback;
 mod schema;
 mod serve;
 mod services;
@@ -100,6 +102,13 @@ enum Command {
     /// Delete a document that no other names
     #[command(after_help = DELETE_EXAMPLES)]
     Delete(delete::Delete),
+    /// Show who changed documents, when, and what they were before
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(history::History),
+    /// Make documents what they were: shows what changes, asks, and waits for every proxy where it is told to; exit status 2 when a dry
+    /// run finds that anything would change
+    #[command(after_help = ROLLBACK_EXAMPLES)]
+    Rollback(rollback::Rollback),
     /// Give up what sources took away and what stays in force all the same: documents that the store has lost since its revision
     /// went back, and what emptied folders held
     #[command(after_help = ACCEPT_EXAMPLES)]
@@ -255,6 +264,18 @@ Examples:
   chancery diff -f documents
   chancery diff -f shop --prune --set shop";
 
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  chancery history
+  chancery history routes/echo --patch
+  chancery history -n 1000 -o json | jq '.entries[] | select(.from == \"etcd\")'";
+
+const ROLLBACK_EXAMPLES: &str = "\
+Examples:
+  chancery rollback --change 4711                    # undo one change
+  chancery rollback --to 4700 --dry-run
+  chancery rollback --to 4700 routes/echo --reason 'release 42' --wait 30s";
+
 const APPLY_EXAMPLES: &str = "\
 Examples:
   chancery apply -f documents --dry-run
@@ -318,6 +339,8 @@ pub fn run() -> ExitCode {
         Command::Diff(diff) => ask("diff", diff::run(diff)),
         Command::Apply(apply) => ask("apply", apply::run(apply)),
         Command::Delete(delete) => ask("delete", delete::run(delete)),
+        Command::History(history) => ask("history", history::run(history)),
+        Command::Rollback(rollback) => ask("rollback", rollback::run(rollback)),
         Command::Accept(accept) => ask("accept", accept::run(accept)),
         Command::Files(files) => ask("files", accept::run_files(files)),
         Command::Explain(explain) => ask("explain", explain::run(explain)),

@@ -162,6 +162,9 @@ settings! {
     /// How long etcd keeps the audit trail [default: 30d]
     #[arg(long, env = "CHANCERY_AUDIT_KEEP", value_name = "TIME")]
     audit_keep: String,
+    /// How long etcd keeps what became of documents, of which at most 100 changes each are kept [default: 30d]
+    #[arg(long, env = "CHANCERY_HISTORY_KEEP", value_name = "TIME")]
+    history_keep: String,
     /// What this process is called among the replicas on one etcd [default: the host's name and the admin port]
     #[arg(long, env = "CHANCERY_REPLICA_ID", value_name = "ID")]
     replica_id: String,
@@ -208,6 +211,8 @@ pub struct Config {
     pub access: watch::Receiver<access::Rules>,
     /// How long etcd keeps the audit trail.
     pub audit_keep: Duration,
+    /// How long etcd keeps what became of documents.
+    pub history_keep: Duration,
     /// How Consul's agents are reached, where that is said.
     pub consul_agent: Option<String>,
     /// What this process is called among the replicas.

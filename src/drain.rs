@@ -70,6 +70,8 @@ pub struct Caller {
     pub operates: bool,
     /// Whether it may write documents, and see what is secret in them.
     pub writes: bool,
+    /// Its `traceparent`, where it has one.
+    pub trace: String,
 }
 
 /// A drain in force.

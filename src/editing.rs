@@ -4,8 +4,11 @@
 
 mod check;
 mod commit;
+mod history;
 pub mod masked;
 mod merge;
+mod record;
+pub mod recorder;
 mod references;
 mod refused;
 mod stamp;
@@ -21,6 +24,8 @@ use crate::model::{Discovery, Id, Key, Kind};
 use crate::store::Writer;
 use crate::store::writer::{Held, Reading};
 
+pub use history::{Back, Compared, Entry};
+pub use record::Author;
 pub use references::{id, spoken};
 pub use refused::Refused;
 
@@ -72,6 +77,8 @@ pub struct Change {
 pub enum Wish {
     /// It is these fields.
     Put(Map<String, Value>),
+    /// It is these fields again, with the times that they say.
+    Restore(Map<String, Value>),
     /// It is what this makes of the one that is there: merged where there are no steps, put where they lead otherwise.
     Patch {
         steps: Vec<String>,
@@ -127,8 +134,13 @@ impl Editor {
     }
 
     /// Writes one document, or deletes it.
-    pub async fn change(&self, change: Change, terms: Terms) -> Result<Done, Refused> {
-        self.commit(&[change], terms).await
+    pub async fn change(
+        &self,
+        change: Change,
+        terms: Terms,
+        author: &Author,
+    ) -> Result<Done, Refused> {
+        self.commit(&[change], terms, author).await
     }
 
     /// Writes a new document under an id that no other has.
@@ -137,6 +149,7 @@ impl Editor {
         kind: Kind,
         document: &Map<String, Value>,
         terms: Terms,
+        author: &Author,
     ) -> Result<Done, Refused> {
         let mut last = 0;
         for _ in 0..ATTEMPTS {
@@ -153,7 +166,7 @@ impl Editor {
                 wish: Wish::Put(document.clone()),
                 matches: Match::Absent,
             };
-            match self.change(change, terms).await {
+            match self.change(change, terms, author).await {
                 Err(Refused::Stale(_)) => {}
                 other => return other,
             }

@@ -24,10 +24,11 @@ use crate::api::expected::{self, Expected};
 use crate::api::{Api, Writers};
 use crate::config::{self, Config};
 use crate::control;
-use crate::editing::Editor;
+use crate::editing::{Editor, recorder};
 use crate::model::Discovery;
 use crate::registry::Registry;
 use crate::state::{self, SaveRequest, Saved};
+use crate::store::Told;
 use crate::store::ledger::Journal;
 use crate::telemetry::{Metrics, Source};
 use crate::tls as cryptography;
@@ -119,6 +120,7 @@ async fn start(
     let (others, membership) = replicas::join(&config, address, &shared, tasks);
     let (questions, asked) = mpsc::channel(QUEUE);
     let (journal, drained) = watch::channel(Journal::default());
+    let (noticed, unrecorded) = mpsc::channel(recorder::QUEUE);
     let (drainer, trail) = draining::start(&config, questions.clone(), drained, tasks);
     let saved = restore(&config).await;
     let expected = Arc::<Expected>::default();
@@ -126,14 +128,19 @@ async fn start(
         expect(saved, &shared.nodes, &expected, &others.own());
     }
     let wishes = keep_state(&config, &shared, tasks);
-    let sources = sources::watch(&config, membership, journal, tasks);
+    let told = Told { journal, noticed };
+    let sources = sources::watch(&config, membership, told, tasks);
     let admin = shared.admin(sources.all());
     let inputs = sources.into_inputs(said, saved, wishes, asked);
     let (gateways, metrics) = (shared.gateways.clone(), shared.metrics.clone());
     let control = control::run(inputs, gateways, metrics, tasks.shutdown.clone());
     tasks.spawn_apart("control", control);
     let registries: Vec<_> = registries(&config);
-    let editor = config.store.writer();
+    let writer = || config.store.writer(config.history_keep);
+    if let Some(writer) = writer() {
+        tasks.spawn_dropped("history", recorder::run(writer, unrecorded));
+    }
+    let editor = writer();
     let writers = Writers {
         drainer,
         editor: editor.map(|writer| Editor::new(writer, registries.clone())),

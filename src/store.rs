@@ -12,11 +12,24 @@ pub mod writer;
 
 use std::sync::Arc;
 
+use tokio::sync::{mpsc, watch};
+
 pub use etcd::{Ledger, Writer};
 
 use crate::model::Document;
 use crate::model::document::Change;
 pub use kinds::Store;
+use ledger::Journal;
+use writer::Noticed;
+
+/// Whom a store tells what it sees besides documents.
+#[derive(Debug)]
+pub struct Told {
+    /// What draining has written down.
+    pub journal: watch::Sender<Journal>,
+    /// What is to be recorded of changes.
+    pub noticed: mpsc::Sender<Noticed>,
+}
 
 /// What a store tells the control loop.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -200,9 +200,12 @@ impl Access {
         match admitted {
             Ok(name) => {
                 let operates = rules.admit(Role::Operate, key, address).is_ok();
+                let trace = request.headers().get("traceparent");
+                let trace = trace.and_then(|value| value.to_str().ok());
                 Ok(Caller {
                     name,
                     from,
+                    trace: trace.unwrap_or_default().to_owned(),
                     operates,
                     writes: rules.admit(Role::Admin, key, address).is_ok(),
                 })

@@ -8,7 +8,7 @@ use super::drains::caller;
 use super::{Api, pb};
 use crate::documents;
 use crate::drain::audit::Deed;
-use crate::editing::{Change, Editor, Match, Refused, Terms, Wish, masked};
+use crate::editing::{Author, Change, Editor, Match, Refused, Terms, Wish, masked};
 use crate::model::document::Format;
 use crate::model::{Key, Kind};
 use crate::store::writer::Held;
@@ -66,6 +66,7 @@ pub async fn apply(
         writes,
         dry_run,
         force,
+        reason,
     } = request.into_inner();
     let changes: Vec<_> = writes.iter().map(change).collect::<Result<_, _>>()?;
     let terms = Terms {
@@ -73,7 +74,14 @@ pub async fn apply(
         force,
         dry_run,
     };
-    let done = editor(api)?.commit(&changes, terms).await;
+    let author = Author {
+        who: caller.name.clone(),
+        from: caller.from.clone(),
+        action: "apply",
+        reason,
+        trace: caller.trace.clone(),
+    };
+    let done = editor(api)?.commit(&changes, terms, &author).await;
     let mut deed = Deed::new(&api.access.trail, "apply", &caller.name, &caller.from);
     let names: Vec<_> = writes.iter().map(|write| &*write.document).collect();
     let named = names[..names.len().min(NAMED)].join(", ");
@@ -119,13 +127,13 @@ fn change(write: &pb::Write) -> Result<Change, Status> {
     })
 }
 
-fn editor(api: &Api) -> Result<&Editor, Status> {
+pub fn editor(api: &Api) -> Result<&Editor, Status> {
     api.editor.as_deref().ok_or_else(|| {
         Status::unimplemented("documents are in files (--files): read and edit them there")
     })
 }
 
-fn status(refused: &Refused) -> Status {
+pub fn status(refused: &Refused) -> Status {
     let said = refused.to_string();
     match refused {
         Refused::Absent | Refused::NoConsumer => Status::not_found(said),

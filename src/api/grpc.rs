@@ -6,7 +6,8 @@ use tonic::{Request, Response, Status};
 use super::redact::Headers;
 use super::shared::Api;
 use super::{
-    changes, documents, drains, events, explain, nodes, pb, problems, services, snapshots, wait,
+    changes, documents, drains, events, explain, history, nodes, pb, problems, services, snapshots,
+    wait,
 };
 
 #[tonic::async_trait]
@@ -138,6 +139,31 @@ impl pb::control_server::Control for Api {
         request: Request<pb::ApplyRequest>,
     ) -> Result<Response<pb::ApplyResponse>, Status> {
         changes::apply(self, request).await.map(Response::new)
+    }
+
+    async fn list_history(
+        &self,
+        request: Request<pb::ListHistoryRequest>,
+    ) -> Result<Response<pb::ListHistoryResponse>, Status> {
+        history::list(self, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn diff(
+        &self,
+        request: Request<pb::DiffRequest>,
+    ) -> Result<Response<pb::DiffResponse>, Status> {
+        history::diff(self, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn roll_back(
+        &self,
+        request: Request<pb::RollBackRequest>,
+    ) -> Result<Response<pb::RollBackResponse>, Status> {
+        history::roll_back(self, request).await.map(Response::new)
     }
 
     async fn undrain(

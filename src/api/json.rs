@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use prost::{Message, Name};
 use prost_reflect::{
-    DescriptorError, DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor,
+    DescriptorError, DescriptorPool, DeserializeOptions, DynamicMessage, Kind, MessageDescriptor,
     SerializeOptions, Value,
 };
 use tonic::Status;
@@ -119,7 +119,10 @@ pub(super) fn request<M: Message + Name + Default>(
         if given.contains(&field) {
             return Err(Status::invalid_argument(format!("`{name}` is given twice")));
         }
-        let object = serde_json::json!({ name.as_ref(): value });
+        let object = match (field.kind(), value.parse::<bool>()) {
+            (Kind::Bool, Ok(flag)) => serde_json::json!({ name.as_ref(): flag }),
+            _ => serde_json::json!({ name.as_ref(): value }),
+        };
         let one = DynamicMessage::deserialize(descriptor.clone(), object).map_err(|error| {
             Status::invalid_argument(format!("{name}: found `{}`: {error}", shown(&value)))
         })?;

@@ -69,6 +69,15 @@ const CALLS: &[Call] = &[
     Call { name: "Apply", method: MethodFilter::POST, path: "/v1/changes", role: Role::Admin, answer: |asked| {
         asked.answer(Rendering::WHOLE, |api, request| api.apply(request))
     } },
+    Call { name: "ListHistory", method: GET, path: "/v1/history", role: Role::Read, answer: |asked| {
+        asked.answer(Rendering::WHOLE, |api, request| api.list_history(request))
+    } },
+    Call { name: "Diff", method: GET, path: "/v1/diff", role: Role::Read, answer: |asked| {
+        asked.answer(Rendering::WHOLE, |api, request| api.diff(request))
+    } },
+    Call { name: "RollBack", method: MethodFilter::POST, path: "/v1/rollback", role: Role::Admin, answer: |asked| {
+        asked.answer(Rendering::with_status(rolled_back), |api, request| api.roll_back(request))
+    } },
     Call { name: "Explain", method: GET, path: "/v1/explain", role: Role::Read, answer: |asked| {
         asked.answer(Rendering::WHOLE, |api, request| api.explain(request))
     } },
@@ -108,6 +117,14 @@ fn waited(answer: &pb::WaitResponse) -> StatusCode {
         StatusCode::OK
     } else {
         StatusCode::GATEWAY_TIMEOUT
+    }
+}
+
+/// 202 while a proxy has it not.
+fn rolled_back(answer: &pb::RollBackResponse) -> StatusCode {
+    match &answer.waited {
+        Some(waited) if !waited.confirmed => StatusCode::ACCEPTED,
+        _ => StatusCode::OK,
     }
 }
 

@@ -95,10 +95,13 @@ fn is_confirmed(api: &Api, settled: &Settled, asked: i64, awaited: &mut Awaited)
 }
 
 fn timeout(asked: &pb::WaitRequest) -> Result<Duration, Status> {
-    let timeout = asked.timeout.map_or(Ok(TIMEOUT), Duration::try_from);
-    timeout
-        .ok()
-        .filter(|timeout| *timeout <= MAX_TIMEOUT)
+    asked.timeout.map_or(Ok(TIMEOUT), patience)
+}
+
+/// How long a caller waits, if that is allowed.
+pub fn patience(asked: prost_types::Duration) -> Result<Duration, Status> {
+    let time = Duration::try_from(asked).ok();
+    time.filter(|time| *time <= MAX_TIMEOUT)
         .ok_or_else(|| Status::invalid_argument("timeout: allowed are 0s to 600s"))
 }
 

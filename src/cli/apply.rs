@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use super::diff::{self, DIFFERS, Wanted};
 use super::remote::Client;
 use super::texts;
-use super::texts::plan::Plan;
 use super::wait;
 use crate::api::pb;
 
@@ -31,6 +30,9 @@ pub struct Apply {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
+    /// Why, for the history
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    reason: String,
     /// Write only if no document was written after this revision
     #[arg(long, value_name = "REVISION")]
     expect_revision: Option<i64>,
@@ -52,14 +54,14 @@ pub async fn run(apply: Apply) -> Result<ExitCode> {
     if apply.dry_run {
         // What a later piece rests on is not there: only the first can be checked as a whole.
         let first = pieces.into_iter().take(1).flatten().collect();
-        warn(&send(&mut client, first, true).await?);
+        warn(&send(&mut client, first, &apply.reason, true).await?);
         return Ok(ExitCode::from(DIFFERS));
     }
-    if !apply.yes && !is_agreed(&plan)? {
+    if !apply.yes && !is_agreed(&plan.summary())? {
         eprintln!("nothing was changed");
         return Ok(ExitCode::FAILURE);
     }
-    let revision = write(&mut client, pieces).await?;
+    let revision = write(&mut client, pieces, &apply.reason).await?;
     match apply.wait {
         Some(patience) => confirm(&mut client, revision, patience).await,
         None => Ok(ExitCode::SUCCESS),
@@ -67,11 +69,11 @@ pub async fn run(apply: Apply) -> Result<ExitCode> {
 }
 
 /// Asks whoever sits there.
-fn is_agreed(plan: &Plan) -> Result<bool> {
+pub fn is_agreed(what: &str) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("nobody can be asked here whether to write this: add --yes");
     }
-    eprint!("{}. Write it? [y/N] ", plan.summary());
+    eprint!("{what}. Write it? [y/N] ");
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
@@ -79,11 +81,11 @@ fn is_agreed(plan: &Plan) -> Result<bool> {
 }
 
 /// Writes piece by piece; tells the last revision.
-async fn write(client: &mut Client, pieces: Vec<Vec<pb::Write>>) -> Result<i64> {
+async fn write(client: &mut Client, pieces: Vec<Vec<pb::Write>>, reason: &str) -> Result<i64> {
     let (all, mut revision) = (pieces.len(), 0);
     for (at, piece) in pieces.into_iter().enumerate() {
         let count = piece.len();
-        let sent = send(client, piece, false).await;
+        let sent = send(client, piece, reason, false).await;
         let answer = match sent {
             Ok(answer) => answer,
             Err(error) if at == 0 => return Err(error),
@@ -110,12 +112,14 @@ async fn write(client: &mut Client, pieces: Vec<Vec<pb::Write>>) -> Result<i64> 
 async fn send(
     client: &mut Client,
     writes: Vec<pb::Write>,
+    reason: &str,
     dry_run: bool,
 ) -> Result<pb::ApplyResponse> {
     let request = pb::ApplyRequest {
         writes,
         dry_run,
         force: false,
+        reason: reason.to_owned(),
     };
     texts::send(client, request).await
 }
@@ -127,7 +131,7 @@ fn warn(answer: &pb::ApplyResponse) {
 }
 
 /// Waits for every proxy, and tells how many have it.
-async fn confirm(client: &mut Client, revision: i64, patience: Duration) -> Result<ExitCode> {
+pub async fn confirm(client: &mut Client, revision: i64, patience: Duration) -> Result<ExitCode> {
     let deadline = Instant::now() + patience;
     let mut told = None;
     loop {

@@ -17,6 +17,9 @@ pub struct Delete {
     /// Delete it also where others name it
     #[arg(long)]
     force: bool,
+    /// Why, for the history
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    reason: String,
     #[command(flatten)]
     remote: Remote,
 }
@@ -32,6 +35,7 @@ pub async fn run(delete: Delete) -> Result<ExitCode> {
         writes: vec![write],
         dry_run: false,
         force: delete.force,
+        reason: delete.reason,
     };
     let answer = texts::send(&mut client, request).await?;
     match delete.remote.output {

@@ -19,8 +19,8 @@ use crate::documents::{Changes, DocumentStatus, Documents, schema};
 use crate::model::document::Format;
 use crate::model::key::{KeyError, Kind};
 use crate::model::{Discovery, Document, Key, Problem};
-use crate::store::Event;
 use crate::store::replicas::Membership;
+use crate::store::{Event, Told};
 use crate::telemetry::{self, Source};
 
 /// How long the store may take to list its documents.
@@ -207,7 +207,10 @@ async fn list(validate: Validate) -> Result<Vec<Document>> {
         asked,
         events,
         membership,
-        watch::Sender::default(),
+        Told {
+            journal: watch::Sender::default(),
+            noticed: mpsc::channel(1).0,
+        },
         shutdown,
     ));
     match tokio::time::timeout(LISTING, told.recv()).await {

@@ -14,8 +14,8 @@ use crate::xds::{Clients, Limits, tls};
 
 use super::{Config, Error, Settings, Xds};
 
-/// How long etcd keeps the audit trail unless told.
-const AUDIT_KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long etcd keeps the audit trail and what became of documents unless told.
+const LEDGER_KEEP: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long instances stay that were lost all at once unless told.
 const KEEP_LOST: Duration = Duration::from_secs(60);
 
@@ -44,7 +44,8 @@ impl Settings {
             )));
         }
         let consul = self.consul_settings()?;
-        let audit_keep = self.audit_keep()?;
+        let audit_keep = ledger_keep("audit-keep", self.audit_keep.as_deref())?;
+        let history_keep = ledger_keep("history-keep", self.history_keep.as_deref())?;
         let keep_lost = self.keep_lost()?;
         let keep_lost_from = self.keep_lost_from()?;
         let consul_agent = self.consul_agent()?;
@@ -59,6 +60,7 @@ impl Settings {
             state,
             access: watch::channel(access).1,
             audit_keep,
+            history_keep,
             accept_store,
             keep_lost,
             keep_lost_from,
@@ -173,19 +175,6 @@ impl Settings {
             keys,
             networks: self.drain_networks.clone().unwrap_or_default(),
         })
-    }
-
-    fn audit_keep(&self) -> Result<Duration, Error> {
-        let Some(text) = &self.audit_keep else {
-            return Ok(AUDIT_KEEP);
-        };
-        let keep = humantime::parse_duration(text).ok();
-        keep.filter(|keep| *keep >= Duration::from_secs(60))
-            .ok_or_else(|| {
-                Error::Contradiction(format!(
-                    "--audit-keep: found {text:?}, allowed are times from 1m on, such as 12h or 30d"
-                ))
-            })
     }
 
     fn keep_lost(&self) -> Result<Duration, Error> {
@@ -340,6 +329,20 @@ fn files(store: &Store) -> Option<Registry> {
         Store::Files(folder) => Some(Registry::Files(folder.clone())),
         Store::Etcd(_) => None,
     }
+}
+
+/// How long etcd keeps something of a ledger.
+fn ledger_keep(flag: &str, said: Option<&str>) -> Result<Duration, Error> {
+    let Some(text) = said else {
+        return Ok(LEDGER_KEEP);
+    };
+    let keep = humantime::parse_duration(text).ok();
+    keep.filter(|keep| *keep >= Duration::from_secs(60))
+        .ok_or_else(|| {
+            Error::Contradiction(format!(
+                "--{flag}: found {text:?}, allowed are times from 1m on, such as 12h or 30d"
+            ))
+        })
 }
 
 fn is_of_an_id(c: char) -> bool {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::model::{Key, Kind};
-use crate::store::writer::{Condition, Edit, Held, Transaction};
+use crate::store::writer::{Condition, Edit, Held, Record, Transaction};
 use crate::telemetry;
 
+use super::record::{Author, Note};
 use super::references::Reference;
 use super::stamp::{self, Times};
 use super::{
@@ -26,6 +27,8 @@ const READ: usize = 128;
 const OPERATIONS: usize = 128;
 /// The longest text that etcd takes, with room for what goes with it, and so all texts of one transaction.
 const LONGEST: usize = 1_500_000;
+/// Why a document's former text is not kept.
+const TOO_LARGE: &str = "it was too large to be kept beside what replaced it";
 /// What is said of a document that was read without its secrets.
 const MARKED: &str = "holds what is shown in the place of a secret: write the secret itself, or leave the document as it is";
 
@@ -33,6 +36,8 @@ const MARKED: &str = "holds what is shown in the place of a secret: write the se
 struct Draft {
     key: Key,
     path: Arc<str>,
+    /// The revision at which it was read.
+    seen: i64,
     before: Option<Held>,
     after: Option<(Map<String, Value>, String)>,
     named: Vec<Reference>,
@@ -40,7 +45,12 @@ struct Draft {
 
 impl Editor {
     /// Makes changes, all or none.
-    pub async fn commit(&self, changes: &[Change], terms: Terms) -> Result<Done, Refused> {
+    pub async fn commit(
+        &self,
+        changes: &[Change],
+        terms: Terms,
+        author: &Author,
+    ) -> Result<Done, Refused> {
         let deletes = changes.iter().any(|one| matches!(one.wish, Wish::Delete));
         let row = changes.iter().find_map(row);
         let _alone = match row {
@@ -49,7 +59,7 @@ impl Editor {
         };
         for _ in 0..if deletes { DELETIONS } else { ATTEMPTS } {
             let drafts = self.drafts(changes).await?;
-            let mut transaction = transaction(&drafts, terms);
+            let mut transaction = transaction(&drafts, terms, author);
             let mut others = self.needed(&drafts).await?;
             if let Some(row) = row {
                 let beside = self.writer.list(&[row]).await?;
@@ -63,7 +73,7 @@ impl Editor {
                 let unused = self.unused(&drafts).await?;
                 transaction.conditions.extend(unused);
             }
-            is_bounded(&transaction)?;
+            keep_bounds(&mut transaction)?;
             let warnings = self.checked(&drafts, others).await?;
             let revision = if terms.dry_run {
                 Some(0)
@@ -91,9 +101,10 @@ impl Editor {
             for (change, path) in changes.iter().zip(paths) {
                 let before = reading.find(path).cloned();
                 is_matched(before.as_ref(), change.matches)?;
-                drafts.push(draft(change, path, before)?);
+                drafts.push(draft(change, path, reading.revision, before)?);
             }
         }
+        self.add_credentials(&mut drafts).await?;
         let mut all = BTreeSet::new();
         match drafts.iter().find(|draft| !all.insert(&draft.path)) {
             Some(twice) => Err(Refused::Invalid(format!(
@@ -102,6 +113,23 @@ impl Editor {
             ))),
             None => Ok(drafts),
         }
+    }
+
+    /// A consumer's credentials go with it.
+    async fn add_credentials(&self, drafts: &mut Vec<Draft>) -> Result<(), Refused> {
+        let gone = drafts
+            .iter()
+            .filter(|draft| draft.after.is_none() && draft.key.kind == Kind::Consumer);
+        let folders: Vec<_> = gone.map(|draft| format!("{}/", draft.path)).collect();
+        for folder in folders {
+            let below = self.writer.list(&[&folder]).await?;
+            for held in below.documents {
+                if drafts.iter().all(|draft| draft.path != held.path) {
+                    drafts.extend(Draft::gone(held, below.revision));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The documents that are named, and those that these name. Refused where one is not there.
@@ -206,6 +234,28 @@ impl Editor {
 }
 
 impl Draft {
+    /// Of a document that goes with another.
+    fn gone(held: Held, seen: i64) -> Option<Self> {
+        Some(Self {
+            key: held.path.parse().ok()?,
+            path: held.path.clone(),
+            seen,
+            before: Some(held),
+            after: None,
+            named: Vec::new(),
+        })
+    }
+
+    /// What is kept of it.
+    fn record(&self, author: &Author, now: i64) -> Record {
+        let deleted = self.after.is_none();
+        Record {
+            path: self.path.clone(),
+            since: self.seen + 1,
+            text: Note::new(author, self.before.as_ref(), deleted, now).text(),
+        }
+    }
+
     fn changed(self) -> Changed {
         Changed {
             path: self.path,
@@ -215,11 +265,12 @@ impl Draft {
     }
 }
 
-fn draft(change: &Change, path: &str, before: Option<Held>) -> Result<Draft, Refused> {
+fn draft(change: &Change, path: &str, seen: i64, before: Option<Held>) -> Result<Draft, Refused> {
     let key = &change.key;
     let former = before.as_ref().and_then(fields);
     let (made, times) = match &change.wish {
         Wish::Put(fields) => (Some(fields.clone()), Times::Ours),
+        Wish::Restore(fields) => (Some(fields.clone()), Times::Taken),
         Wish::Patch { steps, change } => {
             let mut fields = former.clone().ok_or(Refused::Absent)?;
             let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
@@ -247,6 +298,7 @@ fn draft(change: &Change, path: &str, before: Option<Held>) -> Result<Draft, Ref
     Ok(Draft {
         key: key.clone(),
         path: path.into(),
+        seen,
         before,
         after,
         named,
@@ -254,8 +306,15 @@ fn draft(change: &Change, path: &str, before: Option<Held>) -> Result<Draft, Ref
 }
 
 /// The changes themselves, and that all is as it was read.
-fn transaction(drafts: &[Draft], terms: Terms) -> Transaction {
-    let mut transaction = Transaction::default();
+fn transaction(drafts: &[Draft], terms: Terms, author: &Author) -> Transaction {
+    let now = telemetry::now();
+    let mut transaction = Transaction {
+        records: drafts
+            .iter()
+            .map(|draft| draft.record(author, now))
+            .collect(),
+        ..Transaction::default()
+    };
     let own: BTreeSet<_> = drafts.iter().map(|draft| &draft.path).collect();
     let mut exist = BTreeSet::new();
     for draft in drafts {
@@ -285,7 +344,8 @@ fn transaction(drafts: &[Draft], terms: Terms) -> Transaction {
     transaction
 }
 
-fn is_bounded(transaction: &Transaction) -> Result<(), Refused> {
+/// Refuses what etcd would not take. What was there before is not kept where there is no room for it beside what is written.
+fn keep_bounds(transaction: &mut Transaction) -> Result<(), Refused> {
     let texts = transaction.edits.iter().map(|edit| match edit {
         Edit::Put { text, .. } => text.len(),
         Edit::Delete(_) | Edit::DeleteAll(_) => 0,
@@ -296,10 +356,21 @@ fn is_bounded(transaction: &Transaction) -> Result<(), Refused> {
             "the documents have {bytes} bytes, allowed: at most {LONGEST} at once, which is what etcd takes"
         )));
     }
-    let operations = transaction.edits.len().max(transaction.conditions.len());
+    let mut room = LONGEST - bytes;
+    for record in &mut transaction.records {
+        match room.checked_sub(record.text.len()) {
+            Some(rest) => room = rest,
+            None => record.text = Note::without_form(&record.text, TOO_LARGE),
+        }
+    }
+    let changed = transaction.edits.len() + transaction.records.len();
+    let operations = changed.max(transaction.conditions.len());
     if operations > OPERATIONS {
         return Err(Refused::Invalid(format!(
-            "{operations} documents are written or named, allowed: at most {OPERATIONS} at once, which is what etcd takes"
+            "{} documents are written, and {} named, allowed: at most {} and {OPERATIONS} at once, which is what etcd takes",
+            transaction.records.len(),
+            transaction.conditions.len(),
+            OPERATIONS / 2,
         )));
     }
     Ok(())
@@ -308,9 +379,10 @@ fn is_bounded(transaction: &Transaction) -> Result<(), Refused> {
 /// The folder of those that a document which is to be written is compared with.
 fn row(change: &Change) -> Option<&'static str> {
     match (&change.wish, change.key.kind) {
-        (Wish::Put(_) | Wish::Patch { .. }, Kind::Consumer | Kind::Credential) => {
-            Some("consumers/")
-        }
+        (
+            Wish::Put(_) | Wish::Restore(_) | Wish::Patch { .. },
+            Kind::Consumer | Kind::Credential,
+        ) => Some("consumers/"),
         _ => None,
     }
 }

@@ -31,10 +31,15 @@ const PRIVATE: &[&str] = &["http_", "cookie_", "arg_", "post_arg_"];
 
 /// A document as readers are shown it; one that is none is not shown at all.
 pub fn shown(held: &Held) -> Value {
-    let Some(mut fields) = super::fields(held) else {
-        return MARKER.into();
-    };
-    let kind = held.path.parse::<Key>().ok().map(|key| key.kind);
+    super::fields(held).map_or_else(
+        || MARKER.into(),
+        |fields| without_secrets(&held.path, fields),
+    )
+}
+
+/// The document at `path` as readers are shown it.
+pub fn without_secrets(path: &str, mut fields: Map<String, Value>) -> Value {
+    let kind = path.parse::<Key>().ok().map(|key| key.kind);
     mask(kind, &mut fields);
     Value::Object(fields)
 }

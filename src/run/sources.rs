@@ -12,9 +12,8 @@ use crate::model::Discovery;
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
 use crate::state::{SaveRequest, Saved};
-use crate::store::ledger::Journal;
 use crate::store::replicas::Membership;
-use crate::store::{Event, PriorRevision};
+use crate::store::{Event, PriorRevision, Told};
 use crate::telemetry::Source;
 use crate::xds::gateways::Heard;
 
@@ -35,12 +34,7 @@ pub struct Sources {
 }
 
 /// Starts a task per source.
-pub fn watch(
-    config: &Config,
-    membership: Membership,
-    journal: watch::Sender<Journal>,
-    tasks: &mut Tasks,
-) -> Sources {
+pub fn watch(config: &Config, membership: Membership, told: Told, tasks: &mut Tasks) -> Sources {
     let (event_sender, events) = mpsc::channel(QUEUE);
     let (earlier, asked) = mpsc::channel(QUEUE);
     let (answer_sender, answers) = mpsc::channel(QUEUE);
@@ -51,7 +45,7 @@ pub fn watch(
         asked,
         event_sender,
         membership,
-        journal,
+        told,
         tasks.shutdown.clone(),
     );
     tasks.spawn(store.name(), watching_store);

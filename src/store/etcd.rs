@@ -13,6 +13,7 @@ mod keys;
 mod ledger;
 mod line;
 mod membership;
+mod record;
 mod wishes;
 mod writer;
 
@@ -24,13 +25,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use tokio::sync::{mpsc, watch};
+use etcd_client::proto::PbEvent;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::store::ledger::Journal;
 use crate::store::replicas::Membership;
-use crate::store::{Event, PriorRevision};
+use crate::store::writer::Noticed;
+use crate::store::{Event, PriorRevision, Told};
 use crate::telemetry::Source;
 use answers::{Answers, WatchAnswer};
 use broken::Broken;
@@ -89,7 +92,7 @@ pub async fn watch(
     mut earlier: mpsc::Receiver<PriorRevision>,
     events: mpsc::Sender<Event>,
     membership: Membership,
-    journal: watch::Sender<Journal>,
+    told: Told,
     shutdown: CancellationToken,
 ) {
     let nobody_listens = events.clone();
@@ -108,7 +111,8 @@ pub async fn watch(
         events,
         history: None,
         table: Table::new(membership.records.clone()),
-        journal: Mirror::new(journal),
+        journal: Mirror::new(told.journal),
+        noticed: told.noticed,
     };
     let mut teller = Teller::new(membership);
     tokio::select! {
@@ -149,6 +153,8 @@ struct Watcher {
     table: Table,
     /// What is drained, and who works at it.
     journal: Mirror,
+    /// Who records changes that have no record.
+    noticed: mpsc::Sender<Noticed>,
 }
 
 impl Watcher {
@@ -229,7 +235,8 @@ impl Watcher {
 
     /// Lists all documents at one revision, in pages.
     async fn list(&mut self, connection: &Connection) -> Result<(), Broken> {
-        let mut range = self.keys.range();
+        let [mut range, other] = self.keys.ranges();
+        let mut others = Some(other);
         let mut page = connection.page(range.clone(), None).await?;
         let revision = page.revision;
         let (mut documents, mut replicas) = (Vec::new(), Vec::new());
@@ -252,11 +259,16 @@ impl Watcher {
                     .into_iter()
                     .filter_map(|value| self.keys.document(value)),
             );
-            let (Some(mut next), true) = (last, page.more) else {
-                break;
-            };
-            next.push(0);
-            range.start = next;
+            match (last, page.more) {
+                (Some(mut next), true) => {
+                    next.push(0);
+                    range.start = next;
+                }
+                _ => match others.take() {
+                    Some(other) => range = other,
+                    None => break,
+                },
+            }
             page = connection.page(range.clone(), Some(revision)).await?;
         }
         self.table.list(&self.keys, &replicas);
@@ -285,6 +297,7 @@ impl Watcher {
             if let WatchAnswer::Events(events) = &answer {
                 self.table.handle_events(&self.keys, events);
                 self.journal.handle_events(&self.keys, events);
+                notice(&self.keys, events, &self.noticed);
             }
             if let Some(event) = event(&self.keys, answer, history.revision) {
                 let room = room(&self.events).await;
@@ -293,6 +306,22 @@ impl Watcher {
             }
         }
         Err(Broken::Ended)
+    }
+}
+
+/// Tells what has to be recorded. A watch waits for nobody: what is too much is not recorded.
+fn notice(keys: &Keys, events: &[PbEvent], recorder: &mpsc::Sender<Noticed>) {
+    let noticed = record::notice(keys, events).into_iter();
+    let lost = noticed.filter(|one| {
+        let told = recorder.try_send(one.clone());
+        matches!(told, Err(TrySendError::Full(_)))
+    });
+    let count = lost.count();
+    if count > 0 {
+        tracing::warn!(
+            count,
+            "changes beside the Admin API are not recorded in the history: there are too many at once"
+        );
     }
 }
 

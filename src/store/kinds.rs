@@ -1,13 +1,13 @@
 //! The kinds of stores: a new one is a row in each of these, and a folder beside this file.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::ledger::Journal;
 use super::replicas::Membership;
-use super::{Event, Ledger, PriorRevision, Writer, etcd, file};
+use super::{Event, Ledger, PriorRevision, Told, Writer, etcd, file};
 use crate::telemetry::Source;
 
 /// The store to watch, as settings name it.
@@ -42,28 +42,28 @@ impl Store {
         }
     }
 
-    /// Where documents are written, where it can be done.
-    pub fn writer(&self) -> Option<Writer> {
+    /// Where documents are written, where it can be done. Records of changes are kept for so long.
+    pub fn writer(&self, keep: Duration) -> Option<Writer> {
         match self {
-            Self::Etcd(settings) => Some(Writer::new(settings.clone())),
+            Self::Etcd(settings) => Some(Writer::new(settings.clone(), keep)),
             Self::Files(_) => None,
         }
     }
 
-    /// Tells what documents there are, until `events` is closed or shutdown, and what draining has written down.
+    /// Tells what documents there are, until `events` is closed or shutdown, and what else it sees.
     pub async fn watch(
         self,
         source: Source,
         earlier: mpsc::Receiver<PriorRevision>,
         events: mpsc::Sender<Event>,
         membership: Membership,
-        journal: watch::Sender<Journal>,
+        told: Told,
         shutdown: CancellationToken,
     ) {
         match self {
             Self::Etcd(settings) => {
                 let watch = etcd::watch(
-                    settings, source, earlier, events, membership, journal, shutdown,
+                    settings, source, earlier, events, membership, told, shutdown,
                 );
                 watch.await;
             }

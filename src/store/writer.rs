@@ -59,4 +59,58 @@ pub enum Edit {
 pub struct Transaction {
     pub conditions: Vec<Condition>,
     pub edits: Vec<Edit>,
+    /// What is kept of the changes.
+    pub records: Vec<Record>,
+}
+
+/// What is kept of the change of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub path: Arc<str>,
+    /// The change is not older than this revision, and younger than all others of the document that are recorded.
+    pub since: i64,
+    pub text: String,
+}
+
+/// What was kept of the change of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    pub path: Arc<str>,
+    /// The revision that wrote the record: of changes that were made beside the Admin API it came later than the change.
+    pub revision: i64,
+    pub text: Bytes,
+}
+
+/// What a document was at a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Former {
+    Held(Held),
+    Absent,
+    /// The store does not have that any more.
+    Compacted,
+}
+
+/// What was written after a revision.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Since {
+    /// At which it was read.
+    pub revision: i64,
+    pub documents: Vec<Held>,
+    /// Oldest first.
+    pub records: Vec<Recorded>,
+}
+
+/// What a watch sees of changes, besides the changes themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Noticed {
+    /// A change has a record.
+    Recorded(Arc<str>),
+    /// One has none.
+    Unrecorded {
+        path: Arc<str>,
+        revision: i64,
+        /// Whether it made the document.
+        is_new: bool,
+        deleted: bool,
+    },
 }

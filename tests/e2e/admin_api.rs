@@ -10,6 +10,7 @@ use crate::support::stage::Stage;
 
 mod callers;
 mod commands;
+mod history;
 mod writers;
 
 /// An etcd and a Chancery on it, without proxies.

@@ -8,7 +8,7 @@ use chancery::model::document::Change;
 use chancery::store::etcd::{self, Settings};
 use chancery::store::ledger::Journal;
 use chancery::store::replicas::Membership;
-use chancery::store::{Event, PriorRevision};
+use chancery::store::{Event, PriorRevision, Told};
 use chancery::telemetry::Source;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -54,7 +54,11 @@ impl Store {
         let (wishes, earlier) = mpsc::channel(64);
         let (shutdown, source) = (CancellationToken::new(), Source::new("etcd"));
         let token = shutdown.clone();
-        let (told, journal) = watch::channel(Journal::default());
+        let (mirror, journal) = watch::channel(Journal::default());
+        let told = Told {
+            journal: mirror,
+            noticed: mpsc::channel(1).0,
+        };
         tokio::spawn(etcd::watch(
             settings,
             source.clone(),

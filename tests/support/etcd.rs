@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
-use etcd_client::Client;
+use etcd_client::{Client, GetOptions};
 use serde_json::Value;
 
 use super::process::Process;
@@ -117,6 +117,25 @@ impl Etcd {
     pub async fn has(&self, key: &str) -> bool {
         let key = format!("{PREFIX}/{key}");
         self.client().await.get(key, None).await.unwrap().count() > 0
+    }
+
+    /// What lies below a folder: `routes/`.
+    pub async fn texts(&self, folder: &str) -> Vec<String> {
+        let key = format!("{PREFIX}/{folder}");
+        let all = GetOptions::new().with_prefix();
+        let found = self.client().await.get(key, Some(all)).await.unwrap();
+        let values = found.kvs().iter();
+        values
+            .map(|value| String::from_utf8_lossy(value.value()).into_owned())
+            .collect()
+    }
+
+    /// Forgets all revisions but the newest.
+    pub async fn compact(&self) {
+        let mut client = self.client().await;
+        let now = client.get("none", None).await.unwrap();
+        let newest = now.header().unwrap().revision();
+        client.compact(newest, None).await.unwrap();
     }
 
     async fn client(&self) -> Client {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::api::wait;
 use crate::documents;
-use crate::editing::{Change, Match, Terms, Wish};
+use crate::editing::{Author, Change, Match, Terms, Wish};
 use crate::model::Key;
 use crate::model::document::Format;
 
@@ -46,6 +46,18 @@ impl Call {
             force: self.parameter("force") == Some("true"),
             dry_run: self.parameter("dry_run") == Some("true"),
         })
+    }
+
+    /// Who makes a change.
+    pub fn author(&self, action: &'static str) -> Author {
+        let caller = &self.caller;
+        Author {
+            who: caller.name.clone(),
+            from: caller.from.clone(),
+            action,
+            reason: String::new(),
+            trace: caller.trace.clone(),
+        }
     }
 
     /// What the headers say of the document that is there.

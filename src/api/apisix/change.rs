@@ -39,7 +39,8 @@ impl Call {
             return Err(Refusal::bad(said));
         }
         let terms = self.terms()?;
-        let post = async |editor: &Editor| editor.post(kind, &document, terms).await;
+        let author = self.author("post");
+        let post = async |editor: &Editor| editor.post(kind, &document, terms, &author).await;
         self.done(post, "post", kind.as_str().to_owned()).await
     }
 
@@ -53,12 +54,14 @@ impl Call {
                 let change = self.change(steps)?;
                 let steps = steps.iter().map(ToString::to_string).collect();
                 let change = self.change_of(key, Wish::Patch { steps, change })?;
-                let patch = async |editor: &Editor| editor.change(change, terms).await;
+                let author = self.author("patch");
+                let patch = async |editor: &Editor| editor.change(change, terms, &author).await;
                 self.done(patch, "patch", what).await
             }
             Method::DELETE if steps.is_empty() => {
                 let change = self.change_of(key, Wish::Delete)?;
-                let delete = async |editor: &Editor| editor.change(change, terms).await;
+                let author = self.author("delete");
+                let delete = async |editor: &Editor| editor.change(change, terms, &author).await;
                 self.done(delete, "delete", what).await
             }
             _ => Err(Refusal::method(
@@ -71,7 +74,8 @@ impl Call {
     async fn put(&self, key: &Key, document: Map<String, Value>) -> Result<Response, Refusal> {
         let terms = self.terms()?;
         let change = self.change_of(key, Wish::Put(document))?;
-        let put = async |editor: &Editor| editor.change(change, terms).await;
+        let author = self.author("put");
+        let put = async |editor: &Editor| editor.change(change, terms, &author).await;
         self.done(put, "put", key.to_string()).await
     }
 

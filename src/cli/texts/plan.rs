@@ -161,29 +161,39 @@ impl Step {
 
     /// The lines that come and go.
     pub fn lines(&self) -> String {
-        let text = |fields: Option<&Map<String, Value>>| {
-            let yaml = fields.map(serde_saphyr::to_string);
-            yaml.and_then(Result::ok).unwrap_or_default()
-        };
-        let before = text(self.before.as_ref().map(|before| &before.fields));
-        let after = text(self.after.as_ref());
-        let diff = TextDiff::from_lines(&before, &after);
-        let mut lines = format!("{} {}\n", self.name(), self.path);
-        for (at, group) in diff.grouped_ops(2).iter().enumerate() {
-            if at > 0 {
-                lines.push_str("    …\n");
-            }
-            for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
-                let sign = match change.tag() {
-                    ChangeTag::Equal => ' ',
-                    ChangeTag::Insert => '+',
-                    ChangeTag::Delete => '-',
-                };
-                let _ = writeln!(lines, "  {sign} {}", change.value().trim_end());
-            }
-        }
-        lines
+        let before = self.before.as_ref().map(|before| &before.fields);
+        lines(self.name(), &self.path, before, self.after.as_ref())
     }
+}
+
+/// The lines that come and go with the change of a document.
+pub fn lines(
+    change: &str,
+    path: &str,
+    before: Option<&Map<String, Value>>,
+    after: Option<&Map<String, Value>>,
+) -> String {
+    let text = |fields: Option<&Map<String, Value>>| {
+        let yaml = fields.map(serde_saphyr::to_string);
+        yaml.and_then(Result::ok).unwrap_or_default()
+    };
+    let (before, after) = (text(before), text(after));
+    let diff = TextDiff::from_lines(&before, &after);
+    let mut lines = format!("{change} {path}\n");
+    for (at, group) in diff.grouped_ops(2).iter().enumerate() {
+        if at > 0 {
+            lines.push_str("    …\n");
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let sign = match change.tag() {
+                ChangeTag::Equal => ' ',
+                ChangeTag::Insert => '+',
+                ChangeTag::Delete => '-',
+            };
+            let _ = writeln!(lines, "  {sign} {}", change.value().trim_end());
+        }
+    }
+    lines
 }
 
 fn rank(path: &str) -> usize {

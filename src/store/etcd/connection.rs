@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use etcd_client::proto::PbKeyValue;
 use etcd_client::{
-    Certificate, Client, ConnectOptions, GetOptions, GetResponse, Identity, KvClient, LeaseClient,
-    PutOptions, TlsOptions, Txn, TxnResponse, WatchClient, WatchOptions, WatchRequestSender,
-    WatchResponseStream,
+    Certificate, Client, ConnectOptions, DeleteOptions, GetOptions, GetResponse, Identity,
+    KvClient, LeaseClient, PutOptions, TlsOptions, Txn, TxnResponse, WatchClient, WatchOptions,
+    WatchRequestSender, WatchResponseStream,
 };
 
 use super::Settings;
@@ -83,6 +83,23 @@ impl Connection {
             .with_limit(PAGE)
             .with_revision(revision.unwrap_or_default());
         found(within(self.kv.clone().get(range.start, Some(options))).await?)
+    }
+
+    /// The keys in a range, as the options say.
+    pub(super) async fn get(
+        &self,
+        range: Range<Vec<u8>>,
+        options: GetOptions,
+    ) -> Result<Found, Broken> {
+        let options = options.with_range(range.end);
+        found(within(self.kv.clone().get(range.start, Some(options))).await?)
+    }
+
+    /// Deletes all keys in a range.
+    pub(super) async fn delete(&self, range: Range<Vec<u8>>) -> Result<(), Broken> {
+        let options = DeleteOptions::new().with_range(range.end);
+        within(self.kv.clone().delete(range.start, Some(options))).await?;
+        Ok(())
     }
 
     /// One key as it is now or was at a revision.

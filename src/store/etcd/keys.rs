@@ -22,6 +22,8 @@ const REPLICAS: &str = "replicas/";
 /// What draining keeps besides its documents: the journal, who works at it, and the audit trail. Only [`super::ledger`]
 /// reads it.
 const LEDGER: [&str; 2] = ["drain/", "audit/"];
+/// What became of documents: `history/<path>/<revision>`. Only [`super::record`] reads it.
+pub(super) const HISTORY: &str = "history/";
 /// Its parts that make the journal, with the documents that rest on it.
 pub(super) const JOURNAL: &str = "drain/journal/";
 pub(super) const CLAIMS: &str = "drain/claims/";
@@ -53,6 +55,8 @@ pub(super) enum Meaning<'a> {
     /// What a replica of Chancery says of itself, with the replica's id.
     Replica(&'a str),
     Ledger,
+    /// What a change made of a document, with the document's path.
+    Record(&'a str),
     /// A folder's mark, as APISIX writes them: `<prefix>/routes/` holds `init_dir`.
     Mark,
     /// Something that no kind is named for.
@@ -78,6 +82,12 @@ impl Keys {
         end.pop();
         end.push(b'/' + 1);
         start.to_vec()..end
+    }
+
+    /// All keys below the prefix but records, of which there are many more than documents.
+    pub(super) fn ranges(&self) -> [Range<Vec<u8>>; 2] {
+        let (all, records) = (self.range(), self.folder(HISTORY));
+        [all.start..records.start, records.end..all.end]
     }
 
     /// All keys below a folder, `routes/`.
@@ -121,6 +131,9 @@ impl Keys {
         match path {
             Some(path) if path.is_empty() || path.ends_with('/') || path == NEW_ID => Meaning::Mark,
             Some(path) if LEDGER.iter().any(|part| path.starts_with(part)) => Meaning::Ledger,
+            Some(path) if path.starts_with(HISTORY) => path[HISTORY.len()..]
+                .rsplit_once('/')
+                .map_or(Meaning::Stray, |(document, _)| Meaning::Record(document)),
             Some(path) if path.starts_with(REPLICAS) => Meaning::Replica(&path[REPLICAS.len()..]),
             Some(path)
                 if path
@@ -137,7 +150,7 @@ impl Keys {
     fn path(&self, key: &[u8]) -> Option<Arc<str>> {
         match self.read(key) {
             Meaning::Document(path) => Some(path.into()),
-            Meaning::Mark | Meaning::Replica(_) | Meaning::Ledger => None,
+            Meaning::Mark | Meaning::Replica(_) | Meaning::Ledger | Meaning::Record(_) => None,
             Meaning::Stray => {
                 tracing::warn!(
                     key = %shown(&key.escape_ascii().to_string(), KEY),

@@ -234,3 +234,53 @@ fn no_output_holds_a_password() {
         "127.0.0.1:2379"
     );
 }
+
+#[test]
+fn a_change_is_unrecorded_unless_its_revision_has_its_record() {
+    let keys = Keys::new("/chancery");
+    let record = "/chancery/history/routes/a/00000000000000000008";
+    assert_eq!(keys.read(record.as_bytes()), Meaning::Record("routes/a"));
+    let made = |key: &str, revision| {
+        let mut event = put(key, revision);
+        if let Some(kv) = &mut event.kv {
+            kv.version = 1;
+        }
+        event
+    };
+    let events = [
+        put(record, 8),
+        put("/chancery/routes/a", 8),
+        put("/chancery/routes/b", 8),
+        made("/chancery/routes/c", 9),
+        put("/chancery/drains/d", 9),
+        delete("/chancery/routes/a", 10),
+        delete(record, 11),
+    ];
+    let unrecorded = |path: &str, revision, is_new, deleted| Noticed::Unrecorded {
+        path: path.into(),
+        revision,
+        is_new,
+        deleted,
+    };
+    assert_eq!(
+        record::notice(&keys, &events),
+        [
+            unrecorded("routes/b", 8, false, false),
+            Noticed::Recorded("routes/a".into()),
+            unrecorded("routes/c", 9, true, false),
+            unrecorded("routes/a", 10, false, true),
+        ]
+    );
+}
+
+#[test]
+fn a_listing_leaves_records_out() {
+    let keys = Keys::new("/chancery");
+    let within = |key: &str| {
+        let mut ranges = keys.ranges().into_iter();
+        ranges.any(|range| range.contains(&key.as_bytes().to_vec()))
+    };
+    assert!(within("/chancery/consumers/a") && within("/chancery/routes/a"));
+    assert!(within("/chancery/historyx/a"));
+    assert!(!within("/chancery/history/routes/a/1") && !within("/chancery0"));
+}

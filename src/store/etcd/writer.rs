@@ -2,6 +2,8 @@
 //! answered, at whichever replica, sees it.
 
 use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
 
 use bytes::Bytes;
 use etcd_client::proto::PbKeyValue;
@@ -16,11 +18,14 @@ use super::broken::Broken;
 use super::connection::Connection;
 use super::keys::{Keys, Meaning};
 use super::line::Line;
+use super::record::Lease;
 
-/// The documents of one prefix.
+/// The documents of one prefix, and what became of them.
 pub struct Writer {
-    keys: Keys,
-    line: Line,
+    pub(super) keys: Keys,
+    pub(super) line: Line,
+    /// What records end with.
+    pub(super) lease: Lease,
 }
 
 impl fmt::Debug for Writer {
@@ -32,11 +37,12 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// Connects to nothing yet.
-    pub fn new(settings: Settings) -> Self {
+    /// Connects to nothing yet. Records of changes are kept for so long.
+    pub fn new(settings: Settings, keep: Duration) -> Self {
         Self {
             keys: Keys::new(&settings.prefix),
             line: Line::new(settings),
+            lease: Lease::new(keep),
         }
     }
 
@@ -71,21 +77,27 @@ impl Writer {
             .step(async |etcd| {
                 let mut reading = Reading::default();
                 for folder in folders {
-                    self.list_folder(etcd, folder, &mut reading).await?;
+                    if folder.is_empty() {
+                        for range in self.keys.ranges() {
+                            self.list_range(etcd, range, &mut reading).await?;
+                        }
+                    } else {
+                        let range = self.keys.folder(folder);
+                        self.list_range(etcd, range, &mut reading).await?;
+                    }
                 }
                 Ok(reading)
             })
             .await
     }
 
-    /// Adds what is below a folder to a reading, at its revision if it has one.
-    async fn list_folder(
+    /// Adds what is in a range to a reading, at its revision if it has one.
+    async fn list_range(
         &self,
         etcd: &Connection,
-        folder: &str,
+        mut range: Range<Vec<u8>>,
         reading: &mut Reading,
     ) -> Result<(), Broken> {
-        let mut range = self.keys.folder(folder);
         loop {
             let at = (reading.revision > 0).then_some(reading.revision);
             let page = etcd.page(range.clone(), at).await?;
@@ -107,9 +119,10 @@ impl Writer {
 
     /// Makes changes; tells the revision that they made, or nothing where something that they rest on is not so.
     pub async fn write(&self, transaction: &Transaction) -> Result<Option<i64>, Away> {
-        self.line
+        let written = self
+            .line
             .step(async |etcd| {
-                let mut changes = Vec::with_capacity(transaction.edits.len());
+                let mut changes = self.records(etcd, &transaction.records).await?;
                 for edit in &transaction.edits {
                     changes.push(self.change(etcd, edit).await?);
                 }
@@ -119,7 +132,8 @@ impl Writer {
                 let response = etcd.transact(txn).await?;
                 Ok(response.succeeded().then(|| revision(&response)))
             })
-            .await
+            .await;
+        written.inspect_err(|_| self.lease.forget())
     }
 
     async fn change(&self, etcd: &Connection, edit: &Edit) -> Result<TxnOp, Broken> {
@@ -157,7 +171,7 @@ impl Writer {
         }
     }
 
-    fn held(&self, value: PbKeyValue) -> Option<Held> {
+    pub(super) fn held(&self, value: PbKeyValue) -> Option<Held> {
         let Meaning::Document(path) = self.keys.read(&value.key) else {
             return None;
         };
@@ -170,6 +184,6 @@ impl Writer {
     }
 }
 
-fn revision(response: &TxnResponse) -> i64 {
+pub(super) fn revision(response: &TxnResponse) -> i64 {
     response.header().map_or(0, |header| header.revision())
 }

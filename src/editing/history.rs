@@ -1,0 +1,348 @@
+//! What became of documents, and the way back. A form is taken from the store itself where it still has it, and from the records
+//! where it was compacted: those have no secrets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::model::Key;
+use crate::store::writer::{Former, Held, Recorded, Since};
+
+use super::record::{Author, Note};
+use super::{Change, Done, Editor, Match, Refused, Terms, Wish, fields};
+
+/// How many records can be asked for at once.
+pub const MOST: usize = 1_000;
+
+/// A change of a document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub path: Arc<str>,
+    pub revision: i64,
+    pub note: Note,
+}
+
+/// A document at two revisions, or why it is not known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compared {
+    pub path: Arc<str>,
+    pub before: Form,
+    pub after: Form,
+}
+
+/// A document, nothing where there was none, or why it is not known.
+type Form = Result<Option<Map<String, Value>>, String>;
+
+/// Where to go back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Back {
+    /// All documents become what they were at this revision.
+    To(i64),
+    /// The documents of this change become what they were before it.
+    Change(i64),
+}
+
+impl Editor {
+    /// The newest changes of a document or of all, newest first.
+    pub async fn history(&self, path: Option<&str>, limit: usize) -> Result<Vec<Entry>, Refused> {
+        let limit = i64::try_from(limit.min(MOST)).unwrap_or(i64::MAX);
+        let recorded = self.writer.recorded(path, limit).await?;
+        let mut entries: Vec<_> = recorded.iter().filter_map(Entry::read).collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.revision));
+        Ok(entries)
+    }
+
+    /// Goes back, in one transaction. `only` are the documents that go back; all, where there are none.
+    pub async fn roll_back(
+        &self,
+        back: Back,
+        only: &[Key],
+        terms: Terms,
+        author: &Author,
+    ) -> Result<Done, Refused> {
+        let changes = self.way_back(back, only).await?;
+        if changes.is_empty() {
+            return Ok(Done {
+                changed: Vec::new(),
+                revision: 0,
+                warnings: Vec::new(),
+            });
+        }
+        self.commit(&changes, terms, author).await
+    }
+
+    /// How documents differ between two revisions, or between one and now. Tells which the latter is.
+    pub async fn compare(
+        &self,
+        from: i64,
+        to: Option<i64>,
+    ) -> Result<(i64, Vec<Compared>), Refused> {
+        let since = self.since(from).await?;
+        let to = to.unwrap_or(since.revision);
+        if since.revision < to {
+            return Err(Refused::Invalid(format!(
+                "revision {to} is still to come: the store is at {}",
+                since.revision
+            )));
+        }
+        let mut compared = Vec::new();
+        for path in changed(&since).into_keys() {
+            let before = known(self.form_at(&path, from, &since).await)?;
+            let after = known(self.form_at(&path, to, &since).await)?;
+            if before != after {
+                compared.push(Compared {
+                    path,
+                    before,
+                    after,
+                });
+            }
+        }
+        Ok((to, compared))
+    }
+
+    /// What a document was at a revision.
+    async fn form_at(
+        &self,
+        path: &str,
+        revision: i64,
+        since: &Since,
+    ) -> Result<Option<Map<String, Value>>, Refused> {
+        match self.writer.at(path, revision).await? {
+            Former::Held(held) => fields(&held).map(Some).ok_or_else(|| {
+                Refused::Invalid(format!("{path} was no document at revision {revision}"))
+            }),
+            Former::Absent => Ok(None),
+            Former::Compacted => recorded_at(path, revision, since),
+        }
+    }
+
+    /// What was written after a revision.
+    async fn since(&self, revision: i64) -> Result<Since, Refused> {
+        self.writer.since(revision).await?.ok_or_else(|| {
+            Refused::Invalid(format!(
+                "more than 5000 documents and changes were written after revision {revision}: name the documents, or a later one"
+            ))
+        })
+    }
+
+    async fn way_back(&self, back: Back, only: &[Key]) -> Result<Vec<Change>, Refused> {
+        let revision = match back {
+            Back::To(revision) => revision,
+            Back::Change(revision) => revision - 1,
+        };
+        let since = self.since(revision.max(0)).await?;
+        if since.revision < revision.max(1) {
+            return Err(Refused::Invalid(format!(
+                "revision {revision} is still to come: the store is at {}",
+                since.revision
+            )));
+        }
+        let mut paths = changed(&since);
+        if let Back::Change(change) = back {
+            paths.retain(|_, newest| *newest >= change);
+            let of_change = of_change(&since, change);
+            if of_change.is_empty() {
+                return Err(Refused::Invalid(format!(
+                    "no change of revision {change} is in the history"
+                )));
+            }
+            paths.retain(|path, _| of_change.contains(path));
+            let later = paths.iter().find(|(_, newest)| **newest > change);
+            if let Some((path, newest)) = later {
+                return Err(Refused::Invalid(format!(
+                    "{path} was changed again by revision {newest}: roll that back before, or all to revision {revision}"
+                )));
+            }
+        }
+        let mut changes = Vec::new();
+        for path in paths.into_keys() {
+            // Whatever else lies there is left alone.
+            let Ok(key) = path.parse::<Key>() else {
+                continue;
+            };
+            if !(only.is_empty() || only.contains(&key)) {
+                continue;
+            }
+            let now = self.read(&path).await?;
+            let then = self.form_at(&path, revision, &since).await?;
+            changes.extend(change(key, now.as_ref(), then));
+        }
+        Ok(changes)
+    }
+}
+
+/// What is not known is no failure.
+fn known(form: Result<Option<Map<String, Value>>, Refused>) -> Result<Form, Refused> {
+    match form {
+        Ok(form) => Ok(Ok(form)),
+        Err(Refused::Invalid(why)) => Ok(Err(why)),
+        Err(other) => Err(other),
+    }
+}
+
+/// What makes a document what it was.
+fn change(key: Key, now: Option<&Held>, then: Option<Map<String, Value>>) -> Option<Change> {
+    if now.and_then(fields) == then {
+        return None;
+    }
+    Some(Change {
+        key,
+        wish: then.map_or(Wish::Delete, Wish::Restore),
+        matches: now.map_or(Match::Absent, |held| Match::Written(held.modified)),
+    })
+}
+
+/// The documents that were written after a revision, each with its newest change.
+fn changed(since: &Since) -> BTreeMap<Arc<str>, i64> {
+    let mut changed = BTreeMap::new();
+    let recorded = since.records.iter().filter_map(Entry::read);
+    let recorded = recorded.map(|entry| (entry.path, entry.revision));
+    let documents = &since.documents;
+    let written = documents
+        .iter()
+        .map(|held| (held.path.clone(), held.modified));
+    for (path, revision) in recorded.chain(written) {
+        let newest = changed.entry(path).or_insert(revision);
+        *newest = revision.max(*newest);
+    }
+    changed
+}
+
+fn of_change(since: &Since, change: i64) -> Vec<Arc<str>> {
+    let recorded = since.records.iter().filter_map(Entry::read);
+    let recorded = recorded.filter(|entry| entry.revision == change);
+    let documents = since.documents.iter();
+    let written = documents.filter(|held| held.modified == change);
+    let written = written.map(|held| held.path.clone());
+    recorded.map(|entry| entry.path).chain(written).collect()
+}
+
+/// What records say that a document was at a revision. Each record says which form it replaced: so a change that has no record is
+/// noticed.
+fn recorded_at(
+    path: &str,
+    revision: i64,
+    since: &Since,
+) -> Result<Option<Map<String, Value>>, Refused> {
+    let unknown = |why: &str| {
+        Refused::Invalid(format!(
+            "what {path} was at revision {revision} is not known: {why}"
+        ))
+    };
+    let of_path = since.records.iter().filter(|one| &*one.path == path);
+    let (later, earlier): (Vec<_>, Vec<_>) = of_path
+        .filter_map(Entry::read)
+        .partition(|entry| entry.revision > revision);
+    let Some(first) = later.into_iter().min_by_key(|entry| entry.revision) else {
+        let now = since.documents.iter().find(|held| &*held.path == path);
+        let last = earlier.iter().max_by_key(|entry| entry.revision);
+        return match (now, last) {
+            (Some(held), _) if held.modified <= revision => Ok(fields(held)),
+            (None, Some(last)) if last.note.deleted => Ok(None),
+            _ => Err(unknown("its change has no record, and etcd was compacted")),
+        };
+    };
+    let Some(former) = &first.note.former else {
+        return Ok(None);
+    };
+    if former.revision > revision {
+        return Err(unknown(&format!(
+            "its change of revision {} has no record, and etcd was compacted",
+            former.revision
+        )));
+    }
+    let whole = former.whole();
+    whole.cloned().map(Some).map_err(unknown)
+}
+
+impl Entry {
+    fn read(recorded: &Recorded) -> Option<Self> {
+        let note = Note::read(recorded)?;
+        Some(Self {
+            path: recorded.path.clone(),
+            revision: note.revision(recorded.revision),
+            note,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::record::Before;
+    use super::*;
+
+    fn recorded(path: &str, revision: i64, former: Option<(i64, Value)>) -> Recorded {
+        let former = former.map(|(revision, document)| Before {
+            revision,
+            document: Some(document),
+            lost: String::new(),
+        });
+        let note = Note {
+            former,
+            ..Note::default()
+        };
+        Recorded {
+            path: path.into(),
+            revision,
+            text: note.text().into(),
+        }
+    }
+
+    #[test]
+    fn a_document_was_what_the_first_change_after_a_revision_replaced() {
+        let since = Since {
+            revision: 20,
+            records: vec![
+                recorded("routes/a", 5, None),
+                recorded("routes/a", 9, Some((5, json!({"uri": "/5"})))),
+                recorded("routes/a", 12, Some((11, json!({"uri": "/11"})))),
+                recorded("routes/b", 8, Some((2, json!({"uri": "/2"})))),
+            ],
+            ..Since::default()
+        };
+        let was = |path, revision| recorded_at(path, revision, &since);
+        assert_eq!(was("routes/a", 4).unwrap(), None);
+        assert_eq!(was("routes/a", 5).unwrap().unwrap()["uri"], "/5");
+        assert_eq!(was("routes/a", 8).unwrap().unwrap()["uri"], "/5");
+        assert_eq!(was("routes/a", 11).unwrap().unwrap()["uri"], "/11");
+        assert_eq!(was("routes/b", 3).unwrap().unwrap()["uri"], "/2");
+        let now = Since {
+            documents: vec![Held {
+                path: "routes/b".into(),
+                text: r#"{"uri": "/8"}"#.into(),
+                created: 2,
+                modified: 8,
+            }],
+            ..since.clone()
+        };
+        assert_eq!(
+            recorded_at("routes/b", 8, &now).unwrap().unwrap()["uri"],
+            "/8"
+        );
+        for (path, revision) in [("routes/a", 9), ("routes/a", 12), ("routes/b", 1)] {
+            let why = was(path, revision).unwrap_err().to_string();
+            assert!(why.contains("has no record"), "{path} {revision}: {why}");
+        }
+    }
+
+    #[test]
+    fn the_newest_change_of_each_document_counts() {
+        let since = Since {
+            revision: 20,
+            records: vec![recorded("routes/a", 5, None), recorded("routes/a", 9, None)],
+            documents: vec![Held {
+                path: "routes/b".into(),
+                text: "{}".into(),
+                created: 3,
+                modified: 9,
+            }],
+        };
+        let changed: Vec<_> = changed(&since).into_iter().collect();
+        assert_eq!(changed, [("routes/a".into(), 9), ("routes/b".into(), 9)]);
+        assert_eq!(of_change(&since, 9), ["routes/a".into(), "routes/b".into()]);
+        assert_eq!(of_change(&since, 5), ["routes/a".into()]);
+    }
+}

@@ -1,0 +1,100 @@
+//! Records changes that were made beside the Admin API, and lets go of records that are too many. Every replica tries: the
+//! first one records, and the others find it done.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tracing::warn;
+
+use crate::model::Key;
+use crate::store::Writer;
+use crate::store::writer::{Away, Former, Noticed, Record};
+use crate::telemetry;
+
+use super::record::{Before, Note};
+
+/// How many changes may wait to be recorded. What is beyond has no record.
+pub const QUEUE: usize = 20_000;
+/// How often a record is tried that etcd does not take, and how long after.
+const ATTEMPTS: usize = 5;
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Runs until nobody notices anything any more.
+pub async fn run(writer: Writer, mut noticed: mpsc::Receiver<Noticed>) {
+    // How many records there are of each document, at least.
+    let mut counts: HashMap<Arc<str>, usize> = HashMap::new();
+    while let Some(one) = noticed.recv().await {
+        for attempt in 1..=ATTEMPTS {
+            match handle(&writer, &one, &mut counts).await {
+                Ok(()) => break,
+                Err(away) if attempt == ATTEMPTS => warn!(
+                    reason = %away,
+                    "a change beside the Admin API is not recorded in the history"
+                ),
+                Err(_) => sleep(AGAIN).await,
+            }
+        }
+    }
+}
+
+async fn handle(
+    writer: &Writer,
+    noticed: &Noticed,
+    counts: &mut HashMap<Arc<str>, usize>,
+) -> Result<(), Away> {
+    match noticed {
+        Noticed::Recorded(path) => trim(writer, path, counts).await,
+        Noticed::Unrecorded {
+            path,
+            revision,
+            is_new,
+            deleted,
+        } => {
+            // Something else that lies in the store.
+            if path.parse::<Key>().is_err() {
+                return Ok(());
+            }
+            let before = if *is_new {
+                None
+            } else {
+                former(writer, path, revision - 1).await?
+            };
+            let note = Note::beside(*revision, before, *deleted, telemetry::now());
+            let record = Record {
+                path: path.clone(),
+                since: *revision,
+                text: note.text(),
+            };
+            writer.record(&record).await
+        }
+    }
+}
+
+async fn former(writer: &Writer, path: &str, revision: i64) -> Result<Option<Before>, Away> {
+    Ok(match writer.at(path, revision).await? {
+        Former::Held(held) => Some(Before::of(&held)),
+        Former::Absent => None,
+        Former::Compacted => Some(Before::lost(
+            0,
+            "etcd was compacted before it could be read",
+        )),
+    })
+}
+
+/// Another change of a document has been recorded.
+async fn trim(
+    writer: &Writer,
+    path: &Arc<str>,
+    counts: &mut HashMap<Arc<str>, usize>,
+) -> Result<(), Away> {
+    let count = counts.entry(path.clone()).or_insert(usize::MAX);
+    // The first time, it is not known how many there are.
+    *count = count.saturating_add(1);
+    if *count > writer.kept() {
+        *count = writer.trim(path).await?;
+    }
+    Ok(())
+}
