@@ -10,6 +10,7 @@ macro_rules! say {
 mod accept;
 mod apply;
 mod audit;
+mod bootstrap;
 mod delete;
 mod demo;
 mod diff;
@@ -71,6 +72,9 @@ enum Command {
     /// Run an instance that answers every request with what it received
     #[command(after_help = ECHO_EXAMPLES)]
     Echo(echo::Echo),
+    /// Print the bootstrap of an Envoy, filled in: what `envoy -c` takes
+    #[command(after_help = BOOTSTRAP_EXAMPLES)]
+    Bootstrap(Box<bootstrap::Bootstrap>),
     /// Show which proxies are connected and what each has; exit status 1 when any is behind
     #[command(after_help = NODES_EXAMPLES)]
     Nodes(nodes::Nodes),
@@ -183,6 +187,12 @@ Examples:
 const ECHO_EXAMPLES: &str = "\
 Example:
   chancery echo --listen 127.0.0.1:8081 --name echo-v1";
+
+const BOOTSTRAP_EXAMPLES: &str = "\
+Examples:
+  chancery bootstrap > bootstrap.yaml && envoy -c bootstrap.yaml --service-node \"$(hostname)\"
+  chancery bootstrap --node edge-1 --gateway edge --xds chancery-1:18000,chancery-2:18000
+  chancery bootstrap --cert /etc/envoy/xds.pem --key /etc/envoy/xds.key --ca /etc/envoy/xds-ca.pem --max-heap 1GiB";
 
 const NODES_EXAMPLES: &str = "\
 Examples:
@@ -329,6 +339,7 @@ pub fn run() -> ExitCode {
         Command::Schema(asked) => schema::run(&asked),
         Command::Demo(demo) => block_on(demo::run(demo)),
         Command::Echo(echo) => block_on(echo::run(echo)),
+        Command::Bootstrap(asked) => bootstrap::run(&asked),
         Command::Nodes(nodes) => ask("nodes", nodes::run(nodes)),
         Command::Problems(problems) => ask("problems", problems::run(problems)),
         Command::Release(release) => ask("release", release::run(release)),

@@ -10,6 +10,7 @@ mod support;
 mod admin_api;
 mod apisix;
 mod bad_input;
+mod bootstrap;
 mod cohorts;
 mod confirmed;
 mod consumers;

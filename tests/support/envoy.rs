@@ -156,12 +156,37 @@ impl Envoy {
         bootstrap.replace(&first, socket_address(xds));
         let path = folder.join(format!("{name}.json"));
         fs::write(&path, bootstrap.contents.to_string()).unwrap();
-        let path = path.display().to_string();
+        let program = &bootstrap.program;
+        Self::run_on(&path, program, name, admin, listener, folder, more).await
+    }
+
+    /// Starts one on a bootstrap that is whole already, and says that its admin interface is there.
+    pub async fn start_on(
+        bootstrap: &Path,
+        name: &str,
+        admin: SocketAddr,
+        listener: SocketAddr,
+        folder: &Path,
+    ) -> Self {
+        let program = tool("envoy");
+        Self::run_on(bootstrap, &program, name, admin, listener, folder, &[]).await
+    }
+
+    async fn run_on(
+        bootstrap: &Path,
+        program: &Path,
+        name: &str,
+        admin: SocketAddr,
+        listener: SocketAddr,
+        folder: &Path,
+        more: &[&str],
+    ) -> Self {
+        let path = bootstrap.display().to_string();
         let arguments = ["-c", &path, "--concurrency", "1"];
         let arguments = arguments.into_iter().chain(["--disable-hot-restart"]);
         let arguments = arguments.chain(more.iter().copied());
         let mut envoy = Self {
-            process: Process::start(name, &bootstrap.program, arguments, folder),
+            process: Process::start(name, program, arguments, folder),
             admin,
             listener,
             client: http::client(),
