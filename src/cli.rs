@@ -22,6 +22,7 @@ mod explain;
 mod export;
 mod get;
 mod history;
+mod health;
 mod nodes;
 mod problems;
 mod release;
@@ -36,6 +37,7 @@ mod undrain;
 mod validate;
 mod wait;
 mod watch;
+mod web;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -75,6 +77,9 @@ enum Command {
     /// Print the bootstrap of an Envoy, filled in: what `envoy -c` takes
     #[command(after_help = BOOTSTRAP_EXAMPLES)]
     Bootstrap(Box<bootstrap::Bootstrap>),
+    /// Tell whether a Chancery serves; exit status 1, with one line that says why, when it does not
+    #[command(after_help = HEALTH_EXAMPLES)]
+    Health(health::Health),
     /// Show which proxies are connected and what each has; exit status 1 when any is behind
     #[command(after_help = NODES_EXAMPLES)]
     Nodes(nodes::Nodes),
@@ -193,6 +198,11 @@ Examples:
   chancery bootstrap > bootstrap.yaml && envoy -c bootstrap.yaml --service-node \"$(hostname)\"
   chancery bootstrap --node edge-1 --gateway edge --xds chancery-1:18000,chancery-2:18000
   chancery bootstrap --cert /etc/envoy/xds.pem --key /etc/envoy/xds.key --ca /etc/envoy/xds-ca.pem --max-heap 1GiB";
+
+const HEALTH_EXAMPLES: &str = "\
+Examples:
+  chancery health
+  chancery health --alive --timeout 500ms --admin http://10.0.0.8:9180";
 
 const NODES_EXAMPLES: &str = "\
 Examples:
@@ -340,6 +350,7 @@ pub fn run() -> ExitCode {
         Command::Demo(demo) => block_on(demo::run(demo)),
         Command::Echo(echo) => block_on(echo::run(echo)),
         Command::Bootstrap(asked) => bootstrap::run(&asked),
+        Command::Health(health) => ask("health", health::run(health)),
         Command::Nodes(nodes) => ask("nodes", nodes::run(nodes)),
         Command::Problems(problems) => ask("problems", problems::run(problems)),
         Command::Release(release) => ask("release", release::run(release)),

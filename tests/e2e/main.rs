@@ -24,6 +24,7 @@ mod edge;
 mod editing;
 mod files;
 mod gateways;
+mod health;
 mod http2;
 mod instances;
 mod last_good_state;

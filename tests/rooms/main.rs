@@ -135,7 +135,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     (r"\benvoy_types\b", &["envoy", "plugin", "translate", "xds"]),
     (r"\brs_consul\b", &["registry/consul"]),
     // The demo is a client of its own Envoy.
-    (r"\breqwest\b", &["registry/consul", "cli/demo"]),
+    (r"\breqwest\b", &["registry/consul", "cli/demo", "cli/web"]),
     (
         r"\btonic::(\{[^}]*\b)?Status\b",
         &["xds", "api", "cli/remote"],
