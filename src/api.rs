@@ -19,7 +19,7 @@ pub mod json;
 pub mod lag;
 mod nodes;
 mod problems;
-mod redact;
+pub mod redact;
 pub mod replicas;
 mod rest;
 mod services;

@@ -11,6 +11,7 @@ mod accept;
 mod apply;
 mod audit;
 mod bootstrap;
+mod collect;
 mod delete;
 mod demo;
 mod diff;
@@ -148,6 +149,9 @@ enum Command {
     /// Show who took which instance out, and which calls were refused
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(audit::Audit),
+    /// Put what tells of a running Chancery into one archive, without secrets; exit status 1 when not all could be had
+    #[command(after_help = COLLECT_EXAMPLES)]
+    Collect(collect::Collect),
     /// Print the completion script of a shell
     #[command(after_help = COMPLETION_EXAMPLES)]
     Completion {
@@ -318,6 +322,11 @@ Examples:
   chancery audit
   chancery audit --limit 1000 -o json | jq '.records[] | select(.result == \"refused\")'";
 
+const COLLECT_EXAMPLES: &str = "\
+Examples:
+  chancery collect
+  chancery collect -o trouble.tar.gz && tar -xzOf trouble.tar.gz --wildcards '*/README.txt'";
+
 const COMPLETION_EXAMPLES: &str = "\
 Example:
   source <(chancery completion bash)";
@@ -373,6 +382,7 @@ pub fn run() -> ExitCode {
         Command::Undrain(undrain) => ask("undrain", undrain::run(undrain)),
         Command::Drains(drains) => ask("drains", drains::run(drains)),
         Command::Audit(audit) => ask("audit", audit::run(audit)),
+        Command::Collect(collect) => ask("collect", collect::run(collect)),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut command(), "chancery", &mut std::io::stdout());
             ExitCode::SUCCESS

@@ -12,7 +12,7 @@ use crate::envoy::view::without_config;
 use crate::model::credentials;
 use crate::snapshot::ResourceType;
 
-use super::json;
+use super::{json, pb};
 
 /// What stands where a secret was.
 const REDACTED: &str = "[redacted]";
@@ -83,6 +83,15 @@ pub fn resource(
     }
     // Made of the credentials of consumers, whatever the filter: only which filter it is for is shown.
     without_config(encoded).map_err(|error| Status::internal(error.to_string()))
+}
+
+/// Takes out of a snapshot what its reader was shown as an operator, so that it can be handed on.
+pub fn hide_headers(snapshot: &mut pb::Snapshot) -> Result<(), Status> {
+    let resources = snapshot.sets.iter_mut().flat_map(|set| &mut set.resources);
+    for any in resources.filter_map(|resource| resource.resource.as_mut()) {
+        any.value = redacted(&any.type_url, &any.value, Headers::Hidden)?;
+    }
+    Ok(())
 }
 
 /// An encoded message of that type, without secrets. What cannot be looked into is not shown.

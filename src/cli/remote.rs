@@ -12,6 +12,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
+use super::web::Web;
 use crate::api::access;
 use crate::api::pb::control_client::ControlClient;
 
@@ -87,6 +88,11 @@ impl Remote {
 }
 
 impl Server {
+    /// Its admin port over HTTP, where each call may take so long.
+    pub fn web(&self, within: Duration) -> Result<Web> {
+        Web::new(&self.admin, self.api_key.clone(), within)
+    }
+
     pub async fn connect(&self) -> Result<Client> {
         let channel = Endpoint::from_shared(self.admin.clone())
             .with_context(|| format!("--admin {}", self.admin))?

@@ -21,6 +21,8 @@ pub struct Web {
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
+    /// What serves there, as it says itself.
+    pub server: Option<String>,
     pub body: String,
 }
 
@@ -66,8 +68,13 @@ impl Web {
         }
         let answered = async {
             let response = request.send().await?;
+            let server = response.headers().get("server");
+            let server = server
+                .and_then(|name| name.to_str().ok())
+                .map(ToOwned::to_owned);
             Ok::<_, reqwest::Error>(Answer {
                 status: response.status().as_u16(),
+                server,
                 body: response.text().await?,
             })
         };

@@ -9,6 +9,7 @@ use crate::support::own_address;
 use crate::support::stage::Stage;
 
 mod callers;
+mod collect;
 mod commands;
 mod history;
 mod writers;
