@@ -18,6 +18,7 @@ mod history;
 pub mod json;
 pub mod lag;
 mod nodes;
+mod openapi;
 mod problems;
 pub mod redact;
 pub mod replicas;

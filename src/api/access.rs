@@ -42,7 +42,7 @@ pub enum Role {
 
 impl Role {
     /// As people write it.
-    const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Drain => "drain",

@@ -6,6 +6,7 @@ mod answer;
 mod asked;
 mod change;
 mod list;
+pub mod openapi;
 mod target;
 
 use std::net::SocketAddr;

@@ -32,6 +32,10 @@ pub(super) fn with_envoy() -> Result<&'static DescriptorPool, Status> {
     known(&WITH_ENVOY)
 }
 
+pub(super) fn own() -> Result<&'static DescriptorPool, Status> {
+    known(&OWN)
+}
+
 fn known(pool: &'static Pool) -> Result<&'static DescriptorPool, Status> {
     pool.as_ref()
         .map_err(|error| Status::internal(error.to_string()))

@@ -7,7 +7,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{MethodFilter, any, on};
+use axum::routing::{MethodFilter, any, get, on};
 use futures_util::future::BoxFuture;
 use tonic::Status;
 use tonic::server::NamedService;
@@ -17,7 +17,7 @@ use super::access::Role;
 use super::asked::{Asked, Rendering};
 use super::pb::control_server::{Control, ControlServer};
 use super::shared::Api;
-use super::{answer, apisix, drains, json, pb};
+use super::{answer, apisix, drains, json, openapi, pb};
 
 /// The largest gRPC request, in bytes.
 const REQUEST: usize = 2 * 1024 * 1024;
@@ -107,6 +107,34 @@ const CALLS: &[Call] = &[
     } },
 ];
 
+/// A call as it is told to people.
+pub struct Listed {
+    pub name: &'static str,
+    /// As OpenAPI has it, in small letters.
+    pub method: &'static str,
+    pub path: &'static str,
+    pub role: &'static str,
+}
+
+/// Everything that can be called.
+pub fn table() -> impl Iterator<Item = Listed> {
+    let method = |call: &Call| {
+        if call.method == MethodFilter::POST {
+            "post"
+        } else if call.method == MethodFilter::DELETE {
+            "delete"
+        } else {
+            "get"
+        }
+    };
+    CALLS.iter().map(move |call| Listed {
+        name: call.name,
+        method: method(call),
+        path: call.path,
+        role: call.role.as_str(),
+    })
+}
+
 /// What a caller of each method of the gRPC service needs, over HTTP too.
 pub fn roles() -> impl Iterator<Item = (&'static str, Role)> {
     CALLS.iter().map(|call| (call.name, call.role))
@@ -165,6 +193,7 @@ pub fn router(api: Api) -> Router {
     let unknown = async || answer::error(&Status::not_found("no such path in the control API"));
     router
         .route("/v1/{*path}", any(unknown))
+        .route(openapi::PATH, get(openapi::serve))
         .merge(apisix::router())
         .merge(grpc(&api))
         .with_state(api)

@@ -12,6 +12,7 @@ mod callers;
 mod collect;
 mod commands;
 mod history;
+mod openapi;
 mod writers;
 
 /// An etcd and a Chancery on it, without proxies.
