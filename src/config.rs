@@ -17,11 +17,14 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use crate::api::access;
+use crate::model::Keyring;
 use crate::registry::Registry;
 use crate::state::{Origin, Place};
 use crate::store::Store;
 use crate::telemetry::logs::{LogFormat, LogOutput};
 use crate::xds::{Clients, Limits, tls};
+
+pub use check::keyring;
 
 /// Declares the settings once, for the command line, the environment and the file.
 macro_rules! settings {
@@ -110,6 +113,11 @@ settings! {
     /// A folder to read documents (DIR/<kind>/<id>.yaml) and instances (DIR/instances/<service>.yaml) from, instead of etcd
     #[arg(long, env = "CHANCERY_FILES", value_name = "DIR")]
     files: PathBuf,
+    /// Keys of 16 or 32 bytes, separated by commas, that secrets in documents are encrypted with, as `data_encryption.keyring` of
+    /// APISIX: each opens what is read, and the first seals what is written. Other users of the machine can read flags, so
+    /// prefer the variable or the file
+    #[arg(long, env = "CHANCERY_DATA_ENCRYPTION_KEYRING", hide_env_values = true, value_name = "KEY,…", value_delimiter = ',')]
+    data_encryption_keyring: Vec<String>,
     /// A folder to keep the last good state in: a start while etcd or Consul is away serves it
     #[arg(long, env = "CHANCERY_STATE", value_name = "DIR")]
     state: PathBuf,
@@ -193,6 +201,8 @@ settings! {
 pub struct Config {
     /// Where documents live.
     pub store: Store,
+    /// What encrypted fields of documents are opened and sealed with.
+    pub keyring: Keyring,
     /// Where instances live; each kind once at most.
     pub registries: Vec<Registry>,
     /// Whether the store's first listing is believed, however little is left of what was saved.

@@ -30,9 +30,9 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::documents::Documents;
+use crate::documents::{Documents, Reader};
 use crate::model::document::Change;
-use crate::model::{Discovery, Document, Drains, ServiceKey};
+use crate::model::{Discovery, Document, Drains, Keyring, ServiceKey};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
 use crate::state::{SaveRequest, Saved};
@@ -78,6 +78,8 @@ pub struct Inputs {
     pub accept_store: bool,
     /// When instances stay that Consul took away, and how long.
     pub keep_lost: KeepLost,
+    /// What opens encrypted fields of documents.
+    pub keyring: Keyring,
     /// What an earlier process saved.
     pub saved: Option<Saved>,
     /// Asks for what is to be saved.
@@ -182,8 +184,10 @@ pub async fn run(
 impl Control {
     fn new(inputs: &Inputs, gateways: Arc<Gateways>, metrics: Arc<Metrics>) -> Self {
         let (store, registries) = (inputs.store.clone(), inputs.registries.clone());
+        let watched = inputs.wanted.keys().copied().collect();
+        let reader = Reader::new(watched, inputs.keyring.clone());
         Self {
-            documents: Documents::new(inputs.wanted.keys().copied().collect()),
+            documents: Documents::read_by(reader),
             missing: Missing::new(inputs.accept_store),
             drains: Drains::default(),
             services: Services::new(

@@ -9,6 +9,7 @@ mod edge;
 mod entry;
 mod in_force;
 mod plugin_config;
+mod reader;
 mod references;
 mod resolve;
 mod route;
@@ -27,12 +28,15 @@ use std::sync::Arc;
 
 use crate::model::document::Change;
 use crate::model::problem::Remark;
-use crate::model::{Cluster, Consumers, Discovery, Document, Gateway, Id, Problem, ServiceKey};
+use crate::model::{
+    Cluster, Consumers, Discovery, Document, Gateway, Id, Keyring, Problem, ServiceKey,
+};
 use crate::plugin::Plugins;
 
 use consumers::Registered;
 use entry::{Entry, GoodForm};
 use in_force::InForce;
+pub use reader::Reader;
 use references::References;
 pub use route::Route;
 pub use sources::remade;
@@ -41,13 +45,6 @@ pub(crate) use text::read as text;
 use told::Told;
 
 use uses::Uses;
-
-/// Reads and checks a document for itself, whatever it refers to: what Envoy does not do exactly, or what is wrong.
-pub fn check(document: &Document, registries: &[Discovery]) -> Result<Vec<Problem>, Problem> {
-    let of = |remark: Remark| remark.of(&document.source);
-    let (_, warnings) = entry::read(document, registries).map_err(of)?;
-    Ok(warnings.into_iter().map(of).collect())
-}
 
 /// What [`Documents::settle`] found different from the last time.
 #[derive(Debug, Default)]
@@ -75,8 +72,7 @@ pub struct Changes {
 /// All documents. Pure: told of changes, asked for what follows.
 #[derive(Debug)]
 pub struct Documents {
-    /// The registries that documents may name.
-    registries: Vec<Discovery>,
+    reader: Reader,
     /// By the store's path, as everything here.
     entries: HashMap<Arc<str>, Entry>,
     references: References,
@@ -95,11 +91,15 @@ pub struct Documents {
 }
 
 impl Documents {
-    /// No documents yet. Those to come may name services of `registries`; of another one nobody would ever answer.
-    pub fn new(mut registries: Vec<Discovery>) -> Self {
-        registries.sort_unstable();
+    /// No documents yet. Those to come may name services of `registries`, and are in the clear.
+    pub fn new(registries: Vec<Discovery>) -> Self {
+        Self::read_by(Reader::new(registries, Keyring::default()))
+    }
+
+    /// No documents yet.
+    pub fn read_by(reader: Reader) -> Self {
         Self {
-            registries,
+            reader,
             entries: HashMap::new(),
             references: References::default(),
             uses: Uses::default(),
@@ -144,7 +144,7 @@ impl Documents {
             return;
         };
         let before = entry.form().cloned();
-        if entry.earlier(document, &self.registries) {
+        if entry.earlier(document, &self.reader) {
             self.adopt(path, before);
         } else {
             self.reworded.insert(path);
@@ -163,9 +163,8 @@ impl Documents {
         }
     }
 
-    /// The registries that documents may name.
-    pub fn registries(&self) -> &[Discovery] {
-        &self.registries
+    pub fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// How many documents are bad now.
@@ -206,7 +205,7 @@ impl Documents {
         };
         let (document, before) = (entry.texts().0.clone(), entry.form().cloned());
         let path = document.path.clone();
-        if entry.put(document, &self.registries) {
+        if entry.put(document, &self.reader) {
             self.adopt(path, before);
         } else {
             self.reworded.insert(path);
@@ -221,14 +220,14 @@ impl Documents {
         let path = document.path.clone();
         let Some(held) = self.entries.get_mut(&path) else {
             self.entries
-                .insert(path.clone(), Entry::new(document, &self.registries));
+                .insert(path.clone(), Entry::new(document, &self.reader));
             return self.adopt(path, None);
         };
         if held.holds(&document) {
             return;
         }
         let before = held.form().cloned();
-        if held.put(document, &self.registries) {
+        if held.put(document, &self.reader) {
             self.adopt(path, before);
         } else {
             self.reworded.insert(path);

@@ -18,9 +18,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
-use crate::documents;
+use crate::documents::{self, Reader};
 use crate::model::document::Format;
-use crate::model::{Discovery, Id, Key, Kind};
+use crate::model::{Id, Key, Keyring, Kind};
 use crate::store::Writer;
 use crate::store::writer::{Held, Reading};
 
@@ -36,7 +36,7 @@ const ATTEMPTS: usize = 4;
 #[derive(Debug)]
 pub struct Editor {
     writer: Writer,
-    registries: Vec<Discovery>,
+    reader: Reader,
     /// Held while a document is written that no other of its row may be like.
     row: Mutex<()>,
 }
@@ -108,11 +108,11 @@ pub struct Changed {
 }
 
 impl Editor {
-    /// Documents may name services of `registries`.
-    pub fn new(writer: Writer, registries: Vec<Discovery>) -> Self {
+    /// Documents are to be such as `reader` takes.
+    pub fn new(writer: Writer, reader: Reader) -> Self {
         Self {
             writer,
-            registries,
+            reader,
             row: Mutex::new(()),
         }
     }
@@ -122,15 +122,28 @@ impl Editor {
         self.writer.key(path)
     }
 
-    /// One document as it is now.
+    /// One document as it is now, in the clear.
     pub async fn read(&self, path: &str) -> Result<Option<Held>, Refused> {
         let reading = self.writer.read(&[path]).await?;
-        Ok(reading.documents.into_iter().next())
+        let held = reading.documents.into_iter().next();
+        Ok(held.map(|held| opened(self.reader.keyring(), held)))
     }
 
-    /// All documents below a folder, `routes/`.
+    /// All documents below a folder, `routes/`, in the clear.
     pub async fn list(&self, folder: &str) -> Result<Reading, Refused> {
-        Ok(self.writer.list(&[folder]).await?)
+        let mut reading = self.writer.list(&[folder]).await?;
+        let keyring = self.reader.keyring().clone();
+        if keyring.is_empty() {
+            return Ok(reading);
+        }
+        // Texts are read one by one: not on the threads that answer others.
+        let open = move || {
+            let documents = reading.documents.into_iter();
+            reading.documents = documents.map(|held| opened(&keyring, held)).collect();
+            reading
+        };
+        let reading = tokio::task::spawn_blocking(open).await;
+        reading.map_err(Refused::invalid)
     }
 
     /// Writes one document, or deletes it.
@@ -175,7 +188,28 @@ impl Editor {
     }
 }
 
+/// A document in the clear.
+pub fn opened(keyring: &Keyring, held: Held) -> Held {
+    let kind = held.path.parse::<Key>().ok().map(|key| key.kind);
+    let Some(kind) = kind.filter(|kind| keyring.concerns(*kind, &held.text)) else {
+        return held;
+    };
+    let Some(mut document) = fields(&held) else {
+        return held;
+    };
+    if !keyring.open_in(kind, &mut document).any {
+        return held;
+    }
+    Held {
+        text: Value::Object(document).to_string().into(),
+        ..held
+    }
+}
+
 /// The fields of a document as it is written.
 pub fn fields(held: &Held) -> Option<Map<String, Value>> {
     documents::text(Format::Json, &held.text).ok()
 }
+
+#[cfg(test)]
+mod tests;

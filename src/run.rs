@@ -24,6 +24,7 @@ use crate::api::expected::{self, Expected};
 use crate::api::{Api, Writers};
 use crate::config::{self, Config};
 use crate::control;
+use crate::documents::Reader;
 use crate::editing::{Editor, recorder};
 use crate::model::Discovery;
 use crate::registry::Registry;
@@ -135,16 +136,17 @@ async fn start(
     let (gateways, metrics) = (shared.gateways.clone(), shared.metrics.clone());
     let control = control::run(inputs, gateways, metrics, tasks.shutdown.clone());
     tasks.spawn_apart("control", control);
-    let registries: Vec<_> = registries(&config);
+    let reader = Reader::new(registries(&config), config.keyring.clone());
     let writer = || config.store.writer(config.history_keep);
     if let Some(writer) = writer() {
-        tasks.spawn_dropped("history", recorder::run(writer, unrecorded));
+        let keyring = config.keyring.clone();
+        tasks.spawn_dropped("history", recorder::run(writer, keyring, unrecorded));
     }
     let editor = writer();
     let writers = Writers {
         drainer,
-        editor: editor.map(|writer| Editor::new(writer, registries.clone())),
-        registries,
+        editor: editor.map(|writer| Editor::new(writer, reader.clone())),
+        reader,
     };
     let access = Access {
         rules: config.access,

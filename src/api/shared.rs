@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::control::question::Question;
+use crate::documents::Reader;
 use crate::drain::Drainer;
 use crate::editing::Editor;
-use crate::model::{Discovery, Document};
+use crate::model::Document;
 use crate::xds::{Gateways, Nodes};
 
 use super::access::Access;
@@ -31,7 +32,7 @@ pub struct Api {
     pub(super) questions: mpsc::Sender<Question>,
     pub(super) drainer: Option<Arc<Drainer>>,
     pub(super) editor: Option<Arc<Editor>>,
-    registries: Arc<[Discovery]>,
+    pub(super) reader: Reader,
     pub(super) access: Arc<Access>,
     pub(super) lasting: Arc<Lasting>,
     pub(super) reads: Arc<Semaphore>,
@@ -58,16 +59,12 @@ impl Api {
             questions,
             drainer: writers.drainer,
             editor: writers.editor.map(Arc::new),
-            registries: writers.registries.into(),
+            reader: writers.reader,
             access: Arc::new(access),
             lasting: Arc::default(),
             reads: Arc::new(Semaphore::new(READS)),
             shutdown,
         }
-    }
-
-    pub(super) fn registries(&self) -> &[Discovery] {
-        &self.registries
     }
 
     /// The text of every document, as the loop has it.
@@ -95,8 +92,8 @@ pub struct Writers {
     pub drainer: Option<Arc<Drainer>>,
     /// Without one no document can be written.
     pub editor: Option<Editor>,
-    /// The registries that documents may name.
-    pub registries: Vec<Discovery>,
+    /// What documents are checked by.
+    pub reader: Reader,
 }
 
 /// Places for calls that last. Each kind has its own: who watches takes nothing away from who drains.

@@ -214,7 +214,7 @@ fn api(settled: Settled, node: Node, others: Others) -> (super::Api, crate::xds:
             crate::api::Writers {
                 drainer: None,
                 editor: None,
-                registries: Vec::new(),
+                reader: Default::default(),
             },
             open(),
             Default::default(),

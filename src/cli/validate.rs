@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::remote::Output;
 use crate::cohort::Envoy;
-use crate::config::Settings;
-use crate::documents::{Changes, DocumentStatus, Documents, schema};
+use crate::config::{self, Settings};
+use crate::documents::{Changes, DocumentStatus, Documents, Reader, schema};
 use crate::model::document::Format;
 use crate::model::key::{KeyError, Kind};
 use crate::model::{Discovery, Document, Key, Problem};
@@ -69,6 +69,15 @@ pub struct Validate {
     /// The key of that certificate (PEM)
     #[arg(long, env = "CHANCERY_ETCD_KEY", value_name = "FILE")]
     etcd_key: Option<PathBuf>,
+    /// Keys of 16 or 32 bytes, separated by commas, that open what APISIX encrypted in documents; prefer the variable to the flag
+    #[arg(
+        long,
+        env = "CHANCERY_DATA_ENCRYPTION_KEYRING",
+        hide_env_values = true,
+        value_name = "KEY,…",
+        value_delimiter = ','
+    )]
+    data_encryption_keyring: Option<Vec<String>>,
     /// Also tell what an Envoy of this release cannot serve, such as 1.38
     #[arg(long, value_name = "VERSION")]
     envoy: Option<Envoy>,
@@ -102,11 +111,13 @@ struct Verdict {
 
 pub async fn run(validate: Validate) -> Result<ExitCode> {
     let (output, envoy) = (validate.output, validate.envoy);
+    let keyring = config::keyring(validate.data_encryption_keyring.as_deref())?;
     let listed = match validate.files.as_deref() {
         Some(file) if file.is_file() => vec![one(file)?],
         _ => list(validate).await?,
     };
-    let mut documents = Documents::new(Discovery::ALL.to_vec());
+    let reader = Reader::new(Discovery::ALL.to_vec(), keyring);
+    let mut documents = Documents::read_by(reader);
     documents.list(listed);
     let not_served = not_served(&documents.settle(), envoy);
     let statuses = documents.statuses(telemetry::now());

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::api::access::Rules;
+use crate::model::Keyring;
 use crate::registry::{Registry, consul};
 use crate::store::{Store, etcd};
 use crate::xds::{Clients, Limits, tls};
@@ -50,6 +51,7 @@ impl Settings {
         let keep_lost_from = self.keep_lost_from()?;
         let consul_agent = self.consul_agent()?;
         let replica = self.replica(admin.port())?;
+        let keyring = keyring(self.data_encryption_keyring.as_deref())?;
         let state = self.state.clone();
         let accept_store = self.accept_store.unwrap_or_default();
         let store = self.store()?;
@@ -57,6 +59,7 @@ impl Settings {
         Ok(Config {
             registries: registries.chain(consul.map(Registry::Consul)).collect(),
             store,
+            keyring,
             state,
             access: watch::channel(access).1,
             audit_keep,
@@ -321,6 +324,19 @@ impl Settings {
         }
         Ok(addresses)
     }
+}
+
+/// The keys that encrypted fields of documents are opened and sealed with.
+pub fn keyring(keys: Option<&[String]>) -> Result<Keyring, Error> {
+    let keys = keys.unwrap_or_default();
+    // An empty variable is one that is not set, as compose files have it.
+    if keys.iter().all(String::is_empty) {
+        return Ok(Keyring::default());
+    }
+    Keyring::new(keys).map_err(|said| {
+        let setting = "data-encryption-keyring";
+        Error::Contradiction(format!("--{setting}: {said}, as APISIX has it"))
+    })
 }
 
 /// The registry that comes with a store.

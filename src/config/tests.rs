@@ -231,3 +231,39 @@ fn the_token_for_consul_comes_from_one_place() {
     let text = refusal("consul: ['https://a:8501']\nconsul-cert: c.pem\n");
     assert!(text.contains("consul-key"), "{text}");
 }
+
+#[test]
+fn a_keyring_has_keys_of_two_lengths_and_is_shown_nowhere() {
+    let keys = |lines: &str| settings(lines).map(|config| format!("{:?}", config.keyring));
+    assert_eq!(keys("").unwrap(), "Keyring(0)");
+    assert_eq!(
+        keys("data-encryption-keyring: ['']\n").unwrap(),
+        "Keyring(0)"
+    );
+    let ring = "data-encryption-keyring: [edd1c9f0985e76a2, 0123456789abcdef0123456789abcdef]\n";
+    assert_eq!(keys(ring).unwrap(), "Keyring(2)");
+    // A number in YAML, and a text all the same.
+    let digits = "data-encryption-keyring: [1234567890123456]\n";
+    assert_eq!(keys(digits).unwrap(), "Keyring(1)");
+    let text = refusal("data-encryption-keyring: [edd1c9f0985e76a2, hunter2]\n");
+    assert_eq!(
+        text,
+        "--data-encryption-keyring: key 2 of 2 has 7 bytes, allowed: 16 or 32, as APISIX has it"
+    );
+    let given = |line: &[&str]| {
+        let command = Settings::augment_args(clap::Command::new("chancery"));
+        let matches = command.try_get_matches_from(line).unwrap();
+        Settings::from_arg_matches(&matches).unwrap()
+    };
+    let ring = "edd1c9f0985e76a2,qeddd145sfvddff3";
+    let flags = given(&[
+        "chancery",
+        "--files",
+        "d",
+        "--data-encryption-keyring",
+        ring,
+    ]);
+    assert!(!format!("{flags:?}").contains("edd1"));
+    let config = flags.check().unwrap();
+    assert_eq!(format!("{:?}", config.keyring), "Keyring(2)");
+}

@@ -52,13 +52,13 @@ impl Control {
 
     /// The proxies of a cohort have accepted what they had when it was saved.
     fn take_acceptance(&mut self, known: &Acceptance) {
-        let registries = self.documents.registries();
+        let reader = self.documents.reader();
         let inputs = Inputs {
             revision: self.publication.settled.revision,
             instances: self.services.instances(),
             drains: &self.drains,
         };
-        let remade = |id: &Id, texts| documents::remade(registries, texts, id);
+        let remade = |id: &Id, texts| documents::remade(reader, texts, id);
         self.builders.restore(known, remade, &inputs);
     }
 

@@ -495,6 +495,7 @@ fn inputs() -> (Inputs, Arc<Gateways>) {
         saved: None,
         questions: mpsc::channel(1).1,
         freshness: Default::default(),
+        keyring: Default::default(),
         accept_store: false,
         keep_lost: KeepLost {
             time: Duration::ZERO,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::route::form::Draft;
 use super::service::{self, Service};
-use super::{plugin_config, route, stream_route, text};
+use super::{Reader, plugin_config, route, stream_route, text};
 use crate::model::consumer::{self, Consumer, Credentials};
 use crate::model::key::{Id, Key, Kind};
 use crate::model::problem::{Problem, Remark};
@@ -156,7 +156,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// A document that was not there before.
-    pub(super) fn new(document: Document, registries: &[Discovery]) -> Self {
+    pub(super) fn new(document: Document, reader: &Reader) -> Self {
         let mut entry = Self {
             document: document.clone(),
             form: None,
@@ -171,7 +171,7 @@ impl Entry {
             asked: 0,
             settled: false,
         };
-        entry.put(document, registries);
+        entry.put(document, reader);
         entry
     }
 
@@ -182,11 +182,11 @@ impl Entry {
     }
 
     /// Takes a new text. When it is bad, the last good form stays, and the answer is false.
-    pub(super) fn put(&mut self, document: Document, registries: &[Discovery]) -> bool {
+    pub(super) fn put(&mut self, document: Document, reader: &Reader) -> bool {
         self.wanted = None;
         self.refused = None;
         self.given_up = false;
-        let read = read(&document, registries);
+        let read = read(&document, reader);
         let good = read.is_ok();
         match read {
             Ok((form, warnings)) => {
@@ -212,11 +212,11 @@ impl Entry {
 
     /// Takes an earlier text where there is no good form; true when it gave one. After a bad one the one before that is
     /// wanted.
-    pub(super) fn earlier(&mut self, document: Document, registries: &[Discovery]) -> bool {
+    pub(super) fn earlier(&mut self, document: Document, reader: &Reader) -> bool {
         if self.form.is_some() && self.refused.is_none() {
             return false;
         }
-        match read(&document, registries) {
+        match read(&document, reader) {
             Ok((form, warnings)) => {
                 self.wrong = self.wrong.take().or(self.refused.take());
                 self.refused = None;
@@ -282,14 +282,15 @@ impl Entry {
 /// Reads and checks a document for itself: its form, and what Envoy does not do exactly.
 pub(super) fn read(
     document: &Document,
-    registries: &[Discovery],
+    reader: &Reader,
 ) -> Result<(GoodForm, Vec<Remark>), Remark> {
     let key: Key = document
         .path
         .parse()
         .map_err(|error| Remark::whole(format!("{error}")))?;
-    let value = Value::Object(text::read(document.format, &document.value)?);
-    let mut warnings = Vec::new();
+    let mut fields = text::read(document.format, &document.value)?;
+    let mut warnings = reader.open(key.kind, &mut fields)?;
+    let value = Value::Object(fields);
     let form = match key.kind {
         Kind::Route => GoodForm::Route(Arc::new(route::form::read(&key, &value, &mut warnings)?)),
         Kind::Upstream => {
@@ -329,6 +330,7 @@ pub(super) fn read(
             GoodForm::ConsumerGroup
         }
     };
+    let registries = &*reader.registries;
     let unknown = |service: &&ServiceKey| !registries.contains(&service.discovery);
     if let Some(service) = form.own_services().find(unknown) {
         let remark = not_watched(service.discovery, registries);

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::entry::{Entry, GoodForm};
-use super::{Documents, Route};
-use crate::model::{Discovery, Document, Id};
+use super::{Documents, Reader, Route};
+use crate::model::{Document, Id};
 
 /// The texts in force of these documents, and of all that they refer to.
 pub(super) fn of(
@@ -32,8 +32,8 @@ pub(super) fn of(
 }
 
 /// The route of this id as it is made of these texts.
-pub fn remade(registries: &[Discovery], texts: Vec<Document>, id: &Id) -> Option<Arc<Route>> {
-    let mut documents = Documents::new(registries.to_vec());
+pub fn remade(reader: &Reader, texts: Vec<Document>, id: &Id) -> Option<Arc<Route>> {
+    let mut documents = Documents::read_by(reader.clone());
     documents.list(texts);
     let routes = documents.settle().routes.into_iter();
     let mut routes = routes.filter(|(of, _)| of == id);

@@ -1,6 +1,7 @@
 //! What a sequence of changes leaves in force, and what is told of it.
 
 mod bounds;
+mod encrypted;
 mod gateways;
 mod incremental;
 mod plugins;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::documents::Documents;
+use crate::documents::{Documents, Reader};
 use crate::model::document::Format;
-use crate::model::{Discovery, Document, Problem};
+use crate::model::{Document, Problem};
 use crate::plugin;
 use crate::store::writer::Held;
 
@@ -14,11 +14,11 @@ use crate::store::writer::Held;
 pub fn check(
     written: &[(Arc<str>, String)],
     others: &[Held],
-    registries: &[Discovery],
+    reader: &Reader,
 ) -> Result<Vec<(Arc<str>, String)>, String> {
     let own: BTreeSet<_> = written.iter().map(|(path, _)| path).collect();
     let beside = || others.iter().filter(|held| !own.contains(&held.path));
-    let mut documents = Documents::new(registries.to_vec());
+    let mut documents = Documents::read_by(reader.clone());
     documents.list(beside().map(document).collect());
     documents.settle();
     let before = problems(&documents);

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::model::{Key, Kind};
+use crate::model::{Key, Keyring, Kind};
 use crate::store::writer::{Condition, Edit, Held, Record, Transaction};
 use crate::telemetry;
 
-use super::record::{Author, Note};
+use super::record::{Author, Before, Note};
 use super::references::Reference;
 use super::stamp::{self, Times};
 use super::{
     ATTEMPTS, Change, Changed, Done, Editor, Match, Refused, Terms, Wish, check, fields, masked,
-    merge, references,
+    merge, opened, references,
 };
 
 /// How often a change is tried that deletes: it rests on all documents that could name what is deleted.
@@ -39,6 +39,7 @@ struct Draft {
     /// The revision at which it was read.
     seen: i64,
     before: Option<Held>,
+    /// In the clear, and its text as it is stored.
     after: Option<(Map<String, Value>, String)>,
     named: Vec<Reference>,
 }
@@ -59,7 +60,8 @@ impl Editor {
         };
         for _ in 0..if deletes { DELETIONS } else { ATTEMPTS } {
             let drafts = self.drafts(changes).await?;
-            let mut transaction = transaction(&drafts, terms, author);
+            let mut transaction = transaction(&drafts, terms);
+            transaction.records = self.records(&drafts, author);
             let mut others = self.needed(&drafts).await?;
             if let Some(row) = row {
                 let beside = self.writer.list(&[row]).await?;
@@ -95,13 +97,16 @@ impl Editor {
     async fn drafts(&self, changes: &[Change]) -> Result<Vec<Draft>, Refused> {
         let paths: Vec<String> = changes.iter().map(|one| one.key.to_string()).collect();
         let mut drafts = Vec::with_capacity(changes.len());
+        let keyring = self.reader.keyring();
         for (changes, paths) in changes.chunks(READ).zip(paths.chunks(READ)) {
             let names: Vec<&str> = paths.iter().map(String::as_str).collect();
             let reading = self.writer.read(&names).await?;
             for (change, path) in changes.iter().zip(paths) {
                 let before = reading.find(path).cloned();
+                let before = before.map(|held| opened(keyring, held));
                 is_matched(before.as_ref(), change.matches)?;
-                drafts.push(draft(change, path, reading.revision, before)?);
+                let seen = reading.revision;
+                drafts.push(draft(change, path, seen, before, keyring)?);
             }
         }
         self.add_credentials(&mut drafts).await?;
@@ -124,6 +129,7 @@ impl Editor {
         for folder in folders {
             let below = self.writer.list(&[&folder]).await?;
             for held in below.documents {
+                let held = opened(self.reader.keyring(), held);
                 if drafts.iter().all(|draft| draft.path != held.path) {
                     drafts.extend(Draft::gone(held, below.revision));
                 }
@@ -212,6 +218,21 @@ impl Editor {
         }
     }
 
+    /// What is kept of each.
+    fn records(&self, drafts: &[Draft], author: &Author) -> Vec<Record> {
+        let now = telemetry::now();
+        let record = |draft: &Draft| {
+            let held = draft.before.as_ref();
+            let before = held.map(|held| Before::of(held, self.reader.keyring()));
+            Record {
+                path: draft.path.clone(),
+                since: draft.seen + 1,
+                text: Note::new(author, before, draft.after.is_none(), now).text(),
+            }
+        };
+        drafts.iter().map(record).collect()
+    }
+
     /// What would be wrong, looked at beside the loop.
     async fn checked(
         &self,
@@ -226,8 +247,8 @@ impl Editor {
         if written.is_empty() {
             return Ok(Vec::new());
         }
-        let registries = self.registries.clone();
-        let check = move || check::check(&written, &others, &registries);
+        let reader = self.reader.clone();
+        let check = move || check::check(&written, &others, &reader);
         let checked = tokio::task::spawn_blocking(check).await;
         checked.map_err(Refused::invalid)?.map_err(Refused::Invalid)
     }
@@ -246,16 +267,6 @@ impl Draft {
         })
     }
 
-    /// What is kept of it.
-    fn record(&self, author: &Author, now: i64) -> Record {
-        let deleted = self.after.is_none();
-        Record {
-            path: self.path.clone(),
-            since: self.seen + 1,
-            text: Note::new(author, self.before.as_ref(), deleted, now).text(),
-        }
-    }
-
     fn changed(self) -> Changed {
         Changed {
             path: self.path,
@@ -265,7 +276,13 @@ impl Draft {
     }
 }
 
-fn draft(change: &Change, path: &str, seen: i64, before: Option<Held>) -> Result<Draft, Refused> {
+fn draft(
+    change: &Change,
+    path: &str,
+    seen: i64,
+    before: Option<Held>,
+    keyring: &Keyring,
+) -> Result<Draft, Refused> {
     let key = &change.key;
     let former = before.as_ref().and_then(fields);
     let (made, times) = match &change.wish {
@@ -283,6 +300,8 @@ fn draft(change: &Change, path: &str, seen: i64, before: Option<Held>) -> Result
     let mut after = None;
     let mut named = Vec::new();
     if let Some(mut fields) = made {
+        // Whoever sends a text of the store means what it says in the clear.
+        keyring.open_in(key.kind, &mut fields);
         let now = telemetry::now();
         stamp::stamp(key, &mut fields, former.as_ref(), now, times).map_err(Refused::Invalid)?;
         let value = Value::Object(fields);
@@ -290,8 +309,8 @@ fn draft(change: &Change, path: &str, seen: i64, before: Option<Held>) -> Result
             return Err(Refused::Invalid(MARKED.to_owned()));
         }
         named = references::of(key, &value);
-        let text = value.to_string();
         if let Value::Object(fields) = value {
+            let text = keyring.sealed(key.kind, fields.clone());
             after = Some((fields, text));
         }
     }
@@ -306,15 +325,8 @@ fn draft(change: &Change, path: &str, seen: i64, before: Option<Held>) -> Result
 }
 
 /// The changes themselves, and that all is as it was read.
-fn transaction(drafts: &[Draft], terms: Terms, author: &Author) -> Transaction {
-    let now = telemetry::now();
-    let mut transaction = Transaction {
-        records: drafts
-            .iter()
-            .map(|draft| draft.record(author, now))
-            .collect(),
-        ..Transaction::default()
-    };
+fn transaction(drafts: &[Draft], terms: Terms) -> Transaction {
+    let mut transaction = Transaction::default();
     let own: BTreeSet<_> = drafts.iter().map(|draft| &draft.path).collect();
     let mut exist = BTreeSet::new();
     for draft in drafts {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::model::Key;
+use crate::model::{Key, Keyring};
 use crate::store::writer::{Former, Held, Recorded, Since};
 
 use super::record::{Author, Note};
-use super::{Change, Done, Editor, Match, Refused, Terms, Wish, fields};
+use super::{Change, Done, Editor, Match, Refused, Terms, Wish, fields, opened};
 
 /// How many records can be asked for at once.
 pub const MOST: usize = 1_000;
@@ -108,12 +108,16 @@ impl Editor {
         revision: i64,
         since: &Since,
     ) -> Result<Option<Map<String, Value>>, Refused> {
+        let keyring = self.reader.keyring();
         match self.writer.at(path, revision).await? {
-            Former::Held(held) => fields(&held).map(Some).ok_or_else(|| {
-                Refused::Invalid(format!("{path} was no document at revision {revision}"))
-            }),
+            Former::Held(held) => {
+                let clear = fields(&opened(keyring, held));
+                clear.map(Some).ok_or_else(|| {
+                    Refused::Invalid(format!("{path} was no document at revision {revision}"))
+                })
+            }
             Former::Absent => Ok(None),
-            Former::Compacted => recorded_at(path, revision, since),
+            Former::Compacted => recorded_at(path, revision, since, keyring),
         }
     }
 
@@ -224,6 +228,7 @@ fn recorded_at(
     path: &str,
     revision: i64,
     since: &Since,
+    keyring: &Keyring,
 ) -> Result<Option<Map<String, Value>>, Refused> {
     let unknown = |why: &str| {
         Refused::Invalid(format!(
@@ -238,7 +243,9 @@ fn recorded_at(
         let now = since.documents.iter().find(|held| &*held.path == path);
         let last = earlier.iter().max_by_key(|entry| entry.revision);
         return match (now, last) {
-            (Some(held), _) if held.modified <= revision => Ok(fields(held)),
+            (Some(held), _) if held.modified <= revision => {
+                Ok(fields(&opened(keyring, held.clone())))
+            }
             (None, Some(last)) if last.note.deleted => Ok(None),
             _ => Err(unknown("its change has no record, and etcd was compacted")),
         };
@@ -252,8 +259,7 @@ fn recorded_at(
             former.revision
         )));
     }
-    let whole = former.whole();
-    whole.cloned().map(Some).map_err(unknown)
+    former.whole(keyring).map(Some).map_err(unknown)
 }
 
 impl Entry {
@@ -278,7 +284,7 @@ mod tests {
         let former = former.map(|(revision, document)| Before {
             revision,
             document: Some(document),
-            lost: String::new(),
+            ..Before::default()
         });
         let note = Note {
             former,
@@ -303,7 +309,8 @@ mod tests {
             ],
             ..Since::default()
         };
-        let was = |path, revision| recorded_at(path, revision, &since);
+        let none = Keyring::default();
+        let was = |path, revision| recorded_at(path, revision, &since, &none);
         assert_eq!(was("routes/a", 4).unwrap(), None);
         assert_eq!(was("routes/a", 5).unwrap().unwrap()["uri"], "/5");
         assert_eq!(was("routes/a", 8).unwrap().unwrap()["uri"], "/5");
@@ -319,7 +326,7 @@ mod tests {
             ..since.clone()
         };
         assert_eq!(
-            recorded_at("routes/b", 8, &now).unwrap().unwrap()["uri"],
+            recorded_at("routes/b", 8, &now, &none).unwrap().unwrap()["uri"],
             "/8"
         );
         for (path, revision) in [("routes/a", 9), ("routes/a", 12), ("routes/b", 1)] {

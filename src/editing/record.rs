@@ -1,8 +1,10 @@
-//! What is kept of a change: who made it, when, and what the document was before. Secrets are not kept.
+//! What is kept of a change: who made it, when, and what the document was before. Secrets are kept only where there is a keyring to
+//! seal them with.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::model::Keyring;
 use crate::store::writer::{Held, Recorded};
 
 use super::masked;
@@ -63,14 +65,17 @@ pub struct Before {
     /// Without what may be secret in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<Value>,
+    /// All of it, sealed, where that is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
     /// Why it is not here.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub lost: String,
 }
 
 impl Note {
-    /// Of a change that is about to be made.
-    pub fn new(author: &Author, before: Option<&Held>, deleted: bool, now: i64) -> Self {
+    /// Of a change that is about to be made to what was in the clear before.
+    pub fn new(author: &Author, former: Option<Before>, deleted: bool, now: i64) -> Self {
         Self {
             version: VERSION,
             time: now,
@@ -81,7 +86,7 @@ impl Note {
             trace: bounded(&author.trace),
             change: None,
             deleted,
-            former: before.map(Before::of),
+            former,
         }
     }
 
@@ -124,10 +129,15 @@ impl Note {
 }
 
 impl Before {
-    pub fn of(held: &Held) -> Self {
+    /// Of a document in the clear.
+    pub fn of(held: &Held, keyring: &Keyring) -> Self {
+        let document = masked::shown(held);
+        let hides = masked::holds_marker(&document) && !keyring.is_empty();
+        let text = String::from_utf8_lossy(&held.text);
         Self {
             revision: held.modified,
-            document: Some(masked::shown(held)),
+            document: Some(document),
+            sealed: hides.then(|| keyring.seal(&text)),
             lost: String::new(),
         }
     }
@@ -135,18 +145,23 @@ impl Before {
     pub fn lost(revision: i64, why: &str) -> Self {
         Self {
             revision,
-            document: None,
             lost: why.to_owned(),
+            ..Self::default()
         }
     }
 
     /// The document, if all of it is here.
-    pub fn whole(&self) -> Result<&Map<String, Value>, &str> {
+    pub fn whole(&self, keyring: &Keyring) -> Result<Map<String, Value>, &str> {
+        if let Some(sealed) = &self.sealed {
+            let text = keyring.open(sealed);
+            let text = text.ok_or("it held secrets, and no key of the keyring opens them")?;
+            return serde_json::from_str(&text).map_err(|_| "it was no document");
+        }
         match &self.document {
             Some(document) if masked::holds_marker(document) => {
-                Err("it held secrets, and these are not kept")
+                Err("it held secrets, and these are kept only with a data-encryption-keyring")
             }
-            Some(Value::Object(fields)) => Ok(fields),
+            Some(Value::Object(fields)) => Ok(fields.clone()),
             Some(_) => Err("it was no document"),
             None => Err(&self.lost),
         }
@@ -180,7 +195,9 @@ mod tests {
             reason: "r".repeat(1_000),
             ..Author::default()
         };
-        let note = Note::new(&author, Some(&held(&json!({"uri": "/a"}))), false, 9);
+        let none = Keyring::default();
+        let before = Before::of(&held(&json!({"uri": "/a"})), &none);
+        let note = Note::new(&author, Some(before), false, 9);
         let recorded = Recorded {
             path: "routes/a".into(),
             revision: 7,
@@ -191,17 +208,29 @@ mod tests {
         assert_eq!((read.revision(7), read.reason.len()), (7, LONGEST));
         let former = read.former.unwrap();
         assert_eq!(former.revision, 5);
-        assert_eq!(former.whole().unwrap()["uri"], "/a");
+        assert_eq!(former.whole(&none).unwrap()["uri"], "/a");
         assert_eq!(Note::beside(4, None, true, 9).revision(7), 4);
     }
 
     #[test]
-    fn what_held_secrets_is_not_whole() {
+    fn what_held_secrets_is_whole_only_for_who_has_the_keyring() {
         let consumer = json!({"username": "a", "plugins": {"key-auth": {"key": "planted"}}});
-        let note = Note::new(&Author::default(), Some(&held(&consumer)), true, 9);
-        assert!(!note.text().contains("planted"));
-        let why = note.former.unwrap();
-        assert_eq!(why.whole(), Err("it held secrets, and these are not kept"));
-        assert_eq!(Before::lost(5, "too large").whole(), Err("too large"));
+        let (none, ring) = (
+            Keyring::default(),
+            Keyring::new(&["edd1c9f0985e76a2".to_owned()]).unwrap(),
+        );
+        for (keyring, is_whole) in [(&none, false), (&ring, true)] {
+            let before = Before::of(&held(&consumer), keyring);
+            let note = Note::new(&Author::default(), Some(before), true, 9);
+            assert!(!note.text().contains("planted"));
+            let former = note.former.unwrap();
+            assert_eq!(former.whole(keyring).is_ok(), is_whole);
+            let why = former.whole(&none).unwrap_err();
+            assert!(why.starts_with("it held secrets"), "{why}");
+        }
+        // One without secrets is kept in the clear.
+        let before = Before::of(&held(&json!({"uri": "/a"})), &ring);
+        assert_eq!(before.sealed, None);
+        assert_eq!(Before::lost(5, "too large").whole(&ring), Err("too large"));
     }
 }

@@ -9,11 +9,12 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::warn;
 
-use crate::model::Key;
+use crate::model::{Key, Keyring};
 use crate::store::Writer;
 use crate::store::writer::{Away, Former, Noticed, Record};
 use crate::telemetry;
 
+use super::opened;
 use super::record::{Before, Note};
 
 /// How many changes may wait to be recorded. What is beyond has no record.
@@ -23,12 +24,12 @@ const ATTEMPTS: usize = 5;
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// Runs until nobody notices anything any more.
-pub async fn run(writer: Writer, mut noticed: mpsc::Receiver<Noticed>) {
+pub async fn run(writer: Writer, keyring: Keyring, mut noticed: mpsc::Receiver<Noticed>) {
     // How many records there are of each document, at least.
     let mut counts: HashMap<Arc<str>, usize> = HashMap::new();
     while let Some(one) = noticed.recv().await {
         for attempt in 1..=ATTEMPTS {
-            match handle(&writer, &one, &mut counts).await {
+            match handle(&writer, &keyring, &one, &mut counts).await {
                 Ok(()) => break,
                 Err(away) if attempt == ATTEMPTS => warn!(
                     reason = %away,
@@ -42,6 +43,7 @@ pub async fn run(writer: Writer, mut noticed: mpsc::Receiver<Noticed>) {
 
 async fn handle(
     writer: &Writer,
+    keyring: &Keyring,
     noticed: &Noticed,
     counts: &mut HashMap<Arc<str>, usize>,
 ) -> Result<(), Away> {
@@ -60,7 +62,7 @@ async fn handle(
             let before = if *is_new {
                 None
             } else {
-                former(writer, path, revision - 1).await?
+                former(writer, keyring, path, revision - 1).await?
             };
             let note = Note::beside(*revision, before, *deleted, telemetry::now());
             let record = Record {
@@ -73,9 +75,14 @@ async fn handle(
     }
 }
 
-async fn former(writer: &Writer, path: &str, revision: i64) -> Result<Option<Before>, Away> {
+async fn former(
+    writer: &Writer,
+    keyring: &Keyring,
+    path: &str,
+    revision: i64,
+) -> Result<Option<Before>, Away> {
     Ok(match writer.at(path, revision).await? {
-        Former::Held(held) => Some(Before::of(&held)),
+        Former::Held(held) => Some(Before::of(&opened(keyring, held), keyring)),
         Former::Absent => None,
         Former::Compacted => Some(Before::lost(
             0,

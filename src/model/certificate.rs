@@ -130,7 +130,7 @@ fn unreadable(text: &str) -> &'static str {
     if text.starts_with('$') {
         "cannot be read: a reference to a secret elsewhere is not followed, allowed: a private key (RSA, ECDSA) as PEM"
     } else if !text.is_empty() && !text.contains("-----") {
-        "cannot be read, allowed: a private key (RSA, ECDSA) as PEM; APISIX stores keys encrypted unless its `data_encryption` is off"
+        "cannot be read, allowed: a private key (RSA, ECDSA) as PEM; APISIX stores keys encrypted unless its `data_encryption` is off: give its keys as `data-encryption-keyring`"
     } else {
         "cannot be read, allowed: a private key (RSA, ECDSA) as PEM, not encrypted"
     }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Config;
 use crate::control::question::Question;
 use crate::control::{Inputs, KeepLost, Wanted};
-use crate::model::Discovery;
+use crate::model::{Discovery, Keyring};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
 use crate::state::{SaveRequest, Saved};
@@ -29,6 +29,7 @@ pub struct Sources {
     registries: Vec<(Discovery, Source, watch::Sender<Wanted>)>,
     answers: mpsc::Receiver<Answer>,
     freshness: Freshness,
+    keyring: Keyring,
     accept_store: bool,
     keep_lost: KeepLost,
 }
@@ -70,6 +71,7 @@ pub fn watch(config: &Config, membership: Membership, told: Told, tasks: &mut Ta
         registries,
         answers,
         freshness,
+        keyring: config.keyring.clone(),
         accept_store: config.accept_store,
         keep_lost: KeepLost {
             time: config.keep_lost,
@@ -111,6 +113,7 @@ impl Sources {
             store: self.store,
             registries,
             freshness: self.freshness,
+            keyring: self.keyring,
             accept_store: self.accept_store,
             keep_lost: self.keep_lost,
             saved,

@@ -11,6 +11,7 @@ use crate::support::stage::Stage;
 mod callers;
 mod collect;
 mod commands;
+mod encrypted;
 mod history;
 mod openapi;
 mod writers;

@@ -106,7 +106,7 @@ const API: &[&str] =
 
 #[rustfmt::skip]
 const RUN: &[&str] =
-    &["config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "xds", "model", "telemetry", "tls"];
+    &["config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "xds", "documents", "model", "telemetry", "tls"];
 
 #[rustfmt::skip]
 const INNER: &[&str] =

@@ -138,6 +138,13 @@ impl Etcd {
         client.compact(newest, None).await.unwrap();
     }
 
+    /// What lies under a key.
+    pub async fn text(&self, key: &str) -> String {
+        let key = format!("{PREFIX}/{key}");
+        let found = self.client().await.get(key, None).await.unwrap();
+        found.kvs()[0].value_str().unwrap().to_owned()
+    }
+
     async fn client(&self) -> Client {
         Client::connect([self.url()], None).await.unwrap()
     }

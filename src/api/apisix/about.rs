@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use crate::documents::{self, schema};
+use crate::documents::{self, Reader, schema};
 use crate::editing::{self, Refused};
 use crate::model::document::Format;
 use crate::model::{Document, Kind};
@@ -80,7 +80,7 @@ impl Call {
 
     fn validate(&self, kind: Kind) -> Result<Response, Refusal> {
         let document = document_of(kind, &self.document()?);
-        match documents::check(&document, self.api.registries()) {
+        match self.api.reader.check(&document) {
             Ok(_) => Ok(StatusCode::OK.into_response()),
             Err(problem) => Err(Refusal::bad(problem.said())),
         }
@@ -88,8 +88,8 @@ impl Call {
 
     async fn validate_all(&self) -> Result<Response, Refusal> {
         let all = self.document()?;
-        let registries = self.api.registries().to_vec();
-        let checked = tokio::task::spawn_blocking(move || wrong(&all, &registries)).await;
+        let reader = self.api.reader.clone();
+        let checked = tokio::task::spawn_blocking(move || wrong(&all, &reader)).await;
         let errors = checked.map_err(|error| Refusal::fault(&error))?;
         if errors.is_empty() {
             return Ok(answer::json(StatusCode::OK, &json!({})));
@@ -110,7 +110,8 @@ impl Call {
         let below = texts
             .into_iter()
             .filter(|document| document.path.starts_with(folder));
-        let mut held: Vec<_> = below.map(held).collect();
+        let opened = |document| editing::opened(self.api.reader.keyring(), held(document));
+        let mut held: Vec<_> = below.map(opened).collect();
         held.sort_by(|a, b| a.path.cmp(&b.path));
         Ok((held, String::new()))
     }
@@ -131,7 +132,7 @@ fn held(document: Document) -> Held {
 }
 
 /// What is wrong with documents by kind, each with its place.
-fn wrong(all: &Map<String, Value>, registries: &[crate::model::Discovery]) -> Vec<Value> {
+fn wrong(all: &Map<String, Value>, reader: &Reader) -> Vec<Value> {
     let mut errors = Vec::new();
     for (folder, documents) in all {
         let known = Kind::ALL.into_iter().find(|kind| kind.as_str() == folder);
@@ -153,7 +154,7 @@ fn wrong(all: &Map<String, Value>, registries: &[crate::model::Discovery]) -> Ve
                     if id.as_ref().is_some_and(|id| !ids.insert(id.clone())) {
                         Some("found an id that another of the list has".to_owned())
                     } else {
-                        let checked = documents::check(&document_of(kind, fields), registries);
+                        let checked = reader.check(&document_of(kind, fields));
                         checked.err().map(|problem| problem.said())
                     }
                 }

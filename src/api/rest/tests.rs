@@ -42,7 +42,7 @@ fn api() -> Router {
         crate::api::Writers {
             drainer: None,
             editor: None,
-            registries: Vec::new(),
+            reader: Default::default(),
         },
         access,
         Default::default(),

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::cohort::Cohort;
-use crate::documents::{Documents, remade};
+use crate::documents::{Documents, Reader, remade};
 use crate::model::Document;
 use crate::model::document::{Change, Format};
 use crate::snapshot::ResourceType::{Cluster as Clusters, RouteConfiguration};
@@ -370,7 +370,7 @@ impl World {
             drains: &drains,
         };
         for known in &acceptances {
-            let remade = |id: &Id, texts| remade(&[], texts, id);
+            let remade = |id: &Id, texts| remade(&Reader::default(), texts, id);
             self.cohorts.restore(known, remade, &inputs);
         }
         self.published.clear();

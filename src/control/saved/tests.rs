@@ -49,6 +49,7 @@ impl Loop {
             registries: HashMap::from([(Discovery::Consul, consul.clone())]),
             saved,
             questions: mpsc::channel(1).1,
+            keyring: Default::default(),
             accept_store: false,
             keep_lost: KeepLost {
                 time: Duration::ZERO,

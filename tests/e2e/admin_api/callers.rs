@@ -10,7 +10,7 @@ use crate::support::chancery::Chancery;
 use crate::support::{eventually, own_address};
 
 /// A settings file with a key for each of these roles, called as the role is.
-fn keys(roles: &[&str]) -> String {
+pub fn keys(roles: &[&str]) -> String {
     let line = |role: &&str| {
         let digest = ring::digest::digest(&ring::digest::SHA256, role.as_bytes());
         let hex: String = digest

@@ -363,7 +363,7 @@ fn what_tls_cannot_be() {
         (
             "upstreams/u",
             r#"{"nodes":{},"scheme":"https","tls":{"client_key":"s3cr3t"}}"#,
-            "tls.client_key: cannot be read, allowed: a private key (RSA, ECDSA) as PEM; APISIX stores keys encrypted unless its `data_encryption` is off",
+            "tls.client_key: cannot be read, allowed: a private key (RSA, ECDSA) as PEM; APISIX stores keys encrypted unless its `data_encryption` is off: give its keys as `data-encryption-keyring`",
         ),
         (
             "upstreams/u",

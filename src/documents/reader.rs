@@ -1,0 +1,58 @@
+//! What documents are read with: the same for whoever serves them, checks them or writes them.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::entry;
+use crate::model::problem::Remark;
+use crate::model::{Discovery, Document, Keyring, Kind, Problem};
+
+/// What is said of a private key that stays encrypted.
+const SHUT: &str = "is no PEM, and no key of `data-encryption-keyring` opens it, allowed: a private key (RSA, ECDSA) as PEM, or encrypted \
+                    with a key of that ring";
+const DOUBTFUL: &str = "looks encrypted, and no key of `data-encryption-keyring` opens it: it is taken as it is written";
+
+/// What documents are read with. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Reader {
+    /// The registries that documents may name, in order; of another one nobody would ever answer.
+    pub(super) registries: Arc<[Discovery]>,
+    keyring: Keyring,
+}
+
+impl Reader {
+    /// Documents may name services of `registries`, and hold what a key of `keyring` opens.
+    pub fn new(mut registries: Vec<Discovery>, keyring: Keyring) -> Self {
+        registries.sort_unstable();
+        Self {
+            registries: registries.into(),
+            keyring,
+        }
+    }
+
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Reads and checks a document for itself, whatever it refers to: what Envoy does not do exactly, or what is wrong.
+    pub fn check(&self, document: &Document) -> Result<Vec<Problem>, Problem> {
+        let of = |remark: Remark| remark.of(&document.source);
+        let (_, warnings) = entry::read(document, self).map_err(of)?;
+        Ok(warnings.into_iter().map(of).collect())
+    }
+
+    /// Opens what is encrypted in a document; tells what could not be.
+    pub(super) fn open(
+        &self,
+        kind: Kind,
+        document: &mut Map<String, Value>,
+    ) -> Result<Vec<Remark>, Remark> {
+        let opened = self.keyring.open_in(kind, document);
+        if let Some(field) = opened.shut.into_iter().next() {
+            return Err(Remark::new(field, SHUT));
+        }
+        let doubtful = opened.doubtful.into_iter();
+        Ok(doubtful.map(|field| Remark::new(field, DOUBTFUL)).collect())
+    }
+}
