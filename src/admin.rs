@@ -3,6 +3,7 @@
 pub mod port;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -113,6 +114,7 @@ async fn metrics_text(State(admin): State<Arc<Admin>>) -> Response {
 impl Admin {
     /// What is read off rather than counted.
     fn gauges(&self) -> Gauges {
+        self.gateways.count_overdue(Instant::now());
         let gauges = Gauges::default();
         for snapshot in self.gateways.newest() {
             let gateway = snapshot.gateway.to_string();

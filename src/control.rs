@@ -3,6 +3,7 @@
 //!
 //! *Architecture Invariant:* no I/O here; an error of a source never reaches this loop, so it cannot empty anything.
 
+mod arrival;
 mod builders;
 mod drains;
 mod kept;
@@ -40,6 +41,7 @@ use crate::store::{self, PriorRevision};
 use crate::telemetry::{Metrics, Source};
 use crate::xds::gateways::{Gateways, Heard, Said};
 
+pub use arrival::Arrived;
 use builders::Builders;
 pub use kept::KeepLost;
 use kept::Turn;
@@ -59,11 +61,11 @@ use unjudged::Unjudged;
 #[derive(Debug)]
 pub struct Inputs {
     /// What the store tells.
-    pub events: mpsc::Receiver<store::Event>,
+    pub events: mpsc::Receiver<Arrived<store::Event>>,
     /// Asks the store for earlier forms.
     pub earlier: mpsc::Sender<PriorRevision>,
     /// What the registries tell.
-    pub answers: mpsc::Receiver<Answer>,
+    pub answers: mpsc::Receiver<Arrived<Answer>>,
     /// Tells each registry that there is what to watch.
     pub wanted: HashMap<Discovery, watch::Sender<Wanted>>,
     /// What proxies say of snapshots.
@@ -129,11 +131,11 @@ pub async fn run(
         let due = control.due(Instant::now());
         let input = tokio::select! {
             event = inputs.events.recv() => match event {
-                Some(event) => Some(Input::Store(event)),
+                Some(event) => Some((Input::Store(event.what), event.at)),
                 None => break,
             },
-            Some(answer) = inputs.answers.recv() => Some(Input::Registry(answer)),
-            Some(said) = inputs.said.recv() => Some(Input::Proxy(said)),
+            Some(answer) = inputs.answers.recv() => Some((Input::Registry(answer.what), answer.at)),
+            Some(said) = inputs.said.recv() => Some((Input::Proxy(said), Instant::now())),
             () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => None,
             Ok(place) = inputs.earlier.reserve(), if !control.recall.is_empty() => {
                 control.recall.ask(place, &inputs.earlier);
@@ -150,13 +152,13 @@ pub async fn run(
             () = shutdown.cancelled() => break,
         };
         let now = Instant::now();
-        if let Some(input) = input {
-            control.handle(input, now);
+        if let Some((input, at)) = input {
+            control.arrive(input, at, now);
             while let Ok(event) = inputs.events.try_recv() {
-                control.handle(Input::Store(event), now);
+                control.arrive(Input::Store(event.what), event.at, now);
             }
             while let Ok(answer) = inputs.answers.try_recv() {
-                control.handle(Input::Registry(answer), now);
+                control.arrive(Input::Registry(answer.what), answer.at, now);
             }
             while let Ok(said) = inputs.said.try_recv() {
                 control.handle(Input::Proxy(said), now);

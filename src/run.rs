@@ -178,11 +178,12 @@ fn registries(config: &Config) -> Vec<Discovery> {
 impl Shared {
     /// Nothing is served yet. What proxies will say is for the loop to hear.
     fn new() -> (Self, Heard) {
-        let (gateways, said) = Gateways::new();
+        let metrics = Arc::<Metrics>::default();
+        let (gateways, said) = Gateways::counting(metrics.change_seconds.clone());
         let shared = Self {
             gateways: Arc::new(gateways),
             nodes: Arc::default(),
-            metrics: Arc::default(),
+            metrics,
         };
         (shared, said)
     }

@@ -18,6 +18,8 @@ use crate::xds::gateways::{Said, Settled, What};
 pub struct Publication {
     pub(super) gateways: Arc<Gateways>,
     pub(super) pace: Pace,
+    /// When a source told the first of what is to be published.
+    since: Option<Instant>,
     /// What is to be told, or was.
     pub(super) settled: Settled,
     /// Whether other documents may have a problem than was told.
@@ -29,9 +31,15 @@ impl Publication {
         Self {
             gateways,
             pace: Pace::default(),
+            since: None,
             settled: Settled::default(),
             reworded: true,
         }
+    }
+
+    /// A source told something.
+    pub fn tell(&mut self, at: Instant) {
+        self.since = Some(self.since.map_or(at, |since| since.min(at)));
     }
 
     /// The store has reached a revision that is about documents.
@@ -68,6 +76,8 @@ impl Control {
             told = self.publish(now);
         }
         let publication = &mut self.publication;
+        // What nothing followed from, for proxies, is over.
+        publication.since = None;
         if std::mem::take(&mut publication.reworded) {
             let (documents, drains) = (&self.documents, &self.drains);
             let problems = problems(documents, drains, &self.builders, &self.refused);
@@ -84,7 +94,10 @@ impl Control {
     /// Tells how many streams were told, if there was anything to publish.
     fn publish(&mut self, began: Instant) -> Option<usize> {
         let Publication {
-            gateways, settled, ..
+            gateways,
+            settled,
+            since,
+            ..
         } = &self.publication;
         let mut told = None;
         for id in self.builders.take_touched() {
@@ -104,12 +117,16 @@ impl Control {
                     *told.get_or_insert(0) += gateways.publish(&gateway, builder.cohort(), None);
                 }
                 self.large.handle_gone(&id);
+                report::gone(&self.metrics, gateway);
                 continue;
             }
             if !next.is_empty()
                 && let Some(turn) = self.large.handle_published(&id, Large::of(builders))
             {
                 report::large(&id, &turn);
+            }
+            if let Some(since) = since {
+                gateways.begin_change(*since, next.iter().map(|(snapshot, _)| &**snapshot));
             }
             for (snapshot, tallies) in next {
                 let took = began.elapsed();

@@ -146,6 +146,13 @@ pub fn large(gateway: &Id, turn: &large::Turn) {
     }
 }
 
+/// What was counted of a gateway that is gone is gone too: gateways come and go under other names.
+pub fn gone(metrics: &Metrics, gateway: String) {
+    let gateway = metrics::Gateway { gateway };
+    metrics.snapshots.remove(&gateway);
+    metrics.change_seconds.remove(&gateway);
+}
+
 /// Tells what a new snapshot brings.
 pub fn published(metrics: &Metrics, snapshot: &Snapshot, tallies: &Tallies, took: Duration) {
     let tally = |resource_type: ResourceType| {
@@ -222,5 +229,9 @@ mod tests {
             .get_or_create(&metrics::Gateway { gateway })
             .get();
         assert_eq!(edge, 1);
+        gone(&metrics, "edge".to_owned());
+        let gateway = "edge".to_owned();
+        let left = metrics.snapshots.get(&metrics::Gateway { gateway });
+        assert!(left.is_none());
     }
 }

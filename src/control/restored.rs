@@ -42,6 +42,14 @@ impl Restored {
         }
     }
 
+    pub fn store(&self) -> &Source {
+        &self.store
+    }
+
+    pub fn registry(&self, discovery: Discovery) -> Option<&Source> {
+        self.registries.get(&discovery)
+    }
+
     /// The store and the registries.
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
         std::iter::once(&self.store).chain(self.registries.values())

@@ -12,6 +12,8 @@ use crate::snapshot::{Accepted, Outcome, Refused as Refusal, ResourceType};
 use crate::store::Event;
 use crate::xds::gateways::{Watch, What};
 
+mod arrival;
+
 const MOCKED: &str = r#"{"uri":"/mocked","plugins":{"mocking":{"response_status":204}}}"#;
 const NODES: &str =
     r#"{"uri":"/nodes","upstream":{"type":"roundrobin","nodes":{"10.0.0.1:80":1}}}"#;
@@ -254,7 +256,11 @@ async fn every_bad_document_is_asked_for_however_few_questions_the_store_takes_a
         revision: 9,
         documents: documents.collect(),
     };
-    events.send(listed).await.unwrap();
+    let arrived = |what| Arrived {
+        at: Instant::now(),
+        what,
+    };
+    events.send(arrived(listed)).await.unwrap();
     let shutdown = CancellationToken::new();
     tokio::spawn(run(inputs, gateways.clone(), Arc::default(), shutdown));
     let mut newest = gateways.watch("default", None);
@@ -265,7 +271,7 @@ async fn every_bad_document_is_asked_for_however_few_questions_the_store_takes_a
         assert!(newest.borrow().is_none(), "published before all was asked");
         let document = Some(document(&path, NODES));
         events
-            .send(Event::PriorRevision { path, document })
+            .send(arrived(Event::PriorRevision { path, document }))
             .await
             .unwrap();
     }

@@ -2,12 +2,13 @@
 //! [`crate::store::Store`] and [`crate::registry::Registry`].
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
 use crate::config::Config;
 use crate::control::question::Question;
-use crate::control::{Inputs, KeepLost, Wanted};
+use crate::control::{Arrived, Inputs, KeepLost, Wanted};
 use crate::model::{Discovery, Keyring};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
@@ -23,11 +24,11 @@ use super::tasks::Tasks;
 /// The loop's ends of all sources.
 pub struct Sources {
     store: Source,
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<Arrived<Event>>,
     earlier: mpsc::Sender<PriorRevision>,
     /// In the order in which they are shown.
     registries: Vec<(Discovery, Source, watch::Sender<Wanted>)>,
-    answers: mpsc::Receiver<Answer>,
+    answers: mpsc::Receiver<Arrived<Answer>>,
     freshness: Freshness,
     keyring: Keyring,
     accept_store: bool,
@@ -66,10 +67,10 @@ pub fn watch(config: &Config, membership: Membership, told: Told, tasks: &mut Ta
     }
     Sources {
         store,
-        events,
+        events: stamped("events", events, tasks),
         earlier,
         registries,
-        answers,
+        answers: stamped("answers", answers, tasks),
         freshness,
         keyring: config.keyring.clone(),
         accept_store: config.accept_store,
@@ -78,6 +79,24 @@ pub fn watch(config: &Config, membership: Membership, told: Told, tasks: &mut Ta
             percent: config.keep_lost_from,
         },
     }
+}
+
+/// The same, each with the moment in which it came.
+fn stamped<T: Send + 'static>(
+    name: &'static str,
+    mut told: mpsc::Receiver<T>,
+    tasks: &mut Tasks,
+) -> mpsc::Receiver<Arrived<T>> {
+    let (stamped, arrived) = mpsc::channel(QUEUE);
+    tasks.spawn(name, async move {
+        while let Some(what) = told.recv().await {
+            let at = Instant::now();
+            if stamped.send(Arrived { at, what }).await.is_err() {
+                return;
+            }
+        }
+    });
+    arrived
 }
 
 impl Sources {

@@ -60,9 +60,12 @@ pub struct Source {
 
 type Seconds = Gauge<f64, AtomicU64>;
 
-/// Declares a set of metrics: a field each, registered under its name with its help text.
+/// How long changes take, by gateway.
+pub type ChangeSeconds = Family<Gateway, Histogram>;
+
+/// Declares a set of metrics: a field each, registered under its name, behind the prefix of the set, with its help text.
 macro_rules! metrics {
-    ($(#[$doc:meta])* $set:ident $($field:ident: $kind:ty = $make:expr, $name:literal, $help:literal;)*) => {
+    ($(#[$doc:meta])* $set:ident $prefix:literal $($field:ident: $kind:ty = $make:expr, $name:literal, $help:literal;)*) => {
         $(#[$doc])*
         pub struct $set {
             registry: Registry,
@@ -71,12 +74,13 @@ macro_rules! metrics {
 
         impl $set {
             /// What there is: the name of each, the type that it is kept in, and its help text.
-            pub const ALL: &[(&str, &str, &str)] = &[$(($name, stringify!($kind), $help)),*];
+            pub const ALL: &[(&str, &str, &str)] =
+                &[$((concat!($prefix, "_", $name), stringify!($kind), $help)),*];
         }
 
         impl Default for $set {
             fn default() -> Self {
-                let mut registry = Registry::with_prefix("chancery");
+                let mut registry = Registry::with_prefix($prefix);
                 $(
                     let $field: $kind = $make;
                     registry.register($name, $help, $field.clone());
@@ -95,14 +99,16 @@ macro_rules! metrics {
 
 metrics! {
     /// What is counted where it happens, for the life of the process.
-    Metrics
+    Metrics "chancery"
     snapshots: Family<Gateway, Counter> = Family::default(), "snapshots", "Snapshots published";
+    change_seconds: ChangeSeconds = change_seconds(), "change_seconds", "From the first that a source told of a change until the last proxy that it concerns had accepted it";
     documents_rejected: Gauge = Gauge::default(), "documents_rejected", "Documents that are bad now; the last good form of each is in force";
     documents_refused: Gauge = Gauge::default(), "documents_refused", "Documents that a proxy refused; they are rolled back to what it accepted last";
     document_rejections: Counter = Counter::default(), "document_rejections", "Documents found bad since the start";
     routes_waiting: Gauge = Gauge::default(), "routes_waiting", "Routes that wait for the first answer of their service";
     documents_missing: Gauge = Gauge::default(), "documents_missing", "Documents that stay in force though the store, whose revision went back, does not have them; `chancery accept` gives them up";
     instances_kept: Gauge = Gauge::default(), "instances_kept", "Instances that stay for a while though Consul took away all healthy ones of their service at once";
+    source_events: Family<Source, Counter> = Family::default(), "source_events", "Times that a source told something: changes of documents, answers about services";
     streams: Family<Protocol, Gauge> = Family::default(), "xds_streams", "Open xDS streams";
     requests_refused: Family<Reason, Counter> = Family::default(), "xds_refused", "xDS streams ended because of what the client did";
     unserved: Family<Asked, Counter> = Family::default(), "xds_unserved", "Calls of services, and types on streams, that proxies asked for and that are not served";
@@ -118,7 +124,7 @@ metrics! {
 metrics! {
     /// What is read off the rooms for one scrape, and is that scrape's own: scrapers at once do not meet, and what is gone
     /// is in no later one.
-    Gauges
+    Gauges "chancery"
     snapshot_revision: Family<Gateway, Gauge> = Family::default(), "snapshot_revision", "The store's revision that the newest snapshot includes";
     resources: Family<GatewayType, Gauge> = Family::default(), "resources", "Resources in the newest snapshot";
     route_table_bytes: Family<Gateway, Gauge> = Family::default(), "route_table_bytes", "Bytes of the route table in the newest snapshot, of the largest where they are divided: what a changed route sends to each proxy";
@@ -129,6 +135,15 @@ metrics! {
     serving_saved_state: Family<Source, Gauge> = Family::default(), "serving_saved_state", "1 while what an earlier process saved is served in place of a source that has not answered yet";
     state_age: Family<Source, Seconds> = Family::default(), "state_age_seconds", "How old the saved state is that is served in place of a source; 0 when none is";
     source_up: Family<Source, Gauge> = Family::default(), "source_up", "1 when the last call of a source succeeded";
+}
+
+/// Of nobody's changes yet.
+pub fn change_seconds() -> ChangeSeconds {
+    Family::new_with_constructor(|| {
+        Histogram::new([
+            0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+        ])
+    })
 }
 
 fn ack_histogram() -> Histogram {

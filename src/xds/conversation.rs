@@ -147,6 +147,7 @@ impl<'a> Conversation<'a> {
                 self.newest.note_answered(resource_type, sequence);
             }
         }
+        self.newest.advance(self.stream.sequence());
     }
 
     /// Takes a request within the limits in, and tells which response it answered, if any.
@@ -167,6 +168,9 @@ impl<'a> Conversation<'a> {
         }
         let (resource_type, now) = (request.resource_type, Instant::now());
         let answer = self.stream.handle_request(request, now);
+        if answer.as_ref().is_some_and(|one| one.error.is_none()) {
+            self.newest.note_accepted(now);
+        }
         if self.stream.names(resource_type) > limits.names {
             return Err(NotAdmitted::Names(limits.names));
         }

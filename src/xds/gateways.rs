@@ -12,10 +12,15 @@ use crate::cohort::Cohort;
 use crate::snapshot::{Accepted, Outcome, Refused, ResourceType, Snapshot};
 
 mod answered;
+mod changes;
+mod followed;
 mod known;
 
 use super::events::Events;
+use crate::telemetry::metrics::{self, ChangeSeconds};
 use answered::Answered;
+use changes::Changes;
+use followed::Followed;
 use known::Known;
 
 /// The newest snapshot of one gateway; nothing as long as it is not known.
@@ -88,6 +93,9 @@ pub struct Gateways {
     by_place: DashMap<Place, Served>,
     /// What each stream has answered.
     answered: DashMap<u64, Arc<Answered>>,
+    /// What is on its way to proxies, and where it is counted how long that takes.
+    changes: Mutex<Changes>,
+    change_seconds: ChangeSeconds,
     streams: AtomicU64,
     settled: watch::Sender<Settled>,
     events: Events,
@@ -142,12 +150,19 @@ impl Cause {
 }
 
 impl Gateways {
-    /// No gateways yet, and what proxies will say of them.
+    /// No gateways yet, and what proxies will say of them. How long changes take is for nobody to see.
     pub fn new() -> (Self, Heard) {
+        Self::counting(metrics::change_seconds())
+    }
+
+    /// The same, where that is counted.
+    pub fn counting(change_seconds: ChangeSeconds) -> (Self, Heard) {
         let (said, heard) = mpsc::unbounded_channel();
         let gateways = Self {
             by_place: DashMap::new(),
             answered: DashMap::new(),
+            changes: Mutex::default(),
+            change_seconds,
             streams: AtomicU64::new(0),
             settled: watch::Sender::default(),
             events: Events::default(),
@@ -196,6 +211,9 @@ impl Gateways {
     /// Makes a snapshot the newest of its proxies, or lets them wait again. Tells how many streams hear of it.
     pub fn publish(&self, gateway: &str, cohort: Option<&Cohort>, snapshot: Newest) -> usize {
         let place = (gateway.into(), cohort.cloned());
+        if snapshot.is_none() {
+            self.give_up(&place);
+        }
         let served = self.by_place.entry(place.clone()).or_default();
         served.newest.send_replace(snapshot);
         let streams = served.newest.receiver_count();
@@ -276,6 +294,7 @@ impl Gateways {
                 gateways: self.clone(),
                 stream,
                 answered,
+                followed: Followed::default(),
             },
         }
     }
@@ -382,10 +401,13 @@ struct Leave {
     gateways: Arc<Gateways>,
     stream: u64,
     answered: Arc<Answered>,
+    followed: Followed,
 }
 
 impl Drop for Leave {
     fn drop(&mut self) {
+        self.gateways
+            .leave_changes(self.answered.place(), &self.followed);
         self.gateways.answered.remove(&self.stream);
         self.gateways.forget(self.answered.place());
     }

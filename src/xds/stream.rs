@@ -153,6 +153,13 @@ impl Stream {
         acked.min().unwrap_or_default()
     }
 
+    /// The snapshot up to which the client has accepted all that it wants; 0 when none.
+    pub fn sequence(&self) -> u64 {
+        let started = self.channels.iter().filter(|channel| channel.started);
+        let acked = started.map(|channel| channel.acked.as_ref().map_or(0, |acked| acked.sequence));
+        acked.min().unwrap_or_default()
+    }
+
     /// What the client accepted of a type since this was last asked.
     pub fn take_accepted(&mut self, resource_type: ResourceType) -> Option<Accepted> {
         self.channels[resource_type.index()].take_accepted()

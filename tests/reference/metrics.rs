@@ -11,8 +11,8 @@ pub fn page() -> String {
          them deserve an alert. Envoy's own statistics are at `/stats/prometheus` of its admin port.",
     );
     page.paragraph(
-        "A metric with labels has a sample once there is something to count. A gauge about a gateway that is gone is \
-         gone as well.",
+        "A metric with labels has a sample once there is something to count. What is about a gateway that is \
+         gone is gone as well.",
     );
     let all = Gauges::ALL.iter().chain(Metrics::ALL);
     let mut rows: Vec<_> = all.map(row).collect();
@@ -23,16 +23,20 @@ pub fn page() -> String {
 
 fn row((name, kept_in, help): &(&str, &str, &str)) -> [String; 4] {
     let kept_in: String = kept_in.split_whitespace().collect();
+    let kept_in = match &*kept_in {
+        "ChangeSeconds" => "Family<Gateway,Histogram>",
+        kept_in => kept_in,
+    };
     let family = kept_in.strip_prefix("Family<");
     let (labels, kind) = family
         .and_then(|family| family.trim_end_matches('>').split_once(','))
-        .unwrap_or(("", &kept_in));
+        .unwrap_or(("", kept_in));
     let (kind, names) = match kind {
-        "Counter" => ("counter", vec![format!("chancery_{name}_total")]),
-        "Gauge" | "Seconds" => ("gauge", vec![format!("chancery_{name}")]),
+        "Counter" => ("counter", vec![format!("{name}_total")]),
+        "Gauge" | "Seconds" => ("gauge", vec![(*name).to_owned()]),
         "Histogram" => {
             let ends = ["_bucket", "_sum", "_count"].into_iter();
-            let names = ends.map(|end| format!("chancery_{name}{end}"));
+            let names = ends.map(|end| format!("{name}{end}"));
             ("histogram", names.collect())
         }
         other => panic!("{name} is a metric of a type without a word for it: {other}"),

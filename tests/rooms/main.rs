@@ -166,6 +166,7 @@ const PURE: &[&str] = &[
     "store/etcd/answers",
     "store/etcd/keys",
     "xds/channel",
+    "xds/gateways/changes",
     "xds/limits",
     "xds/request",
     "xds/response",

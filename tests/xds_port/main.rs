@@ -6,6 +6,7 @@
 #[path = "../support/support.rs"]
 mod support;
 
+mod changes;
 mod csds;
 mod health;
 mod memory;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chancery::cohort::Cohort;
 use chancery::snapshot::{Change, Resource, ResourceType, Snapshot};
@@ -46,10 +46,12 @@ impl Port {
 
     pub async fn with(limits: Limits, clients: Clients, files: Option<tls::Files>) -> Self {
         let shutdown = CancellationToken::new();
+        let metrics = Arc::new(Metrics::default());
+        let (gateways, _) = Gateways::counting(metrics.change_seconds.clone());
         let ads = Ads {
-            gateways: Arc::new(Gateways::new().0),
+            gateways: Arc::new(gateways),
             nodes: Arc::new(Nodes::default()),
-            metrics: Arc::new(Metrics::default()),
+            metrics,
             admission: Arc::new(Admission::new(limits.clone())),
             limits,
             clients: Arc::new(clients),
@@ -90,7 +92,9 @@ impl Port {
         let cohort = Cohort::foreign("");
         let before = gateways.watch("default", Some(&cohort)).borrow().clone();
         let before = before.unwrap_or_else(|| Arc::new(Snapshot::empty("default".into())));
-        let (snapshot, _) = before.next(changes, 7);
+        let (mut snapshot, _) = before.next(changes, 7);
+        snapshot.cohort = Some(cohort.clone());
+        gateways.begin_change(Instant::now(), [&snapshot]);
         gateways.publish("default", Some(&cohort), Some(Arc::new(snapshot)));
     }
 

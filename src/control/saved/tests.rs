@@ -1,12 +1,12 @@
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Inputs, KeepLost, run};
+use super::super::{Arrived, Inputs, KeepLost, run};
 use super::*;
 use crate::model::Discovery;
 use crate::model::document::Format;
@@ -24,8 +24,8 @@ const MOCKED: &str = r#"{"uri":"/mocked","plugins":{"mocking":{"response_status"
 
 /// A running loop, and both of its ends.
 struct Loop {
-    events: mpsc::Sender<Event>,
-    answers: mpsc::Sender<Answer>,
+    events: mpsc::Sender<Arrived<Event>>,
+    answers: mpsc::Sender<Arrived<Answer>>,
     wishes: mpsc::Sender<SaveRequest>,
     gateways: Arc<Gateways>,
     store: Source,
@@ -80,11 +80,12 @@ impl Loop {
             revision,
             documents: documents.to_vec(),
         };
-        self.events.send(listed).await.unwrap();
+        self.events.send(arrived(listed)).await.unwrap();
     }
 
     async fn answers(&self, service: &str, ports: &[u16]) {
-        self.answers.send(answer(service, ports)).await.unwrap();
+        let answer = answer(service, ports);
+        self.answers.send(arrived(answer)).await.unwrap();
     }
 
     /// Waits for a snapshot like this.
@@ -105,6 +106,13 @@ impl Loop {
     /// Whether saved documents and saved instances are served.
     fn serves_saved(&self) -> [bool; 2] {
         [&self.store, &self.consul].map(|source| source.report().saved.is_some())
+    }
+}
+
+fn arrived<T>(what: T) -> Arrived<T> {
+    Arrived {
+        at: Instant::now(),
+        what,
     }
 }
 
@@ -253,7 +261,7 @@ async fn the_last_good_form_of_a_bad_document_outlives_two_restarts() {
     let changes = vec![Change::Put(bad.clone())];
     let revision = 6;
     let event = Event::Changed { revision, changes };
-    scene.events.send(event).await.unwrap();
+    scene.events.send(arrived(event)).await.unwrap();
     let mut granted = scene.grants().await;
     while granted.revision < 6 {
         granted = scene.grants().await;
@@ -281,7 +289,7 @@ async fn nothing_is_granted_twice_but_once_more_at_the_end() {
     scene.lists(5, &[document("routes/m", MOCKED, 5)]).await;
     let first = scene.grants().await;
     let progress = Event::Progress { revision: 9 };
-    scene.events.send(progress).await.unwrap();
+    scene.events.send(arrived(progress)).await.unwrap();
     let (wish, mut granted) = oneshot::channel();
     scene.wishes.send(wish).await.unwrap();
     scene.publishes(|_| true).await;

@@ -1,0 +1,96 @@
+//! From the streams to the changes that they accept, and to where it is counted how long these took.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::changes::{Changes, Took};
+use super::{Gateways, Place, Watch};
+use crate::snapshot::Snapshot;
+use crate::telemetry::metrics;
+
+/// How far one stream has followed.
+#[derive(Debug, Default)]
+pub struct Followed {
+    /// Up to which snapshot it has accepted all that it wants; nothing before it has for the first time.
+    upto: Option<u64>,
+    /// When its client accepted something last, since then.
+    accepted: Option<Instant>,
+}
+
+impl Gateways {
+    /// What follows from a source, which `began` to tell it then, is about to be published as these snapshots of one gateway.
+    pub fn begin_change<'a>(
+        &self,
+        began: Instant,
+        snapshots: impl IntoIterator<Item = &'a Snapshot>,
+    ) {
+        let snapshots = snapshots.into_iter();
+        let places = snapshots.map(|snapshot| {
+            let place = (snapshot.gateway.clone(), snapshot.cohort.clone());
+            (place, snapshot.sequence)
+        });
+        self.changes().begin(began, places);
+        self.count_overdue(began);
+    }
+
+    /// Counts changes that some proxy has not accepted for too long.
+    pub fn count_overdue(&self, now: Instant) {
+        let took = self.changes().take_overdue(now);
+        self.count(took);
+    }
+
+    pub(super) fn give_up(&self, place: &Place) {
+        let took = self.changes().give_up(place);
+        self.count(took);
+    }
+
+    pub(super) fn leave_changes(&self, place: &Place, followed: &Followed) {
+        if let Some(upto) = followed.upto {
+            let took = self.changes().leave(place, upto);
+            self.count(took);
+        }
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        // Each of its steps is whole: a panic elsewhere has left none of them half-done.
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, took: Vec<Took>) {
+        for Took { gateway, time } in took {
+            let gateway = gateway.to_string();
+            let label = metrics::Gateway { gateway };
+            let seconds = self.change_seconds.get_or_create(&label);
+            seconds.observe(time.as_secs_f64());
+        }
+    }
+}
+
+impl Watch {
+    /// The client accepted a response.
+    pub fn note_accepted(&mut self, now: Instant) {
+        self.leave.followed.accepted = Some(now);
+    }
+
+    /// The client has accepted all that it wants up to this snapshot.
+    pub fn advance(&mut self, sequence: u64) {
+        let leave = &mut self.leave;
+        let (gateways, place) = (&leave.gateways, leave.answered.place());
+        match leave.followed.upto {
+            Some(upto) if upto >= sequence => {}
+            Some(upto) => {
+                let accepted = leave.followed.accepted.take();
+                let took = gateways
+                    .changes()
+                    .advance(place, (upto, sequence), accepted);
+                gateways.count(took);
+                leave.followed.upto = Some(sequence);
+            }
+            None if sequence > 0 => {
+                let newest = gateways.changes().join(place);
+                leave.followed.upto = Some(newest.max(sequence));
+            }
+            None => {}
+        }
+    }
+}
