@@ -1,6 +1,7 @@
 //! The admin listener: whether Chancery lives, whether it serves, and its metrics. Changes nothing.
 
 pub mod port;
+pub mod requests;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,11 +12,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::build::largest_table;
 use crate::snapshot::ResourceType;
+use crate::store::replicas::Records;
 use crate::telemetry::metrics::{self, Gauges};
-use crate::telemetry::{Metrics, Source};
+use crate::telemetry::{Metrics, Source, process};
 use crate::xds::{Gateways, Nodes};
 
 /// What the admin listener can see.
@@ -25,6 +28,8 @@ pub struct Admin {
     pub nodes: Arc<Nodes>,
     pub metrics: Arc<Metrics>,
     pub sources: Vec<Source>,
+    /// What all live replicas say of themselves, this one too.
+    pub replicas: watch::Receiver<Records>,
 }
 
 pub fn router(admin: Admin) -> Router {
@@ -102,7 +107,7 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn metrics_text(State(admin): State<Arc<Admin>>) -> Response {
-    match admin.metrics.encode(&admin.gauges()) {
+    match admin.metrics.encode(&admin.gauges(), &process::read()) {
         Ok(text) => {
             let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, content_type)], text).into_response()
@@ -116,6 +121,15 @@ impl Admin {
     fn gauges(&self) -> Gauges {
         self.gateways.count_overdue(Instant::now());
         let gauges = Gauges::default();
+        let program = metrics::VersionProfile {
+            version: env!("CARGO_PKG_VERSION"),
+            profile: if cfg!(debug_assertions) {
+                "debug"
+            } else {
+                "release"
+            },
+        };
+        gauges.build.get_or_create(&program).set(1);
         for snapshot in self.gateways.newest() {
             let gateway = snapshot.gateway.to_string();
             let label = metrics::Gateway {
@@ -139,6 +153,20 @@ impl Admin {
                     .get_or_create(&type_label)
                     .set(count(snapshot.set(resource_type).len()));
             }
+        }
+        {
+            let records = self.replicas.borrow();
+            let live = if records.current {
+                records.by_id.len().max(1)
+            } else {
+                0
+            };
+            gauges.replicas.set(count(live));
+        }
+        for (path, end) in &*self.gateways.settled().borrow().ends {
+            let id = path.strip_prefix("ssls/").unwrap_or(path);
+            let ssl = metrics::Ssl { ssl: id.to_owned() };
+            gauges.certificate_expiry.get_or_create(&ssl).set(*end);
         }
         for node in self.nodes.connected() {
             let label = metrics::Gateway {

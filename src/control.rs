@@ -366,6 +366,9 @@ impl Control {
         let changes = self.documents.settle();
         report::documents(&self.metrics, &changes, self.documents.rejected());
         self.publication.reword(&changes);
+        if let Some(ends) = self.documents.take_ends(publish::ENDS) {
+            self.publication.settled.ends = ends.into();
+        }
         for document in &changes.formless {
             self.recall.want(document.path.clone(), document.revision);
             self.readiness.handle_wanted_earlier(document.path.clone());

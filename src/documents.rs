@@ -6,6 +6,7 @@
 
 mod consumers;
 mod edge;
+mod ends;
 mod entry;
 mod in_force;
 mod plugin_config;
@@ -34,6 +35,7 @@ use crate::model::{
 use crate::plugin::Plugins;
 
 use consumers::Registered;
+use ends::Ends;
 use entry::{Entry, GoodForm};
 use in_force::InForce;
 pub use reader::Reader;
@@ -87,6 +89,7 @@ pub struct Documents {
     rules: Arc<[Document]>,
     consumers: Registered,
     in_force: InForce,
+    ends: Ends,
     told: Told,
 }
 
@@ -109,6 +112,7 @@ impl Documents {
             rules: Arc::default(),
             consumers: Registered::default(),
             in_force: InForce::default(),
+            ends: Ends::default(),
             told: Told::default(),
         }
     }

@@ -31,6 +31,7 @@ use crate::registry::Registry;
 use crate::state::{self, SaveRequest, Saved};
 use crate::store::Told;
 use crate::store::ledger::Journal;
+use crate::store::replicas::Records;
 use crate::telemetry::{Metrics, Source};
 use crate::tls as cryptography;
 use crate::xds::admission::Admission;
@@ -131,7 +132,7 @@ async fn start(
     let wishes = keep_state(&config, &shared, tasks);
     let told = Told { journal, noticed };
     let sources = sources::watch(&config, membership, told, tasks);
-    let admin = shared.admin(sources.all());
+    let admin = shared.admin(sources.all(), others.changes());
     let inputs = sources.into_inputs(said, saved, wishes, asked);
     let (gateways, metrics) = (shared.gateways.clone(), shared.metrics.clone());
     let control = control::run(inputs, gateways, metrics, tasks.shutdown.clone());
@@ -188,12 +189,13 @@ impl Shared {
         (shared, said)
     }
 
-    fn admin(&self, sources: Vec<Source>) -> Admin {
+    fn admin(&self, sources: Vec<Source>, replicas: watch::Receiver<Records>) -> Admin {
         Admin {
             gateways: self.gateways.clone(),
             nodes: self.nodes.clone(),
             metrics: self.metrics.clone(),
             sources,
+            replicas,
         }
     }
 

@@ -64,6 +64,7 @@ fn admin() -> (Router, Seen) {
         nodes: seen.nodes.clone(),
         metrics: Arc::default(),
         sources: vec![Source::new("etcd")],
+        replicas: watch::Sender::default().subscribe(),
     });
     (router, seen)
 }

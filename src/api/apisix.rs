@@ -23,6 +23,7 @@ use super::shared::Api;
 use crate::drain::Caller;
 use crate::editing::{Editor, Refused};
 use crate::model::{Key, Kind};
+use crate::telemetry::metrics::Template;
 
 use answer::{Refusal, Secrets};
 use list::Filter;
@@ -67,7 +68,14 @@ async fn serve(
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
-    let mut answer = called(api, address, request).await;
+    let path = request.uri().path().to_owned();
+    let read = target::read(path.strip_prefix(ROOT).unwrap_or_default());
+    let template = read.as_ref().ok().map(Target::template);
+    let mut answer = called(api, address, request, read).await;
+    if let Some(template) = template {
+        let template = Template(format!("{ROOT}{template}"));
+        answer.extensions_mut().insert(template);
+    }
     let headers = answer.headers_mut();
     headers.insert(VERSION, HeaderValue::from_static("v3"));
     let server = concat!("Chancery/", env!("CARGO_PKG_VERSION"));
@@ -75,9 +83,12 @@ async fn serve(
     answer
 }
 
-async fn called(api: Api, address: SocketAddr, request: Request) -> Response {
-    let path = request.uri().path().to_owned();
-    let read = target::read(path.strip_prefix(ROOT).unwrap_or_default());
+async fn called(
+    api: Api,
+    address: SocketAddr,
+    request: Request,
+    read: Result<Target<'_>, Unknown>,
+) -> Response {
     let method = request.method().clone();
     if let (Ok(Target::Root), &Method::HEAD) = (&read, &method) {
         return StatusCode::OK.into_response();

@@ -351,6 +351,7 @@ async fn what_is_not_in_force_is_not_confirmed() {
         revision: 8,
         documents: 8,
         problems: Arc::new([("routes/bad".into(), rejected)].into()),
+        ..Settled::default()
     };
     let (api, _seat) = api(settled, node("envoy-1", true, 8), Others::none());
     assert!(wait::wait(&api, ask(8)).await.unwrap().confirmed);

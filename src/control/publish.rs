@@ -13,6 +13,9 @@ use crate::snapshot::Outcome;
 use crate::xds::Gateways;
 use crate::xds::gateways::{Said, Settled, What};
 
+/// Of how many ssls it is told when they end.
+pub const ENDS: usize = 100;
+
 /// What is published, and when the next time is.
 #[derive(Debug)]
 pub struct Publication {

@@ -140,7 +140,7 @@ fn shadowed_names(ssl: &Ssl, answering: &Answering<'_>) -> Vec<Remark> {
 }
 
 /// The paths that begin so.
-fn below(first: &str, paths: &BTreeSet<Arc<str>>) -> Vec<Arc<str>> {
+pub(super) fn below(first: &str, paths: &BTreeSet<Arc<str>>) -> Vec<Arc<str>> {
     let from_first = paths.range::<str, _>((Bound::Included(first), Bound::Unbounded));
     from_first
         .take_while(|path| path.starts_with(first))

@@ -22,6 +22,7 @@ impl Documents {
         let mut affected = self.references.affected(dirty);
         self.settle_global_rules(&mut affected);
         self.settle_edge(&mut affected);
+        self.settle_ends(&affected);
         changes.consumers = self.settle_consumers(&mut affected);
         for path in &affected {
             if let Ok(Key { kind, id, .. }) = path.parse() {

@@ -4,7 +4,7 @@ use tokio::net::TcpListener;
 use tracing::error;
 
 use crate::admin::port::{self, Bounds};
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, requests};
 use crate::api::{self, Api};
 use crate::xds::tls::Certificates;
 use crate::xds::{self, Ads};
@@ -19,7 +19,9 @@ pub fn serve_admin(
     bounds: Bounds,
     tasks: &mut Tasks,
 ) {
+    let metrics = admin.metrics.clone();
     let router = admin::router(admin).merge(api::router(api));
+    let router = requests::counted(router, metrics);
     let shutdown = tasks.shutdown.clone();
     let serving = port::serve(listener, router, bounds, shutdown);
     tasks.spawn("admin listener", serving);

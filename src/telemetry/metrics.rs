@@ -32,7 +32,7 @@ pub struct Reason {
 
 /// Labels of metrics by what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Asked {
+pub struct Name {
     /// The name of a service or a type, of a list that is fixed; `other` for all others.
     pub name: &'static str,
 }
@@ -51,6 +51,43 @@ pub struct GatewayType {
     pub r#type: &'static str,
 }
 
+/// Labels of what is said of the program.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct VersionProfile {
+    pub version: &'static str,
+    /// `release` or `debug`.
+    pub profile: &'static str,
+}
+
+/// Labels of metrics by certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Ssl {
+    /// The id of the document.
+    pub ssl: String,
+}
+
+/// Labels of metrics by call over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RouteMethod {
+    /// The template of its path; `other` for paths that no call has.
+    pub route: String,
+    /// One of HTTP's own; `other` for all others.
+    pub method: &'static str,
+}
+
+/// Labels of metrics by call over HTTP, and by what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RouteMethodStatus {
+    pub route: String,
+    pub method: &'static str,
+    /// As HTTP has it.
+    pub status: u16,
+}
+
+/// The template of the path that an answer is to: on answers, for those who count them.
+#[derive(Debug, Clone)]
+pub struct Template(pub String);
+
 /// Labels of metrics by source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Source {
@@ -59,6 +96,8 @@ pub struct Source {
 }
 
 type Seconds = Gauge<f64, AtomicU64>;
+
+type CountedSeconds = Counter<f64, AtomicU64>;
 
 /// How long changes take, by gateway.
 pub type ChangeSeconds = Family<Gateway, Histogram>;
@@ -111,13 +150,16 @@ metrics! {
     source_events: Family<Source, Counter> = Family::default(), "source_events", "Times that a source told something: changes of documents, answers about services";
     streams: Family<Protocol, Gauge> = Family::default(), "xds_streams", "Open xDS streams";
     requests_refused: Family<Reason, Counter> = Family::default(), "xds_refused", "xDS streams ended because of what the client did";
-    unserved: Family<Asked, Counter> = Family::default(), "xds_unserved", "Calls of services, and types on streams, that proxies asked for and that are not served";
+    unserved: Family<Name, Counter> = Family::default(), "xds_unserved", "Calls of services, and types on streams, that proxies asked for and that are not served";
     documents_not_served: Gauge = Gauge::default(), "documents_not_served", "Documents that some proxies are not served, as they are too old for them";
     responses: Family<Type, Counter> = Family::default(), "xds_responses", "xDS responses sent";
     response_bytes: Family<Type, Counter> = Family::default(), "xds_response_bytes", "Bytes of xDS responses sent";
     acks: Family<Type, Counter> = Family::default(), "xds_acks", "Responses that clients accepted";
     nacks: Family<Type, Counter> = Family::default(), "xds_nacks", "Responses that clients refused";
+    expired_nonces: Family<Type, Counter> = Family::default(), "xds_expired_nonces", "Requests that answered a response which was not the last one any more; they say what the client wants, and accept nothing";
     ack_seconds: Family<Type, Histogram> = Family::new_with_constructor(ack_histogram), "xds_ack_seconds", "From the hand-out of a response to the client's answer";
+    http_requests: Family<RouteMethodStatus, Counter> = Family::default(), "http_requests", "Requests to the admin port that were answered";
+    http_request_seconds: Family<RouteMethod, Histogram> = Family::new_with_constructor(request_histogram), "http_request_seconds", "From the head of a request to the admin port until the head of its answer; what waits for proxies is as long as they take";
     state_write_failures: Counter = Counter::default(), "state_write_failures", "Times that the state could not be saved";
 }
 
@@ -125,6 +167,7 @@ metrics! {
     /// What is read off the rooms for one scrape, and is that scrape's own: scrapers at once do not meet, and what is gone
     /// is in no later one.
     Gauges "chancery"
+    build: Family<VersionProfile, Gauge> = Family::default(), "build_info", "1, with the version of Chancery, and whether it was built for use (`release`) or not (`debug`)";
     snapshot_revision: Family<Gateway, Gauge> = Family::default(), "snapshot_revision", "The store's revision that the newest snapshot includes";
     resources: Family<GatewayType, Gauge> = Family::default(), "resources", "Resources in the newest snapshot";
     route_table_bytes: Family<Gateway, Gauge> = Family::default(), "route_table_bytes", "Bytes of the route table in the newest snapshot, of the largest where they are divided: what a changed route sends to each proxy";
@@ -134,7 +177,19 @@ metrics! {
     source_age: Family<Source, Seconds> = Family::default(), "source_age_seconds", "Since a source last answered; -1 when it never has";
     serving_saved_state: Family<Source, Gauge> = Family::default(), "serving_saved_state", "1 while what an earlier process saved is served in place of a source that has not answered yet";
     state_age: Family<Source, Seconds> = Family::default(), "state_age_seconds", "How old the saved state is that is served in place of a source; 0 when none is";
+    certificate_expiry: Family<Ssl, Gauge> = Family::default(), "certificate_expiry_seconds", "When the first certificate of an ssl in force ends, in seconds since 1970; of the 100 that end first";
+    replicas: Gauge = Gauge::default(), "replicas", "Live replicas on the same store, this one too; 0 while that is not known, as etcd is away";
     source_up: Family<Source, Gauge> = Family::default(), "source_up", "1 when the last call of a source succeeded";
+}
+
+metrics! {
+    /// What the system says of the process, named as every Prometheus client names it. A scrape's own too.
+    Process "process"
+    resident_memory: Gauge = Gauge::default(), "resident_memory_bytes", "Memory that the process has in use";
+    cpu: CountedSeconds = CountedSeconds::default(), "cpu_seconds", "Processor time that the process has spent";
+    open_fds: Gauge = Gauge::default(), "open_fds", "Files and sockets that the process has open";
+    max_fds: Gauge = Gauge::default(), "max_fds", "How many of these the system allows it";
+    start_time: Seconds = Seconds::default(), "start_time_seconds", "When the process began, in seconds since 1970";
 }
 
 /// Of nobody's changes yet.
@@ -146,6 +201,10 @@ pub fn change_seconds() -> ChangeSeconds {
     })
 }
 
+fn request_histogram() -> Histogram {
+    Histogram::new([0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0])
+}
+
 fn ack_histogram() -> Histogram {
     Histogram::new([
         0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0,
@@ -153,9 +212,10 @@ fn ack_histogram() -> Histogram {
 }
 
 impl Metrics {
-    /// All of them and a scrape's gauges, as OpenMetrics text.
-    pub fn encode(&self, gauges: &Gauges) -> Result<String, fmt::Error> {
+    /// All of them and a scrape's own, as OpenMetrics text.
+    pub fn encode(&self, gauges: &Gauges, process: &Process) -> Result<String, fmt::Error> {
         let mut out = String::new();
+        text::encode_registry(&mut out, &process.registry)?;
         text::encode_registry(&mut out, &gauges.registry)?;
         text::encode_registry(&mut out, &self.registry)?;
         text::encode_eof(&mut out)?;

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::warn;
 
+use crate::snapshot::ResourceType;
 use crate::telemetry::{Metrics, metrics};
 
 use super::admission::{Admission, Clients};
@@ -30,6 +31,18 @@ pub struct Ads {
 }
 
 impl Ads {
+    /// Answers are counted from 0 on, so that the first of a type is a rise for whoever looks at rates.
+    pub(super) fn begin_counting(&self) {
+        for each in ResourceType::ALL {
+            let of = metrics::Type {
+                r#type: each.as_str(),
+            };
+            for answers in [&self.metrics.acks, &self.metrics.nacks] {
+                drop(answers.get_or_create(&of));
+            }
+        }
+    }
+
     /// Counts a refusal, and tells it to whom it concerns.
     pub(super) fn refuse(&self, refusal: &NotAdmitted) -> Status {
         let reason = refusal.reason();

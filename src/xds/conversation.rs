@@ -167,6 +167,11 @@ impl<'a> Conversation<'a> {
             warn!(%node, r#type = of_type, names = unknown, longest = limits.name_bytes, "the node asks for names that are longer than any there is: it is told of the others");
         }
         let (resource_type, now) = (request.resource_type, Instant::now());
+        if self.stream.is_outdated(&request) {
+            let r#type = resource_type.as_str();
+            let expired = &self.ads.metrics.expired_nonces;
+            expired.get_or_create(&metrics::Type { r#type }).inc();
+        }
         let answer = self.stream.handle_request(request, now);
         if answer.as_ref().is_some_and(|one| one.error.is_none()) {
             self.newest.note_accepted(now);
@@ -187,7 +192,7 @@ impl<'a> Conversation<'a> {
             Heard::Answer => return Ok(()),
             Heard::Wish => {}
             Heard::First => {
-                let labels = metrics::Asked {
+                let labels = metrics::Name {
                     name: unheard::of_type(&of_type),
                 };
                 self.ads.metrics.unserved.get_or_create(&labels).inc();

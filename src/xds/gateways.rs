@@ -112,6 +112,8 @@ pub struct Settled {
     pub documents: i64,
     /// By path, the documents whose text is not in force.
     pub problems: Arc<BTreeMap<Arc<str>, NotInForce>>,
+    /// The ssls in force whose certificates end first, by path, and when that is, in seconds since 1970.
+    pub ends: Arc<[(Arc<str>, i64)]>,
 }
 
 /// Why a document's text is not in force.

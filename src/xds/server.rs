@@ -43,6 +43,7 @@ pub async fn serve(
     tls: Tls,
     ads: Ads,
 ) -> Result<(), tonic::transport::Error> {
+    ads.begin_counting();
     let (accepted, connections) = mpsc::channel(QUEUE);
     tokio::spawn(accept::accept(listener, tls, ads.clone(), accepted));
     let shutdown = ads.shutdown.clone();

@@ -71,7 +71,7 @@ impl Ads {
         let name = unheard::service(path);
         self.metrics
             .unserved
-            .get_or_create(&metrics::Asked { name })
+            .get_or_create(&metrics::Name { name })
             .inc();
         let path = shown(path);
         if self.admission.said.first(name) {

@@ -74,6 +74,12 @@ impl Stream {
         self.latest = Some(snapshot);
     }
 
+    /// Whether a request answers a response that is not the last one of its type.
+    pub fn is_outdated(&self, request: &Request) -> bool {
+        let channel = self.channel(request.resource_type);
+        channel.started && !request.nonce.is_empty() && request.nonce != channel.nonce
+    }
+
     /// Takes a request, and tells which response it answered, if any.
     pub fn handle_request(&mut self, request: Request, now: Instant) -> Option<Acknowledgement> {
         let resource_type = request.resource_type;

@@ -1,6 +1,6 @@
 //! `metrics.md`: what `/metrics` exposes.
 
-use chancery::telemetry::metrics::{Gauges, Metrics};
+use chancery::telemetry::metrics::{Gauges, Metrics, Process};
 
 use super::page::{Page, code, sentence};
 
@@ -14,7 +14,7 @@ pub fn page() -> String {
         "A metric with labels has a sample once there is something to count. What is about a gateway that is \
          gone is gone as well.",
     );
-    let all = Gauges::ALL.iter().chain(Metrics::ALL);
+    let all = Gauges::ALL.iter().chain(Metrics::ALL).chain(Process::ALL);
     let mut rows: Vec<_> = all.map(row).collect();
     rows.sort();
     page.table(["metric", "type", "labels", "says"], rows);
@@ -32,7 +32,7 @@ fn row((name, kept_in, help): &(&str, &str, &str)) -> [String; 4] {
         .and_then(|family| family.trim_end_matches('>').split_once(','))
         .unwrap_or(("", kept_in));
     let (kind, names) = match kind {
-        "Counter" => ("counter", vec![format!("{name}_total")]),
+        "Counter" | "CountedSeconds" => ("counter", vec![format!("{name}_total")]),
         "Gauge" | "Seconds" => ("gauge", vec![(*name).to_owned()]),
         "Histogram" => {
             let ends = ["_bucket", "_sum", "_count"].into_iter();
@@ -71,7 +71,10 @@ fn named(set: &str) -> String {
 /// What the names of sets of labels say, they have.
 #[test]
 fn labels_are_called_what_the_page_says() {
-    use chancery::telemetry::metrics::{Gateway, GatewayType, Protocol, Reason, Source, Type};
+    use chancery::telemetry::metrics::{
+        Gateway, GatewayType, Name, Protocol, Reason, RouteMethod, RouteMethodStatus, Source, Ssl,
+        Type, VersionProfile,
+    };
     let gauges = Gauges::default();
     let gateway = || "a".to_owned();
     let both = GatewayType {
@@ -89,7 +92,26 @@ fn labels_are_called_what_the_page_says() {
     let _ = metrics
         .requests_refused
         .get_or_create(&Reason { reason: "rate" });
-    let text = metrics.encode(&gauges).expect("a text");
+    let name = "other";
+    let _ = metrics.unserved.get_or_create(&Name { name });
+    let ssl = "a".to_owned();
+    let _ = gauges.certificate_expiry.get_or_create(&Ssl { ssl });
+    let program = VersionProfile {
+        version: "1.2.3",
+        profile: "debug",
+    };
+    let _ = gauges.build.get_or_create(&program);
+    let (route, method) = ("/x".to_owned(), "GET");
+    let of = RouteMethodStatus {
+        route: route.clone(),
+        method,
+        status: 200,
+    };
+    let _ = metrics.http_requests.get_or_create(&of);
+    let of = RouteMethod { route, method };
+    let _ = metrics.http_request_seconds.get_or_create(&of);
+    let process = Process::default();
+    let text = metrics.encode(&gauges, &process).expect("a text");
     for sample in [
         r#"chancery_resources{gateway="a",type="routes"} 0"#,
         r#"chancery_nodes{gateway="a"} 0"#,
@@ -97,6 +119,13 @@ fn labels_are_called_what_the_page_says() {
         r#"chancery_xds_acks_total{type="routes"} 0"#,
         r#"chancery_xds_streams{protocol="sotw"} 0"#,
         r#"chancery_xds_refused_total{reason="rate"} 0"#,
+        r#"chancery_xds_unserved_total{name="other"} 0"#,
+        r#"chancery_certificate_expiry_seconds{ssl="a"} 0"#,
+        r#"chancery_build_info{version="1.2.3",profile="debug"} 0"#,
+        r#"chancery_http_requests_total{route="/x",method="GET",status="200"} 0"#,
+        r#"chancery_http_request_seconds_count{route="/x",method="GET"} 0"#,
+        "process_cpu_seconds_total 0.0",
+        "process_open_fds 0",
     ] {
         assert!(text.contains(sample), "{sample} is not in {text}");
     }

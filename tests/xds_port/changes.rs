@@ -1,4 +1,4 @@
-//! How long a change takes is counted when the last client has accepted it.
+//! How long a change takes is counted when the last client has accepted it; and answers to outdated responses are.
 
 use chancery::snapshot::ResourceType;
 use chancery::telemetry::metrics;
@@ -45,8 +45,8 @@ async fn at_rest(channel: &Channel) -> Sotw {
 
 /// How many changes have been counted.
 fn counted(port: &Port) -> u64 {
-    let gauges = Default::default();
-    let text = port.ads.metrics.encode(&gauges).unwrap();
+    let (gauges, process) = (Default::default(), Default::default());
+    let text = port.ads.metrics.encode(&gauges, &process).unwrap();
     let mut lines = text.lines();
     let count = lines
         .find_map(|line| line.strip_prefix(r#"chancery_change_seconds_count{gateway="default"} "#));
@@ -93,4 +93,29 @@ async fn a_change_is_counted_once_all_have_accepted_it() {
         Ok(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn answers_to_outdated_responses_are_counted() {
+    let port = Port::open(Limits::default()).await;
+    publish(&port, b"1");
+    let channel = port.channel().await;
+    let mut client = at_rest(&channel).await;
+    publish(&port, b"2");
+    let response = next(&mut client).await;
+    client.send(accepts(&response)).await;
+    let outdated = DiscoveryResponse {
+        nonce: "1".to_owned(),
+        ..response
+    };
+    client.send(accepts(&outdated)).await;
+    let clusters = metrics::Type { r#type: "clusters" };
+    eventually(async || {
+        let expired = &port.ads.metrics.expired_nonces;
+        let expired = expired.get_or_create(&clusters).get();
+        anyhow::ensure!(expired == 1, "{expired}");
+        Ok(())
+    })
+    .await;
+    hears(&port, 2, 0).await;
 }

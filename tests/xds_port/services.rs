@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chancery::snapshot::ResourceType;
-use chancery::telemetry::metrics::Gauges;
+use chancery::telemetry::metrics::{Gauges, Process};
 use chancery::xds::Limits;
 use envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryRequest;
 use tonic::Code;
@@ -140,7 +140,9 @@ async fn what_is_asked_for_and_not_served_is_counted_by_names_that_are_known() {
         client.send(wish(runtime)).await;
     }
     client.next().await.unwrap().unwrap();
-    let told = port.ads.metrics.encode(&Gauges::default()).unwrap();
+    let metrics = &port.ads.metrics;
+    let told = metrics.encode(&Gauges::default(), &Process::default());
+    let told = told.unwrap();
     for (name, count) in [
         ("envoy.service.load_stats.v3.LoadReportingService", 2),
         ("envoy.service.accesslog.v3.AccessLogService", 1),

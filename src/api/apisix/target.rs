@@ -36,6 +36,35 @@ pub enum Target<'a> {
     ValidateAll,
 }
 
+impl Target<'_> {
+    /// The template of the paths that mean it.
+    pub fn template(&self) -> String {
+        match self {
+            Self::All { kind, .. } => folder(*kind),
+            Self::One { key, .. } => format!("{}/{{id}}", folder(key.kind)),
+            Self::NotServed { folder, is_one } => {
+                let id = if *is_one { "/{id}" } else { "" };
+                format!("/{folder}{id}")
+            }
+            Self::Root => String::new(),
+            Self::PluginNames => "/plugins/list".to_owned(),
+            Self::Plugins => "/plugins".to_owned(),
+            Self::Plugin(_) => "/plugins/{name}".to_owned(),
+            Self::ReloadPlugins => "/plugins/reload".to_owned(),
+            Self::Schema(_) => "/schema/{name}".to_owned(),
+            Self::Validate(_) => "/schema/validate/{kind}".to_owned(),
+            Self::ValidateAll => "/configs/validate".to_owned(),
+        }
+    }
+}
+
+fn folder(kind: Kind) -> String {
+    match kind {
+        Kind::Credential => "/consumers/{id}/credentials".to_owned(),
+        _ => format!("/{}", kind.as_str()),
+    }
+}
+
 /// Why a path means nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unknown {
@@ -197,6 +226,21 @@ mod tests {
             ),
         ] {
             assert_eq!(read(path), Ok(meant), "{path}");
+        }
+        for (path, template) in [
+            ("/", ""),
+            ("/routes", "/routes"),
+            ("/routes/1/upstream/nodes", "/routes/{id}"),
+            (
+                "/consumers/jack/credentials/a",
+                "/consumers/{id}/credentials/{id}",
+            ),
+            ("/secrets/vault/1", "/secrets/{id}"),
+            ("/schema/plugins/cors", "/plugins/{name}"),
+            ("/schema/validate/routes", "/schema/validate/{kind}"),
+        ] {
+            let meant = read(path).unwrap();
+            assert_eq!(meant.template(), template, "{path}");
         }
         let steps = vec!["upstream", "nodes"];
         let part = Target::One {

@@ -72,8 +72,8 @@ impl Scene {
 
     /// How many changes were counted, and how many seconds they took together.
     fn counted(&self) -> (u64, f64) {
-        let gauges = Default::default();
-        let text = self.control.metrics.encode(&gauges).unwrap();
+        let (gauges, process) = (Default::default(), Default::default());
+        let text = self.control.metrics.encode(&gauges, &process).unwrap();
         let sample = |end: &str| {
             let name = format!("chancery_change_seconds_{end}{{gateway=\"default\"}} ");
             let found = text.lines().find_map(|line| line.strip_prefix(&name));

@@ -369,3 +369,47 @@ fn services_of_stream_routes_are_watched() {
     let text = r#"{"upstream":{"discovery_type":"consul","service_name":"echo","scheme":"tcp"}}"#;
     assert_eq!(settled(document("stream_routes/x", text)).problems.len(), 1);
 }
+
+#[test]
+fn when_certificates_end_is_told_of_those_that_end_first() {
+    let ending = |years: i32| {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["*.example.com".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(1970 + years, 1, 1);
+        let pem = params.self_signed(&key).unwrap().pem();
+        json!({ "sni": "www.example.com", "cert": pem, "key": key.serialize_pem() })
+    };
+    let mut documents = no_documents();
+    documents.settle();
+    assert_eq!(documents.take_ends(2), None);
+    put(&mut documents, "ssls/late", &ending(70));
+    put(&mut documents, "ssls/early", &ending(60));
+    // Of several, the first that ends.
+    let (mut both, other) = (ending(80), ending(65));
+    both["certs"] = json!([other["cert"]]);
+    both["keys"] = json!([other["key"]]);
+    put(&mut documents, "ssls/both", &both);
+    let ends = |documents: &mut Documents| {
+        let ends = documents.take_ends(2)?.into_iter();
+        let years = |end: i64| end / (365 * 24 * 3600);
+        let ends = ends.map(|(path, end)| (path.to_string(), years(end)));
+        Some(ends.collect::<Vec<_>>())
+    };
+    let two = [("ssls/early".into(), 60), ("ssls/both".into(), 65)];
+    assert_eq!(ends(&mut documents), Some(two.to_vec()));
+    assert_eq!(ends(&mut documents), None);
+    // Nobody uses what is off.
+    let mut off = ending(60);
+    off["status"] = 0.into();
+    put(&mut documents, "ssls/early", &off);
+    let mut client = ending(50);
+    client["type"] = "client".into();
+    client.as_object_mut().unwrap().remove("sni");
+    put(&mut documents, "ssls/client", &client);
+    let two = [("ssls/client".into(), 50), ("ssls/both".into(), 65)];
+    assert_eq!(ends(&mut documents), Some(two.to_vec()));
+    documents.apply(deleted("ssls/client"));
+    documents.settle();
+    let two = [("ssls/both".into(), 65), ("ssls/late".into(), 70)];
+    assert_eq!(ends(&mut documents), Some(two.to_vec()));
+}
