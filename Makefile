@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test many soak packaging bench clean
+.PHONY: help demo test many soak rules packaging bench clean
 
 # Where the tests look for the real envoy, etcd and consul first, then in .tools/bin, then on the PATH. Another Envoy lies
 # in a folder of its own.
@@ -35,6 +35,11 @@ many: ## the tests that need many of something with thousands, where `make test`
 soak: ## half an hour of changes, kills and stalls under load, with Envoys of two versions; MINUTES=3, SEED=7, TURNING=1, JSON=file
 	@scripts/tools $(envoy) envoy=1.38 etcd consul
 	timeout --foreground $$(( $(MINUTES) + 20 ))m cargo test --test soak -- --minutes $(MINUTES) $(SEED:%=--seed %) $(if $(TURNING),--turning) $(JSON:%=--json %)
+
+rules: ## check the alerts of contrib/prometheus and run their cases; promtool has to be on the PATH
+	@command -v promtool >/dev/null || { echo "promtool is not on the PATH: it comes with Prometheus (Debian's package is called prometheus)" >&2; exit 1; }
+	promtool check rules contrib/prometheus/rules.yaml
+	promtool test rules contrib/prometheus/rules_test.yaml
 
 packaging: ## what the Dockerfile builds and starts, without an engine; vendored sources offline; a git dependency
 	@scripts/packaging

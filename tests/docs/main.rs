@@ -1,5 +1,5 @@
 //! README.md and docs/ speak of what there is: links lead somewhere, commands, flags, variables, paths, metrics and log lines
-//! exist, tables are full, and examples of documents and settings are accepted.
+//! exist, tables are full, and examples of documents and settings are accepted. So do alerts and the dashboard of contrib/.
 //!
 //! What is named is looked for in code only: in `spans` and in fenced blocks. The word behind a block's opening fence says
 //! what it holds:
@@ -14,6 +14,7 @@
 mod commands;
 mod examples;
 mod links;
+mod observed;
 mod page;
 mod shape;
 mod told;
