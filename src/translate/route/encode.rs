@@ -109,7 +109,8 @@ pub(super) fn list<'a>(parts: impl Iterator<Item = &'a Part>, common: Option<&By
     };
     OnMatch {
         on_match: Some(on_match::OnMatch::Action(TypedExtensionConfig {
-            name: "routes".to_owned(),
+            // It stands in the table thousands of times.
+            name: "r".to_owned(),
             typed_config: Some(list),
         })),
         ..OnMatch::default()

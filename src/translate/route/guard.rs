@@ -56,7 +56,7 @@ pub(super) fn input(header: &str) -> TypedExtensionConfig {
     let input = HttpRequestHeaderMatchInput {
         header_name: header.to_owned(),
     };
-    tree_extension("header", &input)
+    tree_extension("h", &input)
 }
 
 fn text(header: &str, pattern: MatchPattern, ignore_case: bool) -> Predicate {
