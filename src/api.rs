@@ -13,6 +13,7 @@ mod drains;
 mod events;
 pub mod expected;
 mod explain;
+mod foreseen;
 mod grpc;
 mod history;
 pub mod json;

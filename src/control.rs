@@ -6,6 +6,7 @@
 mod arrival;
 mod builders;
 mod drains;
+pub mod foresight;
 mod kept;
 mod large;
 mod missing;

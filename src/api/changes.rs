@@ -5,7 +5,7 @@ use tonic::{Request, Status};
 
 use super::documents::one_of;
 use super::drains::caller;
-use super::{Api, pb};
+use super::{Api, foreseen, pb};
 use crate::documents;
 use crate::drain::audit::Deed;
 use crate::editing::{Author, Change, Editor, Match, Refused, Terms, Wish, masked};
@@ -92,7 +92,13 @@ pub async fn apply(
                 deed.step("document", began, None::<&Refused>);
             }
             let warnings = done.warnings.iter();
+            let envoys = if dry_run {
+                foreseen::foresee(api, &done.changed).await?
+            } else {
+                Vec::new()
+            };
             Ok(pb::ApplyResponse {
+                envoys,
                 revision: done.revision,
                 warnings: warnings
                     .map(|(path, said)| format!("{path}: {said}"))

@@ -7,7 +7,7 @@ use tonic::{Request, Status};
 
 use super::changes::{editor, status};
 use super::drains::caller;
-use super::{Api, pb, wait};
+use super::{Api, foreseen, pb, wait};
 use crate::drain::audit::Deed;
 use crate::editing::{Author, Back, Changed, Compared, Entry, Refused, Terms, masked};
 use crate::model::Key;
@@ -168,8 +168,14 @@ pub async fn roll_back(
         }
         _ => None,
     };
+    let envoys = if asked.dry_run {
+        foreseen::foresee(api, &done.changed).await?
+    } else {
+        Vec::new()
+    };
     let warnings = done.warnings.iter();
     Ok(pb::RollBackResponse {
+        envoys,
         revision: done.revision,
         warnings: warnings
             .map(|(path, said)| format!("{path}: {said}"))

@@ -54,7 +54,9 @@ pub async fn run(apply: Apply) -> Result<ExitCode> {
     if apply.dry_run {
         // What a later piece rests on is not there: only the first can be checked as a whole.
         let first = pieces.into_iter().take(1).flatten().collect();
-        warn(&send(&mut client, first, &apply.reason, true).await?);
+        let answer = send(&mut client, first, &apply.reason, true).await?;
+        warn(&answer);
+        tell_envoys(&answer.envoys);
         return Ok(ExitCode::from(DIFFERS));
     }
     if !apply.yes && !is_agreed(&plan.summary())? {
@@ -127,6 +129,40 @@ async fn send(
 fn warn(answer: &pb::ApplyResponse) {
     for warning in &answer.warnings {
         eprintln!("warning: {warning}");
+    }
+}
+
+/// Tells what proxies would be sent.
+pub fn tell_envoys(envoys: &[pb::Foreseen]) {
+    for one in envoys {
+        let type_ = |of: &pb::TypeDifference| {
+            let counts = [
+                ('+', of.added_count),
+                ('~', of.changed_count),
+                ('-', of.removed_count),
+            ];
+            let counts = counts.iter().filter(|(_, count)| *count > 0);
+            let counts: String = counts
+                .map(|(sign, count)| format!(" {sign}{count}"))
+                .collect();
+            format!("{}{counts}", of.r#type)
+        };
+        let types: Vec<_> = one.types.iter().map(type_).collect();
+        let cohort = if one.cohort.is_empty() {
+            "no proxy"
+        } else {
+            &one.cohort
+        };
+        let listener = if one.touches_listener {
+            "; a listener changes: its connections are drained"
+        } else {
+            ""
+        };
+        eprintln!(
+            "gateway {} ({cohort}): {}{listener}",
+            one.gateway,
+            types.join(", ")
+        );
     }
 }
 

@@ -121,6 +121,7 @@ fn show(planned: &pb::RollBackResponse, output: Output) -> Result<()> {
     if planned.documents.is_empty() {
         say!("all is as it was: there is nothing to roll back");
     }
+    apply::tell_envoys(&planned.envoys);
     for warning in &planned.warnings {
         eprintln!("warning: {warning}");
     }

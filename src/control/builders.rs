@@ -148,6 +148,18 @@ impl Builders {
         self.by_gateway.values().flat_map(Cohorts::iter)
     }
 
+    /// Every builder, with its gateway.
+    pub fn each(&self) -> impl Iterator<Item = (&Id, &Builder)> {
+        let gateways = self.by_gateway.iter();
+        gateways.flat_map(|(gateway, cohorts)| cohorts.iter().map(move |one| (gateway, one)))
+    }
+
+    /// The kinds of proxies of each gateway.
+    pub fn cohorts(&self) -> impl Iterator<Item = (Id, Cohort)> {
+        let each = self.each();
+        each.filter_map(|(gateway, one)| Some((gateway.clone(), one.cohort()?.clone())))
+    }
+
     fn main(&self) -> impl Iterator<Item = &Builder> {
         self.by_gateway.values().filter_map(Cohorts::main)
     }

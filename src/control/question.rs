@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use tokio::sync::oneshot;
 
 use super::Control;
+use super::foresight::World;
 pub use super::large::Large;
 use super::problems::problems;
 use crate::build::Held;
@@ -22,6 +23,8 @@ use crate::xds::gateways::Cause;
 /// A question, with where its answer goes.
 #[derive(Debug)]
 pub enum Question {
+    /// All that snapshots follow from.
+    World(oneshot::Sender<World>),
     /// Every document as it was last written.
     Texts(oneshot::Sender<Vec<Document>>),
     /// How every document fares, by path.
@@ -136,6 +139,9 @@ impl Control {
     /// Answers. Whoever does not wait for it any more gets none.
     pub(super) fn answer(&mut self, question: Question) {
         match question {
+            Question::World(answer) => {
+                let _ = answer.send(self.world());
+            }
             Question::Texts(answer) => {
                 let texts = self.documents.texts();
                 let _ = answer.send(texts.map(|(newest, _)| newest.clone()).collect());

@@ -182,7 +182,7 @@ pub type Taken<'a> = HashMap<Identity<'a>, Mode>;
 pub type TakenNodes = BTreeMap<SocketAddr, Mode>;
 
 /// One document: its text, the last good form, and what is wrong with the text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Known {
     document: Document,
     drain: Option<Arc<Drain>>,
@@ -190,7 +190,7 @@ struct Known {
 }
 
 /// All drains in force. The last good form of each document counts.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Drains {
     entries: BTreeMap<Arc<str>, Known>,
     by_service: HashMap<ServiceKey, BTreeMap<Arc<str>, Arc<Drain>>>,

@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use crate::api::wait;
+use crate::api::{foreseen, wait};
 use crate::drain::audit::Deed;
 use crate::editing::{self, Changed, Done, Editor, Refused, Wish, spoken};
 use crate::model::{Id, Key, Kind};
@@ -103,7 +103,7 @@ impl Call {
             return Err(Refused::Absent.into());
         };
         if done.revision == 0 {
-            return Ok(self.would_be(&done, changed));
+            return self.would_be(&done, changed).await;
         }
         deed.what = changed.path.to_string();
         deed.step("document", began, None::<&Refused>);
@@ -154,7 +154,11 @@ impl Call {
     }
 
     /// What a call would write that is to write nothing.
-    fn would_be(&self, done: &Done, changed: &Changed) -> Response {
+    async fn would_be(&self, done: &Done, changed: &Changed) -> Result<Response, Refusal> {
+        let envoys = foreseen::foresee(&self.api, &done.changed).await;
+        let envoys = envoys.map_err(|status| {
+            Refusal::Said(StatusCode::SERVICE_UNAVAILABLE, status.message().to_owned())
+        })?;
         let before = changed.before.as_ref();
         let warnings: Vec<_> = done.warnings.iter().map(|(_, said)| said).collect();
         let body = json!({
@@ -163,8 +167,9 @@ impl Call {
             "before": before.map(|held| answer::shown(held, self.secrets())),
             "after": changed.after,
             "warnings": warnings,
+            "envoys": foreseen::as_json(&envoys),
         });
-        answer::json(StatusCode::OK, &body)
+        Ok(answer::json(StatusCode::OK, &body))
     }
 }
 

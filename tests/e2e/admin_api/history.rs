@@ -333,3 +333,44 @@ async fn a_hundred_changes_of_a_document_are_kept() {
         entries[0]
     );
 }
+
+#[tokio::test]
+async fn what_a_change_would_do_to_envoy_is_told_before_it_is_made() {
+    let stage = Stage::set().await;
+    let admin = Admin::new(&stage.chancery.url());
+    let before = stage.etcd.texts("").await.len();
+    let would = admin.put("/routes/new?dry_run=true", &route("/new")).await;
+    let envoys = &would.body["envoys"];
+    assert_eq!((would.status, envoys.as_array().unwrap().len()), (200, 1));
+    assert_eq!(envoys[0]["gateway"], "default");
+    let cohort = envoys[0]["cohort"].as_str().unwrap();
+    assert!(cohort.starts_with("envoy 1."), "{envoys}");
+    assert_eq!(envoys[0]["touches_listener"], false);
+    let clusters = &envoys[0]["types"][0];
+    assert_eq!(
+        (&clusters["type"], &clusters["added"]),
+        (&json!("clusters"), &json!(["route/new"]))
+    );
+    let listener =
+        json!({ "name": "http", "address": "127.0.0.1", "port": 19_999, "protocol": "http" });
+    let gateway = json!({ "listeners": [listener] });
+    let would = admin.put("/gateways/default?dry_run=true", &gateway).await;
+    assert_eq!(
+        would.body["envoys"][0]["touches_listener"], true,
+        "{would:?}"
+    );
+    assert_eq!(stage.etcd.texts("").await.len(), before);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("all.json");
+    let documents = json!({ "routes": [{ "id": "a", "uri": "/a", "upstream": nodes() }] });
+    std::fs::write(&file, documents.to_string()).unwrap();
+    let path = file.display().to_string();
+    let output = stage
+        .chancery
+        .ask(&["apply", "-f", &path, "--dry-run"])
+        .await;
+    let said = String::from_utf8(output.stderr).unwrap();
+    let told = format!("gateway default ({cohort}): clusters +1, endpoints +1, routes ~1");
+    assert!(said.contains(&told), "{said}");
+}
