@@ -111,6 +111,27 @@ async fn a_server_gets_ready_and_ends_by_its_token() {
 }
 
 #[tokio::test]
+async fn a_server_without_a_registry_waits_for_its_store() {
+    // Nobody listens there: `readyz` tells so once it was asked.
+    let settings = Settings {
+        etcd: Some(vec!["http://127.0.0.1:1".to_owned()]),
+        ..Settings::default()
+    };
+    let server = Server::start(settings).await;
+    let deadline = Instant::now() + PATIENCE;
+    let asked = "GET /readyz HTTP/1.0\r\n\r\n";
+    while !server.raw(asked).await.contains("\"error\"") {
+        assert!(
+            Instant::now() < deadline,
+            "etcd is not missed after {PATIENCE:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(server.readyz().await, 503);
+    server.end().await.unwrap();
+}
+
+#[tokio::test]
 async fn two_servers_of_one_process_end_apart() {
     let folder = tempfile::tempdir().unwrap();
     let first = Server::start(on_files(folder.path())).await;

@@ -88,13 +88,16 @@ fn stamped<T: Send + 'static>(
     tasks: &mut Tasks,
 ) -> mpsc::Receiver<Arrived<T>> {
     let (stamped, arrived) = mpsc::channel(QUEUE);
+    let shutdown = tasks.shutdown.clone();
     tasks.spawn(name, async move {
         while let Some(what) = told.recv().await {
             let at = Instant::now();
             if stamped.send(Arrived { at, what }).await.is_err() {
-                return;
+                break;
             }
         }
+        // Without a registry nobody ever answers, and that is no failure.
+        shutdown.cancelled().await;
     });
     arrived
 }
