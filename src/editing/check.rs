@@ -115,3 +115,6 @@ fn invalid(problem: &Problem) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,6 +155,10 @@ impl Editor {
         }
         let mut needed: Vec<Held> = Vec::new();
         let mut open: Vec<Reference> = drafts.iter().flat_map(|one| one.named.clone()).collect();
+        let implied = drafts.iter().filter(|one| one.after.is_some());
+        let mut implied: Vec<_> = implied
+            .filter_map(|one| references::implied(&one.key))
+            .collect();
         let mut are_direct = true;
         loop {
             open.retain(|one| asked.insert(one.path.clone()));
@@ -163,10 +167,10 @@ impl Editor {
                     "names more than {NEEDED} documents, allowed: at most {NEEDED}"
                 )));
             }
-            if open.is_empty() {
+            if open.is_empty() && implied.is_empty() {
                 return Ok(needed);
             }
-            let mut further = Vec::new();
+            let mut further = std::mem::take(&mut implied);
             for some in open.chunks(READ) {
                 let paths: Vec<&str> = some.iter().map(|one| &*one.path).collect();
                 let reading = self.writer.read(&paths).await?;

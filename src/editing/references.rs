@@ -102,6 +102,14 @@ pub fn of(key: &Key, document: &Value) -> Vec<Reference> {
     found
 }
 
+/// What a document is checked with though it does not name it, and though it need not be there.
+pub fn implied(key: &Key) -> Option<Reference> {
+    (key.kind == Kind::StreamRoute).then(|| Reference {
+        path: "gateways/default".into(),
+        by_plugin: false,
+    })
+}
+
 /// The kind of a reference, as people write it: `plugin config`.
 pub fn spoken(folder: &str) -> String {
     folder.trim_end_matches('s').replace('_', " ")

@@ -274,6 +274,30 @@ async fn what_cannot_be_is_refused_in_the_words_that_clients_know() {
 }
 
 #[tokio::test]
+async fn a_document_is_checked_with_the_gateway_that_it_does_not_name() {
+    let desk = Desk::set().await;
+    let stream = json!({ "server_port": 9100, "upstream": { "nodes": { "127.0.0.1:1980": 1 } } });
+    let refused = desk.admin.put("/stream_routes/1", &stream).await;
+    assert!(
+        refused.status == 400 && refused.error().contains("no listener of gateway `default`"),
+        "{refused:?}"
+    );
+    let listener = json!({ "name": "tcp", "address": "::", "port": 9100, "protocol": "tcp" });
+    let gateway = json!({ "listeners": [listener], "tracing": {
+        "provider": "opentelemetry", "upstream_id": "spans", "path": "/v1/traces",
+    } });
+    for (path, document) in [
+        ("/upstreams/spans", nodes()),
+        ("/gateways/default", gateway),
+    ] {
+        let written = desk.admin.put(path, &document).await;
+        assert_eq!(written.status, 201, "{written:?}");
+    }
+    let written = desk.admin.put("/stream_routes/1", &stream).await;
+    assert_eq!(written.status, 201, "{written:?}");
+}
+
+#[tokio::test]
 async fn what_others_name_is_not_deleted() {
     let desk = Desk::set().await;
     let admin = &desk.admin;
