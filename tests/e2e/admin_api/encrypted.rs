@@ -8,6 +8,7 @@ use chancery::model::Keyring;
 use serde_json::{Value, json};
 
 use super::callers::keys;
+use super::history::post;
 use super::{Desk, nodes};
 use crate::consumers::{consumer, is_told, passes};
 use crate::support::admin::Admin;
@@ -241,6 +242,23 @@ async fn files_are_compared_with_what_is_encrypted() {
 }
 
 #[tokio::test]
+async fn what_was_encrypted_comes_back_after_etcd_has_forgotten_it() {
+    let desk = Desk::encrypted().await;
+    let of = |key: &str| consumer("jack", json!({ "key-auth": { "key": key } }));
+    desk.admin.put("/consumers", &of(PLANTED)).await;
+    let other = desk.admin.put("/consumers", &of("other")).await;
+    desk.etcd.compact().await;
+    let back = json!({ "change": other.header("x-chancery-revision") });
+    let (status, done) = post(&desk.chancery, "rollback", &back).await;
+    assert_eq!(status, 200, "{done}");
+    let read = desk.admin.get("/consumers/jack").await;
+    assert_eq!(read.body["value"]["plugins"], of(PLANTED)["plugins"]);
+    let sealed = of(&ring(NEW).seal(PLANTED));
+    let stored = desk.stored("consumers/jack").await;
+    assert_eq!(stored["plugins"], sealed["plugins"]);
+}
+
+#[tokio::test]
 async fn no_secret_and_nothing_encrypted_is_in_any_output() {
     let desk = Desk::encrypted().await;
     let own = Authority::new().identity(&["a.example.com"]);
@@ -249,10 +267,10 @@ async fn no_secret_and_nothing_encrypted_is_in_any_output() {
     let ssl = |key: &str| json!({ "snis": ["a.example.com"], "cert": own.cert, "key": key });
     let mut route = super::route("/a");
     route["plugins"] = json!({ "csrf": { "key": PLANTED } });
-    assert_eq!(
-        desk.admin.put("/consumers", &text(PLANTED)).await.status,
-        201
-    );
+    let made = desk.admin.put("/consumers", &text(PLANTED)).await;
+    let first = made.header("x-chancery-revision").to_owned();
+    let other = text(&format!("{PLANTED}-2"));
+    assert_eq!(desk.admin.put("/consumers", &other).await.status, 200);
     assert_eq!(desk.admin.put("/routes/a", &route).await.status, 201);
     assert_eq!(desk.admin.put("/ssls/a", &ssl(&own.key)).await.status, 201);
     // What no key of the ring opens, what is wrong once it is opened, and what is refused.
@@ -303,11 +321,20 @@ async fn no_secret_and_nothing_encrypted_is_in_any_output() {
         "v1/problems",
         "v1/snapshots/default",
         "v1/audit",
+        "v1/history?forms=true",
+        &format!("v1/diff?from={first}"),
         "v1/nodes",
         "metrics",
     ] {
         let answer = desk.chancery.admin(path).await.unwrap();
         outputs.push((path.to_owned(), answer.body));
+    }
+    // In the store itself nothing is in the clear; what is encrypted is.
+    for text in desk.etcd.texts("").await {
+        assert!(
+            !text.contains(PLANTED) && !text.contains("PRIVATE"),
+            "{text}"
+        );
     }
     // A reader is shown neither.
     let folder = tempfile::tempdir().unwrap();

@@ -15,7 +15,7 @@ async fn read(chancery: &Chancery, path: &str) -> Value {
     answer.json().await.unwrap()
 }
 
-async fn post(chancery: &Chancery, path: &str, body: &Value) -> (u16, Value) {
+pub async fn post(chancery: &Chancery, path: &str, body: &Value) -> (u16, Value) {
     let url = format!("{}/v1/{path}", chancery.url());
     let post = http::client().post(url).body(body.to_string());
     let answer = post.send().await.unwrap();
