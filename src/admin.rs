@@ -189,8 +189,11 @@ impl Admin {
             gauges.serving_saved_state.get_or_create(&label).set(saved);
             let age = report.saved.unwrap_or_default().as_secs_f64();
             gauges.state_age.get_or_create(&label).set(age);
-            let up = report.age.is_some() && report.error.is_none();
-            gauges.source_up.get_or_create(&label).set(i64::from(up));
+            // Nobody asks a registry that no document names.
+            if report.age.is_some() || report.error.is_some() {
+                let up = i64::from(report.error.is_none());
+                gauges.source_up.get_or_create(&label).set(up);
+            }
         }
         gauges
     }

@@ -49,21 +49,37 @@ async fn nothing_is_left_of_a_gateway_that_is_gone() {
     assert_eq!(text.matches("# EOF").count(), 1);
 }
 
+#[tokio::test]
+async fn a_source_that_nobody_asks_is_not_down() {
+    let (router, admin) = admin();
+    let up = "chancery_source_up{source=\"etcd\"}";
+    let text = scrape(router.clone()).await;
+    assert!(!text.contains(up), "{text}");
+    admin.source.failed(&"away");
+    let text = scrape(router.clone()).await;
+    assert!(text.contains(&format!("{up} 0\n")), "{text}");
+    admin.source.answered();
+    let text = scrape(router).await;
+    assert!(text.contains(&format!("{up} 1\n")), "{text}");
+}
+
 struct Seen {
     gateways: Arc<Gateways>,
     nodes: Arc<Nodes>,
+    source: Source,
 }
 
 fn admin() -> (Router, Seen) {
     let seen = Seen {
         gateways: Arc::new(Gateways::new().0),
         nodes: Arc::default(),
+        source: Source::new("etcd"),
     };
     let router = router(Admin {
         gateways: seen.gateways.clone(),
         nodes: seen.nodes.clone(),
         metrics: Arc::default(),
-        sources: vec![Source::new("etcd")],
+        sources: vec![seen.source.clone()],
         replicas: watch::Sender::default().subscribe(),
     });
     (router, seen)

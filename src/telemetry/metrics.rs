@@ -179,7 +179,7 @@ metrics! {
     state_age: Family<Source, Seconds> = Family::default(), "state_age_seconds", "How old the saved state is that is served in place of a source; 0 when none is";
     certificate_expiry: Family<Ssl, Gauge> = Family::default(), "certificate_expiry_seconds", "When the first certificate of an ssl in force ends, in seconds since 1970; of the 100 that end first";
     replicas: Gauge = Gauge::default(), "replicas", "Live replicas on the same store, this one too; 0 while that is not known, as etcd is away";
-    source_up: Family<Source, Gauge> = Family::default(), "source_up", "1 when the last call of a source succeeded";
+    source_up: Family<Source, Gauge> = Family::default(), "source_up", "1 when the last call of a source succeeded, 0 when it failed; nothing before the first, as of a registry that no document names";
 }
 
 metrics! {

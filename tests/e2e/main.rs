@@ -30,6 +30,7 @@ mod instances;
 mod last_good_state;
 mod make_before_break;
 mod matching;
+mod metrics;
 mod operation;
 mod outages;
 mod plugins;
