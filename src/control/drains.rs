@@ -1,11 +1,13 @@
 //! Between the loop and drains: which instances are taken out.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, UNIX_EPOCH};
 
 use tracing::{info, warn};
 
 use super::Control;
 use crate::model::document::Change;
+use crate::model::drain::Drain;
 use crate::model::{Document, Drains};
 
 impl Control {
@@ -22,7 +24,15 @@ impl Control {
             }
         }
         self.builders.handle_drained(&touched);
+        self.count_drains();
         documents
+    }
+
+    fn count_drains(&self) {
+        let count = i64::try_from(self.drains.in_force().count());
+        self.metrics.drains.set(count.unwrap_or(i64::MAX));
+        let first = self.drains.in_force().filter_map(end).min();
+        self.metrics.drain_end.set(first.unwrap_or(0));
     }
 
     /// Takes a change of a document, or of a drain.
@@ -38,6 +48,7 @@ impl Control {
                 tell(&path, reason);
             }
             self.builders.handle_drained(&touched);
+            self.count_drains();
         } else {
             if self.missing.handle_named(path) {
                 info!("the store names every document again that it had lost");
@@ -46,6 +57,14 @@ impl Control {
             self.count_missing();
         }
     }
+}
+
+/// When a drain ends by itself, in seconds since 1970.
+fn end(drain: &Drain) -> Option<i64> {
+    let created = humantime::parse_rfc3339(&drain.created).ok()?;
+    let end = created + Duration::from_secs(drain.ttl.into());
+    let seconds = end.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    seconds.try_into().ok()
 }
 
 /// Said once of each text. Whether the drain is confirmed tells whoever asked for it.

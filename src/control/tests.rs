@@ -13,6 +13,7 @@ use crate::store::Event;
 use crate::xds::gateways::{Watch, What};
 
 mod arrival;
+mod drains;
 
 const MOCKED: &str = r#"{"uri":"/mocked","plugins":{"mocking":{"response_status":204}}}"#;
 const NODES: &str =

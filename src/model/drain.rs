@@ -320,6 +320,12 @@ impl Drains {
         &self.nodes
     }
 
+    /// All of them.
+    pub fn in_force(&self) -> impl Iterator<Item = &Drain> {
+        let entries = self.entries.values();
+        entries.filter_map(|entry| entry.drain.as_deref())
+    }
+
     /// The texts, for a start without the store.
     pub fn texts(&self) -> impl Iterator<Item = &Document> {
         self.entries.values().map(|entry| &entry.document)

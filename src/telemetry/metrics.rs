@@ -147,6 +147,8 @@ metrics! {
     routes_waiting: Gauge = Gauge::default(), "routes_waiting", "Routes that wait for the first answer of their service";
     documents_missing: Gauge = Gauge::default(), "documents_missing", "Documents that stay in force though the store, whose revision went back, does not have them; `chancery accept` gives them up";
     instances_kept: Gauge = Gauge::default(), "instances_kept", "Instances that stay for a while though Consul took away all healthy ones of their service at once";
+    drains: Gauge = Gauge::default(), "drains", "Instances that drains take out";
+    drain_end: Gauge = Gauge::default(), "drain_end_seconds", "When the drain that ends first puts its instance back by itself, in seconds since 1970; 0 while there is none";
     source_events: Family<Source, Counter> = Family::default(), "source_events", "Times that a source told something: changes of documents, answers about services";
     streams: Family<Protocol, Gauge> = Family::default(), "xds_streams", "Open xDS streams";
     requests_refused: Family<Reason, Counter> = Family::default(), "xds_refused", "xDS streams ended because of what the client did";
