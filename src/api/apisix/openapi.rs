@@ -11,6 +11,7 @@ use crate::model::Kind;
 /// The schema of all plugins, which several kinds have in common.
 const PLUGINS: &str = "plugins";
 const ERROR: &str = "AdminError";
+const DRY_RUN: &str = "DryRun";
 /// What stands for a certificate and its key: neither is in the program.
 const PAIR: &str = "(PEM)";
 
@@ -38,6 +39,7 @@ pub fn say(said: &mut Said) {
         },
     });
     said.schemas.insert(ERROR.to_owned(), error);
+    said.schemas.insert(DRY_RUN.to_owned(), dry_run());
 }
 
 /// The calls about documents of a kind.
@@ -141,11 +143,15 @@ fn of_kind(kind: Kind, said: &mut Said) {
         part["requestBody"] = body(&json!({}), &json!("another example"));
         said.call(&format!("{one}/{{step}}"), "patch", part);
     }
-    let deleted = json!({
-        "type": "object",
-        "properties": { "key": { "type": "string" }, "deleted": { "type": "string" } },
-        "required": ["key", "deleted"],
-    });
+    let deleted = json!({ "anyOf": [
+        {
+            "type": "object",
+            "properties": { "key": { "type": "string" }, "deleted": { "const": "1" } },
+            "required": ["key", "deleted"],
+            "additionalProperties": false,
+        },
+        named(DRY_RUN),
+    ] });
     let mut delete = with_terms;
     delete.push(in_query(
         "force",
@@ -290,18 +296,30 @@ fn held(kind: Kind) -> Value {
     })
 }
 
+/// What is written, or what would be.
 fn written(kind: Kind) -> Value {
+    let written = json!({
+        "type": "object",
+        "properties": { "key": { "type": "string" }, "value": value(kind) },
+        "required": ["key", "value"],
+        "additionalProperties": false,
+    });
+    json!({ "anyOf": [written, named(DRY_RUN)] })
+}
+
+/// The answer to `dry_run=true`.
+fn dry_run() -> Value {
     json!({
         "type": "object",
         "properties": {
             "key": { "type": "string" },
-            "value": value(kind),
             "dry_run": { "const": true },
-            "before": {},
-            "after": {},
-            "warnings": { "type": "array" },
+            "before": { "description": "The document that is there; null where there is none." },
+            "after": { "description": "What it would be; null where it would be deleted." },
+            "warnings": { "type": "array", "items": { "type": "string" } },
+            "envoys": { "type": "array", "items": { "type": "object" }, "description": "By gateway and kind of proxy, what of their resources would change." },
         },
-        "required": ["key"],
+        "required": ["key", "dry_run"],
         "additionalProperties": false,
     })
 }

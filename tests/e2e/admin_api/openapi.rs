@@ -51,7 +51,20 @@ impl Player {
         }
     }
 
+    /// Plays a call; a write first as one that writes nothing, where it can be told so.
     async fn play(&self, path: &str, method: &str, call: &Value) {
+        let parameters = call["parameters"].as_array().into_iter().flatten();
+        for parameter in parameters.filter(|parameter| parameter["name"] == "dry_run") {
+            let mut dry = call.clone();
+            let mut parameter = parameter.clone();
+            parameter["example"] = json!(true);
+            dry["parameters"].as_array_mut().unwrap().push(parameter);
+            self.play_once(path, method, &dry).await;
+        }
+        self.play_once(path, method, call).await;
+    }
+
+    async fn play_once(&self, path: &str, method: &str, call: &Value) {
         let at = format!("{method} {path}");
         let (path, query) = self.at(path, call);
         let url = format!("{}{path}", self.url);
