@@ -43,7 +43,7 @@ use references::References;
 pub use route::Route;
 pub use sources::remade;
 pub use status::DocumentStatus;
-pub(crate) use text::read as text;
+pub(crate) use text::{json, read as text};
 use told::Told;
 
 use uses::Uses;

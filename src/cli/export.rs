@@ -4,11 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use serde_json::Value;
-
 use super::remote::Server;
-use super::texts::{self, Format, Texts, rendered};
+use super::texts::{self, Format, Texts};
+use anyhow::{Context, Result};
 
 /// What `export` takes.
 #[derive(Debug, clap::Args)]
@@ -35,20 +33,14 @@ pub async fn run(export: Export) -> Result<ExitCode> {
         .filter(|(_, one)| set.is_none() || texts::set_of(&one.fields) == set);
     let all: Texts = of_set.map(|(path, one)| (path, one.fields)).collect();
     let Some(folder) = export.dir else {
-        let one = texts::as_one(&all)?;
-        say!("{}", rendered(&one, export.output)?.trim_end());
+        say!("{}", texts::whole(&all, export.output)?.trim_end());
         return Ok(ExitCode::SUCCESS);
     };
-    let ending = match export.output {
-        Format::Json => "json",
-        Format::Table | Format::Yaml => "yaml",
-    };
     let count = all.len();
-    for (path, fields) in all {
-        let file = folder.join(format!("{path}.{ending}"));
+    for (path, text) in texts::as_files(all, export.output)? {
+        let file = folder.join(path);
         let within = file.parent().unwrap_or(&folder);
         fs::create_dir_all(within).with_context(|| within.display().to_string())?;
-        let text = rendered(&Value::Object(fields), export.output)?;
         fs::write(&file, text).with_context(|| file.display().to_string())?;
     }
     say!(

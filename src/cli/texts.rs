@@ -95,6 +95,30 @@ pub fn as_one(texts: &Texts) -> Result<Value> {
     Ok(serde_json::to_value(kinds)?)
 }
 
+/// All documents as one text.
+pub fn whole(texts: &Texts, format: Format) -> Result<String> {
+    rendered(&as_one(texts)?, format)
+}
+
+/// A file for each document, by its path. Those that would be hidden files, which nobody reads, are in one.
+pub fn as_files(texts: Texts, format: Format) -> Result<BTreeMap<String, String>> {
+    let ending = match format {
+        Format::Json => "json",
+        Format::Table | Format::Yaml => "yaml",
+    };
+    let (hidden, plain): (Texts, Texts) =
+        texts.into_iter().partition(|(path, _)| path.contains("/."));
+    let mut files = BTreeMap::new();
+    for (path, fields) in plain {
+        let text = rendered(&Value::Object(fields), format)?;
+        files.insert(format!("{path}.{ending}"), text);
+    }
+    if !hidden.is_empty() {
+        files.insert(format!("others.{ending}"), whole(&hidden, format)?);
+    }
+    Ok(files)
+}
+
 /// A value as text.
 pub fn rendered(value: &Value, format: Format) -> Result<String> {
     Ok(match format {
@@ -102,3 +126,6 @@ pub fn rendered(value: &Value, format: Format) -> Result<String> {
         Format::Table | Format::Yaml => serde_saphyr::to_string(value)?,
     })
 }
+
+#[cfg(test)]
+mod tests;

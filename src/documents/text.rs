@@ -42,6 +42,11 @@ pub(crate) fn read(format: Format, text: &[u8]) -> Result<Map<String, Value>, Re
     }
 }
 
+/// Reads a text of JSON that is no document, as strictly.
+pub(crate) fn json(text: &[u8]) -> serde_json::Result<Value> {
+    serde_json::from_slice(text).map(|Strict(value)| value)
+}
+
 fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$');
     name.chars().count() <= 64 && name.chars().all(allowed)

@@ -111,10 +111,13 @@ fn one(shown: &str, format: Format, text: &[u8]) -> Result<Map<String, Value>> {
     documents::text(format, text).map_err(|remark| anyhow::anyhow!("{shown}: {}", remark.message))
 }
 
-/// Reads `{routes: [{id: …}, …], …}`; JSON is YAML too.
+/// Reads `{routes: [{id: …}, …], …}`, whichever it is: a text of JSON may have characters that YAML does not allow.
 fn several(shown: &str, text: &[u8], texts: &mut Texts) -> Result<()> {
-    let kinds: Map<String, Value> = serde_saphyr::from_slice(text)
-        .map_err(|error| anyhow::anyhow!("{shown}: {}", error.without_snippet()))?;
+    let kinds = match documents::json(text) {
+        Ok(Value::Object(kinds)) => kinds,
+        _ => serde_saphyr::from_slice(text)
+            .map_err(|error| anyhow::anyhow!("{shown}: {}", error.without_snippet()))?,
+    };
     for (folder, list) in kinds {
         if format!("{folder}/x").parse::<Key>().is_err() {
             bail!(
