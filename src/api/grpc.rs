@@ -13,6 +13,7 @@ use super::{
 #[tonic::async_trait]
 impl pb::control_server::Control for Api {
     type WatchStream = BoxStream<'static, Result<pb::Event, Status>>;
+    type WaitStreamStream = BoxStream<'static, Result<pb::WaitResponse, Status>>;
 
     async fn list_nodes(
         &self,
@@ -89,6 +90,13 @@ impl pb::control_server::Control for Api {
         wait::wait(self, request.into_inner())
             .await
             .map(Response::new)
+    }
+
+    async fn wait_stream(
+        &self,
+        request: Request<pb::WaitRequest>,
+    ) -> Result<Response<Self::WaitStreamStream>, Status> {
+        wait::follow(self, request.get_ref()).map(Response::new)
     }
 
     async fn watch(

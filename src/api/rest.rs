@@ -84,6 +84,9 @@ const CALLS: &[Call] = &[
     Call { name: "Wait", method: GET, path: "/v1/wait", role: Role::Read, answer: |asked| {
         asked.answer(Rendering::with_status(waited), |api, request| api.wait(request))
     } },
+    Call { name: "WaitStream", method: GET, path: "/v1/wait/stream", role: Role::Read, answer: |asked| {
+        asked.stream(|api, request| api.wait_stream(request))
+    } },
     Call { name: "Watch", method: GET, path: "/v1/events", role: Role::Read, answer: |asked| {
         asked.stream(|api, request| api.watch(request))
     } },

@@ -1,6 +1,8 @@
 //! Waiting until a revision is confirmed: every connected node of every live replica has accepted it. Nobody waits for what
 //! the revision wrote and is not in force; only another revision mends that.
 
+mod stream;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use super::awaited::Awaited;
 use super::expected::{self, Name};
 use super::{Api, confirmed, pb};
 use crate::xds::Settled;
+
+pub use stream::follow;
 
 /// How long to wait unless told.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -24,11 +28,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Waits until the revision is confirmed, or the time is over.
 pub async fn wait(api: &Api, asked: pb::WaitRequest) -> Result<pb::WaitResponse, Status> {
     let timeout = timeout(&asked)?;
-    if asked.revision < 1 {
-        let message =
-            "revision: found none above 0; give the one that etcd answered the write with";
-        return Err(Status::invalid_argument(message));
-    }
+    is_revision(asked.revision)?;
     let _place = api.lasting.waits.take()?;
     until(api, asked.revision, timeout, asked.allow_none).await
 }
@@ -92,6 +92,15 @@ fn is_confirmed(api: &Api, settled: &Settled, asked: i64, awaited: &mut Awaited)
         && awaited.is_over(&api.nodes, |node| {
             confirmed::has(&api.gateways, node, revision)
         })
+}
+
+fn is_revision(asked: i64) -> Result<(), Status> {
+    if asked < 1 {
+        let message =
+            "revision: found none above 0; give the one that etcd answered the write with";
+        return Err(Status::invalid_argument(message));
+    }
+    Ok(())
 }
 
 fn timeout(asked: &pb::WaitRequest) -> Result<Duration, Status> {

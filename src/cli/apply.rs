@@ -5,16 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use tokio::time::Instant;
 
 use super::diff::{self, DIFFERS, Wanted};
 use super::remote::Client;
 use super::texts;
 use super::wait;
 use crate::api::pb;
-
-/// How long one call waits for proxies: so often is progress told.
-const TURN: Duration = Duration::from_secs(1);
 
 /// What `apply` takes.
 #[derive(Debug, clap::Args)]
@@ -168,23 +164,23 @@ pub fn tell_envoys(envoys: &[pb::Foreseen]) {
 
 /// Waits for every proxy, and tells how many have it.
 pub async fn confirm(client: &mut Client, revision: i64, patience: Duration) -> Result<ExitCode> {
-    let deadline = Instant::now() + patience;
-    let mut told = None;
+    let request = pb::WaitRequest {
+        revision,
+        timeout: Some(patience.try_into()?),
+        allow_none: false,
+    };
+    let mut answers = client.wait_stream(request).await?.into_inner();
+    let (mut told, mut last) = (None, None);
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let request = pb::WaitRequest {
-            revision,
-            timeout: Some(left.min(TURN).try_into()?),
-            allow_none: false,
-        };
-        let waited = tokio::select! {
-            waited = client.wait(request) => waited?.into_inner(),
+        let answer = tokio::select! {
+            answer = answers.message() => answer?,
             stopped = tokio::signal::ctrl_c() => {
                 stopped.context("Ctrl-C")?;
                 eprintln!("revision {revision} is written; `chancery wait --revision {revision}` tells when every proxy has it");
                 return Ok(ExitCode::FAILURE);
             }
         };
+        let Some(waited) = answer else { break };
         let progress = (waited.accepted, waited.expected);
         if told.replace(progress) != Some(progress) {
             eprintln!(
@@ -192,15 +188,15 @@ pub async fn confirm(client: &mut Client, revision: i64, patience: Duration) -> 
                 progress.0, progress.1
             );
         }
-        if waited.confirmed {
-            return Ok(ExitCode::SUCCESS);
-        }
-        if !waited.rejected.is_empty() || left.is_zero() {
-            for rejected in &waited.rejected {
-                eprintln!("{} is not in force: {}", rejected.document, rejected.reason);
-            }
-            wait::behind(&waited.behind);
-            return Ok(ExitCode::FAILURE);
-        }
+        last = Some(waited);
     }
+    let waited = last.context("Chancery has ended the wait without an answer")?;
+    if waited.confirmed {
+        return Ok(ExitCode::SUCCESS);
+    }
+    for rejected in &waited.rejected {
+        eprintln!("{} is not in force: {}", rejected.document, rejected.reason);
+    }
+    wait::behind(&waited.behind);
+    Ok(ExitCode::FAILURE)
 }

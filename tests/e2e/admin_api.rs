@@ -421,6 +421,13 @@ async fn lists_are_whole_or_in_pages_and_never_fail_for_being_empty() {
 async fn plugins_and_schemas_are_told_and_documents_are_checked_without_being_written() {
     let desk = Desk::set().await;
     let admin = &desk.admin;
+    let of_streams = admin.get("/plugins/list?subsystem=stream").await;
+    assert_eq!(of_streams.body, json!([]));
+    let of_nothing = admin.get("/plugins/list?subsystem=x").await;
+    assert_eq!(
+        (of_nothing.status, of_nothing.error()),
+        (400, "invalid subsystem passed: allowed are http and stream")
+    );
     let names = admin.get("/plugins/list").await.body;
     assert!(
         names.as_array().unwrap().contains(&json!("key-auth")),

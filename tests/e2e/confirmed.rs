@@ -13,7 +13,7 @@ use crate::support::envoy::{Envoy, Protocol};
 use crate::support::etcd::Etcd;
 use crate::support::relay::Relay;
 use crate::support::stage::{Stage, gateway};
-use crate::support::{PATIENTLY, eventually, own_address};
+use crate::support::{PATIENTLY, eventually, http, own_address};
 
 struct Replicas {
     // In the order in which they are ended.
@@ -209,8 +209,31 @@ async fn an_envoy_that_stopped_is_named_and_holds_up_the_others_confirmation() {
         .unwrap();
     assert_eq!(late.status, 504, "{late:?}");
 
+    // A wait that tells how far it is begins with that one behind, and ends without.
+    let url = format!(
+        "{}/v1/wait/stream?revision={revision}&timeout=300s",
+        replicas.a.url()
+    );
+    let mut stream = http::client().get(url).send().await.unwrap();
+    let first = stream.chunk().await.unwrap().unwrap();
+    let first: Value = serde_json::from_slice(&first).unwrap();
+    assert_eq!(
+        (&first["accepted"], &first["expected"], &first["confirmed"]),
+        (&json!(2), &json!(3), &json!(false)),
+        "{first}"
+    );
+    assert_eq!(names(&first), ["envoy-3"]);
     replicas.envoys[2].process.resume();
     wait(&replicas.a, revision, PATIENTLY, 0).await;
+    let mut rest = String::new();
+    while let Some(chunk) = stream.chunk().await.unwrap() {
+        rest.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    let last: Value = serde_json::from_str(rest.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&last["accepted"], &last["confirmed"]),
+        (&json!(3), &json!(true))
+    );
     eventually(async || {
         let output = replicas.b.ask(&["nodes"]).await;
         ensure!(output.status.code() == Some(0), "{output:?}");

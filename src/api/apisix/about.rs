@@ -35,10 +35,11 @@ impl Call {
                 "this version does not serve `{folder}`: nothing would come of it"
             ))),
             (Target::PluginNames, "GET") => {
-                let names: Vec<_> = plugin::names().collect();
+                let is_http = self.asks_for_http()?;
+                let names: Vec<_> = plugin::names().filter(|_| is_http).collect();
                 Ok(answer::json(StatusCode::OK, &json!(names)))
             }
-            (Target::Plugins, "GET") => Ok(self.plugins()),
+            (Target::Plugins, "GET") => Ok(self.plugins(self.asks_for_http()?)),
             (Target::Plugin(name), "GET") => self.plugin(name),
             (Target::ReloadPlugins, "PUT") => Ok("done".into_response()),
             (Target::Schema(kind), "GET") => match Kind::named(kind) {
@@ -51,8 +52,19 @@ impl Call {
         }
     }
 
-    fn plugins(&self) -> Response {
-        if self.parameter("subsystem").is_some_and(|it| it != "http") {
+    /// Whether plugins of routes are asked for; none serves streams.
+    fn asks_for_http(&self) -> Result<bool, Refusal> {
+        match self.parameter("subsystem") {
+            None | Some("http") => Ok(true),
+            Some("stream") => Ok(false),
+            Some(_) => Err(Refusal::bad(
+                "invalid subsystem passed: allowed are http and stream",
+            )),
+        }
+    }
+
+    fn plugins(&self, is_http: bool) -> Response {
+        if !is_http {
             return answer::json(StatusCode::OK, &json!({}));
         }
         let all = plugin::names().enumerate().filter_map(|(at, name)| {

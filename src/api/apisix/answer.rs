@@ -160,14 +160,18 @@ pub fn shown(held: &Held, secrets: Secrets) -> Value {
     value
 }
 
+/// Takes the private keys of an ssl out, which nobody is shown who did not send them.
+pub fn without_keys(kind: Kind, fields: &mut Map<String, Value>) {
+    if kind == Kind::Ssl {
+        fields.remove("key");
+        fields.remove("keys");
+    }
+}
+
 fn with_id(key: &Key, fields: &mut Map<String, Value>) {
-    match key.kind {
-        Kind::Ssl => {
-            fields.remove("key");
-            fields.remove("keys");
-        }
-        Kind::Consumer => return,
-        _ => {}
+    without_keys(key.kind, fields);
+    if key.kind == Kind::Consumer {
+        return;
     }
     fields.entry("id").or_insert_with(|| key.id.as_str().into());
 }

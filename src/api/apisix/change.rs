@@ -11,12 +11,15 @@ use crate::api::{foreseen, wait};
 use crate::drain::audit::Deed;
 use crate::editing::{self, Changed, Done, Editor, Refused, Wish, spoken};
 use crate::model::{Id, Key, Kind};
+use crate::xds::gateways::Cause;
 
 use super::Call;
 use super::answer::{self, Refusal};
 use super::target::{can_patch, can_post};
 
 const REVISION: HeaderName = HeaderName::from_static("x-chancery-revision");
+/// What a document is given as it is written.
+const ADDED: [&str; 3] = ["id", "create_time", "update_time"];
 const BEHIND: HeaderName = HeaderName::from_static("chancery-behind");
 
 impl Call {
@@ -73,10 +76,42 @@ impl Call {
 
     async fn put(&self, key: &Key, document: Map<String, Value>) -> Result<Response, Refusal> {
         let terms = self.terms()?;
+        if !terms.force {
+            self.is_not_refused(key, &document).await?;
+        }
         let change = self.change_of(key, Wish::Put(document))?;
         let author = self.author("put");
         let put = async |editor: &Editor| editor.change(change, terms, &author).await;
         self.done(put, "put", key.to_string()).await
+    }
+
+    /// Refuses what proxies refuse already in this very form.
+    async fn is_not_refused(
+        &self,
+        key: &Key,
+        document: &Map<String, Value>,
+    ) -> Result<(), Refusal> {
+        let path = key.to_string();
+        let settled = self.api.gateways.settled().borrow().clone();
+        let problem = settled.problems.get(&*path);
+        let Some(problem) = problem.filter(|problem| problem.cause == Cause::Refused) else {
+            return Ok(());
+        };
+        let now = self.editor()?.read(&path).await?;
+        let is_same = now
+            .and_then(|held| editing::fields(&held))
+            .is_some_and(|now| {
+                let says = |(name, _): &(&String, &Value)| !ADDED.contains(&name.as_str());
+                now.iter().filter(says).eq(document.iter().filter(says))
+            });
+        if is_same {
+            let said = format!(
+                "proxies refuse this document in this very form: {}; change it, or write it all the same with `force=true`",
+                problem.reason
+            );
+            return Err(Refusal::Said(StatusCode::CONFLICT, said));
+        }
+        Ok(())
     }
 
     /// Has a change made, notes it, and answers.
@@ -118,7 +153,7 @@ impl Call {
     ) -> Result<Response, Refusal> {
         let key = self.key(&changed.path);
         let is_new = changed.before.is_none();
-        let body = match &changed.after {
+        let body = match self.after(changed, self.method == Method::PATCH) {
             Some(document) => json!({ "key": key, "value": document }),
             // A text, which clients read a number from.
             None => json!({ "key": key, "deleted": "1" }),
@@ -139,6 +174,16 @@ impl Call {
             answer.headers_mut().insert(BEHIND, count.into());
         }
         Ok(answer)
+    }
+
+    /// A document as it is now. What a PATCH or a look finds is not what the caller sent.
+    fn after(&self, changed: &Changed, is_found: bool) -> Option<Map<String, Value>> {
+        let mut document = changed.after.clone()?;
+        let key = changed.path.parse::<Key>();
+        if let (true, Ok(key)) = (is_found, key) {
+            answer::without_keys(key.kind, &mut document);
+        }
+        Some(document)
     }
 
     /// Waits until every proxy that is expected has the revision; tells how many have not.
@@ -165,7 +210,7 @@ impl Call {
             "key": self.key(&changed.path),
             "dry_run": true,
             "before": before.map(|held| answer::shown(held, self.secrets())),
-            "after": changed.after,
+            "after": self.after(changed, true),
             "warnings": warnings,
             "envoys": foreseen::as_json(&envoys),
         });

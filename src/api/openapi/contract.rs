@@ -14,7 +14,7 @@ const ERROR: &str = "Error";
 fn example(call: &str) -> Value {
     match call {
         "ReadSnapshot" => json!({ "gateway": "default", "type": "routes" }),
-        "Wait" => json!({ "revision": "1", "timeout": "0s" }),
+        "Wait" | "WaitStream" => json!({ "revision": "1", "timeout": "0s" }),
         "Explain" => json!({ "gateway": "default", "url": "/hello" }),
         "ListHistory" => json!({ "document": "routes/hello", "limit": 10 }),
         "Diff" => json!({ "from": "1" }),
