@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use anyhow::ensure;
 use serde_json::{Value, json};
 
+use crate::support::admin::Admin;
 use crate::support::envoy::{Envoy, Protocol};
 use crate::support::eventually;
 use crate::support::instance::Instance;
@@ -128,6 +129,32 @@ async fn a_bad_edit_is_rolled_back_on(
     envoy.answers_by("/hello", "green").await;
     envoy.answers_by("/new", "green").await;
     refused(stage, 0.0).await;
+}
+
+#[tokio::test]
+async fn what_proxies_refuse_is_not_written_again_in_the_same_form() {
+    let (stage, listener) = stage().await;
+    let admin = Admin::new(&stage.chancery.url());
+    let blue = stage.instance("blue").await;
+    let good = route("/hello", &blue);
+    assert_eq!(admin.put("/routes/hello", &good).await.status, 201);
+    let envoy = strict(&stage, Protocol::Delta, listener).await;
+    envoy.answers_by("/hello", "blue").await;
+    let bad = refused_route("/hello", &blue);
+    assert_eq!(admin.put("/routes/hello", &bad).await.status, 200);
+    refused(&stage, 1.0).await;
+    let again = eventually(async || {
+        let again = admin.put("/routes/hello", &bad).await;
+        ensure!(again.status == 409, "{again:?}");
+        Ok(again)
+    })
+    .await;
+    assert!(again.error().contains("in this very form"), "{again:?}");
+    let forced = admin.put("/routes/hello?force=true", &bad).await;
+    assert_eq!(forced.status, 200, "{forced:?}");
+    let other = admin.put("/routes/hello", &good).await;
+    assert_eq!(other.status, 200, "{other:?}");
+    refused(&stage, 0.0).await;
 }
 
 #[tokio::test]
