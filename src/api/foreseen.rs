@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
 use tonic::Status;
 
 use super::{Api, pb};
 use crate::control::foresight::{Difference, Foreseen};
 use crate::control::question::Question;
-use crate::editing::Changed;
+use crate::editing::{Changed, Compared};
 use crate::model::Document;
 use crate::model::document::{Change, Format};
 use crate::snapshot::ResourceType;
@@ -19,18 +19,39 @@ const NAMED: usize = 100;
 
 /// What proxies of each gateway would be sent otherwise.
 pub async fn foresee(api: &Api, changed: &[Changed]) -> Result<Vec<pb::Foreseen>, Status> {
-    let changes: Vec<_> = changed.iter().map(change).collect();
+    let changes = changed
+        .iter()
+        .map(|one| change(&one.path, one.after.as_ref()));
+    between(api, Vec::new(), changes.collect()).await
+}
+
+/// How what proxies are sent differs between two revisions of documents. Those of which a form is not known are left out.
+pub async fn compare(api: &Api, compared: &[Compared]) -> Result<Vec<pb::Foreseen>, Status> {
+    let known = compared.iter().filter_map(|one| {
+        let (before, after) = (one.before.as_ref().ok()?, one.after.as_ref().ok()?);
+        let of = |form: &Option<_>| change(&one.path, form.as_ref());
+        Some((of(before), of(after)))
+    });
+    let (before, after) = known.unzip();
+    between(api, before, after).await
+}
+
+async fn between(
+    api: &Api,
+    earlier: Vec<Change>,
+    changes: Vec<Change>,
+) -> Result<Vec<pb::Foreseen>, Status> {
     // Each has a copy of everything.
     let _place = api.reads.acquire().await;
     let world = api.ask(Question::World).await?;
-    let foreseen = spawn_blocking(move || world.foresee(changes)).await;
+    let foreseen = spawn_blocking(move || world.foresee(earlier, changes)).await;
     let foreseen = foreseen.map_err(|error| Status::internal(error.to_string()))?;
     Ok(foreseen.into_iter().map(told).collect())
 }
 
-fn change(changed: &Changed) -> Change {
-    let path = changed.path.clone();
-    match &changed.after {
+fn change(path: &Arc<str>, form: Option<&Map<String, Value>>) -> Change {
+    let path = path.clone();
+    match form {
         None => Change::Deleted { path },
         Some(fields) => Change::Put(Document {
             source: path.clone(),

@@ -86,7 +86,9 @@ pub async fn diff(api: &Api, asked: pb::DiffRequest) -> Result<pb::DiffResponse,
     let to = Some(asked.to).filter(|to| *to != 0);
     let compared = editor(api)?.compare(asked.from, to).await;
     let (to, compared) = compared.map_err(|refused| status(&refused))?;
+    let envoys = foreseen::compare(api, &compared).await?;
     Ok(pb::DiffResponse {
+        envoys,
         from: asked.from,
         to,
         documents: compared.into_iter().map(difference).collect(),

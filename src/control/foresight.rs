@@ -64,8 +64,8 @@ impl Control {
 }
 
 impl World {
-    /// What proxies would be sent otherwise after these changes.
-    pub fn foresee(mut self, changes: Vec<Change>) -> Vec<Foreseen> {
+    /// What proxies would be sent otherwise after `changes`, had `earlier` been made before.
+    pub fn foresee(mut self, earlier: Vec<Change>, changes: Vec<Change>) -> Vec<Foreseen> {
         let mut documents = Documents::read_by(self.reader.clone());
         let mut builders = Builders::default();
         for (gateway, cohort) in &self.cohorts {
@@ -79,6 +79,9 @@ impl World {
         documents.list(std::mem::take(&mut self.documents));
         for earlier in std::mem::take(&mut self.earlier) {
             documents.earlier(earlier);
+        }
+        for change in earlier {
+            documents.apply(change);
         }
         self.derive(&mut builders, documents.settle());
         let before = snapshots(&builders);
@@ -218,7 +221,7 @@ mod tests {
         let documents = [("routes/a", route("/a")), inner];
         let put = |path: &str, text: &Value| vec![Change::Put(document(path, text))];
         let proxies = [(40, "default"), (38, "default"), (40, "inner")];
-        let foresee = |changes| world(&proxies, &documents).foresee(changes);
+        let foresee = |changes| world(&proxies, &documents).foresee(Vec::new(), changes);
 
         assert_eq!(foresee(put("routes/a", &route("/a"))), []);
         let foreseen = foresee(put("routes/b", &route("/b")));
@@ -244,6 +247,13 @@ mod tests {
             path: "routes/a".into(),
         }]);
         assert_eq!(gone[0].by_type[&ResourceType::Cluster].removed.len(), 1);
+        // Between two forms that are both long gone.
+        let between = world(&proxies, &documents).foresee(
+            put("routes/a", &route("/then")),
+            put("routes/a", &route("/later")),
+        );
+        let types: Vec<_> = between[0].by_type.keys().map(|of| of.as_str()).collect();
+        assert_eq!(types, ["routes"]);
     }
 
     #[test]
@@ -254,7 +264,8 @@ mod tests {
         let mut world = world(&[], &[]);
         let registries = vec![crate::model::Discovery::Consul];
         world.reader = Reader::new(registries, crate::model::Keyring::default());
-        let foreseen = world.foresee(vec![Change::Put(document("routes/c", &text))]);
+        let changes = vec![Change::Put(document("routes/c", &text))];
+        let foreseen = world.foresee(Vec::new(), changes);
         assert_eq!(foreseen.len(), 1, "{foreseen:?}");
         assert_eq!(foreseen[0].cohort, None);
         assert!(foreseen[0].by_type.contains_key(&ResourceType::Cluster));

@@ -187,6 +187,12 @@ async fn the_way_back_is_open_though_etcd_was_compacted() {
         .map(|one| &one["document"])
         .collect();
     assert_eq!(changed, ["routes/hello", "routes/other"]);
+    let envoys = &diff["envoys"][0];
+    assert_eq!(
+        (&envoys["gateway"], &envoys["types"][0]["type"]),
+        (&json!("default"), &json!("routes")),
+        "{diff}"
+    );
 }
 
 #[tokio::test]
