@@ -353,10 +353,12 @@ fn ledger_keep(flag: &str, said: Option<&str>) -> Result<Duration, Error> {
         return Ok(LEDGER_KEEP);
     };
     let keep = humantime::parse_duration(text).ok();
-    keep.filter(|keep| *keep >= Duration::from_secs(60))
+    // etcd's leases end at 285 years.
+    let longest = Duration::from_secs(3650 * 24 * 3600);
+    keep.filter(|keep| (Duration::from_secs(60)..=longest).contains(keep))
         .ok_or_else(|| {
             Error::Contradiction(format!(
-                "--{flag}: found {text:?}, allowed are times from 1m on, such as 12h or 30d"
+                "--{flag}: found {text:?}, allowed are times from 1m to 3650d, such as 12h or 30d"
             ))
         })
 }

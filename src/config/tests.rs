@@ -133,6 +133,7 @@ fn what_draining_needs_is_read() {
     for (line, named) in [
         ("audit-keep: 1s", "--audit-keep"),
         ("audit-keep: ever", "--audit-keep"),
+        ("history-keep: 1000y", "--history-keep"),
         ("consul-agent: '{node}:8500'", "--consul-agent"),
     ] {
         let text = refusal(&format!("{line}\n"));

@@ -235,8 +235,8 @@ impl Watcher {
 
     /// Lists all documents at one revision, in pages.
     async fn list(&mut self, connection: &Connection) -> Result<(), Broken> {
-        let [mut range, other] = self.keys.ranges();
-        let mut others = Some(other);
+        let [mut range, others @ ..] = self.keys.ranges();
+        let mut others = others.into_iter();
         let mut page = connection.page(range.clone(), None).await?;
         let revision = page.revision;
         let (mut documents, mut replicas) = (Vec::new(), Vec::new());
@@ -264,7 +264,7 @@ impl Watcher {
                     next.push(0);
                     range.start = next;
                 }
-                _ => match others.take() {
+                _ => match others.next() {
                     Some(other) => range = other,
                     None => break,
                 },

@@ -21,7 +21,8 @@ const NEW_ID: &str = "gen_id";
 const REPLICAS: &str = "replicas/";
 /// What draining keeps besides its documents: the journal, who works at it, and the audit trail. Only [`super::ledger`]
 /// reads it.
-const LEDGER: [&str; 2] = ["drain/", "audit/"];
+const LEDGER: [&str; 2] = ["drain/", AUDIT];
+pub(super) const AUDIT: &str = "audit/";
 /// What became of documents: `history/<path>/<revision>`. Only [`super::record`] reads it.
 pub(super) const HISTORY: &str = "history/";
 /// Its parts that make the journal, with the documents that rest on it.
@@ -84,10 +85,15 @@ impl Keys {
         start.to_vec()..end
     }
 
-    /// All keys below the prefix but records, of which there are many more than documents.
-    pub(super) fn ranges(&self) -> [Range<Vec<u8>>; 2] {
-        let (all, records) = (self.range(), self.folder(HISTORY));
-        [all.start..records.start, records.end..all.end]
+    /// All keys below the prefix but records and the audit trail, of which there may be many more than documents.
+    pub(super) fn ranges(&self) -> [Range<Vec<u8>>; 3] {
+        let all = self.range();
+        let (audit, records) = (self.folder(AUDIT), self.folder(HISTORY));
+        [
+            all.start..audit.start,
+            audit.end..records.start,
+            records.end..all.end,
+        ]
     }
 
     /// All keys below a folder, `routes/`.

@@ -13,10 +13,8 @@ use etcd_client::{
 
 use super::Settings;
 use super::journal;
-use super::keys::{CLAIMS, DRAINS, JOURNAL, Keys};
+use super::keys::{AUDIT, CLAIMS, DRAINS, JOURNAL, Keys};
 use super::line::Line;
-
-const AUDIT: &str = "audit/";
 
 /// How long, in seconds, a claim lasts: more than all steps under it may take together.
 const CLAIM: i64 = 15;

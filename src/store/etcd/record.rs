@@ -11,14 +11,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use etcd_client::proto::{PbEvent, PbKeyValue};
-use etcd_client::{Compare, CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp};
+use etcd_client::{
+    Compare, CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp, TxnOpResponse,
+};
 
 use crate::store::writer::{Away, Former, Noticed, Record, Recorded, Since};
 
 use super::broken::Broken;
 use super::connection::Connection;
 use super::keys::{DELETE, DRAINS, HISTORY, Keys, Meaning};
-use super::writer::Writer;
+use super::writer::{self, Writer};
 
 /// Records of this time share a lease, and are kept for so much longer.
 const SHARED: Duration = Duration::from_secs(3600);
@@ -119,23 +121,34 @@ impl Writer {
 
     /// All that was written after a revision; nothing where that is too much.
     pub async fn since(&self, revision: i64) -> Result<Option<Since>, Away> {
-        let options = GetOptions::new()
-            .with_min_mod_revision(revision + 1)
-            .with_sort(SortTarget::Mod, SortOrder::Ascend)
-            .with_limit(MOST);
-        let range = self.keys.range();
-        let found = self
+        let younger = |range: Range<Vec<u8>>| {
+            let options = GetOptions::new()
+                .with_range(range.end)
+                .with_min_mod_revision(revision + 1)
+                .with_limit(MOST);
+            TxnOp::get(range.start, Some(options))
+        };
+        let records = self.keys.folder(HISTORY);
+        let ranges = self.keys.ranges().into_iter().chain([records]);
+        let txn = Txn::new().and_then(ranges.map(younger).collect::<Vec<_>>());
+        let read = self
             .line
-            .step(async |etcd| etcd.get(range, options).await)
+            .step(async |etcd| etcd.transact(txn).await)
             .await?;
-        if found.more {
-            return Ok(None);
-        }
         let mut since = Since {
-            revision: found.revision,
+            revision: writer::revision(&read),
             ..Since::default()
         };
-        for value in found.values {
+        let mut values = Vec::new();
+        for found in read.op_responses() {
+            if let TxnOpResponse::Get(found) = found {
+                if found.more() {
+                    return Ok(None);
+                }
+                values.extend(found.0.kvs);
+            }
+        }
+        for value in values {
             match self.keys.read(&value.key) {
                 Meaning::Record(_) => since.records.extend(self.read_record(value)),
                 Meaning::Document(path) if !path.starts_with(DRAINS) => {
@@ -144,6 +157,7 @@ impl Writer {
                 _ => {}
             }
         }
+        since.records.sort_by_key(|recorded| recorded.revision);
         Ok(Some(since))
     }
 

@@ -274,7 +274,7 @@ fn a_change_is_unrecorded_unless_its_revision_has_its_record() {
 }
 
 #[test]
-fn a_listing_leaves_records_out() {
+fn a_listing_leaves_records_and_the_audit_trail_out() {
     let keys = Keys::new("/chancery");
     let within = |key: &str| {
         let mut ranges = keys.ranges().into_iter();
@@ -283,4 +283,5 @@ fn a_listing_leaves_records_out() {
     assert!(within("/chancery/consumers/a") && within("/chancery/routes/a"));
     assert!(within("/chancery/historyx/a"));
     assert!(!within("/chancery/history/routes/a/1") && !within("/chancery0"));
+    assert!(!within("/chancery/audit/1") && within("/chancery/drain/journal/s1.a"));
 }
