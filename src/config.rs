@@ -164,6 +164,10 @@ settings! {
     /// API keys by their hashes, with names and roles; in the file only
     #[arg(skip)]
     api_keys: Vec<access::ApiKey>,
+    /// Whether a call of the Admin API may show its key as the parameter `api_key`, which logs of proxies on its way may keep
+    /// [default: true]
+    #[arg(long, env = "CHANCERY_API_KEY_PARAMETER", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    api_key_parameter: bool,
     /// Networks that instances may be taken out from [default: all]
     #[arg(long, env = "CHANCERY_DRAIN_NETWORKS", value_name = "NETWORK,…", value_delimiter = ',')]
     drain_networks: Vec<IpNet>,

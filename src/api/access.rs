@@ -31,6 +31,7 @@ pub const HEADER: &str = "x-api-key";
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Reading. Every key has it.
+    #[serde(alias = "viewer")]
     Read,
     /// Taking instances out, and putting them back.
     Drain,
@@ -118,9 +119,13 @@ pub enum Place {
 }
 
 impl Place {
-    fn key<'a>(self, uri: &'a Uri, headers: &'a HeaderMap) -> Option<Cow<'a, [u8]>> {
+    fn key<'a>(self, uri: &'a Uri, headers: &'a HeaderMap) -> Option<Shown<'a>> {
+        let shown = |key| Shown {
+            key,
+            as_parameter: false,
+        };
         if let Some(key) = headers.get(HEADER) {
-            return Some(Cow::Borrowed(key.as_bytes()));
+            return Some(shown(Cow::Borrowed(key.as_bytes())));
         }
         if self == Self::Header {
             return None;
@@ -128,9 +133,19 @@ impl Place {
         let query = uri.query().unwrap_or_default();
         let mut parameters = url::form_urlencoded::parse(query.as_bytes());
         let parameter = parameters.find(|(name, _)| name == "api_key");
-        let parameter = parameter.map(|(_, key)| Cow::Owned(key.into_owned().into_bytes()));
-        parameter.or_else(|| cookie(headers))
+        let parameter = parameter.map(|(_, key)| Shown {
+            key: Cow::Owned(key.into_owned().into_bytes()),
+            as_parameter: true,
+        });
+        parameter.or_else(|| cookie(headers).map(shown))
     }
+}
+
+/// A key as a call shows it.
+struct Shown<'a> {
+    key: Cow<'a, [u8]>,
+    /// It is part of the URL.
+    as_parameter: bool,
 }
 
 fn cookie(headers: &HeaderMap) -> Option<Cow<'_, [u8]>> {
@@ -151,6 +166,8 @@ pub struct Rules {
     pub keys: Vec<ApiKey>,
     /// Where drains may be called from; from everywhere when it is empty.
     pub networks: Vec<IpNet>,
+    /// Whether a key in a URL opens nothing.
+    pub parameter_refused: bool,
 }
 
 /// Who may call.
@@ -186,7 +203,6 @@ impl Access {
     ) -> Result<Caller, Status> {
         let began = Instant::now();
         let key = place.key(request.uri(), request.headers());
-        let key = key.as_deref();
         let from = address.ip().to_canonical().to_string();
         // One state of them, for all of the call.
         let rules = self.rules.borrow().clone();
@@ -196,10 +212,10 @@ impl Access {
             writes: role != Role::Read,
         };
         let admitted = page::check(call, request.uri(), request.headers())
-            .and_then(|()| rules.admit(role, key, address));
+            .and_then(|()| rules.admit(role, key.as_ref(), address));
         match admitted {
             Ok(name) => {
-                let operates = rules.admit(Role::Operate, key, address).is_ok();
+                let operates = rules.admit(Role::Operate, key.as_ref(), address).is_ok();
                 let trace = request.headers().get("traceparent");
                 let trace = trace.and_then(|value| value.to_str().ok());
                 Ok(Caller {
@@ -207,7 +223,7 @@ impl Access {
                     from,
                     trace: trace.unwrap_or_default().to_owned(),
                     operates,
-                    writes: rules.admit(Role::Admin, key, address).is_ok(),
+                    writes: rules.admit(Role::Admin, key.as_ref(), address).is_ok(),
                 })
             }
             Err(status) => {
@@ -222,7 +238,12 @@ impl Access {
 
 impl Rules {
     /// The name of the caller, if it may have this role.
-    fn admit(&self, role: Role, key: Option<&[u8]>, address: SocketAddr) -> Result<String, Status> {
+    fn admit(
+        &self,
+        role: Role,
+        key: Option<&Shown<'_>>,
+        address: SocketAddr,
+    ) -> Result<String, Status> {
         let ip = address.ip().to_canonical();
         let within = self.networks.iter().any(|network| network.contains(&ip));
         if role == Role::Drain && !self.networks.is_empty() && !within {
@@ -236,7 +257,12 @@ impl Rules {
         let shown = key.ok_or_else(|| {
             Status::unauthenticated(format!("an API key is needed: show it as `{HEADER}`"))
         })?;
-        let hash = Hash::of(shown);
+        if shown.as_parameter && self.parameter_refused {
+            return Err(Status::unauthenticated(format!(
+                "an API key as the parameter `api_key` is not accepted here (api-key-parameter): show it as `{HEADER}`"
+            )));
+        }
+        let hash = Hash::of(&shown.key);
         let known = self
             .keys
             .iter()

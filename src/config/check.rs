@@ -177,6 +177,7 @@ impl Settings {
         Ok(Rules {
             keys,
             networks: self.drain_networks.clone().unwrap_or_default(),
+            parameter_refused: self.api_key_parameter == Some(false),
         })
     }
 

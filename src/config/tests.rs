@@ -107,6 +107,9 @@ fn other_machines_reach_the_admin_port_only_where_it_knows_them() {
     assert_eq!(config.access.borrow().keys[0].name, "deploy");
     let text = refusal(&format!("api-keys:\n{key}{key}"));
     assert!(text.contains("api-keys[1].name"), "{text}");
+    assert!(!config.access.borrow().parameter_refused);
+    let config = settings("api-key-parameter: false\n").unwrap();
+    assert!(config.access.borrow().parameter_refused);
 }
 
 #[test]

@@ -15,11 +15,20 @@ fn access(keys: &[(&str, &str, Role)], networks: &[&str]) -> Rules {
     Rules {
         keys: keys.iter().map(key).collect(),
         networks: networks.iter().map(|it| it.parse().unwrap()).collect(),
+        ..Rules::default()
+    }
+}
+
+fn in_header(key: &str) -> Shown<'_> {
+    Shown {
+        key: key.as_bytes().into(),
+        as_parameter: false,
     }
 }
 
 fn admit(access: &Rules, role: Role, key: Option<&str>, from: &str) -> Result<String, Code> {
-    let admitted = access.admit(role, key.map(str::as_bytes), from.parse().unwrap());
+    let key = key.map(in_header);
+    let admitted = access.admit(role, key.as_ref(), from.parse().unwrap());
     admitted.map_err(|status| status.code())
 }
 
@@ -41,13 +50,44 @@ fn a_key_opens_what_its_roles_say() {
     assert_eq!(may(Role::Read, Some("one")), Ok("deploy".into()));
     assert_eq!(may(Role::Read, Some("two")), Ok("looker".into()));
     assert_eq!(may(Role::Drain, Some("two")), Err(Code::PermissionDenied));
-    let refused = access.admit(Role::Operate, Some(b"one"), HERE.parse().unwrap());
+    let refused = access.admit(
+        Role::Operate,
+        Some(&in_header("one")),
+        HERE.parse().unwrap(),
+    );
     assert_eq!(
         refused.unwrap_err().message(),
         "the API key `deploy` has not the role `operate`"
     );
     for key in [None, Some("three"), Some("")] {
         assert_eq!(may(Role::Read, key), Err(Code::Unauthenticated));
+    }
+}
+
+#[test]
+fn a_key_in_the_url_can_be_refused() {
+    let uri: Uri = "/apisix/admin/routes?api_key=one".parse().unwrap();
+    let mut headers = HeaderMap::new();
+    let mut access = access(&[("deploy", "one", Role::Admin)], &[]);
+    let may = |access: &Rules, headers: &HeaderMap| {
+        let shown = Place::Apisix.key(&uri, headers);
+        let admitted = access.admit(Role::Admin, shown.as_ref(), HERE.parse().unwrap());
+        admitted.map_err(|status| (status.code(), status.message().to_owned()))
+    };
+    assert_eq!(may(&access, &headers), Ok("deploy".into()));
+    access.parameter_refused = true;
+    let said = "an API key as the parameter `api_key` is not accepted here (api-key-parameter): show it as `x-api-key`";
+    let refused = Err((Code::Unauthenticated, said.to_owned()));
+    assert_eq!(may(&access, &headers), refused);
+    headers.insert(HEADER, "one".parse().unwrap());
+    assert_eq!(may(&access, &headers), Ok("deploy".into()));
+}
+
+#[test]
+fn viewer_is_another_word_for_read() {
+    for word in ["read", "viewer"] {
+        let text = serde_json::json!(word);
+        assert_eq!(serde_json::from_value::<Role>(text).unwrap(), Role::Read);
     }
 }
 

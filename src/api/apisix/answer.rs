@@ -106,7 +106,7 @@ fn refused(refused: &Refused) -> Response {
 pub fn denied(status: &Status) -> Response {
     let description = match (status.code(), status.message()) {
         (Code::Unauthenticated, said) if said.contains("is needed") => "missing apikey",
-        (Code::Unauthenticated, _) => "wrong apikey",
+        (Code::Unauthenticated, said) if said.contains("is not known") => "wrong apikey",
         (_, said) => said,
     };
     let http = match status.code() {

@@ -27,7 +27,7 @@ fn api() -> Router {
     };
     let rules = Rules {
         keys: vec![key("looker", Role::Read), key("deploy", Role::Drain)],
-        networks: Vec::new(),
+        ..Rules::default()
     };
     let access = Access {
         rules: watch::channel(rules).1,

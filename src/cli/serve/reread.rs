@@ -14,7 +14,12 @@ use crate::telemetry::logs::Levels;
 use super::Unusable;
 
 /// The settings that can change, by their names.
-const LIVE: [&str; 3] = ["api-keys", "drain-networks", "log-level"];
+const LIVE: [&str; 4] = [
+    "api-keys",
+    "api-key-parameter",
+    "drain-networks",
+    "log-level",
+];
 
 /// What reading the settings again takes, and where they go.
 pub struct Reread {
@@ -61,6 +66,7 @@ impl Reread {
         let rules = config.access.borrow().clone();
         self.access.send_replace(rules);
         self.settings.api_keys = settings.api_keys;
+        self.settings.api_key_parameter = settings.api_key_parameter;
         self.settings.drain_networks = settings.drain_networks;
         self.settings.log_level = settings.log_level;
         info!(
