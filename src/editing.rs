@@ -12,6 +12,7 @@ pub mod recorder;
 mod references;
 mod refused;
 mod stamp;
+mod transaction;
 
 use std::sync::Arc;
 

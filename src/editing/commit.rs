@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::model::{Key, Keyring, Kind};
-use crate::store::writer::{Condition, Edit, Held, Record, Transaction};
+use crate::store::writer::{Condition, Held, Record};
 use crate::telemetry;
 
 use super::record::{Author, Before, Note};
 use super::references::Reference;
 use super::stamp::{self, Times};
+use super::transaction::{Draft, keep_bounds, transaction};
 use super::{
     ATTEMPTS, Change, Changed, Done, Editor, Match, Refused, Terms, Wish, check, fields, masked,
     merge, opened, references,
@@ -23,26 +24,8 @@ const DELETIONS: usize = 16;
 const NEEDED: usize = 1_000;
 /// How many documents are read at once: what etcd takes.
 const READ: usize = 128;
-/// How many conditions and how many changes a transaction may have: what etcd takes.
-const OPERATIONS: usize = 128;
-/// The longest text that etcd takes, with room for what goes with it, and so all texts of one transaction.
-const LONGEST: usize = 1_500_000;
-/// Why a document's former text is not kept.
-const TOO_LARGE: &str = "it was too large to be kept beside what replaced it";
 /// What is said of a document that was read without its secrets.
 const MARKED: &str = "holds what is shown in the place of a secret: write the secret itself, or leave the document as it is";
-
-/// What is about to be made of one document.
-struct Draft {
-    key: Key,
-    path: Arc<str>,
-    /// The revision at which it was read.
-    seen: i64,
-    before: Option<Held>,
-    /// In the clear, and its text as it is stored.
-    after: Option<(Map<String, Value>, String)>,
-    named: Vec<Reference>,
-}
 
 impl Editor {
     /// Makes changes, all or none.
@@ -326,70 +309,6 @@ fn draft(
         after,
         named,
     })
-}
-
-/// The changes themselves, and that all is as it was read.
-fn transaction(drafts: &[Draft], terms: Terms) -> Transaction {
-    let mut transaction = Transaction::default();
-    let own: BTreeSet<_> = drafts.iter().map(|draft| &draft.path).collect();
-    let mut exist = BTreeSet::new();
-    for draft in drafts {
-        let revision = draft.before.as_ref().map_or(0, |held| held.modified);
-        let written = Condition::Written(draft.path.clone(), revision);
-        transaction.conditions.push(written);
-        let named = draft.named.iter().map(|one| one.path.clone());
-        exist.extend(named.filter(|path| !own.contains(path)));
-        let path = draft.path.clone();
-        match &draft.after {
-            Some((_, text)) => transaction.edits.push(Edit::Put {
-                path,
-                text: text.clone(),
-                ttl: terms.ttl,
-            }),
-            None => {
-                if draft.key.kind == Kind::Consumer {
-                    let credentials = format!("{path}/credentials/").into();
-                    transaction.edits.push(Edit::DeleteAll(credentials));
-                }
-                transaction.edits.push(Edit::Delete(path));
-            }
-        }
-    }
-    let exist = exist.into_iter().map(Condition::Exists);
-    transaction.conditions.extend(exist);
-    transaction
-}
-
-/// Refuses what etcd would not take. What was there before is not kept where there is no room for it beside what is written.
-fn keep_bounds(transaction: &mut Transaction) -> Result<(), Refused> {
-    let texts = transaction.edits.iter().map(|edit| match edit {
-        Edit::Put { text, .. } => text.len(),
-        Edit::Delete(_) | Edit::DeleteAll(_) => 0,
-    });
-    let bytes: usize = texts.sum();
-    if bytes > LONGEST {
-        return Err(Refused::Invalid(format!(
-            "the documents have {bytes} bytes, allowed: at most {LONGEST} at once, which is what etcd takes"
-        )));
-    }
-    let mut room = LONGEST - bytes;
-    for record in &mut transaction.records {
-        match room.checked_sub(record.text.len()) {
-            Some(rest) => room = rest,
-            None => record.text = Note::without_form(&record.text, TOO_LARGE),
-        }
-    }
-    let changed = transaction.edits.len() + transaction.records.len();
-    let operations = changed.max(transaction.conditions.len());
-    if operations > OPERATIONS {
-        return Err(Refused::Invalid(format!(
-            "{} documents are written, and {} named, allowed: at most {} and {OPERATIONS} at once, which is what etcd takes",
-            transaction.records.len(),
-            transaction.conditions.len(),
-            OPERATIONS / 2,
-        )));
-    }
-    Ok(())
 }
 
 /// The folder of those that a document which is to be written is compared with.
