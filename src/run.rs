@@ -153,6 +153,7 @@ async fn start(
         rules: config.access,
         trail,
         port: address,
+        failures: Arc::default(),
     };
     let (nodes, shutdown) = (shared.nodes.clone(), tasks.shutdown.clone());
     let watching = expected::watch(expected.clone(), nodes, others.clone(), shutdown);

@@ -1,5 +1,6 @@
 //! Who may call: API keys with roles, and networks for what changes something. A key is known by its hash only.
 
+pub mod failures;
 pub mod page;
 #[cfg(test)]
 mod tests;
@@ -8,20 +9,23 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, Uri, header};
-use axum::response::Response;
 use ipnet::IpNet;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::drain::Caller;
 use crate::drain::audit::{self, Deed, Trail};
 
 use super::answer;
+
+use failures::{Failures, Verdict};
 
 /// The header that shows a key.
 pub const HEADER: &str = "x-api-key";
@@ -179,20 +183,26 @@ pub struct Access {
     pub trail: Trail,
     /// Where the port is bound to: what callers may call it by.
     pub port: SocketAddr,
+    /// Who showed keys that nobody has.
+    pub failures: Arc<Mutex<Failures>>,
+}
+
+/// Why a caller may not, and how late it is told.
+#[derive(Debug)]
+pub struct Denied {
+    status: Status,
+    late: Duration,
+}
+
+impl Denied {
+    /// Why, once it is time to say so.
+    pub async fn told(self) -> Status {
+        tokio::time::sleep(self.late).await;
+        self.status
+    }
 }
 
 impl Access {
-    /// The caller of what needs this role, or the answer that it gets instead.
-    pub fn check(
-        &self,
-        role: Role,
-        request: &Request,
-        address: SocketAddr,
-    ) -> Result<Caller, Box<Response>> {
-        let admitted = self.admit(role, request, address, Place::Header);
-        admitted.map_err(|status| answer::refusal(request.headers(), status).into())
-    }
-
     /// The caller of what needs this role, or why it may not. A refusal is noted.
     pub fn admit(
         &self,
@@ -200,7 +210,7 @@ impl Access {
         request: &Request,
         address: SocketAddr,
         place: Place,
-    ) -> Result<Caller, Status> {
+    ) -> Result<Caller, Denied> {
         let began = Instant::now();
         let key = place.key(request.uri(), request.headers());
         let from = address.ip().to_canonical().to_string();
@@ -227,16 +237,47 @@ impl Access {
                 })
             }
             Err(status) => {
+                let looked_at = key.is_some_and(|key| !rules.refuses(&key));
+                let denied = if status.code() == Code::Unauthenticated && looked_at {
+                    self.guessed(status, address)
+                } else {
+                    let late = Duration::ZERO;
+                    Denied { status, late }
+                };
                 let mut deed = Deed::new(&self.trail, "call", "", &from);
                 deed.what = format!("{} {}", request.method(), request.uri().path());
-                deed.refused(audit::ACCESS, began, &status.message());
-                Err(status)
+                deed.refused(audit::ACCESS, began, &denied.status.message());
+                Err(denied)
+            }
+        }
+    }
+
+    /// What whoever showed an unknown key is told. A known key is never held up, also where others of its address guess.
+    fn guessed(&self, status: Status, address: SocketAddr) -> Denied {
+        let ip = address.ip().to_canonical();
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        match failures.count(ip, Instant::now()) {
+            Verdict::Told(late) => Denied { status, late },
+            Verdict::TooMany(rest) => {
+                let seconds = rest.as_secs() + 1;
+                let mut status = Status::resource_exhausted(format!(
+                    "the API key is not known, and {ip} showed too many that are not: try again in {seconds} s"
+                ));
+                let metadata = status.metadata_mut();
+                metadata.insert(answer::RETRY_AFTER, seconds.into());
+                let late = Duration::ZERO;
+                Denied { status, late }
             }
         }
     }
 }
 
 impl Rules {
+    /// Whether a key is not even looked at, for where it is shown.
+    fn refuses(&self, shown: &Shown<'_>) -> bool {
+        shown.as_parameter && self.parameter_refused
+    }
+
     /// The name of the caller, if it may have this role.
     fn admit(
         &self,
@@ -257,7 +298,7 @@ impl Rules {
         let shown = key.ok_or_else(|| {
             Status::unauthenticated(format!("an API key is needed: show it as `{HEADER}`"))
         })?;
-        if shown.as_parameter && self.parameter_refused {
+        if self.refuses(shown) {
             return Err(Status::unauthenticated(format!(
                 "an API key as the parameter `api_key` is not accepted here (api-key-parameter): show it as `{HEADER}`"
             )));

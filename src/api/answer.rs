@@ -1,8 +1,11 @@
 //! Answers of the HTTP side, and what gRPC's codes are there.
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tonic::{Code, Status};
+
+/// Where a status says, in seconds, when to try again.
+pub const RETRY_AFTER: &str = "retry-after";
 
 /// A refusal as HTTP tells it.
 pub fn error(status: &Status) -> Response {
@@ -20,7 +23,17 @@ pub fn error(status: &Status) -> Response {
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    json(http, body.to_string())
+    let mut answer = json(http, body.to_string());
+    tell_when(&mut answer, status);
+    answer
+}
+
+/// Says when to try again, where the status does.
+pub fn tell_when(answer: &mut Response, status: &Status) {
+    let seconds = status.metadata().get(RETRY_AFTER);
+    if let Some(seconds) = seconds.and_then(|it| HeaderValue::from_bytes(it.as_bytes()).ok()) {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds);
+    }
 }
 
 pub fn json(status: StatusCode, body: String) -> Response {

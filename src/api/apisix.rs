@@ -98,7 +98,7 @@ async fn called(
         .map_or(Role::Read, |target| role(&method, target));
     let caller = match api.access.admit(role, &request, address, Place::Apisix) {
         Ok(caller) => caller,
-        Err(status) => return answer::denied(&status),
+        Err(denied) => return answer::denied(&denied.told().await),
     };
     let answered = async {
         let target = read?;

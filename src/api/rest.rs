@@ -13,7 +13,7 @@ use tonic::Status;
 use tonic::server::NamedService;
 use tonic_reflection::server::Builder;
 
-use super::access::Role;
+use super::access::{Place, Role};
 use super::asked::{Asked, Rendering};
 use super::pb::control_server::{Control, ControlServer};
 use super::shared::Api;
@@ -203,9 +203,15 @@ pub fn router(api: Api) -> Router {
 }
 
 async fn serve(call: &'static Call, api: Api, address: SocketAddr, request: Request) -> Response {
-    let caller = match api.access.check(call.role, &request, address) {
+    let admitted = api
+        .access
+        .admit(call.role, &request, address, Place::Header);
+    let caller = match admitted {
         Ok(caller) => caller,
-        Err(refused) => return *refused,
+        Err(denied) => {
+            let status = denied.told().await;
+            return answer::refusal(request.headers(), status);
+        }
     };
     match Asked::read(api, caller, request).await {
         Ok(asked) => (call.answer)(asked).await,
@@ -248,12 +254,15 @@ async fn check(
         let status = Status::unimplemented(format!("{} is not served", json::shown(path)));
         return answer::refusal(request.headers(), status);
     };
-    match api.access.check(role, &request, address) {
+    match api.access.admit(role, &request, address, Place::Header) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(refused) => *refused,
+        Err(denied) => {
+            let status = denied.told().await;
+            answer::refusal(request.headers(), status)
+        }
     }
 }
 

@@ -120,3 +120,36 @@ fn a_hash_is_read_and_never_shown() {
         assert!(!said.contains("secret"), "{said}");
     }
 }
+
+#[test]
+fn guesses_are_limited_and_known_keys_are_not() {
+    let rules = access(&[("deploy", "one", Role::Admin)], &[]);
+    let access = Access {
+        rules: watch::channel(rules).1,
+        trail: Trail::to_log(),
+        port: HERE.parse().unwrap(),
+        failures: Arc::default(),
+    };
+    let call = |key: Option<&str>| {
+        let mut request = Request::new(axum::body::Body::empty());
+        if let Some(key) = key {
+            request.headers_mut().insert(HEADER, key.parse().unwrap());
+        }
+        access.admit(Role::Read, &request, HERE.parse().unwrap(), Place::Apisix)
+    };
+    for at in 0..31 {
+        // No guess: neither counts.
+        assert_eq!(call(None).unwrap_err().late, Duration::ZERO);
+        assert!(call(Some("one")).is_ok());
+        let denied = call(Some("two")).unwrap_err();
+        let late = if (5..30).contains(&at) { 1 } else { 0 };
+        assert_eq!(denied.late, Duration::from_secs(late), "{at}");
+        let refused = denied.status.code() == Code::ResourceExhausted;
+        assert_eq!(refused, at == 30, "{at}");
+    }
+    let answered = answer::error(&call(Some("two")).unwrap_err().status);
+    assert_eq!(answered.status(), 429);
+    let seconds = answered.headers()[header::RETRY_AFTER].to_str().unwrap();
+    assert!((1..=61).contains(&seconds.parse().unwrap()), "{seconds}");
+    assert_eq!(call(Some("one")).unwrap().name, "deploy");
+}

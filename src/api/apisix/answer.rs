@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use tonic::{Code, Status};
 
+use crate::api::answer::tell_when;
 use crate::editing::{self, Refused, masked};
 use crate::model::{Key, Kind};
 use crate::store::writer::Held;
@@ -111,10 +112,13 @@ pub fn denied(status: &Status) -> Response {
     };
     let http = match status.code() {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::FORBIDDEN,
     };
     let body = json!({ "error_msg": "failed to check token", "description": description });
-    json(http, &body)
+    let mut answer = json(http, &body);
+    tell_when(&mut answer, status);
+    answer
 }
 
 /// Nothing can be called by this path.
