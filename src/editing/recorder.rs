@@ -27,15 +27,28 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub async fn run(writer: Writer, keyring: Keyring, mut noticed: mpsc::Receiver<Noticed>) {
     // How many records there are of each document, at least.
     let mut counts: HashMap<Arc<str>, usize> = HashMap::new();
+    let mut lost: usize = 0;
     while let Some(one) = noticed.recv().await {
-        for attempt in 1..=ATTEMPTS {
+        // Where the last one failed for good, etcd may refuse all: then each is tried once, and it is said once.
+        let mut left = if lost == 0 { ATTEMPTS } else { 1 };
+        let handled = loop {
+            left -= 1;
             match handle(&writer, &keyring, &one, &mut counts).await {
-                Ok(()) => break,
-                Err(away) if attempt == ATTEMPTS => warn!(
-                    reason = %away,
-                    "a change beside the Admin API is not recorded in the history"
-                ),
-                Err(_) => sleep(AGAIN).await,
+                Err(_) if left > 0 => sleep(AGAIN).await,
+                handled => break handled,
+            }
+        };
+        match handled {
+            Ok(()) if lost > 0 => {
+                warn!(lost, "changes beside the Admin API are recorded again");
+                lost = 0;
+            }
+            Ok(()) => {}
+            Err(away) => {
+                if lost == 0 {
+                    warn!(reason = %away, "changes beside the Admin API are not recorded");
+                }
+                lost += 1;
             }
         }
     }

@@ -320,7 +320,7 @@ fn notice(keys: &Keys, events: &[PbEvent], recorder: &mpsc::Sender<Noticed>) {
     if count > 0 {
         tracing::warn!(
             count,
-            "changes beside the Admin API are not recorded in the history: there are too many at once"
+            "changes beside the Admin API are not recorded: there are too many at once"
         );
     }
 }
