@@ -13,7 +13,7 @@ use crate::xds::events::{Event, What};
 use super::{Api, pb};
 
 /// How long nothing may be said: what is written to a client that is gone fails, which gives its place back.
-const ALIVE: Duration = Duration::from_secs(30);
+pub const ALIVE: Duration = Duration::from_secs(30);
 
 /// What happens from now on, until the process ends.
 pub fn watch(api: &Api) -> Result<BoxStream<'static, Result<pb::Event, Status>>, Status> {

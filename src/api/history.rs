@@ -34,7 +34,6 @@ pub async fn list(
     if let Some(path) = &document {
         key("document", path)?;
     }
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let history = editor(api)?.history(document.as_deref(), limit).await;
     let entries = history.map_err(|refused| status(&refused))?;
     let entries = entries.into_iter().map(|one| entry(one, asked.forms));

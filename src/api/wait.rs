@@ -40,12 +40,7 @@ pub async fn until(
     timeout: Duration,
     allow_none: bool,
 ) -> Result<pb::WaitResponse, Status> {
-    observe(api, &api.others.live());
-    let began = Looked {
-        revision,
-        allow_none,
-        expected: api.expected.names(),
-    };
+    let began = Looked::begin(api, revision, allow_none);
     let deadline = Instant::now() + timeout;
     let mut settled = api.gateways.settled();
     let mut nodes = api.nodes.changes();
@@ -119,6 +114,17 @@ struct Looked {
     revision: i64,
     allow_none: bool,
     expected: BTreeSet<Name>,
+}
+
+impl Looked {
+    fn begin(api: &Api, revision: i64, allow_none: bool) -> Self {
+        observe(api, &api.others.live());
+        Self {
+            revision,
+            allow_none,
+            expected: api.expected.names(),
+        }
+    }
 }
 
 fn look(api: &Api, began: &Looked) -> pb::WaitResponse {

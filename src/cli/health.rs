@@ -6,19 +6,14 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde_json::Value;
 
+use super::remote::Place;
 use super::web::Web;
 
 /// What `health` takes.
 #[derive(Debug, clap::Args)]
 pub struct Health {
-    /// The admin listener of a running Chancery
-    #[arg(
-        long,
-        env = "CHANCERY_ADMIN_URL",
-        default_value = "http://127.0.0.1:9180",
-        value_name = "URL"
-    )]
-    admin: String,
+    #[command(flatten)]
+    place: Place,
     /// Only whether it lives: it answers, whether it has anything to serve or not
     #[arg(long)]
     alive: bool,
@@ -28,7 +23,7 @@ pub struct Health {
 }
 
 pub async fn run(health: Health) -> Result<ExitCode> {
-    let web = Web::new(&health.admin, None, health.timeout)?;
+    let web = Web::new(&health.place.admin, None, health.timeout)?;
     if health.alive {
         let answer = web.get(&["healthz"], &[]).await?;
         if answer.status != 200 {

@@ -61,7 +61,7 @@ pub async fn run(history: History) -> Result<ExitCode> {
         if entry.lost.is_empty() {
             say!(
                 "{}",
-                plan::lines(&entry.change, &document, before.as_ref(), after.as_ref())
+                plan::lines(&document, before.as_ref(), after.as_ref())
             );
         } else {
             say!("  what there was before is not kept: {}\n", entry.lost);

@@ -37,7 +37,7 @@ pub struct Remote {
 
 /// Where the running Chancery is.
 #[derive(Debug, clap::Args)]
-pub struct Server {
+pub struct Place {
     /// The admin listener of a running Chancery
     #[arg(
         long,
@@ -45,7 +45,14 @@ pub struct Server {
         default_value = "http://127.0.0.1:9180",
         value_name = "URL"
     )]
-    admin: String,
+    pub admin: String,
+}
+
+/// Where it is, and what it has to be shown.
+#[derive(Debug, clap::Args)]
+pub struct Server {
+    #[command(flatten)]
+    place: Place,
     /// The API key to show, where there are keys; other users of the machine can read flags, so prefer the variable
     #[arg(
         long,
@@ -90,16 +97,21 @@ impl Remote {
 impl Server {
     /// Its admin port over HTTP, where each call may take so long.
     pub fn web(&self, within: Duration) -> Result<Web> {
-        Web::new(&self.admin, self.api_key.clone(), within)
+        Web::new(&self.place.admin, self.api_key.clone(), within)
     }
 
     pub async fn connect(&self) -> Result<Client> {
-        let channel = Endpoint::from_shared(self.admin.clone())
-            .with_context(|| format!("--admin {}", self.admin))?
+        let channel = Endpoint::from_shared(self.place.admin.clone())
+            .with_context(|| format!("--admin {}", self.place.admin))?
             .connect_timeout(CONNECT)
             .connect()
             .await
-            .with_context(|| format!("no Chancery answers at {}: give --admin URL", self.admin))?;
+            .with_context(|| {
+                format!(
+                    "no Chancery answers at {}: give --admin URL",
+                    self.place.admin
+                )
+            })?;
         let mut key = self
             .api_key
             .as_deref()

@@ -108,14 +108,9 @@ fn show(planned: &pb::RollBackResponse, output: Output) -> Result<()> {
     let fields = |text: &str| serde_json::from_str::<Map<String, Value>>(text).ok();
     for one in &planned.documents {
         let (before, after) = (fields(&one.before), fields(&one.after));
-        let name = match (&before, &after) {
-            (None, _) => "create",
-            (Some(_), Some(_)) => "change",
-            (Some(_), None) => "delete",
-        };
         say!(
             "{}",
-            plan::lines(name, &one.document, before.as_ref(), after.as_ref())
+            plan::lines(&one.document, before.as_ref(), after.as_ref())
         );
     }
     if planned.documents.is_empty() {

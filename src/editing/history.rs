@@ -1,19 +1,16 @@
 //! What became of documents, and the way back. A form is taken from the store itself where it still has it, and from the records
 //! where it was compacted: those have no secrets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::model::{Key, Keyring};
-use crate::store::writer::{Former, Held, Recorded, Since};
+use crate::store::writer::{Former, Held, Recorded, SINCE, Since};
 
 use super::record::{Author, Note};
 use super::{Change, Done, Editor, Match, Refused, Terms, Wish, fields, opened};
-
-/// How many records can be asked for at once.
-pub const MOST: usize = 1_000;
 
 /// A change of a document.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,9 +42,8 @@ pub enum Back {
 
 impl Editor {
     /// The newest changes of a document or of all, newest first.
-    pub async fn history(&self, path: Option<&str>, limit: usize) -> Result<Vec<Entry>, Refused> {
-        let limit = i64::try_from(limit.min(MOST)).unwrap_or(i64::MAX);
-        let recorded = self.writer.recorded(path, limit).await?;
+    pub async fn history(&self, path: Option<&str>, limit: u32) -> Result<Vec<Entry>, Refused> {
+        let recorded = self.writer.recorded(path, limit.into()).await?;
         let mut entries: Vec<_> = recorded.iter().filter_map(Entry::read).collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.revision));
         Ok(entries)
@@ -78,18 +74,12 @@ impl Editor {
         from: i64,
         to: Option<i64>,
     ) -> Result<(i64, Vec<Compared>), Refused> {
-        let since = self.since(from).await?;
-        let to = to.unwrap_or(since.revision);
-        if since.revision < to {
-            return Err(Refused::Invalid(format!(
-                "revision {to} is still to come: the store is at {}",
-                since.revision
-            )));
-        }
+        let past = self.past(from, to.unwrap_or_default()).await?;
+        let to = to.unwrap_or(past.revision);
         let mut compared = Vec::new();
-        for path in changed(&since).into_keys() {
-            let before = known(self.form_at(&path, from, &since).await)?;
-            let after = known(self.form_at(&path, to, &since).await)?;
+        for path in past.changed().into_keys() {
+            let before = known(self.form_at(&path, from, &past).await)?;
+            let after = known(self.form_at(&path, to, &past).await)?;
             if before != after {
                 compared.push(Compared {
                     path,
@@ -106,7 +96,7 @@ impl Editor {
         &self,
         path: &str,
         revision: i64,
-        since: &Since,
+        past: &Past,
     ) -> Result<Option<Map<String, Value>>, Refused> {
         let keyring = self.reader.keyring();
         match self.writer.at(path, revision).await? {
@@ -117,17 +107,24 @@ impl Editor {
                 })
             }
             Former::Absent => Ok(None),
-            Former::Compacted => recorded_at(path, revision, since, keyring),
+            Former::Compacted => past.recorded_at(path, revision, keyring),
         }
     }
 
-    /// What was written after a revision.
-    async fn since(&self, revision: i64) -> Result<Since, Refused> {
-        self.writer.since(revision).await?.ok_or_else(|| {
+    /// What was written after a revision. Another one is to be reached, too.
+    async fn past(&self, revision: i64, reached: i64) -> Result<Past, Refused> {
+        let since = self.writer.since(revision).await?.ok_or_else(|| {
             Refused::Invalid(format!(
-                "more than 5000 documents and changes were written after revision {revision}: name the documents, or a later one"
+                "more than {SINCE} documents and changes were written after revision {revision}: name the documents, or a later one"
             ))
-        })
+        })?;
+        if since.revision < reached {
+            return Err(Refused::Invalid(format!(
+                "revision {reached} is still to come: the store is at {}",
+                since.revision
+            )));
+        }
+        Ok(Past::new(since))
     }
 
     async fn way_back(&self, back: Back, only: &[Key]) -> Result<Vec<Change>, Refused> {
@@ -135,17 +132,10 @@ impl Editor {
             Back::To(revision) => revision,
             Back::Change(revision) => revision - 1,
         };
-        let since = self.since(revision.max(0)).await?;
-        if since.revision < revision.max(1) {
-            return Err(Refused::Invalid(format!(
-                "revision {revision} is still to come: the store is at {}",
-                since.revision
-            )));
-        }
-        let mut paths = changed(&since);
+        let past = self.past(revision, revision).await?;
+        let mut paths = past.changed();
         if let Back::Change(change) = back {
-            paths.retain(|_, newest| *newest >= change);
-            let of_change = of_change(&since, change);
+            let of_change = past.of_change(change);
             if of_change.is_empty() {
                 return Err(Refused::Invalid(format!(
                     "no change of revision {change} is in the history"
@@ -169,7 +159,7 @@ impl Editor {
                 continue;
             }
             let now = self.read(&path).await?;
-            let then = self.form_at(&path, revision, &since).await?;
+            let then = self.form_at(&path, revision, &past).await?;
             changes.extend(change(key, now.as_ref(), then));
         }
         Ok(changes)
@@ -197,69 +187,85 @@ fn change(key: Key, now: Option<&Held>, then: Option<Map<String, Value>>) -> Opt
     })
 }
 
-/// The documents that were written after a revision, each with its newest change.
-fn changed(since: &Since) -> BTreeMap<Arc<str>, i64> {
-    let mut changed = BTreeMap::new();
-    let recorded = since.records.iter().filter_map(Entry::read);
-    let recorded = recorded.map(|entry| (entry.path, entry.revision));
-    let documents = &since.documents;
-    let written = documents
-        .iter()
-        .map(|held| (held.path.clone(), held.modified));
-    for (path, revision) in recorded.chain(written) {
-        let newest = changed.entry(path).or_insert(revision);
-        *newest = revision.max(*newest);
-    }
-    changed
-}
-
-fn of_change(since: &Since, change: i64) -> Vec<Arc<str>> {
-    let recorded = since.records.iter().filter_map(Entry::read);
-    let recorded = recorded.filter(|entry| entry.revision == change);
-    let documents = since.documents.iter();
-    let written = documents.filter(|held| held.modified == change);
-    let written = written.map(|held| held.path.clone());
-    recorded.map(|entry| entry.path).chain(written).collect()
-}
-
-/// What records say that a document was at a revision. Each record says which form it replaced: so a change that has no record is
-/// noticed.
-fn recorded_at(
-    path: &str,
+/// What was written after a revision, with its records read.
+struct Past {
+    /// At which it was read.
     revision: i64,
-    since: &Since,
-    keyring: &Keyring,
-) -> Result<Option<Map<String, Value>>, Refused> {
-    let unknown = |why: &str| {
-        Refused::Invalid(format!(
-            "what {path} was at revision {revision} is not known: {why}"
-        ))
-    };
-    let of_path = since.records.iter().filter(|one| &*one.path == path);
-    let (later, earlier): (Vec<_>, Vec<_>) = of_path
-        .filter_map(Entry::read)
-        .partition(|entry| entry.revision > revision);
-    let Some(first) = later.into_iter().min_by_key(|entry| entry.revision) else {
-        let now = since.documents.iter().find(|held| &*held.path == path);
-        let last = earlier.iter().max_by_key(|entry| entry.revision);
-        return match (now, last) {
-            (Some(held), _) if held.modified <= revision => {
-                Ok(fields(&opened(keyring, held.clone())))
-            }
-            (None, Some(last)) if last.note.deleted => Ok(None),
-            _ => Err(unknown("its change has no record, and etcd was compacted")),
-        };
-    };
-    let Some(former) = &first.note.former else {
-        return Ok(None);
-    };
-    if former.revision > revision {
-        return Err(unknown(&format!(
-            "its change of revision {} has no record, and etcd was compacted",
-            former.revision
-        )));
+    documents: Vec<Held>,
+    entries: Vec<Entry>,
+}
+
+impl Past {
+    fn new(since: Since) -> Self {
+        Self {
+            revision: since.revision,
+            documents: since.documents,
+            entries: since.records.iter().filter_map(Entry::read).collect(),
+        }
     }
-    former.whole(keyring).map(Some).map_err(unknown)
+
+    /// What was written, each time with the revision that did.
+    fn written(&self) -> impl Iterator<Item = (&Arc<str>, i64)> {
+        let recorded = self.entries.iter();
+        let recorded = recorded.map(|entry| (&entry.path, entry.revision));
+        let documents = self.documents.iter();
+        recorded.chain(documents.map(|held| (&held.path, held.modified)))
+    }
+
+    /// The documents that were, each with its newest change.
+    fn changed(&self) -> BTreeMap<Arc<str>, i64> {
+        let mut changed = BTreeMap::new();
+        for (path, revision) in self.written() {
+            let newest = changed.entry(path.clone()).or_insert(revision);
+            *newest = revision.max(*newest);
+        }
+        changed
+    }
+
+    /// The documents that a change wrote.
+    fn of_change(&self, change: i64) -> BTreeSet<Arc<str>> {
+        let of_change = self.written().filter(|(_, revision)| *revision == change);
+        of_change.map(|(path, _)| path.clone()).collect()
+    }
+
+    /// What records say that a document was at a revision. Each record says which form it replaced: so a change that has no record is
+    /// noticed.
+    fn recorded_at(
+        &self,
+        path: &str,
+        revision: i64,
+        keyring: &Keyring,
+    ) -> Result<Option<Map<String, Value>>, Refused> {
+        let unknown = |why: &str| {
+            Refused::Invalid(format!(
+                "what {path} was at revision {revision} is not known: {why}"
+            ))
+        };
+        let of_path = self.entries.iter().filter(|one| &*one.path == path);
+        let (later, earlier): (Vec<_>, Vec<_>) =
+            of_path.partition(|entry| entry.revision > revision);
+        let Some(first) = later.into_iter().min_by_key(|entry| entry.revision) else {
+            let now = self.documents.iter().find(|held| &*held.path == path);
+            let last = earlier.into_iter().max_by_key(|entry| entry.revision);
+            return match (now, last) {
+                (Some(held), _) if held.modified <= revision => {
+                    Ok(fields(&opened(keyring, held.clone())))
+                }
+                (None, Some(last)) if last.note.deleted => Ok(None),
+                _ => Err(unknown("its change has no record, and etcd was compacted")),
+            };
+        };
+        let Some(former) = &first.note.former else {
+            return Ok(None);
+        };
+        if former.revision > revision {
+            return Err(unknown(&format!(
+                "its change of revision {} has no record, and etcd was compacted",
+                former.revision
+            )));
+        }
+        former.whole(keyring).map(Some).map_err(unknown)
+    }
 }
 
 impl Entry {
@@ -310,7 +316,8 @@ mod tests {
             ..Since::default()
         };
         let none = Keyring::default();
-        let was = |path, revision| recorded_at(path, revision, &since, &none);
+        let past = Past::new(since.clone());
+        let was = |path, revision| past.recorded_at(path, revision, &none);
         assert_eq!(was("routes/a", 4).unwrap(), None);
         assert_eq!(was("routes/a", 5).unwrap().unwrap()["uri"], "/5");
         assert_eq!(was("routes/a", 8).unwrap().unwrap()["uri"], "/5");
@@ -326,7 +333,10 @@ mod tests {
             ..since.clone()
         };
         assert_eq!(
-            recorded_at("routes/b", 8, &now, &none).unwrap().unwrap()["uri"],
+            Past::new(now)
+                .recorded_at("routes/b", 8, &none)
+                .unwrap()
+                .unwrap()["uri"],
             "/8"
         );
         for (path, revision) in [("routes/a", 9), ("routes/a", 12), ("routes/b", 1)] {
@@ -347,9 +357,11 @@ mod tests {
                 modified: 9,
             }],
         };
-        let changed: Vec<_> = changed(&since).into_iter().collect();
+        let past = Past::new(since);
+        let changed: Vec<_> = past.changed().into_iter().collect();
         assert_eq!(changed, [("routes/a".into(), 9), ("routes/b".into(), 9)]);
-        assert_eq!(of_change(&since, 9), ["routes/a".into(), "routes/b".into()]);
-        assert_eq!(of_change(&since, 5), ["routes/a".into()]);
+        let of_change = |change| past.of_change(change).into_iter().collect::<Vec<_>>();
+        assert_eq!(of_change(9), ["routes/a".into(), "routes/b".into()]);
+        assert_eq!(of_change(5), ["routes/a".into()]);
     }
 }

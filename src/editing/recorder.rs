@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::model::{Key, Keyring};
 use crate::store::Writer;
-use crate::store::writer::{Away, Former, Noticed, Record};
+use crate::store::writer::{Away, Former, KEPT, Noticed, Record};
 use crate::telemetry;
 
 use super::opened;
@@ -113,7 +113,7 @@ async fn trim(
     let count = counts.entry(path.clone()).or_insert(usize::MAX);
     // The first time, it is not known how many there are.
     *count = count.saturating_add(1);
-    if *count > writer.kept() {
+    if *count > KEPT {
         *count = writer.trim(path).await?;
     }
     Ok(())

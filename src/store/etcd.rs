@@ -312,10 +312,8 @@ impl Watcher {
 /// Tells what has to be recorded. A watch waits for nobody: what is too much is not recorded.
 fn notice(keys: &Keys, events: &[PbEvent], recorder: &mpsc::Sender<Noticed>) {
     let noticed = record::notice(keys, events).into_iter();
-    let lost = noticed.filter(|one| {
-        let told = recorder.try_send(one.clone());
-        matches!(told, Err(TrySendError::Full(_)))
-    });
+    let told = noticed.map(|one| recorder.try_send(one));
+    let lost = told.filter(|told| matches!(told, Err(TrySendError::Full(_))));
     let count = lost.count();
     if count > 0 {
         tracing::warn!(

@@ -63,6 +63,11 @@ pub struct Transaction {
     pub records: Vec<Record>,
 }
 
+/// How many changes of a document are kept.
+pub const KEPT: usize = 100;
+/// How much of what was written after a revision is read: changes to go back to it are one transaction.
+pub const SINCE: i64 = 5_000;
+
 /// What is kept of the change of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {

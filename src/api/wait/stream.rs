@@ -1,18 +1,14 @@
 //! A wait that tells how far it is.
 
-use std::time::Duration;
-
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, sleep_until};
 use tonic::Status;
 
-use super::{Looked, PAUSE, look, observe, timeout};
+use super::{Looked, PAUSE, look, timeout};
+use crate::api::events::ALIVE;
 use crate::api::{Api, pb};
-
-/// How long nothing may be said: what is written to a client that is gone fails, which gives its place back.
-const ALIVE: Duration = Duration::from_secs(30);
 
 struct Following {
     api: Api,
@@ -31,13 +27,8 @@ pub fn follow(
     let timeout = timeout(asked)?;
     super::is_revision(asked.revision)?;
     let place = api.lasting.waits.take()?;
-    observe(api, &api.others.live());
     let following = Following {
-        began: Looked {
-            revision: asked.revision,
-            allow_none: asked.allow_none,
-            expected: api.expected.names(),
-        },
+        began: Looked::begin(api, asked.revision, asked.allow_none),
         api: api.clone(),
         deadline: Instant::now() + timeout,
         last: None,

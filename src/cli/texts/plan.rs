@@ -140,11 +140,7 @@ impl Plan {
 
 impl Step {
     pub fn name(&self) -> &'static str {
-        match (&self.before, &self.after) {
-            (None, _) => "create",
-            (Some(_), Some(_)) => "change",
-            (Some(_), None) => "delete",
-        }
+        name(self.before.is_some(), self.after.is_some())
     }
 
     fn write(&self) -> pb::Write {
@@ -162,17 +158,26 @@ impl Step {
     /// The lines that come and go.
     pub fn lines(&self) -> String {
         let before = self.before.as_ref().map(|before| &before.fields);
-        lines(self.name(), &self.path, before, self.after.as_ref())
+        lines(&self.path, before, self.after.as_ref())
+    }
+}
+
+/// What a change of a document is, given whether it is there before and after.
+fn name(before: bool, after: bool) -> &'static str {
+    match (before, after) {
+        (false, _) => "create",
+        (true, true) => "change",
+        (true, false) => "delete",
     }
 }
 
 /// The lines that come and go with the change of a document.
 pub fn lines(
-    change: &str,
     path: &str,
     before: Option<&Map<String, Value>>,
     after: Option<&Map<String, Value>>,
 ) -> String {
+    let change = name(before.is_some(), after.is_some());
     let text = |fields: Option<&Map<String, Value>>| {
         let yaml = fields.map(serde_saphyr::to_string);
         yaml.and_then(Result::ok).unwrap_or_default()

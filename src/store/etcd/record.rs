@@ -15,7 +15,7 @@ use etcd_client::{
     Compare, CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp, TxnOpResponse,
 };
 
-use crate::store::writer::{Away, Former, Noticed, Record, Recorded, Since};
+use crate::store::writer::{Away, Former, KEPT, Noticed, Record, Recorded, SINCE, Since};
 
 use super::broken::Broken;
 use super::connection::Connection;
@@ -24,10 +24,6 @@ use super::writer::{self, Writer};
 
 /// Records of this time share a lease, and are kept for so much longer.
 const SHARED: Duration = Duration::from_secs(3600);
-/// How many changes of a document are kept.
-const KEPT: usize = 100;
-/// How much of what was written after a revision is read: changes to go back to it are one transaction.
-const MOST: i64 = 5_000;
 
 /// What records end with.
 pub(super) struct Lease {
@@ -125,7 +121,7 @@ impl Writer {
             let options = GetOptions::new()
                 .with_range(range.end)
                 .with_min_mod_revision(revision + 1)
-                .with_limit(MOST);
+                .with_limit(SINCE);
             TxnOp::get(range.start, Some(options))
         };
         let records = self.keys.folder(HISTORY);
@@ -175,11 +171,6 @@ impl Writer {
                 Err(broken) => Err(broken),
             })
             .await
-    }
-
-    /// How many records of a document are kept.
-    pub fn kept(&self) -> usize {
-        KEPT
     }
 
     /// Deletes the oldest records of a document that has too many. Tells how many are left.
