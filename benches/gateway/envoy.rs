@@ -17,15 +17,15 @@ use crate::support::servers::{get, tool};
 const XDS: &str = "/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
 /// What its control plane has sent to it.
 const RECEIVED: &str = "cluster.chancery.upstream_cx_rx_bytes_total";
-/// The thread that serves requests.
-const WORKER: &str = "wrk:worker_0";
+/// How the threads that serve requests are called.
+const WORKER: &str = "wrk:worker_";
 /// A look at whether its main thread has anything to do, and how much of it counts as nothing.
 const LOOK: Duration = Duration::from_millis(25);
 const NOTHING_MS: f64 = 0.6;
 /// How long it may have something to do.
 const BUSY: Duration = Duration::from_secs(20);
 
-/// An Envoy with one worker.
+/// An Envoy.
 pub struct Envoy {
     process: Process,
     admin: SocketAddrV4,
@@ -38,6 +38,7 @@ impl Envoy {
         xds: SocketAddrV4,
         admin: SocketAddrV4,
         folder: &Path,
+        workers: usize,
     ) -> Result<Self> {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("envoy/bootstrap.yaml");
         let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
@@ -51,22 +52,23 @@ impl Envoy {
                 .pointer_mut(pointer)
                 .with_context(|| format!("the bootstrap has no {pointer}"))? = value;
         }
-        Self::start_with(name, &bootstrap, admin, folder).await
+        Self::start_with(name, &bootstrap, admin, folder, workers).await
     }
 
-    /// Starts one with this bootstrap.
+    /// Starts one with this bootstrap and so many workers.
     pub async fn start_with(
         name: &str,
         bootstrap: &Value,
         admin: SocketAddrV4,
         folder: &Path,
+        workers: usize,
     ) -> Result<Self> {
         let file = folder.join(format!("{name}.json"));
         fs::write(&file, bootstrap.to_string())?;
         let mut command = Command::new(tool("envoy")?);
         command.arg("-c").arg(file).args([
             "--concurrency",
-            "1",
+            &workers.to_string(),
             "--disable-hot-restart",
             "-l",
             "warn",
@@ -82,16 +84,18 @@ impl Envoy {
         run_ms(&format!("/proc/{pid}/task/{pid}/schedstat"))
     }
 
-    /// Processor time of the thread that serves requests, in milliseconds.
-    pub fn worker_ms(&self) -> Result<f64> {
+    /// Processor time of the threads that serve requests, in milliseconds.
+    pub fn workers_ms(&self) -> Result<f64> {
         let pid = self.pid()?;
+        let mut sum = 0.0;
         for task in fs::read_dir(format!("/proc/{pid}/task"))? {
             let task = task?.path();
-            if fs::read_to_string(task.join("comm"))?.trim() == WORKER {
-                return run_ms(&task.join("schedstat").display().to_string());
+            if fs::read_to_string(task.join("comm"))?.starts_with(WORKER) {
+                sum += run_ms(&task.join("schedstat").display().to_string())?;
             }
         }
-        anyhow::bail!("Envoy has no thread {WORKER}")
+        ensure!(sum > 0.0, "Envoy has no thread {WORKER}0");
+        Ok(sum)
     }
 
     /// Waits until its main thread has nothing to do.

@@ -1,11 +1,12 @@
 //! How long a changed route takes from etcd until a real Envoy serves it, and what it costs, beside a floor taken in the same run;
 //! and what a request costs where there are many routes.
 //!
-//! `cargo bench --bench gateway [-- changes requests --shape hosts --routes 6000 --mode one,divided --quick --json]`. Nothing
+//! `cargo bench --bench gateway [-- changes requests --shape hosts --routes 6000 --mode one,divided --workers 2 --http2 --quick --json]`. Nothing
 //! here asserts a time.
 
 mod envoy;
 mod floor;
+mod http2;
 mod learned;
 mod measure;
 mod probe;
@@ -43,6 +44,12 @@ struct Arguments {
     /// How the gateway's table is sent; as Chancery does by itself without it
     #[arg(long, value_delimiter = ',')]
     mode: Vec<Mode>,
+    /// Envoy's workers while requests are measured
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
+    /// Send these over HTTP/2
+    #[arg(long)]
+    http2: bool,
     /// Few routes and changes: does it work?
     #[arg(long)]
     quick: bool,
@@ -135,7 +142,11 @@ async fn run(arguments: &Arguments) -> Result<()> {
     }
     let mut requests = Vec::new();
     if arguments.asks_for(Part::Requests) {
-        requests = requests::run(arguments.tables(&[10, many]), list).await?;
+        let load = requests::Load {
+            workers: arguments.workers,
+            http2: arguments.http2,
+        };
+        requests = requests::run(arguments.tables(&[10, many]), list, load).await?;
     }
     if arguments.json {
         let all = json!({ "changes": measured, "requests": requests });

@@ -25,6 +25,8 @@ pub struct Measured {
     pub routes: Routes,
     /// From Envoy's start until it served the table.
     pub start_ms: f64,
+    /// Processor time of its main thread until then.
+    pub start_main_ms: f64,
     pub envoy_mb: f64,
     pub floor_envoy_mb: f64,
     /// Answers that were not 200 while routes changed.
@@ -91,7 +93,7 @@ struct Tally {
 
 /// Measures so many changes of each kind.
 pub async fn run(routes: Routes, changes: usize) -> Result<Measured> {
-    let mut stage = Stage::set(routes, 1).await?;
+    let mut stage = Stage::set(routes, 1, 1).await?;
     let mut floor = stage.floor().await?;
     let kinds = routes.looked_at();
     let mut alone: Vec<Both<Tally>> = kinds.iter().map(|_| Both::default()).collect();
@@ -122,6 +124,7 @@ pub async fn run(routes: Routes, changes: usize) -> Result<Measured> {
     Ok(Measured {
         routes,
         start_ms: stage.start_ms,
+        start_main_ms: stage.start_main_ms,
         envoy_mb,
         floor_envoy_mb,
         failed: stage.side.failed(),

@@ -13,28 +13,38 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use crate::envoy::{Envoy, socket_address};
+use crate::http2;
 use crate::probe::{Connection, Probe, request};
 use crate::shapes::{Routes, Shape, Target};
 use crate::stage::Stage;
 
 /// Connections of the client, a request on each at a time.
-const CONNECTIONS: usize = 16;
+pub const CONNECTIONS: usize = 16;
 /// How many routes are asked for in turn.
 const ASKED: usize = 256;
 /// How long a turn lasts.
-const TURN: Duration = Duration::from_secs(2);
+pub const TURN: Duration = Duration::from_secs(2);
 const TURNS: usize = 5;
+
+/// How requests are sent, and to how many threads.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Load {
+    pub workers: usize,
+    pub http2: bool,
+}
 
 /// What was measured of one table.
 #[derive(Debug, Serialize)]
 pub struct Requests {
     #[serde(flatten)]
     pub routes: Routes,
+    #[serde(flatten)]
+    pub load: Load,
     /// Whether it is the list of a bare Envoy instead of Chancery's table.
     pub list: bool,
     /// Requests a second: the most of all turns.
     pub most: f64,
-    /// Processor time of Envoy's worker by request, in microseconds: the least of all turns.
+    /// Processor time of Envoy's workers by request, in microseconds: the least of all turns.
     pub worker_us: f64,
 }
 
@@ -55,7 +65,7 @@ enum Server {
 }
 
 /// Measures all of these, and a list.
-pub async fn run(tables: Vec<Routes>, list: usize) -> Result<Vec<Requests>> {
+pub async fn run(tables: Vec<Routes>, list: usize, load: Load) -> Result<Vec<Requests>> {
     let upstream = upstream()?;
     let mut cases = Vec::new();
     for routes in tables {
@@ -64,15 +74,16 @@ pub async fn run(tables: Vec<Routes>, list: usize) -> Result<Vec<Requests>> {
             routes.count,
             routes.shape.words()
         );
-        let stage = Box::new(Stage::set(routes, upstream).await?);
-        cases.push(Case::new(routes, Server::Chancery(stage), false));
+        let stage = Box::new(Stage::set(routes, upstream, load.workers).await?);
+        cases.push(Case::new(routes, load, Server::Chancery(stage), false));
     }
     let routes = Routes {
         shape: Shape::None,
         count: list,
         mode: None,
     };
-    cases.push(Case::new(routes, linear(routes, upstream).await?, true));
+    let bare = linear(routes, upstream, load.workers).await?;
+    cases.push(Case::new(routes, load, bare, true));
     for case in &cases {
         case.ready().await?;
     }
@@ -86,10 +97,11 @@ pub async fn run(tables: Vec<Routes>, list: usize) -> Result<Vec<Requests>> {
 }
 
 impl Case {
-    fn new(routes: Routes, server: Server, list: bool) -> Self {
+    fn new(routes: Routes, load: Load, server: Server, list: bool) -> Self {
         Self {
             result: Requests {
                 routes,
+                load,
                 list,
                 most: 0.0,
                 worker_us: f64::INFINITY,
@@ -119,9 +131,13 @@ impl Case {
 
     async fn turn(&mut self) -> Result<()> {
         let (envoy, listener) = self.envoy();
-        let (before, targets) = (envoy.worker_ms()?, self.targets.clone());
-        let (count, took) = spawn_blocking(move || load(listener, &targets)).await??;
-        let worker_us = (envoy.worker_ms()? - before) * 1e3 / count as f64;
+        let (before, targets) = (envoy.workers_ms()?, self.targets.clone());
+        let (count, took) = if self.result.load.http2 {
+            http2::load(listener, &targets).await?
+        } else {
+            spawn_blocking(move || load(listener, &targets)).await??
+        };
+        let worker_us = (envoy.workers_ms()? - before) * 1e3 / count as f64;
         let result = &mut self.result;
         result.most = result.most.max(count as f64 / took.as_secs_f64());
         result.worker_us = result.worker_us.min(worker_us);
@@ -187,12 +203,12 @@ fn serve(socket: TcpStream) -> Option<()> {
 }
 
 /// A bare Envoy with these routes as a list, and no filter but the router.
-async fn linear(routes: Routes, upstream: u16) -> Result<Server> {
+async fn linear(routes: Routes, upstream: u16, workers: usize) -> Result<Server> {
     let [a, b] = [(); 2].map(|()| fastrand::u8(100..250));
     let at = |port: u16| SocketAddrV4::new(Ipv4Addr::new(127, a, b, 101), port);
     let folder = tempfile::tempdir()?;
     let bootstrap = bootstrap(at(9901), at(9080), &list(routes), upstream);
-    let envoy = Envoy::start_with("list", &bootstrap, at(9901), folder.path()).await?;
+    let envoy = Envoy::start_with("list", &bootstrap, at(9901), folder.path(), workers).await?;
     Ok(Server::List {
         envoy: Box::new(envoy),
         listener: at(9080),

@@ -36,6 +36,8 @@ pub struct Stage {
     pub side: Side,
     /// From the start of Envoy until it served the table, in milliseconds.
     pub start_ms: f64,
+    /// Processor time of Envoy's main thread until then.
+    pub start_main_ms: f64,
     at: [Ipv4Addr; 2],
     _etcd: Process,
     folder: TempDir,
@@ -66,8 +68,8 @@ pub struct Floor {
 }
 
 impl Stage {
-    /// Starts all of it, with upstreams at this port.
-    pub async fn set(routes: Routes, upstream: u16) -> Result<Self> {
+    /// Starts all of it, with upstreams at this port and so many workers.
+    pub async fn set(routes: Routes, upstream: u16, workers: usize) -> Result<Self> {
         let [a, b] = [(); 2].map(|()| fastrand::u8(100..250));
         let at = [101, 102].map(|last| Ipv4Addr::new(127, a, b, last));
         let folder = tempfile::tempdir()?;
@@ -81,15 +83,16 @@ impl Stage {
         let (chancery, xds) = servers::chancery(at[0], folder.path()).await?;
         let start = Instant::now();
         let admin = SocketAddrV4::new(at[0], 9901);
-        let envoy = Envoy::start("envoy", xds, admin, folder.path()).await?;
+        let envoy = Envoy::start("envoy", xds, admin, folder.path(), workers).await?;
         let told = Told::Etcd(Box::new(client), routes);
         let mut side = Side::new(envoy, listener, told, &routes);
         let served = side.first().await?;
         Ok(Self {
             routes,
             chancery,
-            side,
             start_ms: (served - start).as_secs_f64() * 1e3,
+            start_main_ms: side.envoy.main_ms()?,
+            side,
             at,
             _etcd: etcd,
             folder,
@@ -115,7 +118,7 @@ impl Stage {
         })
         .await?;
         let admin = SocketAddrV4::new(own, 9901);
-        let envoy = Envoy::start("envoy-of-floor", listen, admin, self.folder.path()).await?;
+        let envoy = Envoy::start("envoy-of-floor", listen, admin, self.folder.path(), 1).await?;
         let told = Told::Floor(Arc::new(tokio::sync::Mutex::new(input)));
         let mut side = Side::new(envoy, listener, told, &self.routes);
         side.first().await?;

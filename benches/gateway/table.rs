@@ -14,8 +14,8 @@ pub fn changes(all: &[Measured]) -> String {
     for rate in RATES {
         let _ = write!(out, " {rate}/s beside: p50 | floor |");
     }
-    out.push_str(" Envoy's main thread, ms | floor | Chancery's CPU, ms | kB | Envoy's memory, MB |\n|---|---|");
-    let columns = 3 + 2 * RATES.len() + 5;
+    out.push_str(" Envoy's main thread, ms | floor | Chancery's CPU, ms | kB | Envoy's memory, MB | its start, ms: served, main thread |\n|---|---|");
+    let columns = 3 + 2 * RATES.len() + 6;
     out.push_str(&"---:|".repeat(columns));
     out.push('\n');
     for measured in all {
@@ -48,19 +48,21 @@ fn row(out: &mut String, measured: &Measured, of: &OfKind) {
     }
     let _ = writeln!(
         out,
-        " {:.1} | {:.1} | {:.1} | {:.1} | {:.0} |",
+        " {:.1} | {:.1} | {:.1} | {:.1} | {:.0} | {:.0}, {:.0} |",
         own.envoy_main.best,
         floor.envoy_main.best,
         own.server.best,
         own.bytes.p50 / 1e3,
         measured.envoy_mb,
+        measured.start_ms,
+        measured.start_main_ms,
     );
 }
 
 /// What a request takes.
 pub fn requests(all: &[Requests]) -> String {
     let mut out = String::from(
-        "| routes | requests a second, most | Envoy's worker by request, µs | of 10 routes |\n|---|---:|---:|---:|\n",
+        "| routes | requests a second, most | Envoy's workers by request, µs | of 10 routes |\n|---|---:|---:|---:|\n",
     );
     for requests in all {
         let list = if requests.list {

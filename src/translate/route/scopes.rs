@@ -21,7 +21,7 @@ use super::division::Division;
 pub type Scope = (ScopedRouteConfiguration, Arc<str>);
 
 /// All of a gateway's scopes. They are named alike whatever the division.
-pub(super) fn scopes(gateway: &str, division: Division) -> Vec<Scope> {
+pub(super) fn scopes(gateway: &str, division: &Division) -> Vec<Scope> {
     let scope = |key: String, table: Arc<str>| {
         let fragment = Fragment {
             r#type: Some(fragment::Type::StringKey(key.clone())),
@@ -41,7 +41,10 @@ pub(super) fn scopes(gateway: &str, division: Division) -> Vec<Scope> {
         scope(number.to_string(), table.into())
     });
     // A single table is not held: it is as large as all together.
-    let sections = division.sections().filter(|_| !division.is_one());
+    let sections = division
+        .sections()
+        .into_iter()
+        .filter(|_| !division.is_one());
     let held = sections.map(|section| {
         let table: Arc<str> = section.table(gateway).into();
         scope(format!("held/{table}"), table)

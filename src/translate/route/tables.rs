@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::RouteTable;
-use super::division::{Counts, Division, Place, Section};
+use super::division::{Best, Counts, Division, Place, Section};
 use super::scopes::{Scope, scopes};
 use super::translated::Translated;
 use crate::documents::Route;
@@ -33,8 +33,10 @@ pub struct RouteTables {
     sections: BTreeMap<Section, RouteTable>,
     division: Division,
     counts: Counts,
-    /// The best division and its cost, while the counts are the same.
-    best: Option<(Division, u64)>,
+    /// The best division, as it was last asked for.
+    best: Best,
+    /// Whether the counts are the same since.
+    is_best: bool,
     are_divided: bool,
     /// Whether listeners that use scopes are there, or were: they may drain.
     were_divided: bool,
@@ -65,7 +67,8 @@ impl RouteTables {
             sections: BTreeMap::new(),
             division: Division::default(),
             counts: Counts::default(),
-            best: None,
+            best: Best::default(),
+            is_best: true,
             are_divided: false,
             were_divided: false,
             scopes_changed: false,
@@ -89,7 +92,7 @@ impl RouteTables {
         let (before, now) = (places(old.as_ref()), places(new.as_ref()));
         if !before.clone().eq(now.clone()) {
             self.counts.replace(before, now);
-            self.best = None;
+            self.is_best = false;
         }
         let mut changed = self.whole.replace(id, new.as_ref());
         if changed {
@@ -97,7 +100,7 @@ impl RouteTables {
         }
         let both = old.iter().chain(&new);
         let sections: BTreeSet<_> = both
-            .flat_map(|route| sections_of(self.division, route))
+            .flat_map(|route| sections_of(&self.division, route))
             .collect();
         for section in sections {
             if let Some(table) = self.sections.get_mut(&section)
@@ -130,7 +133,7 @@ impl RouteTables {
             self.changed.insert(Section::WHOLE);
         }
         let division = if self.are_divided {
-            self.best().0
+            self.best().division.clone()
         } else {
             Division::default()
         };
@@ -139,13 +142,16 @@ impl RouteTables {
         }
     }
 
-    pub(super) fn best(&mut self) -> (Division, u64) {
-        *self.best.get_or_insert_with(|| self.counts.best())
+    pub(super) fn best(&mut self) -> &Best {
+        if !std::mem::replace(&mut self.is_best, true) {
+            self.best = self.counts.best(&self.best);
+        }
+        &self.best
     }
 
     /// Whether a change costs so many times less in the best division than in one table.
     fn pays(&mut self, times: u64) -> bool {
-        self.best().1 * times <= u64::from(self.counts.all())
+        self.best().cost * times <= u64::from(self.counts.all())
     }
 
     /// All of it is new once more.
@@ -170,32 +176,39 @@ impl RouteTables {
             tables.extend(table.map(|table| (table.name().clone(), Some(table.encode()))));
         }
         let scopes_changed = std::mem::take(&mut self.scopes_changed);
-        let scopes = scopes_changed.then(|| scopes(&self.gateway, self.division));
+        let scopes = scopes_changed.then(|| scopes(&self.gateway, &self.division));
         News { tables, scopes }
     }
 
     pub(super) fn divide(&mut self, division: Division) {
         self.division = division;
         self.scopes_changed = true;
-        let before = std::mem::take(&mut self.sections);
+        let mut before = std::mem::take(&mut self.sections);
+        let mut new = BTreeSet::new();
+        for section in self
+            .division
+            .sections()
+            .into_iter()
+            .filter(|section| *section != Section::WHOLE)
+        {
+            let table = before.remove(&section).unwrap_or_else(|| {
+                new.insert(section);
+                let mut table = RouteTable::new(&self.gateway, section);
+                table.number(true);
+                table
+            });
+            self.sections.insert(section, table);
+        }
         self.gone
             .extend(before.values().map(|table| table.name().clone()));
-        if division.is_one() {
-            return;
-        }
-        for section in division.sections() {
-            let mut table = RouteTable::new(&self.gateway, section);
-            table.number(true);
-            self.sections.insert(section, table);
-            self.changed.insert(section);
-        }
         for (id, route) in &self.routes {
-            for section in sections_of(division, route) {
-                if let Some(table) = self.sections.get_mut(&section) {
+            for section in sections_of(&self.division, route).intersection(&new) {
+                if let Some(table) = self.sections.get_mut(section) {
                     table.replace(id, Some(route));
                 }
             }
         }
+        self.changed.extend(new);
     }
 }
 
@@ -206,7 +219,7 @@ fn places(route: Option<&Arc<Translated>>) -> impl Iterator<Item = Place<'_>> + 
 }
 
 /// The sections in which a route stands.
-fn sections_of(division: Division, route: &Translated) -> BTreeSet<Section> {
+fn sections_of(division: &Division, route: &Translated) -> BTreeSet<Section> {
     let places = route.everywhere();
     places
         .flat_map(|(domain, path, _)| division.sections_of(domain, path))

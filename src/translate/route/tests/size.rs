@@ -127,8 +127,8 @@ fn equal_routes_are_equal_bytes_in_whatever_order_they_come() {
     }
 }
 
-/// All tables that are sent again for it, on average: of six thousand routes 100 kB, of more in proportion. Where bits of other
-/// routes fall together it is more, and a route for any host may be in tables of several hosts.
+/// All tables that are sent again for it: 100 kB on average. Where bits of many routes fall together it is more, and a route for
+/// any host goes with all hosts' routes of its segments: 20 bytes for each of all routes at most.
 #[test]
 fn a_changed_route_of_divided_tables_sends_little() {
     for (shape, hosts) in [1.0, 5.0 / 3.0].into_iter().flat_map(shapes) {
@@ -169,10 +169,7 @@ fn a_changed_route_of_divided_tables_sends_little() {
         let count = routes.len();
         let told =
             format!("{shape}, {count} routes, {total} bytes: {mean} on average, {most} at most");
-        println!("{told}, {:?}", tables.best());
-        assert!(
-            mean * 6000 <= 100_000 * count && *most <= 3 * mean,
-            "{told}"
-        );
+        println!("{told}, {} tables", all.len());
+        assert!(mean <= 100_000 && *most <= 20 * count, "{told}");
     }
 }
