@@ -29,6 +29,7 @@ mod shared;
 mod snapshots;
 mod wait;
 
+pub use answer::plain_text;
 pub use rest::{roles, router};
 pub use shared::{Api, Writers};
 

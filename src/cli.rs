@@ -25,6 +25,7 @@ mod get;
 mod health;
 mod history;
 mod nodes;
+mod place;
 mod problems;
 mod release;
 mod remote;

@@ -22,7 +22,8 @@ use crate::registry::Registry;
 use crate::state::{Origin, Place};
 use crate::store::Store;
 use crate::telemetry::logs::{LogFormat, LogOutput};
-use crate::xds::{Clients, Limits, tls};
+use crate::tls;
+use crate::xds::{Clients, Limits};
 
 pub use check::keyring;
 
@@ -161,6 +162,19 @@ settings! {
     /// Where health, readiness, metrics and the control API are [default: 127.0.0.1:9180]
     #[arg(long, env = "CHANCERY_ADMIN", value_name = "ADDRESS:PORT")]
     admin: SocketAddr,
+    /// The certificate to show to callers of the admin port (PEM), read again when it changes; the port speaks HTTPS alone then
+    #[arg(long, env = "CHANCERY_ADMIN_CERT", value_name = "FILE")]
+    admin_cert: PathBuf,
+    /// The key of that certificate (PEM)
+    #[arg(long, env = "CHANCERY_ADMIN_KEY", value_name = "FILE")]
+    admin_key: PathBuf,
+    /// The authorities that callers' certificates must come from (PEM), those of probes and scrapers too
+    #[arg(long, env = "CHANCERY_ADMIN_CLIENT_CA", value_name = "FILE")]
+    admin_client_ca: PathBuf,
+    /// Lists of callers' certificates that their authorities have taken back (PEM), read again when it changes; one of each
+    /// authority that issues them
+    #[arg(long, env = "CHANCERY_ADMIN_CLIENT_CRL", value_name = "FILE")]
+    admin_client_crl: PathBuf,
     /// API keys by their hashes, with names and roles; in the file only
     #[arg(skip)]
     api_keys: Vec<access::ApiKey>,
@@ -221,6 +235,8 @@ pub struct Config {
     pub xds: Xds,
     /// Where health, readiness, metrics and the control API are.
     pub admin: SocketAddr,
+    /// The certificates of the admin port; nothing for plain text.
+    pub admin_tls: Option<tls::Files>,
     /// Who may call the control API.
     pub access: watch::Receiver<access::Rules>,
     /// How long etcd keeps the audit trail.

@@ -33,11 +33,10 @@ use crate::store::Told;
 use crate::store::ledger::Journal;
 use crate::store::replicas::Records;
 use crate::telemetry::{Metrics, Source};
-use crate::tls as cryptography;
+use crate::tls::{self, Certificates};
 use crate::xds::admission::Admission;
 use crate::xds::gateways::Heard;
 use crate::xds::nodes::Identity;
-use crate::xds::tls::{self, Certificates};
 use crate::xds::{Ads, Gateways, Nodes};
 
 use tasks::Tasks;
@@ -59,9 +58,9 @@ pub struct Listeners {
 /// Why the server could not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Proxies could not be let in safely.
-    #[error("the certificates of the xds port cannot be used: {0}")]
-    Certificates(#[from] tls::Error),
+    /// Nobody could be let in safely at the listener of this name.
+    #[error("the certificates of a port cannot be used: {0}: {1}")]
+    Certificates(&'static str, tls::Error),
     /// The listener of this name is none.
     #[error("the {0} listener has no address: {1}")]
     Listener(&'static str, std::io::Error),
@@ -82,6 +81,12 @@ struct Shared {
     metrics: Arc<Metrics>,
 }
 
+/// What each port shows; nothing for plain text.
+struct PortCertificates {
+    admin: Option<Certificates>,
+    xds: Option<Certificates>,
+}
+
 /// Serves until `shutdown` is cancelled; that is a success, after what is open has had [`GRACE`] to end. Anything else that
 /// ends it is an error, and then `shutdown` is left as it is.
 pub async fn run(
@@ -89,8 +94,11 @@ pub async fn run(
     listeners: Listeners,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    cryptography::install();
-    let certificates = load_certificates(&config.xds).await?;
+    tls::install();
+    let certificates = PortCertificates {
+        admin: load_certificates(config.admin_tls.as_ref()).await?,
+        xds: load_certificates(config.xds.tls.as_ref()).await?,
+    };
     let mut tasks = Tasks::new(shutdown.child_token());
     // Also where this future is dropped: tasks have started tasks of their own.
     let _all = tasks.shutdown.clone().drop_guard();
@@ -110,7 +118,7 @@ pub async fn run(
 async fn start(
     mut config: Config,
     listeners: Listeners,
-    certificates: Option<Certificates>,
+    certificates: PortCertificates,
     tasks: &mut Tasks,
 ) -> Result<(), Error> {
     let bounds = descriptors::share(descriptors::allowed(), &mut config);
@@ -153,6 +161,7 @@ async fn start(
         rules: config.access,
         trail,
         port: address,
+        tls: certificates.admin.is_some(),
         failures: Arc::default(),
     };
     let (nodes, shutdown) = (shared.nodes.clone(), tasks.shutdown.clone());
@@ -167,9 +176,10 @@ async fn start(
         access,
         tasks.shutdown.clone(),
     );
-    ports::serve_admin(listeners.admin, admin, api, bounds, tasks);
+    let (listener, tls) = (listeners.admin, certificates.admin);
+    ports::serve_admin(listener, tls, (admin, api), bounds, tasks);
     let ads = shared.ads(config.xds, tasks.shutdown.clone());
-    ports::serve_xds(listeners.xds, certificates, ads, tasks);
+    ports::serve_xds(listeners.xds, certificates.xds, ads, tasks);
     Ok(())
 }
 
@@ -213,11 +223,13 @@ impl Shared {
     }
 }
 
-async fn load_certificates(xds: &config::Xds) -> Result<Option<Certificates>, tls::Error> {
-    match xds.tls.clone() {
-        Some(files) => Certificates::load(files).await.map(Some),
-        None => Ok(None),
-    }
+async fn load_certificates(files: Option<&tls::Files>) -> Result<Option<Certificates>, Error> {
+    let Some(files) = files else {
+        return Ok(None);
+    };
+    let loaded = Certificates::load(files.clone()).await;
+    let loaded = loaded.map_err(|error| Error::Certificates(files.listener.as_str(), error))?;
+    Ok(Some(loaded))
 }
 
 /// What an earlier process saved.

@@ -27,7 +27,6 @@ pub mod server;
 pub mod service;
 pub mod stream;
 pub mod subscription;
-pub mod tls;
 mod unheard;
 mod unserved;
 

@@ -205,9 +205,12 @@ async fn certificates_that_cannot_be_read_are_an_error_that_names_them() {
     )
     .await;
     let error = ended.unwrap_err();
-    assert!(matches!(error, Error::Certificates(_)), "{error:?}");
+    assert!(matches!(error, Error::Certificates("xds", _)), "{error:?}");
     let said = error.to_string();
-    assert!(said.contains("the certificates of the xds port"), "{said}");
+    assert!(
+        said.contains("the certificates of a port cannot be used: xds: "),
+        "{said}"
+    );
     assert!(said.contains("nowhere.pem"), "{said}");
     // The token is the caller's.
     assert!(!shutdown.is_cancelled());

@@ -2,6 +2,7 @@
 //! port, or the process's descriptors, away from all others.
 
 mod body;
+mod opening;
 #[cfg(test)]
 mod tests;
 
@@ -9,7 +10,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -26,6 +27,9 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::connections::{self, Activity, Patience, Rooms, Verdict, Watched};
+
+pub use opening::Tls;
+use opening::{Opened, Shown};
 
 /// How long to wait when the system has no more sockets.
 const EXHAUSTED: Duration = Duration::from_millis(100);
@@ -73,17 +77,33 @@ impl Bounds {
     }
 }
 
+/// Tells of connections that are refused, now and then.
+#[derive(Debug, Default)]
+struct Refusals(Mutex<(Option<Instant>, u64)>);
+
+impl Refusals {
+    fn tell(&self, address: SocketAddr, reason: &str) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, refused) = &mut *told;
+        *refused += 1;
+        if last.is_none_or(|last| last.elapsed() >= TOLD) {
+            warn!(%address, reason, refused, "connections to the admin port are refused");
+            *told = (Some(Instant::now()), 0);
+        }
+    }
+}
+
 /// Serves until `shutdown`; requests that are under way then are answered.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     bounds: Bounds,
+    tls: Option<Tls>,
     shutdown: CancellationToken,
 ) {
     let rooms = Arc::new(Rooms::new(bounds.all, bounds.address));
     let mut connections = JoinSet::new();
-    let mut told: Option<Instant> = None;
-    let mut refused = 0_u64;
+    let refusals = Arc::<Refusals>::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -104,20 +124,31 @@ pub async fn serve(
         match rooms.take(address.ip()) {
             Ok(room) => {
                 let (router, bounds) = (router.clone(), bounds.clone());
+                let (tls, refusals) = (tls.clone(), refusals.clone());
                 let shutdown = shutdown.clone();
                 connections.spawn(async move {
                     let _room = room;
-                    connection(stream, address, router, &bounds, shutdown).await;
+                    let _ = stream.set_nodelay(true);
+                    let opening = opening::open(stream, tls.as_ref(), bounds.first);
+                    let refused = match shutdown.run_until_cancelled(opening).await {
+                        Some(Ok(Some(opened))) => {
+                            connection(opened, address, router, &bounds, shutdown).await
+                        }
+                        Some(Err(error)) => Err(format!("TLS handshake: {error}")),
+                        Some(Ok(None)) | None => Ok(()),
+                    };
+                    if let Err(reason) = refused {
+                        refusals.tell(address, &reason);
+                    }
                 });
             }
             Err(full) => {
                 let reason = format!("{full}: close some, or try again later");
-                refused += 1;
-                if told.is_none_or(|told| told.elapsed() >= TOLD) {
-                    warn!(%address, reason, refused, "connections to the admin port are refused");
-                    (told, refused) = (Some(Instant::now()), 0);
+                refusals.tell(address, &reason);
+                // In TLS nothing can be said before a handshake, which would cost what the bound is to save.
+                if tls.is_none() {
+                    refuse(&stream, &reason);
                 }
-                refuse(&stream, &reason);
             }
         }
     }
@@ -139,17 +170,18 @@ fn refuse(stream: &TcpStream, reason: &str) {
     let _ = stream.try_write(answer.as_bytes());
 }
 
-/// One connection, for as long as something goes on.
+/// One connection, for as long as something goes on; why it was ended, where what its client showed is not good any more.
 async fn connection(
-    stream: TcpStream,
+    opened: Opened,
     address: SocketAddr,
     router: Router,
     bounds: &Bounds,
     shutdown: CancellationToken,
-) {
-    let _ = stream.set_nodelay(true);
+) -> Result<(), String> {
+    let router = opened.answers.unwrap_or(router);
+    let mut shown = opened.shown;
     let activity = Arc::new(Activity::new(Instant::now()));
-    let io = TokioIo::new(Watched::new(stream, activity.clone()));
+    let io = TokioIo::new(Watched::new(opened.io, activity.clone()));
     let (by_request, patience) = (activity.clone(), bounds.first);
     let service = hyper::service::service_fn(move |request| {
         let under_way = Activity::begin(&by_request);
@@ -176,24 +208,30 @@ async fn connection(
     let mut looks = interval(bounds.first.min(bounds.idle).min(bounds.unread) / 4);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut ending, mut asked_to_end) = (false, false);
+    let mut outcome = Ok(());
     loop {
         tokio::select! {
             ended = served.as_mut() => {
                 if let Err(error) = ended {
                     debug!(%address, error, "a connection to the admin port ended");
                 }
-                return;
+                return outcome;
             }
-            _ = looks.tick() => match activity.verdict(Instant::now(), bounds.patience()) {
-                Verdict::Open => {}
+            _ = looks.tick() => {
                 // It was told that it ends, and has had time to.
-                _ if asked_to_end => return,
-                Verdict::Stuck => return,
-                Verdict::Silent | Verdict::Idle => {
+                outcome?;
+                let good = shown.as_mut().map_or(Ok(()), Shown::check);
+                outcome = good.map_err(|why| format!("the client's certificate: {why}"));
+                let verdict = activity.verdict(Instant::now(), bounds.patience());
+                let open = verdict == Verdict::Open;
+                if verdict == Verdict::Stuck || asked_to_end && !open {
+                    return outcome;
+                }
+                if !open || outcome.is_err() {
                     served.as_mut().graceful_shutdown();
                     asked_to_end = true;
                 }
-            },
+            }
             () = shutdown.cancelled(), if !ending => {
                 served.as_mut().graceful_shutdown();
                 ending = true;

@@ -183,6 +183,8 @@ pub struct Access {
     pub trail: Trail,
     /// Where the port is bound to: what callers may call it by.
     pub port: SocketAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
     /// Who showed keys that nobody has.
     pub failures: Arc<Mutex<Failures>>,
 }
@@ -218,7 +220,7 @@ impl Access {
         let rules = self.rules.borrow().clone();
         let call = page::Call {
             port: self.port,
-            keys: !rules.keys.is_empty(),
+            any_name: self.tls || !rules.keys.is_empty(),
             writes: role != Role::Read,
         };
         let admitted = page::check(call, request.uri(), request.headers())

@@ -1,5 +1,6 @@
 //! Answers of the HTTP side, and what gRPC's codes are there.
 
+use axum::Router;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tonic::{Code, Status};
@@ -38,6 +39,18 @@ pub fn tell_when(answer: &mut Response, status: &Status) {
 
 pub fn json(status: StatusCode, body: String) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// Answers calls in plain text to a port that speaks TLS.
+pub fn plain_text() -> Router {
+    Router::new().fallback(async |headers: HeaderMap| {
+        refusal(
+            &headers,
+            Status::invalid_argument(
+                "found plain HTTP, and this port speaks HTTPS (admin-cert): say https:// rather than http://",
+            ),
+        )
+    })
 }
 
 /// A refusal in the language of a call with these headers.

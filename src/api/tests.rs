@@ -196,6 +196,7 @@ fn open() -> Access {
         rules: watch::channel(Rules::default()).1,
         trail: Trail::to_log(),
         port: ([127, 0, 0, 1], 9180).into(),
+        tls: false,
         failures: Arc::default(),
     }
 }

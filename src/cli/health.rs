@@ -6,8 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use super::remote::Place;
-use super::web::Web;
+use super::place::Place;
 
 /// What `health` takes.
 #[derive(Debug, clap::Args)]
@@ -23,11 +22,11 @@ pub struct Health {
 }
 
 pub async fn run(health: Health) -> Result<ExitCode> {
-    let web = Web::new(&health.place.admin, None, health.timeout)?;
+    let web = health.place.web(None, health.timeout)?;
     if health.alive {
         let answer = web.get(&["healthz"], &[]).await?;
         if answer.status != 200 {
-            bail!("{} answers with status {}", web.place(), answer.status);
+            bail!("{} answers with {}", web.place(), answer.refusal());
         }
         say!("alive");
         return Ok(ExitCode::SUCCESS);
@@ -35,7 +34,7 @@ pub async fn run(health: Health) -> Result<ExitCode> {
     let answer = web.get(&["readyz"], &[]).await?;
     if answer.status != 200 {
         let reason = why_not(&answer.body);
-        let reason = reason.unwrap_or_else(|| format!("status {}", answer.status));
+        let reason = reason.unwrap_or_else(|| answer.refusal());
         bail!("{} is not ready: {reason}", web.place());
     }
     say!("ready");

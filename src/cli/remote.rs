@@ -9,15 +9,13 @@ use prost_types::Timestamp;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
+use super::place::Place;
 use super::web::Web;
 use crate::api::access;
 use crate::api::pb::control_client::ControlClient;
-
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// Where the running Chancery is, and how to show what it answers.
 #[derive(Debug, clap::Args)]
@@ -33,19 +31,6 @@ pub struct Remote {
         value_name = "FORMAT"
     )]
     pub output: Output,
-}
-
-/// Where the running Chancery is.
-#[derive(Debug, clap::Args)]
-pub struct Place {
-    /// The admin listener of a running Chancery
-    #[arg(
-        long,
-        env = "CHANCERY_ADMIN_URL",
-        default_value = "http://127.0.0.1:9180",
-        value_name = "URL"
-    )]
-    pub admin: String,
 }
 
 /// Where it is, and what it has to be shown.
@@ -97,21 +82,11 @@ impl Remote {
 impl Server {
     /// Its admin port over HTTP, where each call may take so long.
     pub fn web(&self, within: Duration) -> Result<Web> {
-        Web::new(&self.place.admin, self.api_key.clone(), within)
+        self.place.web(self.api_key.clone(), within)
     }
 
     pub async fn connect(&self) -> Result<Client> {
-        let channel = Endpoint::from_shared(self.place.admin.clone())
-            .with_context(|| format!("--admin {}", self.place.admin))?
-            .connect_timeout(CONNECT)
-            .connect()
-            .await
-            .with_context(|| {
-                format!(
-                    "no Chancery answers at {}: give --admin URL",
-                    self.place.admin
-                )
-            })?;
+        let channel = self.place.channel().await?;
         let mut key = self
             .api_key
             .as_deref()

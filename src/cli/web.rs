@@ -4,9 +4,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use reqwest::{Client, redirect};
+use reqwest::{Certificate, Client, Identity, redirect};
 use url::Url;
 
+use super::place::{self, Trust};
 use crate::api::access;
 
 /// The admin port of a running Chancery.
@@ -26,20 +27,42 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    /// What an answer says that is none of what was asked for.
+    pub fn refusal(&self) -> String {
+        let body = serde_json::from_str::<serde_json::Value>(&self.body);
+        let message = body
+            .ok()
+            .and_then(|body| body["message"].as_str().map(ToOwned::to_owned));
+        match message {
+            Some(message) => format!("status {}: {message}", self.status),
+            None => format!("status {}", self.status),
+        }
+    }
+}
+
 impl Web {
     /// The one at `admin`, which has to answer each call in so much time.
-    pub fn new(admin: &str, key: Option<String>, within: Duration) -> Result<Self> {
+    pub fn new(admin: &str, trust: &Trust, key: Option<String>, within: Duration) -> Result<Self> {
         let root = Url::parse(admin).ok().filter(|url| url.has_host());
         let root = root.filter(|url| matches!(url.scheme(), "http" | "https"));
         let root = root.with_context(|| {
             format!("--admin: found {admin:?}, allowed: a URL as http://127.0.0.1:9180")
         })?;
         let mut client = Client::builder()
+            // HTTP/2 keeps to itself what TLS said of a certificate that is missing.
+            .http1_only()
             .no_proxy()
             .redirect(redirect::Policy::none());
         if root.scheme() == "http" {
             // Reading the system's authorities would take longer than the call.
             client = client.tls_certs_only([]);
+        }
+        if let Some(pem) = &trust.ca {
+            client = client.tls_certs_only(Certificate::from_pem_bundle(pem)?);
+        }
+        if let Some((cert, key)) = &trust.identity {
+            client = client.identity(Identity::from_pem(&[&cert[..], b"\n", key].concat())?);
         }
         Ok(Self {
             client: client.timeout(within).build()?,
@@ -94,10 +117,14 @@ impl Web {
             return format!("nothing within {}", humantime::format_duration(self.within));
         }
         let error = error.without_url();
+        let what = place::advice(&error);
         let mut cause: &dyn Error = &error;
         while let Some(inner) = cause.source() {
             cause = inner;
         }
-        cause.to_string()
+        match what {
+            Some(what) => format!("{cause}: {what}"),
+            None => cause.to_string(),
+        }
     }
 }

@@ -11,7 +11,8 @@ use crate::api::access::Rules;
 use crate::model::Keyring;
 use crate::registry::{Registry, consul};
 use crate::store::{Store, etcd};
-use crate::xds::{Clients, Limits, tls};
+use crate::tls::{self, Listener};
+use crate::xds::{Clients, Limits};
 
 use super::{Config, Error, Settings, Xds};
 
@@ -28,9 +29,18 @@ impl Settings {
         let admin = self
             .admin
             .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9180)));
-        let clients_known = xds.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+        let admin_tls = files_of(
+            Listener::Admin,
+            (&self.admin_cert, &self.admin_key),
+            &self.admin_client_ca,
+            &self.admin_client_crl,
+        )?;
+        let clients_known = |tls: &Option<tls::Files>| {
+            let authorities = tls.as_ref().and_then(|tls| tls.client_ca.as_ref());
+            authorities.is_some()
+        };
         let exposed = |address: SocketAddr| !address.ip().is_loopback() && !insecure;
-        if exposed(xds.address) && !clients_known {
+        if exposed(xds.address) && !clients_known(&xds.tls) {
             return Err(Error::Contradiction(format!(
                 "--xds {} can be reached from other machines, and nothing says who may connect: use a loopback address, \
                  demand certificates (xds-cert, xds-key, xds-client-ca), or add --insecure if the network itself is trusted",
@@ -38,10 +48,10 @@ impl Settings {
             )));
         }
         let access = self.access()?;
-        if exposed(admin) && access.keys.is_empty() {
+        if exposed(admin) && access.keys.is_empty() && !clients_known(&admin_tls) {
             return Err(Error::Contradiction(format!(
                 "--admin {admin} can be reached from other machines, and nothing says who may call: use a loopback \
-                 address, set api-keys, or add --insecure if the network itself is trusted"
+                 address, set api-keys, demand certificates (admin-cert, admin-key, admin-client-ca), or add --insecure if the network itself is trusted"
             )));
         }
         let consul = self.consul_settings()?;
@@ -71,11 +81,17 @@ impl Settings {
             replica,
             xds,
             admin,
+            admin_tls,
         })
     }
 
     fn xds(&self) -> Result<Xds, Error> {
-        let tls = self.xds_files()?;
+        let tls = files_of(
+            Listener::Xds,
+            (&self.xds_cert, &self.xds_key),
+            &self.xds_client_ca,
+            &self.xds_client_crl,
+        )?;
         if self.xds_clients.is_some() && self.xds_client_ca.is_none() {
             return Err(Error::Contradiction(
                 "xds-clients goes by the names in clients' certificates: give xds-client-ca too, so that they are demanded"
@@ -90,31 +106,6 @@ impl Settings {
             clients: Clients(self.xds_clients.clone().unwrap_or_default()),
             limits: self.limits()?,
         })
-    }
-
-    fn xds_files(&self) -> Result<Option<tls::Files>, Error> {
-        pair("xds", &self.xds_cert, &self.xds_key)?;
-        let client_ca = self.xds_client_ca.clone();
-        if self.xds_client_crl.is_some() && client_ca.is_none() {
-            return Err(Error::Contradiction(
-                "xds-client-crl says which clients' certificates were taken back: give xds-client-ca too, so that they are \
-                 demanded"
-                    .into(),
-            ));
-        }
-        match (&self.xds_cert, &self.xds_key) {
-            (Some(cert), Some(key)) => Ok(Some(tls::Files {
-                cert: cert.clone(),
-                key: key.clone(),
-                client_ca,
-                client_crl: self.xds_client_crl.clone(),
-            })),
-            _ if client_ca.is_some() => Err(Error::Contradiction(
-                "xds-client-ca demands certificates of clients, and TLS needs one of its own: give xds-cert and xds-key too"
-                    .into(),
-            )),
-            _ => Ok(None),
-        }
     }
 
     fn limits(&self) -> Result<Limits, Error> {
@@ -383,6 +374,36 @@ fn host() -> String {
         "chancery".to_owned()
     } else {
         name
+    }
+}
+
+/// The certificates of a port, where it has any.
+fn files_of(
+    listener: Listener,
+    (cert, key): (&Option<PathBuf>, &Option<PathBuf>),
+    client_ca: &Option<PathBuf>,
+    client_crl: &Option<PathBuf>,
+) -> Result<Option<tls::Files>, Error> {
+    let of = listener.as_str();
+    pair(of, cert, key)?;
+    if client_crl.is_some() && client_ca.is_none() {
+        return Err(Error::Contradiction(format!(
+            "{of}-client-crl says which clients' certificates were taken back: give {of}-client-ca too, so that they are \
+             demanded"
+        )));
+    }
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(tls::Files {
+            listener,
+            cert: cert.clone(),
+            key: key.clone(),
+            client_ca: client_ca.clone(),
+            client_crl: client_crl.clone(),
+        })),
+        _ if client_ca.is_some() => Err(Error::Contradiction(format!(
+            "{of}-client-ca demands certificates of clients, and TLS needs one of its own: give {of}-cert and {of}-key too"
+        ))),
+        _ => Ok(None),
     }
 }
 

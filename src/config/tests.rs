@@ -45,6 +45,11 @@ fn certificates_come_complete() {
     for (lines, missing) in [
         ("xds-cert: c.pem\n", "xds-cert and xds-key go together"),
         ("xds-client-ca: ca.pem\n", "give xds-cert and xds-key too"),
+        ("admin-key: c.key\n", "admin-cert and admin-key go together"),
+        (
+            "admin-client-ca: ca.pem\n",
+            "give admin-cert and admin-key too",
+        ),
         (
             &format!("{CERTIFICATE}xds-clients: {{ a: [b] }}\n"),
             "give xds-client-ca too",
@@ -99,6 +104,11 @@ const HASH: &str = "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe
 
 #[test]
 fn other_machines_reach_the_admin_port_only_where_it_knows_them() {
+    let certificates = "admin-cert: c.pem\nadmin-key: c.key\n";
+    let text = refusal(&format!("admin: 0.0.0.0:9180\n{certificates}"));
+    assert!(text.contains("admin-client-ca"), "{text}");
+    let mutual = format!("admin: 0.0.0.0:9180\n{certificates}admin-client-ca: ca.pem\n");
+    assert!(settings(&mutual).unwrap().admin_tls.is_some());
     let key = format!("- {{ name: deploy, hash: '{HASH}', roles: [drain] }}\n");
     let exposed = "admin: 0.0.0.0:9180\n";
     let text = refusal(exposed);

@@ -12,11 +12,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::either::Either;
 use tracing::{debug, warn};
 
+use crate::tls::{self, InForce, Io};
+
 use super::admission::Peer;
 use super::ads::Ads;
-use super::connection::{self, Connection, Io};
+use super::connection::Connection;
 use super::refusal::NotAdmitted;
-use super::tls::{self, InForce};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -114,6 +115,6 @@ fn admit(
 }
 
 fn verified_names(io: &Io) -> Option<Arc<[String]>> {
-    let certificates = connection::certificates(io)?;
+    let certificates = tls::shown(io)?;
     certificates.first().map(|first| tls::names(first).into())
 }

@@ -7,22 +7,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::UnixTime;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_rustls::server::TlsStream;
-use tokio_util::either::Either;
 use tonic::Status;
 use tonic::transport::server::Connected;
 
 use crate::connections::{Activity, Patience, Room, Verdict};
+use crate::tls::{self, Credentials, InForce, Io};
 
 use super::admission::Peer;
 use super::ads::Ads;
 use super::refusal::NotAdmitted;
-use super::tls::{Credentials, InForce};
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_secs(10);
@@ -30,9 +27,6 @@ const LOOK: Duration = Duration::from_secs(10);
 const OFTEN: Duration = Duration::from_millis(50);
 /// How long its streams may take to end before the connection is closed under them.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// What a connection runs over.
-pub type Io = Either<TcpStream, TlsStream<TcpStream>>;
 
 /// What a client with a certificate showed, and what that is held to.
 pub struct Shown {
@@ -59,7 +53,7 @@ impl Connection {
         ads: Ads,
         room: Room,
     ) -> Self {
-        let shown = certificates(&io).zip(in_force);
+        let shown = tls::shown(&io).zip(in_force);
         let shown = shown.map(|(chain, in_force)| Shown {
             credentials: Credentials::new(chain.to_vec()),
             in_force,
@@ -97,14 +91,6 @@ impl Connection {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         written
-    }
-}
-
-/// What a client showed of itself in the handshake.
-pub fn certificates(io: &Io) -> Option<&[CertificateDer<'static>]> {
-    match io {
-        Either::Left(_) => None,
-        Either::Right(stream) => stream.get_ref().1.peer_certificates(),
     }
 }
 

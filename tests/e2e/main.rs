@@ -8,6 +8,7 @@
 mod support;
 
 mod admin_api;
+mod admin_tls;
 mod apisix;
 mod bad_input;
 mod bootstrap;

@@ -31,6 +31,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "store",
             "registry",
             "telemetry",
+            "tls",
             "xds",
         ],
     ),
@@ -63,7 +64,14 @@ const DOORS: &[(&str, &[&str])] = &[
     ("registry", &["model", "folder", "telemetry", "tls"]),
     (
         "xds",
-        &["cohort", "connections", "snapshot", "envoy", "telemetry"],
+        &[
+            "cohort",
+            "connections",
+            "snapshot",
+            "envoy",
+            "telemetry",
+            "tls",
+        ],
     ),
     (
         "build",
@@ -98,7 +106,7 @@ const SHELL: &[&str] =
 
 #[rustfmt::skip]
 const ADMIN: &[&str] =
-    &["connections", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry"];
+    &["connections", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry", "tls"];
 
 #[rustfmt::skip]
 const API: &[&str] =

@@ -35,8 +35,13 @@ pub struct Admin {
 impl Admin {
     /// Of the Chancery whose admin port is at `url`.
     pub fn new(url: &str) -> Self {
+        Self::with(http::client(), url)
+    }
+
+    /// The same, asked by a client of one's own.
+    pub fn with(client: Client, url: &str) -> Self {
         Self {
-            client: http::client(),
+            client,
             root: format!("{url}/apisix/admin"),
         }
     }

@@ -10,6 +10,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
+use super::certificates::{Authority, Identity};
+
 /// How long an answer may take, or a step on the way to it. Less than a scene's patience, so that who asks until it is
 /// answered asks more than once.
 pub const ANSWER: Duration = Duration::from_secs(60);
@@ -38,6 +40,21 @@ impl Answer {
 
 /// A client with connections of its own, kept alive.
 pub fn client() -> Client {
+    builder().build().unwrap()
+}
+
+/// A client that trusts an authority alone, and shows this, if anything.
+pub fn secure_client(authority: &Authority, identity: Option<&Identity>) -> Client {
+    let trusted = reqwest::Certificate::from_pem(authority.pem().as_bytes()).unwrap();
+    let mut client = builder().tls_certs_only([trusted]);
+    if let Some(identity) = identity {
+        let pem = format!("{}{}", identity.cert, identity.key);
+        client = client.identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap());
+    }
+    client.build().unwrap()
+}
+
+fn builder() -> reqwest::ClientBuilder {
     static TLS: Once = Once::new();
     TLS.call_once(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -46,8 +63,6 @@ pub fn client() -> Client {
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(ANSWER)
-        .build()
-        .unwrap()
 }
 
 /// Sends bytes as they are, from an address of one's choice, and reads until the other side closes.

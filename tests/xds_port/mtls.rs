@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use chancery::snapshot::ResourceType;
-use chancery::xds::{Clients, Limits, tls};
+use chancery::tls;
+use chancery::xds::{Clients, Limits};
 use envoy_types::pb::envoy::service::status::v3::ClientStatusRequest;
 use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_client::ClientStatusDiscoveryServiceClient;
 use tokio::net::TcpStream;
@@ -42,6 +43,7 @@ pub async fn open_with(
         path
     });
     let files = tls::Files {
+        listener: tls::Listener::Xds,
         cert: files.cert,
         key: files.key,
         client_ca: Some(files.ca),

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use chancery::cohort::Cohort;
 use chancery::snapshot::{Change, Resource, ResourceType, Snapshot};
 use chancery::telemetry::{Metrics, metrics};
+use chancery::tls;
 use chancery::xds::admission::Admission;
-use chancery::xds::{Ads, Clients, Gateways, Limits, Nodes, server, tls};
+use chancery::xds::{Ads, Clients, Gateways, Limits, Nodes, server};
 use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,

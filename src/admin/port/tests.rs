@@ -42,7 +42,7 @@ impl Port {
             .route("/body", post(async |body: String| body));
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, router, bounds, shutdown.clone()));
+        let served = tokio::spawn(serve(listener, router, bounds, None, shutdown.clone()));
         Self {
             address,
             shutdown,

@@ -19,8 +19,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub struct Call {
     /// Where the port is bound to.
     pub port: SocketAddr,
-    /// Whether callers show keys.
-    pub keys: bool,
+    /// Whether it may be called by any name: callers show keys, or TLS has them see that the name is its own.
+    pub any_name: bool,
     /// Whether it changes anything.
     pub writes: bool,
 }
@@ -36,8 +36,8 @@ pub fn check(call: Call, uri: &Uri, headers: &HeaderMap) -> Result<(), Status> {
             .iter()
             .map(|name| name.as_bytes()),
     );
-    // A page does not know a key: its name gets it nothing.
-    if !call.keys {
+    // A page does not know a key, and has no certificate of this port for its own name: the name gets it nothing.
+    if !call.any_name {
         for name in &names {
             check_name(name, call.port)?;
         }

@@ -128,6 +128,7 @@ fn guesses_are_limited_and_known_keys_are_not() {
         rules: watch::channel(rules).1,
         trail: Trail::to_log(),
         port: HERE.parse().unwrap(),
+        tls: false,
         failures: Arc::default(),
     };
     let call = |key: Option<&str>| {

@@ -33,6 +33,7 @@ fn api() -> Router {
         rules: watch::channel(rules).1,
         trail: Trail::to_log(),
         port: ([127, 0, 0, 1], 9180).into(),
+        tls: false,
         failures: Arc::default(),
     };
     router(Api::new(

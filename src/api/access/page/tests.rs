@@ -6,7 +6,7 @@ use super::*;
 
 const LOOPBACK: Call = Call {
     port: SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9180),
-    keys: false,
+    any_name: false,
     writes: true,
 };
 
@@ -63,7 +63,7 @@ fn a_name_that_is_not_loopbacks_own_is_refused_without_keys() {
             assert!(said.contains("set api-keys"), "{host}: {said}");
         }
         let keys = Call {
-            keys: true,
+            any_name: true,
             ..LOOPBACK
         };
         assert_eq!(checked(keys, &[("host", host)]), Ok(()), "{host}");
@@ -98,7 +98,7 @@ fn the_authority_of_http_2_is_a_name_too() {
 fn a_page_of_another_origin_is_refused_with_keys_too() {
     for keys in [false, true] {
         let call = Call {
-            keys,
+            any_name: keys,
             writes: false,
             ..LOOPBACK
         };

@@ -7,9 +7,12 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::{CertificateError, Error, ServerConfig};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::certificates::Listener;
+
 /// The certificates in force.
 #[derive(Debug)]
 pub struct InForce {
+    pub listener: Listener,
     pub server: Arc<ServerConfig>,
     /// What holds clients' certificates to the authorities; nothing where none are asked for.
     pub clients: Option<Arc<dyn ClientCertVerifier>>,
@@ -51,7 +54,7 @@ impl Credentials {
             return Err("none was shown".to_owned());
         };
         let verified = clients.verify_client_cert(first, others, now);
-        verified.map_err(|error| reason(&error))?;
+        verified.map_err(|error| reason(&error, in_force.listener))?;
         self.good = Some((in_force.clone(), seconds));
         Ok(())
     }
@@ -62,19 +65,22 @@ fn end(certificate: &CertificateDer<'_>) -> Option<u64> {
     parsed.validity().not_after.timestamp().try_into().ok()
 }
 
-fn reason(error: &Error) -> String {
+fn reason(error: &Error, listener: Listener) -> String {
     use CertificateError::{
         BadSignature, Expired, ExpiredContext, Revoked, UnknownIssuer, UnknownRevocationStatus,
     };
+    let listener = listener.as_str();
     match error {
         Error::InvalidCertificate(Expired | ExpiredContext { .. }) => "it has ended".to_owned(),
         // A signature is looked at where an authority has the issuer's name.
         Error::InvalidCertificate(UnknownIssuer | BadSignature) => {
-            "its authority is none of those in --xds-client-ca".to_owned()
+            format!("its authority is none of those in --{listener}-client-ca")
         }
-        Error::InvalidCertificate(Revoked) => "it was revoked (--xds-client-crl)".to_owned(),
+        Error::InvalidCertificate(Revoked) => {
+            format!("it was revoked (--{listener}-client-crl)")
+        }
         Error::InvalidCertificate(UnknownRevocationStatus) => {
-            "--xds-client-crl has no list of its authority's".to_owned()
+            format!("--{listener}-client-crl has no list of its authority's")
         }
         other => other.to_string(),
     }

@@ -30,6 +30,7 @@ fn in_force(authority: &CertificateDer<'static>) -> Arc<InForce> {
     let server = server.with_single_cert(vec![own.der().clone()], key);
     let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
     Arc::new(InForce {
+        listener: Listener::Admin,
         server: server.unwrap().into(),
         clients: Some(clients.build().unwrap()),
     })
@@ -52,7 +53,10 @@ fn a_certificate_is_good_until_it_ends_or_its_authority_is_none_any_more() {
         assert_eq!(credentials.check(&ours, at(seconds)), Ok(()), "{seconds}");
     }
     let other = credentials.check(&theirs, at(END)).unwrap_err();
-    assert!(other.contains("its authority is none"), "{other}");
+    assert!(
+        other.contains("its authority is none of those in --admin-client-ca"),
+        "{other}"
+    );
     assert_eq!(credentials.check(&ours, at(END)), Ok(()));
     let ended = credentials.check(&ours, at(END + 1)).unwrap_err();
     assert_eq!(ended, "it has ended");

@@ -1,8 +1,6 @@
-//! The certificates of the xDS port: read from files, read again when these change, and the names in a client's.
+//! The certificates of a port: read from files, read again when these change, and the names in a client's.
 //!
 //! What cannot be used is never put in force: a renewal that is half written keeps the certificates before it.
-
-mod credentials;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,15 +18,42 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-pub use credentials::{Credentials, InForce};
+use super::credentials::InForce;
 
 /// How often the files are looked at. They are small, and a look works however they are replaced: written in place,
 /// renamed, or linked anew as in a container.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Where the certificates are. All files are PEM.
+/// The port that certificates are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    Xds,
+    Admin,
+}
+
+impl Listener {
+    /// As logs and settings have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Xds => "xds",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// What is spoken there.
+    fn protocols(self) -> Vec<Vec<u8>> {
+        let (h2, http1) = (b"h2".to_vec(), b"http/1.1".to_vec());
+        match self {
+            Self::Xds => vec![h2],
+            Self::Admin => vec![h2, http1],
+        }
+    }
+}
+
+/// Where the certificates of a port are. All files are PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
+    pub listener: Listener,
     /// The certificate that Chancery shows, with its chain.
     pub cert: PathBuf,
     pub key: PathBuf,
@@ -101,8 +126,9 @@ impl Files {
             None => unverified.with_no_client_auth(),
         };
         let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = self.listener.protocols();
         Ok(InForce {
+            listener: self.listener,
             server: Arc::new(config),
             clients,
         })
@@ -176,20 +202,22 @@ impl Certificates {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut said = String::new();
+        let listener = self.files.listener.as_str();
         while shutdown.run_until_cancelled(look.tick()).await.is_some() {
             match self.look_again().await {
                 Ok(changed) => {
                     said.clear();
                     if changed {
-                        info!(cert = %self.files.cert.display(), "xds certificates reloaded");
+                        info!(%listener, cert = %self.files.cert.display(), "certificates reloaded");
                     }
                 }
                 Err(error) => {
                     let reason = error.to_string();
                     if reason != said {
                         warn!(
+                            %listener,
                             error = reason,
-                            "xds certificates cannot be reloaded; those before stay in force"
+                            "certificates cannot be reloaded; those before stay in force"
                         );
                         said = reason;
                     }
