@@ -32,12 +32,19 @@ pub struct Admin {
     pub replicas: watch::Receiver<Records>,
 }
 
-pub fn router(admin: Admin) -> Router {
+/// For whoever asks how it is.
+pub fn health(admin: &Arc<Admin>) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
+        .with_state(admin.clone())
+}
+
+/// For scrapers.
+pub fn scraped(admin: &Arc<Admin>) -> Router {
+    Router::new()
         .route("/metrics", get(metrics_text))
-        .with_state(Arc::new(admin))
+        .with_state(admin.clone())
 }
 
 /// The answer of `/readyz`.

@@ -30,7 +30,7 @@ mod snapshots;
 mod wait;
 
 pub use answer::plain_text;
-pub use rest::{roles, router};
+pub use rest::{guarded, roles, router};
 pub use shared::{Api, Writers};
 
 /// The messages of the contract, and its gRPC service and client.

@@ -182,6 +182,10 @@ settings! {
     /// [default: true]
     #[arg(long, env = "CHANCERY_API_KEY_PARAMETER", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     api_key_parameter: bool,
+    /// Whether `/metrics` is for callers with an API key alone, of any role, such as `metrics`; scrapers may show it as a bearer token
+    /// [default: false]
+    #[arg(long, env = "CHANCERY_METRICS_NEED_KEY", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    metrics_need_key: bool,
     /// Networks that instances may be taken out from [default: all]
     #[arg(long, env = "CHANCERY_DRAIN_NETWORKS", value_name = "NETWORK,…", value_delimiter = ',')]
     drain_networks: Vec<IpNet>,

@@ -75,13 +75,13 @@ fn admin() -> (Router, Seen) {
         nodes: Arc::default(),
         source: Source::new("etcd"),
     };
-    let router = router(Admin {
+    let router = scraped(&Arc::new(Admin {
         gateways: seen.gateways.clone(),
         nodes: seen.nodes.clone(),
         metrics: Arc::default(),
         sources: vec![seen.source.clone()],
         replicas: watch::Sender::default().subscribe(),
-    });
+    }));
     (router, seen)
 }
 

@@ -34,7 +34,9 @@ pub const HEADER: &str = "x-api-key";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Reading. Every key has it.
+    /// Reading `/metrics`. Every key has it.
+    Metrics,
+    /// Reading. Every key has it, but one that is for `/metrics` alone.
     #[serde(alias = "viewer")]
     Read,
     /// Taking instances out, and putting them back.
@@ -49,6 +51,7 @@ impl Role {
     /// As people write it.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Metrics => "metrics",
             Self::Read => "read",
             Self::Drain => "drain",
             Self::Operate => "operate",
@@ -66,6 +69,17 @@ pub struct ApiKey {
     /// `sha256:` and the hash of the key in hex, as `printf %s KEY | sha256sum` says.
     pub hash: Hash,
     pub roles: Vec<Role>,
+}
+
+impl ApiKey {
+    fn may(&self, role: Role) -> bool {
+        let has = |role| self.roles.contains(&role);
+        match role {
+            Role::Metrics => true,
+            Role::Read => self.roles.is_empty() || self.roles.iter().any(|it| *it != Role::Metrics),
+            Role::Drain | Role::Operate | Role::Admin => has(role) || has(Role::Admin),
+        }
+    }
 }
 
 /// SHA-256 of a key.
@@ -120,6 +134,8 @@ pub enum Place {
     Header,
     /// In the header, as the parameter `api_key`, or as the cookie `x_api_key`: wherever APISIX looks for it.
     Apisix,
+    /// In the header, or as a bearer token: as scrapers show what they have.
+    Scraper,
 }
 
 impl Place {
@@ -131,8 +147,10 @@ impl Place {
         if let Some(key) = headers.get(HEADER) {
             return Some(shown(Cow::Borrowed(key.as_bytes())));
         }
-        if self == Self::Header {
-            return None;
+        match self {
+            Self::Header => return None,
+            Self::Scraper => return bearer(headers).map(shown),
+            Self::Apisix => {}
         }
         let query = uri.query().unwrap_or_default();
         let mut parameters = url::form_urlencoded::parse(query.as_bytes());
@@ -150,6 +168,18 @@ struct Shown<'a> {
     key: Cow<'a, [u8]>,
     /// It is part of the URL.
     as_parameter: bool,
+}
+
+fn bearer(headers: &HeaderMap) -> Option<Cow<'_, [u8]>> {
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    let token = token.trim().as_bytes();
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(Cow::Borrowed(token))
 }
 
 fn cookie(headers: &HeaderMap) -> Option<Cow<'_, [u8]>> {
@@ -172,6 +202,8 @@ pub struct Rules {
     pub networks: Vec<IpNet>,
     /// Whether a key in a URL opens nothing.
     pub parameter_refused: bool,
+    /// Whether `/metrics` is for callers with a key.
+    pub metrics_need_key: bool,
 }
 
 /// Who may call.
@@ -221,7 +253,7 @@ impl Access {
         let call = page::Call {
             port: self.port,
             any_name: self.tls || !rules.keys.is_empty(),
-            writes: role != Role::Read,
+            writes: !matches!(role, Role::Metrics | Role::Read),
         };
         let admitted = page::check(call, request.uri(), request.headers())
             .and_then(|()| rules.admit(role, key.as_ref(), address));
@@ -298,7 +330,12 @@ impl Rules {
             return Ok(String::new());
         }
         let shown = key.ok_or_else(|| {
-            Status::unauthenticated(format!("an API key is needed: show it as `{HEADER}`"))
+            let or = if role == Role::Metrics {
+                " or as a bearer token"
+            } else {
+                ""
+            };
+            Status::unauthenticated(format!("an API key is needed: show it as `{HEADER}`{or}"))
         })?;
         if self.refuses(shown) {
             return Err(Status::unauthenticated(format!(
@@ -311,8 +348,7 @@ impl Rules {
             .iter()
             .find(|key| key.hash == hash)
             .ok_or_else(|| Status::unauthenticated("the API key is not known"))?;
-        let may = |role| known.roles.contains(&role);
-        if role != Role::Read && !may(role) && !may(Role::Admin) {
+        if !known.may(role) {
             let (name, role) = (&known.name, role.as_str());
             return Err(Status::permission_denied(format!(
                 "the API key `{name}` has not the role `{role}`"

@@ -202,6 +202,28 @@ pub fn router(api: Api) -> Router {
         .with_state(api)
 }
 
+/// `/metrics`, answered to whom the settings allow it: everybody, unless they say that it takes a key.
+pub fn guarded(metrics: Router, api: Api) -> Router {
+    metrics.layer(from_fn_with_state(api, scrape))
+}
+
+async fn scrape(
+    State(api): State<Api>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if api.access.rules.borrow().metrics_need_key {
+        let admitted = api
+            .access
+            .admit(Role::Metrics, &request, address, Place::Scraper);
+        if let Err(denied) = admitted {
+            return answer::error(&denied.told().await);
+        }
+    }
+    next.run(request).await
+}
+
 async fn serve(call: &'static Call, api: Api, address: SocketAddr, request: Request) -> Response {
     let admitted = api
         .access

@@ -165,7 +165,16 @@ impl Settings {
                 )));
             }
         }
+        let metrics_need_key = self.metrics_need_key.unwrap_or_default();
+        if metrics_need_key && keys.is_empty() {
+            return Err(Error::Contradiction(
+                "--metrics-need-key: found true and no api-keys, allowed with it: one key at least, which has the role metrics \
+                 or another"
+                    .into(),
+            ));
+        }
         Ok(Rules {
+            metrics_need_key,
             keys,
             networks: self.drain_networks.clone().unwrap_or_default(),
             parameter_refused: self.api_key_parameter == Some(false),

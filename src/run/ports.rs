@@ -23,7 +23,9 @@ pub fn serve_admin(
     tasks: &mut Tasks,
 ) {
     let metrics = admin.metrics.clone();
-    let router = admin::router(admin).merge(api::router(api));
+    let admin = Arc::new(admin);
+    let scraped = api::guarded(admin::scraped(&admin), api.clone());
+    let router = admin::health(&admin).merge(scraped).merge(api::router(api));
     let router = requests::counted(router, metrics);
     let shutdown = tasks.shutdown.clone();
     let tls = watched(tls, tasks).map(|in_force| port::Tls {

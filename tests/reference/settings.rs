@@ -13,7 +13,7 @@ const IN_THE_FILE: [(&str, &str, &str); 2] = [
     (
         "api-keys",
         "Who may call the control API: without any key, everybody may. `hash` is what `printf %s KEY | sha256sum` says; \
-         `roles` are `read` (or `viewer`, another word for it), which every key has, `drain`, and `operate`, for what only a person can decide: `chancery accept`, `chancery release`; with keys, only `operate` is shown the values of headers in `/v1/snapshots`; `admin` has all of these, and writes documents through the [Admin API](admin-api.md).",
+         `roles` are `read` (or `viewer`, another word for it), which every key has that is not for `metrics` alone, `metrics`, which may read `/metrics` and nothing else (where `metrics-need-key` says that it takes a key), `drain`, and `operate`, for what only a person can decide: `chancery accept`, `chancery release`; with keys, only `operate` is shown the values of headers in `/v1/snapshots`; `admin` has all of these, and writes documents through the [Admin API](admin-api.md).",
         "files: documents\napi-keys:\n  - name: deploy\n    \
          hash: sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\n    roles: [drain]\n",
     ),

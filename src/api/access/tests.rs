@@ -65,6 +65,41 @@ fn a_key_opens_what_its_roles_say() {
 }
 
 #[test]
+fn a_key_for_metrics_opens_nothing_else() {
+    let keys = [
+        ("scraper", "one", Role::Metrics),
+        ("looker", "two", Role::Read),
+    ];
+    let mut access = access(&keys, &[]);
+    let may = |access: &Rules, role, key| admit(access, role, Some(key), HERE);
+    assert_eq!(may(&access, Role::Metrics, "one"), Ok("scraper".into()));
+    assert_eq!(may(&access, Role::Metrics, "two"), Ok("looker".into()));
+    for role in [Role::Read, Role::Drain, Role::Operate, Role::Admin] {
+        let refused = may(&access, role, "one");
+        assert_eq!(refused, Err(Code::PermissionDenied), "{role:?}");
+    }
+    // With another role it reads, as every key.
+    access.keys[0].roles.push(Role::Drain);
+    assert_eq!(may(&access, Role::Read, "one"), Ok("scraper".into()));
+
+    let mut headers = HeaderMap::new();
+    let uri: Uri = "/metrics?api_key=one".parse().unwrap();
+    assert!(Place::Scraper.key(&uri, &headers).is_none());
+    for (shown, found) in [
+        ("Bearer one", Some("one")),
+        ("bearer  one ", Some("one")),
+        ("Basic one", None),
+        ("one", None),
+    ] {
+        headers.insert(header::AUTHORIZATION, shown.parse().unwrap());
+        let key = Place::Scraper.key(&uri, &headers);
+        let key = key.map(|key| String::from_utf8(key.key.to_vec()).unwrap());
+        assert_eq!(key.as_deref(), found, "{shown}");
+        assert!(Place::Header.key(&uri, &headers).is_none());
+    }
+}
+
+#[test]
 fn a_key_in_the_url_can_be_refused() {
     let uri: Uri = "/apisix/admin/routes?api_key=one".parse().unwrap();
     let mut headers = HeaderMap::new();

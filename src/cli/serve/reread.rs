@@ -14,11 +14,12 @@ use crate::telemetry::logs::Levels;
 use super::Unusable;
 
 /// The settings that can change, by their names.
-const LIVE: [&str; 4] = [
+const LIVE: [&str; 5] = [
     "api-keys",
     "api-key-parameter",
     "drain-networks",
     "log-level",
+    "metrics-need-key",
 ];
 
 /// What reading the settings again takes, and where they go.
@@ -69,6 +70,7 @@ impl Reread {
         self.settings.api_key_parameter = settings.api_key_parameter;
         self.settings.drain_networks = settings.drain_networks;
         self.settings.log_level = settings.log_level;
+        self.settings.metrics_need_key = settings.metrics_need_key;
         info!(
             changed = %list(&changed),
             needs_restart = %list(&for_restart),

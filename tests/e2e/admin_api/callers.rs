@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Desk, nodes, route};
 use crate::support::admin::Admin;
 use crate::support::chancery::Chancery;
-use crate::support::{eventually, own_address};
+use crate::support::{eventually, http, own_address};
 
 /// A settings file with a key for each of these roles, called as the role is.
 pub fn keys(roles: &[&str]) -> String {
@@ -21,6 +21,60 @@ pub fn keys(roles: &[&str]) -> String {
         format!("- {{ name: {role}, hash: 'sha256:{hex}', roles: [{role}] }}\n")
     };
     format!("api-keys:\n{}", roles.iter().map(line).collect::<String>())
+}
+
+#[tokio::test]
+async fn metrics_are_open_until_they_need_a_key_and_theirs_opens_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chancery.yaml");
+    let documents = folder.path().join("documents");
+    fs::create_dir(&documents).unwrap();
+    let keys = keys(&["metrics", "read"]);
+    fs::write(&file, &keys).unwrap();
+    let config = file.display().to_string();
+    let settings = ["--config", config.as_str()];
+    let mut chancery =
+        Chancery::serve_files_with(own_address(), &documents, &settings, folder.path());
+    chancery.ready().await;
+    let client = http::client();
+    let get = async |path: &str, headers: &[(&str, &str)]| {
+        let url = format!("{}{path}", chancery.url());
+        http::send(&client, reqwest::Method::GET, &url, headers)
+            .await
+            .unwrap()
+    };
+    let bearer = ("authorization", "Bearer metrics");
+    for headers in [&[][..], &[bearer], &[("x-api-key", "unknown")]] {
+        assert_eq!(get("/metrics", headers).await.status, 200, "{headers:?}");
+    }
+    fs::write(&file, format!("{keys}metrics-need-key: true\n")).unwrap();
+    chancery.process.signal("HUP");
+    chancery
+        .logs(0, "SIGHUP: the settings were read again")
+        .await;
+    for (headers, status) in [
+        (&[][..], 401),
+        (&[bearer], 200),
+        (&[("x-api-key", "metrics")], 200),
+        (&[("x-api-key", "read")], 200),
+        (&[("authorization", "Bearer guessed")], 401),
+    ] {
+        let answer = get("/metrics", headers).await;
+        assert_eq!(answer.status, status, "{headers:?}: {}", answer.body);
+    }
+    for path in ["/v1/nodes", "/v1/documents", "/apisix/admin/routes"] {
+        let answer = get(path, &[("x-api-key", "metrics")]).await;
+        assert_eq!(answer.status, 403, "{path}: {}", answer.body);
+        assert!(
+            answer.body.contains("has not the role `read`"),
+            "{}",
+            answer.body
+        );
+        assert_eq!(get(path, &[bearer]).await.status, 401);
+    }
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(get(path, &[]).await.status, 200, "{path}");
+    }
 }
 
 #[tokio::test]
