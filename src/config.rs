@@ -251,6 +251,8 @@ pub struct Config {
     pub consul_agent: Option<String>,
     /// What this process is called among the replicas.
     pub replica: Arc<str>,
+    /// Whether the supervisor that `NOTIFY_SOCKET` of the environment names is told how the server fares.
+    pub supervised: bool,
 }
 
 /// Where and how proxies connect.

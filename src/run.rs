@@ -8,6 +8,7 @@ mod draining;
 mod ports;
 mod replicas;
 mod sources;
+mod supervisor;
 mod tasks;
 
 use std::sync::Arc;
@@ -140,6 +141,9 @@ async fn start(
     let wishes = keep_state(&config, &shared, tasks);
     let told = Told { journal, noticed };
     let sources = sources::watch(&config, membership, told, tasks);
+    if config.supervised {
+        supervisor::start(&shared, sources.all(), questions.clone(), tasks);
+    }
     let admin = shared.admin(sources.all(), others.changes());
     let inputs = sources.into_inputs(said, saved, wishes, asked);
     let (gateways, metrics) = (shared.gateways.clone(), shared.metrics.clone());

@@ -65,6 +65,7 @@ pub async fn run(prepared: Prepared) -> ExitCode {
     } = prepared;
     let (access, rules) = watch::channel(config.access.borrow().clone());
     config.access = rules;
+    config.supervised = true;
     let reread = Reread {
         file,
         flags,

@@ -79,6 +79,7 @@ impl Settings {
             keep_lost_from,
             consul_agent,
             replica,
+            supervised: false,
             xds,
             admin,
             admin_tls,

@@ -23,6 +23,8 @@ use crate::xds::gateways::Cause;
 /// A question, with where its answer goes.
 #[derive(Debug)]
 pub enum Question {
+    /// Whether the loop lives: answered, it does.
+    Alive(oneshot::Sender<()>),
     /// All that snapshots follow from.
     World(oneshot::Sender<World>),
     /// Every document as it was last written.
@@ -139,6 +141,9 @@ impl Control {
     /// Answers. Whoever does not wait for it any more gets none.
     pub(super) fn answer(&mut self, question: Question) {
         match question {
+            Question::Alive(answer) => {
+                let _ = answer.send(());
+            }
             Question::World(answer) => {
                 let _ = answer.send(self.world());
             }

@@ -44,6 +44,7 @@ mod sizes;
 mod stage;
 mod stream_routes;
 mod streams;
+mod supervised;
 mod tls;
 mod upstreams;
 mod versions;

@@ -142,6 +142,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     (r"\betcd_client\b", &["store/etcd"]),
     (r"\benvoy_types\b", &["envoy", "plugin", "translate", "xds"]),
     (r"\brs_consul\b", &["registry/consul"]),
+    (r"\bsd_notify\b", &["run/supervisor"]),
     // The demo is a client of its own Envoy.
     (r"\breqwest\b", &["registry/consul", "cli/demo", "cli/web"]),
     (
