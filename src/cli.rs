@@ -24,6 +24,7 @@ mod export;
 mod get;
 mod health;
 mod history;
+mod man;
 mod nodes;
 mod place;
 mod problems;
@@ -159,6 +160,9 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Write a manual page for each command
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(man::Man),
 }
 
 /// What `serve` takes.
@@ -332,6 +336,10 @@ const COMPLETION_EXAMPLES: &str = "\
 Example:
   source <(chancery completion bash)";
 
+const MAN_EXAMPLES: &str = "\
+Example:
+  chancery man -o /usr/local/share/man/man1 && man chancery-apply";
+
 /// The exit status of a command that was called wrongly.
 const USAGE: u8 = 2;
 
@@ -388,6 +396,7 @@ pub fn run() -> ExitCode {
             clap_complete::generate(shell, &mut command(), "chancery", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
+        Command::Man(asked) => man::run(&asked),
     }
 }
 
