@@ -41,7 +41,7 @@ rules: ## check the alerts of contrib/prometheus and run their cases; promtool h
 	promtool check rules contrib/prometheus/rules.yaml
 	promtool test rules contrib/prometheus/rules_test.yaml
 
-packaging: ## what the Dockerfile builds and starts, without an engine; vendored sources offline; a git dependency
+packaging: ## what the Dockerfile builds and starts, without an engine; the Debian package; vendored sources offline; a git dependency
 	@scripts/packaging
 
 bench: ## every bench in a release build, each beside a floor, and its table: half an hour; QUICK=1, JSON=file, BENCHES="gateway fleet"
