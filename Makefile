@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test many soak rules packaging bench clean
+.PHONY: help demo test check many soak rules packaging bench clean
 
 # Where the tests look for the real envoy, etcd and consul first, then in .tools/bin, then on the PATH. Another Envoy lies
 # in a folder of its own.
@@ -25,6 +25,9 @@ test: ## format, lints, and every test, with the real Envoy, etcd and Consul; EN
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test --no-fail-fast
+
+check: ## what the program is made of: licences, sources and known weaknesses of libraries
+	@scripts/check
 
 # Those are the tests that are called many_something. Whatever takes longer than this hangs.
 many: ## the tests that need many of something with thousands, where `make test` has hundreds: half an hour at most
