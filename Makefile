@@ -26,7 +26,7 @@ test: ## format, lints, and every test, with the real Envoy, etcd and Consul; EN
 	cargo clippy --all-targets -- -D warnings
 	cargo test --no-fail-fast
 
-check: ## what the program is made of: licences, sources and known weaknesses of libraries
+check: ## what the program is made of: licences, sources and known weaknesses of libraries; the Helm chart
 	@scripts/check
 
 # Those are the tests that are called many_something. Whatever takes longer than this hangs.
