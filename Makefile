@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check many soak rules packaging bench clean
+.PHONY: help demo test check many soak rules packaging bench web clean
 
 # Where the tests look for the real envoy, etcd and consul first, then in .tools/bin, then on the PATH. Another Envoy lies
 # in a folder of its own.
@@ -46,6 +46,15 @@ rules: ## check the alerts of contrib/prometheus and run their cases; promtool h
 
 packaging: ## what the Dockerfile builds and starts, without an engine; the Debian package; vendored sources offline; a git dependency
 	@scripts/packaging
+
+# Nothing but this needs node: tests/web/README.md says what it takes.
+web: ## the dashboard's tasks in a real browser, on the real servers, and its types; pictures are left in target/web/; ONLY="drained"
+	@command -v node >/dev/null || { echo "node is not on the PATH: tests/web/README.md says what this needs" >&2; exit 1; }
+	@scripts/tools $(envoy) etcd consul
+	@cd tests/web && npm install --no-package-lock --no-audit --no-fund --silent
+	tests/web/node_modules/.bin/tsc -p web/tsconfig.json
+	cargo build --bin chancery
+	timeout --foreground 20m node tests/web/play.mjs $(if $(ONLY),"$(ONLY)")
 
 bench: ## every bench in a release build, each beside a floor, and its table: half an hour; QUICK=1, JSON=file, BENCHES="gateway fleet"
 	@scripts/tools $(envoy) etcd consul

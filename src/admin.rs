@@ -1,5 +1,6 @@
-//! The admin listener: whether Chancery lives, whether it serves, and its metrics. Changes nothing.
+//! The admin listener: whether Chancery lives, whether it serves, its metrics, and the dashboard. Changes nothing.
 
+pub mod page;
 pub mod port;
 pub mod requests;
 

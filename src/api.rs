@@ -27,6 +27,7 @@ mod rest;
 mod services;
 mod shared;
 mod snapshots;
+mod status;
 mod wait;
 
 pub use answer::plain_text;

@@ -66,6 +66,8 @@ pub struct Caller {
     pub name: String,
     /// The address.
     pub from: String,
+    /// Whether it may take instances out.
+    pub drains: bool,
     /// Whether it may settle what only a person can decide, and see what only operators do.
     pub operates: bool,
     /// Whether it may write documents, and see what is secret in them.

@@ -141,10 +141,11 @@ async fn start(
     let wishes = keep_state(&config, &shared, tasks);
     let told = Told { journal, noticed };
     let sources = sources::watch(&config, membership, told, tasks);
+    let all_sources = sources.all();
     if config.supervised {
-        supervisor::start(&shared, sources.all(), questions.clone(), tasks);
+        supervisor::start(&shared, all_sources.clone(), questions.clone(), tasks);
     }
-    let admin = shared.admin(sources.all(), others.changes());
+    let admin = shared.admin(all_sources.clone(), others.changes());
     let inputs = sources.into_inputs(said, saved, wishes, asked);
     let (gateways, metrics) = (shared.gateways.clone(), shared.metrics.clone());
     let control = control::run(inputs, gateways, metrics, tasks.shutdown.clone());
@@ -179,7 +180,8 @@ async fn start(
         writers,
         access,
         tasks.shutdown.clone(),
-    );
+    )
+    .telling_of(all_sources);
     let (listener, tls) = (listeners.admin, certificates.admin);
     ports::serve_admin(listener, tls, (admin, api), bounds, tasks);
     let ads = shared.ads(config.xds, tasks.shutdown.clone());

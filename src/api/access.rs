@@ -266,6 +266,7 @@ impl Access {
                     name,
                     from,
                     trace: trace.unwrap_or_default().to_owned(),
+                    drains: rules.admit(Role::Drain, key.as_ref(), address).is_ok(),
                     operates,
                     writes: rules.admit(Role::Admin, key.as_ref(), address).is_ok(),
                 })

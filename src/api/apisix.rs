@@ -157,7 +157,7 @@ impl Call {
     }
 
     fn secrets(&self) -> Secrets {
-        if self.caller.writes {
+        if self.caller.writes && self.parameter("masked") != Some("true") {
             Secrets::Shown
         } else {
             Secrets::Hidden

@@ -7,13 +7,21 @@ use super::redact::Headers;
 use super::shared::Api;
 use super::{
     changes, documents, drains, events, explain, history, nodes, pb, problems, services, snapshots,
-    wait,
+    status, wait,
 };
 
 #[tonic::async_trait]
 impl pb::control_server::Control for Api {
     type WatchStream = BoxStream<'static, Result<pb::Event, Status>>;
     type WaitStreamStream = BoxStream<'static, Result<pb::WaitResponse, Status>>;
+
+    async fn read_status(
+        &self,
+        request: Request<pb::ReadStatusRequest>,
+    ) -> Result<Response<pb::ReplicaStatus>, Status> {
+        let caller = drains::caller(&request);
+        Ok(Response::new(status::read(self, caller)))
+    }
 
     async fn list_nodes(
         &self,

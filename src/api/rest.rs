@@ -38,6 +38,9 @@ const GET: MethodFilter = MethodFilter::GET;
 
 #[rustfmt::skip]
 const CALLS: &[Call] = &[
+    Call { name: "ReadStatus", method: GET, path: "/v1/status", role: Role::Read, answer: |asked| {
+        asked.answer(Rendering::WHOLE, |api, request| api.read_status(request))
+    } },
     Call { name: "ListNodes", method: GET, path: "/v1/nodes", role: Role::Read, answer: |asked| {
         asked.answer(Rendering::WHOLE, |api, request| api.list_nodes(request))
     } },

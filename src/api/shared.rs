@@ -11,6 +11,7 @@ use crate::documents::Reader;
 use crate::drain::Drainer;
 use crate::editing::Editor;
 use crate::model::Document;
+use crate::telemetry::Source;
 use crate::xds::{Gateways, Nodes};
 
 use super::access::Access;
@@ -37,6 +38,7 @@ pub struct Api {
     pub(super) lasting: Arc<Lasting>,
     pub(super) reads: Arc<Semaphore>,
     pub(super) shutdown: CancellationToken,
+    pub(super) sources: Vec<Source>,
 }
 
 impl Api {
@@ -64,7 +66,13 @@ impl Api {
             lasting: Arc::default(),
             reads: Arc::new(Semaphore::new(READS)),
             shutdown,
+            sources: Vec::new(),
         }
+    }
+
+    /// The same, which tells how these fare.
+    pub fn telling_of(self, sources: Vec<Source>) -> Self {
+        Self { sources, ..self }
     }
 
     /// The text of every document, as the loop has it.

@@ -114,7 +114,12 @@ fn of_kind(kind: Kind, said: &mut Said) {
     said.call(
         &one,
         "get",
-        call("one", "read", &own, &answers(&["200"], &held)),
+        call(
+            "one",
+            "read",
+            &[own.clone(), vec![masked()]].concat(),
+            &answers(&["200"], &held),
+        ),
     );
     let with_terms = [own.clone(), terms()].concat();
     let mut put = call("writes one", "admin", &with_terms, &created);
@@ -352,6 +357,12 @@ fn in_query(name: &str, schema: Value, says: &str, example: Option<Value>) -> Va
     parameter
 }
 
+/// Of calls that read.
+fn masked() -> Value {
+    let says = "`true`: what may be secret is not shown, whatever the key may see";
+    in_query("masked", json!({ "type": "boolean" }), says, None)
+}
+
 fn filters() -> Vec<Value> {
     let text = || json!({ "type": "string" });
     let number = || json!({ "type": "integer" });
@@ -363,6 +374,7 @@ fn filters() -> Vec<Value> {
             "10 to 500; without both all of them",
             Some(json!(10)),
         ),
+        masked(),
         in_query("name", text(), "a pattern", None),
         in_query("uri", text(), "a pattern", None),
         in_query("label", text(), "the name of a label that it has", None),

@@ -67,3 +67,24 @@ fn it_says_what_the_contract_says_and_every_reference_leads_somewhere() {
         );
     }
 }
+
+/// What stands in scripts as `"GET /v1/nodes"`.
+#[test]
+fn every_call_of_the_dashboard_stands_in_it() {
+    let document = document().unwrap();
+    let call = regex::Regex::new(r#""(GET|PUT|POST|PATCH|DELETE) (/[^"?]*)""#).unwrap();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/web");
+    let mut calls = BTreeSet::new();
+    for folder in ["core", "pages", "parts"] {
+        for entry in std::fs::read_dir(format!("{root}/{folder}")).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let found = call.captures_iter(&text);
+            calls.extend(found.map(|it| (it[1].to_lowercase(), it[2].to_owned())));
+        }
+    }
+    assert!(calls.len() > 30, "{calls:?}");
+    for (method, path) in calls {
+        let told = &document["paths"][&path][&method];
+        assert!(told.is_object(), "{method} {path}");
+    }
+}

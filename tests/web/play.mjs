@@ -1,0 +1,296 @@
+// Plays what people do with the dashboard, in a real browser, and leaves a picture of each page. `make web` runs it.
+import assert from "node:assert/strict";
+import { mkdir, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+import { Stage, eventually } from "./stage.mjs";
+
+const SHOTS = "target/web";
+const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const LONG = 20_000;
+const only = process.argv[2];
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+
+/** A tab that nothing may go wrong in, and that may ask nobody else. */
+async function tab(stage, { scheme = "light", width = 1280, locale = "en-GB" } = {}) {
+  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: scheme, locale, bypassCSP: false });
+  const page = await context.newPage();
+  page.setDefaultTimeout(LONG);
+  page.wrong = [];
+  page.on("pageerror", (error) => page.wrong.push(error.stack));
+  page.on("console", (message) => message.type() === "error" && /Content Security Policy|Trusted/.test(message.text()) && page.wrong.push(message.text()));
+  page.on("request", (request) => !request.url().startsWith(stage.admin) && !request.url().startsWith("data:") && page.wrong.push(`asks ${request.url()}`));
+  if (process.env.EDITED) {
+    // The files as they lie in web/, of whoever works on them: nothing is compiled.
+    const types = { js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
+    await page.route(/\/assets\//, async (route) => {
+      const path = new URL(route.request().url()).pathname.split("/").slice(3).join("/");
+      await route.fulfill({ body: await readFile(`web/${path}`), contentType: types[path.split(".").pop()] });
+    });
+  }
+  page.at = (hash) => page.goto(`${stage.admin}/${hash}`);
+  return page;
+}
+
+const sees = (page, text) => page.getByText(text).first().waitFor();
+const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
+
+/** Fills the editor. */
+async function write(page, document) {
+  await page.getByLabel("Text of the document").fill(typeof document === "string" ? document : JSON.stringify(document, null, 2));
+}
+
+/** Reviews, and saves. */
+async function save(page) {
+  await press(page, "Review…");
+  await page.getByRole("dialog").getByText("What changes in Envoy").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Save", exact: true }).click();
+}
+
+const scenes = {
+  async "whoever has never seen it adds a route, breaks it, and rolls everything back"(stage) {
+    const page = await tab(stage);
+    await page.at("");
+    await sees(page, "All is well");
+    await page.getByRole("link", { name: "Add a route" }).first().click();
+    await page.getByLabel("Name").fill("first");
+    await write(page, { uri: "/first", upstream: { discovery_type: "consul", service_name: "echo" } });
+    await sees(page, "Chancery would take it");
+    await save(page);
+    await sees(page, /^2 of 2 Envoys confirmed$/);
+    assert.equal((await stage.request("/first")).status, 200);
+    await page.screenshot({ path: `${SHOTS}/saved.png` });
+
+    // What is wrong is said at its line while one types, and is not written.
+    await write(page, `{\n  "uri": 5,\n  "upstream": { "discovery_type": "consul", "service_name": "echo" }\n}`);
+    await sees(page, /line 2/);
+    await page.screenshot({ path: `${SHOTS}/wrong.png` });
+    assert.ok(await page.getByRole("button", { name: "Review…" }).isDisabled());
+    await press(page, "Undo my edit");
+
+    // Somebody breaks it past the page: why, and what is in force, stands there within a second.
+    await stage.put("routes/first", { uri: 5 });
+    await sees(page, /uri: found 5, allowed: a string/);
+    await sees(page, "In force is what was written at revision");
+    await page.screenshot({ path: `${SHOTS}/broken.png` });
+    assert.equal((await stage.request("/first")).status, 200);
+
+    await page.at("#/explain");
+    await page.getByLabel("URL").fill("/first");
+    await press(page, "Explain");
+    await sees(page, "It goes to");
+    await page.getByRole("status").getByRole("link", { name: "routes/first" }).waitFor();
+
+    // The way back, one change after the other.
+    for (const left of [2, 1]) {
+      await page.at("#/documents/routes/first?tab=history");
+      await page.getByRole("button", { name: "Roll back this change…" }).nth(left === 2 ? 0 : -1).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByText("This is what would change now:").waitFor();
+      assert.ok(await dialog.getByRole("button", { name: "Roll back…" }).isDisabled());
+      await dialog.getByLabel("Reason").fill("it was only played");
+      if (left === 2) await page.screenshot({ path: `${SHOTS}/roll-back.png` });
+      await dialog.getByRole("button", { name: "Roll back…" }).click();
+      await sees(page, /^2 of 2 Envoys confirmed$/);
+    }
+    await eventually("the route to be gone", async () => (await stage.request("/first")).status === 404);
+    await page.at("#/changes");
+    await sees(page, "it was only played");
+    return page;
+  },
+
+  async "an instance is drained, and put back, and who looks elsewhere sees it"(stage) {
+    await stage.put("routes/echo", { uri: "/echo", upstream: { discovery_type: "consul", service_name: "echo" } });
+    const [page, other] = [await tab(stage), await tab(stage)];
+    await Promise.all([page.at("#/instances"), other.at("#/instances")]);
+    const address = `127.0.0.1:${stage.ports.echo1}`;
+    await page.getByRole("button", { name: `Drain… ${address}` }).click();
+    const dialog = page.getByRole("dialog");
+    const drain = dialog.getByRole("button", { name: "Drain…" });
+    await dialog.getByLabel(/^Type/).fill("127.0.0.1:1");
+    assert.ok(await drain.isDisabled());
+    await dialog.getByLabel(/^Type/).fill(address);
+    await page.screenshot({ path: `${SHOTS}/drain.png` });
+    await drain.click();
+    await dialog.getByText(/^No Envoy sends it new requests/).waitFor();
+    await other.getByRole("button", { name: `Put back ${address}` }).waitFor();
+    for (let n = 0; n < 10; n += 1) assert.match((await stage.request("/echo")).body, /echo-2/);
+    await dialog.getByRole("button", { name: "Close", exact: true }).last().click();
+    // The last healthy one is warned of.
+    await page.getByRole("button", { name: `Drain… 127.0.0.1:${stage.ports.echo2}` }).click();
+    await sees(page, /This is the last healthy instance/);
+    await page.keyboard.press("Escape");
+    await page.at("#/drains");
+    await sees(page, address);
+    await shots(page, "drains");
+    await press(page, `Put back ${address}`);
+    await sees(page, "Nothing is taken out.");
+    return page;
+  },
+
+  async "what others wrote meanwhile is not lost, and neither is an edit"(stage) {
+    await stage.put("routes/both", { uri: "/both", upstream: { nodes: { "127.0.0.1:1": 1 } } });
+    const page = await tab(stage);
+    await page.at("#/documents/routes/both");
+    const mine = { uri: "/mine", upstream: { nodes: { "127.0.0.1:1": 1 } } };
+    await write(page, mine);
+    await stage.put("routes/both", { uri: "/theirs", upstream: { nodes: { "127.0.0.1:1": 1 } } });
+    await sees(page, "Somebody changed this document meanwhile.");
+    assert.match(await page.getByLabel("Text of the document").inputValue(), /\/mine/);
+    await press(page, "Review…");
+    await page.getByRole("dialog").getByText("Somebody else changed it").waitFor();
+    await page.screenshot({ path: `${SHOTS}/conflict.png` });
+    await page.keyboard.press("Escape");
+    page.on("dialog", (dialog) => dialog.accept());
+    return page;
+  },
+
+  async "a text is a text wherever it comes from"(stage) {
+    const evil = `"><img src=x onerror="window.evil=1"><script>window.evil=1</script>`;
+    await stage.put("routes/evil", { uri: "/evil", name: evil, desc: evil, labels: { evil }, plugins: { mocking: { response_example: evil } } });
+    await stage.put(`routes/evil2`, { uri: `/${evil}`, [evil]: evil });
+    await stage.put("upstreams/evil", { name: evil, nodes: { [evil]: 1 } });
+    const page = await tab(stage);
+    for (const hash of ["", "#/documents/routes", "#/documents/routes/evil", "#/documents/routes/evil2", "#/documents/routes/evil?tab=history", "#/documents/upstreams", "#/documents/upstreams/evil", "#/changes", `#/documents/routes?q=${encodeURIComponent(evil)}`, `#/proxies/${encodeURIComponent(evil)}`]) {
+      await page.at(hash);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      await page.waitForTimeout(400);
+      assert.equal(await page.evaluate(() => window.evil), undefined, hash);
+      assert.equal(await page.locator("img[src=x]").count(), 0, hash);
+    }
+    for (const path of ["routes/evil", "routes/evil2", "upstreams/evil"]) await stage.put(path, { uri: "/gone", nodes: {} });
+    return page;
+  },
+
+  async "Chancery goes and comes back by itself, and an edit outlives it"(stage) {
+    await stage.put("routes/kept", { uri: "/kept", upstream: { nodes: { "127.0.0.1:1": 1 } } });
+    const page = await tab(stage);
+    await page.at("#/documents/routes/kept");
+    await write(page, `{ "uri": "/edited" }`);
+    await stage.stop("chancery");
+    await page.getByText("Chancery does not answer.").waitFor({ timeout: 3000 });
+    await page.screenshot({ path: `${SHOTS}/away.png` });
+    await stage.chancery();
+    await page.getByText("Chancery does not answer.").waitFor({ state: "detached", timeout: 5000 });
+    assert.match(await page.getByLabel("Text of the document").inputValue(), /edited/);
+    await eventually("the Envoys to be back", async () => (await stage.ask("/v1/nodes")).nodes.length >= 2);
+    return page;
+  },
+
+  async "a source that is away is told"(stage) {
+    const page = await tab(stage);
+    await page.at("");
+    stage.signal("consul", "SIGSTOP");
+    stage.signal("etcd", "SIGSTOP");
+    await sees(page, /etcd is away\./);
+    await page.screenshot({ path: `${SHOTS}/sources.png` });
+    stage.signal("etcd", "SIGCONT");
+    stage.signal("consul", "SIGCONT");
+    await page.getByText(/etcd is away\./).waitFor({ state: "detached" });
+    return page;
+  },
+
+  async "ten thousand routes are there at once, and typing does not wait"(stage) {
+    for (let n = 0; n < 10_000; n += 100) {
+      await Promise.all(Array.from({ length: 100 }, (_, at) => stage.put(`routes/many-${n + at}`, { uri: `/many/${n + at}`, hosts: [`h${n + at}.example.com`], plugins: { mocking: { response_example: "x" } } })));
+    }
+    await eventually("all of them to be read", async () => (await stage.ask("/v1/documents?kind=routes")).documents.length >= 10_000, 180_000);
+    const page = await tab(stage);
+    await page.at("#/documents/routes");
+    await sees(page, "many-0");
+    assert.ok((await page.locator("tbody tr").count()) < 200);
+    const worst = await page.evaluate(async () => {
+      const field = document.querySelector("input[type=search]");
+      let worst = 0;
+      for (const typed of ["h", "h7", "h77", "h777", "h7777", "h7777."]) {
+        const began = performance.now();
+        field.value = typed;
+        field.dispatchEvent(new Event("input", { bubbles: true }));
+        await new Promise(requestAnimationFrame);
+        worst = Math.max(worst, performance.now() - began);
+      }
+      return worst;
+    });
+    await sees(page, "many-7777");
+    console.log(`     a key was answered within ${Math.round(worst)} ms`);
+    const memory = await page.evaluate(() => performance.memory?.usedJSHeapSize / 1e6);
+    console.log(`     the page holds ${Math.round(memory)} MB`);
+    await page.screenshot({ path: `${SHOTS}/many.png` });
+    return page;
+  },
+};
+
+const PAGES = {
+  overview: "", changes: "#/changes", change: "#/changes/LAST", proxies: "#/proxies", proxy: "#/proxies/envoy-1", routes: "#/documents/routes", route: "#/documents/routes/echo",
+  "route-history": "#/documents/routes/echo?tab=history", "route-envoy": "#/documents/routes/echo?tab=envoy", "new-route": "#/new/routes", services: "#/documents/services", consumers: "#/documents/consumers",
+  gateways: "#/documents/gateways", instances: "#/instances", drains: "#/drains", certificates: "#/certificates", explain: "#/explain?method=GET&url=%2Fecho", resources: "#/resources", live: "#/live", audit: "#/audit",
+};
+
+/** Nothing serious that axe finds. */
+async function axe(page, name) {
+  // In the page's own world and past its policy, which has no place for it.
+  const session = await page.context().newCDPSession(page);
+  await session.send("Runtime.evaluate", { expression: AXE });
+  const { result } = await session.send("Runtime.evaluate", {
+    expression: `axe.run(document, { resultTypes: ["violations"] }).then((found) => JSON.stringify(found.violations.map((one) => [one.impact, one.id, one.nodes.map((node) => node.html + " " + node.failureSummary)])))`,
+    awaitPromise: true, returnByValue: true,
+  });
+  const serious = JSON.parse(result.value).filter(([impact]) => ["serious", "critical"].includes(impact));
+  assert.deepEqual(serious, [], name);
+}
+
+async function shots(page, name) {
+  await page.waitForTimeout(300);
+  await page.screenshot({ path: `${SHOTS}/${name}.png`, fullPage: true });
+}
+
+async function pictures(stage) {
+  await stage.put("routes/echo", { uri: "/echo", name: "echo", labels: { team: "web" }, upstream: { discovery_type: "consul", service_name: "echo" } });
+  await stage.put("routes/off", { uri: "/off", status: 0, upstream: { nodes: { "127.0.0.1:1": 1 } } });
+  await stage.put("routes/typo", { uri: "/typo", upstreem: {} });
+  const { entries } = await stage.ask("/v1/history?limit=1");
+  for (const [scheme, width, locale, mark] of [["light", 1280, "en-GB", ""], ["dark", 1280, "en-GB", "-dark"], ["light", 390, "en-GB", "-narrow"], ["dark", 1280, "zh-CN", "-zh"]]) {
+    const page = await tab(stage, { scheme, width, locale });
+    for (const [name, hash] of Object.entries(PAGES)) {
+      await page.at(hash.replace("LAST", entries[0].revision));
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      await page.waitForTimeout(500);
+      await shots(page, name + mark);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.ok(wide <= 0, `${name}${mark} scrolls sideways by ${wide}`);
+      await axe(page, `${name}${mark}`);
+    }
+    assert.deepEqual(page.wrong, []);
+    await page.context().close();
+  }
+}
+
+await mkdir(SHOTS, { recursive: true });
+let failed = 0;
+const stage = await Stage.set();
+const all = Object.entries(scenes);
+// The pictures are of a store of which one sees everything: before the ten thousand.
+all.splice(all.length - 1, 0, ["each page is fit to be seen, in both themes, both languages and on a phone", pictures]);
+for (const [name, play] of all) {
+  if (only && !name.includes(only)) continue;
+  const began = Date.now();
+  try {
+    const page = await play(stage);
+    if (page) {
+      assert.deepEqual(page.wrong, []);
+      await page.context().close();
+    }
+    console.log(`ok   ${name} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAIL ${name}\n${error.stack}`);
+    for (const context of browser.contexts()) {
+      for (const page of context.pages()) await page.screenshot({ path: `${SHOTS}/failed-${failed}.png` });
+      await context.close();
+    }
+  }
+}
+await browser.close();
+await stage.end();
+process.exitCode = failed ? 1 : 0;

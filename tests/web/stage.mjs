@@ -1,0 +1,180 @@
+// What the dashboard is played on: the real etcd, Consul and Envoys, two instances, and Chancery. Each stage has ports and a
+// folder of its own, and ends what it started.
+import { spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const tools = process.env.CHANCERY_TOOLS ?? join(process.cwd(), ".tools/bin");
+const chancery = process.env.CHANCERY ?? join(process.cwd(), "target/debug/chancery");
+
+/** A port that is free now. */
+async function free() {
+  const server = createServer();
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  const { port } = server.address();
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
+/** Asks again and again until `told` says something true. */
+export async function eventually(what, told, within = 60_000) {
+  const end = Date.now() + within;
+  let last;
+  for (;;) {
+    try {
+      const answer = await told();
+      if (answer) return answer;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > end) throw new Error(`${what}: not within ${within / 1000} s${last ? `: ${last}` : ""}`);
+    await new Promise((later) => setTimeout(later, 100));
+  }
+}
+
+export class Stage {
+  #children = new Map();
+
+  /** With so many Envoys of the gateway `default`. */
+  static async set({ envoys = 2, keys = "" } = {}) {
+    const stage = new Stage();
+    stage.folder = await mkdtemp(join(tmpdir(), "chancery-web-"));
+    const names = ["etcd", "peer", "consul", "dns", "serf", "serfWan", "rpc", "grpc", "xds", "admin", "http", "echo1", "echo2"];
+    stage.ports = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await free()])));
+    stage.admin = `http://127.0.0.1:${stage.ports.admin}`;
+    stage.keys = keys;
+    stage.etcd();
+    stage.consul();
+    await eventually("etcd", () => stage.put("gateways/default", stage.gateway()));
+    await eventually("Consul", async () => (await (await fetch(`${stage.consulUrl}/v1/status/leader`)).text()).length > 4);
+    for (const [name, port] of [["echo-1", stage.ports.echo1], ["echo-2", stage.ports.echo2]]) {
+      stage.start(name, chancery, ["echo", "--name", name, "--listen", `127.0.0.1:${port}`]);
+      await stage.register(name, port);
+    }
+    await stage.chancery();
+    stage.proxies = [];
+    for (let n = 1; n <= envoys; n += 1) await stage.envoy(`envoy-${n}`);
+    return stage;
+  }
+
+  get consulUrl() {
+    return `http://127.0.0.1:${this.ports.consul}`;
+  }
+
+  gateway() {
+    return { listeners: [{ name: "http", address: "127.0.0.1", port: this.ports.http, protocol: "http" }] };
+  }
+
+  start(name, program, args) {
+    const log = createWriteStream(join(this.folder, `${name}.log`), { flags: "a" });
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+    child.stdout.pipe(log, { end: false });
+    child.stderr.pipe(log, { end: false });
+    child.gone = new Promise((gone) => child.on("exit", gone));
+    this.#children.set(name, child);
+    return child;
+  }
+
+  async stop(name, signal = "SIGKILL") {
+    const child = this.#children.get(name);
+    child?.kill(signal);
+    await child?.gone;
+    this.#children.delete(name);
+  }
+
+  signal(name, signal) {
+    this.#children.get(name)?.kill(signal);
+  }
+
+  etcd() {
+    const [client, peer] = [`http://127.0.0.1:${this.ports.etcd}`, `http://127.0.0.1:${this.ports.peer}`];
+    this.start("etcd", join(tools, "etcd"), [
+      "--data-dir", join(this.folder, "etcd"), "--listen-client-urls", client, "--advertise-client-urls", client,
+      "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", `default=${peer}`,
+    ]);
+  }
+
+  consul() {
+    const { consul, dns, serf, serfWan, rpc, grpc } = this.ports;
+    this.start("consul", join(tools, "consul"), [
+      "agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", `-http-port=${consul}`, `-dns-port=${dns}`,
+      `-serf-lan-port=${serf}`, `-serf-wan-port=${serfWan}`, `-server-port=${rpc}`, `-grpc-port=${grpc}`,
+    ]);
+  }
+
+  async chancery() {
+    const args = [
+      "serve", "--etcd", `http://127.0.0.1:${this.ports.etcd}`, "--consul", this.consulUrl,
+      "--xds", `127.0.0.1:${this.ports.xds}`, "--admin", `127.0.0.1:${this.ports.admin}`,
+    ];
+    if (this.keys) {
+      const file = join(this.folder, "settings.yaml");
+      await writeFile(file, this.keys);
+      args.push("--config", file);
+    }
+    this.start("chancery", chancery, args);
+    await eventually("Chancery", async () => (await fetch(`${this.admin}/readyz`)).ok);
+  }
+
+  /** Every Envoy of one gateway has the same port: each but the first has an address of its own. */
+  async envoy(id) {
+    const admin = await free();
+    const text = await readFile("envoy/bootstrap.yaml", "utf8");
+    const bootstrap = text
+      .replaceAll("port_value: 18000", `port_value: ${this.ports.xds}`)
+      .replaceAll("port_value: 9901", `port_value: ${admin}`);
+    await mkdir(join(this.folder, id), { recursive: true });
+    const file = join(this.folder, id, "bootstrap.yaml");
+    await writeFile(file, bootstrap);
+    this.start(id, join(tools, "envoy"), [
+      "-c", file, "--service-node", id, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning",
+      "--base-id", String(admin),
+    ]);
+    this.proxies.push(id);
+    await eventually(`${id} to be connected`, async () => {
+      const { nodes } = await this.ask("/v1/nodes");
+      return nodes.some((node) => node.id === id && node.synced);
+    });
+  }
+
+  register(name, port, status = "passing") {
+    return eventually(`${name} to be registered`, async () => {
+      const answer = await fetch(`${this.consulUrl}/v1/agent/service/register`, {
+        method: "PUT",
+        body: JSON.stringify({ ID: name, Name: "echo", Address: "127.0.0.1", Port: port, Tags: ["v1"], Check: { TTL: "600s", Status: status } }),
+      });
+      return answer.ok;
+    });
+  }
+
+  /** Writes a document as anybody's etcdctl would. */
+  async put(path, document) {
+    const base64 = (text) => Buffer.from(text).toString("base64");
+    const answer = await fetch(`http://127.0.0.1:${this.ports.etcd}/v3/kv/put`, {
+      method: "POST",
+      body: JSON.stringify({ key: base64(`/chancery/${path}`), value: base64(typeof document === "string" ? document : JSON.stringify(document)) }),
+    });
+    if (!answer.ok) throw new Error(await answer.text());
+    return (await answer.json()).header.revision;
+  }
+
+  async ask(path, headers = {}) {
+    const answer = await fetch(this.admin + path, { headers });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    return answer.json();
+  }
+
+  /** What a request through the first Envoy is answered. */
+  async request(path) {
+    const answer = await fetch(`http://127.0.0.1:${this.ports.http}${path}`);
+    return { status: answer.status, body: await answer.text() };
+  }
+
+  async end() {
+    await Promise.all([...this.#children.keys()].reverse().map((name) => this.stop(name)));
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}

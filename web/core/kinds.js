@@ -1,0 +1,144 @@
+// @ts-check
+// The kinds of documents: how they are asked for, and what of them is shown in a list.
+import { ask } from "./api.js";
+
+const LISTS = /** @type {Record<string, string>} */ ({
+  routes: "GET /apisix/admin/routes",
+  services: "GET /apisix/admin/services",
+  upstreams: "GET /apisix/admin/upstreams",
+  stream_routes: "GET /apisix/admin/stream_routes",
+  plugin_configs: "GET /apisix/admin/plugin_configs",
+  global_rules: "GET /apisix/admin/global_rules",
+  consumers: "GET /apisix/admin/consumers",
+  consumer_groups: "GET /apisix/admin/consumer_groups",
+  ssls: "GET /apisix/admin/ssls",
+  gateways: "GET /apisix/admin/gateways",
+});
+const ONES = /** @type {Record<string, string>} */ ({
+  routes: "GET /apisix/admin/routes/{id}",
+  services: "GET /apisix/admin/services/{id}",
+  upstreams: "GET /apisix/admin/upstreams/{id}",
+  stream_routes: "GET /apisix/admin/stream_routes/{id}",
+  plugin_configs: "GET /apisix/admin/plugin_configs/{id}",
+  global_rules: "GET /apisix/admin/global_rules/{id}",
+  consumers: "GET /apisix/admin/consumers/{id}",
+  consumer_groups: "GET /apisix/admin/consumer_groups/{id}",
+  ssls: "GET /apisix/admin/ssls/{id}",
+  gateways: "GET /apisix/admin/gateways/{id}",
+});
+export const KINDS = Object.keys(LISTS);
+
+/** What a new document of a kind begins as. */
+export const FIRST = /** @type {Record<string, any>} */ ({
+  routes: { uri: "/hello", upstream: { nodes: { "127.0.0.1:8080": 1 } } },
+  services: { upstream: { nodes: { "127.0.0.1:8080": 1 } } },
+  upstreams: { nodes: { "127.0.0.1:8080": 1 } },
+  stream_routes: { server_port: 5432, upstream: { nodes: { "127.0.0.1:5432": 1 } } },
+  plugin_configs: { plugins: { cors: {} } },
+  global_rules: { plugins: { "request-id": {} } },
+  consumers: { username: "jack", plugins: { "key-auth": { key: "…" } } },
+  consumer_groups: { plugins: {} },
+  ssls: { snis: ["www.example.com"], cert: "-----BEGIN CERTIFICATE-----\n…", key: "-----BEGIN PRIVATE KEY-----\n…" },
+  gateways: { listeners: [{ name: "http", address: "0.0.0.0", port: 9080, protocol: "http" }] },
+});
+
+/** @typedef {{path: string, id: string, value: any, modified: number}} Held */
+
+/**
+ * All documents of a kind. What may be secret in them is not among it, whoever asks.
+ * @param {string} kind @param {AbortSignal} [signal]
+ * @returns {Promise<Held[]>}
+ */
+export async function list(kind, signal) {
+  const { list } = await ask(LISTS[kind], { masked: true }, { signal });
+  return list.map((held) => {
+    const id = held.key.slice(held.key.lastIndexOf(`/${kind}/`) + kind.length + 2);
+    return { path: `${kind}/${id}`, id, value: held.value, modified: held.modifiedIndex };
+  });
+}
+
+/**
+ * One document, or nothing.
+ * @param {string} kind @param {string} id @param {boolean} masked @param {AbortSignal} [signal]
+ * @returns {Promise<Held | null>}
+ */
+export async function one(kind, id, masked, signal) {
+  const [owner, below, last] = id.split("/");
+  const [call, fields] =
+    kind === "consumers" && below
+      ? ["GET /apisix/admin/consumers/{username}/credentials/{id}", { username: owner, id: last }]
+      : [ONES[kind], { id }];
+  try {
+    const held = await ask(call, { ...fields, masked: masked ? true : undefined }, { signal });
+    return { path: `${kind}/${id}`, id, value: held.value, modified: held.modifiedIndex };
+  } catch (error) {
+    if (/** @type {any} */ (error).code === 404) return null;
+    throw error;
+  }
+}
+
+/** The credentials of a consumer. @param {string} username @param {AbortSignal} [signal] @returns {Promise<Held[]>} */
+export async function credentials(username, signal) {
+  try {
+    const { list } = await ask("GET /apisix/admin/consumers/{username}/credentials", { username, masked: true }, { signal });
+    return list.map((held) => {
+      const id = `${username}/credentials/${held.value.id}`;
+      return { path: `consumers/${id}`, id, value: held.value, modified: held.modifiedIndex };
+    });
+  } catch (error) {
+    if (/** @type {any} */ (error).code === 404) return [];
+    throw error;
+  }
+}
+
+/** Answers whether a document would be read, and changes nothing. @param {string} kind @param {any} document @param {AbortSignal} [signal] */
+export const check = (kind, document, signal) => ask("POST /apisix/admin/schema/validate/{kind}", { kind, body: document }, { signal });
+
+/** What the gateway adds of itself and nobody edits. @param {any} value */
+export function edited(value) {
+  const { create_time: _made, update_time: _written, ...rest } = value;
+  return rest;
+}
+
+/** Whether anything in it is only a marker for what is not shown. @param {any} value */
+export const hidden = (value) => JSON.stringify(value).includes("[redacted]");
+
+/** A value or a list of them, as a list. @param {any[]} of */
+const all = (...of) => of.flat().filter((one) => one !== undefined);
+export const hosts = (value) => all(value.host, value.hosts, value.sni, value.snis);
+export const paths = (value) => all(value.uri, value.uris, value.server_port && `:${value.server_port}`);
+export const plugins = (value) => Object.keys(value.plugins ?? {});
+export const isOff = (value) => value.status === 0;
+
+/** Where a document sends requests, in words. @param {any} value */
+export function target(value) {
+  const upstream = value.upstream ?? value;
+  if (value.upstream_id !== undefined) return `upstreams/${value.upstream_id}`;
+  if (value.service_id !== undefined) return `services/${value.service_id}`;
+  if (upstream.service_name) return `${upstream.discovery_type ?? "consul"}/${upstream.service_name}`;
+  const nodes = Array.isArray(upstream.nodes) ? upstream.nodes.map((node) => `${node.host}:${node.port}`) : Object.keys(upstream.nodes ?? {});
+  return nodes.join(", ");
+}
+
+/** The other documents that a document names. @param {any} value */
+export function names(value) {
+  const of = (field, kind) => (value[field] !== undefined ? [`${kind}/${value[field]}`] : []);
+  return [...of("upstream_id", "upstreams"), ...of("service_id", "services"), ...of("plugin_config_id", "plugin_configs"), ...of("group_id", "consumer_groups"),
+    ...[...JSON.stringify(value.plugins ?? {}).matchAll(/"upstream_id":"?([^",}]+)/g)].map(([, id]) => `upstreams/${id}`), ...all(value.gateways).map((id) => `gateways/${id}`)];
+}
+
+/**
+ * How many of the instances that a document's requests go to are taken, by what registries say.
+ * @param {any[]} services @param {string} kind @param {string} id
+ */
+export function health(services, kind, id) {
+  let [good, all] = [0, 0];
+  const cluster = `${kind.replace(/s$/, "")}/${id}`;
+  for (const service of services)
+    for (const use of service.uses)
+      if ((kind === "routes" && use.routes.includes(id)) || use.others.includes(`${kind}/${id}`) || use.clusters.includes(cluster)) {
+        good += use.selected;
+        all += service.instances.length;
+      }
+  return { good, all };
+}

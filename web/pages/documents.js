@@ -1,0 +1,98 @@
+// @ts-check
+// All documents of a kind: the state of the configuration, and beside it the health of the instances.
+import { html, useState } from "../vendor/preact.js";
+import { ask, mayWrite } from "../core/api.js";
+import { health, hosts, isOff, list, paths, plugins, target } from "../core/kinds.js";
+import { useLoad } from "../core/live.js";
+import { go, place, to, toDocument } from "../core/place.js";
+import { holds, number } from "../core/text.js";
+import { t } from "../core/words.js";
+import { Empty, Loaded, Page, Same, Share, State } from "../parts/basics.js";
+import { Search, Table } from "../parts/table.js";
+import { Switch } from "./document.js";
+
+/** What of a kind is worth a column. */
+const SHOWN = /** @type {Record<string, string[]>} */ ({
+  routes: ["instances", "host", "path", "methods", "priority", "plugins", "target", "gateways"],
+  services: ["instances", "host", "plugins", "target"],
+  upstreams: ["instances", "target"],
+  stream_routes: ["instances", "path", "host", "target", "gateways"],
+  plugin_configs: ["plugins"],
+  global_rules: ["plugins"],
+  consumers: ["plugins"],
+  consumer_groups: ["plugins"],
+  ssls: ["host"],
+  gateways: ["listeners"],
+});
+
+/** @param {string} kind @param {AbortSignal} signal */
+async function load(kind, signal) {
+  const [{ documents }, held, { services }] = await Promise.all([
+    ask("GET /v1/documents", { kind }, { signal }),
+    list(kind, signal),
+    ask("GET /v1/services", {}, { signal }),
+  ]);
+  const texts = new Map(held.map((one) => [one.path, one]));
+  const told = new Map(documents.map((one) => [one.document, one]));
+  return [...new Set([...told.keys(), ...texts.keys()])].map((path) => {
+    const [value, of] = [texts.get(path)?.value ?? {}, told.get(path)];
+    const id = path.slice(kind.length + 1);
+    const state = of?.state ?? "unknown";
+    const row = { path, id, value, state, reason: of?.reason ?? "", revision: Number(of?.revision ?? 0), health: health(services, kind, id) };
+    const labels = Object.entries(value.labels ?? {}).map(([name, label]) => `${name}:${label}`);
+    const found = [path, value.name, value.desc, hosts(value), paths(value), value.methods, plugins(value), target(value), value.gateways, labels, state, t(`state.${state}`)];
+    return { ...row, text: found.flat().join(" ") };
+  });
+}
+
+const some = (/** @type {string[]} */ all) => (all.length > 3 ? `${all.slice(0, 3).join(", ")} +${all.length - 3}` : all.join(", "));
+const tags = (/** @type {string[]} */ all) => html`${all.slice(0, 4).map((one) => html`<span class="tag">${one}</span>`)}${all.length > 4 && `+${all.length - 4}`}`;
+
+/** @type {() => Record<string, import("../parts/table.js").Column>} */
+const columns = () => ({
+  id: {
+    id: "id", title: t("col.document"), sort: (row) => row.id,
+    cell: (row) => html`<a class="mono" href=${toDocument(row.path)}>${row.id}</a>${row.value.name && row.value.name !== row.id && html`<small>${row.value.name}</small>`}`,
+  },
+  state: {
+    id: "state", title: t("col.configuration"), sort: (row) => row.state,
+    cell: (row) => html`<${State} of=${row.state} title=${row.reason} />${row.reason && html`<small>${row.reason}</small>`}`,
+  },
+  instances: {
+    id: "instances", title: t("col.instances"), sort: (row) => (row.health.all ? row.health.good / row.health.all : 2),
+    cell: (row) => html`<${Share} good=${row.health.good} all=${row.health.all} none=${t("not-checked")} />`,
+  },
+  host: { id: "host", title: t("col.host"), sort: (row) => hosts(row.value).join(), cell: (row) => some(hosts(row.value)) || "*" },
+  path: { id: "path", title: t("col.path"), sort: (row) => paths(row.value).join(), cell: (row) => html`<span class="mono">${some(paths(row.value)) || "*"}</span>` },
+  methods: { id: "methods", title: t("col.methods"), minor: true, cell: (row) => (row.value.methods ? some(row.value.methods) : t("any")) },
+  priority: { id: "priority", title: t("col.priority"), minor: true, end: true, sort: (row) => row.value.priority ?? 0, cell: (row) => row.value.priority ?? 0 },
+  plugins: { id: "plugins", title: t("col.plugins"), minor: true, sort: (row) => plugins(row.value).join(), cell: (row) => tags(plugins(row.value)) },
+  target: { id: "target", title: t("col.target"), minor: true, sort: (row) => target(row.value), cell: (row) => html`<span class="mono">${target(row.value)}</span>` },
+  gateways: { id: "gateways", title: t("col.gateways"), minor: true, cell: (row) => some(row.value.gateways ?? ["default"]) },
+  listeners: { id: "listeners", title: t("col.listeners"), cell: (row) => tags((row.value.listeners ?? []).map((one) => `${one.protocol ?? "http"} ${one.address ?? "0.0.0.0"}:${one.port}`)) },
+  revision: { id: "revision", title: t("col.revision"), minor: true, end: true, sort: (row) => row.revision, cell: (row) => html`<a href=${to(["changes", String(row.revision)])}>${row.revision}</a>` },
+});
+
+export function Documents({ kind }) {
+  const from = useLoad((signal) => load(kind, signal), [kind]);
+  const words = place.value.query.get("q") ?? "";
+  const title = t(`kind.${kind}`);
+  const [turning, turn] = useState(/** @type {any} */ (null));
+  const all = columns();
+  const shown = [all.id, all.state, ...SHOWN[kind].map((id) => all[id]), all.revision];
+  if (mayWrite() && (kind === "routes" || kind === "ssls"))
+    shown.push({ id: "do", title: html`<span class="visually-hidden">${t("col.do")}</span>`, minor: true, end: true, cell: (row) => html`<button class="small" onClick=${() => turn(row)} aria-label=${`${t(isOff(row.value) ? "turn-on" : "turn-off")} ${row.id}`}>${t(isOff(row.value) ? "turn-on" : "turn-off")}</button>` });
+  return html`<${Page} title=${title} lead=${t(`kind.${kind}.lead`)}
+    actions=${mayWrite() && html`<a class="button primary" href=${to(["new", kind])}>${t(`add.${kind}`)}</a>`}>
+    <${Loaded} from=${from}>${(rows) => {
+      if (rows.length === 0)
+        return html`<${Empty} title=${t(`empty.${kind}`)} command=${`chancery apply -f ${kind}.yaml`}>
+          ${mayWrite() && html`<a href=${to(["new", kind])}>${t("empty.here")}</a> ${t("empty.or")}`}<//>`;
+      const found = words ? rows.filter((row) => holds(words, row.text)) : rows;
+      return html`<div class="card flush"><header><${Search} found=${found.length} all=${rows.length} hint=${t("search.documents")} /></header>
+        ${found.length ? html`<${Table} columns=${shown} rows=${found} id=${(row) => row.path} name=${title} />` : html`<p class="card">${t("search.none", { q: words, n: number(rows.length) })}</p>`}</div>`;
+    }}<//>
+    ${turning && html`<${Switch} path=${turning.path} close=${() => turn(null)} done=${() => (turn(null), from.again())} />`}
+    <${Same} args=${["chancery", "get", kind]} />
+  <//>`;
+}

@@ -1,0 +1,92 @@
+// @ts-check
+// Instances that are taken out: by whom, why, for how long; and taking one out, which answers when every Envoy knows.
+import { html, useEffect, useState } from "../vendor/preact.js";
+import { ask, may } from "../core/api.js";
+import { now, useLoad } from "../core/live.js";
+import { to } from "../core/place.js";
+import { quoted, span, took } from "../core/text.js";
+import { t } from "../core/words.js";
+import { Ago, Command, Dialog, Empty, Loaded, Page, Same, State, Trouble } from "../parts/basics.js";
+import { Bar } from "../parts/bar.js";
+import { Table } from "../parts/table.js";
+
+/** @param {any} drain */
+export const undrain = (drain) => ask("DELETE /v1/drains/{id}", { id: drain.id });
+
+/** `127.0.0.1:80` or `[::1]:80` as address and port. @param {string} text */
+function apart(text) {
+  const at = text.lastIndexOf(":");
+  return { address: text.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(text.slice(at + 1)) };
+}
+
+export function Drains() {
+  const from = useLoad((signal) => ask("GET /v1/drains", {}, { signal }), []);
+  const [trouble, fail] = useState(/** @type {any} */ (null));
+  const [starting, start] = useState(false);
+  const end = (drain) => undrain(drain).then(from.again, fail);
+  return html`<${Page} title=${t("nav.drains")} lead=${t("drains.lead")} actions=${may("drain") && html`<button class="primary" onClick=${() => start(true)}>${t("drain")}</button>`}>
+    ${trouble && html`<${Trouble} error=${trouble} />`}
+    <${Loaded} from=${from}>${({ drains }) => drains.length === 0
+      ? html`<${Empty} title=${t("drains.none")} command="chancery drain 10.0.0.1:8080 --reason deploy">${html`<a href=${to(["instances"])}>${t("drains.none.do")}</a>`}<//>`
+      : html`<${Table} name=${t("nav.drains")} rows=${drains} id=${(row) => row.id} columns=${[
+          { id: "address", title: t("col.address"), sort: (row) => row.address, cell: (row) => html`<span class="mono">${row.address}:${row.port}</span><small>${row.service}</small>` },
+          { id: "left", title: t("col.left"), sort: (row) => new Date(row.expires).getTime(), cell: (row) => html`<time datetime=${row.expires}>${span(new Date(row.expires).getTime() - now.value)}</time>` },
+          { id: "who", title: t("col.who"), sort: (row) => row.by, cell: (row) => html`${row.by || row.from}<small><${Ago} at=${row.created} /></small>` },
+          { id: "reason", title: t("reason"), minor: true, cell: (row) => row.reason },
+          { id: "mode", title: t("col.mode"), minor: true, cell: (row) => t(`mode.${row.mode}`) },
+          { id: "has", title: t("col.confirmed"), cell: (row) => html`<${Standing} id=${row.id} />` },
+          ...(may("drain") ? [{ id: "do", title: html`<span class="visually-hidden">${t("col.do")}</span>`, end: true, cell: (row) => html`<button class="small" onClick=${() => end(row)} aria-label=${`${t("undrain")} ${row.address}:${row.port}`}>${t("undrain")}</button>` }] : []),
+        ]} />`}<//>
+    ${starting && html`<${DrainDialog} of=${{ address: "" }} close=${() => (start(false), from.again())} />`}
+    <${Same} args=${["chancery", "drains"]} />
+  <//>`;
+}
+
+function Standing({ id }) {
+  const from = useLoad((signal) => ask("GET /v1/drains/{id}", { id }, { signal }), [id]);
+  if (!from.data) return null;
+  const { confirmed, behind, replicas } = from.data;
+  const all = replicas.flatMap((one) => Object.values(one.nodes)).reduce((sum, count) => sum + Number(count), 0);
+  return html`<${State} of=${confirmed ? "confirmed" : "unconfirmed"}>${t("n-of-m", { n: all - behind.length, m: all })}<//>`;
+}
+
+/** Takes an instance out: its address is typed, so that it is the one that is meant. */
+export function DrainDialog({ of, close }) {
+  const [typed, type] = useState("");
+  const [ttl, last] = useState("1h");
+  const [reason, say] = useState("");
+  const [force, insist] = useState(false);
+  const [busy, work] = useState(false);
+  const [trouble, fail] = useState(/** @type {any} */ (null));
+  const [done, finish] = useState(/** @type {any} */ (null));
+  const healthy = of.service?.instances.filter((one) => one.status === "passing" && Object.keys(one.leftOut).length === 0) ?? [];
+  const isLast = healthy.length === 1 && healthy[0].address === of.address;
+  const others = of.service?.uses.flatMap((use) => use.others).filter((name) => name.startsWith("stream_routes/")) ?? [];
+  const ready = of.address ? typed.trim() === of.address : /^.+:\d+$/.test(typed.trim());
+  const send = async (event) => {
+    event.preventDefault();
+    work(true);
+    fail(null);
+    try {
+      finish(await ask("POST /v1/drains", { ...apart(typed.trim()), ttl, reason, force, wait: "5s", allowNone: true }));
+    } catch (error) {
+      fail(error);
+    }
+    work(false);
+  };
+  return html`<${Dialog} title=${of.address ? t("drain.title", { address: of.address }) : t("drain")} close=${close}>
+    ${done
+      ? html`<div class="body"><p><${State} of=${done.confirmed ? "confirmed" : "unconfirmed"}>${done.confirmed ? t("drain.done", { took: took(done.took) }) : t("drain.waiting")}<//></p>
+          <${Bar} revision=${done.drain.revision} /><p class="buttons"><button class="primary" onClick=${close}>${t("close")}</button></p></div>`
+      : html`<form onSubmit=${send}><div class="body"><p>${t("drain.what")}</p>
+          ${isLast && html`<p class="note bad">${t("drain.last")}</p>`}
+          ${others.length > 0 && html`<p class="note warn">${t("drain.streams", { names: others.join(", ") })}</p>`}
+          <label>${of.address ? t("drain.type", { address: of.address }) : t("drain.type.any")}<input class="mono" required autofocus autocomplete="off" value=${typed} onInput=${(event) => type(event.target.value)} /></label>
+          <label>${t("drain.ttl")} <small>${t("drain.ttl.allowed")}</small><input required pattern="\\d+[smh]" value=${ttl} onInput=${(event) => last(event.target.value)} /></label>
+          <label>${t("reason")}<input value=${reason} onInput=${(event) => say(event.target.value)} /></label>
+          ${(isLast || trouble) && html`<label class="check"><input type="checkbox" checked=${force} onChange=${() => insist(!force)} />${t("drain.force")}</label>`}
+          ${trouble && html`<${Trouble} error=${trouble} />`}
+          <${Command} of=${`chancery drain ${quoted(of.address || typed || "10.0.0.1:8080")} --ttl ${ttl}`} />
+          <p class="buttons"><button type="button" onClick=${close}>${t("cancel")}</button><button class="danger" disabled=${!ready || busy || !may("drain")}>${t("drain")}</button></p></div></form>`}
+  <//>`;
+}

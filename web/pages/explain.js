@@ -1,0 +1,55 @@
+// @ts-check
+// Which route gets a request, and why the others do not.
+import { html, useState } from "../vendor/preact.js";
+import { ask } from "../core/api.js";
+import { useLoad } from "../core/live.js";
+import { place, set, to } from "../core/place.js";
+import { t } from "../core/words.js";
+import { DocumentLink, Loaded, Page, Same, State } from "../parts/basics.js";
+import { Table } from "../parts/table.js";
+
+const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+
+export function Explain() {
+  const query = place.value.query;
+  const [method, by] = useState(query.get("method") ?? "GET");
+  const [url, at] = useState(query.get("url") ?? "");
+  const [gateway, through] = useState(query.get("gateway") ?? "");
+  const [headers, with_] = useState(query.get("headers") ?? "");
+  const [from, as] = useState(query.get("from") ?? "");
+  const send = (event) => {
+    event.preventDefault();
+    location.hash = to(["explain"], { method, url, gateway, headers, from });
+  };
+  const asked = query.get("url") ? Object.fromEntries(query) : null;
+  const lines = (asked?.headers ?? "").split("\n").filter((line) => line.trim());
+  const input = (/** @type {(text: string) => void} */ set) => (event) => set(event.target.value);
+  return html`<${Page} title=${t("nav.explain")} lead=${t("explain.lead")}>
+    <form class="fields card" onSubmit=${send}>
+      <label>${t("explain.method")}<select value=${method} onChange=${input(by)}>${METHODS.map((one) => html`<option>${one}</option>`)}</select></label>
+      <label class="all">URL <small>${t("explain.url")}</small><input class="mono" required placeholder="http://www.example.com/hello" value=${url} onInput=${input(at)} /></label>
+      <label class="all">${t("explain.headers")} <small>${t("explain.headers.how")}</small><textarea class="mono" rows="2" value=${headers} onInput=${input(with_)}></textarea></label>
+      <label>${t("explain.gateway")}<input class="mono" placeholder="default" value=${gateway} onInput=${input(through)} /></label>
+      <label>${t("explain.from")}<input class="mono" placeholder="127.0.0.1" value=${from} onInput=${input(as)} /></label>
+      <p class="buttons"><button class="primary">${t("explain.do")}</button></p>
+    </form>
+    ${asked && html`<${Answer} asked=${{ method: asked.method, url: asked.url, gateway: asked.gateway, from: asked.from, header: lines }} />`}
+    <${Same} args=${["chancery", "explain", asked?.method ?? "GET", asked?.url ?? "/hello", ...lines.flatMap((line) => ["--header", line]), ...(asked?.gateway ? ["--gateway", asked.gateway] : []), ...(asked?.from ? ["--from", asked.from] : [])]} />
+  <//>`;
+}
+
+function Answer({ asked }) {
+  const from = useLoad((signal) => ask("GET /v1/explain", asked, { signal }), [JSON.stringify(asked)]);
+  return html`<${Loaded} from=${from}>${(told) => html`
+    <div class="well ${told.route ? "good" : "warn"}" role="status"><div><strong>${told.route ? html`<${State} of="up">${t("explain.wins")}<//> <${DocumentLink} path=${told.route} />` : html`<${State} of="warning">${t("explain.404")}<//>`}</strong>
+      <p>${told.destinations.map((one) => `${one.cluster}: ${one.instances.join(", ") || t("explain.nobody")}`).join(" · ")}</p></div></div>
+    ${told.candidates.length > 0 && html`<section class="card flush"><header><h2>${t("explain.candidates")}</h2></header><${Table} stay name=${t("explain.candidates")} rows=${told.candidates} id=${(row) => `${row.route} ${row.host} ${row.path}`} columns=${[
+      { id: "route", title: t("col.document"), cell: (row) => html`<${DocumentLink} path=${row.route} />` },
+      { id: "verdict", title: t("explain.verdict"), cell: (row) => html`<${State} of=${row.verdict === "wins" ? "up" : row.verdict === "later" ? "waiting" : "off"}>${t(`verdict.${row.verdict}`)}<//>${row.reason && html`<small>${row.reason}</small>`}` },
+      { id: "host", title: t("col.host"), cell: (row) => html`<span class="mono">${row.host}</span>` },
+      { id: "path", title: t("col.path"), cell: (row) => html`<span class="mono">${row.path}</span>` },
+      { id: "priority", title: t("col.priority"), end: true, cell: (row) => row.priority },
+    ]} /></section>`}
+    <p class="faint">${t("explain.others", { host: told.otherHost, path: told.otherPath })}</p>
+    ${told.notInForce.length > 0 && html`<div class="note warn"><strong>${t("explain.not")}</strong><ul>${told.notInForce.map((one) => html`<li>${one}</li>`)}</ul></div>`}`}<//>`;
+}

@@ -1,0 +1,103 @@
+// @ts-check
+// Is all well: who has what, what is wrong, how old what Chancery goes by is, and what changed last.
+import { html } from "../vendor/preact.js";
+import { ask, away, mayWrite, status } from "../core/api.js";
+import { now, useLoad } from "../core/live.js";
+import { to } from "../core/place.js";
+import { number, span } from "../core/text.js";
+import { t } from "../core/words.js";
+import { Bar, running } from "../parts/bar.js";
+import { Ago, DocumentLink, Loaded, Page, Same, Share, State } from "../parts/basics.js";
+import { byRevision } from "./changes.js";
+import { certificates } from "./certificates.js";
+
+/** Certificates that end within so long are told of, in ms. */
+const MONTH = 30 * 86_400_000;
+const LAST = 10;
+
+async function load(signal) {
+  const [nodes, { problems }, { entries }, { drains }, ends] = await Promise.all([
+    ask("GET /v1/nodes", {}, { signal }),
+    ask("GET /v1/problems", {}, { signal }),
+    ask("GET /v1/history", { limit: 100 }, { signal }),
+    ask("GET /v1/drains", {}, { signal }).catch(() => ({ drains: [] })),
+    certificates(signal),
+  ]);
+  /** @type {Map<string, {synced: number, all: number}>} */
+  const gateways = new Map();
+  const of = (name) => {
+    const gateway = gateways.get(name) ?? { synced: 0, all: 0 };
+    gateways.set(name, gateway);
+    return gateway;
+  };
+  for (const node of nodes.nodes) {
+    const gateway = of(node.gateway);
+    gateway.all += 1;
+    gateway.synced += node.synced ? 1 : 0;
+  }
+  for (const replica of nodes.replicas)
+    for (const [name, count] of Object.entries(replica.nodes)) {
+      const gateway = of(name);
+      const behind = replica.behind.filter((one) => one.gateway === name).length;
+      gateway.all += Number(count);
+      gateway.synced += Math.max(0, Number(count) - behind);
+    }
+  return { gateways: [...gateways], behind: nodes.nodes.filter((node) => !node.synced), replicas: nodes.replicas, problems, changes: byRevision(entries).slice(0, LAST), drains, ends };
+}
+
+export function Overview() {
+  const from = useLoad(load, []);
+  return html`<${Page} title=${t("nav.overview")} actions=${mayWrite() && html`<a class="button primary" href=${to(["new", "routes"])}>${t("add.routes")}</a>`}>
+    ${running.value && html`<${Bar} key=${running.value} revision=${running.value} />`}
+    <${Loaded} from=${from}>${(all) => html`<${Well} all=${all} />
+      <div class="cards">
+        <section class="card"><header><h2>${t("overview.gateways")}</h2><a href=${to(["proxies"])}>${t("nav.proxies")}</a></header>
+          ${all.gateways.length === 0 && html`<p>${t("proxies.none")}</p>`}
+          ${all.gateways.map(([name, of]) => html`<div class="gateway"><a class="mono" href=${to(["proxies"], { q: name })}>${name}</a>
+            <progress max=${of.all} value=${of.synced} aria-label=${name}></progress><span class="num">${t("n-of-m", { n: of.synced, m: of.all })}</span></div>`)}
+          ${all.behind.slice(0, 5).map((node) => html`<p><a class="mono" href=${to(["proxies", node.id])}>${node.id}</a> <${State} of="behind" />: ${node.behind}</p>`)}
+        </section>
+        <section class="card"><header><h2>${t("overview.problems")}</h2>${all.problems.length > 0 && html`<span class="faint">${number(all.problems.length)}</span>`}</header>
+          ${all.problems.length === 0 ? html`<p class="faint">${t("overview.problems.none")}</p>` : html`<ul>${all.problems.slice(0, 8).map((one) => html`<li>
+            <${State} of=${one.kind} /> <${DocumentLink} path=${one.document} /><br /><span class="said">${one.reason}</span></li>`)}</ul>`}
+        </section>
+        <section class="card"><h2>${t("overview.sources")}</h2><ul>${(status.value?.sources ?? []).map((source) => html`<li class="gateway">
+            <span class="mono">${source.name}</span>
+            <${State} of=${source.error ? "down" : source.saved ? "saved" : source.answered ? "up" : "waiting"} title=${source.error} />
+            <span class="faint num">${source.answered ? html`<${Ago} at=${source.answered} />` : t("never")}</span></li>`)}</ul>
+          ${(status.value?.sources ?? []).filter((source) => source.error).map((source) => html`<p class="said">${source.error}</p>`)}
+          <h3>${t("overview.replicas")}</h3>
+          <ul><li><span class="mono">${status.value?.replica || t("overview.this")}</span> <span class="faint">${t("overview.this.version", { v: status.value?.version ?? "" })}</span></li>
+          ${all.replicas.map((replica) => html`<li><span class="mono">${replica.id}</span> <span class="faint">${replica.address} · ${t("revision-n", { n: replica.revision })}</span></li>`)}</ul>
+        </section>
+        <section class="card"><header><h2>${t("overview.changes")}</h2><a href=${to(["changes"])}>${t("all")}</a></header>
+          ${all.changes.length === 0 ? html`<p class="faint">${t("changes.none")}</p>` : html`<ul>${all.changes.map((change) => html`<li>
+            <a href=${to(["changes", change.revision])}>${change.revision}</a> ${change.entries.slice(0, 2).map((entry) => html`<span class="mono">${entry.document}</span> `)}${change.entries.length > 2 && `+${change.entries.length - 2}`}
+            <span class="faint">${t(`change.${change.entries[0].change}`)} · ${change.who} · <${Ago} at=${change.time} /></span></li>`)}</ul>`}
+        </section>
+        <section class="card"><header><h2>${t("nav.drains")}</h2><a href=${to(["drains"])}>${t("all")}</a></header>
+          ${all.drains.length === 0 ? html`<p class="faint">${t("overview.drains.none")}</p>` : html`<ul>${all.drains.slice(0, 5).map((drain) => html`<li>
+            <span class="mono">${drain.address}:${drain.port}</span> <span class="faint">${drain.service} · ${t("drains.left", { span: span(new Date(drain.expires).getTime() - now.value) })}</span></li>`)}</ul>`}
+        </section>
+        <section class="card"><header><h2>${t("nav.certificates")}</h2><a href=${to(["certificates"])}>${t("all")}</a></header>
+          ${all.ends.filter((one) => one.ends && one.ends - Date.now() < MONTH).map((one) => html`<p><${DocumentLink} path=${one.path} /> <${State} of=${one.ends < Date.now() ? "expired" : "soon"} /> <${Ago} at=${new Date(one.ends).toISOString()} /></p>`)}
+          <p class="faint">${all.ends.length === 0 ? t("empty.ssls") : t("overview.certificates", { n: all.ends.length })}</p>
+        </section>
+      </div>`}<//>
+    <${Same} args=${[["chancery", "nodes"], ["chancery", "problems"], ["chancery", "history"]]} />
+  <//>`;
+}
+
+/** One sentence: whether somebody has to do something. */
+function Well({ all }) {
+  const bad = all.problems.filter((one) => !one.warning).length;
+  const [proxies, synced] = all.gateways.reduce(([n, m], [, of]) => [n + of.all, m + of.synced], [0, 0]);
+  const sources = (status.value?.sources ?? []).filter((source) => source.error);
+  const state = away.value || sources.length || bad ? "bad" : synced < proxies || all.problems.length ? "warn" : "good";
+  const parts = [
+    t("well.proxies", { n: synced, m: proxies }),
+    bad ? t("well.problems", { n: bad }) : t("overview.problems.none"),
+    sources.length ? t("well.sources", { names: sources.map((source) => source.name).join(", ") }) : t("well.sources.none"),
+  ];
+  return html`<div class="well ${state}" role="status"><div><strong><${State} of=${{ good: "up", warn: "warning", bad: "down" }[state]}>${t(`well.${state}`)}<//></strong><p>${parts.join(" · ")}</p></div></div>`;
+}

@@ -1,0 +1,90 @@
+// @ts-check
+// A table. Of many rows only those are there that can be seen; the column that orders it is in the URL.
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
+import { place, set } from "../core/place.js";
+import { number } from "../core/text.js";
+import { t } from "../core/words.js";
+
+/** A row's height, in px: the style sheet says the same. */
+const ROW = 45;
+/** So many rows are all there. */
+const ALL = 120;
+const MORE = 12;
+
+/**
+ * @typedef {{
+ *   id: string, title: any, cell: (row: any) => any, sort?: (row: any) => string | number, minor?: boolean, end?: boolean,
+ * }} Column
+ * @param {{columns: Column[], rows: any[], id: (row: any) => string, name: string, stay?: boolean}} props
+ * `stay`: the order is what it is
+ */
+export function Table({ columns, rows, id, name, stay = false }) {
+  const box = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const [from, move] = useState(0);
+  const order = stay ? "" : (place.value.query.get("sort") ?? "");
+  const [, sign, by] = /^(-?)(.*)$/.exec(order) ?? ["", "", ""];
+  const sorting = columns.find((column) => column.id === by && column.sort);
+  let shown = rows;
+  if (sorting?.sort) {
+    const of = sorting.sort;
+    const way = sign ? -1 : 1;
+    const compare = new Intl.Collator(undefined, { numeric: true }).compare;
+    shown = [...rows].sort((a, b) => {
+      const [x, y] = [of(a), of(b)];
+      return way * (typeof x === "number" && typeof y === "number" ? x - y : compare(String(x), String(y)));
+    });
+  }
+  const windowed = shown.length > ALL;
+  const seen = windowed ? Math.ceil((box.current?.clientHeight ?? 800) / ROW) + 2 * MORE : shown.length;
+  const first = windowed ? Math.max(0, Math.min(from - MORE, shown.length - seen)) : 0;
+  const part = shown.slice(first, first + seen);
+  useEffect(() => {
+    if (box.current) box.current.scrollTop = 0;
+    move(0);
+  }, [order]);
+  const scroll = () => windowed && move(Math.floor((box.current?.scrollTop ?? 0) / ROW));
+  const gap = (height) =>
+    height > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${height}px` }}></td></tr>`;
+  const turn = (/** @type {Column} */ column) => set("sort", order === column.id ? `-${column.id}` : order === `-${column.id}` ? "" : column.id);
+  return html`<div class="table ${windowed ? "windowed" : ""}" ref=${box} onScroll=${scroll} tabindex="0" role="region" aria-label=${name}>
+    <table aria-rowcount=${shown.length + 1}>
+      <thead><tr>
+        ${columns.map((column) => html`<th scope="col" key=${column.id} class=${look(column)}
+          aria-sort=${sorting === column ? (sign ? "descending" : "ascending") : undefined}>
+          ${column.sort && !stay ? html`<button class="sort" onClick=${() => turn(column)}>${column.title}</button>` : column.title}
+        </th>`)}
+      </tr></thead>
+      <tbody>
+        ${gap(first * ROW)}
+        ${part.map((row, at) => html`<tr key=${id(row)} aria-rowindex=${first + at + 2}>
+          ${columns.map((column) => html`<td class=${look(column)}>${column.cell(row)}</td>`)}
+        </tr>`)}
+        ${gap((shown.length - first - part.length) * ROW)}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+/** @param {Column} column */
+const look = (column) => `${column.minor ? "minor " : ""}${column.end ? "end" : ""}` || undefined;
+
+/** A field that finds, and how many it found. What is looked for is in the URL. */
+export function Search({ found, all, hint }) {
+  const field = useRef(/** @type {HTMLInputElement | null} */ (null));
+  useEffect(() => {
+    const key = (event) => {
+      const target = /** @type {HTMLElement} */ (event.target);
+      if (event.key !== "/" || target.closest("input, textarea, select, dialog")) return;
+      event.preventDefault();
+      field.current?.focus();
+    };
+    window.addEventListener("keydown", key);
+    return () => window.removeEventListener("keydown", key);
+  }, []);
+  const words = place.value.query.get("q") ?? "";
+  const type = (event) => set("q", event.target.value);
+  return html`<div class="search">
+    <input ref=${field} type="search" aria-label=${hint} placeholder=${hint} value=${words} onInput=${type} />
+    <span class="faint" aria-live="polite">${words ? t("n-of-m", { n: number(found), m: number(all) }) : number(all)}</span>
+  </div>`;
+}
