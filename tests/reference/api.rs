@@ -110,6 +110,7 @@ pub fn page() -> String {
     page.heading("Calls");
     let rows = calls.iter().map(|call| {
         let role = match roles[call.name.as_str()] {
+            Role::Metrics => "metrics",
             Role::Read => "read",
             Role::Drain => "drain",
             Role::Operate => "operate",

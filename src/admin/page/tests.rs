@@ -20,7 +20,7 @@ async fn get(path: &str, headers: &[(&str, &str)]) -> Response {
         request = request.header(*name, *value);
     }
     let request = request.body(Body::empty()).unwrap();
-    super::router::<()>().oneshot(request).await.unwrap()
+    super::router().oneshot(request).await.unwrap()
 }
 
 async fn text(response: Response) -> String {
