@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check many soak rules packaging bench web clean
+.PHONY: help demo test check many soak rules packaging sbom bench web clean
 
 # Where the tests look for the real envoy, etcd and consul first, then in .tools/bin, then on the PATH. Another Envoy lies
 # in a folder of its own.
@@ -26,7 +26,7 @@ test: ## format, lints, and every test, with the real Envoy, etcd and Consul; EN
 	cargo clippy --all-targets -- -D warnings
 	cargo test --no-fail-fast
 
-check: ## what the program is made of: licences, sources and known weaknesses of libraries; the Helm chart
+check: ## what the program is made of: licences, sources and known weaknesses of libraries; the Helm chart; the release workflow
 	@scripts/check
 
 # Those are the tests that are called many_something. Whatever takes longer than this hangs.
@@ -55,6 +55,10 @@ web: ## the dashboard's tasks in a real browser, on the real servers, and its ty
 	tests/web/node_modules/.bin/tsc -p web/tsconfig.json
 	cargo build --bin chancery
 	timeout --foreground 20m node tests/web/play.mjs $(if $(ONLY),"$(ONLY)")
+
+sbom: ## the parts of the program as CycloneDX: target/sbom/chancery.cdx.json
+	@scripts/tools cargo-cyclonedx
+	@scripts/sbom
 
 bench: ## every bench in a release build, each beside a floor, and its table: half an hour; QUICK=1, JSON=file, BENCHES="gateway fleet"
 	@scripts/tools $(envoy) etcd consul
