@@ -1,9 +1,11 @@
 //! The admin listener: whether Chancery lives, whether it serves, its metrics, and the dashboard. Changes nothing.
 
-pub mod page;
+mod dashboard;
+mod page;
 pub mod port;
 pub mod requests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,14 +33,18 @@ pub struct Admin {
     pub sources: Vec<Source>,
     /// What all live replicas say of themselves, this one too.
     pub replicas: watch::Receiver<Records>,
+    /// A build of APISIX's dashboard, if one is to be served.
+    pub dashboard: Option<PathBuf>,
 }
 
-/// For whoever asks how it is.
-pub fn health(admin: &Arc<Admin>) -> Router {
+/// For whoever asks how it is, and for browsers.
+pub fn open(admin: &Arc<Admin>) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .with_state(admin.clone())
+        .merge(page::router())
+        .merge(dashboard::router(admin.dashboard.clone()))
 }
 
 /// For scrapers.

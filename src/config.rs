@@ -186,6 +186,9 @@ settings! {
     /// [default: false]
     #[arg(long, env = "CHANCERY_METRICS_NEED_KEY", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     metrics_need_key: bool,
+    /// A folder with a build of APISIX's dashboard, which is served at /ui/ of the admin port
+    #[arg(long, env = "CHANCERY_APISIX_DASHBOARD", value_name = "DIR")]
+    apisix_dashboard: PathBuf,
     /// Networks that instances may be taken out from [default: all]
     #[arg(long, env = "CHANCERY_DRAIN_NETWORKS", value_name = "NETWORK,…", value_delimiter = ',')]
     drain_networks: Vec<IpNet>,
@@ -243,6 +246,8 @@ pub struct Config {
     pub admin_tls: Option<tls::Files>,
     /// Who may call the control API.
     pub access: watch::Receiver<access::Rules>,
+    /// A build of APISIX's dashboard, if one is to be served.
+    pub dashboard: Option<PathBuf>,
     /// How long etcd keeps the audit trail.
     pub audit_keep: Duration,
     /// How long etcd keeps what became of documents.

@@ -145,7 +145,8 @@ async fn start(
     if config.supervised {
         supervisor::start(&shared, all_sources.clone(), questions.clone(), tasks);
     }
-    let admin = shared.admin(all_sources.clone(), others.changes());
+    let mut admin = shared.admin(all_sources.clone(), others.changes());
+    admin.dashboard.clone_from(&config.dashboard);
     let inputs = sources.into_inputs(said, saved, wishes, asked);
     let (gateways, metrics) = (shared.gateways.clone(), shared.metrics.clone());
     let control = control::run(inputs, gateways, metrics, tasks.shutdown.clone());
@@ -213,6 +214,7 @@ impl Shared {
             metrics: self.metrics.clone(),
             sources,
             replicas,
+            dashboard: None,
         }
     }
 

@@ -215,3 +215,41 @@ async fn certificates_that_cannot_be_read_are_an_error_that_names_them() {
     // The token is the caller's.
     assert!(!shutdown.is_cancelled());
 }
+
+#[tokio::test]
+async fn a_build_of_a_dashboard_is_served_and_nothing_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let build = folder.path().join("dist");
+    fs::create_dir(&build).unwrap();
+    fs::write(build.join("index.html"), "the page").unwrap();
+    fs::write(folder.path().join("secret.txt"), "secret").unwrap();
+    let settings = Settings {
+        apisix_dashboard: Some(build),
+        ..on_files(folder.path())
+    };
+    let server = Server::start(settings).await;
+    let ask = async |path: &str| {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        server.raw(&request).await
+    };
+    let page = ask("/ui/").await;
+    assert!(
+        page.starts_with("HTTP/1.1 200 ") && page.ends_with("the page"),
+        "{page}"
+    );
+    for path in [
+        "/ui/../secret.txt",
+        "/ui/..%2fsecret.txt",
+        "/ui/%2e%2e/secret.txt",
+    ] {
+        let refused = ask(path).await;
+        assert!(refused.starts_with("HTTP/1.1 404 "), "{path}: {refused}");
+    }
+    server.end().await.unwrap();
+
+    let server = Server::start(on_files(folder.path())).await;
+    let request = "GET /ui/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    assert!(server.raw(request).await.starts_with("HTTP/1.1 404 "));
+    server.end().await.unwrap();
+}

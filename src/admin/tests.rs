@@ -81,6 +81,7 @@ fn admin() -> (Router, Seen) {
         metrics: Arc::default(),
         sources: vec![seen.source.clone()],
         replicas: watch::Sender::default().subscribe(),
+        dashboard: None,
     }));
     (router, seen)
 }

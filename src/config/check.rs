@@ -62,7 +62,7 @@ impl Settings {
         let consul_agent = self.consul_agent()?;
         let replica = self.replica(admin.port())?;
         let keyring = keyring(self.data_encryption_keyring.as_deref())?;
-        let state = self.state.clone();
+        let (state, dashboard) = (self.state.clone(), self.apisix_dashboard.clone());
         let accept_store = self.accept_store.unwrap_or_default();
         let store = self.store()?;
         let registries = files(&store).into_iter();
@@ -72,6 +72,7 @@ impl Settings {
             keyring,
             state,
             access: watch::channel(access).1,
+            dashboard,
             audit_keep,
             history_keep,
             accept_store,

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tracing::error;
 
 use crate::admin::port::{self, Bounds};
-use crate::admin::{self, Admin, page, requests};
+use crate::admin::{self, Admin, requests};
 use crate::api::{self, Api};
 use crate::tls::{Certificates, InForce};
 use crate::xds::{self, Ads};
@@ -25,8 +25,7 @@ pub fn serve_admin(
     let metrics = admin.metrics.clone();
     let admin = Arc::new(admin);
     let scraped = api::guarded(admin::scraped(&admin), api.clone());
-    let open = admin::health(&admin).merge(page::router());
-    let router = open.merge(scraped).merge(api::router(api));
+    let router = admin::open(&admin).merge(scraped).merge(api::router(api));
     let router = requests::counted(router, metrics);
     let shutdown = tasks.shutdown.clone();
     let tls = watched(tls, tasks).map(|in_force| port::Tls {
