@@ -55,9 +55,11 @@ export class Refused extends Error {
 export class Away extends Error {}
 
 /** @param {string} role */
-export const may = (role) => !away.value && (status.value?.roles ?? []).includes(role);
-/** Whether documents can be written, by this caller, now. */
+export const may = (role) => (status.value?.roles ?? []).includes(role);
+/** Whether this caller can write documents. */
 export const mayWrite = () => may("admin") && status.value?.writable;
+/** Whether anything can be changed now. */
+export const reachable = () => !away.value;
 
 /**
  * @param {string} call

@@ -94,9 +94,9 @@ export async function credentials(username, signal) {
 /** Answers whether a document would be read, and changes nothing. @param {string} kind @param {any} document @param {AbortSignal} [signal] */
 export const check = (kind, document, signal) => ask("POST /apisix/admin/schema/validate/{kind}", { kind, body: document }, { signal });
 
-/** What the gateway adds of itself and nobody edits. @param {any} value */
+/** Without what stands in the path, or is noted by itself: nobody edits that. @param {any} value */
 export function edited(value) {
-  const { create_time: _made, update_time: _written, ...rest } = value;
+  const { id: _id, create_time: _made, update_time: _written, ...rest } = value;
   return rest;
 }
 

@@ -59,10 +59,17 @@ export function took(text) {
 /** @param {any} value */
 export const pretty = (value) => JSON.stringify(value, null, 2);
 
-/** Text of a document as one reads it; as it came where it is no JSON. @param {string} text */
+/** The same, its fields in order. @param {any} value @returns {any} */
+function ordered(value) {
+  if (Array.isArray(value)) return value.map(ordered);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.keys(value).sort().map((name) => [name, ordered(value[name])]));
+}
+
+/** Text of a document, to be compared with another; as it came where it is no JSON. @param {string} text */
 export function read(text) {
   try {
-    return pretty(JSON.parse(text));
+    return pretty(ordered(JSON.parse(text)));
   } catch {
     return text;
   }
@@ -72,7 +79,10 @@ export function read(text) {
 export const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 /** Whether all words are in a text. @param {string} words @param {string} text */
-export function holds(words, text) {
-  const found = text.toLowerCase();
-  return words.toLowerCase().split(/\s+/).every((word) => found.includes(word));
+export const holds = (words, text) => finder(words)(text.toLowerCase());
+
+/** Whether all words are in a text that has small letters only. @param {string} words @returns {(text: string) => boolean} */
+export function finder(words) {
+  const all = words.toLowerCase().split(/\s+/).filter(Boolean);
+  return (text) => all.every((word) => text.includes(word));
 }

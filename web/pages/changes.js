@@ -1,7 +1,7 @@
 // @ts-check
 // What was changed, by whom, who has it; and the way back.
 import { html, useState } from "../vendor/preact.js";
-import { ask, mayWrite } from "../core/api.js";
+import { ask, mayWrite, reachable } from "../core/api.js";
 import { useLoad } from "../core/live.js";
 import { go, place, to } from "../core/place.js";
 import { holds } from "../core/text.js";
@@ -110,6 +110,6 @@ export function Undo({ change, documents, whole = false, close }) {
       <section><h3>${t("review.envoy")}</h3><${Warnings} of=${trial.data.warnings} /><${Foreseen} of=${trial.data.envoys} /></section>
       <label>${t("reason")} <small>${t("undo.reason")}</small><input required value=${reason} onInput=${(event) => say(event.target.value)} /></label>`}
     ${trouble && html`<${Trouble} error=${trouble} />`}
-    <p class="buttons"><button type="button" onClick=${close}>${t("cancel")}</button><button class="primary" disabled=${busy || !trial.data || nothing || !reason.trim() || !mayWrite()}>${t("roll-back")}</button></p>
+    <p class="buttons"><button type="button" onClick=${close}>${t("cancel")}</button><button class="primary" disabled=${busy || !trial.data || nothing || !reason.trim() || !reachable()}>${t("roll-back.now")}</button></p>
   </div></form><//>`;
 }

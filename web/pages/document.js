@@ -1,7 +1,7 @@
 // @ts-check
 // One document: its text, what became of it, what Envoy has of it, and what it was. Saving shows first what it would do.
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
-import { Refused, ask, may, mayWrite, status } from "../core/api.js";
+import { Refused, ask, may, mayWrite, reachable, status } from "../core/api.js";
 import { FIRST, check, credentials, edited, health, hidden, isOff, list, names, one, KINDS } from "../core/kinds.js";
 import { useLoad } from "../core/live.js";
 import { go, guard, place, split, to, toDocument } from "../core/place.js";
@@ -52,8 +52,10 @@ function parse(text) {
 function Editor({ kind, text, type, wrong, find, readonly }) {
   const area = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   const gutter = useRef(/** @type {HTMLDivElement | null} */ (null));
+  const [busy, work] = useState(false);
   useEffect(() => {
     const read = parse(text);
+    work(!read.wrong);
     if (read.wrong) return find(read.wrong);
     const ends = new AbortController();
     const later = setTimeout(async () => {
@@ -63,6 +65,7 @@ function Editor({ kind, text, type, wrong, find, readonly }) {
       } catch (error) {
         if (error instanceof Refused) find(placed(text, error.message));
       }
+      if (!ends.signal.aborted) work(false);
     }, STILL);
     return () => (clearTimeout(later), ends.abort());
   }, [text, kind]);
@@ -74,7 +77,7 @@ function Editor({ kind, text, type, wrong, find, readonly }) {
       <textarea ref=${area} spellcheck=${false} autocapitalize="off" autocomplete="off" wrap="off" rows=${Math.min(40, Math.max(14, count + 1))} readonly=${readonly}
         aria-label=${t("edit.text")} aria-invalid=${wrong ? "true" : "false"} aria-describedby="checked" value=${text} onScroll=${scroll}
         onInput=${(event) => type(event.target.value)}></textarea></div>
-    <p class="checked" id="checked" aria-live="polite">${wrong
+    <p class="checked" id="checked" aria-live="polite">${busy ? html`<span class="faint">${t("edit.checking")}</span>` : wrong
       ? html`<${State} of="rejected">${line ? t("edit.line", { n: line }) : t("state.rejected")}<//> <span class="said">${wrong.said}</span>`
       : html`<${State} of="valid">${t("edit.good")}<//>`}</p>
   </div>`;
@@ -116,7 +119,7 @@ function Review({ path, before, after, expected, close, done, title }) {
     ${trouble && !conflict && html`<${Trouble} error=${trouble} />`}
     <label>${t("reason")} <small>${t("reason.why")}</small><input value=${reason} onInput=${(event) => say(event.target.value)} /></label>
     <p class="buttons"><button onClick=${close}>${t("cancel")}</button>
-      <button class=${after === null ? "danger" : "primary"} disabled=${busy || !trial.data || !mayWrite()} onClick=${write}>${after === null ? t("delete") : t("save")}</button></p>
+      <button class=${after === null ? "danger" : "primary"} disabled=${busy || !trial.data || !reachable()} onClick=${write}>${after === null ? t("delete") : t("save")}</button></p>
   </div><//>`;
 }
 
@@ -147,8 +150,7 @@ export function NewDocument({ kind }) {
   const copied = place.value.query.get("of");
   const from = useLoad(async (signal) => {
     const held = copied ? await one(kind, copied, !may("admin"), signal) : null;
-    const { id: _id, ...value } = edited(held?.value ?? FIRST[kind]);
-    return pretty(value);
+    return pretty(edited(held?.value ?? FIRST[kind]));
   }, [kind, copied], { still: true });
   return html`<${Page} title=${t(`add.${kind}`)} lead=${t(`kind.${kind}.lead`)} back=${{ href: to(["documents", kind]), title: t(`kind.${kind}`) }}>
     <${Loaded} from=${from}>${(text) => html`<${Draft} kind=${kind} first=${text} />`}<//>
@@ -168,7 +170,7 @@ function Draft({ kind, first }) {
   return html`<form class="editor" onSubmit=${(event) => (event.preventDefault(), good && !wrong && show(true))}>
     ${!named && html`<label>${t("edit.id")} <small>${t("edit.id.allowed")}</small><input class="mono" required pattern="[A-Za-z0-9._\\-]{1,64}" value=${id} autofocus onInput=${(event) => name(event.target.value)} /></label>`}
     <${Editor} kind=${kind} text=${text} type=${type} wrong=${wrong} find=${find} readonly=${!mayWrite()} />
-    <p class="buttons"><button class="primary" disabled=${Boolean(wrong) || !mayWrite()}>${t("review")}</button> <a class="button" href=${to(["documents", kind])}>${t("cancel")}</a></p>
+    <p class="buttons"><button class="primary" disabled=${Boolean(wrong) || !reachable()}>${t("review")}</button> <a class="button" href=${to(["documents", kind])}>${t("cancel")}</a></p>
     ${review && html`<${Review} path=${path} before="" after=${text} expected=${0} title=${t(`add.${kind}`)} close=${() => show(false)}
       done=${(revision) => ((guard.leaves = null), go(["documents", ...split(path)], { saved: revision }))} />`}
   </form>`;
@@ -206,7 +208,7 @@ export function DocumentPage({ kind, id }) {
   const tabs = [["text", t("tab.text")], ["envoy", t("tab.envoy")], ["instances", t("tab.instances")], ["used", t("tab.used")], ["history", t("tab.history")]];
   if (kind === "consumers" && of === "consumers") tabs.splice(2, 1, ["credentials", t("tab.credentials")]);
   return html`<${Page} title=${id} back=${back} actions=${mayWrite() && from.data?.held && of !== "credentials" && html`<${Actions} path=${path} held=${from.data.held} />`}>
-    ${saved && html`<${Bar} key=${saved} revision=${saved} rollBack=${mayWrite() ? () => back_(true) : null} />`}
+    ${saved && Number(from.data?.told?.revision ?? 0) <= Number(saved) && html`<${Bar} key=${saved} revision=${saved} rollBack=${mayWrite() ? () => back_(true) : null} />`}
     ${undo && saved && html`<${Undo} change=${saved} documents=${[path]} close=${() => back_(false)} />`}
     <${Loaded} from=${from}>${({ held, told, health, services, problem }) => {
       if (!held && !told) return html`<${Empty} title=${t("document.gone")}><a href=${to(["documents", kind, id], { tab: "history" })}>${t("tab.history")}</a><//>
@@ -251,7 +253,7 @@ function Standing({ told, problem, health, path, held }) {
       [t("col.updated"), held?.value.update_time && html`<${Ago} at=${new Date(held.value.update_time * 1000).toISOString()} />`],
       [t("col.source"), html`<span class="mono">${told?.source}</span>`],
     ]} />
-    ${told?.reason && html`<div class="note ${bad ? "bad" : "warn"}"><strong>${t(`state.${told.state}`)}: ${t(`state.${told.state}.why`)}</strong><p class="said">${told.reason}</p>
+    ${told?.reason && html`<div class="note ${["rejected", "refused"].includes(told.state) ? "bad" : "warn"}"><strong>${t(`state.${told.state}`)}: ${t(`state.${told.state}.why`)}</strong><p class="said">${told.reason}</p>
       ${older && html`<p>${t("document.older")} <a href=${to(["changes", told.holds])}>${told.holds}</a></p>`}
       ${problem?.refusals.map((one) => html`<p>${t("document.refusal", { gateway: one.gateway, cohort: one.cohort, resource: one.resource, nodes: one.nodes.join(", ") })} <${Ago} at=${one.since} /></p>`)}
       ${told.state === "refused" && may("operate") && html`<p><button class="small" onClick=${release}>${t("document.release")}</button></p>`}</div>`}
@@ -283,7 +285,7 @@ function Text({ kind, of, path, held, clear, uncover }) {
   return html`<form class="editor" onSubmit=${(event) => (event.preventDefault(), dirty && !wrong && show(true))}>
     ${outdated && html`<p class="note warn" role="status">${t("edit.outdated")} <button type="button" class="link" onClick=${() => (rebase(held), type(pretty(edited(held.value))))}>${t("edit.theirs")}</button></p>`}
     <${Editor} kind=${kind} text=${text} type=${type} wrong=${wrong} find=${find} readonly=${false} />
-    <p class="buttons"><button class="primary" disabled=${!dirty || Boolean(wrong)}>${t("review")}</button>
+    <p class="buttons"><button class="primary" disabled=${!dirty || Boolean(wrong) || !reachable()}>${t("review")}</button>
       ${dirty && html`<button type="button" onClick=${() => type(first)}>${t("edit.reset")}</button>`}</p>
     ${review && html`<${Review} path=${path} before=${first} after=${text} expected=${base.modified} title=${t("review.title")} close=${() => show(false)}
       done=${(revision) => {

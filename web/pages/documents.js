@@ -5,7 +5,7 @@ import { ask, mayWrite } from "../core/api.js";
 import { health, hosts, isOff, list, paths, plugins, target } from "../core/kinds.js";
 import { useLoad } from "../core/live.js";
 import { go, place, to, toDocument } from "../core/place.js";
-import { holds, number } from "../core/text.js";
+import { finder, number } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Empty, Loaded, Page, Same, Share, State } from "../parts/basics.js";
 import { Search, Table } from "../parts/table.js";
@@ -41,14 +41,14 @@ async function load(kind, signal) {
     const row = { path, id, value, state, reason: of?.reason ?? "", revision: Number(of?.revision ?? 0), health: health(services, kind, id) };
     const labels = Object.entries(value.labels ?? {}).map(([name, label]) => `${name}:${label}`);
     const found = [path, value.name, value.desc, hosts(value), paths(value), value.methods, plugins(value), target(value), value.gateways, labels, state, t(`state.${state}`)];
-    return { ...row, text: found.flat().join(" ") };
+    return { ...row, text: found.flat().join(" ").toLowerCase() };
   });
 }
 
 const some = (/** @type {string[]} */ all) => (all.length > 3 ? `${all.slice(0, 3).join(", ")} +${all.length - 3}` : all.join(", "));
 const tags = (/** @type {string[]} */ all) => html`${all.slice(0, 4).map((one) => html`<span class="tag">${one}</span>`)}${all.length > 4 && `+${all.length - 4}`}`;
 
-/** @type {() => Record<string, import("../parts/table.js").Column>} */
+/** `worth`: shown where any row has something in it. @type {() => Record<string, any>} */
 const columns = () => ({
   id: {
     id: "id", title: t("col.document"), sort: (row) => row.id,
@@ -62,13 +62,13 @@ const columns = () => ({
     id: "instances", title: t("col.instances"), sort: (row) => (row.health.all ? row.health.good / row.health.all : 2),
     cell: (row) => html`<${Share} good=${row.health.good} all=${row.health.all} none=${t("not-checked")} />`,
   },
-  host: { id: "host", title: t("col.host"), sort: (row) => hosts(row.value).join(), cell: (row) => some(hosts(row.value)) || "*" },
+  host: { id: "host", title: t("col.host"), worth: (row) => hosts(row.value).length > 0, sort: (row) => hosts(row.value).join(), cell: (row) => some(hosts(row.value)) || "*" },
   path: { id: "path", title: t("col.path"), sort: (row) => paths(row.value).join(), cell: (row) => html`<span class="mono">${some(paths(row.value)) || "*"}</span>` },
-  methods: { id: "methods", title: t("col.methods"), minor: true, cell: (row) => (row.value.methods ? some(row.value.methods) : t("any")) },
-  priority: { id: "priority", title: t("col.priority"), minor: true, end: true, sort: (row) => row.value.priority ?? 0, cell: (row) => row.value.priority ?? 0 },
-  plugins: { id: "plugins", title: t("col.plugins"), minor: true, sort: (row) => plugins(row.value).join(), cell: (row) => tags(plugins(row.value)) },
+  methods: { id: "methods", title: t("col.methods"), worth: (row) => row.value.methods, minor: true, cell: (row) => (row.value.methods ? some(row.value.methods) : t("any")) },
+  priority: { id: "priority", title: t("col.priority"), worth: (row) => row.value.priority, minor: true, end: true, sort: (row) => row.value.priority ?? 0, cell: (row) => row.value.priority ?? 0 },
+  plugins: { id: "plugins", title: t("col.plugins"), worth: (row) => plugins(row.value).length > 0, minor: true, sort: (row) => plugins(row.value).join(), cell: (row) => tags(plugins(row.value)) },
   target: { id: "target", title: t("col.target"), minor: true, sort: (row) => target(row.value), cell: (row) => html`<span class="mono">${target(row.value)}</span>` },
-  gateways: { id: "gateways", title: t("col.gateways"), minor: true, cell: (row) => some(row.value.gateways ?? ["default"]) },
+  gateways: { id: "gateways", title: t("col.gateways"), worth: (row) => row.value.gateways, minor: true, cell: (row) => some(row.value.gateways ?? ["default"]) },
   listeners: { id: "listeners", title: t("col.listeners"), cell: (row) => tags((row.value.listeners ?? []).map((one) => `${one.protocol ?? "http"} ${one.address ?? "0.0.0.0"}:${one.port}`)) },
   revision: { id: "revision", title: t("col.revision"), minor: true, end: true, sort: (row) => row.revision, cell: (row) => html`<a href=${to(["changes", String(row.revision)])}>${row.revision}</a>` },
 });
@@ -88,9 +88,11 @@ export function Documents({ kind }) {
       if (rows.length === 0)
         return html`<${Empty} title=${t(`empty.${kind}`)} command=${`chancery apply -f ${kind}.yaml`}>
           ${mayWrite() && html`<a href=${to(["new", kind])}>${t("empty.here")}</a> ${t("empty.or")}`}<//>`;
-      const found = words ? rows.filter((row) => holds(words, row.text)) : rows;
+      const fits = finder(words);
+      const found = words ? rows.filter((row) => fits(row.text)) : rows;
+      const worth = shown.filter((column) => !column.worth || rows.some(column.worth));
       return html`<div class="card flush"><header><${Search} found=${found.length} all=${rows.length} hint=${t("search.documents")} /></header>
-        ${found.length ? html`<${Table} columns=${shown} rows=${found} id=${(row) => row.path} name=${title} />` : html`<p class="card">${t("search.none", { q: words, n: number(rows.length) })}</p>`}</div>`;
+        ${found.length ? html`<${Table} columns=${worth} rows=${found} id=${(row) => row.path} name=${title} />` : html`<p class="card">${t("search.none", { q: words, n: number(rows.length) })}</p>`}</div>`;
     }}<//>
     ${turning && html`<${Switch} path=${turning.path} close=${() => turn(null)} done=${() => (turn(null), from.again())} />`}
     <${Same} args=${["chancery", "get", kind]} />

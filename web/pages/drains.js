@@ -1,7 +1,7 @@
 // @ts-check
 // Instances that are taken out: by whom, why, for how long; and taking one out, which answers when every Envoy knows.
 import { html, useEffect, useState } from "../vendor/preact.js";
-import { ask, may } from "../core/api.js";
+import { ask, may, reachable } from "../core/api.js";
 import { now, useLoad } from "../core/live.js";
 import { to } from "../core/place.js";
 import { quoted, span, took } from "../core/text.js";
@@ -87,6 +87,6 @@ export function DrainDialog({ of, close }) {
           ${(isLast || trouble) && html`<label class="check"><input type="checkbox" checked=${force} onChange=${() => insist(!force)} />${t("drain.force")}</label>`}
           ${trouble && html`<${Trouble} error=${trouble} />`}
           <${Command} of=${`chancery drain ${quoted(of.address || typed || "10.0.0.1:8080")} --ttl ${ttl}`} />
-          <p class="buttons"><button type="button" onClick=${close}>${t("cancel")}</button><button class="danger" disabled=${!ready || busy || !may("drain")}>${t("drain")}</button></p></div></form>`}
+          <p class="buttons"><button type="button" onClick=${close}>${t("cancel")}</button><button class="danger" disabled=${!ready || busy || !reachable()}>${t("drain.now")}</button></p></div></form>`}
   <//>`;
 }

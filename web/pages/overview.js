@@ -1,7 +1,7 @@
 // @ts-check
 // Is all well: who has what, what is wrong, how old what Chancery goes by is, and what changed last.
 import { html } from "../vendor/preact.js";
-import { ask, away, mayWrite, status } from "../core/api.js";
+import { Refused, ask, away, mayWrite, status } from "../core/api.js";
 import { now, useLoad } from "../core/live.js";
 import { to } from "../core/place.js";
 import { number, span } from "../core/text.js";
@@ -15,13 +15,20 @@ import { certificates } from "./certificates.js";
 const MONTH = 30 * 86_400_000;
 const LAST = 10;
 
+/** What is shown instead where a call is refused. */
+const without = (instead) => (error) => {
+  if (error instanceof Refused) return instead;
+  throw error;
+};
+
 async function load(signal) {
   const [nodes, { problems }, { entries }, { drains }, ends] = await Promise.all([
     ask("GET /v1/nodes", {}, { signal }),
     ask("GET /v1/problems", {}, { signal }),
-    ask("GET /v1/history", { limit: 100 }, { signal }),
-    ask("GET /v1/drains", {}, { signal }).catch(() => ({ drains: [] })),
-    certificates(signal),
+    // Of what etcd is asked for is nothing told while it is away; the rest is.
+    ask("GET /v1/history", { limit: 100 }, { signal }).catch(without({ entries: [] })),
+    ask("GET /v1/drains", {}, { signal }).catch(without({ drains: [] })),
+    certificates(signal).catch(without([])),
   ]);
   /** @type {Map<string, {synced: number, all: number}>} */
   const gateways = new Map();

@@ -22,7 +22,7 @@ export function State({ of, title = undefined, children = undefined }) {
 
 /** How many of how many, as a state. */
 export function Share({ good, all, none = "–" }) {
-  if (!all) return html`<span class="faint">${none}</span>`;
+  if (!all) return html`<span class="faint num">${none}</span>`;
   return html`<${State} of=${good === all ? "up" : good === 0 ? "down" : "warning"}>${t("n-of-m", { n: good, m: all })}<//>`;
 }
 

@@ -10,6 +10,8 @@ const ROW = 45;
 /** So many rows are all there. */
 const ALL = 120;
 const MORE = 12;
+/** So long nobody types before it is looked for, in ms. */
+const STILL = 80;
 
 /**
  * @typedef {{
@@ -82,9 +84,19 @@ export function Search({ found, all, hint }) {
     return () => window.removeEventListener("keydown", key);
   }, []);
   const words = place.value.query.get("q") ?? "";
-  const type = (event) => set("q", event.target.value);
+  const [typed, show] = useState(words);
+  const timer = useRef(0);
+  // Who types does not wait for what is found.
+  const type = (event) => {
+    const text = event.target.value;
+    show(text);
+    clearTimeout(timer.current);
+    timer.current = window.setTimeout(() => set("q", text), STILL);
+  };
+  useEffect(() => show(words), [words]);
+  useEffect(() => () => clearTimeout(timer.current), []);
   return html`<div class="search">
-    <input ref=${field} type="search" aria-label=${hint} placeholder=${hint} value=${words} onInput=${type} />
+    <input ref=${field} type="search" aria-label=${hint} placeholder=${hint} value=${typed} onInput=${type} />
     <span class="faint" aria-live="polite">${words ? t("n-of-m", { n: number(found), m: number(all) }) : number(all)}</span>
   </div>`;
 }

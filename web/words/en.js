@@ -220,7 +220,7 @@ export default {
   "well.warn": "Something deserves a look",
   "well.bad": "Something needs you",
   "well.proxies": "{n} of {m} proxies have everything",
-  "well.problems": "{n} documents are not in force",
+  "well.problems": "documents not in force: {n}",
   "well.sources": "{names} does not answer",
   "well.sources.none": "all sources answer",
   "overview.gateways": "Who has everything",
@@ -396,4 +396,7 @@ export default {
   "error.400": "That cannot be done",
   "error.400.do": "Correct it, and try again.",
   "undo.whole": "Put these documents back to before it, whatever came since",
+  "edit.checking": "Checking …",
+  "drain.now": "Drain now",
+  "roll-back.now": "Roll back now",
 };

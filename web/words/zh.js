@@ -396,4 +396,7 @@ export default {
   "error.400": "无法执行",
   "error.400.do": "请修正后重试。",
   "undo.whole": "将这些文档恢复到该变更之前，不论之后有何修改",
+  "edit.checking": "正在检查……",
+  "drain.now": "立即摘流",
+  "roll-back.now": "立即回滚",
 };
