@@ -82,7 +82,7 @@ function KeyDialog() {
   const [key, type] = useState("");
   if (keyAsked.value === null) return null;
   const send = (event) => (event.preventDefault(), giveKey(key), type(""));
-  return html`<${Dialog} title=${t("key.title")} close=${() => {}}><form onSubmit=${send}><div class="body"><p>${keyAsked.value}</p>
+  return html`<${Dialog} title=${t("key.title")} close=${null}><form onSubmit=${send}><div class="body"><p>${keyAsked.value}</p>
     <label>${t("key.label")} <small>${t("key.kept")}</small><input type="password" required autofocus autocomplete="off" value=${key} onInput=${(event) => type(event.target.value)} /></label>
     <p class="buttons"><button class="primary">${t("key.give")}</button></p></div></form><//>`;
 }

@@ -1,6 +1,8 @@
 // Plays what people do with the dashboard, in a real browser, and leaves a picture of each page. `make web` runs it.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
+import { createServer, request } from "node:http";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 import { Stage, eventually } from "./stage.mjs";
@@ -25,7 +27,7 @@ async function tab(stage, { scheme = "light", width = 1280, locale = "en-GB" } =
     // The files as they lie in web/, of whoever works on them: nothing is compiled.
     const types = { js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
     await page.route(/\/assets\//, async (route) => {
-      const path = new URL(route.request().url()).pathname.split("/").slice(3).join("/");
+      const path = /assets\/[^/]+\/(.*)$/.exec(new URL(route.request().url()).pathname)[1];
       await route.fulfill({ body: await readFile(`web/${path}`), contentType: types[path.split(".").pop()] });
     });
   }
@@ -176,6 +178,107 @@ const scenes = {
     assert.match(await page.getByLabel("Text of the document").inputValue(), /edited/);
     await eventually("the Envoys to be back", async () => (await stage.ask("/v1/nodes")).nodes.length >= 2);
     return page;
+  },
+
+  async "what an Envoy refuses is told with its words, and the way back is offered"(stage) {
+    // One that is built otherwise, and has no ring hash.
+    const lacks = "envoy.load_balancing_policies/envoy.load_balancing_policies.ring_hash";
+    await stage.put("gateways/strict", { listeners: [{ name: "http", address: "127.0.0.1", port: stage.ports.strict, protocol: "http" }] });
+    await stage.envoy("strict-1", { gateway: "strict", more: ["--disable-extensions", lacks] });
+    const page = await tab(stage);
+    await page.at("#/new/routes");
+    await page.getByLabel("Name").fill("refused");
+    await write(page, { uri: "/refused", gateways: ["strict"], upstream: { type: "chash", key: "remote_addr", nodes: { [`127.0.0.1:${stage.ports.echo1}`]: 1 } } });
+    await sees(page, "Chancery would take it");
+    await save(page);
+    await sees(page, "Written, and not in force");
+    await sees(page, /an Envoy does not take it/);
+    await shots(page, "refused");
+    await page.at("#/proxies/strict-1");
+    await sees(page, /It refuses/);
+    await shots(page, "proxy-refused");
+    await page.at("#/documents/routes/refused");
+    await press(page, "Delete");
+    await page.getByRole("dialog").getByText("What changes in Envoy").waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await sees(page, "There is no such document.");
+    await stage.stop("strict-1");
+    return page;
+  },
+
+  async "a page asks for the key, a viewer writes nothing and sees no secret, and the page works below a path"() {
+    const hash = (key) => createHash("sha256").update(key).digest("hex");
+    const keys = [["boss", "admin"], ["guest", "read"]].map(([name, role]) => `  - { name: ${name}, hash: "sha256:${hash(`${name}-key`)}", roles: [${role}] }\n`);
+    const stage = await Stage.set({ envoys: 0, keys: `api-keys:\n${keys.join("")}` });
+    await stage.put("consumers/jack", { username: "jack", plugins: { "key-auth": { key: "planted-secret" } } });
+    await stage.put("routes/secret", { uri: "/secret", plugins: { csrf: { key: "planted-secret" } }, upstream: { nodes: { "127.0.0.1:1": 1 } } });
+    // Somebody's proxy, with a path of its own.
+    const proxy = createServer((asked, answer) => {
+      const { host, ...headers } = asked.headers;
+      const passed = request(stage.admin + asked.url.replace(/^\/gate\/way/, ""), { method: asked.method, headers: { ...headers, host } }, (told) => {
+        answer.writeHead(told.statusCode, told.headers);
+        told.pipe(answer);
+      });
+      passed.on("error", () => answer.destroy());
+      answer.on("close", () => passed.destroy());
+      asked.pipe(passed);
+    });
+    await new Promise((listening) => proxy.listen(0, "127.0.0.1", listening));
+    const below = { ...stage, admin: `http://127.0.0.1:${proxy.address().port}/gate/way` };
+    try {
+      const page = await tab(below);
+      let told = "";
+      const reads = [];
+      page.on("response", (answer) => reads.push(answer.text().then((text) => (told += text), () => {})));
+      const give = async (key) => {
+        await page.getByRole("textbox", { name: "Key" }).fill(key);
+        await press(page, "Continue");
+      };
+      await page.at("");
+      await give("wrong");
+      await sees(page, "the API key is not known");
+      await give("guest-key");
+      await sees(page, "guest · may read");
+      for (const [hash, seen] of [["#/documents/consumers/jack", "What may be secret is not shown."], ["#/documents/routes/secret", "What may be secret is not shown."], ["#/documents/routes", "secret"], ["#/documents/consumers", "jack"]]) {
+        await page.at(hash);
+        await sees(page, seen);
+        for (const word of ["Review…", "Delete", "Turn off", "Save"]) assert.equal(await page.getByRole("button", { name: word }).count(), 0, `${hash} ${word}`);
+        assert.equal(await page.getByRole("link", { name: /^Add/ }).count(), 0, hash);
+      }
+      await shots(page, "viewer");
+      await press(page, "Forget the key");
+      await give("boss-key");
+      await sees(page, "boss · may write");
+      for (const hash of ["#/documents/consumers", "#/documents/routes", "#/documents/routes/secret", ""]) {
+        await page.at(hash);
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        await page.waitForTimeout(300);
+      }
+      await Promise.all(reads);
+      assert.ok(!told.includes("planted-secret"), "a secret was told");
+      await page.at("#/documents/routes/secret");
+      await press(page, "Show it, to edit the document");
+      await eventually("the secret to be there", async () => (await page.getByLabel("Text of the document").inputValue()).includes("planted-secret"));
+      await write(page, { uri: "/other", plugins: { csrf: { key: "planted-secret" } }, upstream: { nodes: { "127.0.0.1:1": 1 } } });
+      await save(page);
+      await sees(page, /no Envoy is connected/);
+      const { entries } = await stage.ask("/v1/history?document=routes/secret", { "x-api-key": "guest-key" });
+      assert.equal(entries[0].who, "boss");
+      // Its key is taken away in the middle of an edit.
+      await write(page, { uri: "/edited", upstream: { nodes: { "127.0.0.1:1": 1 } } });
+      await page.evaluate(() => sessionStorage.setItem("chancery-key", "wrong"));
+      await press(page, "Review…");
+      await sees(page, "the API key is not known");
+      await give("boss-key");
+      await page.getByRole("dialog").getByText("What changes in Envoy").waitFor();
+      assert.match(await page.getByLabel("Text of the document").inputValue(), /edited/);
+      page.on("dialog", (dialog) => dialog.accept());
+      return page;
+    } finally {
+      proxy.closeAllConnections();
+      proxy.close();
+      await stage.end();
+    }
   },
 
   async "a source that is away is told"(stage) {

@@ -42,7 +42,7 @@ export class Stage {
   static async set({ envoys = 2, keys = "" } = {}) {
     const stage = new Stage();
     stage.folder = await mkdtemp(join(tmpdir(), "chancery-web-"));
-    const names = ["etcd", "peer", "consul", "dns", "serf", "serfWan", "rpc", "grpc", "xds", "admin", "http", "echo1", "echo2"];
+    const names = ["etcd", "peer", "consul", "dns", "serf", "serfWan", "rpc", "grpc", "xds", "admin", "http", "strict", "echo1", "echo2"];
     stage.ports = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await free()])));
     stage.admin = `http://127.0.0.1:${stage.ports.admin}`;
     stage.keys = keys;
@@ -119,8 +119,8 @@ export class Stage {
     await eventually("Chancery", async () => (await fetch(`${this.admin}/readyz`)).ok);
   }
 
-  /** Every Envoy of one gateway has the same port: each but the first has an address of its own. */
-  async envoy(id) {
+  /** Envoys of one gateway share its port. */
+  async envoy(id, { gateway = "default", more = [] } = {}) {
     const admin = await free();
     const text = await readFile("envoy/bootstrap.yaml", "utf8");
     const bootstrap = text
@@ -130,8 +130,8 @@ export class Stage {
     const file = join(this.folder, id, "bootstrap.yaml");
     await writeFile(file, bootstrap);
     this.start(id, join(tools, "envoy"), [
-      "-c", file, "--service-node", id, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning",
-      "--base-id", String(admin),
+      "-c", file, "--service-node", id, "--service-cluster", gateway, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning",
+      ...more,
     ]);
     this.proxies.push(id);
     await eventually(`${id} to be connected`, async () => {

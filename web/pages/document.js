@@ -220,7 +220,7 @@ export function DocumentPage({ kind, id }) {
         ${tab === "instances" && html`<${Instances} kind=${kind} id=${id} services=${services} />`}
         ${tab === "credentials" && html`<${Credentials} username=${id} />`}
         ${tab === "used" && html`<${Used} path=${path} />`}
-        ${tab === "history" && html`<${History} path=${path} />`}`;
+        ${tab === "history" && html`<${History} path=${path} now=${held ? pretty(held.value) : ""} />`}`;
     }}<//>
     <${Same} args=${tab === "history" ? ["chancery", "history", path] : tab === "envoy" ? ["chancery", "snapshot", "default"] : ["chancery", "get", path]} />
   <//>`;
@@ -351,7 +351,7 @@ function Used({ path }) {
     <section class="card"><h3>${t("used.names")}</h3>${some(uses, t("used.nothing"))}</section></div>`}<//>`;
 }
 
-function History({ path }) {
+function History({ path, now = "" }) {
   const from = useLoad(async (signal) => (await ask("GET /v1/history", { document: path, forms: true }, { signal })).entries, [path]);
   const [undo, choose] = useState(/** @type {string | null} */ (null));
   return html`<${Loaded} from=${from}>${(all) => all.length === 0
@@ -360,7 +360,7 @@ function History({ path }) {
         <header><h3><a href=${to(["changes", entry.revision])}>${t("revision-n", { n: entry.revision })}</a> · ${t(`change.${entry.change}`)}</h3>
           <span class="faint"><${Ago} at=${entry.time} /> · ${entry.who || entry.from}</span></header>
         ${entry.reason && html`<p>${entry.reason}</p>`}
-        ${entry.lost ? html`<p class="faint">${entry.lost}</p>` : at > 0 && html`<${Diff} before=${entry.before} after=${all[at - 1].before} />`}
+        ${entry.lost ? html`<p class="faint">${entry.lost}</p>` : html`<${Diff} before=${entry.before} after=${all[at - 1]?.before ?? now} />`}
         ${mayWrite() && html`<p><button class="small" onClick=${() => choose(entry.revision)}>${t("roll-back.change")}</button></p>`}
       </section>`)}<//>
     ${undo && html`<${Undo} change=${undo} documents=${[path]} whole close=${() => choose(null)} />`}`;

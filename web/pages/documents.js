@@ -67,7 +67,7 @@ const columns = () => ({
   methods: { id: "methods", title: t("col.methods"), worth: (row) => row.value.methods, minor: true, cell: (row) => (row.value.methods ? some(row.value.methods) : t("any")) },
   priority: { id: "priority", title: t("col.priority"), worth: (row) => row.value.priority, minor: true, end: true, sort: (row) => row.value.priority ?? 0, cell: (row) => row.value.priority ?? 0 },
   plugins: { id: "plugins", title: t("col.plugins"), worth: (row) => plugins(row.value).length > 0, minor: true, sort: (row) => plugins(row.value).join(), cell: (row) => tags(plugins(row.value)) },
-  target: { id: "target", title: t("col.target"), minor: true, sort: (row) => target(row.value), cell: (row) => html`<span class="mono">${target(row.value)}</span>` },
+  target: { id: "target", title: t("col.target"), worth: (row) => target(row.value), minor: true, sort: (row) => target(row.value), cell: (row) => html`<span class="mono">${target(row.value)}</span>` },
   gateways: { id: "gateways", title: t("col.gateways"), worth: (row) => row.value.gateways, minor: true, cell: (row) => some(row.value.gateways ?? ["default"]) },
   listeners: { id: "listeners", title: t("col.listeners"), cell: (row) => tags((row.value.listeners ?? []).map((one) => `${one.protocol ?? "http"} ${one.address ?? "0.0.0.0"}:${one.port}`)) },
   revision: { id: "revision", title: t("col.revision"), minor: true, end: true, sort: (row) => row.revision, cell: (row) => html`<a href=${to(["changes", String(row.revision)])}>${row.revision}</a>` },

@@ -66,7 +66,7 @@ export function Overview() {
         </section>
         <section class="card"><header><h2>${t("overview.problems")}</h2>${all.problems.length > 0 && html`<span class="faint">${number(all.problems.length)}</span>`}</header>
           ${all.problems.length === 0 ? html`<p class="faint">${t("overview.problems.none")}</p>` : html`<ul>${all.problems.slice(0, 8).map((one) => html`<li>
-            <${State} of=${one.kind} /> <${DocumentLink} path=${one.document} /><br /><span class="said">${one.reason}</span></li>`)}</ul>`}
+            <${State} of=${one.kind} /> <${DocumentLink} path=${one.document} /><span class="said brief">${one.reason}</span></li>`)}</ul>`}
         </section>
         <section class="card"><h2>${t("overview.sources")}</h2><ul>${(status.value?.sources ?? []).map((source) => html`<li class="gateway">
             <span class="mono">${source.name}</span>

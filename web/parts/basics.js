@@ -111,7 +111,7 @@ export function DocumentLink({ path }) {
   return html`<a class="mono" href=${toDocument(path)}>${path}</a>`;
 }
 
-/** A window that has to be answered. Escape closes it, and what was chosen before is chosen again. */
+/** A window that has to be answered: Escape closes it, where it can be closed, and what was chosen before is chosen again. */
 export function Dialog({ title, close, children, wide = false }) {
   const self = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useLayoutEffect(() => {
@@ -121,10 +121,10 @@ export function Dialog({ title, close, children, wide = false }) {
   }, []);
   const cancel = (event) => {
     event.preventDefault();
-    close();
+    close?.();
   };
   return html`<dialog ref=${self} class=${wide ? "wide" : ""} aria-labelledby="dialog-title" onCancel=${cancel}>
-    <header><h2 id="dialog-title">${title}</h2><button class="quiet" aria-label=${t("close")} onClick=${close}>✕</button></header>
+    <header><h2 id="dialog-title">${title}</h2>${close && html`<button class="quiet" aria-label=${t("close")} onClick=${close}>✕</button>`}</header>
     ${children}
   </dialog>`;
 }
