@@ -101,7 +101,7 @@ export function edited(value) {
 }
 
 /** Whether anything in it is only a marker for what is not shown. @param {any} value */
-export const hidden = (value) => JSON.stringify(value).includes("[redacted]");
+export const hidden = (value) => JSON.stringify(value).includes("(a secret: not shown)");
 
 /** A value or a list of them, as a list. @param {any[]} of */
 const all = (...of) => of.flat().filter((one) => one !== undefined);

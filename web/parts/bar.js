@@ -68,7 +68,7 @@ export function Bar({ revision, rollBack = null }) {
   return html`<section class="confirm ${state}" aria-label=${t("bar.title")}>
     <p class="title" role="status"><${State} of=${{ good: "confirmed", bad: "refused", warn: "behind" }[state] ?? "unknown"}>${title}<//>
       <a class="faint" href=${to(["changes", revision])}>${t("revision-n", { n: revision })}</a></p>
-    ${[...all].map(([gateway, proxies]) => {
+    ${!refused && [...all].map(([gateway, proxies]) => {
       const has = Math.max(0, proxies - (late.get(gateway) ?? 0));
       return html`<div class="gateway"><span class="mono">${gateway}</span>
         <progress max=${proxies} value=${has} aria-label=${gateway}></progress><span class="num">${t("n-of-m", { n: has, m: proxies })}</span></div>`;
