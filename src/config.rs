@@ -22,6 +22,7 @@ use crate::registry::Registry;
 use crate::state::{Origin, Place};
 use crate::store::Store;
 use crate::telemetry::logs::{LogFormat, LogOutput};
+use crate::telemetry::traces;
 use crate::tls;
 use crate::xds::{Clients, Limits};
 
@@ -219,6 +220,13 @@ settings! {
     /// An OpenTelemetry collector to log to as well, over OTLP's gRPC
     #[arg(long, env = "CHANCERY_OTLP", value_name = "URL", help_heading = "Logs")]
     otlp: String,
+    /// An OpenTelemetry collector to send a trace of each change of documents to, from its write to the last proxy that has it.
+    /// Headers for it are read from the variable OTEL_EXPORTER_OTLP_HEADERS
+    #[arg(long, env = "CHANCERY_OTLP_TRACES", value_name = "URL", help_heading = "Traces")]
+    otlp_traces: String,
+    /// How that collector is spoken to: over gRPC, or as protobuf over HTTP [default: grpc]
+    #[arg(long, env = "CHANCERY_OTLP_TRACES_PROTOCOL", value_enum, value_name = "PROTOCOL", help_heading = "Traces")]
+    otlp_traces_protocol: traces::Protocol,
 }
 
 /// Settings, complete and checked.
@@ -258,6 +266,8 @@ pub struct Config {
     pub replica: Arc<str>,
     /// Whether the supervisor that `NOTIFY_SOCKET` of the environment names is told how the server fares.
     pub supervised: bool,
+    /// Where traces go, if anywhere.
+    pub traces: Option<traces::Collector>,
 }
 
 /// Where and how proxies connect.

@@ -21,6 +21,7 @@ mod report;
 mod restored;
 mod saved;
 mod services;
+mod traced;
 mod unjudged;
 
 use std::collections::HashMap;
@@ -247,7 +248,9 @@ impl Control {
                 let is_believed = self.missing.paths().is_empty();
                 self.restored.handle_listed(revision, is_believed);
             }
-            store::Event::Changed { revision, changes } => {
+            store::Event::Changed {
+                revision, changes, ..
+            } => {
                 self.publication.reach(revision);
                 for change in changes {
                     self.apply(change);

@@ -12,6 +12,7 @@ pub mod recorder;
 mod references;
 mod refused;
 mod stamp;
+mod traced;
 mod transaction;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::model::document::Format;
 use crate::model::{Id, Key, Keyring, Kind};
 use crate::store::Writer;
 use crate::store::writer::{Held, Reading};
+use crate::telemetry::Tracer;
 
 pub use history::{Back, Compared, Entry};
 pub use record::Author;
@@ -38,6 +40,7 @@ const ATTEMPTS: usize = 4;
 pub struct Editor {
     writer: Writer,
     reader: Reader,
+    tracer: Tracer,
     /// Held while a document is written that no other of its row may be like.
     row: Mutex<()>,
 }
@@ -110,10 +113,11 @@ pub struct Changed {
 
 impl Editor {
     /// Documents are to be such as `reader` takes.
-    pub fn new(writer: Writer, reader: Reader) -> Self {
+    pub fn new(writer: Writer, reader: Reader, tracer: Tracer) -> Self {
         Self {
             writer,
             reader,
+            tracer,
             row: Mutex::new(()),
         }
     }

@@ -33,7 +33,8 @@ use crate::state::{self, SaveRequest, Saved};
 use crate::store::Told;
 use crate::store::ledger::Journal;
 use crate::store::replicas::Records;
-use crate::telemetry::{Metrics, Source};
+use crate::telemetry::traces::{self, Export};
+use crate::telemetry::{Metrics, Source, Tracer};
 use crate::tls::{self, Certificates};
 use crate::xds::admission::Admission;
 use crate::xds::gateways::Heard;
@@ -62,6 +63,9 @@ pub enum Error {
     /// Nobody could be let in safely at the listener of this name.
     #[error("the certificates of a port cannot be used: {0}: {1}")]
     Certificates(&'static str, tls::Error),
+    /// Traces could not be sent.
+    #[error(transparent)]
+    Traces(#[from] traces::Error),
     /// The listener of this name is none.
     #[error("the {0} listener has no address: {1}")]
     Listener(&'static str, std::io::Error),
@@ -127,7 +131,9 @@ async fn start(
         .admin
         .local_addr()
         .map_err(|error| Error::Listener("admin", error))?;
-    let (shared, said) = Shared::new();
+    let metrics = Arc::<Metrics>::default();
+    let tracer = trace(&config, &metrics, tasks)?;
+    let (shared, said) = Shared::new(metrics, tracer.clone());
     let (others, membership) = replicas::join(&config, address, &shared, tasks);
     let (questions, asked) = mpsc::channel(QUEUE);
     let (journal, drained) = watch::channel(Journal::default());
@@ -139,7 +145,11 @@ async fn start(
         expect(saved, &shared.nodes, &expected, &others.own());
     }
     let wishes = keep_state(&config, &shared, tasks);
-    let told = Told { journal, noticed };
+    let told = Told {
+        journal,
+        noticed,
+        traces: tracer.is_on(),
+    };
     let sources = sources::watch(&config, membership, told, tasks);
     let all_sources = sources.all();
     if config.supervised {
@@ -160,7 +170,7 @@ async fn start(
     let editor = writer();
     let writers = Writers {
         drainer,
-        editor: editor.map(|writer| Editor::new(writer, reader.clone())),
+        editor: editor.map(|writer| Editor::new(writer, reader.clone(), tracer)),
         reader,
     };
     let access = Access {
@@ -196,9 +206,8 @@ fn registries(config: &Config) -> Vec<Discovery> {
 
 impl Shared {
     /// Nothing is served yet. What proxies will say is for the loop to hear.
-    fn new() -> (Self, Heard) {
-        let metrics = Arc::<Metrics>::default();
-        let (gateways, said) = Gateways::counting(metrics.change_seconds.clone());
+    fn new(metrics: Arc<Metrics>, tracer: Tracer) -> (Self, Heard) {
+        let (gateways, said) = Gateways::counting(metrics.change_seconds.clone(), tracer);
         let shared = Self {
             gateways: Arc::new(gateways),
             nodes: Arc::default(),
@@ -229,6 +238,18 @@ impl Shared {
             shutdown,
         }
     }
+}
+
+/// Starts the task that sends traces, if there is a collector.
+fn trace(config: &Config, metrics: &Metrics, tasks: &mut Tasks) -> Result<Tracer, Error> {
+    let Some(collector) = &config.traces else {
+        return Ok(Tracer::default());
+    };
+    let dropped = &metrics.trace_spans_dropped;
+    let (tracer, spans) = Tracer::new(dropped.clone());
+    let export = Export::new(collector, &config.replica, spans, dropped.clone())?;
+    tasks.spawn("traces", export.run(tasks.shutdown.clone()));
+    Ok(tracer)
 }
 
 async fn load_certificates(files: Option<&tls::Files>) -> Result<Option<Certificates>, Error> {

@@ -18,6 +18,7 @@ pub use etcd::{Ledger, Writer};
 
 use crate::model::Document;
 use crate::model::document::Change;
+use crate::telemetry::traces::Traced;
 pub use kinds::Store;
 use ledger::Journal;
 use writer::Noticed;
@@ -29,6 +30,8 @@ pub struct Told {
     pub journal: watch::Sender<Journal>,
     /// What is to be recorded of changes.
     pub noticed: mpsc::Sender<Noticed>,
+    /// Whether traces are made of changes.
+    pub traces: bool,
 }
 
 /// What a store tells the control loop.
@@ -48,6 +51,8 @@ pub enum Event {
         revision: i64,
         /// In order; the last one of a path wins.
         changes: Vec<Change>,
+        /// Which of the store's revisions made them, where traces are made.
+        traced: Vec<Traced>,
     },
     /// Nothing changed up to this revision.
     Progress { revision: i64 },

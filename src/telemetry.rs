@@ -1,14 +1,16 @@
-//! Logs and metrics: what operators see. No other room names the log or metric libraries' set-up.
+//! Logs, metrics and traces: what operators see. No other room names their libraries' set-up.
 
 pub mod logs;
 pub mod metrics;
 pub mod process;
 mod shown;
 pub mod source;
+pub mod traces;
 
 pub use metrics::Metrics;
 pub use shown::shown;
 pub use source::Source;
+pub use traces::Tracer;
 
 /// A duration as log lines show it: milliseconds, to a tenth.
 pub fn millis(duration: std::time::Duration) -> f64 {

@@ -221,6 +221,7 @@ async fn list(validate: Validate) -> Result<Vec<Document>> {
         Told {
             journal: watch::Sender::default(),
             noticed: mpsc::channel(1).0,
+            traces: false,
         },
         shutdown,
     ));

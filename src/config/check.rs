@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use url::Url;
 
 use crate::api::access::Rules;
 use crate::model::Keyring;
 use crate::registry::{Registry, consul};
 use crate::store::{Store, etcd};
+use crate::telemetry::traces::Collector;
 use crate::tls::{self, Listener};
 use crate::xds::{Clients, Limits};
 
@@ -61,6 +63,7 @@ impl Settings {
         let keep_lost_from = self.keep_lost_from()?;
         let consul_agent = self.consul_agent()?;
         let replica = self.replica(admin.port())?;
+        let traces = self.traces()?;
         let keyring = keyring(self.data_encryption_keyring.as_deref())?;
         let (state, dashboard) = (self.state.clone(), self.apisix_dashboard.clone());
         let accept_store = self.accept_store.unwrap_or_default();
@@ -81,10 +84,37 @@ impl Settings {
             consul_agent,
             replica,
             supervised: false,
+            traces,
             xds,
             admin,
             admin_tls,
         })
+    }
+
+    fn traces(&self) -> Result<Option<Collector>, Error> {
+        let protocol = self.otlp_traces_protocol;
+        // An empty variable is one that is not set, as compose files have it.
+        let Some(url) = self.otlp_traces.clone().filter(|url| !url.is_empty()) else {
+            return match protocol {
+                Some(_) => Err(Error::Contradiction(
+                    "otlp-traces-protocol says how a collector is spoken to: give otlp-traces, its URL, too".into(),
+                )),
+                None => Ok(None),
+            };
+        };
+        let read = Url::parse(&url).ok();
+        let is_http = |read: &Url| matches!(read.scheme(), "http" | "https");
+        if !read.is_some_and(|read| is_http(&read) && read.has_host()) {
+            return Err(Error::Contradiction(
+                "--otlp-traces: found no URL of a collector, allowed is http:// or https:// with host and port, as \
+                 http://127.0.0.1:4317"
+                    .into(),
+            ));
+        }
+        Ok(Some(Collector {
+            url,
+            protocol: protocol.unwrap_or_default(),
+        }))
     }
 
     fn xds(&self) -> Result<Xds, Error> {

@@ -281,3 +281,27 @@ fn a_keyring_has_keys_of_two_lengths_and_is_shown_nowhere() {
     let config = flags.check().unwrap();
     assert_eq!(format!("{:?}", config.keyring), "Keyring(2)");
 }
+
+#[test]
+fn traces_go_to_a_collector_that_has_a_url() {
+    assert_eq!(settings("").unwrap().traces, None);
+    // As compose files have what is not set.
+    assert_eq!(settings("otlp-traces: ''\n").unwrap().traces, None);
+    let url = "otlp-traces: http://collector:4317\n";
+    let protocol = |lines: &str| {
+        let config = settings(&format!("{url}{lines}")).unwrap();
+        config.traces.unwrap().protocol
+    };
+    assert_eq!(protocol(""), traces::Protocol::Grpc);
+    assert_eq!(
+        protocol("otlp-traces-protocol: http\n"),
+        traces::Protocol::Http
+    );
+    let text = refusal("otlp-traces-protocol: http\n");
+    assert!(text.contains("give otlp-traces"), "{text}");
+    for wrong in ["collector:4317", "user:planted@collector", "ftp://c"] {
+        let text = refusal(&format!("otlp-traces: {wrong}\n"));
+        assert!(text.contains("http://127.0.0.1:4317"), "{text}");
+        assert!(!text.contains("planted"), "{text}");
+    }
+}

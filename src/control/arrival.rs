@@ -31,6 +31,9 @@ impl Control {
             self.metrics.source_events.get_or_create(&source).inc();
             self.publication.tell(at);
         }
+        if let Input::Store(store::Event::Changed { traced, .. }) = &input {
+            self.publication.traced.tell(traced, at);
+        }
         self.handle(input, now);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::large::Large;
 use super::pace::Pace;
 use super::problems::problems;
+use super::traced::Traced;
 use super::{Control, report};
 use crate::build::Inputs;
 use crate::documents::Changes;
@@ -25,6 +26,8 @@ pub struct Publication {
     since: Option<Instant>,
     /// What is to be told, or was.
     pub(super) settled: Settled,
+    /// What is traced of it.
+    pub(super) traced: Traced,
     /// Whether other documents may have a problem than was told.
     pub(super) reworded: bool,
 }
@@ -32,6 +35,7 @@ pub struct Publication {
 impl Publication {
     pub fn new(gateways: Arc<Gateways>) -> Self {
         Self {
+            traced: Traced::by(gateways.tracer().clone()),
             gateways,
             pace: Pace::default(),
             since: None,
@@ -81,6 +85,7 @@ impl Control {
         let publication = &mut self.publication;
         // What nothing followed from, for proxies, is over.
         publication.since = None;
+        publication.traced.pass(now);
         if std::mem::take(&mut publication.reworded) {
             let (documents, drains) = (&self.documents, &self.drains);
             let problems = problems(documents, drains, &self.builders, &self.refused);
@@ -96,6 +101,8 @@ impl Control {
 
     /// Tells how many streams were told, if there was anything to publish.
     fn publish(&mut self, began: Instant) -> Option<usize> {
+        let mut publishing = self.publication.traced.begin(began);
+        let contexts = publishing.contexts();
         let Publication {
             gateways,
             settled,
@@ -129,7 +136,11 @@ impl Control {
                 report::large(&id, &turn);
             }
             if let Some(since) = since {
-                gateways.begin_change(*since, next.iter().map(|(snapshot, _)| &**snapshot));
+                let snapshots = next.iter().map(|(snapshot, _)| &**snapshot);
+                gateways.begin_change(*since, snapshots, contexts.as_ref());
+            }
+            if !publishing.is_empty() {
+                publishing.note_translated(Instant::now());
             }
             for (snapshot, tallies) in next {
                 let took = began.elapsed();
@@ -139,6 +150,10 @@ impl Control {
                 gateways.events().published(&snapshot, &tallies);
                 report::published(&self.metrics, &snapshot, &tallies, took);
             }
+        }
+        if !publishing.is_empty() {
+            let traced = &self.publication.traced;
+            traced.publish(publishing, told, Instant::now());
         }
         self.follow_refusals();
         let waiting = i64::try_from(self.builders.waiting().count()).unwrap_or(i64::MAX);

@@ -121,6 +121,7 @@ impl Pair {
         let event = Event::Changed {
             revision: self.revision,
             changes: vec![Change::Put(document(path, MOCKED))],
+            traced: Vec::new(),
         };
         self.control.handle(Input::Store(event), now);
         self.turn(now)
@@ -426,6 +427,7 @@ async fn what_a_wiped_store_lost_stays_in_force_and_is_saved_as_before_until_it_
     let changed = Event::Changed {
         revision: 4,
         changes,
+        traced: Vec::new(),
     };
     assert_eq!(hears(&mut control, changed), ["routes/a", "routes/c"]);
     assert_eq!(control.metrics.documents_missing.get(), 1);
@@ -477,7 +479,11 @@ async fn a_gateway_whose_table_hurts_is_told_until_it_is_small_again() {
     let deleted = |n: usize| Change::Deleted {
         path: format!("routes/{n}").into(),
     };
-    let changed = |revision, changes| Event::Changed { revision, changes };
+    let changed = |revision, changes| Event::Changed {
+        revision,
+        changes,
+        traced: Vec::new(),
+    };
     let told = large(&mut control, changed(2, vec![gateway, deleted(0)]));
     assert!(matches!(told[..], [(_, 1, 3_000_000..)]), "{told:?}");
     let told = large(&mut control, changed(3, vec![deleted(1)]));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -12,6 +13,7 @@ use crate::telemetry;
 use super::record::{Author, Before, Note};
 use super::references::Reference;
 use super::stamp::{self, Times};
+use super::traced::Traced;
 use super::transaction::{Draft, keep_bounds, transaction};
 use super::{
     ATTEMPTS, Change, Changed, Done, Editor, Match, Refused, Terms, Wish, check, fields, masked,
@@ -34,6 +36,29 @@ impl Editor {
         changes: &[Change],
         terms: Terms,
         author: &Author,
+    ) -> Result<Done, Refused> {
+        let traced = (!terms.dry_run).then(|| Traced::begin(&self.tracer, &author.trace));
+        let Some(mut traced) = traced.flatten() else {
+            return self.make(changes, terms, author, &mut None).await;
+        };
+        let author = Author {
+            trace: traced.kept(),
+            ..author.clone()
+        };
+        let mut sent = None;
+        let done = self.make(changes, terms, &author, &mut sent).await;
+        traced.sent = sent;
+        self.tracer.send(traced.spans(&done, Instant::now()));
+        done
+    }
+
+    /// The same; notes when it was written, from when to when.
+    async fn make(
+        &self,
+        changes: &[Change],
+        terms: Terms,
+        author: &Author,
+        sent: &mut Option<(Instant, Instant)>,
     ) -> Result<Done, Refused> {
         let deletes = changes.iter().any(|one| matches!(one.wish, Wish::Delete));
         let row = changes.iter().find_map(row);
@@ -63,7 +88,10 @@ impl Editor {
             let revision = if terms.dry_run {
                 Some(0)
             } else {
-                self.writer.write(&transaction).await?
+                let began = Instant::now();
+                let written = self.writer.write(&transaction).await;
+                *sent = Some((began, Instant::now()));
+                written?
             };
             if let Some(revision) = revision {
                 return Ok(Done {

@@ -35,6 +35,7 @@ use crate::store::replicas::Membership;
 use crate::store::writer::Noticed;
 use crate::store::{Event, PriorRevision, Told};
 use crate::telemetry::Source;
+use crate::telemetry::traces::Traced;
 use answers::{Answers, WatchAnswer};
 use broken::Broken;
 use connection::Connection;
@@ -113,6 +114,7 @@ pub async fn watch(
         table: Table::new(membership.records.clone()),
         journal: Mirror::new(told.journal),
         noticed: told.noticed,
+        traces: told.traces,
     };
     let mut teller = Teller::new(membership);
     tokio::select! {
@@ -155,6 +157,7 @@ struct Watcher {
     journal: Mirror,
     /// Who records changes that have no record.
     noticed: mpsc::Sender<Noticed>,
+    traces: bool,
 }
 
 impl Watcher {
@@ -299,7 +302,11 @@ impl Watcher {
                 self.journal.handle_events(&self.keys, events);
                 notice(&self.keys, events, &self.noticed);
             }
-            if let Some(event) = event(&self.keys, answer, history.revision) {
+            let traced = match &answer {
+                WatchAnswer::Events(events) if self.traces => record::traced(&self.keys, events),
+                _ => Vec::new(),
+            };
+            if let Some(event) = event(&self.keys, answer, history.revision, traced) {
                 let room = room(&self.events).await;
                 history.told(&event);
                 room.send(event);
@@ -340,14 +347,18 @@ async fn heartbeat(
 }
 
 /// What an answer tells beyond the revision that was seen.
-fn event(keys: &Keys, answer: WatchAnswer, seen: i64) -> Option<Event> {
+fn event(keys: &Keys, answer: WatchAnswer, seen: i64, traced: Vec<Traced>) -> Option<Event> {
     let (revision, changes) = match answer {
         WatchAnswer::Alive => return None,
         WatchAnswer::Progress(revision) => (revision, Vec::new()),
         WatchAnswer::Events(events) => keys.changes(events),
     };
     if !changes.is_empty() {
-        Some(Event::Changed { revision, changes })
+        Some(Event::Changed {
+            revision,
+            changes,
+            traced,
+        })
     } else if revision > seen {
         Some(Event::Progress { revision })
     } else {

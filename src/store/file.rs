@@ -15,6 +15,7 @@ use crate::folder::{self, Scan};
 use crate::model::Document;
 use crate::model::document::{Change, Format};
 use crate::telemetry::Source;
+use crate::telemetry::traces::Traced;
 
 /// Runs until `events` is closed or the token is cancelled; never returns because of a failure.
 pub async fn watch(
@@ -102,7 +103,14 @@ impl Files {
                 documents: now.into_values().collect(),
             }
         } else {
-            Event::Changed { revision, changes }
+            Event::Changed {
+                revision,
+                changes,
+                traced: vec![Traced {
+                    revision,
+                    context: None,
+                }],
+            }
         })
     }
 

@@ -8,10 +8,11 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
-use opentelemetry_otlp::{LogExporter, WithExportConfig};
+use opentelemetry_otlp::{LogExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use serde::Deserialize;
+use tonic::transport::ClientTlsConfig;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
@@ -189,7 +190,10 @@ fn file(folder: &Path, filter: Filter) -> Result<(Boxed, WorkerGuard), Error> {
 }
 
 fn otlp(url: &str, filter: Filter) -> Result<(Boxed, SdkLoggerProvider), Error> {
-    let exporter = LogExporter::builder().with_tonic().with_endpoint(url);
+    let mut exporter = LogExporter::builder().with_tonic().with_endpoint(url);
+    if url.starts_with("https://") {
+        exporter = exporter.with_tls_config(ClientTlsConfig::new().with_enabled_roots());
+    }
     let provider = SdkLoggerProvider::builder()
         .with_resource(Resource::builder().with_service_name("chancery").build())
         .with_batch_exporter(exporter.build()?)

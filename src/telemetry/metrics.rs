@@ -162,6 +162,7 @@ metrics! {
     ack_seconds: Family<Type, Histogram> = Family::new_with_constructor(ack_histogram), "xds_ack_seconds", "From the hand-out of a response to the client's answer";
     http_requests: Family<RouteMethodStatus, Counter> = Family::default(), "http_requests", "Requests to the admin port that were answered";
     http_request_seconds: Family<RouteMethod, Histogram> = Family::new_with_constructor(request_histogram), "http_request_seconds", "From the head of a request to the admin port until the head of its answer; what waits for proxies is as long as they take";
+    trace_spans_dropped: Family<Reason, Counter> = Family::default(), "trace_spans_dropped", "Spans that no collector has: `collector` did not take them, `queue` had no room for them, or they are of more changes at once than are traced (`changes`, each counted once)";
     state_write_failures: Counter = Counter::default(), "state_write_failures", "Times that the state could not be saved";
 }
 

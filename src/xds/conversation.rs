@@ -13,7 +13,7 @@ use crate::telemetry::{self, metrics};
 
 use super::ads::{Ads, shutting_down};
 use super::body::{Closed, Writer};
-use super::gateways::Watch;
+use super::gateways::{Answer, Watch};
 use super::limits::{Bucket, Reader};
 use super::nodes::{Identity, Mark, Node, Seat};
 use super::refusal::NotAdmitted;
@@ -173,8 +173,10 @@ impl<'a> Conversation<'a> {
             expired.get_or_create(&metrics::Type { r#type }).inc();
         }
         let answer = self.stream.handle_request(request, now);
-        if answer.as_ref().is_some_and(|one| one.error.is_none()) {
-            self.newest.note_accepted(now);
+        if let Some(answer) = &answer
+            && answer.error.is_none()
+        {
+            self.newest.note_accepted(self.said(answer, now));
         }
         if self.stream.names(resource_type) > limits.names {
             return Err(NotAdmitted::Names(limits.names));
@@ -208,10 +210,22 @@ impl<'a> Conversation<'a> {
         }
     }
 
+    /// An answer, with who gave it and when.
+    fn said(&self, answer: &Acknowledgement, now: Instant) -> Answer {
+        Answer {
+            at: now,
+            took: answer.took,
+            of: answer.resource_type,
+            node: self.node().id.clone(),
+        }
+    }
+
     fn note(&mut self, mut answer: Acknowledgement) {
+        let said = self.said(&answer, Instant::now());
         if let Some(error) = &mut answer.error {
             // Whoever looks for the culprit has all of it, everybody else a line.
             let shown = telemetry::shown(error, SAID);
+            self.newest.note_refused(answer.sequence, &said, &shown);
             let refused = Refused {
                 resource_type: answer.resource_type,
                 after: answer.after,

@@ -15,13 +15,16 @@ mod answered;
 mod changes;
 mod followed;
 mod known;
+mod traced;
 
 use super::events::Events;
+use crate::telemetry::Tracer;
 use crate::telemetry::metrics::{self, ChangeSeconds};
 use answered::Answered;
 use changes::Changes;
 use followed::Followed;
 use known::Known;
+pub use traced::Answer;
 
 /// The newest snapshot of one gateway; nothing as long as it is not known.
 pub type Newest = Option<Arc<Snapshot>>;
@@ -96,6 +99,7 @@ pub struct Gateways {
     /// What is on its way to proxies, and where it is counted how long that takes.
     changes: Mutex<Changes>,
     change_seconds: ChangeSeconds,
+    tracer: Tracer,
     streams: AtomicU64,
     settled: watch::Sender<Settled>,
     events: Events,
@@ -154,17 +158,18 @@ impl Cause {
 impl Gateways {
     /// No gateways yet, and what proxies will say of them. How long changes take is for nobody to see.
     pub fn new() -> (Self, Heard) {
-        Self::counting(metrics::change_seconds())
+        Self::counting(metrics::change_seconds(), Tracer::default())
     }
 
-    /// The same, where that is counted.
-    pub fn counting(change_seconds: ChangeSeconds) -> (Self, Heard) {
+    /// The same, where that is counted, and traced.
+    pub fn counting(change_seconds: ChangeSeconds, tracer: Tracer) -> (Self, Heard) {
         let (said, heard) = mpsc::unbounded_channel();
         let gateways = Self {
             by_place: DashMap::new(),
             answered: DashMap::new(),
             changes: Mutex::default(),
             change_seconds,
+            tracer,
             streams: AtomicU64::new(0),
             settled: watch::Sender::default(),
             events: Events::default(),
@@ -261,6 +266,11 @@ impl Gateways {
     /// The store's revision up to which everything is published; 0 before the first publication.
     pub fn revision(&self) -> i64 {
         self.settled.borrow().revision
+    }
+
+    /// Where traces of changes go.
+    pub fn tracer(&self) -> &Tracer {
+        &self.tracer
     }
 
     /// What happens to snapshots and nodes.

@@ -46,5 +46,6 @@ mod stream_routes;
 mod streams;
 mod supervised;
 mod tls;
+mod traces;
 mod upstreams;
 mod versions;

@@ -141,6 +141,10 @@ const WORKERS: &[&str] = &[
 const LIBRARIES: &[(&str, &[&str])] = &[
     (r"\betcd_client\b", &["store/etcd"]),
     (r"\benvoy_types\b", &["envoy", "plugin", "translate", "xds"]),
+    (
+        r"\bopentelemetry_(sdk|otlp|appender_tracing)\b",
+        &["telemetry"],
+    ),
     (r"\brs_consul\b", &["registry/consul"]),
     (r"\bsd_notify\b", &["run/supervisor"]),
     // The demo is a client of its own Envoy.

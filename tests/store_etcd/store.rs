@@ -58,6 +58,7 @@ impl Store {
         let told = Told {
             journal: mirror,
             noticed: mpsc::channel(1).0,
+            traces: false,
         };
         tokio::spawn(etcd::watch(
             settings,
@@ -107,9 +108,9 @@ impl Store {
     /// The next event, which has to be changes: its revision, and each path with its value, or nothing when it is gone.
     pub async fn changed(&mut self) -> (i64, Vec<(String, Option<String>)>) {
         match self.told().await {
-            Event::Changed { revision, changes } => {
-                (revision, changes.iter().map(change).collect())
-            }
+            Event::Changed {
+                revision, changes, ..
+            } => (revision, changes.iter().map(change).collect()),
             other => panic!("no change: {other:?}"),
         }
     }

@@ -90,6 +90,31 @@ impl Chancery {
         Self::start(address, &[&sources, settings].concat(), folder)
     }
 
+    /// Starts `chancery serve` on etcd alone, with a variable, `NAME=value`, and more settings.
+    pub fn serve_etcd_within(
+        variable: &str,
+        address: Ipv4Addr,
+        etcd: &str,
+        settings: &[&str],
+        folder: &Path,
+    ) -> Self {
+        let (xds, admin) = (xds(address).to_string(), format!("{address}:9180"));
+        let arguments = [
+            [variable, BINARY],
+            ["serve", "--log-format=json"],
+            ["--xds", &xds],
+            ["--admin", &admin],
+            ["--etcd", etcd],
+            ["--etcd-prefix", super::etcd::PREFIX],
+        ];
+        let arguments = [arguments.as_flattened(), settings].concat();
+        Self {
+            process: Process::start("chancery", Path::new("/usr/bin/env"), arguments, folder),
+            address,
+            client: http::client(),
+        }
+    }
+
     /// Starts `chancery serve` on the files of `documents`.
     pub fn serve_files(address: Ipv4Addr, documents: &Path, folder: &Path) -> Self {
         let documents = documents.display().to_string();

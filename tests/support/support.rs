@@ -10,6 +10,7 @@
 pub mod admin;
 pub mod certificates;
 pub mod chancery;
+pub mod collector;
 pub mod consul;
 pub mod envoy;
 pub mod etcd;

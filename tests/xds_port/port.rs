@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chancery::cohort::Cohort;
 use chancery::snapshot::{Change, Resource, ResourceType, Snapshot};
-use chancery::telemetry::{Metrics, metrics};
+use chancery::telemetry::{Metrics, Tracer, metrics};
 use chancery::tls;
 use chancery::xds::admission::Admission;
 use chancery::xds::{Ads, Clients, Gateways, Limits, Nodes, server};
@@ -48,7 +48,7 @@ impl Port {
     pub async fn with(limits: Limits, clients: Clients, files: Option<tls::Files>) -> Self {
         let shutdown = CancellationToken::new();
         let metrics = Arc::new(Metrics::default());
-        let (gateways, _) = Gateways::counting(metrics.change_seconds.clone());
+        let (gateways, _) = Gateways::counting(metrics.change_seconds.clone(), Tracer::default());
         let ads = Ads {
             gateways: Arc::new(gateways),
             nodes: Arc::new(Nodes::default()),
@@ -95,7 +95,7 @@ impl Port {
         let before = before.unwrap_or_else(|| Arc::new(Snapshot::empty("default".into())));
         let (mut snapshot, _) = before.next(changes, 7);
         snapshot.cohort = Some(cohort.clone());
-        gateways.begin_change(Instant::now(), [&snapshot]);
+        gateways.begin_change(Instant::now(), [&snapshot], None);
         gateways.publish("default", Some(&cohort), Some(Arc::new(snapshot)));
     }
 

@@ -260,7 +260,11 @@ async fn the_last_good_form_of_a_bad_document_outlives_two_restarts() {
     let bad = document("routes/m", "{", 6);
     let changes = vec![Change::Put(bad.clone())];
     let revision = 6;
-    let event = Event::Changed { revision, changes };
+    let event = Event::Changed {
+        revision,
+        changes,
+        traced: Vec::new(),
+    };
     scene.events.send(arrived(event)).await.unwrap();
     let mut granted = scene.grants().await;
     while granted.revision < 6 {

@@ -1,7 +1,9 @@
 //! Changes are as old as what a source told first, whenever the loop takes it in.
 
 use super::*;
-use crate::telemetry::metrics;
+use crate::snapshot::ResourceType;
+use crate::telemetry::{Tracer, metrics};
+use crate::xds::gateways::Answer;
 
 /// A loop, and a proxy that has accepted everything.
 struct Scene {
@@ -14,7 +16,8 @@ impl Scene {
     fn set() -> Self {
         let (inputs, _) = inputs();
         let metrics = Arc::<Metrics>::default();
-        let gateways = Arc::new(Gateways::counting(metrics.change_seconds.clone()).0);
+        let gateways =
+            Arc::new(Gateways::counting(metrics.change_seconds.clone(), Tracer::default()).0);
         let cohort = Cohort::envoy((1, 40, 0), None).unwrap();
         let proxy = gateways.watch("default", Some(&cohort));
         let mut scene = Self {
@@ -50,6 +53,7 @@ impl Scene {
         self.arrive(Event::Changed {
             revision: 2,
             changes,
+            traced: Vec::new(),
         });
     }
 
@@ -65,7 +69,12 @@ impl Scene {
 
     /// The proxy accepts what is newest.
     fn accept(&mut self) {
-        self.proxy.note_accepted(self.now);
+        self.proxy.note_accepted(Answer {
+            at: self.now,
+            took: Duration::ZERO,
+            of: ResourceType::RouteConfiguration,
+            node: "proxy".into(),
+        });
         let newest = self.proxy.borrow_and_update().clone();
         self.proxy.advance(newest.unwrap().sequence);
     }

@@ -21,6 +21,7 @@ fn it_is_told_how_many_drains_there_are_and_when_the_first_ends() {
         Input::Store(Event::Changed {
             revision: 2,
             changes,
+            traced: Vec::new(),
         })
     };
     let now = Instant::now();

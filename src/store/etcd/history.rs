@@ -36,7 +36,9 @@ impl History {
 
     pub(super) fn told(&mut self, event: &Event) {
         match event {
-            Event::Changed { revision, changes } => {
+            Event::Changed {
+                revision, changes, ..
+            } => {
                 self.revision = *revision;
                 changes.iter().for_each(|change| self.changed(change));
             }

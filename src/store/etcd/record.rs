@@ -14,8 +14,10 @@ use etcd_client::proto::{PbEvent, PbKeyValue};
 use etcd_client::{
     Compare, CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp, TxnOpResponse,
 };
+use serde::Deserialize;
 
 use crate::store::writer::{Away, Former, KEPT, Noticed, Record, Recorded, SINCE, Since};
+use crate::telemetry::traces::{Context, Traced};
 
 use super::broken::Broken;
 use super::connection::Connection;
@@ -216,6 +218,41 @@ impl Keys {
         // Those begin with a digit, and a colon comes after all digits.
         format!("{below}0").into()..format!("{below}:").into()
     }
+}
+
+/// Which revisions changed documents, and under which contexts: those that their records have.
+pub(super) fn traced(keys: &Keys, events: &[PbEvent]) -> Vec<Traced> {
+    let of = |event: &PbEvent| event.kv.as_ref().map(|kv| kv.mod_revision);
+    let mut traced = Vec::new();
+    for events in events.chunk_by(|a, b| of(a) == of(b)) {
+        let values = events.iter().filter_map(|event| event.kv.as_ref());
+        let mut of_documents = values.clone().filter(|kv| {
+            let meaning = keys.read(&kv.key);
+            matches!(meaning, Meaning::Document(_))
+        });
+        let Some(changed) = of_documents.next() else {
+            continue;
+        };
+        let mut contexts = values.filter_map(|kv| match keys.read(&kv.key) {
+            Meaning::Record(_) => context(&kv.value),
+            _ => None,
+        });
+        traced.push(Traced {
+            revision: changed.mod_revision,
+            context: contexts.next(),
+        });
+    }
+    traced
+}
+
+/// The one thing in a record that a watch looks for.
+fn context(record: &[u8]) -> Option<Context> {
+    #[derive(Deserialize)]
+    struct Of {
+        trace: String,
+    }
+    let of: Of = serde_json::from_slice(record).ok()?;
+    of.trace.parse().ok()
 }
 
 /// What events tell of records.

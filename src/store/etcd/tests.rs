@@ -143,7 +143,7 @@ fn a_cancelled_watch_says_whether_its_history_is_gone() {
 #[test]
 fn an_event_tells_only_what_is_beyond_the_revision_seen() {
     let keys = Keys::new("/chancery");
-    let tells = |answer| event(&keys, answer, 8);
+    let tells = |answer| event(&keys, answer, 8, Vec::new());
     assert_eq!(tells(WatchAnswer::Alive), None);
     assert_eq!(tells(WatchAnswer::Progress(8)), None);
     let progress = Some(Event::Progress { revision: 9 });
@@ -199,6 +199,7 @@ fn a_witness_that_is_deleted_is_none_and_the_last_one_written_is_one() {
     let changed = |changes| Event::Changed {
         revision: 9,
         changes,
+        traced: Vec::new(),
     };
     let path = "routes/a".into();
     history.told(&changed(vec![Change::Deleted { path }]));
@@ -284,4 +285,37 @@ fn a_listing_leaves_records_and_the_audit_trail_out() {
     assert!(within("/chancery/historyx/a"));
     assert!(!within("/chancery/history/routes/a/1") && !within("/chancery0"));
     assert!(!within("/chancery/audit/1") && within("/chancery/drain/journal/s1.a"));
+}
+
+#[test]
+fn a_change_is_traced_under_the_context_of_its_record() {
+    let keys = Keys::new("/c");
+    let context = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let record = |revision, trace: &str| {
+        let text = format!(r#"{{"version":1,"trace":"{trace}","former":{{"document":{{}}}}}}"#);
+        PbEvent {
+            kv: Some(value("/c/history/routes/a/1", &text, revision)),
+            ..PbEvent::default()
+        }
+    };
+    let events = [
+        record(5, context),
+        put("/c/routes/a", 5),
+        put("/c/routes/b", 5),
+        put("/c/routes/a", 6),
+        // Recorded later, by whoever saw it: nothing changes by that.
+        record(7, context),
+        put("/c/replicas/a", 8),
+        delete("/c/routes/a", 9),
+        record(9, "made up"),
+    ];
+    let traced = |revision, context| Traced { revision, context };
+    assert_eq!(
+        record::traced(&keys, &events),
+        [
+            traced(5, context.parse().ok()),
+            traced(6, None),
+            traced(9, None)
+        ]
+    );
 }

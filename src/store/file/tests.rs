@@ -27,6 +27,13 @@ fn files() -> Files {
     Files::new("/etc/chancery".into())
 }
 
+fn traced(revision: i64) -> Vec<Traced> {
+    vec![Traced {
+        revision,
+        context: None,
+    }]
+}
+
 #[test]
 fn the_first_scan_is_a_listing_even_when_it_is_empty() {
     let empty = files().handle_scan(scan(&[])).unwrap();
@@ -76,7 +83,8 @@ fn later_scans_tell_only_what_differs() {
         files.handle_scan(scan(&edited)),
         Some(Event::Changed {
             revision: 2,
-            changes
+            changes,
+            traced: traced(2),
         })
     );
     assert_eq!(files.handle_scan(scan(&edited)), None);
@@ -92,7 +100,8 @@ fn of_two_files_of_one_document_the_first_by_name_is_in_force() {
         files.handle_scan(both),
         Some(Event::Changed {
             revision: 2,
-            changes: vec![json]
+            changes: vec![json],
+            traced: traced(2),
         })
     );
     let said: Vec<_> = files.strays.iter().collect();
@@ -107,7 +116,8 @@ fn of_two_files_of_one_document_the_first_by_name_is_in_force() {
         files.handle_scan(one),
         Some(Event::Changed {
             revision: 3,
-            changes: vec![yaml]
+            changes: vec![yaml],
+            traced: traced(3),
         })
     );
 }
@@ -191,6 +201,7 @@ async fn a_folder_is_listed_and_followed_without_its_instances() {
     let Some(Event::Changed {
         revision: 2,
         changes,
+        ..
     }) = next().await
     else {
         panic!("no change")

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Place;
+use super::traced::{Answer, Push, Pushed};
+use crate::telemetry::traces::{Context, Span};
 
 /// What is not accepted by then counts as having taken longer, and is not followed any further: some proxy may never answer.
 pub const LONGEST: Duration = Duration::from_secs(60);
@@ -30,6 +32,8 @@ pub struct Changes {
     followed: BTreeMap<u64, Change>,
     begun: u64,
     lines: HashMap<Place, Line>,
+    /// What is traced and is over.
+    pushed: Vec<Pushed>,
 }
 
 #[derive(Debug)]
@@ -58,6 +62,19 @@ struct Awaited {
     sequence: u64,
     change: u64,
     streams: usize,
+    /// What is traced of it.
+    push: Option<Box<Push>>,
+}
+
+impl Awaited {
+    /// What is traced of it, now that it is over.
+    fn pushed(&mut self, place: &Place, overdue: Option<Instant>) -> Option<Pushed> {
+        Some(Pushed {
+            place: place.clone(),
+            push: self.push.take()?,
+            overdue,
+        })
+    }
 }
 
 impl Changes {
@@ -68,8 +85,13 @@ impl Changes {
         line.newest
     }
 
-    /// A change of a gateway is about to be published, as these snapshots.
-    pub fn begin(&mut self, began: Instant, snapshots: impl IntoIterator<Item = (Place, u64)>) {
+    /// A change of a gateway is about to be published, as these snapshots. Traced changes are in it, and now is when, if any are.
+    pub fn begin(
+        &mut self,
+        began: Instant,
+        snapshots: impl IntoIterator<Item = (Place, u64)>,
+        traced: Option<(&[Context], Instant)>,
+    ) {
         if self.followed.len() >= FOLLOWED {
             return;
         }
@@ -82,6 +104,7 @@ impl Changes {
                 sequence,
                 change: self.begun,
                 streams: line.streams,
+                push: traced.map(|(contexts, now)| Box::new(Push::new(contexts, now))),
             });
             let change = self.followed.entry(self.begun).or_insert(Change {
                 gateway: place.0,
@@ -94,13 +117,13 @@ impl Changes {
         self.begun += 1;
     }
 
-    /// A stream that had accepted everything up to one snapshot has up to another. `accepted` is when it last answered so; nothing when
+    /// A stream that had accepted everything up to one snapshot has up to another. `accepted` is what it answered last; nothing when
     /// there was nothing to answer.
     pub fn advance(
         &mut self,
         place: &Place,
         (from, to): (u64, u64),
-        accepted: Option<Instant>,
+        accepted: Option<&Answer>,
     ) -> Vec<Took> {
         let Some(line) = self.lines.get_mut(place) else {
             return Vec::new();
@@ -110,13 +133,42 @@ impl Changes {
         for one in line.awaited.range_mut(begin..end.max(begin)) {
             one.streams = one.streams.saturating_sub(1);
             if let Some(change) = self.followed.get_mut(&one.change) {
-                let own = accepted.filter(|at| *at >= change.began);
-                change.accepted = change.accepted.max(own);
+                let own = accepted.filter(|answer| answer.at >= change.began);
+                change.accepted = change.accepted.max(own.map(|answer| answer.at));
+                if let (Some(push), Some(own)) = (&mut one.push, own) {
+                    push.accept(own);
+                }
             }
         }
         let over = line.awaited.partition_point(|one| one.streams == 0);
-        let over = line.awaited.drain(..over).map(|one| one.change).collect();
-        self.end(over)
+        let mut changes = Vec::with_capacity(over);
+        for mut one in line.awaited.drain(..over) {
+            changes.push(one.change);
+            self.pushed.extend(one.pushed(place, None));
+        }
+        self.end(changes)
+    }
+
+    /// A stream that had accepted everything up to one snapshot refused another. Tells what is traced of that.
+    pub fn refuse(
+        &mut self,
+        place: &Place,
+        (from, sequence): (u64, u64),
+        answer: &Answer,
+        error: &str,
+    ) -> Vec<Span> {
+        let Some(line) = self.lines.get_mut(place) else {
+            return Vec::new();
+        };
+        let refused = line.awaited.iter_mut();
+        let refused = refused.filter(|one| from < one.sequence && one.sequence <= sequence);
+        let pushes = refused.filter_map(|one| one.push.as_mut());
+        pushes.flat_map(|push| push.refuse(answer, error)).collect()
+    }
+
+    /// What was traced and is over.
+    pub fn take_pushed(&mut self) -> Vec<Pushed> {
+        std::mem::take(&mut self.pushed)
     }
 
     /// A stream is gone that had accepted everything up to there: nobody waits for it.
@@ -153,9 +205,14 @@ impl Changes {
         }
         if !overdue.is_empty() {
             let followed = &self.followed;
-            for line in self.lines.values_mut() {
-                line.awaited
-                    .retain(|one| followed.contains_key(&one.change));
+            for (place, line) in &mut self.lines {
+                line.awaited.retain_mut(|one| {
+                    let is_followed = followed.contains_key(&one.change);
+                    if !is_followed {
+                        self.pushed.extend(one.pushed(place, Some(now)));
+                    }
+                    is_followed
+                });
             }
         }
         overdue

@@ -1,35 +1,40 @@
 //! From the streams to the changes that they accept, and to where it is counted how long these took.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::changes::{Changes, Took};
-use super::{Gateways, Place, Watch};
+use super::traced::{Answer, Pushed};
+use super::{Gateways, Leave, Place, Watch};
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics;
+use crate::telemetry::traces::Context;
 
 /// How far one stream has followed.
 #[derive(Debug, Default)]
 pub struct Followed {
     /// Up to which snapshot it has accepted all that it wants; nothing before it has for the first time.
     upto: Option<u64>,
-    /// When its client accepted something last, since then.
-    accepted: Option<Instant>,
+    /// What its client accepted last, since then.
+    accepted: Option<Answer>,
 }
 
 impl Gateways {
-    /// What follows from a source, which `began` to tell it then, is about to be published as these snapshots of one gateway.
+    /// What follows from a source, which `began` to tell it then, is about to be published as these snapshots of one gateway. What
+    /// is traced of it goes on below these contexts.
     pub fn begin_change<'a>(
         &self,
         began: Instant,
         snapshots: impl IntoIterator<Item = &'a Snapshot>,
+        traced: Option<&Arc<[Context]>>,
     ) {
         let snapshots = snapshots.into_iter();
         let places = snapshots.map(|snapshot| {
             let place = (snapshot.gateway.clone(), snapshot.cohort.clone());
             (place, snapshot.sequence)
         });
-        self.changes().begin(began, places);
+        let traced = traced.map(|contexts| (&**contexts, Instant::now()));
+        self.changes().begin(began, places, traced);
         self.count_overdue(began);
     }
 
@@ -63,13 +68,30 @@ impl Gateways {
             let seconds = self.change_seconds.get_or_create(&label);
             seconds.observe(time.as_secs_f64());
         }
+        if self.tracer.is_on() {
+            let pushed = self.changes().take_pushed();
+            self.tracer.send(pushed.iter().flat_map(Pushed::spans));
+        }
     }
 }
 
 impl Watch {
     /// The client accepted a response.
-    pub fn note_accepted(&mut self, now: Instant) {
-        self.leave.followed.accepted = Some(now);
+    pub fn note_accepted(&mut self, answer: Answer) {
+        self.leave.followed.accepted = Some(answer);
+    }
+
+    /// The client refused a response that brought this snapshot.
+    pub fn note_refused(&self, sequence: u64, answer: &Answer, error: &str) {
+        let Leave {
+            gateways, answered, ..
+        } = &self.leave;
+        if let (true, Some(upto)) = (gateways.tracer.is_on(), self.leave.followed.upto) {
+            let mut changes = gateways.changes();
+            let spans = changes.refuse(answered.place(), (upto, sequence), answer, error);
+            drop(changes);
+            gateways.tracer.send(spans);
+        }
     }
 
     /// The client has accepted all that it wants up to this snapshot.
@@ -82,7 +104,7 @@ impl Watch {
                 let accepted = leave.followed.accepted.take();
                 let took = gateways
                     .changes()
-                    .advance(place, (upto, sequence), accepted);
+                    .advance(place, (upto, sequence), accepted.as_ref());
                 gateways.count(took);
                 leave.followed.upto = Some(sequence);
             }

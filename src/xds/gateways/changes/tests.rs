@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::cohort::Cohort;
+use crate::snapshot::ResourceType;
+use crate::telemetry::traces::Step;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -35,17 +37,26 @@ impl Scene {
     /// Told at a time, published as that snapshot of the newest proxies.
     fn publish(&mut self, told: u32, sequence: u64) {
         let began = self.at(told);
-        self.changes.begin(began, [(newest(), sequence)]);
+        self.changes.begin(began, [(newest(), sequence)], None);
     }
 
     /// A proxy accepts; in milliseconds, what is over by that.
     fn accept(&mut self, from: u64, to: u64, at: u32) -> Vec<u128> {
-        let at = Some(self.at(at));
-        ms(self.changes.advance(&newest(), (from, to), at))
+        let answer = answer(self.at(at));
+        ms(self.changes.advance(&newest(), (from, to), Some(&answer)))
     }
 
     fn followed(&self) -> usize {
         self.changes.followed.len()
+    }
+}
+
+fn answer(at: Instant) -> Answer {
+    Answer {
+        at,
+        took: MS,
+        of: ResourceType::RouteConfiguration,
+        node: "proxy".into(),
     }
 }
 
@@ -118,10 +129,10 @@ fn all_cohorts_have_to_accept_it() {
     let began = scene.began;
     // Nobody of the third is there.
     let snapshots = [(newest(), 7), (place(36), 4), (place(38), 1)];
-    scene.changes.begin(began, snapshots);
+    scene.changes.begin(began, snapshots, None);
     assert_eq!(scene.accept(6, 7, 50), []);
-    let at = Some(scene.at(20));
-    let took = scene.changes.advance(&place(36), (3, 4), at);
+    let answer = answer(scene.at(20));
+    let took = scene.changes.advance(&place(36), (3, 4), Some(&answer));
     assert_eq!(ms(took), [50]);
 }
 
@@ -168,7 +179,7 @@ fn what_nobody_is_to_have_any_more_is_not_waited_for() {
     scene.changes.join(&newest());
     scene.changes.join(&place(36));
     let snapshots = [(newest(), 1), (place(36), 1)];
-    scene.changes.begin(scene.began, snapshots);
+    scene.changes.begin(scene.began, snapshots, None);
     assert_eq!(scene.accept(0, 1, 4), []);
     assert_eq!(ms(scene.changes.give_up(&place(36))), [4]);
     scene.publish(10, 2);
@@ -176,4 +187,53 @@ fn what_nobody_is_to_have_any_more_is_not_waited_for() {
     assert_eq!(scene.followed(), 0);
     scene.publish(20, 3);
     assert_eq!(scene.accept(1, 3, 21), [1]);
+}
+
+/// The names of the spans that are over, each with why it failed.
+fn over(changes: &mut Changes) -> Vec<(&'static str, Option<String>)> {
+    let pushed = changes.take_pushed();
+    let spans = pushed.iter().flat_map(Pushed::spans);
+    spans.map(|span| (span.name, span.error)).collect()
+}
+
+#[test]
+fn what_is_traced_ends_with_the_last_answer_of_each_cohort() {
+    let mut scene = Scene::set();
+    let contexts = [Step::first().own];
+    let traced = Some((&contexts[..], scene.began));
+    for place in [newest(), newest(), place(36), place(38)] {
+        scene.changes.join(&place);
+    }
+    let snapshots = [(newest(), 1), (place(36), 1), (place(38), 1)];
+    scene.changes.begin(scene.began, snapshots, traced);
+    assert_eq!(scene.accept(0, 1, 3), []);
+    assert_eq!(over(&mut scene.changes), []);
+    assert_eq!(scene.accept(0, 1, 4), []);
+    assert_eq!(
+        over(&mut scene.changes),
+        [("xds.push", None), ("ack", None)]
+    );
+    // One refuses it, and accepts what comes in its place.
+    let refusal = answer(scene.at(5));
+    let changes = &mut scene.changes;
+    let nacks = changes.refuse(&place(36), (0, 1), &refusal, "no");
+    let said: Vec<_> = nacks.iter().map(|span| span.name).collect();
+    assert_eq!(said, ["nack"]);
+    let accepted = answer(scene.began + 9 * MS);
+    changes.advance(&place(36), (0, 2), Some(&accepted));
+    let refused = Some("refused 1 times".to_owned());
+    assert_eq!(over(changes), [("xds.push", refused)]);
+    // What it refuses later is another matter.
+    assert!(
+        changes
+            .refuse(&place(36), (2, 3), &refusal, "no")
+            .is_empty()
+    );
+    // One never answers.
+    changes.take_overdue(scene.began + LONGEST);
+    let missed = Some("some proxy has not answered".to_owned());
+    assert_eq!(over(changes), [("xds.push", missed)]);
+    scene.publish(70_000, 3);
+    scene.accept(1, 3, 70_001);
+    assert_eq!(over(&mut scene.changes), []);
 }
