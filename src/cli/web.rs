@@ -10,6 +10,9 @@ use url::Url;
 use super::place::{self, Trust};
 use crate::api::access;
 
+const ENDED: &str = "it ended the connection after the handshake, as it does where it demands another certificate than \
+                     --client-cert shows, or one at all";
+
 /// The admin port of a running Chancery.
 pub struct Web {
     client: Client,
@@ -116,8 +119,10 @@ impl Web {
         if error.is_timeout() {
             return format!("nothing within {}", humantime::format_duration(self.within));
         }
+        // What TLS said is lost where it is heard before the request is sent.
+        let ended = self.root.scheme() == "https" && !error.is_connect();
         let error = error.without_url();
-        let what = place::advice(&error);
+        let what = place::advice(&error).or(ended.then_some(ENDED));
         let mut cause: &dyn Error = &error;
         while let Some(inner) = cause.source() {
             cause = inner;

@@ -221,13 +221,13 @@ async fn commands_speak_tls_and_say_what_to_do_where_it_does_not_fit() {
             "no certificate",
             &desk.url,
             flags(&authority, None),
-            "give --client-cert",
+            "--client-cert",
         ),
         (
             "a stranger's",
             &desk.url,
             flags(&authority, Some(&other)),
-            "its --admin-client-ca",
+            "--client-cert",
         ),
         (
             "plain HTTP",
