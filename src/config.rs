@@ -183,6 +183,9 @@ settings! {
     /// [default: true]
     #[arg(long, env = "CHANCERY_API_KEY_PARAMETER", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     api_key_parameter: bool,
+    /// Calls a second with one API key, and without a known one from one address; ten times as many at once [default: 1000]
+    #[arg(long, env = "CHANCERY_MAX_CALL_RATE", value_name = "NUMBER")]
+    max_call_rate: u32,
     /// Whether `/metrics` is for callers with an API key alone, of any role, such as `metrics`; scrapers may show it as a bearer token
     /// [default: false]
     #[arg(long, env = "CHANCERY_METRICS_NEED_KEY", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]

@@ -179,6 +179,7 @@ async fn start(
         port: address,
         tls: certificates.admin.is_some(),
         failures: Arc::default(),
+        rates: Arc::default(),
     };
     let (nodes, shutdown) = (shared.nodes.clone(), tasks.shutdown.clone());
     let watching = expected::watch(expected.clone(), nodes, others.clone(), shutdown);

@@ -2,6 +2,7 @@
 
 pub mod failures;
 pub mod page;
+pub mod rates;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use crate::drain::audit::{self, Deed, Trail};
 use super::answer;
 
 use failures::{Failures, Verdict};
+use rates::{By, CallRate, Rates};
 
 /// The header that shows a key.
 pub const HEADER: &str = "x-api-key";
@@ -204,6 +206,8 @@ pub struct Rules {
     pub parameter_refused: bool,
     /// Whether `/metrics` is for callers with a key.
     pub metrics_need_key: bool,
+    /// How many calls anybody may make.
+    pub call_rate: CallRate,
 }
 
 /// Who may call.
@@ -219,6 +223,8 @@ pub struct Access {
     pub tls: bool,
     /// Who showed keys that nobody has.
     pub failures: Arc<Mutex<Failures>>,
+    /// Who has called how often.
+    pub rates: Arc<Mutex<Rates>>,
 }
 
 /// Why a caller may not, and how late it is told.
@@ -257,6 +263,7 @@ impl Access {
         };
         let admitted = page::check(call, request.uri(), request.headers())
             .and_then(|()| rules.admit(role, key.as_ref(), address));
+        self.count(admitted.as_deref().unwrap_or_default(), address, &rules)?;
         match admitted {
             Ok(name) => {
                 let operates = rules.admit(Role::Operate, key.as_ref(), address).is_ok();
@@ -287,6 +294,23 @@ impl Access {
         }
     }
 
+    /// Counts a call for its key, or for its address where that is not known. One that is too many stands in no trail: that
+    /// would cost what the bound is to save.
+    fn count(&self, name: &str, address: SocketAddr, rules: &Rules) -> Result<(), Denied> {
+        let by = if name.is_empty() {
+            By::Address(address.ip().to_canonical())
+        } else {
+            By::Key(name.to_owned())
+        };
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = rates.count(by, rules.call_rate, Instant::now());
+        counted.map_err(|too_many| {
+            let status = later(&too_many.to_string(), too_many.rest);
+            let late = Duration::ZERO;
+            Denied { status, late }
+        })
+    }
+
     /// What whoever showed an unknown key is told. A known key is never held up, also where others of its address guess.
     fn guessed(&self, status: Status, address: SocketAddr) -> Denied {
         let ip = address.ip().to_canonical();
@@ -294,17 +318,23 @@ impl Access {
         match failures.count(ip, Instant::now()) {
             Verdict::Told(late) => Denied { status, late },
             Verdict::TooMany(rest) => {
-                let seconds = rest.as_secs() + 1;
-                let mut status = Status::resource_exhausted(format!(
-                    "the API key is not known, and {ip} showed too many that are not: try again in {seconds} s"
-                ));
-                let metadata = status.metadata_mut();
-                metadata.insert(answer::RETRY_AFTER, seconds.into());
+                let why =
+                    format!("the API key is not known, and {ip} showed too many that are not");
+                let status = later(&why, rest);
                 let late = Duration::ZERO;
                 Denied { status, late }
             }
         }
     }
+}
+
+/// A refusal that is over after some time.
+fn later(why: &str, rest: Duration) -> Status {
+    let seconds = rest.as_secs() + 1;
+    let mut status = Status::resource_exhausted(format!("{why}: try again in {seconds} s"));
+    let metadata = status.metadata_mut();
+    metadata.insert(answer::RETRY_AFTER, seconds.into());
+    status
 }
 
 impl Rules {

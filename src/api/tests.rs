@@ -198,6 +198,7 @@ fn open() -> Access {
         port: ([127, 0, 0, 1], 9180).into(),
         tls: false,
         failures: Arc::default(),
+        rates: Arc::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::api::access::Rules;
+use crate::api::access::rates::CallRate;
 use crate::model::Keyring;
 use crate::registry::{Registry, consul};
 use crate::store::{Store, etcd};
@@ -152,9 +153,7 @@ impl Settings {
             ("slow-reader", self.slow_reader),
         ] {
             if value == Some(0) {
-                return Err(Error::Contradiction(format!(
-                    "--{flag}: found 0, allowed is 1 and more"
-                )));
+                return Err(zero(flag));
             }
         }
         let defaults = Limits::default();
@@ -205,7 +204,11 @@ impl Settings {
                     .into(),
             ));
         }
+        if self.max_call_rate == Some(0) {
+            return Err(zero("max-call-rate"));
+        }
         Ok(Rules {
+            call_rate: self.max_call_rate.map_or_else(CallRate::default, CallRate),
             metrics_need_key,
             keys,
             networks: self.drain_networks.clone().unwrap_or_default(),
@@ -416,6 +419,10 @@ fn host() -> String {
     } else {
         name
     }
+}
+
+fn zero(flag: &str) -> Error {
+    Error::Contradiction(format!("--{flag}: found 0, allowed is 1 and more"))
 }
 
 /// The certificates of a port, where it has any.

@@ -98,8 +98,9 @@ pub fn page() -> String {
         "An error is `{\"code\", \"message\"}` with gRPC's codes. What is not listed here is refused: 404 or 405, or \
          `UNIMPLEMENTED` as gRPC."
             .to_owned(),
-        "Where there are [API keys](settings.md#in-the-file-only), a call shows one as `x-api-key`. Every key may read; \
-         the role `drain` is needed to take instances out and to put them back. What is refused stands in the audit trail."
+        "Where there are [API keys](settings.md#in-the-file-only), a call shows one as `x-api-key`. Every key may read, but one for `metrics` alone; \
+         the role `drain` is needed to take instances out and to put them back. What is refused stands in the audit trail. \
+         Calls that come too often (`max-call-rate`) get 429 (`RESOURCE_EXHAUSTED`) with `Retry-After`, and do not stand there."
             .to_owned(),
         "Calls of web pages of other origins are refused with 403 (`PERMISSION_DENIED`): those with an `Origin` that is not \
          the host and port they call, and those that change something with `Sec-Fetch-Site: cross-site` or `same-site`. \

@@ -165,6 +165,7 @@ fn guesses_are_limited_and_known_keys_are_not() {
         port: HERE.parse().unwrap(),
         tls: false,
         failures: Arc::default(),
+        rates: Arc::default(),
     };
     let call = |key: Option<&str>| {
         let mut request = Request::new(axum::body::Body::empty());

@@ -35,6 +35,7 @@ fn api() -> Router {
         port: ([127, 0, 0, 1], 9180).into(),
         tls: false,
         failures: Arc::default(),
+        rates: Arc::default(),
     };
     router(Api::new(
         Arc::new(Gateways::new().0),

@@ -14,11 +14,12 @@ use crate::telemetry::logs::Levels;
 use super::Unusable;
 
 /// The settings that can change, by their names.
-const LIVE: [&str; 5] = [
+const LIVE: [&str; 6] = [
     "api-keys",
     "api-key-parameter",
     "drain-networks",
     "log-level",
+    "max-call-rate",
     "metrics-need-key",
 ];
 
@@ -70,6 +71,7 @@ impl Reread {
         self.settings.api_key_parameter = settings.api_key_parameter;
         self.settings.drain_networks = settings.drain_networks;
         self.settings.log_level = settings.log_level;
+        self.settings.max_call_rate = settings.max_call_rate;
         self.settings.metrics_need_key = settings.metrics_need_key;
         info!(
             changed = %list(&changed),

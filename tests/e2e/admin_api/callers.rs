@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::{Desk, nodes, route};
@@ -21,6 +22,63 @@ pub fn keys(roles: &[&str]) -> String {
         format!("- {{ name: {role}, hash: 'sha256:{hex}', roles: [{role}] }}\n")
     };
     format!("api-keys:\n{}", roles.iter().map(line).collect::<String>())
+}
+
+#[tokio::test]
+async fn who_calls_too_often_is_told_when_to_come_again_and_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chancery.yaml");
+    let documents = folder.path().join("documents");
+    fs::create_dir(&documents).unwrap();
+    fs::write(
+        &file,
+        format!("{}max-call-rate: 1\n", keys(&["read", "admin"])),
+    )
+    .unwrap();
+    let config = file.display().to_string();
+    let settings = ["--config", config.as_str()];
+    let mut chancery =
+        Chancery::serve_files_with(own_address(), &documents, &settings, folder.path());
+    chancery.ready().await;
+    let client = http::client();
+    let get = async |path: &str, headers: &[(&str, &str)]| {
+        let url = format!("{}{path}", chancery.url());
+        http::send(&client, reqwest::Method::GET, &url, headers)
+            .await
+            .unwrap()
+    };
+    let read = [("x-api-key", "read")];
+    let says =
+        "the API key `read` makes more calls than it may: allowed are 1 a second and 10 at once";
+    for path in ["/v1/nodes", "/apisix/admin/routes"] {
+        eventually(async || {
+            let answer = get(path, &read).await;
+            ensure!(answer.status == 429, "{}", answer.body);
+            assert!(answer.body.contains(says), "{}", answer.body);
+            assert_eq!(answer.headers["retry-after"], "1");
+            Ok(())
+        })
+        .await;
+    }
+    // Also where gRPC is spoken.
+    let command = ["nodes", "--api-key", "read"];
+    eventually(async || {
+        let output = chancery.ask(&command).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(said.contains(says), "{said}");
+        Ok(())
+    })
+    .await;
+    // Nobody else is kept from calling, and a second later this one is not either.
+    assert_eq!(
+        get("/v1/nodes", &[("x-api-key", "admin")]).await.status,
+        200
+    );
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(get(path, &read).await.status, 200, "{path}");
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert_eq!(get("/v1/nodes", &read).await.status, 200);
 }
 
 #[tokio::test]
