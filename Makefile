@@ -15,10 +15,10 @@ older := 1.36 1.37 1.38 1.39
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## run Chancery, two echo instances and Envoy on the files of examples/files/ until Ctrl-C; CHECK=1 verifies and exits
-	@scripts/tools $(envoy)
+demo: ## run Chancery with etcd, Consul, two echo instances and two Envoys until Ctrl-C; FILES=1 on files instead; CHECK=1 verifies and exits
+	@scripts/tools $(envoy) $(if $(FILES),,etcd consul)
 	@test -e $${CARGO_TARGET_DIR:-target}/debug/chancery || echo "Chancery is compiled first: about 300 crates, two or three minutes on two cores, and only this once; then everything starts by itself."
-	@exec cargo run -- demo --envoy $(CHANCERY_TOOLS)/envoy $(if $(CHECK),--check)
+	@exec cargo run -- demo --envoy $(CHANCERY_TOOLS)/envoy $(if $(FILES),,--etcd $(CURDIR)/.tools/bin/etcd --consul $(CURDIR)/.tools/bin/consul) $(if $(CHECK),--check)
 
 test: ## format, lints, and every test, with the real Envoy, etcd and Consul; ENVOY=1.38 or ENVOY=/path/to/envoy picks another Envoy
 	@scripts/tools $(envoy) $(older:%=envoy=%) etcd consul

@@ -196,6 +196,7 @@ Examples:
 const DEMO_EXAMPLES: &str = "\
 Examples:
   chancery demo                       # an Envoy from the PATH
+  chancery demo --etcd etcd --consul consul   # with both, and two Envoys: what the dashboard writes is kept in etcd
   chancery demo --envoy ./envoy --check && echo it works";
 
 const ECHO_EXAMPLES: &str = "\

@@ -1,10 +1,12 @@
-//! `chancery demo`: the whole picture on one machine, on files: Chancery, two echo instances and a real Envoy, all children
-//! of this process. With `--check`, verifies that it works and exits.
+//! `chancery demo`: the whole picture on one machine, on files or with a real etcd and Consul: Chancery, two echo instances and
+//! real Envoys, all children of this process. With `--check`, verifies that it works and exits.
 
 mod check;
+mod documents;
 mod stage;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -25,6 +27,12 @@ pub struct Demo {
     /// Verify with real requests that it works, then end
     #[arg(long)]
     check: bool,
+    /// The etcd to run: documents are in it, and instances in Consul; without both, documents and instances are files
+    #[arg(long, value_name = "FILE", requires = "consul")]
+    etcd: Option<PathBuf>,
+    /// The Consul to run
+    #[arg(long, value_name = "FILE", requires = "etcd")]
+    consul: Option<PathBuf>,
 }
 
 /// How long Envoy may take to serve the first route.
@@ -41,8 +49,8 @@ pub async fn run(demo: Demo) -> ExitCode {
 }
 
 async fn play(demo: Demo) -> Result<()> {
-    let stage = Stage::set(&demo.folder)?;
-    let mut children = start(&stage, &demo.envoy)?;
+    let stage = Stage::set(&demo.folder, demo.etcd.is_some())?;
+    let mut children = start(&stage, &demo)?;
     let outcome = tokio::select! {
         outcome = perform(&stage, demo.check) => outcome,
         died = first_to_die(&mut children) => Err(died),
@@ -55,6 +63,7 @@ async fn play(demo: Demo) -> Result<()> {
 }
 
 async fn perform(stage: &Stage, check: bool) -> Result<()> {
+    stage.furnish(START).await?;
     eprintln!("waiting for Envoy to serve the first route …");
     check::until_served(stage, START).await?;
     if check {
@@ -68,9 +77,13 @@ async fn perform(stage: &Stage, check: bool) -> Result<()> {
 
 type Children = Vec<(&'static str, Child)>;
 
-fn start(stage: &Stage, envoy: &std::path::Path) -> Result<Children> {
+fn start(stage: &Stage, demo: &Demo) -> Result<Children> {
     let chancery = std::env::current_exe().context("cannot find this program's own file")?;
     let mut children = Vec::new();
+    if let (Some(etcd), Some(consul)) = (&demo.etcd, &demo.consul) {
+        children.push(("etcd", spawn(logged(etcd, stage.etcd(), stage)?)?));
+        children.push(("consul", spawn(logged(consul, stage.consul(), stage)?)?));
+    }
     for (name, port) in [
         ("echo-1", stage.ports.echo_1),
         ("echo-2", stage.ports.echo_2),
@@ -87,25 +100,32 @@ fn start(stage: &Stage, envoy: &std::path::Path) -> Result<Children> {
     }
     let mut serve = Command::new(&chancery);
     serve.args(["serve", "--xds", &format!("127.0.0.1:{}", stage.ports.xds)]);
-    serve.args([
-        "--admin",
-        &format!("127.0.0.1:{}", stage.ports.admin),
-        "--files",
-    ]);
-    serve.arg(stage.documents());
+    serve.args(["--admin", &format!("127.0.0.1:{}", stage.ports.admin)]);
+    serve.args(stage.sources());
     children.push(("chancery", spawn(serve)?));
-    let mut command = Command::new(envoy);
-    command
-        .arg("-c")
-        .arg(stage.bootstrap())
-        .args(["--service-node", "demo", "--concurrency", "1"]);
-    command
-        .args(["--disable-hot-restart", "--log-path"])
-        .arg(stage.envoy_log());
-    let proxy = spawn(command)
-        .context("cannot start Envoy: run `make demo`, which brings one, or give --envoy FILE")?;
-    children.push(("envoy", proxy));
+    for (name, bootstrap, log) in stage.envoys() {
+        let mut command = Command::new(&demo.envoy);
+        command
+            .arg("-c")
+            .arg(bootstrap)
+            .args(["--service-node", name, "--concurrency", "1"]);
+        command
+            .args(["--disable-hot-restart", "--log-path"])
+            .arg(log);
+        let proxy = spawn(command).context(
+            "cannot start Envoy: run `make demo`, which brings one, or give --envoy FILE",
+        )?;
+        children.push((name, proxy));
+    }
     Ok(children)
+}
+
+/// A server whose output goes to a file of its name.
+fn logged(program: &Path, args: Vec<String>, stage: &Stage) -> Result<Command> {
+    let log = File::create(stage.log_of(program))?;
+    let mut command = Command::new(program);
+    command.args(args).stdout(log.try_clone()?).stderr(log);
+    Ok(command)
 }
 
 fn spawn(mut command: Command) -> Result<Child> {

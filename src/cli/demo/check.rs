@@ -1,13 +1,13 @@
 //! Verifies the demo with real requests: a route answers, an edit changes the answer, deleting it gives 404.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::stage::Stage;
+use super::documents::{Documents, Taken};
+use super::stage::{HELLO, Stage};
 
 /// How long a change may take to be seen; it takes milliseconds.
 const LIVE: Duration = Duration::from_secs(10);
@@ -55,23 +55,25 @@ pub async fn verify(stage: &Stage) -> Result<()> {
     );
     println!("ok  the route answers, by both instances in turn");
 
-    let hello = stage.documents().join("routes/hello.yaml");
-    let text = fs::read_to_string(&hello)?;
-    let edited = text.replace("world", "edited");
-    ensure!(text != edited, "the example has no \"world\" to edit");
+    let edited = HELLO.replace("world", "edited");
+    ensure!(HELLO != edited, "the example has no \"world\" to edit");
     let url = stage.url("/hello");
     until(&url, LIVE, |answer| {
         answer.status == 200 && answer.body.contains("world")
     })
     .await?;
-    fs::write(&hello, edited)?;
+    stage.documents.put("routes/hello", &edited).await?;
     let took = until(&url, LIVE, |answer| answer.body.contains("edited")).await?;
     println!(
-        "ok  an edited file changes the answer, after {} ms",
+        "ok  an edit changes the answer, after {} ms",
         took.as_millis()
     );
 
-    fs::write(&hello, "uri: [not, a, path]\n")?;
+    let bad = "uri: [not, a, path]\n";
+    let taken = stage.documents.put("routes/hello", bad).await?;
+    let refused = matches!(taken, Taken::No(_));
+    let checks = matches!(stage.documents, Documents::Etcd(_));
+    ensure!(refused == checks, "a bad edit: {taken:?}");
     sleep(Duration::from_millis(500)).await;
     let answer = get(&url).await?;
     ensure!(
@@ -80,13 +82,16 @@ pub async fn verify(stage: &Stage) -> Result<()> {
     );
     println!("ok  a bad edit changes nothing");
 
-    fs::remove_file(&hello)?;
+    stage.documents.delete("routes/hello").await?;
     let not_found = r#"{"error_msg":"404 Route Not Found"}"#;
     let took = until(&url, LIVE, |answer| {
         answer.status == 404 && answer.body.trim() == not_found
     })
     .await?;
-    println!("ok  a deleted file is a 404, after {} ms", took.as_millis());
+    println!(
+        "ok  what is deleted is a 404, after {} ms",
+        took.as_millis()
+    );
     let answer = get(&stage.url("/testecho/hello")).await?;
     ensure!(
         answer.status == 200,
