@@ -1,9 +1,11 @@
 // Plays what people do with the dashboard, in a real browser, and leaves a picture of each page. `make web` runs it.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { createServer, request } from "node:http";
 import { createRequire } from "node:module";
+import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 import { Stage, eventually } from "./stage.mjs";
 
@@ -281,6 +283,118 @@ const scenes = {
     }
   },
 
+  async "fourteen proxies, one of which is slow: the bar names it, and ends green when it is back"(stage) {
+    for (let n = stage.proxies.filter((id) => id.startsWith("envoy-")).length + 1; n <= 14; n += 1) await stage.envoy(`envoy-${n}`);
+    const page = await tab(stage);
+    await page.at("#/new/routes");
+    await page.getByLabel("Name").fill("wide");
+    await write(page, { uri: "/wide", upstream: { discovery_type: "consul", service_name: "echo" } });
+    stage.signal("envoy-7", "SIGSTOP");
+    await save(page);
+    await sees(page, /^13 of 14 Envoys confirmed …$/);
+    await page.getByLabel("Confirmations").getByRole("link", { name: "envoy-7" }).waitFor();
+    await shots(page, "bar");
+    const other = await tab(stage);
+    await other.at("#/changes");
+    await sees(other, /^13 of 14/);
+    await other.at("#/proxies?q=behind");
+    await other.getByRole("link", { name: "envoy-7" }).waitFor();
+    stage.signal("envoy-7", "SIGCONT");
+    await sees(page, /^14 of 14 Envoys confirmed$/);
+    await other.context().close();
+    for (let n = 3; n <= 14; n += 1) await stage.stop(`envoy-${n}`);
+    return page;
+  },
+
+  async "a route is added by the keyboard alone"(stage) {
+    const page = await tab(stage);
+    /** Goes on with the tabulator until what has the focus is called so. */
+    const reach = async (name) => {
+      for (let n = 0; n < 80; n += 1) {
+        await page.keyboard.press("Tab");
+        const found = await page.evaluate(() => {
+          const at = document.activeElement;
+          return at?.getAttribute("aria-label") ?? at?.closest("label")?.textContent ?? at?.textContent ?? "";
+        });
+        if (found.startsWith(name)) return;
+      }
+      throw new Error(`${name} is not reached by the keyboard`);
+    };
+    await page.at("");
+    await sees(page, "Last changes");
+    await reach("Add a route");
+    await page.keyboard.press("Enter");
+    await sees(page, "letters, digits");
+    await reach("Name");
+    await page.keyboard.type("keys");
+    await reach("Text of the document");
+    await page.keyboard.press("Control+A");
+    await page.keyboard.insertText(`{ "uri": "/keys", "upstream": { "discovery_type": "consul", "service_name": "echo" } }`);
+    await sees(page, "Chancery would take it");
+    await reach("Review…");
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").getByText("What changes in Envoy").waitFor();
+    await reach("Save");
+    await page.keyboard.press("Enter");
+    await sees(page, /Envoys confirmed$/);
+    await reach("Delete");
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").getByText("What changes in Envoy").waitFor();
+    await page.keyboard.press("Escape");
+    assert.equal(await page.getByRole("dialog").count(), 0);
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Delete");
+    return page;
+  },
+
+  async "the same on the command line is the same"(stage) {
+    await stage.put("routes/same", { uri: "/same", upstream: { discovery_type: "consul", service_name: "echo" } });
+    const page = await tab(stage);
+    const run = promisify(execFile);
+    const program = process.env.CHANCERY ?? "target/debug/chancery";
+    const told = [
+      ["", "envoy-1"], ["#/documents/routes", "same"], ["#/documents/routes/same", "/same"], ["#/documents/routes/same?tab=history", "routes/same"], ["#/proxies", "envoy-1"], ["#/proxies/envoy-1", "envoy-1"],
+      ["#/instances", "echo"], ["#/drains", ""], ["#/explain?method=GET&url=%2Fsame&headers=X-A%3A%20it%27s", "routes/same"], ["#/resources", "route/same"], ["#/audit", ""], ["#/changes", "routes/same"], ["#/documents/gateways", "default"],
+    ];
+    let count = 0;
+    for (const [hash, seen] of told) {
+      await page.at(hash);
+      await page.getByText("The same on the command line").click();
+      let all = "";
+      for (const line of await page.locator("details.same code").allTextContents()) {
+        // As a shell reads it.
+        const { stdout } = await run("sh", ["-c", line.replace(/^chancery/, `'${program}'`)]);
+        all += stdout;
+        count += 1;
+      }
+      assert.ok(all.includes(seen), `${hash}: ${seen} is not in ${all}`);
+    }
+    console.log(`     ${count} commands were run`);
+    return page;
+  },
+
+  async "who waits is told so, and an empty store says what it is for"() {
+    const stage = await Stage.set({ envoys: 0 });
+    try {
+      const page = await tab(stage);
+      await page.route("**/v1/nodes", async (route) => {
+        await new Promise((later) => setTimeout(later, 1500));
+        await route.continue();
+      });
+      await page.at("#/proxies");
+      await page.locator(".loading").waitFor({ timeout: 1400 });
+      await sees(page, "No Envoy is connected.");
+      for (const [hash, said] of [["#/documents/routes", "No routes yet"], ["#/instances", "No document names a service"], ["#/drains", "Nothing is taken out."], ["#/certificates", "No certificates yet"], ["#/audit", "Nothing is noted yet."], ["#/live", "Nothing happened"]]) {
+        await page.at(hash);
+        await sees(page, new RegExp(said));
+      }
+      await page.at("#/documents/routes");
+      await shots(page, "empty");
+      return page;
+    } finally {
+      await stage.end();
+    }
+  },
+
   async "a source that is away is told"(stage) {
     const page = await tab(stage);
     await page.at("");
@@ -328,7 +442,7 @@ const scenes = {
 const PAGES = {
   overview: "", changes: "#/changes", change: "#/changes/LAST", proxies: "#/proxies", proxy: "#/proxies/envoy-1", routes: "#/documents/routes", route: "#/documents/routes/echo",
   "route-history": "#/documents/routes/echo?tab=history", "route-envoy": "#/documents/routes/echo?tab=envoy", "new-route": "#/new/routes", services: "#/documents/services", consumers: "#/documents/consumers",
-  gateways: "#/documents/gateways", instances: "#/instances", drains: "#/drains", certificates: "#/certificates", explain: "#/explain?method=GET&url=%2Fecho", resources: "#/resources", live: "#/live", audit: "#/audit",
+  gateways: "#/documents/gateways", instances: "#/instances", drains: "#/drains", certificates: "#/certificates", consumer: "#/documents/consumers/jack", explain: "#/explain?method=GET&url=%2Fecho", resources: "#/resources", live: "#/live", audit: "#/audit",
 };
 
 /** Nothing serious that axe finds. */
@@ -353,6 +467,10 @@ async function pictures(stage) {
   await stage.put("routes/echo", { uri: "/echo", name: "echo", labels: { team: "web" }, upstream: { discovery_type: "consul", service_name: "echo" } });
   await stage.put("routes/off", { uri: "/off", status: 0, upstream: { nodes: { "127.0.0.1:1": 1 } } });
   await stage.put("routes/typo", { uri: "/typo", upstreem: {} });
+  const [key, cert] = [`${stage.folder}/key.pem`, `${stage.folder}/cert.pem`];
+  await promisify(execFile)("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "20", "-subj", "/CN=www.example.com", "-addext", "subjectAltName=DNS:www.example.com", "-keyout", key, "-out", cert]);
+  await stage.put("ssls/www", { snis: ["www.example.com"], cert: await readFile(cert, "utf8"), key: await readFile(key, "utf8") });
+  await stage.put("consumers/jack", { username: "jack", plugins: { "key-auth": { key: "jack-key" } } });
   const { entries } = await stage.ask("/v1/history?limit=1");
   for (const [scheme, width, locale, mark] of [["light", 1280, "en-GB", ""], ["dark", 1280, "en-GB", "-dark"], ["light", 390, "en-GB", "-narrow"], ["dark", 1280, "zh-CN", "-zh"]]) {
     const page = await tab(stage, { scheme, width, locale });

@@ -7,7 +7,7 @@ import { go, place, to } from "../core/place.js";
 import { holds } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Bar, running } from "../parts/bar.js";
-import { Ago, Dialog, DocumentLink, Empty, Facts, Loaded, Moment, Page, Same, Trouble } from "../parts/basics.js";
+import { Ago, Dialog, DocumentLink, Empty, Facts, Loaded, Moment, Page, Same, State, Trouble } from "../parts/basics.js";
 import { Diff } from "../parts/diff.js";
 import { Foreseen, Warnings } from "../parts/foreseen.js";
 import { Search, Table } from "../parts/table.js";
@@ -24,10 +24,13 @@ export function byRevision(entries) {
 }
 
 export function Changes() {
-  const from = useLoad(async (signal) => byRevision((await ask("GET /v1/history", { limit: 1000 }, { signal })).entries), []);
+  const from = useLoad(async (signal) => {
+    const [{ entries }, nodes] = await Promise.all([ask("GET /v1/history", { limit: 1000 }, { signal }), ask("GET /v1/nodes", {}, { signal })]);
+    return { all: byRevision(entries), nodes };
+  }, []);
   const words = place.value.query.get("q") ?? "";
   return html`<${Page} title=${t("nav.changes")} lead=${t("changes.lead")}>
-    <${Loaded} from=${from}>${(all) => {
+    <${Loaded} from=${from}>${({ all, nodes }) => {
       if (all.length === 0) return html`<${Empty} title=${t("changes.none")} command="chancery apply -f routes.yaml">${t("changes.none.why")}<//>`;
       const text = (change) => [change.revision, change.who, change.from, change.reason, ...change.entries.map((entry) => entry.document)].join(" ");
       const found = words ? all.filter((change) => holds(words, text(change))) : all;
@@ -38,11 +41,29 @@ export function Changes() {
           { id: "who", title: t("col.who"), cell: (row) => row.who },
           { id: "documents", title: t("col.documents"), cell: (row) => html`${row.entries.slice(0, 3).map((entry) => html`<span class="tag">${entry.document}</span>`)}${row.entries.length > 3 && `+${row.entries.length - 3}`}` },
           { id: "change", title: t("col.change"), minor: true, cell: (row) => t(`change.${row.entries[0].change}`) },
+          { id: "confirmed", title: t("col.confirmed"), cell: (row) => html`<${Confirmed} nodes=${nodes} revision=${Number(row.revision)} />` },
           { id: "reason", title: t("reason"), minor: true, cell: (row) => row.reason },
         ]} /></div>`;
     }}<//>
     <${Same} args=${["chancery", "history"]} />
   <//>`;
+}
+
+/** How many proxies have a change: all that has everything, and what has accepted as much. */
+function Confirmed({ nodes, revision }) {
+  /** @type {Map<string, [number, number]>} */
+  const by = new Map();
+  const add = (gateway, has, all) => {
+    const [n, m] = by.get(gateway) ?? [0, 0];
+    by.set(gateway, [n + has, m + all]);
+  };
+  for (const node of nodes.nodes) add(node.gateway, node.synced || Number(node.revision) >= revision ? 1 : 0, 1);
+  for (const replica of nodes.replicas)
+    for (const [gateway, count] of Object.entries(replica.nodes)) {
+      const late = replica.behind.filter((one) => one.gateway === gateway && Number(one.revision) < revision).length;
+      add(gateway, Number(count) - late, Number(count));
+    }
+  return [...by].map(([gateway, [n, m]]) => html`<${State} of=${n === m ? "confirmed" : "behind"}>${t("n-of-m", { n, m })} ${by.size > 1 && html`<span class="faint">${gateway}</span>`}<//> `);
 }
 
 export function Change({ revision }) {

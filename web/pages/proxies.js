@@ -20,7 +20,7 @@ export function Proxies() {
   const words = place.value.query.get("q") ?? "";
   return html`<${Page} title=${t("nav.proxies")} lead=${t("proxies.lead")}>
     <${Loaded} from=${from}>${({ nodes, replicas }) => {
-      if (nodes.length === 0 && replicas.length === 0) return html`<${Empty} title=${t("proxies.none")} command="chancery bootstrap --gateway default > envoy.yaml && envoy -c envoy.yaml">${t("proxies.none.why")}<//>`;
+      if (nodes.length === 0 && replicas.length === 0) return html`<${Empty} title=${t("proxies.none")} command="envoy -c envoy/bootstrap.yaml --service-node envoy-1">${t("proxies.none.why")}<//>`;
       const elsewhere = replicas.flatMap((replica) => Object.entries(replica.connected ?? {}).flatMap(([gateway, { ids }]) => ids.map((id) => {
         const behind = replica.behind.find((one) => one.node === id && one.gateway === gateway);
         return { id, gateway, address: "", agent: "", synced: !behind, revision: behind?.revision ?? replica.confirmed, behind: behind?.reason ?? "", types: [], replica: replica.id };

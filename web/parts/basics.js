@@ -75,8 +75,12 @@ export function Empty({ title, command = undefined, children = undefined }) {
   </div>`;
 }
 
-/** A command that can be copied. */
-export function Command({ of }) {
+/** Where commands look for Chancery by themselves. */
+const USUAL = "http://127.0.0.1:9180";
+
+/** A command that can be copied. Chancery's are told where it is. */
+export function Command({ of: words }) {
+  const of = words.startsWith("chancery ") && location.origin !== USUAL ? `${words} --admin ${location.origin}` : words;
   const [copied, set] = useState(false);
   const copy = async () => {
     await navigator.clipboard.writeText(of);
@@ -85,7 +89,7 @@ export function Command({ of }) {
   };
   return html`<div class="command">
     <code tabindex="0">${of}</code>
-    <button class="small" onClick=${copy}>${copied ? t("copied") : t("copy")}</button>
+    ${navigator.clipboard && html`<button class="small" onClick=${copy}>${copied ? t("copied") : t("copy")}</button>`}
   </div>`;
 }
 
@@ -115,9 +119,9 @@ export function DocumentLink({ path }) {
 export function Dialog({ title, close, children, wide = false }) {
   const self = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useLayoutEffect(() => {
-    const before = /** @type {HTMLElement | null} */ (document.activeElement);
-    self.current?.showModal();
-    return () => before?.focus?.();
+    const dialog = self.current;
+    dialog?.showModal();
+    return () => dialog?.close();
   }, []);
   const cancel = (event) => {
     event.preventDefault();
