@@ -4,7 +4,7 @@ import { html } from "../vendor/preact.js";
 import { Refused, ask, away, mayWrite, status } from "../core/api.js";
 import { now, useLoad } from "../core/live.js";
 import { to } from "../core/place.js";
-import { number, span } from "../core/text.js";
+import { day, number, span } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Bar, running } from "../parts/bar.js";
 import { Ago, DocumentLink, Loaded, Page, Same, Share, State } from "../parts/basics.js";
@@ -87,7 +87,7 @@ export function Overview() {
             <span class="mono">${drain.address}:${drain.port}</span> <span class="faint">${drain.service} · ${t("drains.left", { span: span(new Date(drain.expires).getTime() - now.value) })}</span></li>`)}</ul>`}
         </section>
         <section class="card"><header><h2>${t("nav.certificates")}</h2><a href=${to(["certificates"])}>${t("all")}</a></header>
-          ${all.ends.filter((one) => one.ends && one.ends - Date.now() < MONTH).map((one) => html`<p><${DocumentLink} path=${one.path} /> <${State} of=${one.ends < Date.now() ? "expired" : "soon"} /> <${Ago} at=${new Date(one.ends).toISOString()} /></p>`)}
+          ${all.ends.filter((one) => one.ends && one.ends - Date.now() < MONTH).map((one) => html`<p><${DocumentLink} path=${one.path} /> <${State} of=${one.ends < Date.now() ? "expired" : "soon"} /> <span class="faint">${day(new Date(one.ends))}</span></p>`)}
           <p class="faint">${all.ends.length === 0 ? t("empty.ssls") : t("overview.certificates", { n: all.ends.length })}</p>
         </section>
       </div>`}<//>

@@ -276,7 +276,7 @@ export default {
   "bar.nobody": "Written; no Envoy is connected that could confirm it",
   "bar.refused": "Written, and not in force",
   "bar.refused.do": "What was in force before stays so. Correct the document, or roll back.",
-  "bar.since": "not for {span}",
+  "bar.since": "behind for {span}",
   "bar.left": "{n} left meanwhile",
   "bar.again": "Keep waiting",
   "proxies.lead": "The Envoys that are connected, and what each of them has accepted.",
