@@ -395,6 +395,43 @@ const scenes = {
     }
   },
 
+  async "a Chancery that is stuck is told as well"(stage) {
+    const page = await tab(stage);
+    await page.at("#/proxies");
+    await sees(page, "envoy-1");
+    stage.signal("chancery", "SIGSTOP");
+    await sees(page, "Chancery does not answer.");
+    stage.signal("chancery", "SIGCONT");
+    await page.getByText("Chancery does not answer.").waitFor({ state: "detached", timeout: 5000 });
+    return page;
+  },
+
+  async "many events at once are told, and hold nothing up"(stage) {
+    const page = await tab(stage);
+    const time = new Date().toISOString();
+    const line = (n) => JSON.stringify({ time, answer: { node: `envoy-${n % 1000}`, gateway: "default", type: "routes", version: "0", revision: String(n), took: "0.001s", error: n % 7 ? "" : "no" } });
+    let first = true;
+    // As many as a thousand proxies say in ten seconds, all at once.
+    await page.route("**/v1/events", (route) => (first ? ((first = false), route.fulfill({ contentType: "application/x-ndjson", body: `${Array.from({ length: 10_000 }, (_, n) => line(n)).join("\n")}\n` })) : route.continue()));
+    await page.addInitScript(() => {
+      window.longest = 0;
+      let last = 0;
+      const frame = (at) => {
+        if (last) window.longest = Math.max(window.longest, at - last);
+        last = at;
+        requestAnimationFrame(frame);
+      };
+      requestAnimationFrame(frame);
+    });
+    await page.at("#/live");
+    await sees(page, "envoy-999");
+    const longest = await page.evaluate(() => window.longest);
+    console.log(`     the longest frame took ${Math.round(longest)} ms`);
+    assert.ok(longest < 1000);
+    assert.equal(await page.locator("tbody tr:not(.gap)").count() <= 200, true);
+    return page;
+  },
+
   async "a source that is away is told"(stage) {
     const page = await tab(stage);
     await page.at("");

@@ -64,7 +64,7 @@ export const reachable = () => !away.value;
 /**
  * @param {string} call
  * @param {Record<string, any>} fields
- * @param {{signal?: AbortSignal, lasts?: boolean, headers?: Record<string, string>, query?: Record<string, any>}} more
+ * @param {{signal?: AbortSignal, lasts?: boolean, within?: number, headers?: Record<string, string>, query?: Record<string, any>}} more
  */
 async function send(call, fields, more) {
   const [method, template] = call.split(" ");
@@ -90,7 +90,7 @@ async function send(call, fields, more) {
     const key = sessionStorage.getItem(KEY);
     if (key) headers.set("x-api-key", key);
     const url = root + path.slice(1) + (query.size ? `?${query}` : "");
-    const late = more.lasts ? [] : [AbortSignal.timeout(PATIENCE)];
+    const late = more.lasts ? [] : [AbortSignal.timeout(more.within ?? PATIENCE)];
     const ends = AbortSignal.any([...(more.signal ? [more.signal] : []), ...late]);
     let answer;
     try {
@@ -100,6 +100,9 @@ async function send(call, fields, more) {
       lost(error instanceof Error && error.name === "TimeoutError" ? t("away.late") : t("away.gone"));
       throw new Away(t("away.gone"));
     }
+    // What stands before Chancery has no JSON to say that it is not there.
+    if (answer.headers.get("content-type")?.includes("json")) back();
+    else if (answer.status === 502 || answer.status === 504) lost(t("away.gone"));
     if (answer.status !== 401) return answer;
     // Whoever was in the middle of something goes on once there is a key.
     const said = await reason(answer);
@@ -136,16 +139,12 @@ async function reason(answer) {
 /**
  * @param {string} call
  * @param {Record<string, any>} [fields]
- * @param {{signal?: AbortSignal, headers?: Record<string, string>, query?: Record<string, any>}} [more]
+ * @param {{signal?: AbortSignal, within?: number, headers?: Record<string, string>, query?: Record<string, any>}} [more]
  * @returns {Promise<any>}
  */
 export async function ask(call, fields = {}, more = {}) {
   const answer = await send(call, fields, more);
-  if (!answer.ok && answer.status !== 504) {
-    // What stands before Chancery says that it is not there.
-    if (answer.status === 502 && !answer.headers.get("content-type")?.includes("json")) lost(t("away.gone"));
-    throw await reason(answer);
-  }
+  if (!answer.ok && answer.status !== 504) throw await reason(answer);
   const text = await answer.text();
   return text ? JSON.parse(text) : null;
 }

@@ -69,7 +69,7 @@ export function listen() {
   if (!document.hidden) run();
   const look = async () => {
     try {
-      status.value = await ask("GET /v1/status");
+      status.value = await ask("GET /v1/status", {}, { within: 3000 });
     } catch {
       // The banner says so already.
     }
@@ -78,7 +78,12 @@ export function listen() {
     epoch.value;
     look();
   });
-  setInterval(() => !document.hidden && !away.value && !keyAsked.value && look(), ROUND);
+  let last = 0;
+  setInterval(() => {
+    if (document.hidden || keyAsked.value || (!away.value && Date.now() - last < ROUND)) return;
+    last = Date.now();
+    look();
+  }, AGAIN);
 }
 
 /** @param {(events: any[]) => void} listener */

@@ -1,7 +1,7 @@
 // @ts-check
 // One document: its text, what became of it, what Envoy has of it, and what it was. Saving shows first what it would do.
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
-import { Refused, ask, may, mayWrite, reachable, status } from "../core/api.js";
+import { Refused, ask, may, mayWrite, reachable } from "../core/api.js";
 import { FIRST, check, credentials, edited, health, hidden, isOff, list, names, one, KINDS } from "../core/kinds.js";
 import { useLoad } from "../core/live.js";
 import { go, guard, place, split, to, toDocument } from "../core/place.js";
@@ -280,7 +280,6 @@ function Text({ kind, of, path, held, clear, uncover }) {
   const outdated = dirty && held.modified !== base.modified;
   if (!writes || secret)
     return html`${secret && html`<div class="note warn"><p>${t("document.masked")} ${may("admin") && html`<button class="link" onClick=${uncover}>${t("document.uncover")}</button>`}</p></div>`}
-      ${status.value && !status.value.writable && html`<p class="note">${t("files")}</p>`}
       <${Code} text=${first} label=${t("tab.text")} />`;
   return html`<form class="editor" onSubmit=${(event) => (event.preventDefault(), dirty && !wrong && show(true))}>
     ${outdated && html`<p class="note warn" role="status">${t("edit.outdated")} <button type="button" class="link" onClick=${() => (rebase(held), type(pretty(edited(held.value))))}>${t("edit.theirs")}</button></p>`}

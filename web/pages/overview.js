@@ -54,8 +54,10 @@ async function load(signal) {
 
 export function Overview() {
   const from = useLoad(load, []);
+  // What was written here, or what not everybody has yet.
+  const change = running.value ?? (from.data?.behind.length ? from.data.changes[0]?.revision : undefined);
   return html`<${Page} title=${t("nav.overview")} actions=${mayWrite() && html`<a class="button primary" href=${to(["new", "routes"])}>${t("add.routes")}</a>`}>
-    ${running.value && html`<${Bar} key=${running.value} revision=${running.value} />`}
+    ${change && html`<${Bar} key=${change} revision=${change} />`}
     <${Loaded} from=${from}>${(all) => html`<${Well} all=${all} />
       <div class="cards">
         <section class="card"><header><h2>${t("overview.gateways")}</h2><a href=${to(["proxies"])}>${t("nav.proxies")}</a></header>
