@@ -508,12 +508,19 @@ async function pictures(stage) {
   await promisify(execFile)("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "20", "-subj", "/CN=www.example.com", "-addext", "subjectAltName=DNS:www.example.com", "-keyout", key, "-out", cert]);
   await stage.put("ssls/www", { snis: ["www.example.com"], cert: await readFile(cert, "utf8"), key: await readFile(key, "utf8") });
   await stage.put("consumers/jack", { username: "jack", plugins: { "key-auth": { key: "jack-key" } } });
+  const drain = { address: "127.0.0.1", port: stage.ports.echo1, service: "echo", ttl: "20m", reason: "release 42", wait: "5s" };
+  assert.ok((await fetch(`${stage.admin}/v1/drains`, { method: "POST", body: JSON.stringify(drain) })).ok);
   const { entries } = await stage.ask("/v1/history?limit=1");
   for (const [scheme, width, locale, mark] of [["light", 1280, "en-GB", ""], ["dark", 1280, "en-GB", "-dark"], ["light", 390, "en-GB", "-narrow"], ["dark", 1280, "zh-CN", "-zh"]]) {
     const page = await tab(stage, { scheme, width, locale });
     for (const [name, hash] of Object.entries(PAGES)) {
       await page.at(hash.replace("LAST", entries[0].revision));
       await page.getByRole("heading", { level: 1 }).waitFor();
+      if (name === "live") {
+        await page.waitForTimeout(500);
+        await stage.put("routes/off", { uri: `/off${mark}`, status: 0, upstream: { nodes: { "127.0.0.1:1": 1 } } });
+        await stage.put("routes/live", { uri: `/live${mark}`, upstream: { discovery_type: "consul", service_name: "echo" } });
+      }
       await page.waitForTimeout(500);
       await shots(page, name + mark);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

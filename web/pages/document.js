@@ -2,7 +2,7 @@
 // One document: its text, what became of it, what Envoy has of it, and what it was. Saving shows first what it would do.
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Refused, ask, may, mayWrite, reachable } from "../core/api.js";
-import { FIRST, check, credentials, edited, health, hidden, isOff, list, names, one, KINDS } from "../core/kinds.js";
+import { FIRST, check, credentials, edited, health, hidden, hosts, isOff, list, names, one, paths, KINDS } from "../core/kinds.js";
 import { useLoad } from "../core/live.js";
 import { go, guard, place, split, to, toDocument } from "../core/place.js";
 import { pretty } from "../core/text.js";
@@ -207,7 +207,10 @@ export function DocumentPage({ kind, id }) {
   const href = (tab) => to(["documents", kind, id], { tab: tab === "text" ? undefined : tab, saved: saved ?? undefined });
   const tabs = [["text", t("tab.text")], ["envoy", t("tab.envoy")], ["instances", t("tab.instances")], ["used", t("tab.used")], ["history", t("tab.history")]];
   if (kind === "consumers" && of === "consumers") tabs.splice(2, 1, ["credentials", t("tab.credentials")]);
-  return html`<${Page} title=${id} back=${back} actions=${mayWrite() && from.data?.held && of !== "credentials" && html`<${Actions} path=${path} held=${from.data.held} />`}>
+  const held = from.data?.held;
+  const actions = held && html`${kind === "routes" && html`<a class="button" href=${to(["explain"], asked(held.value))}>${t("nav.explain")}</a>`}
+    ${mayWrite() && of !== "credentials" && html`<${Actions} path=${path} held=${held} />`}`;
+  return html`<${Page} title=${id} back=${back} actions=${actions}>
     ${saved && Number(from.data?.told?.revision ?? 0) <= Number(saved) && html`<${Bar} key=${saved} revision=${saved} rollBack=${mayWrite() ? () => back_(true) : null} />`}
     ${undo && saved && html`<${Undo} change=${saved} documents=${[path]} close=${() => back_(false)} />`}
     <${Loaded} from=${from}>${({ held, told, health, services, problem }) => {
@@ -224,6 +227,13 @@ export function DocumentPage({ kind, id }) {
     }}<//>
     <${Same} args=${tab === "history" ? ["chancery", "history", path] : tab === "envoy" ? ["chancery", "snapshot", "default"] : ["chancery", "get", path]} />
   <//>`;
+}
+
+/** A request that a route is meant for. @param {any} value */
+function asked(value) {
+  const [host] = hosts(value);
+  const path = (paths(value)[0] ?? "/").replace(/\*$/, "");
+  return { method: value.methods?.[0] ?? "GET", url: host ? `http://${host.replace(/^\*/, "www")}${path}` : path };
 }
 
 function Actions({ path, held }) {
