@@ -7,12 +7,16 @@
 //!
 //! No async, no clock, no I/O.
 
+mod shadowed;
+
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::documents::Route;
 use crate::model::path::Parameters;
 use crate::model::{Host, Id, Path, Request};
+
+pub use shadowed::shadowed;
 
 /// A route whose host and path fit the request.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use crate::model::Document;
 use crate::model::document::{Change, Format};
 use crate::snapshot::ResourceType;
 
-/// How many resources are named of those of a type that are added, changed or removed.
+/// How many resources are named of those of a type that are added, changed or removed, and how many routes that are hidden.
 const NAMED: usize = 100;
 
 /// What proxies of each gateway would be sent otherwise.
@@ -83,7 +83,14 @@ fn told(foreseen: Foreseen) -> pb::Foreseen {
             removed: named(&removed),
         }
     });
+    let shadowed = foreseen.shadowed.iter().take(NAMED);
+    let shadowed = shadowed.map(|(route, by)| pb::Shadowed {
+        route: route.to_string(),
+        by: by.to_string(),
+    });
     pb::Foreseen {
+        shadowed: shadowed.collect(),
+        shadowed_count: u32::try_from(foreseen.shadowed.len()).unwrap_or(u32::MAX),
         gateway: foreseen.gateway.to_string(),
         cohort: foreseen
             .cohort
@@ -107,12 +114,15 @@ pub fn as_json(foreseen: &[pb::Foreseen]) -> Value {
             "removed": one.removed, "removed_count": one.removed_count,
         })
     };
+    let shadowed = |one: &pb::Shadowed| json!({ "route": one.route, "by": one.by });
     let one = |one: &pb::Foreseen| {
         json!({
             "gateway": one.gateway,
             "cohort": one.cohort,
             "touches_listener": one.touches_listener,
             "types": one.types.iter().map(types).collect::<Vec<_>>(),
+            "shadowed": one.shadowed.iter().map(shadowed).collect::<Vec<_>>(),
+            "shadowed_count": one.shadowed_count,
         })
     };
     foreseen.iter().map(one).collect()

@@ -159,6 +159,13 @@ pub fn tell_envoys(envoys: &[pb::Foreseen]) {
             one.gateway,
             types.join(", ")
         );
+        for hidden in &one.shadowed {
+            let pb::Shadowed { route, by } = hidden;
+            eprintln!("  no request would reach routes/{route} any more: routes/{by} comes first");
+        }
+        if one.shadowed_count as usize > one.shadowed.len() {
+            eprintln!("  … of {} such routes", one.shadowed_count);
+        }
     }
 }
 

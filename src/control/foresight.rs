@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::build::{Inputs, Instances};
 use crate::cohort::Cohort;
 use crate::documents::{Changes, Documents, Reader};
+use crate::explain;
 use crate::model::document::Change;
 use crate::model::{Document, Drains, Id};
 use crate::snapshot::{ResourceType, Set, Snapshot};
@@ -37,6 +38,8 @@ pub struct Foreseen {
     pub cohort: Option<Cohort>,
     /// By type; those of which nothing is other than it was are left out.
     pub by_type: BTreeMap<ResourceType, Difference>,
+    /// Routes that no request would reach any more, each with one that comes first.
+    pub shadowed: Vec<(Id, Id)>,
 }
 
 /// Names of resources.
@@ -121,14 +124,25 @@ impl World {
     }
 }
 
-type Snapshots = BTreeMap<(Id, Option<Cohort>), Snapshot>;
+/// A snapshot, and the routes that no request reaches by it.
+struct Derived {
+    snapshot: Snapshot,
+    shadowed: BTreeMap<Id, Id>,
+}
+
+type Snapshots = BTreeMap<(Id, Option<Cohort>), Derived>;
 
 /// The newest of all gateways that there are.
 fn snapshots(builders: &Builders) -> Snapshots {
     let there = builders.each().filter(|(_, builder)| builder.exists());
     let newest = there.map(|(gateway, builder)| {
         let place = (gateway.clone(), builder.cohort().cloned());
-        (place, builder.current().clone())
+        let shadowed = explain::shadowed(builder.routes()).into_iter();
+        let derived = Derived {
+            snapshot: builder.current().clone(),
+            shadowed: shadowed.map(|(id, by)| (id.clone(), by.clone())).collect(),
+        };
+        (place, derived)
     });
     newest.collect()
 }
@@ -140,16 +154,27 @@ fn compare(before: &Snapshots, after: &Snapshots) -> Vec<Foreseen> {
     let foreseen = places.into_iter().map(|place| {
         let set = |of: &Snapshots, resource_type| {
             of.get(place)
-                .map(|snapshot| snapshot.set(resource_type).clone())
+                .map(|derived| derived.snapshot.set(resource_type).clone())
         };
         let by_type = ResourceType::ALL.into_iter().filter_map(|of| {
             let difference = difference(set(before, of).as_deref(), set(after, of).as_deref());
             (difference != Difference::default()).then_some((of, difference))
         });
+        let was = |id: &Id| {
+            before
+                .get(place)
+                .is_some_and(|before| before.shadowed.contains_key(id))
+        };
+        let shadowed = after
+            .get(place)
+            .into_iter()
+            .flat_map(|after| &after.shadowed);
+        let shadowed = shadowed.filter(|(id, _)| !was(id));
         Foreseen {
             gateway: place.0.clone(),
             cohort: place.1.clone(),
             by_type: by_type.collect(),
+            shadowed: shadowed.map(|(id, by)| (id.clone(), by.clone())).collect(),
         }
     });
     foreseen.filter(|one| !one.by_type.is_empty()).collect()
@@ -247,6 +272,11 @@ mod tests {
             path: "routes/a".into(),
         }]);
         assert_eq!(gone[0].by_type[&ResourceType::Cluster].removed.len(), 1);
+        let hiding =
+            json!({ "uri": "/a", "priority": 1, "upstream": { "nodes": { "127.0.0.1:80": 1 } } });
+        let foreseen = foresee(put("routes/b", &hiding));
+        let [a, b] = ["a", "b"].map(|id| id.parse::<Id>().unwrap());
+        assert_eq!(foreseen[0].shadowed, [(a, b)]);
         // Between two forms that are both long gone.
         let between = world(&proxies, &documents).foresee(
             put("routes/a", &route("/then")),

@@ -111,3 +111,56 @@ fn a_path_with_parameters_ranks_by_what_stands_before_them() {
         .collect();
     assert_eq!(names, ["exact", "id", "rest", "low", "all"]);
 }
+
+#[test]
+fn a_route_is_hidden_where_others_come_first_for_all_that_it_is_for() {
+    let hidden = |documents: &[(&str, &str)]| -> Vec<String> {
+        let routes = routes(documents);
+        let hidden = shadowed(routes.iter()).into_iter();
+        hidden.map(|(id, by)| format!("{id} by {by}")).collect()
+    };
+    let first = ("a", r#""uri":"/a""#);
+    assert_eq!(hidden(&[first, ("b", r#""uri":"/a""#)]), ["b by a"]);
+    let before = ("b", r#""uri":"/a","priority":1"#);
+    assert_eq!(hidden(&[first, before]), ["a by b"]);
+    for (hidden_by_a, second) in [
+        (true, r#""uri":"/a","methods":["GET"]"#),
+        (true, r#""uri":"/a","vars":[["arg_a","==","1"]]"#),
+        (false, r#""uris":["/a","/b"]"#),
+        (false, r#""uri":"/a","host":"b.test""#),
+        (false, r#""uri":"/a*""#),
+    ] {
+        let expected: &[&str] = if hidden_by_a { &["b by a"] } else { &[] };
+        assert_eq!(hidden(&[first, ("b", second)]), expected, "{second}");
+    }
+    for (hidden_by_a, a, b) in [
+        (true, r#""methods":["GET","POST"]"#, r#""methods":["GET"]"#),
+        (false, r#""methods":["GET"]"#, r#""methods":["GET","POST"]"#),
+        (false, r#""methods":["GET"]"#, r#""priority":0"#),
+        (false, r#""remote_addr":"10.0.0.1""#, r#""priority":0"#),
+        (
+            true,
+            r#""vars":[["arg_a","==","1"]]"#,
+            r#""vars":[["arg_a","==","1"]]"#,
+        ),
+        (
+            false,
+            r#""vars":[["arg_a","==","1"]]"#,
+            r#""vars":[["arg_a","==","2"]]"#,
+        ),
+    ] {
+        let both = [a, b].map(|more| format!(r#""uri":"/a",{more}"#));
+        let expected: &[&str] = if hidden_by_a { &["b by a"] } else { &[] };
+        assert_eq!(
+            hidden(&[("a", &both[0]), ("b", &both[1])]),
+            expected,
+            "{both:?}"
+        );
+    }
+    let parts = [
+        ("a", r#""uri":"/a""#),
+        ("b", r#""uri":"/b""#),
+        ("c", r#""uris":["/a","/b"]"#),
+    ];
+    assert_eq!(hidden(&parts), ["c by a"]);
+}

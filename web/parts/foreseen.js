@@ -10,6 +10,8 @@ export function Foreseen({ of }) {
   return html`<div class="foreseen">${some.map((one) => html`<section>
     <h4><span class="mono">${one.gateway}</span> ${one.cohort && html`<span class="faint">${one.cohort}</span>`}</h4>
     ${one.touchesListener && html`<p class="note warn">${t("foreseen.listener")}</p>`}
+    ${one.shadowedCount > 0 && html`<p class="note warn">${t("foreseen.shadowed", { n: one.shadowedCount })}
+      ${one.shadowed.slice(0, 5).map(({ route, by }) => html` <code>${route}</code> ← <code>${by}</code>`)}${one.shadowedCount > 5 && " …"}</p>`}
     <ul>${one.types.map((type) => html`<li><b>${t(`type.${type.type}`)}</b>
       ${["added", "changed", "removed"].map((what) => {
         const count = type[`${what}Count`];

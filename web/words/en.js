@@ -258,6 +258,7 @@ export default {
   "diff.comes": "comes",
   "foreseen.none": "Envoy is sent nothing else than before.",
   "foreseen.listener": "A listener changes: Envoy drains the connections that it has there.",
+  "foreseen.shadowed": "Routes that no request would reach any more, since another comes first: {n}.",
   "foreseen.added": "{n} added",
   "foreseen.changed": "{n} changed",
   "foreseen.removed": "{n} removed",

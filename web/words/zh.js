@@ -258,6 +258,7 @@ export default {
   "diff.comes": "新增",
   "foreseen.none": "下发给 Envoy 的内容不变。",
   "foreseen.listener": "监听器将改变：Envoy 会排空其上的现有连接。",
+  "foreseen.shadowed": "以下路由将不再收到请求，因为另一条路由优先匹配：{n} 条。",
   "foreseen.added": "新增 {n}",
   "foreseen.changed": "修改 {n}",
   "foreseen.removed": "移除 {n}",

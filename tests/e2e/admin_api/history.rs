@@ -366,6 +366,14 @@ async fn what_a_change_would_do_to_envoy_is_told_before_it_is_made() {
         "{would:?}"
     );
     assert_eq!(stage.etcd.texts("").await.len(), before);
+    let mut twice = route("/new");
+    admin.put("/routes/old?wait=60s", &twice).await;
+    twice["priority"] = json!(1);
+    let would = admin.put("/routes/new?dry_run=true", &twice).await;
+    assert_eq!(
+        would.body["envoys"][0]["shadowed"],
+        json!([{ "route": "old", "by": "new" }])
+    );
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("all.json");
