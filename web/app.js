@@ -8,17 +8,14 @@ import { place, to } from "./core/place.js";
 import { moment, setUtc, span, utc } from "./core/text.js";
 import { lang, speak, t } from "./core/words.js";
 import { Dialog, Empty, Page } from "./parts/basics.js";
-import { Certificates } from "./pages/certificates.js";
 import { Change, Changes } from "./pages/changes.js";
 import { DocumentPage, NewDocument } from "./pages/document.js";
-import { Documents } from "./pages/documents.js";
-import { Drains } from "./pages/drains.js";
-import { Explain } from "./pages/explain.js";
-import { Instances } from "./pages/instances.js";
+import { Certificates, Documents } from "./pages/documents.js";
+import { Explain, Resources } from "./pages/look.js";
 import { Overview } from "./pages/overview.js";
 import { Proxies, Proxy } from "./pages/proxies.js";
-import { Resources } from "./pages/resources.js";
 import { Audit, Live } from "./pages/said.js";
+import { Drains, Instances } from "./pages/traffic.js";
 
 /** What stands in the menu, in groups. @type {[string, [string[], string][]][]} */
 const MENU = [

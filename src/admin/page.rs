@@ -37,21 +37,17 @@ const FILES: &[(&str, &str)] = files![
     "core/text.js",
     "core/words.js",
     "icon.svg",
-    "pages/certificates.js",
     "pages/changes.js",
     "pages/document.js",
     "pages/documents.js",
-    "pages/drains.js",
-    "pages/explain.js",
-    "pages/instances.js",
+    "pages/look.js",
     "pages/overview.js",
     "pages/proxies.js",
-    "pages/resources.js",
     "pages/said.js",
+    "pages/traffic.js",
     "parts/bar.js",
     "parts/basics.js",
     "parts/diff.js",
-    "parts/foreseen.js",
     "parts/table.js",
     "style.css",
     "vendor/preact.js",
@@ -125,11 +121,11 @@ impl Sent {
     }
 }
 
-/// A script without what is for its readers only: comments, and blanks before lines.
-fn lean(script: &str) -> String {
-    let mut code = String::with_capacity(script.len());
-    let mut rest = script;
-    while let Some((before, after)) = rest.split_once("/**") {
+/// A script or a style sheet without what is for its readers only: comments, and blanks before lines.
+fn lean(text: &str) -> String {
+    let mut code = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("/*") {
         code.push_str(before);
         rest = after.split_once("*/").map_or("", |(_, rest)| rest);
     }
@@ -166,12 +162,8 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
         page: Sent::new("", page),
         files: files
             .map(|(path, text)| {
-                let own_script = path.ends_with(".js") && !path.starts_with("vendor/");
-                let text = if own_script {
-                    lean(text)
-                } else {
-                    (*text).to_owned()
-                };
+                let own = !path.starts_with("vendor/");
+                let text = if own { lean(text) } else { (*text).to_owned() };
                 Sent::new(path, text)
             })
             .collect(),

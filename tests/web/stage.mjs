@@ -153,12 +153,12 @@ export class Stage {
   /** Writes a document as anybody's etcdctl would. */
   async put(path, document) {
     const base64 = (text) => Buffer.from(text).toString("base64");
-    const answer = await fetch(`http://127.0.0.1:${this.ports.etcd}/v3/kv/put`, {
-      method: "POST",
-      body: JSON.stringify({ key: base64(`/chancery/${path}`), value: base64(typeof document === "string" ? document : JSON.stringify(document)) }),
+    const body = JSON.stringify({ key: base64(`/chancery/${path}`), value: base64(JSON.stringify(document)) });
+    return eventually(`etcd to take ${path}`, async () => {
+      const answer = await fetch(`http://127.0.0.1:${this.ports.etcd}/v3/kv/put`, { method: "POST", body });
+      if (!answer.ok) throw new Error(await answer.text());
+      return (await answer.json()).header.revision;
     });
-    if (!answer.ok) throw new Error(await answer.text());
-    return (await answer.json()).header.revision;
   }
 
   async ask(path, headers = {}) {

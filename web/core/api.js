@@ -23,8 +23,13 @@ export const status = signal(/** @type {any} */ (null));
 /** Calls that wait for a key. */
 let waiting = /** @type {(() => void)[]} */ ([]);
 
-/** @param {string} key */
-export function giveKey(key) {
+/** Tries a key with one call, as each call with a wrong one counts as a guess. @param {string} key */
+export async function giveKey(key) {
+  const answer = await fetch(`${root}v1/status`, { headers: { "x-api-key": key }, cache: "no-store" }).catch(() => null);
+  if (answer && (answer.status === 401 || answer.status === 429)) {
+    keyAsked.value = (await reason(answer)).message;
+    return;
+  }
   sessionStorage.setItem(KEY, key);
   keyAsked.value = null;
   const all = waiting;
@@ -86,7 +91,9 @@ async function send(call, fields, more) {
     body = JSON.stringify(rest.body ?? rest);
     headers.set("content-type", "application/json");
   }
+  const given = () => new Promise((again) => waiting.push(() => again(undefined)));
   for (;;) {
+    if (keyAsked.value !== null) await given();
     const key = sessionStorage.getItem(KEY);
     if (key) headers.set("x-api-key", key);
     const url = root + path.slice(1) + (query.size ? `?${query}` : "");
@@ -108,7 +115,7 @@ async function send(call, fields, more) {
     const said = await reason(answer);
     if (sessionStorage.getItem(KEY) !== key) continue;
     keyAsked.value = key ? said.message : t("key.needed");
-    await new Promise((again) => waiting.push(() => again(undefined)));
+    await given();
   }
 }
 

@@ -8,8 +8,7 @@ import { holds } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Bar, running } from "../parts/bar.js";
 import { Ago, Dialog, DocumentLink, Empty, Facts, Loaded, Moment, Page, Same, State, Trouble } from "../parts/basics.js";
-import { Diff } from "../parts/diff.js";
-import { Foreseen, Warnings } from "../parts/foreseen.js";
+import { Diff, Foreseen, Warnings } from "../parts/diff.js";
 import { Search, Table } from "../parts/table.js";
 
 /** The entries of a history, by the change that they belong to. @param {any[]} entries */

@@ -9,8 +9,7 @@ import { pretty } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Bar, running } from "../parts/bar.js";
 import { Ago, Code, Dialog, DocumentLink, Empty, Facts, Loaded, Page, Same, Share, State, Tabs, Trouble } from "../parts/basics.js";
-import { Diff } from "../parts/diff.js";
-import { Foreseen, Warnings } from "../parts/foreseen.js";
+import { Diff, Foreseen, Warnings } from "../parts/diff.js";
 import { Table } from "../parts/table.js";
 import { Undo } from "./changes.js";
 

@@ -7,9 +7,9 @@ import { to } from "../core/place.js";
 import { day, number, span } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Bar, running } from "../parts/bar.js";
-import { Ago, DocumentLink, Loaded, Page, Same, Share, State } from "../parts/basics.js";
+import { Ago, DocumentLink, Loaded, Page, Same, State } from "../parts/basics.js";
 import { byRevision } from "./changes.js";
-import { certificates } from "./certificates.js";
+import { certificates } from "./documents.js";
 
 /** Certificates that end within so long are told of, in ms. */
 const MONTH = 30 * 86_400_000;

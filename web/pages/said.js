@@ -41,7 +41,7 @@ export function Live() {
       <${Table} stay name=${t("nav.live")} rows=${found} id=${(one) => one.id} columns=${[
         { id: "time", title: t("col.time"), cell: (one) => html`<time class="mono" datetime=${one.time}>${clock(one.time)}</time>` },
         { id: "what", title: t("col.what"), cell: (one) => html`<${State} of=${one.state}>${one.word}<//>` },
-        { id: "gateway", title: t("col.gateway"), cell: (one) => one.gateway },
+        { id: "gateway", title: t("col.gateway"), minor: true, cell: (one) => one.gateway },
         { id: "node", title: t("col.node"), cell: (one) => one.node && html`<a class="mono" href=${to(["proxies", one.node])}>${one.node}</a>` },
         { id: "type", title: t("col.type"), minor: true, cell: (one) => one.type && t(`type.${one.type}`) },
         { id: "text", title: t("col.detail"), cell: (one) => one.text },
