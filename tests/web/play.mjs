@@ -155,7 +155,22 @@ const scenes = {
     await stage.put("routes/evil", { uri: "/evil", name: evil, desc: evil, labels: { evil }, plugins: { mocking: { response_example: evil } } });
     await stage.put(`routes/evil2`, { uri: `/${evil}`, [evil]: evil });
     await stage.put("upstreams/evil", { name: evil, nodes: { [evil]: 1 } });
+    // Nothing is as it should be.
+    const odd = { uri: {}, uris: 5, host: [[]], methods: "POST", gateways: "x", plugins: 5, labels: 5, upstream: 5, name: {}, status: "x", priority: [], vars: 1, snis: 5, cert: 5, nodes: "x", listeners: 5, update_time: "x" };
+    for (const kind of ["routes", "services", "upstreams", "gateways", "ssls", "consumers", "stream_routes", "plugin_configs", "global_rules"]) {
+      await stage.put(`${kind}/odd`, odd);
+      for (const [name, document] of [["null", null], ["text", "x"], ["list", [1]]]) await stage.put(`${kind}/${name}`, document);
+    }
     const page = await tab(stage);
+    for (const kind of ["routes", "services", "upstreams", "gateways", "ssls", "consumers", "stream_routes", "plugin_configs", "global_rules"])
+      for (const hash of [`#/documents/${kind}`, ...["odd", "null", "text", "list"].flatMap((id) => [`#/documents/${kind}/${id}`, `#/documents/${kind}/${id}?tab=used`])]) {
+        await page.at(hash);
+        await page.getByRole("heading", { level: 1 }).waitFor();
+        await page.waitForTimeout(120);
+        assert.deepEqual(page.wrong, [], hash);
+      }
+    await page.at("#/certificates");
+    await sees(page, "ssls/odd");
     for (const hash of ["", "#/documents/routes", "#/documents/routes/evil", "#/documents/routes/evil2", "#/documents/routes/evil?tab=history", "#/documents/upstreams", "#/documents/upstreams/evil", "#/changes", `#/documents/routes?q=${encodeURIComponent(evil)}`, `#/proxies/${encodeURIComponent(evil)}`]) {
       await page.at(hash);
       await page.getByRole("heading", { level: 1 }).waitFor();
@@ -165,6 +180,8 @@ const scenes = {
     }
     for (const path of ["routes/evil", "routes/evil2"]) await stage.put(path, { uri: "/gone", plugins: { mocking: { response_example: "x" } } });
     await stage.put("upstreams/evil", { nodes: { "127.0.0.1:1": 1 } });
+    for (const kind of ["routes", "services", "upstreams", "gateways", "ssls", "consumers", "stream_routes", "plugin_configs", "global_rules"])
+      for (const id of ["odd", "null", "text", "list"]) await stage.forget(`${kind}/${id}`);
     return page;
   },
 
@@ -553,7 +570,10 @@ for (const [name, play] of all) {
     failed += 1;
     console.log(`FAIL ${name}\n${error.stack}`);
     for (const context of browser.contexts()) {
-      for (const page of context.pages()) await page.screenshot({ path: `${SHOTS}/failed-${failed}.png` });
+      for (const page of context.pages()) {
+        console.log(page.wrong?.join("\n"));
+        await page.screenshot({ path: `${SHOTS}/failed-${failed}.png` });
+      }
       await context.close();
     }
   }

@@ -161,6 +161,12 @@ export class Stage {
     });
   }
 
+  /** Deletes one. */
+  async forget(path) {
+    const key = Buffer.from(`/chancery/${path}`).toString("base64");
+    await fetch(`http://127.0.0.1:${this.ports.etcd}/v3/kv/deleterange`, { method: "POST", body: JSON.stringify({ key }) });
+  }
+
   async ask(path, headers = {}) {
     const answer = await fetch(this.admin + path, { headers });
     if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);

@@ -53,7 +53,7 @@ export async function list(kind, signal) {
   const { list } = await ask(LISTS[kind], { masked: true }, { signal });
   return list.map((held) => {
     const id = held.key.slice(held.key.lastIndexOf(`/${kind}/`) + kind.length + 2);
-    return { path: `${kind}/${id}`, id, value: held.value, modified: held.modifiedIndex };
+    return { path: `${kind}/${id}`, id, value: object(held.value), modified: held.modifiedIndex };
   });
 }
 
@@ -70,7 +70,7 @@ export async function one(kind, id, masked, signal) {
       : [ONES[kind], { id }];
   try {
     const held = await ask(call, { ...fields, masked: masked ? true : undefined }, { signal });
-    return { path: `${kind}/${id}`, id, value: held.value, modified: held.modifiedIndex };
+    return { path: `${kind}/${id}`, id, value: object(held.value), modified: held.modifiedIndex };
   } catch (error) {
     if (/** @type {any} */ (error).code === 404) return null;
     throw error;
@@ -83,7 +83,7 @@ export async function credentials(username, signal) {
     const { list } = await ask("GET /apisix/admin/consumers/{username}/credentials", { username, masked: true }, { signal });
     return list.map((held) => {
       const id = `${username}/credentials/${held.value.id}`;
-      return { path: `consumers/${id}`, id, value: held.value, modified: held.modifiedIndex };
+      return { path: `consumers/${id}`, id, value: object(held.value), modified: held.modifiedIndex };
     });
   } catch (error) {
     if (/** @type {any} */ (error).code === 404) return [];
@@ -103,20 +103,23 @@ export function edited(value) {
 /** Whether anything in it is only a marker for what is not shown. @param {any} value */
 export const hidden = (value) => JSON.stringify(value).includes("(a secret: not shown)");
 
-/** A value or a list of them, as a list. @param {any[]} of */
-const all = (...of) => of.flat().filter((one) => one !== undefined);
+/** What should be an object, and may be anything: rejected documents are shown as well. @param {any} value */
+const object = (value) => (value !== null && typeof value === "object" ? value : {});
+/** Texts or lists of them, as one list of texts, whatever they are. @param {any[]} of @returns {string[]} */
+export const all = (...of) =>
+  of.flat().filter((one) => one !== undefined && one !== null && one !== "").map((one) => (typeof one === "object" ? JSON.stringify(one) : String(one)));
 export const hosts = (value) => all(value.host, value.hosts, value.sni, value.snis);
 export const paths = (value) => all(value.uri, value.uris, value.server_port && `:${value.server_port}`);
-export const plugins = (value) => Object.keys(value.plugins ?? {});
+export const plugins = (value) => Object.keys(object(value.plugins));
 export const isOff = (value) => value.status === 0;
 
 /** Where a document sends requests, in words. @param {any} value */
 export function target(value) {
-  const upstream = value.upstream ?? value;
+  const upstream = object(value.upstream ?? value);
   if (value.upstream_id !== undefined) return `upstreams/${value.upstream_id}`;
   if (value.service_id !== undefined) return `services/${value.service_id}`;
   if (upstream.service_name) return `${upstream.discovery_type ?? "consul"}/${upstream.service_name}`;
-  const nodes = Array.isArray(upstream.nodes) ? upstream.nodes.map((node) => `${node.host}:${node.port}`) : Object.keys(upstream.nodes ?? {});
+  const nodes = Array.isArray(upstream.nodes) ? upstream.nodes.map((node) => `${object(node).host}:${object(node).port}`) : Object.keys(object(upstream.nodes));
   return nodes.join(", ");
 }
 

@@ -2,7 +2,7 @@
 // One document: its text, what became of it, what Envoy has of it, and what it was. Saving shows first what it would do.
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Refused, ask, may, mayWrite, reachable } from "../core/api.js";
-import { FIRST, check, credentials, edited, health, hidden, hosts, isOff, list, names, one, paths, KINDS } from "../core/kinds.js";
+import { FIRST, all, check, credentials, edited, health, hidden, hosts, isOff, list, names, one, paths, KINDS } from "../core/kinds.js";
 import { useLoad } from "../core/live.js";
 import { go, guard, place, split, to, toDocument } from "../core/place.js";
 import { pretty } from "../core/text.js";
@@ -232,7 +232,7 @@ export function DocumentPage({ kind, id }) {
 function asked(value) {
   const [host] = hosts(value);
   const path = (paths(value)[0] ?? "/").replace(/\*$/, "");
-  return { method: value.methods?.[0] ?? "GET", url: host ? `http://${host.replace(/^\*/, "www")}${path}` : path };
+  return { method: all(value.methods)[0] ?? "GET", url: host ? `http://${host.replace(/^\*/, "www")}${path}` : path };
 }
 
 function Actions({ path, held }) {
@@ -259,7 +259,7 @@ function Standing({ told, problem, health, path, held }) {
       [t("col.configuration"), html`<${State} of=${told?.state ?? "unknown"} />`],
       [t("col.instances"), health.all ? html`<${Share} good=${health.good} all=${health.all} />` : undefined],
       [t("col.revision"), told && html`<a href=${to(["changes", told.revision])}>${told.revision}</a>`],
-      [t("col.updated"), held?.value.update_time && html`<${Ago} at=${new Date(held.value.update_time * 1000).toISOString()} />`],
+      [t("col.updated"), held?.value.update_time > 0 && html`<${Ago} at=${new Date(Math.min(held.value.update_time, 1e11) * 1000).toISOString()} />`],
       [t("col.source"), html`<span class="mono">${told?.source}</span>`],
     ]} />
     ${told?.reason && html`<div class="note ${["rejected", "refused"].includes(told.state) ? "bad" : "warn"}"><strong>${t(`state.${told.state}`)}: ${t(`state.${told.state}.why`)}</strong><p class="said">${told.reason}</p>

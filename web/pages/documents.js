@@ -3,7 +3,7 @@
 // their ends.
 import { html, useState } from "../vendor/preact.js";
 import { ask, mayWrite } from "../core/api.js";
-import { health, hosts, isOff, list, paths, plugins, target } from "../core/kinds.js";
+import { all, health, hosts, isOff, list, paths, plugins, target } from "../core/kinds.js";
 import { useLoad } from "../core/live.js";
 import { place, to, toDocument } from "../core/place.js";
 import { day, finder, holds, number } from "../core/text.js";
@@ -40,8 +40,8 @@ async function load(kind, signal) {
     const id = path.slice(kind.length + 1);
     const state = of?.state ?? "unknown";
     const row = { path, id, value, state, reason: of?.reason ?? "", revision: Number(of?.revision ?? 0), health: health(services, kind, id) };
-    const labels = Object.entries(value.labels ?? {}).map(([name, label]) => `${name}:${label}`);
-    const found = [path, value.name, value.desc, hosts(value), paths(value), value.methods, plugins(value), target(value), value.gateways, labels, state, t(`state.${state}`)];
+    const labels = Object.entries(Object(value.labels)).map(([name, label]) => `${name}:${label}`);
+    const found = [path, value.name, value.desc, hosts(value), paths(value), all(value.methods), plugins(value), target(value), all(value.gateways), labels, state, t(`state.${state}`)];
     return { ...row, text: found.flat().join(" ").toLowerCase() };
   });
 }
@@ -53,7 +53,7 @@ const tags = (/** @type {string[]} */ all) => html`${all.slice(0, 4).map((one) =
 const columns = () => ({
   id: {
     id: "id", title: t("col.document"), sort: (row) => row.id,
-    cell: (row) => html`<a class="mono" href=${toDocument(row.path)}>${row.id}</a>${row.value.name && row.value.name !== row.id && html`<small>${row.value.name}</small>`}`,
+    cell: (row) => html`<a class="mono" href=${toDocument(row.path)}>${row.id}</a>${row.value.name && row.value.name !== row.id && html`<small>${all(row.value.name)}</small>`}`,
   },
   state: {
     id: "state", title: t("col.configuration"), sort: (row) => row.state,
@@ -65,12 +65,12 @@ const columns = () => ({
   },
   host: { id: "host", title: t("col.host"), worth: (row) => hosts(row.value).length > 0, sort: (row) => hosts(row.value).join(), cell: (row) => some(hosts(row.value)) || "*" },
   path: { id: "path", title: t("col.path"), sort: (row) => paths(row.value).join(), cell: (row) => html`<span class="mono">${some(paths(row.value)) || "*"}</span>` },
-  methods: { id: "methods", title: t("col.methods"), worth: (row) => row.value.methods, minor: true, cell: (row) => (row.value.methods ? some(row.value.methods) : t("any")) },
+  methods: { id: "methods", title: t("col.methods"), worth: (row) => row.value.methods, minor: true, cell: (row) => (row.value.methods ? some(all(row.value.methods)) : t("any")) },
   priority: { id: "priority", title: t("col.priority"), worth: (row) => row.value.priority, minor: true, end: true, sort: (row) => row.value.priority ?? 0, cell: (row) => row.value.priority ?? 0 },
   plugins: { id: "plugins", title: t("col.plugins"), worth: (row) => plugins(row.value).length > 0, minor: true, sort: (row) => plugins(row.value).join(), cell: (row) => tags(plugins(row.value)) },
   target: { id: "target", title: t("col.target"), worth: (row) => target(row.value), minor: true, sort: (row) => target(row.value), cell: (row) => html`<span class="mono">${target(row.value)}</span>` },
-  gateways: { id: "gateways", title: t("col.gateways"), worth: (row) => row.value.gateways, minor: true, cell: (row) => some(row.value.gateways ?? ["default"]) },
-  listeners: { id: "listeners", title: t("col.listeners"), cell: (row) => tags((row.value.listeners ?? []).map((one) => `${one.protocol ?? "http"} ${one.address ?? "0.0.0.0"}:${one.port}`)) },
+  gateways: { id: "gateways", title: t("col.gateways"), worth: (row) => row.value.gateways, minor: true, cell: (row) => some(all(row.value.gateways ?? "default")) },
+  listeners: { id: "listeners", title: t("col.listeners"), cell: (row) => tags([row.value.listeners ?? []].flat().map((one) => `${one?.protocol ?? "http"} ${one?.address ?? "0.0.0.0"}:${one?.port}`)) },
   revision: { id: "revision", title: t("col.revision"), minor: true, end: true, sort: (row) => row.revision, cell: (row) => html`<a href=${to(["changes", String(row.revision)])}>${row.revision}</a>` },
 });
 
@@ -79,8 +79,8 @@ export function Documents({ kind }) {
   const words = place.value.query.get("q") ?? "";
   const title = t(`kind.${kind}`);
   const [turning, turn] = useState(/** @type {any} */ (null));
-  const all = columns();
-  const shown = [all.id, all.state, ...SHOWN[kind].map((id) => all[id]), all.revision];
+  const every = columns();
+  const shown = [every.id, every.state, ...SHOWN[kind].map((id) => every[id]), every.revision];
   if (mayWrite() && (kind === "routes" || kind === "ssls"))
     shown.push({ id: "do", title: html`<span class="visually-hidden">${t("col.do")}</span>`, minor: true, end: true, cell: (row) => html`<button class="small" onClick=${() => turn(row)} aria-label=${`${t(isOff(row.value) ? "turn-on" : "turn-off")} ${row.id}`}>${t(isOff(row.value) ? "turn-on" : "turn-off")}</button>` });
   return html`<${Page} title=${title} lead=${t(`kind.${kind}.lead`)}
@@ -104,6 +104,7 @@ const MONTH = 30 * 86_400_000;
 
 /** When the first certificate of a chain ends: the second time of its `Validity`, as X.509 has it. @param {string} pem */
 export function ends(pem) {
+  if (typeof pem !== "string") return undefined;
   const base64 = /-----BEGIN CERTIFICATE-----([\s\S]+?)-----END/.exec(pem ?? "")?.[1];
   if (!base64) return undefined;
   let bytes;
