@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::{
-    DirectResponseAction, HeaderMatcher, Route, RouteMatch, header_matcher::HeaderMatchSpecifier,
-    route_match::PathSpecifier,
+    DirectResponseAction, Route, route_match::PathSpecifier,
 };
 use envoy_types::pb::envoy::extensions::filters::http::grpc_web::v3::GrpcWeb as Filter;
-use envoy_types::pb::envoy::r#type::matcher::v3::{
-    RegexMatchAndSubstitute, RegexMatcher, StringMatcher, string_matcher::MatchPattern,
-};
+use envoy_types::pb::envoy::r#type::matcher::v3::{RegexMatchAndSubstitute, RegexMatcher};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::header;
+use super::shared::narrow::by_headers;
 use crate::cohort::Ability;
 use crate::envoy::place;
 use crate::model::problem::Remark;
@@ -74,7 +72,7 @@ impl Plugin for GrpcWeb {
 
     /// A preflight is answered, and a call goes on.
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
-        let mut preflight = narrowed(route, [header(":method", "OPTIONS")]);
+        let mut preflight = by_headers(route, [(":method", "OPTIONS")]);
         answer(&mut preflight, 204);
         for (name, value) in [
             ("access-control-allow-methods", "POST, OPTIONS"),
@@ -87,10 +85,7 @@ impl Plugin for GrpcWeb {
             headers.push(header::set(name, value));
         }
         let types = r"application/grpc-web(-text)?(\+proto)?";
-        let mut call = narrowed(
-            route,
-            [header(":method", "POST"), header("content-type", types)],
-        );
+        let mut call = by_headers(route, [(":method", "POST"), ("content-type", types)]);
         place::fill(&mut call, FILTER, &Filter {});
         if !self.strip_path {
             without_prefix(&mut call);
@@ -144,29 +139,6 @@ fn without_prefix(route: &mut Route) {
             substitution: "/".to_owned(),
         })
     });
-}
-
-fn narrowed<const N: usize>(route: &Route, headers: [HeaderMatcher; N]) -> Route {
-    let mut narrowed = route.clone();
-    let matched = narrowed.r#match.get_or_insert_with(RouteMatch::default);
-    matched.headers.extend(headers);
-    narrowed
-}
-
-/// A header whose whole value matches.
-fn header(name: &str, regex: &str) -> HeaderMatcher {
-    let matcher = StringMatcher {
-        match_pattern: Some(MatchPattern::SafeRegex(RegexMatcher {
-            regex: regex.to_owned(),
-            ..RegexMatcher::default()
-        })),
-        ..StringMatcher::default()
-    };
-    HeaderMatcher {
-        name: name.to_owned(),
-        header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(matcher)),
-        ..HeaderMatcher::default()
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
+use super::shared::narrow::by_headers;
 use super::shared::pattern::{Among, Rewrite};
 use super::shared::variable::{self, Piece};
 use super::shared::{header, uri};
@@ -31,7 +32,7 @@ pub(super) const ENTRY: Definition = Definition {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
-    /// Whether requests over HTTP are sent to the same URL over HTTPS.
+    /// Whether requests over HTTP are sent to the same URL over HTTPS: GET and HEAD with 301, others with 308.
     #[serde(default)]
     http_to_https: bool,
     /// Where to, with variables: a path, or a whole URL.
@@ -91,7 +92,7 @@ impl Code {
 
 #[derive(Debug)]
 enum Redirect {
-    /// To the same URL over TLS, at its usual port.
+    /// To the same URL over TLS, at its usual port, if it came without.
     Https,
     /// To this `Location`, one of Envoy's format strings. It is sent as it is written: Envoy's own redirects make it
     /// absolute with the scheme that Envoy sees, which is the wrong one behind a proxy that ends TLS.
@@ -122,7 +123,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         (true, None, None) => {
             // 302 is what APISIX writes where nobody said anything, and has no effect there either.
             if !matches!(code.status(), 301 | 302) {
-                let message = "has no effect beside `http_to_https`, which answers 301";
+                let message = "has no effect beside `http_to_https`, which answers 301 or 308";
                 warnings.push(Remark::new("ret_code", message));
             }
             Redirect::Https
@@ -212,8 +213,18 @@ impl Plugin for Redirect {
         matches!(self, Self::Rewrite { rewrite, .. } if rewrite.asks_for(paths))
     }
 
-    /// A request that `regex_uri` does not match passes; a redirect of Envoy would send it back to itself.
+    /// A request that came over HTTPS already passes, and one that `regex_uri` does not match; a redirect of Envoy would send it
+    /// back to itself.
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
+        if let Self::Https = self {
+            let over_http = (FORWARDED_PROTO, "http");
+            // Clients may turn other methods into GET where 301 is answered.
+            let mut retrieved = by_headers(route, [over_http, (":method", "GET|HEAD")]);
+            retrieved.action = Some(https(RedirectResponseCode::MovedPermanently));
+            let mut others = by_headers(route, [over_http]);
+            self.redirect(&mut others);
+            return vec![retrieved, others];
+        }
         match self.among(route) {
             Among::All | Among::None => Vec::new(),
             Among::Some(mut branch) => {
@@ -227,7 +238,27 @@ impl Plugin for Redirect {
         if let Among::All = self.among(route) {
             self.redirect(route);
         }
+        if route.action.is_none() {
+            // Without an upstream there is nothing else for what passes.
+            route.action = Some(Action::DirectResponse(DirectResponseAction {
+                status: 503,
+                ..DirectResponseAction::default()
+            }));
+        }
     }
+}
+
+/// Where a request came from: Envoy writes it itself, but for proxies that the gateway trusts.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+/// To the same URL over TLS.
+fn https(code: RedirectResponseCode) -> Action {
+    Action::Redirect(RedirectAction {
+        // The port that the client came to is not one of TLS.
+        port_redirect: 443,
+        response_code: code.into(),
+        scheme_rewrite_specifier: Some(SchemeRewriteSpecifier::HttpsRedirect(true)),
+        ..RedirectAction::default()
+    })
 }
 
 impl Redirect {
@@ -235,19 +266,14 @@ impl Redirect {
     fn among(&self, route: &Route) -> Among {
         match self {
             Self::Rewrite { rewrite, .. } => rewrite.among(route),
-            Self::Https | Self::Location { .. } | Self::Path { .. } => Among::All,
+            Self::Location { .. } | Self::Path { .. } => Among::All,
+            Self::Https => Among::None,
         }
     }
 
     fn redirect(&self, route: &mut Route) {
         route.action = Some(match self {
-            Self::Https => Action::Redirect(RedirectAction {
-                // The port that the client came to is not one of TLS.
-                port_redirect: 443,
-                response_code: RedirectResponseCode::MovedPermanently.into(),
-                scheme_rewrite_specifier: Some(SchemeRewriteSpecifier::HttpsRedirect(true)),
-                ..RedirectAction::default()
-            }),
+            Self::Https => https(RedirectResponseCode::PermanentRedirect),
             Self::Path { code, path } => Action::Redirect(RedirectAction {
                 response_code: code.0.into(),
                 path_rewrite_specifier: Some(PathRewriteSpecifier::PathRedirect(path.clone())),

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::certificates::{Authority, Identity};
@@ -62,6 +63,49 @@ async fn shows(stage: &Stage, client: &Secure, name: &str, identity: &Identity) 
         Ok(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_came_over_http_is_redirected_and_what_came_over_https_goes_on() {
+    let (stage, blue) = stage_with(&json!({})).await;
+    let authority = Authority::new();
+    let client = Secure::trusting(&authority, None);
+    let www = authority.identity(&["www.example.com"]);
+    stage
+        .etcd
+        .put("ssls/www", &ssl(&["www.example.com"], &www))
+        .await;
+    let mut route = route_to("/*", &[&blue]);
+    route["plugins"] = json!({ "redirect": { "http_to_https": true } });
+    stage.etcd.put("routes/all", &route).await;
+    let host = ("host", "www.example.com:9080");
+    for (method, status) in [
+        (Method::GET, 301),
+        (Method::HEAD, 301),
+        (Method::POST, 308),
+        (Method::DELETE, 308),
+    ] {
+        eventually(async || {
+            // What a client says of itself is not believed.
+            let headers = [host, ("x-forwarded-proto", "https")];
+            let answer = stage.envoy.send(method.clone(), "/a?b=c", &headers).await?;
+            ensure!(answer.status == status, "{method}: {}", answer.status);
+            let location = answer.headers["location"].to_str()?;
+            ensure!(
+                location == "https://www.example.com:443/a?b=c",
+                "{location}"
+            );
+            Ok(())
+        })
+        .await;
+    }
+    shows(&stage, &client, "www.example.com", &www).await;
+    let mut connection = client
+        .connect(https(&stage), "www.example.com")
+        .await
+        .unwrap();
+    let (status, answer) = connection.get("www.example.com", "/a").await.unwrap();
+    assert!(status == 200 && answer.contains("blue"), "{answer}");
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
-use envoy_types::pb::envoy::config::route::v3::RedirectAction;
 use envoy_types::pb::envoy::config::route::v3::redirect_action::{
     PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier,
 };
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
+use envoy_types::pb::envoy::config::route::v3::{RedirectAction, Route, RouteAction};
 use serde_json::{Value, json};
 
 use crate::model::Path;
@@ -29,24 +29,51 @@ fn located(configuration: Value) -> (u32, String) {
 }
 
 #[test]
-fn http_to_https_goes_to_the_port_of_https() {
-    let action = redirected(json!({"http_to_https": true}));
-    assert_eq!(
-        action.scheme_rewrite_specifier,
-        Some(SchemeRewriteSpecifier::HttpsRedirect(true))
-    );
-    assert_eq!(action.port_redirect, 443);
-    assert_eq!(
-        action.response_code(),
-        RedirectResponseCode::MovedPermanently
-    );
-    assert!(!action.strip_query);
+fn http_to_https_sends_what_came_over_http_to_the_port_of_https() {
+    let routes = branched(json!({"redirect": {"http_to_https": true}}));
+    let [retrieved, others, passed] = routes.as_slice() else {
+        panic!("not three: {routes:?}");
+    };
+    for (route, code, asked) in [
+        (
+            retrieved,
+            RedirectResponseCode::MovedPermanently,
+            &["x-forwarded-proto", ":method"][..],
+        ),
+        (
+            others,
+            RedirectResponseCode::PermanentRedirect,
+            &["x-forwarded-proto"],
+        ),
+    ] {
+        let headers = &route.r#match.as_ref().unwrap().headers;
+        let names: Vec<_> = headers.iter().map(|header| header.name.as_str()).collect();
+        assert_eq!(names, asked);
+        let Some(Action::Redirect(action)) = &route.action else {
+            panic!("not redirected: {route:?}");
+        };
+        let scheme = Some(SchemeRewriteSpecifier::HttpsRedirect(true));
+        assert_eq!(action.scheme_rewrite_specifier, scheme);
+        assert_eq!((action.port_redirect, action.response_code()), (443, code));
+        assert!(!action.strip_query);
+    }
+    assert!(matches!(passed.action, Some(Action::Route(_))));
+}
+
+#[test]
+fn what_came_over_https_finds_nothing_where_there_is_no_upstream() {
+    let plugins = read(json!({"redirect": {"http_to_https": true}})).unwrap();
+    let routes = plugins.apply(Route::default(), |_| RouteAction::default());
+    let Some(Action::DirectResponse(answer)) = &routes[2].action else {
+        panic!("not answered: {routes:?}");
+    };
+    assert_eq!(answer.status, 503);
 }
 
 #[test]
 fn a_status_beside_http_to_https_has_no_effect_and_that_is_said() {
     let said = warned("redirect", json!({"http_to_https": true, "ret_code": 308}));
-    let expected = "ret_code: has no effect beside `http_to_https`, which answers 301";
+    let expected = "ret_code: has no effect beside `http_to_https`, which answers 301 or 308";
     assert_eq!(said, [expected]);
     for unsaid in [301, 302] {
         let said = warned(

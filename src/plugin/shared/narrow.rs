@@ -1,7 +1,7 @@
 //! An alternative as part of an Envoy route's match.
 
 use envoy_types::pb::envoy::config::route::v3::{
-    CookieMatcher, HeaderMatcher, QueryParameterMatcher, RouteMatch,
+    CookieMatcher, HeaderMatcher, QueryParameterMatcher, Route, RouteMatch,
     header_matcher::HeaderMatchSpecifier, query_parameter_matcher::QueryParameterMatchSpecifier,
     route_match::PathSpecifier,
 };
@@ -65,6 +65,21 @@ pub fn narrowed(rule: &RouteMatch, alternative: &[Predicate]) -> Option<RouteMat
         }
     }
     Some(rule)
+}
+
+/// The route for those of its requests whose headers match as a whole, each a pattern of RE2.
+pub fn by_headers<const N: usize>(route: &Route, headers: [(&str, &str); N]) -> Route {
+    let mut narrowed = route.clone();
+    let rule = narrowed.r#match.get_or_insert_with(RouteMatch::default);
+    rule.headers
+        .extend(headers.map(|(name, pattern)| HeaderMatcher {
+            name: name.to_owned(),
+            header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(matcher(&Text::Regex(
+                pattern.to_owned(),
+            )))),
+            ..HeaderMatcher::default()
+        }));
+    narrowed
 }
 
 /// What an Envoy has to be able to do to tell requests by these alternatives, each once.
