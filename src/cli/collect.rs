@@ -52,6 +52,8 @@ const PARTS: &[Part] = &[
     Part { file: "documents.json", path: &["v1", "documents"], also: &[], says: "every document, and what became of it" },
     Part { file: "services.json", path: &["v1", "services"], also: &[], says: "what registries answered for each service" },
     Part { file: "drains.json", path: &["v1", "drains"], also: &[], says: "the instances that are taken out" },
+    Part { file: "history.json", path: &["v1", "history"], also: &[], says: "the last hundred changes of documents, without their texts" },
+    Part { file: "audit.json", path: &["v1", "audit"], also: &[], says: "the last hundred records of the audit trail" },
     Part { file: SNAPSHOTS, path: &["v1", "snapshots"], also: &[], says: "the snapshots of gateways and cohorts, without resources" },
 ];
 const NODES: &str = "nodes.json";

@@ -97,6 +97,7 @@ async fn an_archive_tells_of_everything_and_holds_no_secret() {
     let names: Vec<_> = files.keys().map(String::as_str).collect();
     let expected = [
         "README.txt",
+        "audit.json",
         "documents.json",
         "documents/consumers/jack.json",
         "documents/consumers/jill.json",
@@ -105,6 +106,7 @@ async fn an_archive_tells_of_everything_and_holds_no_secret() {
         "documents/ssls/shop.json",
         "drains.json",
         "expected.json",
+        "history.json",
         "metrics.txt",
         "nodes.json",
         "problems.json",
@@ -122,6 +124,7 @@ async fn an_archive_tells_of_everything_and_holds_no_secret() {
         ("documents/consumers/jill.json", "(a secret: not shown)"),
         ("documents/ssls/shop.json", "BEGIN CERTIFICATE"),
         ("expected.json", "\"expected\":0"),
+        ("history.json", "consumers/jill"),
         ("metrics.txt", "chancery_documents"),
         ("ready.json", "\"ready\":true"),
         ("snapshots/default.json", "[redacted]"),
