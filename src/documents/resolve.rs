@@ -53,7 +53,7 @@ pub(super) fn route(
         }
         (None, _) => plugins.stand_in().cloned(),
     };
-    if cluster.is_none() && !plugins.answers(&draft.paths) {
+    if cluster.is_none() && !plugins.are_enough(&draft.paths) {
         let message = "has no upstream, and neither has this route";
         return Err(by_service(draft, &Remark::whole(message)));
     }

@@ -196,6 +196,12 @@ impl Plugins {
         plugins.any(|plugin| plugin.answers(paths))
     }
 
+    /// Whether with one of them a route for these paths can be without an upstream.
+    pub(crate) fn are_enough(&self, paths: &[Path]) -> bool {
+        let mut plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        plugins.any(|plugin| plugin.is_enough(paths))
+    }
+
     /// What a route of Envoy, which already has its match, its cluster and its time-outs, becomes with them: one or several,
     /// of which the first that matches a request is meant. `forward` is what the route does with requests that go to another
     /// cluster. Where a plugin answers by itself, the ones after it never run.

@@ -57,6 +57,11 @@ pub trait Plugin: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether a route for these paths can be without an upstream.
+    fn is_enough(&self, paths: &[Path]) -> bool {
+        self.answers(paths)
+    }
+
     /// Whether it tells requests for these paths apart by a pattern, as `vars` about `uri` do: a route of Envoy's has one.
     fn asks_for_paths(&self, _paths: &[Path]) -> bool {
         false

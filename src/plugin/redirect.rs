@@ -197,9 +197,14 @@ fn path(text: &str) -> Result<String, Remark> {
 impl Plugin for Redirect {
     fn answers(&self, paths: &[Path]) -> bool {
         match self {
+            Self::Https => false,
             Self::Rewrite { rewrite, .. } => paths.iter().all(|path| rewrite.covers(path)),
-            Self::Https | Self::Location { .. } | Self::Path { .. } => true,
+            Self::Location { .. } | Self::Path { .. } => true,
         }
+    }
+
+    fn is_enough(&self, paths: &[Path]) -> bool {
+        matches!(self, Self::Https) || self.answers(paths)
     }
 
     fn check(&self, paths: &[Path]) -> Result<(), Remark> {

@@ -1,7 +1,7 @@
 // What the dashboard is played on: the real etcd, Consul and Envoys, two instances, and Chancery. Each stage has ports and a
 // folder of its own, and ends what it started.
 import { spawn } from "node:child_process";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, rmSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -34,6 +34,16 @@ export async function eventually(what, told, within = 60_000) {
     await new Promise((later) => setTimeout(later, 100));
   }
 }
+
+/** What runs still: it ends with this process, however that does. */
+const running = new Map();
+process.on("exit", () => {
+  for (const [child, folder] of running) {
+    child.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
 export class Stage {
   #children = new Map();
@@ -73,7 +83,8 @@ export class Stage {
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
-    child.gone = new Promise((gone) => child.on("exit", gone));
+    running.set(child, this.folder);
+    child.gone = new Promise((gone) => child.on("exit", gone)).then(() => running.delete(child));
     this.#children.set(name, child);
     return child;
   }

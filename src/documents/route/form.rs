@@ -127,7 +127,7 @@ pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Resu
     size::check(&paths, &hosts, &ranges, vars.as_ref(), &plugins)?;
     let target = target(key, form.upstream.as_ref(), form.upstream_id, warnings)?;
     let elsewhere = form.service_id.is_some() || form.plugin_config_id.is_some();
-    let served = plugins.answers(&paths) || plugins.sends_all();
+    let served = plugins.are_enough(&paths) || plugins.sends_all();
     if target.is_none() && !elsewhere && !served {
         let message =
             "has nowhere to send requests: `upstream`, `upstream_id` or `service_id` is missing";

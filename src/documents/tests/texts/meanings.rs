@@ -219,6 +219,10 @@ fn a_plugin_that_answers_needs_no_upstream() {
     let table = [
         (r#"{"uri":"/a","plugins":{"mocking":{}}}"#, false),
         (
+            r#"{"uri":"/a","plugins":{"redirect":{"http_to_https":true}},"upstream":{"nodes":{}}}"#,
+            true,
+        ),
+        (
             r#"{"uri":"/a","plugins":{"redirect":{"uri":"/b"}},"upstream":{"nodes":{}}}"#,
             false,
         ),
