@@ -11,6 +11,7 @@ mod sources;
 mod supervisor;
 mod tasks;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -155,8 +156,8 @@ async fn start(
     if config.supervised {
         supervisor::start(&shared, all_sources.clone(), questions.clone(), tasks);
     }
-    let mut admin = shared.admin(all_sources.clone(), others.changes());
-    admin.dashboard.clone_from(&config.dashboard);
+    let dashboard = config.dashboard.clone();
+    let admin = shared.admin(all_sources.clone(), others.changes(), dashboard);
     let inputs = sources.into_inputs(said, saved, wishes, asked);
     let (gateways, metrics) = (shared.gateways.clone(), shared.metrics.clone());
     let control = control::run(inputs, gateways, metrics, tasks.shutdown.clone());
@@ -217,14 +218,19 @@ impl Shared {
         (shared, said)
     }
 
-    fn admin(&self, sources: Vec<Source>, replicas: watch::Receiver<Records>) -> Admin {
+    fn admin(
+        &self,
+        sources: Vec<Source>,
+        replicas: watch::Receiver<Records>,
+        dashboard: Option<PathBuf>,
+    ) -> Admin {
         Admin {
             gateways: self.gateways.clone(),
             nodes: self.nodes.clone(),
             metrics: self.metrics.clone(),
             sources,
             replicas,
-            dashboard: None,
+            dashboard,
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) struct Split {
 pub struct Division(Option<Arc<Split>>);
 
 /// The requests that a table is for: those of all cells that have certain bits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Section {
     /// Which bits count.
     mask: Cell,
@@ -85,11 +85,6 @@ impl Division {
                 rest.collect(within.half(split.axis, split.bit, half), cells, found);
             }
         }
-    }
-
-    fn tables(&self) -> usize {
-        let split = self.0.as_ref();
-        split.map_or(1, |split| split.halves.iter().map(Self::tables).sum())
     }
 }
 
@@ -195,7 +190,7 @@ impl Counts {
             .map(|(cells, count)| (*cells, *count))
             .collect();
         let all = u64::from(self.all);
-        // Below that there are too many tables anyway.
+        // Tables that are smaller on average are too many.
         let mut table = TABLE;
         while table * (MOST as u64) < all {
             table *= 2;
@@ -207,8 +202,7 @@ impl Counts {
             } else {
                 (MOST, COPIES * all)
             };
-            if division.is_one() || division.tables() <= most && sizes.iter().sum::<u64>() <= copies
-            {
+            if division.is_one() || sizes.len() <= most && sizes.iter().sum::<u64>() <= copies {
                 let cost: u64 = sizes.iter().map(|size| size * (size + TABLE)).sum();
                 let cost = if division.is_one() {
                     all

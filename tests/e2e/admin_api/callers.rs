@@ -1,9 +1,11 @@
 //! Who may write, what a reader is shown, and what is so while etcd is away or documents are in files.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::{Desk, nodes, route};
 use crate::support::admin::Admin;
@@ -24,35 +26,51 @@ pub fn keys(roles: &[&str]) -> String {
     format!("api-keys:\n{}", roles.iter().map(line).collect::<String>())
 }
 
+/// A Chancery on documents that are files, with settings of a file.
+struct Served {
+    chancery: Chancery,
+    settings: PathBuf,
+    client: reqwest::Client,
+    _folder: TempDir,
+}
+
+impl Served {
+    async fn by(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = folder.path().join("chancery.yaml");
+        let documents = folder.path().join("documents");
+        fs::create_dir(&documents).unwrap();
+        fs::write(&settings, text).unwrap();
+        let config = settings.display().to_string();
+        let arguments = ["--config", config.as_str()];
+        let mut chancery =
+            Chancery::serve_files_with(own_address(), &documents, &arguments, folder.path());
+        chancery.ready().await;
+        Self {
+            chancery,
+            settings,
+            client: http::client(),
+            _folder: folder,
+        }
+    }
+
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> http::Answer {
+        let url = format!("{}{path}", self.chancery.url());
+        let sent = http::send(&self.client, reqwest::Method::GET, &url, headers);
+        sent.await.unwrap()
+    }
+}
+
 #[tokio::test]
 async fn who_calls_too_often_is_told_when_to_come_again_and_others_go_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("chancery.yaml");
-    let documents = folder.path().join("documents");
-    fs::create_dir(&documents).unwrap();
-    fs::write(
-        &file,
-        format!("{}max-call-rate: 1\n", keys(&["read", "admin"])),
-    )
-    .unwrap();
-    let config = file.display().to_string();
-    let settings = ["--config", config.as_str()];
-    let mut chancery =
-        Chancery::serve_files_with(own_address(), &documents, &settings, folder.path());
-    chancery.ready().await;
-    let client = http::client();
-    let get = async |path: &str, headers: &[(&str, &str)]| {
-        let url = format!("{}{path}", chancery.url());
-        http::send(&client, reqwest::Method::GET, &url, headers)
-            .await
-            .unwrap()
-    };
+    let settings = format!("{}max-call-rate: 1\n", keys(&["read", "admin"]));
+    let served = Served::by(&settings).await;
     let read = [("x-api-key", "read")];
     let says =
         "the API key `read` makes more calls than it may: allowed are 1 a second and 10 at once";
     for path in ["/v1/nodes", "/apisix/admin/routes"] {
         eventually(async || {
-            let answer = get(path, &read).await;
+            let answer = served.get(path, &read).await;
             ensure!(answer.status == 429, "{}", answer.body);
             assert!(answer.body.contains(says), "{}", answer.body);
             assert_eq!(answer.headers["retry-after"], "1");
@@ -63,7 +81,7 @@ async fn who_calls_too_often_is_told_when_to_come_again_and_others_go_on() {
     // Also where gRPC is spoken.
     let command = ["nodes", "--api-key", "read"];
     eventually(async || {
-        let output = chancery.ask(&command).await;
+        let output = served.chancery.ask(&command).await;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(said.contains(says), "{said}");
         Ok(())
@@ -71,43 +89,35 @@ async fn who_calls_too_often_is_told_when_to_come_again_and_others_go_on() {
     .await;
     // Nobody else is kept from calling, and a second later this one is not either.
     assert_eq!(
-        get("/v1/nodes", &[("x-api-key", "admin")]).await.status,
+        served
+            .get("/v1/nodes", &[("x-api-key", "admin")])
+            .await
+            .status,
         200
     );
     for path in ["/healthz", "/readyz", "/metrics"] {
-        assert_eq!(get(path, &read).await.status, 200, "{path}");
+        assert_eq!(served.get(path, &read).await.status, 200, "{path}");
     }
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    assert_eq!(get("/v1/nodes", &read).await.status, 200);
+    assert_eq!(served.get("/v1/nodes", &read).await.status, 200);
 }
 
 #[tokio::test]
 async fn metrics_are_open_until_they_need_a_key_and_theirs_opens_nothing_else() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("chancery.yaml");
-    let documents = folder.path().join("documents");
-    fs::create_dir(&documents).unwrap();
     let keys = keys(&["metrics", "read"]);
-    fs::write(&file, &keys).unwrap();
-    let config = file.display().to_string();
-    let settings = ["--config", config.as_str()];
-    let mut chancery =
-        Chancery::serve_files_with(own_address(), &documents, &settings, folder.path());
-    chancery.ready().await;
-    let client = http::client();
-    let get = async |path: &str, headers: &[(&str, &str)]| {
-        let url = format!("{}{path}", chancery.url());
-        http::send(&client, reqwest::Method::GET, &url, headers)
-            .await
-            .unwrap()
-    };
+    let served = Served::by(&keys).await;
     let bearer = ("authorization", "Bearer metrics");
     for headers in [&[][..], &[bearer], &[("x-api-key", "unknown")]] {
-        assert_eq!(get("/metrics", headers).await.status, 200, "{headers:?}");
+        assert_eq!(
+            served.get("/metrics", headers).await.status,
+            200,
+            "{headers:?}"
+        );
     }
-    fs::write(&file, format!("{keys}metrics-need-key: true\n")).unwrap();
-    chancery.process.signal("HUP");
-    chancery
+    fs::write(&served.settings, format!("{keys}metrics-need-key: true\n")).unwrap();
+    served.chancery.process.signal("HUP");
+    served
+        .chancery
         .logs(0, "SIGHUP: the settings were read again")
         .await;
     for (headers, status) in [
@@ -117,21 +127,21 @@ async fn metrics_are_open_until_they_need_a_key_and_theirs_opens_nothing_else() 
         (&[("x-api-key", "read")], 200),
         (&[("authorization", "Bearer guessed")], 401),
     ] {
-        let answer = get("/metrics", headers).await;
+        let answer = served.get("/metrics", headers).await;
         assert_eq!(answer.status, status, "{headers:?}: {}", answer.body);
     }
     for path in ["/v1/nodes", "/v1/documents", "/apisix/admin/routes"] {
-        let answer = get(path, &[("x-api-key", "metrics")]).await;
+        let answer = served.get(path, &[("x-api-key", "metrics")]).await;
         assert_eq!(answer.status, 403, "{path}: {}", answer.body);
         assert!(
             answer.body.contains("has not the role `read`"),
             "{}",
             answer.body
         );
-        assert_eq!(get(path, &[bearer]).await.status, 401);
+        assert_eq!(served.get(path, &[bearer]).await.status, 401);
     }
     for path in ["/healthz", "/readyz"] {
-        assert_eq!(get(path, &[]).await.status, 200, "{path}");
+        assert_eq!(served.get(path, &[]).await.status, 200, "{path}");
     }
 }
 
