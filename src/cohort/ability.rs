@@ -16,6 +16,10 @@ pub enum Ability {
     PathOfCheck,
     /// A header that comes several times, value by value.
     RepeatedHeaders,
+    /// `DirectResponseAction.body_format`
+    BodyFormat,
+    /// `RouteAction.path_rewrite`
+    PathFormat,
     /// `RateLimit.Action.remote_address_match`, the one that takes a format string.
     LimitKeys,
     /// The filter `filter_chain`, which a place is.
@@ -35,12 +39,14 @@ pub enum Ability {
 }
 
 impl Ability {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Cookies,
         Self::SpanTags,
         Self::ListenerKeepalive,
         Self::PathOfCheck,
         Self::RepeatedHeaders,
+        Self::BodyFormat,
+        Self::PathFormat,
         Self::LimitKeys,
         Self::Places,
         Self::MediaTypes,
@@ -72,6 +78,14 @@ impl Ability {
             Self::RepeatedHeaders => (
                 Envoy::V1_39,
                 "older ones take a header that comes several times for one text, which may pass where no value does",
+            ),
+            Self::BodyFormat => (
+                Envoy::V1_37,
+                "older ones answer with no text that is made of variables",
+            ),
+            Self::PathFormat => (
+                Envoy::V1_37,
+                "older ones write no path that is made of variables",
             ),
             Self::LimitKeys => (
                 Envoy::V1_38,

@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
-use super::shared::answer::{ANSWER_BYTES, Body, answer};
+use super::shared::answer::{ANSWER_BYTES, Body, Text, answer_with};
 use super::shared::header::{self, Checked, Headers};
-use super::shared::{fault, share, variable};
+use super::shared::{fault, share};
+use crate::cohort::Ability;
 use crate::envoy::filter;
 use crate::model::problem::Remark;
 use crate::model::scalar::{AnswerStatus, Count, Within};
@@ -37,7 +38,7 @@ struct Form {
     response_status: AnswerStatus,
     /// The `Content-Type` of the answer.
     content_type: Option<String>,
-    /// The body of the answer.
+    /// The body of the answer, with variables.
     #[serde(default)]
     response_example: Body,
     /// Further headers of the answer.
@@ -70,7 +71,7 @@ fn none() -> Count {
 #[derive(Debug)]
 struct Mocking {
     status: u32,
-    body: String,
+    body: Text,
     headers: Checked,
     delay: Duration,
 }
@@ -79,7 +80,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     let warnings = &mut reading.warnings;
     let form: Form = decode::read(value)?;
     let body = form.response_example.0;
-    variable::none_in(&body).map_err(|said| Remark::new("response_example", said))?;
+    let text = Text::read(&body).map_err(|said| Remark::new("response_example", said))?;
     if body.len() > ANSWER_BYTES as usize {
         let message = format!(
             "found {} bytes, allowed: at most {ANSWER_BYTES}",
@@ -101,7 +102,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     }
     Ok(Arc::new(Mocking {
         status: form.response_status.0,
-        body,
+        body: text,
         headers,
         delay: Duration::from_secs(form.delay.0.into()),
     }))
@@ -112,11 +113,15 @@ impl Plugin for Mocking {
         true
     }
 
+    fn needs(&self) -> Vec<Ability> {
+        self.body.needs()
+    }
+
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         if !self.delay.is_zero() {
             filter::enable(route, FILTER, &fault::delay(self.delay, share::ALL));
         }
-        answer(route, self.status, &self.body);
+        answer_with(route, self.status, &self.body);
         let headers = self.headers.iter();
         route
             .response_headers_to_add

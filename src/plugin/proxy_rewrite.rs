@@ -6,35 +6,47 @@ use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::route_action::HostRewriteSpecifier;
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::header::{self, Checked, Headers};
 use super::shared::pattern::{Among, Rewrite};
-use super::shared::variable;
+use super::shared::variable::{self, Piece};
+use super::shared::{script, uri};
+use crate::cohort::Ability;
 use crate::model::Path;
 use crate::model::decode::{self, kind_of, quoted};
 use crate::model::problem::Remark;
 use crate::model::upstream::{Cluster, HostName};
 
+/// Gives requests another method.
+const METHOD: &str = "chancery.proxy-rewrite.method";
+
 pub(super) const ENTRY: Definition = Definition {
     name: "proxy-rewrite",
     read,
     schema: schema::<Form>,
-    http_filters: Vec::new,
+    http_filters: || {
+        vec![script::disabled(
+            METHOD,
+            include_str!("proxy_rewrite/method.lua"),
+        )]
+    },
 };
 
 /// Gives requests another path, host or other headers on the way to the upstream.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
-    /// The path that the upstream sees; the query stays.
+    /// The path that the upstream sees, with variables as the client wrote them; the query stays.
     uri: Option<String>,
     /// Pairs of a pattern of paths and what to put in place of what it matches, `$1` for its groups; the first pattern that
     /// matches is meant.
     regex_uri: Option<Vec<String>>,
     host: Option<HostName>,
+    /// The method that the upstream sees.
+    method: Option<Method>,
     /// Headers of the request to add, set and remove, or just to set.
     #[serde(default)]
     #[schemars(schema_with = "header::changes::<HeadersForm>")]
@@ -49,10 +61,25 @@ struct Form {
 
 impl decode::Form for Form {
     const NOT_SERVED: &'static [&'static str] = &["scheme"];
-    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[(
-        "method",
-        "Envoy cannot change the method of a request on its way",
-    )];
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum Method {
+    Get,
+    Post,
+    Put,
+    Head,
+    Delete,
+    Options,
+    Mkcol,
+    Copy,
+    Move,
+    Propfind,
+    Lock,
+    Unlock,
+    Patch,
+    Trace,
 }
 
 /// `headers` as it is written today.
@@ -82,7 +109,11 @@ impl decode::Form for OlderHeaders {}
 struct ProxyRewrite {
     /// The first that matches is meant; none leaves the path as it is.
     paths: Vec<Rewrite>,
+    /// Every path becomes this, one of Envoy's format strings.
+    format: Option<String>,
     host: Option<Arc<str>>,
+    /// What the script goes by that writes the method.
+    method: Option<Map<String, Value>>,
     add: Checked,
     set: Checked,
     remove: Vec<String>,
@@ -103,8 +134,9 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     }
     let (headers, set_in) = headers(form.headers.as_ref())?;
     let add = header::checked("headers.add", &headers.add, warnings)?;
-    let set = header::checked(set_in, &headers.set, warnings)?;
-    let remove = removed(&headers.remove)?;
+    let (set, emptied) = header::set_or_removed(set_in, headers.set, warnings)?;
+    let mut remove = removed(&headers.remove)?;
+    remove.extend(emptied);
     if let Some(host) = add
         .keys()
         .chain(set.keys())
@@ -114,9 +146,14 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         let message = format!("found the name \"{host}\", which the field `host` is for");
         return Err(Remark::new("headers", message));
     }
+    let (paths, format) = paths(form.uri.as_deref(), form.regex_uri.as_deref(), warnings)?;
     Ok(Arc::new(ProxyRewrite {
-        paths: paths(form.uri.as_deref(), form.regex_uri.as_deref(), warnings)?,
+        paths,
+        format,
         host: form.host.map(|host| host.0),
+        method: form
+            .method
+            .map(|method| Map::from_iter([("method".to_owned(), json!(method))])),
         // APISIX adds, then removes, then sets; Envoy removes, then adds. Without what the later steps undo, both are one.
         add: add
             .into_iter()
@@ -127,20 +164,19 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     }))
 }
 
-/// `uri` and `regex_uri`, of which `uri` wins.
+/// `uri` and `regex_uri`, of which `uri` wins: rewrites, or a format string where `uri` has variables.
 fn paths(
     uri: Option<&str>,
     regex_uri: Option<&[String]>,
     warnings: &mut Vec<Remark>,
-) -> Result<Vec<Rewrite>, Remark> {
+) -> Result<(Vec<Rewrite>, Option<String>), Remark> {
     let rewrites = regex_uri.map(Rewrite::read_several).transpose()?;
     let Some(uri) = uri else {
-        return Ok(rewrites.unwrap_or_default());
+        return Ok((rewrites.unwrap_or_default(), None));
     };
     if rewrites.is_some() {
         warnings.push(Remark::new("regex_uri", "has no effect beside `uri`"));
     }
-    variable::none_in(uri).map_err(|said| Remark::new("uri", said))?;
     if !uri.starts_with('/') || uri.contains('?') {
         let message = format!(
             "found {}, allowed: a path that starts with `/`, without a query; the client's query is kept",
@@ -148,7 +184,18 @@ fn paths(
         );
         return Err(Remark::new("uri", message));
     }
-    Ok(vec![Rewrite::everything(uri)])
+    let pieces = variable::pieces(uri).map_err(|said| Remark::new("uri", said))?;
+    if !variable::is_among(&pieces) {
+        return Ok((vec![Rewrite::everything(uri)], None));
+    }
+    let format = pieces.into_iter().map(|piece| match piece {
+        Piece::Text(text) => Ok(variable::literal(&uri::escape(text))),
+        Piece::Variable(name) => variable::operator(name),
+    });
+    let format = format.collect::<Result<_, _>>();
+    format
+        .map(|format| (Vec::new(), Some(format)))
+        .map_err(|said| Remark::new("uri", said))
 }
 
 /// The headers, and where those to set are written.
@@ -188,6 +235,11 @@ fn removed(names: &[String]) -> Result<Vec<String>, Remark> {
 }
 
 impl Plugin for ProxyRewrite {
+    fn needs(&self) -> Vec<Ability> {
+        let format = self.format.iter().map(|_| Ability::PathFormat);
+        format.collect()
+    }
+
     fn check(&self, paths: &[Path]) -> Result<(), Remark> {
         let asked = self
             .asked()
@@ -244,9 +296,15 @@ impl ProxyRewrite {
             .iter()
             .map(|(name, value)| header::set(name, value));
         route.request_headers_to_add.extend(added.chain(set));
+        if let Some(method) = &self.method {
+            script::enable(route, METHOD, method);
+        }
         let Some(Action::Route(action)) = &mut route.action else {
             return;
         };
+        if let Some(format) = &self.format {
+            action.path_rewrite = format.clone();
+        }
         if let Some(path) = path {
             action.regex_rewrite = Some(path.to_envoy());
         }

@@ -97,14 +97,22 @@ enum Redirect {
     /// To this `Location`, one of Envoy's format strings. It is sent as it is written: Envoy's own redirects make it
     /// absolute with the scheme that Envoy sees, which is the wrong one behind a proxy that ends TLS.
     Location { code: Code, location: String },
-    /// To this path, with the client's query.
-    Path { code: Code, path: String },
     /// To what the path becomes.
     Rewrite {
         code: Code,
         rewrite: Rewrite,
         keep_query: bool,
+        /// Another host, where the template names one.
+        to: Option<Elsewhere>,
     },
+}
+
+/// Where a whole URL leads.
+#[derive(Debug)]
+struct Elsewhere {
+    scheme: &'static str,
+    host: String,
+    port: u32,
 }
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
@@ -128,19 +136,23 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
             }
             Redirect::Https
         }
-        (false, None, Some(pair)) => Redirect::Rewrite {
-            code,
-            rewrite: Rewrite::read(pair)?,
-            keep_query: form.append_query_string,
-        },
-        (false, Some(uri), None) if form.append_query_string => Redirect::Path {
-            code,
-            path: path(uri)?,
-        },
-        (false, Some(uri), None) => Redirect::Location {
-            code,
-            location: location(uri, form.encode_uri, warnings)?,
-        },
+        (false, None, Some(pair)) => {
+            let mut pair = pair.to_vec();
+            let to = pair.get_mut(1).map(elsewhere).transpose()?.flatten();
+            Redirect::Rewrite {
+                code,
+                rewrite: Rewrite::read(&pair)?,
+                keep_query: form.append_query_string,
+                to,
+            }
+        }
+        (false, Some(uri), None) => {
+            let mut location = location(uri, form.encode_uri, warnings)?;
+            if form.append_query_string {
+                location.push_str(query_behind(uri));
+            }
+            Redirect::Location { code, location }
+        }
         _ => {
             let message = "needs one of `http_to_https`, `uri` and `regex_uri`, and only one";
             return Err(Remark::whole(message));
@@ -179,19 +191,45 @@ fn location(text: &str, encode: bool, warnings: &mut Vec<Remark>) -> Result<Stri
     Ok(location)
 }
 
-/// A path that takes the client's query.
-fn path(text: &str) -> Result<String, Remark> {
-    let wrong = |said: String| Remark::new("uri", said);
-    variable::none_in(text).map_err(wrong)?;
-    let printable = text.bytes().all(|b| b.is_ascii_graphic());
-    if text.starts_with('/') && !text.contains(['?', '#']) && printable {
-        Ok(text.to_owned())
+/// The client's query behind a URI, if there is one.
+fn query_behind(uri: &str) -> &'static str {
+    if uri.contains('?') {
+        r"%CEL(re.extract(request.query, '(.+)', '&\\1'))%"
     } else {
-        Err(wrong(format!(
-            "found {} beside `append_query_string`, allowed: a path that starts with `/`, without `?`, `#` and spaces",
-            quoted(text)
-        )))
+        r"%CEL(re.extract(request.query, '(.+)', '?\\1'))%"
     }
+}
+
+/// The scheme and the host of a template that names them, which then starts at its path.
+fn elsewhere(template: &mut String) -> Result<Option<Elsewhere>, Remark> {
+    let schemes = [("http://", "http", 80), ("https://", "https", 443)];
+    let found = schemes
+        .into_iter()
+        .find_map(|(start, scheme, port)| Some((template.strip_prefix(start)?, scheme, port)));
+    let Some((rest, scheme, usual)) = found else {
+        return Ok(None);
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse::<u16>().ok().map(u32::from)),
+        None => (authority, Some(usual)),
+    };
+    let name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let (Some(port), false, true) = (port, host.is_empty(), host.bytes().all(name)) else {
+        let message = format!(
+            "found the host {}, allowed: a name without groups, and a port; only the path may have groups",
+            quoted(authority)
+        );
+        return Err(Remark::new("regex_uri[1]", message));
+    };
+    let elsewhere = Elsewhere {
+        scheme,
+        host: host.to_owned(),
+        // Envoy names what is written.
+        port: if port == usual { 0 } else { port },
+    };
+    *template = if path.is_empty() { "/" } else { path }.to_owned();
+    Ok(Some(elsewhere))
 }
 
 impl Plugin for Redirect {
@@ -199,7 +237,7 @@ impl Plugin for Redirect {
         match self {
             Self::Https => false,
             Self::Rewrite { rewrite, .. } => paths.iter().all(|path| rewrite.covers(path)),
-            Self::Location { .. } | Self::Path { .. } => true,
+            Self::Location { .. } => true,
         }
     }
 
@@ -210,7 +248,7 @@ impl Plugin for Redirect {
     fn check(&self, paths: &[Path]) -> Result<(), Remark> {
         match self {
             Self::Rewrite { rewrite, .. } => paths.iter().try_for_each(|path| rewrite.check(path)),
-            Self::Https | Self::Location { .. } | Self::Path { .. } => Ok(()),
+            Self::Https | Self::Location { .. } => Ok(()),
         }
     }
 
@@ -222,13 +260,7 @@ impl Plugin for Redirect {
     /// back to itself.
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
         if let Self::Https = self {
-            let over_http = (FORWARDED_PROTO, "http");
-            // Clients may turn other methods into GET where 301 is answered.
-            let mut retrieved = by_headers(route, [over_http, (":method", "GET|HEAD")]);
-            retrieved.action = Some(https(RedirectResponseCode::MovedPermanently));
-            let mut others = by_headers(route, [over_http]);
-            self.redirect(&mut others);
-            return vec![retrieved, others];
+            return over_http(route);
         }
         match self.among(route) {
             Among::All | Among::None => Vec::new(),
@@ -255,15 +287,39 @@ impl Plugin for Redirect {
 
 /// Where a request came from: Envoy writes it itself, but for proxies that the gateway trusts.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
-/// To the same URL over TLS.
-fn https(code: RedirectResponseCode) -> Action {
-    Action::Redirect(RedirectAction {
-        // The port that the client came to is not one of TLS.
-        port_redirect: 443,
-        response_code: code.into(),
-        scheme_rewrite_specifier: Some(SchemeRewriteSpecifier::HttpsRedirect(true)),
-        ..RedirectAction::default()
-    })
+/// The methods that are answered with 301: clients may turn others into GET then.
+const RETRIEVES: &str = "GET|HEAD";
+/// A host with the port that the client came to, which is not one of TLS.
+const WITH_PORT: &str = ".*:[0-9]+";
+
+/// What came without TLS, to the same URL over it, at its usual port.
+fn over_http(route: &Route) -> Vec<Route> {
+    let plain = (FORWARDED_PROTO, "http");
+    let (retrieved, with_port) = ((":method", RETRIEVES), (":authority", WITH_PORT));
+    let (permanently, as_it_is) = (
+        RedirectResponseCode::MovedPermanently,
+        RedirectResponseCode::PermanentRedirect,
+    );
+    let parts = [
+        (
+            by_headers(route, [plain, retrieved, with_port]),
+            permanently,
+            443,
+        ),
+        (by_headers(route, [plain, retrieved]), permanently, 0),
+        (by_headers(route, [plain, with_port]), as_it_is, 443),
+        (by_headers(route, [plain]), as_it_is, 0),
+    ];
+    let sent = parts.into_iter().map(|(mut part, code, port_redirect)| {
+        part.action = Some(Action::Redirect(RedirectAction {
+            port_redirect,
+            response_code: code.into(),
+            scheme_rewrite_specifier: Some(SchemeRewriteSpecifier::HttpsRedirect(true)),
+            ..RedirectAction::default()
+        }));
+        part
+    });
+    sent.collect()
 }
 
 impl Redirect {
@@ -271,41 +327,53 @@ impl Redirect {
     fn among(&self, route: &Route) -> Among {
         match self {
             Self::Rewrite { rewrite, .. } => rewrite.among(route),
-            Self::Location { .. } | Self::Path { .. } => Among::All,
+            Self::Location { .. } => Among::All,
             Self::Https => Among::None,
         }
     }
 
     fn redirect(&self, route: &mut Route) {
-        route.action = Some(match self {
-            Self::Https => https(RedirectResponseCode::PermanentRedirect),
-            Self::Path { code, path } => Action::Redirect(RedirectAction {
-                response_code: code.0.into(),
-                path_rewrite_specifier: Some(PathRewriteSpecifier::PathRedirect(path.clone())),
-                ..RedirectAction::default()
-            }),
+        route.action = match self {
+            Self::Https => return,
             Self::Rewrite {
                 code,
                 rewrite,
                 keep_query,
-            } => Action::Redirect(RedirectAction {
-                response_code: code.0.into(),
-                strip_query: !keep_query,
-                path_rewrite_specifier: Some(PathRewriteSpecifier::RegexRewrite(
-                    rewrite.to_envoy(),
-                )),
-                ..RedirectAction::default()
-            }),
+                to,
+            } => Some(Action::Redirect(rewritten(
+                *code,
+                rewrite,
+                *keep_query,
+                to.as_ref(),
+            ))),
             Self::Location { code, location } => {
                 route
                     .response_headers_to_add
                     .push(header::set("location", location));
-                Action::DirectResponse(DirectResponseAction {
+                Some(Action::DirectResponse(DirectResponseAction {
                     status: code.status(),
                     ..DirectResponseAction::default()
-                })
+                }))
             }
-        });
+        };
+    }
+}
+
+fn rewritten(
+    code: Code,
+    rewrite: &Rewrite,
+    keep_query: bool,
+    to: Option<&Elsewhere>,
+) -> RedirectAction {
+    let (scheme, host, port) = to.map_or(("", "", 0), |to| (to.scheme, &*to.host, to.port));
+    RedirectAction {
+        response_code: code.0.into(),
+        strip_query: !keep_query,
+        host_redirect: host.to_owned(),
+        port_redirect: port,
+        scheme_rewrite_specifier: to
+            .map(|_| SchemeRewriteSpecifier::SchemeRedirect(scheme.to_owned())),
+        path_rewrite_specifier: Some(PathRewriteSpecifier::RegexRewrite(rewrite.to_envoy())),
     }
 }
 

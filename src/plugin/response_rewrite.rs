@@ -16,12 +16,13 @@ use envoy_types::pb::envoy::extensions::http::custom_response::local_response_po
 use envoy_types::pb::xds::r#type::matcher::v3::{Matcher, matcher};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::answer::{ANSWER_BYTES, Body};
 use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
+use super::shared::script;
 use crate::cohort::Ability;
 use crate::envoy::filter;
 use crate::envoy::proto::{tree_extension, uint32};
@@ -30,10 +31,13 @@ use crate::model::decode::{self, kind_of};
 use crate::model::problem::Remark;
 use crate::model::scalar::Within;
 use crate::model::upstream::Cluster;
+use filters::Filters;
 
 /// Other headers, and another answer.
 const HEADERS: &str = "chancery.response-rewrite.headers";
 const ANSWER: &str = "chancery.response-rewrite.answer";
+/// Another status for the instance's own, and other texts in it.
+const CHANGES: &str = "chancery.response-rewrite.changes";
 
 pub(super) const ENTRY: Definition = Definition {
     name: "response-rewrite",
@@ -43,6 +47,7 @@ pub(super) const ENTRY: Definition = Definition {
         vec![
             filter::disabled(HEADERS, &HeaderMutation::default()),
             filter::disabled(ANSWER, &CustomResponse::default()),
+            script::disabled(CHANGES, include_str!("response_rewrite/answer.lua")),
         ]
     },
 };
@@ -51,7 +56,7 @@ pub(super) const ENTRY: Definition = Definition {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
-    /// Another status, beside `body`.
+    /// Another status.
     status_code: Option<Within<200, 598>>,
     /// Another body.
     body: Option<Body>,
@@ -65,12 +70,11 @@ struct Form {
     #[serde(default)]
     #[schemars(schema_with = "header::changes::<HeadersForm>")]
     headers: Option<Value>,
+    /// Texts to put others in the place of, one after the other; where an instance's answer is compressed, none.
+    filters: Option<Filters>,
 }
 
-impl decode::Form for Form {
-    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] =
-        &[("filters", "Envoy cannot replace parts of a body on its way")];
-}
+impl decode::Form for Form {}
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
@@ -99,6 +103,8 @@ struct ResponseRewrite {
     condition: Condition,
     /// In place of what the instance answers.
     answer: Option<LocalResponsePolicy>,
+    /// What changes in the instance's own answer.
+    changes: Map<String, Value>,
     add: Vec<(String, String)>,
     set: Checked,
     remove: Vec<String>,
@@ -113,14 +119,15 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     let vars = form.vars.iter().map(|vars| ("vars".to_owned(), vars));
     rewrite.condition = Condition::any(&vars.collect::<Vec<_>>(), &mut reading.warnings)?;
     let Some(body) = body(&form)? else {
-        return match form.status_code {
-            None => Ok(Arc::new(rewrite)),
-            Some(_) => Err(Remark::new(
-                "status_code",
-                "found without `body`, allowed: both; Envoy cannot give the instance's body another status",
-            )),
-        };
+        rewrite.changes = changes(&form);
+        return Ok(Arc::new(rewrite));
     };
+    if form.filters.is_some() {
+        return Err(Remark::new(
+            "filters",
+            "found beside `body`, allowed: one of both",
+        ));
+    }
     let message = "replaces the instance's headers as well: the client gets those of `headers` only, and `content-type: text/plain` \
                    unless they say otherwise";
     reading.warnings.push(Remark::new("body", message));
@@ -134,6 +141,21 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         ..LocalResponsePolicy::default()
     });
     Ok(Arc::new(rewrite))
+}
+
+/// What the script goes by.
+fn changes(form: &Form) -> Map<String, Value> {
+    let status = form
+        .status_code
+        .map(|status| ("status", json!(status.0.to_string())));
+    let filters = form
+        .filters
+        .as_ref()
+        .map(|filters| ("filters", json!(filters)));
+    let changes = status.into_iter().chain(filters);
+    changes
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// The body as it goes out.
@@ -174,8 +196,10 @@ fn read_headers(value: &Value, reading: &mut Reading) -> Result<ResponseRewrite,
     if !is("add", Value::is_array) && !is("set", Value::is_object) && !is("remove", Value::is_array)
     {
         let OnlySet(set) = decode::read(value).map_err(under)?;
+        let (set, remove) = header::set_or_removed("headers", set, &mut reading.warnings)?;
         return Ok(ResponseRewrite {
-            set: header::checked("headers", &set, &mut reading.warnings)?,
+            set,
+            remove,
             ..ResponseRewrite::default()
         });
     }
@@ -186,7 +210,7 @@ fn read_headers(value: &Value, reading: &mut Reading) -> Result<ResponseRewrite,
         let pair = header::line(line, &place, &mut reading.warnings)?;
         add.push(pair);
     }
-    let mut remove = Vec::new();
+    let (set, mut remove) = header::set_or_removed("headers.set", form.set, &mut reading.warnings)?;
     for (at, name) in form.remove.iter().enumerate() {
         let read = header::changeable(name)
             .map_err(|said| Remark::new(format!("headers.remove[{at}]"), said))?;
@@ -194,7 +218,7 @@ fn read_headers(value: &Value, reading: &mut Reading) -> Result<ResponseRewrite,
     }
     Ok(ResponseRewrite {
         add,
-        set: header::checked("headers.set", &form.set, &mut reading.warnings)?,
+        set,
         remove,
         ..ResponseRewrite::default()
     })
@@ -239,6 +263,9 @@ impl ResponseRewrite {
             Some(answer) => filter::enable(route, ANSWER, &always(answer)),
             None => filter::enable(route, HEADERS, &self.headers()),
         }
+        if !self.changes.is_empty() {
+            script::enable(route, CHANGES, &self.changes);
+        }
     }
 }
 
@@ -275,5 +302,6 @@ fn always(answer: &LocalResponsePolicy) -> CustomResponse {
     }
 }
 
+mod filters;
 #[cfg(test)]
 mod tests;

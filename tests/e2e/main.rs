@@ -16,6 +16,7 @@ mod cohorts;
 mod confirmed;
 mod consumers;
 mod control_api;
+mod differential;
 mod discovery;
 mod divided;
 mod documents;

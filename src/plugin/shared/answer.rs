@@ -1,12 +1,17 @@
 //! An answer that Envoy gives by itself, in the place of an upstream.
 
-use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
+use envoy_types::pb::envoy::config::core::v3::substitution_format_string::Format;
+use envoy_types::pb::envoy::config::core::v3::{
+    DataSource, SubstitutionFormatString, data_source::Specifier,
+};
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::{DirectResponseAction, Route};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::variable::{self, Piece};
+use crate::cohort::Ability;
 use crate::model::bounds::LongText;
 
 /// The longest body that a plugin answers with by itself. A route table must allow it: Envoy's own bound is 4 KiB.
@@ -43,15 +48,64 @@ pub fn rejection(text: Option<&Rejection>) -> String {
     })
 }
 
+/// What a client is told, with variables or without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Text {
+    AsWritten(String),
+    /// One of Envoy's format strings.
+    Format(String),
+}
+
+impl Text {
+    pub fn read(text: &str) -> Result<Self, String> {
+        let pieces = variable::pieces(text)?;
+        if !variable::is_among(&pieces) {
+            return Ok(Self::AsWritten(text.to_owned()));
+        }
+        let format = pieces.into_iter().map(|piece| match piece {
+            Piece::Text(text) => Ok(variable::literal(text)),
+            Piece::Variable(name) => variable::operator(name),
+        });
+        format.collect::<Result<_, _>>().map(Self::Format)
+    }
+
+    pub fn needs(&self) -> Vec<Ability> {
+        match self {
+            Self::AsWritten(_) => Vec::new(),
+            Self::Format(_) => vec![Ability::BodyFormat],
+        }
+    }
+}
+
+/// Makes a route answer with a status and a text.
+pub fn answer_with(route: &mut Route, status: u32, text: &Text) {
+    let format = match text {
+        Text::AsWritten(body) => return answer(route, status, body),
+        Text::Format(format) => format,
+    };
+    answer(route, status, "");
+    if let Some(Action::DirectResponse(answer)) = &mut route.action {
+        answer.body_format = Some(SubstitutionFormatString {
+            format: Some(Format::TextFormatSource(inline(format))),
+            // A variable that is not there is nothing, and not a dash.
+            omit_empty_values: true,
+            ..SubstitutionFormatString::default()
+        });
+    }
+}
+
+fn inline(text: &str) -> DataSource {
+    DataSource {
+        specifier: Some(Specifier::InlineString(text.to_owned())),
+        ..DataSource::default()
+    }
+}
+
 /// Makes a route answer with a status and a body, of at most [`ANSWER_BYTES`].
 pub fn answer(route: &mut Route, status: u32, body: &str) {
-    let source = DataSource {
-        specifier: Some(Specifier::InlineString(body.to_owned())),
-        ..DataSource::default()
-    };
     route.action = Some(Action::DirectResponse(DirectResponseAction {
         status,
-        body: Some(source).filter(|_| !body.is_empty()),
+        body: Some(inline(body)).filter(|_| !body.is_empty()),
         ..DirectResponseAction::default()
     }));
     // Envoy gives an answer of 201 or 3xx the address of the request as its `location`.

@@ -118,6 +118,22 @@ pub fn checked(
     Ok(checked)
 }
 
+/// Headers to set: those with a text, and the names of those without, which are taken away.
+pub fn set_or_removed(
+    place: &str,
+    headers: Headers,
+    warnings: &mut Vec<Remark>,
+) -> Result<(Checked, Vec<String>), Remark> {
+    let (empty, headers): (Headers, Headers) = headers
+        .into_iter()
+        .partition(|(_, Text(text))| text.is_empty());
+    let removed = empty.keys().map(|written| {
+        changeable(written).map_err(|said| Remark::new(format!("{place}.{}", shown(written)), said))
+    });
+    let removed = removed.collect::<Result<Vec<_>, _>>()?;
+    Ok((checked(place, &headers, warnings)?, removed))
+}
+
 /// A header as it is written on a line of its own, `NAME: VALUE`.
 pub fn line(
     line: &str,

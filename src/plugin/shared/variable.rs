@@ -1,6 +1,7 @@
 //! nginx's variables in a document's texts (`$remote_addr`, `${uri}`), as the command operators that Envoy has for them.
 //! A variable without an exact counterpart is refused by name.
 
+use super::identity::CONSUMER;
 use crate::model::decode::quoted;
 
 /// A text in pieces.
@@ -62,6 +63,13 @@ fn variable(text: &str) -> Option<(&str, usize)> {
     }
 }
 
+/// Whether a text has variables.
+pub fn is_among(pieces: &[Piece<'_>]) -> bool {
+    pieces
+        .iter()
+        .any(|piece| matches!(piece, Piece::Variable(_)))
+}
+
 /// Refuses a text with variables where Envoy takes none.
 pub fn none_in(text: &str) -> Result<(), String> {
     for piece in pieces(text)? {
@@ -79,7 +87,7 @@ pub fn literal(text: &str) -> String {
     text.replace('%', "%%")
 }
 
-/// The command operator of a variable.
+/// The command operator of a variable. What is not there is an empty text.
 pub fn operator(name: &str) -> Result<String, String> {
     let operator = match name {
         "remote_addr" => "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
@@ -91,20 +99,35 @@ pub fn operator(name: &str) -> Result<String, String> {
         "request_uri" => "%REQ(:PATH)%",
         "uri" => "%PATH(NQ)%",
         "host" | "http_host" => "%REQ(:AUTHORITY)%",
-        _ => match name.strip_prefix("http_") {
-            Some(header) if !header.is_empty() => {
-                return Ok(format!("%REQ({})%", header.replace('_', "-")));
-            }
-            _ => {
-                return Err(format!(
-                    "found the variable {}, allowed: $host, $http_NAME, $remote_addr, $remote_port, $request_method, \
-                     $request_uri, $scheme, $server_addr, $server_port, $uri",
-                    quoted(&format!("${name}"))
-                ));
-            }
-        },
+        "route_id" => r"%CEL(re.extract(xds.route_name, '^route/(.*)', '\\1'))%",
+        "consumer_name" => return Ok(format!("%REQ({CONSUMER})%")),
+        _ => return of_part(name).ok_or_else(|| not_served(name)),
     };
     Ok(operator.to_owned())
+}
+
+/// The command operator of a part of a request that its own name names.
+///
+/// An argument is as the client wrote it: Envoy's operator for arguments takes `%0d%0a` for the end of a line, also in a header.
+fn of_part(name: &str) -> Option<String> {
+    let (kind, part) = name.split_once('_').filter(|(_, part)| !part.is_empty())?;
+    let extracted = |text: &str, start: &str, end: &str| {
+        format!("%CEL(re.extract({text}, '{start}(?i:{part})=([^{end}]*)', '\\\\1'))%")
+    };
+    match kind {
+        "http" => Some(format!("%REQ({})%", part.replace('_', "-"))),
+        "arg" => Some(extracted("request.query", "(?:^|&)", "&")),
+        "cookie" => Some(extracted("request.headers['cookie']", "(?:^|; *)", ";")),
+        _ => None,
+    }
+}
+
+fn not_served(name: &str) -> String {
+    format!(
+        "found the variable {}, allowed: $arg_NAME, $consumer_name, $cookie_NAME, $host, $http_NAME, $remote_addr, \
+         $remote_port, $request_method, $request_uri, $route_id, $scheme, $server_addr, $server_port, $uri",
+        quoted(&format!("${name}"))
+    )
 }
 
 /// What to know of a text's variables that Envoy does not do exactly.

@@ -72,6 +72,16 @@ impl LimitKey {
         for piece in pieces {
             match piece {
                 Piece::Text(text) => format.push_str(&variable::literal(text)),
+                // Where such a one is not there, the client's address is the key, which Envoy cannot be told.
+                Piece::Variable(name)
+                    if ["arg_", "cookie_", "consumer_name"]
+                        .iter()
+                        .any(|kind| name.starts_with(kind)) =>
+                {
+                    return Err(wrong(format!(
+                        "found the variable `${name}`, allowed: variables that every request has, and $http_NAME"
+                    )));
+                }
                 Piece::Variable(name) => {
                     format.push_str(&variable::operator(name).map_err(wrong)?);
                     match name

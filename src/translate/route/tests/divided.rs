@@ -358,3 +358,38 @@ fn routes_that_are_added_turn_few_tables() {
     assert!(sent < 200 * 20, "{sent}");
     assert!(tables.best().division.sections().len() > 100);
 }
+
+/// Where there would be too many tables, they are larger; and not until there is some room are they smaller again.
+#[test]
+fn one_route_more_or_less_does_not_turn_all_tables() {
+    let counts = |n: usize| {
+        let host = |n: usize| Some(Host::Exact(format!("h{}.example.com", n % 97).into()));
+        let path = |n: usize| Path::Exact(format!("/a{}/b{n}", n % 89).into());
+        let places: Vec<_> = (0..n).map(|n| (host(n), path(n))).collect();
+        let mut counts = Counts::default();
+        counts.replace(
+            std::iter::empty(),
+            places.iter().map(|(domain, path)| (domain, path)),
+        );
+        counts
+    };
+    let fresh = |n: usize| counts(n).best(&Best::default());
+    let tables = |best: &Best| best.division.sections().len();
+    // The first count from which on there are fewer tables than for one route less.
+    let (mut few, mut many) = (200, 20_000);
+    while many - few > 1 {
+        let middle = usize::midpoint(few, many);
+        if tables(&fresh(middle)) < tables(&fresh(few)) {
+            many = middle;
+        } else {
+            few = middle;
+        }
+    }
+    let (before, after) = (fresh(few), fresh(many));
+    assert!(tables(&after) < tables(&before) * 3 / 4, "at {many} routes");
+    let back = counts(few).best(&after);
+    assert_eq!(back.division.sections(), after.division.sections());
+    assert_eq!(counts(many).best(&back).division, after.division);
+    // Far below they are as if they had never been others.
+    assert_eq!(counts(few / 3).best(&back), fresh(few / 3));
+}
