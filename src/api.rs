@@ -21,6 +21,7 @@ pub mod lag;
 mod nodes;
 mod openapi;
 mod problems;
+mod process;
 pub mod redact;
 pub mod replicas;
 mod rest;
@@ -31,6 +32,7 @@ mod status;
 mod wait;
 
 pub use answer::plain_text;
+pub use process::Process;
 pub use rest::{guarded, roles, router};
 pub use shared::{Api, Writers};
 

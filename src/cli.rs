@@ -47,7 +47,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Settings;
@@ -352,9 +352,13 @@ pub fn command() -> clap::Command {
 /// Parses the command line and runs the command.
 pub fn run() -> ExitCode {
     crate::tls::install();
-    match Cli::parse().command {
-        Command::Serve(serve) => block_on(async {
-            match serve::prepare(serve.config, serve.settings) {
+    let matches = command().get_matches();
+    // What clap has parsed is read by its own code: this never fails.
+    let parsed = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match parsed.command {
+        Command::Serve(serve) => block_on(async move {
+            let variables = serve::variables(&matches);
+            match serve::prepare(serve.config, serve.settings, variables) {
                 Ok(prepared) => serve::run(prepared).await,
                 Err(error) => {
                     eprintln!(

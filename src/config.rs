@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod check;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,9 +15,10 @@ use std::time::Duration;
 use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::api::access;
+use crate::api::{Process, access};
 use crate::model::Keyring;
 use crate::registry::Registry;
 use crate::state::{Origin, Place};
@@ -52,6 +54,17 @@ macro_rules! settings {
                     names.push(stringify!($field).replace('_', "-"));
                 })*
                 names
+            }
+
+            /// The settings that were given, by their names, as they are.
+            fn given(&self) -> Vec<(String, Value)> {
+                let mut given = Vec::new();
+                $(if let Some(value) = &self.$field {
+                    // A path that is no text is none in JSON.
+                    let value = serde_json::to_value(value).unwrap_or_default();
+                    given.push((stringify!($field).replace('_', "-"), value));
+                })*
+                given
             }
         }
     };
@@ -271,6 +284,8 @@ pub struct Config {
     pub supervised: bool,
     /// Where traces go, if anywhere.
     pub traces: Option<traces::Collector>,
+    /// What is told of this process to who may ask.
+    pub process: Process,
 }
 
 /// Where and how proxies connect.

@@ -194,7 +194,7 @@ async fn start(
         access,
         tasks.shutdown.clone(),
     )
-    .telling_of(all_sources);
+    .telling_of(all_sources, config.process);
     let (listener, tls) = (listeners.admin, certificates.admin);
     ports::serve_admin(listener, tls, (admin, api), bounds, tasks);
     let ads = shared.ads(config.xds, tasks.shutdown.clone());

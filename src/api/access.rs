@@ -16,7 +16,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Uri, header};
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tonic::{Code, Status};
@@ -33,7 +33,7 @@ use rates::{By, CallRate, Rates};
 pub const HEADER: &str = "x-api-key";
 
 /// What a key may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Reading `/metrics`. Every key has it.
@@ -63,12 +63,13 @@ impl Role {
 }
 
 /// A key, by its hash.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKey {
     /// What the audit trail calls its holder.
     pub name: String,
     /// `sha256:` and the hash of the key in hex, as `printf %s KEY | sha256sum` says.
+    #[serde(skip_serializing)]
     pub hash: Hash,
     pub roles: Vec<Role>,
 }

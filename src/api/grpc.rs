@@ -196,6 +196,13 @@ impl pb::control_server::Control for Api {
         let asked = request.into_inner();
         drains::audit(self, &asked).await.map(Response::new)
     }
+
+    async fn read_process(
+        &self,
+        _: Request<pb::ReadProcessRequest>,
+    ) -> Result<Response<pb::ProcessReport>, Status> {
+        Ok(Response::new(self.process.read()))
+    }
 }
 
 /// Reads resources on a thread that may take its time.

@@ -75,7 +75,7 @@ fn write<M: Message + Name>(
 }
 
 /// Reads a message. Fields that a newer version knows are passed over.
-pub(super) fn read<M: Message + Name + Default>(json: &[u8]) -> Result<M, Status> {
+pub fn read<M: Message + Name + Default>(json: &[u8]) -> Result<M, Status> {
     read_with(json, &DeserializeOptions::new().deny_unknown_fields(false))
 }
 

@@ -111,6 +111,9 @@ const CALLS: &[Call] = &[
     Call { name: "ListAudit", method: GET, path: "/v1/audit", role: Role::Read, answer: |asked| {
         asked.answer(Rendering::WHOLE, |api, request| api.list_audit(request))
     } },
+    Call { name: "ReadProcess", method: GET, path: "/v1/process", role: Role::Admin, answer: |asked| {
+        asked.answer(Rendering::WHOLE, |api, request| api.read_process(request))
+    } },
 ];
 
 /// A call as it is told to people.

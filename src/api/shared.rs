@@ -16,6 +16,7 @@ use crate::xds::{Gateways, Nodes};
 
 use super::access::Access;
 use super::expected::Expected;
+use super::process::Process;
 use super::replicas::Others;
 
 /// How many calls of each kind may last at the same time.
@@ -39,6 +40,7 @@ pub struct Api {
     pub(super) reads: Arc<Semaphore>,
     pub(super) shutdown: CancellationToken,
     pub(super) sources: Vec<Source>,
+    pub(super) process: Process,
 }
 
 impl Api {
@@ -67,12 +69,17 @@ impl Api {
             reads: Arc::new(Semaphore::new(READS)),
             shutdown,
             sources: Vec::new(),
+            process: Process::default(),
         }
     }
 
-    /// The same, which tells how these fare.
-    pub fn telling_of(self, sources: Vec<Source>) -> Self {
-        Self { sources, ..self }
+    /// The same, which tells how these fare, and of this process.
+    pub fn telling_of(self, sources: Vec<Source>, process: Process) -> Self {
+        Self {
+            sources,
+            process,
+            ..self
+        }
     }
 
     /// The text of every document, as the loop has it.

@@ -111,6 +111,7 @@ pub async fn run(collect: Collect) -> Result<ExitCode> {
         }
         bundle.put(part.file, part.says, fetched)?;
     }
+    bundle.process(&web).await?;
     bundle.expected(&web, nodes).await?;
     bundle.texts(&web).await?;
     let client = collect.server.connect().await;
@@ -169,6 +170,27 @@ impl Bundle {
             "the versions of this command and of the server",
             text,
         )
+    }
+
+    /// The settings in force, and the last lines of the log.
+    async fn process(&mut self, web: &Web) -> Result<()> {
+        let fetched = fetch(web, &["v1", "process"], &[], &[]).await;
+        let parts = fetched.and_then(|answer| {
+            let report = json::read::<pb::ProcessReport>(answer.as_bytes());
+            let report = report.map_err(|status| Lack::Failed(status.message().to_owned()))?;
+            Ok((settings(&report), log(&report)))
+        });
+        let (settings, log) = match parts {
+            Ok((settings, log)) => (Ok(settings), Ok(log)),
+            Err(Lack::Failed(why)) => (Err(Lack::Failed(why.clone())), Err(Lack::Failed(why))),
+            Err(Lack::None(why)) => (Err(Lack::None(why.clone())), Err(Lack::None(why))),
+        };
+        self.put(
+            "settings.txt",
+            "the settings that were given, and by whom: a flag, a variable or the file",
+            settings,
+        )?;
+        self.put("log.txt", "the last lines of its log", log)
     }
 
     /// Who is expected to have what is published, and who has not.
@@ -280,6 +302,23 @@ async fn snapshot(client: &mut Client, asked: pb::ReadSnapshotRequest) -> Result
         json::terse(&answer)
     });
     hidden.map_err(|status| anyhow!("{}", status.message()))
+}
+
+/// A line for each setting.
+fn settings(report: &pb::ProcessReport) -> String {
+    let lines = report.settings.iter();
+    lines
+        .map(|it| format!("{}: {}  ({})\n", it.name, it.value, it.from))
+        .collect()
+}
+
+fn log(report: &pb::ProcessReport) -> String {
+    let before = match report.lines_before {
+        0 => String::new(),
+        count => format!("({count} lines before these are not kept)\n"),
+    };
+    let lines = report.log.iter().map(|line| format!("{line}\n"));
+    before + &lines.collect::<String>()
 }
 
 /// A name that is one everywhere.

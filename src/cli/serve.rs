@@ -2,17 +2,21 @@
 
 mod reread;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::ArgMatches;
+use clap::parser::ValueSource;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::api::Process;
 use crate::config::{Config, Settings};
 use crate::run::{Listeners, descriptors};
 use crate::telemetry::logs::{self, Logs};
@@ -30,11 +34,28 @@ pub struct Prepared {
     logs: Logs,
     file: Option<PathBuf>,
     flags: Settings,
+    variables: BTreeSet<String>,
     settings: Settings,
 }
 
+/// The names of the settings that were given as variables of the environment.
+pub fn variables(matches: &ArgMatches) -> BTreeSet<String> {
+    let Some(("serve", given)) = matches.subcommand() else {
+        return BTreeSet::new();
+    };
+    let ids = given.ids().map(|id| id.as_str());
+    let is_variable = |id: &&str| given.value_source(id) == Some(ValueSource::EnvVariable);
+    ids.filter(is_variable)
+        .map(|id| id.replace('_', "-"))
+        .collect()
+}
+
 /// Puts the settings together, and starts logging as they say.
-pub fn prepare(file: Option<PathBuf>, flags: Settings) -> Result<Prepared, Unusable> {
+pub fn prepare(
+    file: Option<PathBuf>,
+    flags: Settings,
+    variables: BTreeSet<String>,
+) -> Result<Prepared, Unusable> {
     let weaker = file.as_deref().map(Settings::from_file).transpose()?;
     let settings = flags.clone().or(weaker.unwrap_or_default());
     let logs = logs::init(&logs::Destinations {
@@ -50,6 +71,7 @@ pub fn prepare(file: Option<PathBuf>, flags: Settings) -> Result<Prepared, Unusa
         logs,
         file,
         flags,
+        variables,
         settings,
     })
 }
@@ -61,15 +83,23 @@ pub async fn run(prepared: Prepared) -> ExitCode {
         logs,
         file,
         flags,
+        variables,
         settings,
     } = prepared;
     let (access, rules) = watch::channel(config.access.borrow().clone());
     config.access = rules;
     config.supervised = true;
+    let (shown, shown_now) = watch::channel(settings.shown(&flags, &variables));
+    config.process = Process {
+        settings: shown_now,
+        log: logs.last.clone(),
+    };
     let reread = Reread {
         file,
         flags,
+        variables,
         settings,
+        shown,
         access,
         levels: logs.levels.clone(),
     };

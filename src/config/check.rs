@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use url::Url;
 
+use crate::api::Process;
 use crate::api::access::Rules;
 use crate::api::access::rates::CallRate;
 use crate::model::Keyring;
@@ -86,6 +87,7 @@ impl Settings {
             replica,
             supervised: false,
             traces,
+            process: Process::default(),
             xds,
             admin,
             admin_tls,

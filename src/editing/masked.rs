@@ -51,32 +51,67 @@ fn mask(kind: Option<Kind>, document: &mut Map<String, Value>) {
             ("key" | "keys", value) if kind == Some(Kind::Ssl) => mask_texts(value),
             ("plugins", Value::Object(plugins)) => plugins
                 .iter_mut()
-                .for_each(|(name, plugin)| mask_plugin(name, plugin)),
+                .for_each(|(name, plugin)| mask_plugin(kind, name, plugin)),
             (name, value) => mask_field(name, value, false),
         }
     }
 }
 
-fn mask_plugin(name: &str, plugin: &mut Value) {
-    let is_keyed = name.ends_with("-auth") || KEYED.contains(&name);
-    mask_within(plugin, is_keyed);
+fn mask_plugin(kind: Option<Kind>, name: &str, plugin: &mut Value) {
+    let asks_who = name.ends_with("-auth");
+    if asks_who && matches!(kind, Some(Kind::Consumer | Kind::Credential)) {
+        return mask_credential(plugin);
+    }
+    mask_within(plugin, asks_who || KEYED.contains(&name));
+}
+
+/// What a caller shows: also where a secret stands in a field that is none.
+fn mask_credential(plugin: &mut Value) {
+    match plugin {
+        Value::Object(fields) => {
+            let others = fields.iter_mut().filter(|(name, _)| *name != "username");
+            others.for_each(|(_, value)| mask_texts(value));
+        }
+        other => mask_texts(other),
+    }
 }
 
 fn mask_within(value: &mut Value, is_keyed: bool) {
     match value {
-        Value::Object(fields) => fields
-            .iter_mut()
-            .for_each(|(name, value)| mask_field(name, value, is_keyed)),
+        Value::Object(fields) => {
+            if fields.keys().any(|name| holds_user(name)) {
+                let named = |(name, value): (String, Value)| match holds_user(&name) {
+                    true => (MARKER.to_owned(), value),
+                    false => (name, value),
+                };
+                *fields = std::mem::take(fields).into_iter().map(named).collect();
+            }
+            fields
+                .iter_mut()
+                .for_each(|(name, value)| mask_field(name, value, is_keyed));
+        }
         Value::Array(items) => items
             .iter_mut()
             .for_each(|item| mask_within(item, is_keyed)),
+        // A service that is asked who calls may itself be shown a key.
+        Value::String(text) if holds_user(text) || (is_keyed && text.contains(['?', '@'])) => {
+            *value = MARKER.into();
+        }
         _ => {}
     }
+}
+
+/// Whether a text is a URL with a user, and so perhaps with a password.
+fn holds_user(text: &str) -> bool {
+    let rest = text.split_once("://").map(|(_, rest)| rest);
+    rest.is_some_and(|rest| rest.contains('@'))
 }
 
 fn mask_field(name: &str, value: &mut Value, is_keyed: bool) {
     match name {
         "headers" => mask_texts(value),
+        // Others of such a name are lists of names.
+        _ if name.ends_with("headers") && value.is_object() => mask_texts(value),
         "vars" => mask_vars(value),
         _ if SECRETS.contains(&name) || (is_keyed && name == KEY) => mask_texts(value),
         _ => mask_within(value, is_keyed),
@@ -133,6 +168,9 @@ mod tests {
                 "basic-auth": {"username": "shown", "password": "S"},
                 "csrf": {"key": "S"},
                 "limit-count": {"count": 2, "key": "remote_addr", "redis_password": "S"},
+                "forward-auth": {"uri": "http://a/b?key=\"S\"", "request_headers": ["shown"], "extra_headers": {"x-shown": "S"}},
+                "redirect": {"uri": "https://user:\"S\"@a/b"},
+                "mocking": {"response_headers": {"x-shown": "S"}},
                 "proxy-rewrite": {"headers": {"set": {"x-shown": "S"}, "add": ["x-a: S"], "remove": ["S"]}},
                 "traffic-split": {"rules": [{"match": [{"vars": [["arg_a", "in", ["S", "S"]]]}]}]},
             },
@@ -153,6 +191,22 @@ mod tests {
             assert!(text.contains(shown), "{shown}: {text}");
         }
         assert!(holds_marker(&masked) && !holds_marker(&document));
+    }
+
+    #[test]
+    fn of_what_callers_show_there_is_nothing_whatever_its_field() {
+        let consumer = json!({"username": "shown", "plugins": {
+            "jwt-auth": {"key": "S", "base64_secret": "S", "exp": "S"},
+            "basic-auth": {"username": "shown", "password": ["S"]},
+            "key-auth": "S",
+            "limit-count": {"count": 2, "key": "shown"},
+        }});
+        let text = without_secrets("consumers/jack", consumer.as_object().unwrap().clone());
+        let text = text.to_string();
+        assert!(
+            !text.contains("\"S\"") && text.matches("shown\"").count() == 3,
+            "{text}"
+        );
     }
 
     #[test]

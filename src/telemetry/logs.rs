@@ -1,6 +1,7 @@
 //! Log lines: text for people, JSON for machines; colours only on a terminal. Besides, and so that they outlive a container,
 //! a file a day and an OpenTelemetry collector.
 
+mod last;
 mod one_line;
 
 use std::io::{IsTerminal, stderr, stdout};
@@ -11,7 +12,7 @@ use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_otlp::{LogExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tonic::transport::ClientTlsConfig;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::WorkerGuard;
@@ -22,13 +23,14 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+pub use last::Last;
 use one_line::OneLine;
 
 /// How many days of files are kept.
 const FILES: usize = 14;
 
 /// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// For people.
@@ -39,7 +41,7 @@ pub enum LogFormat {
 }
 
 /// Where log lines go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogOutput {
     /// Standard error.
@@ -67,6 +69,8 @@ pub struct Destinations<'a> {
 pub struct Logs {
     /// What is logged.
     pub levels: Levels,
+    /// The last lines.
+    pub last: Last,
     _file: Option<WorkerGuard>,
     otlp: Option<SdkLoggerProvider>,
 }
@@ -146,7 +150,12 @@ pub fn init(to: &Destinations) -> Result<Logs, Error> {
             .with_filter(levels.filter(to.level)?)
             .boxed(),
     };
-    let mut layers = vec![output];
+    let last = Last::default();
+    let kept = fmt::layer()
+        .with_ansi(false)
+        .with_writer(OneLine(last.clone()))
+        .with_filter(levels.filter(to.level)?);
+    let mut layers = vec![output, kept.boxed()];
     let (to_file, guard) = to
         .folder
         .map(|folder| file(folder, levels.filter(to.level)?))
@@ -162,6 +171,7 @@ pub fn init(to: &Destinations) -> Result<Logs, Error> {
     tracing_subscriber::registry().with(layers).init();
     Ok(Logs {
         levels,
+        last,
         _file: guard,
         otlp: provider,
     })

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::metrics::Reason;
@@ -24,7 +24,7 @@ pub use span::{Span, Value};
 const QUEUE: usize = 4096;
 
 /// How a collector is spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// OTLP over gRPC.

@@ -10,12 +10,12 @@ use crate::support::chancery::Chancery;
 use crate::support::{eventually, own_address};
 
 /// What is planted. No other text has it.
-const PLANTED: &str = "pl4nted";
+pub const PLANTED: &str = "pl4nted";
 
 /// The same in base64.
 const ENCODED: &str = "cGw0bnRlZA";
 
-fn documents() -> Vec<(&'static str, Value)> {
+pub fn documents() -> Vec<(&'static str, Value)> {
     let upstream = json!({ "nodes": { "127.0.0.1:80": 1 } });
     let route = |name: &str, plugins: Value| json!({ "uri": format!("/{name}"), "upstream": upstream, "plugins": plugins });
     let set = json!({
@@ -197,7 +197,7 @@ fn documents() -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn holds_none(of: &str, output: &str) {
+pub fn holds_none(of: &str, output: &str) {
     for planted in [PLANTED, ENCODED] {
         if let Some(at) = output.find(planted) {
             let from = output[..at].char_indices().rev().nth(300);
@@ -272,7 +272,7 @@ async fn what_is_planted_in_documents_is_in_no_output() {
 }
 
 /// The hash of a key.
-fn hash(key: &str) -> String {
+pub fn hash(key: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, key.as_bytes());
     let digits = digest.as_ref().iter();
     digits.map(|byte| format!("{byte:02x}")).collect()

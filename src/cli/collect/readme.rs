@@ -5,13 +5,12 @@ use std::fmt::Write;
 use super::Bundle;
 
 const WARNING: &str = "\
-Secrets are taken out of it: keys and passwords of consumers, private keys, values of headers. Names, addresses, hosts and
-paths of your proxies, instances and routes are in it. Look before you hand it on.
+Secrets are taken out of it: keys and passwords of consumers, private keys, values of headers, passwords and tokens in
+settings. Names, addresses, hosts and paths of your proxies, instances and routes are in it. Look before you hand it on.
 ";
 
 const BESIDE: &str = "\
-The settings and the log are not in it, as the server shows neither. Add the lines of the log around the trouble, and the
-settings file without its passwords and tokens.
+Of the log there are the last lines alone, as the server keeps no more: where the trouble is older, add those around it.
 ";
 
 pub fn text(place: &str, time: &str, bundle: &Bundle) -> String {

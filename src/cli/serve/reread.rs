@@ -1,6 +1,7 @@
 //! SIGHUP: settings that can change while Chancery runs are read again. What cannot is said; what cannot be used changes
 //! nothing. Signals that mean nothing here end nothing.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -8,6 +9,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use crate::api::access::Rules;
+use crate::api::pb::Setting;
 use crate::config::Settings;
 use crate::telemetry::logs::Levels;
 
@@ -27,8 +29,12 @@ const LIVE: [&str; 6] = [
 pub struct Reread {
     pub file: Option<PathBuf>,
     pub flags: Settings,
+    /// The names of those that are variables of the environment.
+    pub variables: BTreeSet<String>,
     /// Those in force.
     pub settings: Settings,
+    /// The same for callers.
+    pub shown: watch::Sender<Vec<Setting>>,
     pub access: watch::Sender<Rules>,
     pub levels: Levels,
 }
@@ -73,6 +79,8 @@ impl Reread {
         self.settings.log_level = settings.log_level;
         self.settings.max_call_rate = settings.max_call_rate;
         self.settings.metrics_need_key = settings.metrics_need_key;
+        let shown = self.settings.shown(&self.flags, &self.variables);
+        self.shown.send_replace(shown);
         info!(
             changed = %list(&changed),
             needs_restart = %list(&for_restart),

@@ -13,8 +13,10 @@ use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
 use super::{Desk, nodes};
+use crate::secrets::{self, PLANTED, hash};
 use crate::support::certificates::Authority;
 use crate::support::chancery::Chancery;
+use crate::support::etcd::Etcd;
 use crate::support::{eventually, own_address};
 
 /// The files of an archive, by their names within its folder.
@@ -107,11 +109,13 @@ async fn an_archive_tells_of_everything_and_holds_no_secret() {
         "drains.json",
         "expected.json",
         "history.json",
+        "log.txt",
         "metrics.txt",
         "nodes.json",
         "problems.json",
         "ready.json",
         "services.json",
+        "settings.txt",
         "snapshots.json",
         "snapshots/default.json",
         "version.json",
@@ -125,8 +129,10 @@ async fn an_archive_tells_of_everything_and_holds_no_secret() {
         ("documents/ssls/shop.json", "BEGIN CERTIFICATE"),
         ("expected.json", "\"expected\":0"),
         ("history.json", "consumers/jill"),
+        ("log.txt", "snapshot published"),
         ("metrics.txt", "chancery_documents"),
         ("ready.json", "\"ready\":true"),
+        ("settings.txt", "log-format: json  (flag)"),
         ("snapshots/default.json", "[redacted]"),
         (
             "version.json",
@@ -155,6 +161,107 @@ async fn an_archive_tells_of_everything_and_holds_no_secret() {
     assert_eq!(again.status.code(), Some(1), "{said}");
     assert!(said.contains("trouble.tar.gz is there already"), "{said}");
     assert_eq!(unpacked(&archive), files);
+}
+
+/// Settings of every source, documents that are wrong and right, and callers without a key: the archive tells of all of
+/// them, and of no secret in them.
+#[tokio::test]
+async fn settings_and_log_are_told_without_their_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = own_address();
+    let etcd = Etcd::start(address, folder.path()).await;
+    let (admin, reader) = (format!("{PLANTED}-admin"), format!("{PLANTED}-read"));
+    let key = |key: &str, role: &str| {
+        format!(
+            "{{ name: {role}, hash: 'sha256:{}', roles: [{role}] }}",
+            hash(key)
+        )
+    };
+    // Nobody is there under the last address: it is said in the log.
+    let settings = format!(
+        "api-keys: [{}, {}]\ndata-encryption-keyring: [{PLANTED}-01234567]\n\
+         consul: ['http://{address}:8500']\nhistory-keep: 2d\n",
+        key(&admin, "admin"),
+        key(&reader, "read"),
+    );
+    let file = folder.path().join("chancery.yaml");
+    fs::write(&file, settings).unwrap();
+    let path = file.display().to_string();
+    let otlp = format!("http://user:{PLANTED}@{address}:4317/{PLANTED}");
+    let flags = ["--config", &path, "--otlp-traces", &otlp];
+    let token = format!("CHANCERY_CONSUL_TOKEN={PLANTED}");
+    for (name, document) in secrets::documents() {
+        etcd.put(name, &document).await;
+    }
+    etcd.put_text(
+        "routes/half",
+        &format!("{{\"plugins\": {{\"key-auth\": {{\"key\": \"{PLANTED}\""),
+    )
+    .await;
+    let mut chancery =
+        Chancery::serve_etcd_within(&token, address, &etcd.url(), &flags, folder.path());
+    chancery.logs(0, "document rejected").await;
+    for path in [
+        format!("apisix/admin/routes?api_key={PLANTED}"),
+        format!("v1/nodes?key={PLANTED}"),
+    ] {
+        assert_eq!(chancery.admin(&path).await.unwrap().status, 401);
+    }
+    let archive = folder.path().join("trouble.tar.gz");
+    let path = archive.display().to_string();
+    let whole = async |key: &str| {
+        let _ = fs::remove_file(&archive);
+        let output = chancery
+            .ask(&["collect", "-o", &path, "--api-key", key])
+            .await;
+        (output.status.code(), unpacked(&archive), output)
+    };
+    let (code, files, output) = whole(&admin).await;
+    assert_eq!(code, Some(0), "{output:?}");
+    let settings = &files["settings.txt"];
+    for line in [
+        format!("etcd: {}  (flag)", etcd.url()),
+        format!("consul: http://{address}:8500  (file)"),
+        "consul-token: (a secret: not shown)  (variable)".to_owned(),
+        "data-encryption-keyring: (a secret: not shown)  (file)".to_owned(),
+        "history-keep: 2d  (file)".to_owned(),
+        r#"api-keys: [{"name":"admin","roles":["admin"]},{"name":"read","roles":["read"]}]  (file)"#.to_owned(),
+        format!("otlp-traces: http://{address}:4317/…  (flag)"),
+    ] {
+        assert!(settings.lines().any(|it| it == line), "no {line}: {settings}");
+    }
+    let log = &files["log.txt"];
+    for part in ["listening", "consumers/wrong9", "routes/half"] {
+        assert!(log.contains(part), "no {part}: {log}");
+    }
+    for (name, text) in &files {
+        secrets::holds_none(name, text);
+        for key in [&admin, &reader] {
+            assert!(!text.contains(&hash(key)), "a hash of a key in {name}");
+        }
+    }
+
+    // What is read again is told; and it is told to nobody else.
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}log-level: debug\n")).unwrap();
+    chancery.process.signal("HUP");
+    chancery
+        .logs(0, "SIGHUP: the settings were read again")
+        .await;
+    let (_, files, _) = whole(&admin).await;
+    let settings = &files["settings.txt"];
+    assert!(settings.contains("log-level: debug  (file)"), "{settings}");
+    for (name, text) in &files {
+        secrets::holds_none(name, text);
+    }
+    let (code, files, output) = whole(&reader).await;
+    assert_eq!(code, Some(1), "{output:?}");
+    assert!(!files.contains_key("settings.txt") && !files.contains_key("log.txt"));
+    let readme = &files["README.txt"];
+    assert!(
+        readme.contains("log.txt") && readme.contains("403"),
+        "{readme}"
+    );
 }
 
 #[tokio::test]
