@@ -2,6 +2,7 @@
 //! what others name is not deleted. Each change is one transaction that rests on what was read for it, so that none of this
 //! depends on who else is writing.
 
+mod caught_up;
 mod check;
 mod commit;
 mod history;

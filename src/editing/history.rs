@@ -269,7 +269,7 @@ impl Past {
 }
 
 impl Entry {
-    fn read(recorded: &Recorded) -> Option<Self> {
+    pub(super) fn read(recorded: &Recorded) -> Option<Self> {
         let note = Note::read(recorded)?;
         Some(Self {
             path: recorded.path.clone(),

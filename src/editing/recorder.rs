@@ -14,8 +14,8 @@ use crate::store::Writer;
 use crate::store::writer::{Away, Former, KEPT, Noticed, Record};
 use crate::telemetry;
 
-use super::opened;
 use super::record::{Before, Note};
+use super::{caught_up, opened};
 
 /// How many changes may wait to be recorded. What is beyond has no record.
 pub const QUEUE: usize = 20_000;
@@ -62,30 +62,43 @@ async fn handle(
 ) -> Result<(), Away> {
     match noticed {
         Noticed::Recorded(path) => trim(writer, path, counts).await,
-        Noticed::Unrecorded {
-            path,
-            revision,
-            is_new,
-            deleted,
-        } => {
-            // Something else that lies in the store.
-            if path.parse::<Key>().is_err() {
-                return Ok(());
-            }
-            let before = if *is_new {
-                None
-            } else {
-                former(writer, keyring, path, revision - 1).await?
-            };
-            let note = Note::beside(*revision, before, *deleted, telemetry::now());
-            let record = Record {
-                path: path.clone(),
-                since: *revision,
-                text: note.text(),
-            };
-            writer.record(&record).await
-        }
+        Noticed::Listed => caught_up::catch_up(writer, keyring).await,
+        Noticed::Unrecorded { .. } => record(writer, keyring, noticed, "").await,
     }
+}
+
+/// Records a change that has no record, unless another replica has, or it is of something else that lies in the store.
+pub(super) async fn record(
+    writer: &Writer,
+    keyring: &Keyring,
+    noticed: &Noticed,
+    reason: &str,
+) -> Result<(), Away> {
+    let Noticed::Unrecorded {
+        path,
+        revision,
+        is_new,
+        deleted,
+    } = noticed
+    else {
+        return Ok(());
+    };
+    if path.parse::<Key>().is_err() {
+        return Ok(());
+    }
+    let before = if *is_new {
+        None
+    } else {
+        former(writer, keyring, path, revision - 1).await?
+    };
+    let mut note = Note::beside(*revision, before, *deleted, telemetry::now());
+    reason.clone_into(&mut note.reason);
+    let record = Record {
+        path: path.clone(),
+        since: *revision,
+        text: note.text(),
+    };
+    writer.record(&record).await
 }
 
 async fn former(

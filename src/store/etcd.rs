@@ -13,6 +13,7 @@ mod keys;
 mod ledger;
 mod line;
 mod membership;
+mod missed;
 mod record;
 mod wishes;
 mod writer;
@@ -282,6 +283,8 @@ impl Watcher {
             documents,
         });
         self.history = Some(history);
+        // Where there is no room, the recorder is far behind, and does what it can.
+        let _ = self.noticed.try_send(Noticed::Listed);
         Ok(())
     }
 

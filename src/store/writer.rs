@@ -105,9 +105,24 @@ pub struct Since {
     pub records: Vec<Recorded>,
 }
 
+/// What has no record of what was changed after a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missed {
+    /// Oldest first, each [`Noticed::Unrecorded`].
+    Changes {
+        changes: Vec<Noticed>,
+        /// Up to which revision these are all; nothing where there are no more.
+        reached: Option<i64>,
+    },
+    /// The store does not have that any more.
+    Compacted,
+}
+
 /// What a watch sees of changes, besides the changes themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Noticed {
+    /// All documents were read anew: of what was changed before, nothing may have been seen.
+    Listed,
     /// A change has a record.
     Recorded(Arc<str>),
     /// One has none.

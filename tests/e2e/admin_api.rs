@@ -14,6 +14,7 @@ mod documents;
 mod encrypted;
 mod history;
 mod lists;
+mod missed;
 mod openapi;
 mod refused;
 mod writers;

@@ -198,8 +198,7 @@ async fn settings_and_log_are_told_without_their_secrets() {
         &format!("{{\"plugins\": {{\"key-auth\": {{\"key\": \"{PLANTED}\""),
     )
     .await;
-    let mut chancery =
-        Chancery::serve_etcd_within(&token, address, &etcd.url(), &flags, folder.path());
+    let chancery = Chancery::serve_etcd_within(&token, address, &etcd.url(), &flags, folder.path());
     chancery.logs(0, "document rejected").await;
     for path in [
         format!("apisix/admin/routes?api_key={PLANTED}"),
