@@ -15,6 +15,7 @@ mod refused;
 mod stamp;
 mod traced;
 mod transaction;
+mod users;
 
 use std::sync::Arc;
 
@@ -63,7 +64,7 @@ pub enum Match {
 pub struct Terms {
     /// After so many seconds it is gone by itself.
     pub ttl: Option<u32>,
-    /// Delete also what others name.
+    /// Delete also what others name, and write what makes them wrong.
     pub force: bool,
     /// Write nothing; only tell what would be written.
     pub dry_run: bool,

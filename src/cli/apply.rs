@@ -23,6 +23,9 @@ pub struct Apply {
     /// Wait until every proxy has it, so long at most
     #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
     wait: Option<Duration>,
+    /// Write also what makes other documents wrong, which keep their last good form; delete also what others name
+    #[arg(long)]
+    force: bool,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -50,7 +53,7 @@ pub async fn run(apply: Apply) -> Result<ExitCode> {
     if apply.dry_run {
         // What a later piece rests on is not there: only the first can be checked as a whole.
         let first = pieces.into_iter().take(1).flatten().collect();
-        let answer = send(&mut client, first, &apply.reason, true).await?;
+        let answer = send(&mut client, first, &apply, true).await?;
         warn(&answer);
         tell_envoys(&answer.envoys);
         return Ok(ExitCode::from(DIFFERS));
@@ -59,7 +62,7 @@ pub async fn run(apply: Apply) -> Result<ExitCode> {
         eprintln!("nothing was changed");
         return Ok(ExitCode::FAILURE);
     }
-    let revision = write(&mut client, pieces, &apply.reason).await?;
+    let revision = write(&mut client, pieces, &apply).await?;
     match apply.wait {
         Some(patience) => confirm(&mut client, revision, patience).await,
         None => Ok(ExitCode::SUCCESS),
@@ -79,11 +82,11 @@ pub fn is_agreed(what: &str) -> Result<bool> {
 }
 
 /// Writes piece by piece; tells the last revision.
-async fn write(client: &mut Client, pieces: Vec<Vec<pb::Write>>, reason: &str) -> Result<i64> {
+async fn write(client: &mut Client, pieces: Vec<Vec<pb::Write>>, apply: &Apply) -> Result<i64> {
     let (all, mut revision) = (pieces.len(), 0);
     for (at, piece) in pieces.into_iter().enumerate() {
         let count = piece.len();
-        let sent = send(client, piece, reason, false).await;
+        let sent = send(client, piece, apply, false).await;
         let answer = match sent {
             Ok(answer) => answer,
             Err(error) if at == 0 => return Err(error),
@@ -110,14 +113,14 @@ async fn write(client: &mut Client, pieces: Vec<Vec<pb::Write>>, reason: &str) -
 async fn send(
     client: &mut Client,
     writes: Vec<pb::Write>,
-    reason: &str,
+    apply: &Apply,
     dry_run: bool,
 ) -> Result<pb::ApplyResponse> {
     let request = pb::ApplyRequest {
         writes,
         dry_run,
-        force: false,
-        reason: reason.to_owned(),
+        force: apply.force,
+        reason: apply.reason.clone(),
     };
     texts::send(client, request).await
 }

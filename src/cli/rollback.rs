@@ -38,7 +38,7 @@ pub struct Rollback {
     /// Wait until every proxy has it, so long at most
     #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
     wait: Option<Duration>,
-    /// Delete also what others name
+    /// Delete also what others name, and write what makes others wrong, which keep their last good form
     #[arg(long)]
     force: bool,
     /// Do not ask

@@ -50,6 +50,34 @@ pub fn check(
     Ok(warnings.collect())
 }
 
+/// Which of `users` would be wrong, and why, that are not so now among `documents`, once others are `written` or gone.
+pub fn made_wrong<'a>(
+    documents: impl Iterator<Item = &'a Held>,
+    written: &[(Arc<str>, Option<String>)],
+    users: &BTreeSet<Arc<str>>,
+    reader: &Reader,
+) -> Vec<(Arc<str>, String)> {
+    let mut read = Documents::read_by(reader.clone());
+    let now: Vec<_> = documents.map(document).collect();
+    let own: BTreeSet<_> = written.iter().map(|(path, _)| path).collect();
+    let kept = now.iter().filter(|one| !own.contains(&one.path)).cloned();
+    let texts = written.iter().filter_map(|(path, text)| {
+        let text = text.clone()?;
+        Some(new(&(path.clone(), text)))
+    });
+    let then: Vec<_> = kept.chain(texts).collect();
+    read.list(now);
+    read.settle();
+    let before = problems(&read);
+    // Read anew, so that no form of before stays in force.
+    let mut read = Documents::read_by(reader.clone());
+    read.list(then);
+    read.settle();
+    let after = problems(&read).into_iter();
+    let wrong = after.filter(|(of, _)| users.contains(of) && !before.contains_key(of));
+    wrong.map(|(of, problem)| (of, problem.said())).collect()
+}
+
 fn new((path, text): &(Arc<str>, String)) -> Document {
     Document {
         path: path.clone(),

@@ -85,6 +85,9 @@ impl Editor {
             }
             keep_bounds(&mut transaction)?;
             let warnings = self.checked(&drafts, others).await?;
+            if !terms.force {
+                self.leaves_users_right(&drafts).await?;
+            }
             let revision = if terms.dry_run {
                 Some(0)
             } else {
@@ -366,7 +369,7 @@ fn is_matched(before: Option<&Held>, matches: Match) -> Result<(), Refused> {
 }
 
 /// The documents that one names.
-fn named_by(held: &Held) -> Option<Vec<Reference>> {
+pub(super) fn named_by(held: &Held) -> Option<Vec<Reference>> {
     let key: Key = held.path.parse().ok()?;
     let value = serde_json::from_slice::<Value>(&held.text).ok()?;
     Some(references::of(&key, &value))

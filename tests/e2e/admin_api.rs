@@ -17,6 +17,7 @@ mod lists;
 mod missed;
 mod openapi;
 mod refused;
+mod users;
 mod writers;
 
 /// An etcd and a Chancery on it, without proxies.
