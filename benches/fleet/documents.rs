@@ -14,6 +14,8 @@ pub const ROUTES: usize = 1000;
 
 /// Chancery's keys.
 const PREFIX: &str = "/chancery";
+/// Where the same documents are once more, for a Chancery that sends traces.
+pub const TRACED: &str = "/traced";
 /// The keys that the floor watches.
 pub const FLOOR: &str = "/floor";
 
@@ -88,6 +90,18 @@ pub fn floor_change(kind: Kind, sequence: usize) -> Put {
     let put = change(kind, sequence);
     let key = format!("{FLOOR}/{}/{}", kind.as_str(), put.marker);
     Put { key, ..put }
+}
+
+/// The same change, for a Chancery that sends traces.
+pub fn traced_change(kind: Kind, sequence: usize) -> Put {
+    let put = change(kind, sequence);
+    let key = put.key.replacen(PREFIX, TRACED, 1);
+    Put { key, ..put }
+}
+
+/// The same documents, for a Chancery that sends traces.
+pub fn all_traced() -> impl Iterator<Item = (String, String)> {
+    all().map(|(key, value)| (key.replacen(PREFIX, TRACED, 1), value))
 }
 
 fn route(number: usize, version: &str) -> (String, String) {

@@ -1,9 +1,11 @@
 //! How long a change takes from etcd to the last of a fleet of streams, and what it costs, beside a floor taken in the same run.
 //!
-//! `cargo bench --bench fleet [-- --quick] [-- --streams 1000,4000] [-- --json]`. Every server, and each fleet of clients, is a process of its own; the
+//! `cargo bench --bench fleet [-- --quick] [-- --streams 1000,4000] [-- --traces] [-- --json]`. With `--traces` Chancery stands beside
+//! itself: what does it cost to send them? Every server, and each fleet of clients, is a process of its own; the
 //! floor and the fleets are this program with another argument. Nothing here asserts a time.
 
 mod clients;
+mod collector;
 mod delta;
 mod documents;
 mod fleet;
@@ -52,6 +54,9 @@ struct Arguments {
     /// Another build of Chancery, to compare with
     #[arg(long, default_value = env!("CARGO_BIN_EXE_chancery"))]
     program: PathBuf,
+    /// Compare Chancery that sends traces (on) with one that does not (off), and not with a floor
+    #[arg(long)]
+    traces: bool,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -135,12 +140,23 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let mut rounds = Rounds::new(&etcd, &arguments.program, folder.path(), changes);
     let mut done = Vec::new();
     for &streams in sizes {
-        done.push(rounds.run(streams).await?);
+        if arguments.traces {
+            let (round, spans) = rounds.run_traced(streams).await?;
+            eprintln!("{streams} streams: {spans} spans");
+            done.push(round);
+        } else {
+            done.push(rounds.run(streams).await?);
+        }
     }
+    let names = if arguments.traces {
+        ["off", "on"]
+    } else {
+        ["floor", "Chancery"]
+    };
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&done)?)
     } else {
-        print!("{}", table::table(&done))
+        print!("{}", table::table(&done, names))
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use etcd_client::Client;
 use serde::Serialize;
 use tokio::time::sleep;
 
+use crate::collector::Collector;
 use crate::documents::{self, Kind, Put};
 use crate::fleet::{Fleet, Order, Report};
 use crate::learn::Lesson;
@@ -77,7 +78,7 @@ pub struct Cost {
 pub struct Round {
     /// How many streams each server had.
     pub streams: usize,
-    /// The floor.
+    /// The floor; or Chancery without traces, where the other sends some.
     pub floor: Measured,
     /// Chancery.
     pub chancery: Measured,
@@ -103,6 +104,11 @@ struct Side {
     bare_kib: f64,
     memory_kib: f64,
 }
+
+/// What makes a change of a kind with a number.
+type Make = fn(Kind, usize) -> Put;
+/// Of changes of routes, and of endpoints.
+type Costs = [Cost; 2];
 
 impl<'a> Rounds<'a> {
     /// Rounds of so many changes of each kind.
@@ -130,6 +136,49 @@ impl<'a> Rounds<'a> {
         eprintln!("{streams} streams: connecting");
         let mut floor = Side::start(floor, self.etcd, streams).await?;
         let mut chancery = Side::start(chancery, self.etcd, streams).await?;
+        let changes = [documents::floor_change, documents::change];
+        let (of_floor, of_chancery) = self
+            .all_changes(streams, changes, [&mut floor, &mut chancery])
+            .await?;
+        eprintln!("{streams} streams: {RECONNECTS} reconnects");
+        let reconnect = chancery.reconnect(streams).await?;
+        Ok(Round {
+            streams,
+            floor: floor.end(of_floor, None),
+            chancery: chancery.end(of_chancery, Some(reconnect)),
+        })
+    }
+
+    /// One round of Chancery beside another that sends traces. Tells also how many spans it sent.
+    pub async fn run_traced(&mut self, streams: usize) -> Result<(Round, usize)> {
+        let collector = Collector::start().await?;
+        let address = collector.address;
+        let off = Server::chancery(self.program, self.etcd, self.folder).await?;
+        let on = Server::tracing(self.program, self.etcd, address, self.folder).await?;
+        eprintln!("{streams} streams: connecting");
+        let mut off = Side::start(off, self.etcd, streams).await?;
+        let mut on = Side::start(on, self.etcd, streams).await?;
+        let changes = [documents::change, documents::traced_change];
+        let (of_off, of_on) = self
+            .all_changes(streams, changes, [&mut off, &mut on])
+            .await?;
+        // What waits in a batch is sent.
+        sleep(CALM).await;
+        let round = Round {
+            streams,
+            floor: off.end(of_off, None),
+            chancery: on.end(of_on, None),
+        };
+        Ok((round, collector.spans()))
+    }
+
+    /// Changes of both kinds, put to the one and to the other.
+    async fn all_changes(
+        &mut self,
+        streams: usize,
+        changes: [Make; 2],
+        [one, other]: [&mut Side; 2],
+    ) -> Result<(Costs, Costs)> {
         let mut costs = Vec::new();
         for kind in Kind::ALL {
             eprintln!(
@@ -137,47 +186,33 @@ impl<'a> Rounds<'a> {
                 self.changes,
                 kind.as_str()
             );
-            costs.push(
-                self.changes(kind, streams, &mut floor, &mut chancery)
-                    .await?,
-            );
+            let of_kind = self.changes(kind, streams, changes, [&mut *one, &mut *other]);
+            costs.push(of_kind.await?);
         }
-        let [(floor_route, route), (floor_endpoint, endpoint)] = costs
+        let [(route, other_route), (endpoint, other_endpoint)] = costs
             .try_into()
             .map_err(|_| anyhow::anyhow!("two kinds of change"))?;
-        eprintln!("{streams} streams: {RECONNECTS} reconnects");
-        let reconnect = chancery.reconnect(streams).await?;
-        Ok(Round {
-            streams,
-            floor: floor.end(floor_route, floor_endpoint, None),
-            chancery: chancery.end(route, endpoint, Some(reconnect)),
-        })
+        Ok(([route, endpoint], [other_route, other_endpoint]))
     }
 
     async fn changes(
         &mut self,
         kind: Kind,
         streams: usize,
-        floor: &mut Side,
-        chancery: &mut Side,
+        changes: [Make; 2],
+        [one, other]: [&mut Side; 2],
     ) -> Result<(Cost, Cost)> {
         let mut tallies = [Tally::default(), Tally::default()];
         for number in 0..WARM_UP + self.changes {
             self.sequence += 1;
-            let puts = [
-                documents::floor_change(kind, self.sequence),
-                documents::change(kind, self.sequence),
-            ];
-            let sides = [&mut *floor, &mut *chancery];
+            let puts = changes.map(|change| change(kind, self.sequence));
+            let sides = [&mut *one, &mut *other];
             for ((side, put), tally) in sides.into_iter().zip(puts).zip(&mut tallies) {
                 side.change(put, tally, number >= WARM_UP).await?;
             }
         }
-        let [of_floor, of_chancery] = tallies;
-        Ok((
-            of_floor.cost(floor, streams)?,
-            of_chancery.cost(chancery, streams)?,
-        ))
+        let [of_one, of_other] = tallies;
+        Ok((of_one.cost(one, streams)?, of_other.cost(other, streams)?))
     }
 }
 
@@ -250,7 +285,7 @@ impl Side {
     }
 
     /// Ends the server and its fleet.
-    fn end(self, route: Cost, endpoint: Cost, reconnect: Option<Reconnect>) -> Measured {
+    fn end(self, [route, endpoint]: Costs, reconnect: Option<Reconnect>) -> Measured {
         Measured {
             sync_ms: self.sync_ms,
             sync_cpu_ms: self.sync_cpu_ms,

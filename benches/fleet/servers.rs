@@ -32,17 +32,48 @@ impl Server {
         Ok(server)
     }
 
+    /// Starts a Chancery that sends traces, and waits until it can serve.
+    pub async fn tracing(
+        program: &Path,
+        etcd: &Self,
+        collector: SocketAddr,
+        folder: &Path,
+    ) -> Result<Self> {
+        let mut client = Client::connect([etcd.url()], None).await?;
+        servers::fill(&mut client, documents::all_traced()).await?;
+        let collector = format!("http://{collector}");
+        let traces = [
+            ["--etcd-prefix", documents::TRACED],
+            ["--otlp-traces", &collector],
+            ["--otlp-traces-protocol", "http"],
+        ];
+        Self::chancery_with(program, etcd, traces.as_flattened(), folder).await
+    }
+
     /// Starts Chancery, and waits until it can serve.
     pub async fn chancery(program: &Path, etcd: &Self, folder: &Path) -> Result<Self> {
+        Self::chancery_with(program, etcd, &[], folder).await
+    }
+
+    async fn chancery_with(
+        program: &Path,
+        etcd: &Self,
+        settings: &[&str],
+        folder: &Path,
+    ) -> Result<Self> {
         let (address, admin) = (free_address()?, free_address()?);
         let mut command = Command::new(program);
         command
             .args(["serve", "--log-level", "warn", "--etcd", &etcd.url()])
             .args(["--xds", &address.to_string()])
             .args(["--admin", &admin.to_string()])
+            .args(settings)
             // All at once: the floor lets them in as well.
             .args(["--max-connection-rate", "100000"]);
-        let mut process = Process::start_logged(&mut command, &folder.join("chancery.log"))?;
+        let mut process = Process::start_logged(
+            &mut command,
+            &folder.join(format!("chancery-{}.log", address.port())),
+        )?;
         let is_ready = async || servers::get(admin, "/readyz").await.is_ok();
         servers::until(&mut process, is_ready).await?;
         Ok(Self { process, address })

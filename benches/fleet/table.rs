@@ -23,12 +23,12 @@ type Of = fn(&Cost) -> f64;
 type OfReconnect = fn(&Reconnect) -> f64;
 
 /// All rounds side by side, in Markdown.
-pub fn table(rounds: &[Round]) -> String {
+pub fn table(rounds: &[Round], [one, other]: [&str; 2]) -> String {
     let mut out = String::new();
     let _ = write!(out, "| {:40} |", "");
     for round in rounds {
-        let streams = format!("{}: floor", round.streams);
-        let _ = write!(out, " {streams:>12} | {:>9} | {:>6} |", "Chancery", "ratio");
+        let streams = format!("{}: {one}", round.streams);
+        let _ = write!(out, " {streams:>12} | {other:>9} | {:>6} |", "ratio");
     }
     let _ = write!(out, "\n|{:-<42}|", "");
     for _ in rounds {
@@ -52,6 +52,9 @@ impl Row {
         }
         let (floor, chancery) = ((self.value)(&round.floor), (self.value)(&round.chancery));
         let (decimals, ratio) = (self.decimals, chancery / floor);
+        if floor.is_nan() && chancery.is_nan() {
+            return format!(" {0:>12} | {0:>9} | {0:>6} |", "–");
+        }
         if floor.is_nan() {
             return format!(" {0:>12} | {chancery:>9.decimals$} | {0:>6} |", "–");
         }
