@@ -110,6 +110,8 @@ fn complete(document: &mut Value) {
         ("/plugins/fault-injection/abort", "http_status", json!(500)),
         ("/plugins/fault-injection/delay", "duration", json!(1)),
         ("/plugins/file-logger", "path", json!("/a")),
+        ("/plugins/response-rewrite/filters/0", "regex", json!("a")),
+        ("/plugins/response-rewrite/filters/0", "replace", json!("b")),
     ] {
         if let Some(Value::Object(fields)) = document.pointer_mut(at) {
             fields.entry(field).or_insert(value);

@@ -98,8 +98,8 @@ fn what_is_refused() {
         ),
         (
             r#"{"path":"/a","log_format":{"a":"$request_time"}}"#,
-            "log_format.a: found the variable \"$request_time\", allowed: $host, $http_NAME, $remote_addr, $remote_port, \
-             $request_method, $request_uri, $scheme, $server_addr, $server_port, $uri, $status, $time_iso8601, $upstream_addr",
+            "log_format.a: found the variable \"$request_time\", allowed: $arg_NAME, $consumer_name, $cookie_NAME, $host, $http_NAME, $remote_addr, $remote_port, \
+             $request_method, $request_uri, $route_id, $scheme, $server_addr, $server_port, $uri, $status, $time_iso8601, $upstream_addr",
         ),
     ];
     for (configuration, said) in table {

@@ -70,8 +70,9 @@ fn what_is_refused() {
             "response_status: found 100, allowed: 200–599",
         ),
         (
-            r#"{"response_example":"$remote_addr"}"#,
-            "response_example: found the variable `$remote_addr`, allowed: no variables here",
+            r#"{"response_example":"$nothing"}"#,
+            "response_example: found the variable \"$nothing\", allowed: $arg_NAME, $consumer_name, $cookie_NAME, $host, $http_NAME, $remote_addr, $remote_port, \
+             $request_method, $request_uri, $route_id, $scheme, $server_addr, $server_port, $uri",
         ),
         (
             r#"{"response_example":{}}"#,

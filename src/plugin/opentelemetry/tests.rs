@@ -82,9 +82,9 @@ fn what_is_refused() {
             "sampler.options.fraction: found 2, allowed: 0–1",
         ),
         (
-            r#"{"additional_attributes":["route_id"]}"#,
-            "additional_attributes[0]: found the variable \"$route_id\", allowed: $host, $http_NAME, $remote_addr, $remote_port, \
-             $request_method, $request_uri, $scheme, $server_addr, $server_port, $uri",
+            r#"{"additional_attributes":["request_time"]}"#,
+            "additional_attributes[0]: found the variable \"$request_time\", allowed: $arg_NAME, $consumer_name, $cookie_NAME, $host, $http_NAME, $remote_addr, $remote_port, \
+             $request_method, $request_uri, $route_id, $scheme, $server_addr, $server_port, $uri",
         ),
         (
             r#"{"additional_header_prefix_attributes":["x-team-*"]}"#,

@@ -92,15 +92,29 @@ fn headers_in_the_older_form_are_set() {
 }
 
 #[test]
+fn a_path_with_variables_is_one_of_envoys_formats() {
+    let action = forwarded(applied(json!({"proxy-rewrite": {"uri": "/a b/$uri%"}})));
+    assert_eq!(action.path_rewrite, "/a%%20b/%PATH(NQ)%%%25");
+    assert_eq!(action.regex_rewrite, None);
+}
+
+#[test]
+fn a_header_that_is_set_to_nothing_is_removed() {
+    let route = applied(json!({"proxy-rewrite": {"headers": {"set": {"X-A": "", "X-B": "b"}}}}));
+    assert_eq!(route.request_headers_to_remove, ["x-a"]);
+    assert_eq!(shown(&route.request_headers_to_add), ["x-b= b"]);
+}
+
+#[test]
 fn what_is_refused() {
     let table = [
         (
             r#"{"url":"/b"}"#,
-            "url: unknown field `url`, did you mean `uri`? allowed: uri, regex_uri, host, headers, set_ngx_uri, use_real_request_uri_unsafe",
+            "url: unknown field `url`, did you mean `uri`? allowed: uri, regex_uri, host, method, headers, set_ngx_uri, use_real_request_uri_unsafe",
         ),
         (
-            r#"{"method":"POST"}"#,
-            "method: `method` is not served: Envoy cannot change the method of a request on its way",
+            r#"{"method":"CONNECT"}"#,
+            "method: found \"CONNECT\", allowed: GET, POST, PUT, HEAD, DELETE, OPTIONS, MKCOL, COPY, MOVE, PROPFIND, LOCK, UNLOCK, PATCH, TRACE",
         ),
         (
             r#"{"scheme":"https"}"#,
@@ -216,15 +230,11 @@ fn what_is_refused() {
         ),
         (
             r#"{"headers":{"X-A":"$foo"}}"#,
-            r#"headers.X-A: found the variable "$foo", allowed: $host, $http_NAME, $remote_addr, $remote_port, $request_method, $request_uri, $scheme, $server_addr, $server_port, $uri"#,
+            r#"headers.X-A: found the variable "$foo", allowed: $arg_NAME, $consumer_name, $cookie_NAME, $host, $http_NAME, $remote_addr, $remote_port, $request_method, $request_uri, $route_id, $scheme, $server_addr, $server_port, $uri"#,
         ),
         (
             r#"{"headers":{"X-A":["a"]}}"#,
             "headers.X-A: found a list, allowed: a string or a number",
-        ),
-        (
-            r#"{"headers":{"X-A":""}}"#,
-            "headers.X-A: found an empty value, allowed: at least one character",
         ),
         (
             r#"{"headers":{"set":{"X:A":"1"}}}"#,

@@ -31,21 +31,22 @@ fn located(configuration: Value) -> (u32, String) {
 #[test]
 fn http_to_https_sends_what_came_over_http_to_the_port_of_https() {
     let routes = branched(json!({"redirect": {"http_to_https": true}}));
-    let [retrieved, others, passed] = routes.as_slice() else {
-        panic!("not three: {routes:?}");
+    let [sent @ .., passed] = routes.as_slice() else {
+        panic!("none: {routes:?}");
     };
-    for (route, code, asked) in [
-        (
-            retrieved,
-            RedirectResponseCode::MovedPermanently,
-            &["x-forwarded-proto", ":method"][..],
-        ),
-        (
-            others,
-            RedirectResponseCode::PermanentRedirect,
-            &["x-forwarded-proto"],
-        ),
-    ] {
+    let (moved, permanent) = (
+        RedirectResponseCode::MovedPermanently,
+        RedirectResponseCode::PermanentRedirect,
+    );
+    let proto = "x-forwarded-proto";
+    let table: [(&[&str], _, _); 4] = [
+        (&[proto, ":method", ":authority"], moved, 443),
+        (&[proto, ":method"], moved, 0),
+        (&[proto, ":authority"], permanent, 443),
+        (&[proto], permanent, 0),
+    ];
+    assert_eq!(sent.len(), table.len());
+    for (route, (asked, code, port)) in sent.iter().zip(table) {
         let headers = &route.r#match.as_ref().unwrap().headers;
         let names: Vec<_> = headers.iter().map(|header| header.name.as_str()).collect();
         assert_eq!(names, asked);
@@ -54,7 +55,7 @@ fn http_to_https_sends_what_came_over_http_to_the_port_of_https() {
         };
         let scheme = Some(SchemeRewriteSpecifier::HttpsRedirect(true));
         assert_eq!(action.scheme_rewrite_specifier, scheme);
-        assert_eq!((action.port_redirect, action.response_code()), (443, code));
+        assert_eq!((action.port_redirect, action.response_code()), (port, code));
         assert!(!action.strip_query);
     }
     assert!(matches!(passed.action, Some(Action::Route(_))));
@@ -64,7 +65,7 @@ fn http_to_https_sends_what_came_over_http_to_the_port_of_https() {
 fn what_came_over_https_finds_nothing_where_there_is_no_upstream() {
     let plugins = read(json!({"redirect": {"http_to_https": true}})).unwrap();
     let routes = plugins.apply(Route::default(), |_| RouteAction::default());
-    let Some(Action::DirectResponse(answer)) = &routes[2].action else {
+    let Some(Action::DirectResponse(answer)) = &routes[4].action else {
         panic!("not answered: {routes:?}");
     };
     assert_eq!(answer.status, 503);
@@ -118,16 +119,41 @@ fn the_location_is_sent_as_it_is_written() {
 
 #[test]
 fn the_clients_query_is_appended_on_demand() {
-    let action = redirected(json!({"uri": "/b", "append_query_string": true, "ret_code": 307}));
-    assert_eq!(
-        action.path_rewrite_specifier,
-        Some(PathRewriteSpecifier::PathRedirect("/b".into()))
-    );
-    assert!(!action.strip_query);
-    assert_eq!(
-        action.response_code(),
-        RedirectResponseCode::TemporaryRedirect
-    );
+    for (uri, expected) in [
+        ("/b", r"/b%CEL(re.extract(request.query, '(.+)', '?\\1'))%"),
+        (
+            "/b?c=d",
+            r"/b?c=d%CEL(re.extract(request.query, '(.+)', '&\\1'))%",
+        ),
+    ] {
+        let configuration = json!({"uri": uri, "append_query_string": true, "ret_code": 307});
+        assert_eq!(
+            located(configuration),
+            (307, format!("location= {expected}"))
+        );
+    }
+}
+
+#[test]
+fn regex_uri_may_lead_to_another_host() {
+    for (template, scheme, port, substitution) in [
+        ("http://example.com/c/$1", "http", 0, "/c/\\1"),
+        ("https://example.com:8443/$1", "https", 8443, "/\\1"),
+        ("https://example.com:443", "https", 0, "/"),
+    ] {
+        let action = redirected(json!({"regex_uri": ["^/b/(.*)", template]}));
+        assert_eq!(action.host_redirect, "example.com", "{template}");
+        assert_eq!(action.port_redirect, port, "{template}");
+        assert_eq!(
+            action.scheme_rewrite_specifier,
+            Some(SchemeRewriteSpecifier::SchemeRedirect(scheme.to_owned()))
+        );
+        let Some(PathRewriteSpecifier::RegexRewrite(rewrite)) = action.path_rewrite_specifier
+        else {
+            panic!("no rewrite");
+        };
+        assert_eq!(rewrite.substitution, substitution, "{template}");
+    }
 }
 
 #[test]
@@ -211,15 +237,15 @@ fn what_is_refused() {
         ),
         (
             r#"{"uri":"/b/$nothing"}"#,
-            r#"uri: found the variable "$nothing", allowed: $host, $http_NAME, $remote_addr, $remote_port, $request_method, $request_uri, $scheme, $server_addr, $server_port, $uri"#,
+            r#"uri: found the variable "$nothing", allowed: $arg_NAME, $consumer_name, $cookie_NAME, $host, $http_NAME, $remote_addr, $remote_port, $request_method, $request_uri, $route_id, $scheme, $server_addr, $server_port, $uri"#,
         ),
         (
-            r#"{"uri":"/b?c=1","append_query_string":true}"#,
-            r#"uri: found "/b?c=1" beside `append_query_string`, allowed: a path that starts with `/`, without `?`, `#` and spaces"#,
+            r#"{"regex_uri":["^/b/(.*)","https://$1.example.com/"]}"#,
+            r#"regex_uri[1]: found the host "$1.example.com", allowed: a name without groups, and a port; only the path may have groups"#,
         ),
         (
-            r#"{"uri":"/b$uri","append_query_string":true}"#,
-            "uri: found the variable `$uri`, allowed: no variables here",
+            r#"{"regex_uri":["^/b/(.*)","http://example.com:x/"]}"#,
+            r#"regex_uri[1]: found the host "example.com:x", allowed: a name without groups, and a port; only the path may have groups"#,
         ),
         (
             r#"{"regex_uri":["^/b/(.*)"]}"#,

@@ -4,7 +4,7 @@ use regex_syntax::ast::{Ast, parse::Parser};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::bounds::LongText;
+use crate::model::bounds::{List, LongText};
 use crate::model::decode::quoted;
 
 /// The most of them, and the most characters of each text.
@@ -12,8 +12,8 @@ const MOST: usize = 64;
 const LONGEST: usize = 8192;
 
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(try_from = "Vec<Form>")]
-#[schemars(with = "Vec<Form>", extend("minItems" = 1, "maxItems" = MOST))]
+#[serde(try_from = "List<Form, MOST>")]
+#[schemars(with = "List<Form, MOST>", extend("minItems" = 1))]
 pub struct Filters(Vec<Filter>);
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -28,8 +28,7 @@ struct Form {
     replace: LongText<LONGEST>,
     /// With an `i`, capitals are not told apart; `j` and `o` concern nginx alone.
     #[serde(default = "options")]
-    #[schemars(length(max = 8))]
-    options: String,
+    options: LongText<8>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -40,8 +39,8 @@ enum Scope {
     Global,
 }
 
-fn options() -> String {
-    "jo".to_owned()
+fn options() -> LongText<8> {
+    LongText("jo".to_owned())
 }
 
 /// As the script reads it.
@@ -53,12 +52,12 @@ struct Filter {
     ignores_case: bool,
 }
 
-impl TryFrom<Vec<Form>> for Filters {
+impl TryFrom<List<Form, MOST>> for Filters {
     type Error = String;
 
-    fn try_from(forms: Vec<Form>) -> Result<Self, String> {
-        if !(1..=MOST).contains(&forms.len()) {
-            return Err(format!("found {}, allowed: 1–{MOST}", forms.len()));
+    fn try_from(List(forms): List<Form, MOST>) -> Result<Self, String> {
+        if forms.is_empty() {
+            return Err("found an empty list, allowed: at least one".into());
         }
         let filters = forms.into_iter().map(Filter::try_from);
         filters.collect::<Result<_, _>>().map(Self)
@@ -80,10 +79,15 @@ impl TryFrom<Form> for Filter {
                 ));
             }
         }
-        if let Some(option) = form.options.chars().find(|c| !matches!(c, 'i' | 'j' | 'o')) {
+        if let Some(option) = form
+            .options
+            .0
+            .chars()
+            .find(|c| !matches!(c, 'i' | 'j' | 'o'))
+        {
             return Err(format!("`options`: found `{option}`, allowed: i, j, o"));
         }
-        let ignores_case = form.options.contains('i');
+        let ignores_case = form.options.0.contains('i');
         let find = literal(&form.regex.0).ok_or_else(|| {
             format!(
                 "`regex`: found {}, allowed: letters that stand for themselves, as there are no patterns in the Lua of Envoy",

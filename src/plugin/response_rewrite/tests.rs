@@ -47,10 +47,6 @@ fn what_differs_is_told() {
 fn what_is_refused() {
     let table = [
         (
-            r#"{"status_code":201}"#,
-            "status_code: found without `body`, allowed: both; Envoy cannot give the instance's body another status",
-        ),
-        (
             r#"{"body":"a","status_code":599}"#,
             "status_code: found 599, allowed: 200–598",
         ),
@@ -64,7 +60,27 @@ fn what_is_refused() {
         ),
         (
             r#"{"filters":[]}"#,
-            "filters: `filters` is not served: Envoy cannot replace parts of a body on its way",
+            "filters: found an empty list, allowed: at least one",
+        ),
+        (
+            r#"{"filters":[{"regex":"a+","replace":"b"}]}"#,
+            "filters: `regex`: found \"a+\", allowed: letters that stand for themselves, as there are no patterns in the Lua of Envoy",
+        ),
+        (
+            r#"{"filters":[{"regex":"","replace":"b"}]}"#,
+            "filters: `regex`: found \"\", allowed: letters that stand for themselves, as there are no patterns in the Lua of Envoy",
+        ),
+        (
+            r#"{"filters":[{"regex":"a","replace":"$0"}]}"#,
+            "filters: `replace`: found \"$0\", allowed: no groups",
+        ),
+        (
+            r#"{"filters":[{"regex":"a","replace":"b","options":"x"}]}"#,
+            "filters: `options`: found `x`, allowed: i, j, o",
+        ),
+        (
+            r#"{"body":"a","filters":[{"regex":"a","replace":"b"}]}"#,
+            "filters: found beside `body`, allowed: one of both",
         ),
         (
             r#"{"headers":{"add":["x"]}}"#,

@@ -29,6 +29,19 @@ fn headers_are_named_with_dashes() {
 }
 
 #[test]
+fn arguments_and_cookies_are_taken_as_the_client_wrote_them() {
+    assert_eq!(
+        operator("arg_user_id").unwrap(),
+        r"%CEL(re.extract(request.query, '(?:^|&)(?i:user_id)=([^&]*)', '\\1'))%"
+    );
+    assert_eq!(
+        operator("cookie_a").unwrap(),
+        r"%CEL(re.extract(request.headers['cookie'], '(?:^|; *)(?i:a)=([^;]*)', '\\1'))%"
+    );
+    assert!(operator("arg_").is_err());
+}
+
+#[test]
 fn a_variable_is_refused_where_envoy_takes_none() {
     assert_eq!(none_in("costs 5$"), Ok(()));
     assert_eq!(
