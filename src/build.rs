@@ -138,9 +138,10 @@ impl Builder {
         self.routes.unable()
     }
 
-    /// The routes in the table, in no order.
+    /// The documents' routes in the table, in no order.
     pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.routes.placed().values()
+        let placed = self.routes.placed().values();
+        placed.filter(|route| !route.id.is_no_route())
     }
 
     /// The route of this id in the table.
@@ -200,6 +201,14 @@ impl Builder {
     /// The document behind the refusal of a route: its own, or that of the cluster which the error is about.
     fn culprit(&self, id: &Id, error: &str) -> String {
         let wanted = self.routes.wanted(id);
+        let mut rules = wanted
+            .into_iter()
+            .flat_map(|route| route.sources.rules.iter());
+        if id.is_no_route()
+            && let Some(rule) = rules.next()
+        {
+            return rule.path.to_string();
+        }
         let mut clusters = wanted.into_iter().flat_map(|route| route.clusters());
         match clusters.find(|cluster| mentions(error, &cluster.name)) {
             Some(cluster) => document_of(ResourceType::Cluster, &cluster.name),

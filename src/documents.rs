@@ -8,7 +8,9 @@ mod consumers;
 mod edge;
 mod ends;
 mod entry;
+mod global_rules;
 mod in_force;
+mod no_route;
 mod plugin_config;
 mod reader;
 mod references;
@@ -24,7 +26,7 @@ mod text;
 mod told;
 mod uses;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::document::Change;
@@ -32,11 +34,11 @@ use crate::model::problem::Remark;
 use crate::model::{
     Cluster, Consumers, Discovery, Document, Gateway, Id, Keyring, Problem, ServiceKey,
 };
-use crate::plugin::Plugins;
 
 use consumers::Registered;
 use ends::Ends;
 use entry::{Entry, GoodForm};
+use global_rules::GlobalRules;
 use in_force::InForce;
 pub use reader::Reader;
 use references::References;
@@ -83,10 +85,9 @@ pub struct Documents {
     dirty: BTreeSet<Arc<str>>,
     /// Documents of which something else is to be told, while their good form is the same.
     reworded: BTreeSet<Arc<str>>,
-    /// The plugins of each global rule, with the clusters of their targets.
-    global_rules: BTreeMap<Arc<str>, Plugins>,
+    rules: GlobalRules,
     /// The texts that these were made of.
-    rules: Arc<[Document]>,
+    rule_texts: Arc<[Document]>,
     consumers: Registered,
     in_force: InForce,
     ends: Ends,
@@ -108,8 +109,8 @@ impl Documents {
             uses: Uses::default(),
             dirty: BTreeSet::new(),
             reworded: BTreeSet::new(),
-            global_rules: BTreeMap::new(),
-            rules: Arc::default(),
+            rules: GlobalRules::default(),
+            rule_texts: Arc::default(),
             consumers: Registered::default(),
             in_force: InForce::default(),
             ends: Ends::default(),

@@ -113,7 +113,8 @@ impl Builder {
             let extensions = Extension::ALL
                 .into_iter()
                 .filter(|_| opened.routes)
-                .map(|one| (ResourceType::ExtensionConfig, one.name().into()));
+                .flat_map(|one| [one.name(false), one.name(true)])
+                .map(|name| (ResourceType::ExtensionConfig, name.into()));
             let table = self.current.gateway.clone();
             let by_name = opened.routes && !self.routes.are_divided();
             let routes = by_name.then_some((ResourceType::RouteConfiguration, table));

@@ -18,8 +18,8 @@ pub struct Extensions {
     made: OnceLock<Made>,
 }
 
-/// In the order of [`Extension::ALL`].
-type Made = [Arc<Resource>; Extension::ALL.len()];
+/// By the extension's place in [`Extension::ALL`]: for routes, then for global rules.
+type Made = [[Arc<Resource>; 2]; Extension::ALL.len()];
 
 impl Extensions {
     /// There are other consumers than before.
@@ -35,28 +35,32 @@ impl Extensions {
     }
 
     /// All of them, by name.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &Arc<Resource>)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (String, &Arc<Resource>)> {
         let made = self.made.get_or_init(|| self.make());
-        let names = Extension::ALL.iter().map(|extension| extension.name());
-        names.zip(made)
+        let names = Extension::ALL
+            .iter()
+            .flat_map(|one| [one.name(false), one.name(true)]);
+        names.zip(made.iter().flatten())
     }
 
     fn make(&self) -> Made {
-        std::array::from_fn(|at| {
-            let extension = Extension::ALL[at];
+        let make = |at: usize, of_rules: bool| {
+            let (extension, consumers) = (Extension::ALL[at], &self.consumers);
             match &self.before {
                 Some((before, made))
-                    if translate::is_same_for(extension, before, &self.consumers) =>
+                    if translate::is_same_for(extension, of_rules, before, consumers) =>
                 {
-                    made[at].clone()
+                    made[at][usize::from(of_rules)].clone()
                 }
                 _ => {
-                    let config = translate::extension(extension, &self.consumers);
-                    let (of, name) = (ResourceType::ExtensionConfig, Arc::from(extension.name()));
+                    let config = translate::extension(extension, of_rules, consumers);
+                    let name = Arc::from(config.name.as_str());
                     let value = canonical(&config);
+                    let of = ResourceType::ExtensionConfig;
                     Arc::new(Resource::new(of, &name, &value, Box::default()))
                 }
             }
-        })
+        };
+        std::array::from_fn(|at| [make(at, false), make(at, true)])
     }
 }

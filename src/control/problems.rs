@@ -19,13 +19,13 @@ pub fn problems(
     let waiting = builders.waiting().map(|(route, service)| {
         let reason = format!("{service} has not been answered yet");
         (
-            format!("routes/{route}").into(),
+            documents.behind(route).into(),
             Cause::Waiting,
             reason.into(),
         )
     });
     let unable = builders.unable().into_iter().map(|(route, said)| {
-        let path = format!("routes/{route}").into();
+        let path = documents.behind(route).into();
         (path, Cause::NotServed, said.join("; ").into())
     });
     let rejected = documents.faults().map(|(path, problem)| {

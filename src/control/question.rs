@@ -202,6 +202,7 @@ impl Control {
                 one.selection.clone_from(&discovered.selection);
                 one.clusters.insert(cluster.name.clone());
                 match document.strip_prefix("routes/") {
+                    Some(id) if id == Id::no_route().as_str() => false,
                     Some(id) => one.routes.insert(id.to_owned()),
                     None => one.others.insert(document.to_string()),
                 };

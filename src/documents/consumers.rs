@@ -8,6 +8,7 @@ use super::entry::{Entry, GoodForm};
 use crate::model::Consumers;
 use crate::model::consumer::known::{Holder, together};
 use crate::model::problem::Remark;
+use crate::plugin::Plugins;
 
 /// The documents about consumers that are in force.
 #[derive(Debug, Default)]
@@ -33,8 +34,17 @@ impl Documents {
             .filter(|path| path.starts_with("consumers/"))
             .cloned()
             .collect();
+        let mut rules = self.rules.in_force().values();
+        let asked_by_rules = rules.any(Plugins::ask_for_consumers);
         if touched.is_empty() {
-            return None;
+            if self.consumers.told.asked_by_rules == asked_by_rules {
+                return None;
+            }
+            self.consumers.told = Arc::new(Consumers {
+                asked_by_rules,
+                ..Consumers::clone(&self.consumers.told)
+            });
+            return Some(self.consumers.told.clone());
         }
         for path in &touched {
             self.consumers.missing.remove(path);
@@ -50,7 +60,8 @@ impl Documents {
                 }
             }
         }
-        let (known, conflicts) = together(&self.consumers.holders);
+        let (mut known, conflicts) = together(&self.consumers.holders);
+        known.asked_by_rules = asked_by_rules;
         let before = std::mem::replace(&mut self.consumers.conflicts, conflicts);
         let now = &self.consumers.conflicts;
         let all = before.keys().chain(now.keys());

@@ -106,7 +106,7 @@ fn counted_as(by: CountedBy, id: &Id, name: Option<&str>) -> Arc<str> {
     counted.collect::<String>().into()
 }
 
-/// The route's plugins over those of its plugin config, of its service, and of the global rules.
+/// The route's plugins over those of its plugin config and of its service, below those of the global rules.
 fn layered(
     entries: &Entries,
     global_rules: &BTreeMap<Arc<str>, Plugins>,
@@ -135,7 +135,9 @@ fn layered(
         add(&of_service, field, &path)?;
     }
     for (path, rule) in global_rules {
-        add(rule, "", path)?;
+        let checked = rule.check(&draft.paths);
+        checked.map_err(|remark| elsewhere("", path, &remark))?;
+        all = all.below(rule);
     }
     Ok(all)
 }

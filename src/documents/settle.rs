@@ -1,13 +1,12 @@
 //! What follows from the documents that were touched, and is different from what was told before.
 
-use std::collections::BTreeSet;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use super::entry::{Entry, GoodForm};
 use super::route::Sources;
-use super::{Changes, Documents, resolve, sources};
+use super::{Changes, Documents, Route, no_route, resolve, sources};
 use crate::model::key::{Key, Kind};
+use crate::model::problem::Remark;
 use crate::model::{Gateway, Id};
 
 impl Documents {
@@ -41,6 +40,7 @@ impl Documents {
                 }
             }
         }
+        self.settle_no_route(&mut changes);
         let reworded = std::mem::take(&mut self.reworded);
         for path in affected.union(&reworded) {
             self.told
@@ -51,13 +51,19 @@ impl Documents {
     }
 
     fn settle_route(&mut self, path: &Arc<str>, id: Id, changes: &mut Changes) {
+        if id.is_no_route() {
+            if let Some(entry) = self.entries.get_mut(path) {
+                entry.unresolved = Some(Remark::whole(no_route::TAKEN));
+            }
+            return;
+        }
         let resolved = match self.entries.get(path).and_then(Entry::form) {
             Some(GoodForm::Route(draft)) => {
                 let sources = Sources {
                     own: sources::of(&self.entries, [path.clone()]).into(),
-                    rules: self.rules.clone(),
+                    rules: self.rule_texts.clone(),
                 };
-                resolve::route(&self.entries, &self.global_rules, &id, draft, sources)
+                resolve::route(&self.entries, self.rules.in_force(), &id, draft, sources)
             }
             _ => Ok(None),
         };
@@ -72,6 +78,17 @@ impl Documents {
                 return;
             }
         }
+        self.place(path, id, route, changes);
+    }
+
+    /// Has a route be in force.
+    pub(super) fn place(
+        &mut self,
+        path: &Arc<str>,
+        id: Id,
+        route: Option<Arc<Route>>,
+        changes: &mut Changes,
+    ) {
         let before = match &route {
             Some(route) => self.in_force.routes.insert(path.clone(), route.clone()),
             None => self.in_force.routes.remove(path),
@@ -157,43 +174,6 @@ impl Documents {
         };
         if let Some(entry) = self.entries.get_mut(path) {
             entry.unresolved = unresolved;
-        }
-    }
-
-    /// Takes up the global rules that are affected; then every route is as well. One whose upstream is missing keeps the
-    /// plugins that it had.
-    fn settle_global_rules(&mut self, affected: &mut BTreeSet<Arc<str>>) {
-        const FIRST: &str = "global_rules/";
-        let from_first = affected.range::<str, _>((Bound::Included(FIRST), Bound::Unbounded));
-        let rules: Vec<_> = from_first
-            .take_while(|path| path.starts_with(FIRST))
-            .cloned()
-            .collect();
-        let mut changed = false;
-        for path in rules {
-            let resolved = match self.entries.get(&path).and_then(Entry::form) {
-                Some(GoodForm::GlobalRule(plugins)) => resolve::plugins(&self.entries, plugins),
-                _ => {
-                    changed |= self.global_rules.remove(&path).is_some();
-                    continue;
-                }
-            };
-            if let Some(entry) = self.entries.get_mut(&path) {
-                entry.unresolved = resolved.as_ref().err().cloned();
-            }
-            if let Ok(plugins) = resolved {
-                self.global_rules.insert(path, plugins);
-                changed = true;
-            }
-        }
-        if changed {
-            let rules = self.global_rules.keys().cloned();
-            self.rules = sources::of(&self.entries, rules).into();
-            let routes = self
-                .entries
-                .iter()
-                .filter(|(_, entry)| matches!(entry.form(), Some(GoodForm::Route(_))));
-            affected.extend(routes.map(|(path, _)| path.clone()));
         }
     }
 }

@@ -26,6 +26,14 @@ pub fn is_one(filter: &HttpFilter) -> bool {
     }
 }
 
+/// What a route has put in the place `name`.
+pub fn filled<M: Message + Name + Default>(route: &Route, name: &str) -> Option<M> {
+    let config = route.typed_per_filter_config.get(name)?;
+    let config = FilterChainConfigPerRoute::decode(config.value.as_slice()).ok()?;
+    let filter = config.filter_chain?.filters.pop()?.typed_config?;
+    M::decode(filter.value.as_slice()).ok()
+}
+
 /// Puts a filter in the place `name`, for a route.
 pub fn fill<M: Message + Name>(route: &mut Route, name: &str, filter: &M) {
     let chain = FilterChain {

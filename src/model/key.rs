@@ -91,10 +91,22 @@ impl Id {
         Self("default".into())
     }
 
+    /// The route that requests take which no document's route takes; none of a document's.
+    pub fn no_route() -> Self {
+        Self(NO_ROUTE.into())
+    }
+
+    /// Whether it is that.
+    pub fn is_no_route(&self) -> bool {
+        &*self.0 == NO_ROUTE
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
+
+const NO_ROUTE: &str = "chancery.no-route";
 
 impl FromStr for Id {
     type Err = KeyError;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::contract::Definition;
 use super::shared::reply::Reply;
-use super::shared::{denial, identity, limit};
+use super::shared::{denial, identity, limit, rule};
 use super::{
     api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf,
     fault_injection, file_logger, forward_auth, grpc_web, gzip, ip_restriction, jwt_auth, key_auth,
@@ -76,10 +76,26 @@ pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
     ),
 ];
 
-/// The filters that the plugins need in the chain of every listener, each `disabled`; in the order of the plugins.
+/// Plugins that change answers, which pass the chain from its end to its beginning.
+const OF_ANSWERS: [&str; 3] = [
+    brotli::ENTRY.name,
+    gzip::ENTRY.name,
+    response_rewrite::ENTRY.name,
+];
+
+/// The filters that the plugins need in the chain of every listener, each `disabled`; in the order of the plugins. Requests pass
+/// those of global rules first, and so do answers.
 pub fn http_filters() -> Vec<HttpFilter> {
-    ALL.iter()
-        .flat_map(|entry| (entry.http_filters)())
+    let filters = |entry: &Definition| (entry.http_filters)();
+    let of_rules = |of_answers: bool| {
+        let all = ALL.iter();
+        let some = all.filter(move |entry| OF_ANSWERS.contains(&entry.name) == of_answers);
+        some.flat_map(filters).map(rule::filter)
+    };
+    let of_routes = ALL.iter().flat_map(filters);
+    of_rules(false)
+        .chain(of_routes)
+        .chain(of_rules(true))
         .collect()
 }
 

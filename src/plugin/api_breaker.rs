@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
 use crate::model::decode;
+use crate::model::key::Kind;
 use crate::model::problem::Remark;
 use crate::model::scalar::{AnswerStatus, Quantity, Within, each_once};
 use crate::model::upstream::{Breaker, Cluster};
@@ -114,6 +115,11 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         "breaks by instance and not by URI: one that fails gets no requests for 2 s, then 4 s, then 6 s, and so on; clients \
          notice when no instance is left",
     ));
+    if reading.key.kind == Kind::GlobalRule {
+        warnings.push(Remark::whole(
+            "does not hold for routes with an api-breaker of their own: Envoy has one for each cluster",
+        ));
+    }
     if form.break_response_code.0 != 503 {
         let message = "has no effect: Envoy answers 503 when no instance is left";
         warnings.push(Remark::new("break_response_code", message));

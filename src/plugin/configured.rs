@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpFilter, http_filter::ConfigType,
+};
 use serde_json::Value;
 
 use super::all::{ALL, NOT_IN_ENVOY, names};
 use super::contract::{CountedBy, Definition, Plugin, Reading};
 use super::meta::{META, Meta};
+use super::shared::rule;
 use crate::cohort::Envoy;
 use crate::model::Path;
 use crate::model::decode::{self, kind_of, quoted, shown};
@@ -21,7 +25,7 @@ use crate::model::vars::{Predicate, Vars};
 /// The plugins of one document, parsed; or of a route with those of all documents that it refers to.
 #[derive(Debug, Clone, Default)]
 pub struct Plugins {
-    /// By the place in [`ALL`], ascending.
+    /// Those of global rules first; each by the place in [`ALL`], ascending.
     configured: Vec<Configured>,
 }
 
@@ -29,6 +33,8 @@ pub struct Plugins {
 struct Configured {
     /// Its place in [`ALL`].
     at: usize,
+    /// Whether a global rule has it: it runs before all others, by filters of its own.
+    of_rule: bool,
     /// Nothing where a document switched it off.
     plugin: Option<Arc<dyn Plugin>>,
     /// Bytes of its configuration.
@@ -75,6 +81,7 @@ impl Plugins {
             warnings.extend(said.map(|remark| remark.under(&place)));
             configured.push(Configured {
                 at,
+                of_rule: false,
                 plugin,
                 bytes: value.to_string().len(),
                 clusters: Arc::default(),
@@ -92,6 +99,48 @@ impl Plugins {
         configured.extend(unnamed.cloned());
         configured.sort_by_key(|configured| configured.at);
         Self { configured }
+    }
+
+    /// These plugins, and before them those of a global rule: both, where they have the same one. What these switch off is
+    /// none of the rule's.
+    pub(crate) fn below(&self, rule: &Self) -> Self {
+        let mut configured = self.configured.clone();
+        configured.extend(rule.configured.iter().map(|of_rule| Configured {
+            of_rule: true,
+            ..of_rule.clone()
+        }));
+        configured.sort_by_key(|own| (!own.of_rule, own.at));
+        Self { configured }
+    }
+
+    /// Of a global rule's plugins those that can hold beside these of an earlier one, and what is wrong with the first that
+    /// cannot: a route says one thing to each filter.
+    pub(crate) fn beside(&self, earlier: &Self, path: &str) -> (Self, Option<Remark>) {
+        let same = |own: &Configured| earlier.configured.iter().find(|other| other.at == own.at);
+        let clash = |own: &&Configured| {
+            let pair =
+                same(own).and_then(|other| Some((own.plugin.as_ref()?, other.plugin.as_ref()?)));
+            pair.is_some_and(|(own, other)| !rule::can_both(own.as_ref(), other.as_ref()))
+        };
+        let remark = self.configured.iter().find(clash).map(|own| {
+            let message = format!(
+                "is not in force, as `{path}` has it with other settings: Envoy's filter for it takes one configuration before \
+                 all routes; write it in one global rule"
+            );
+            Remark::new(own.place(), message)
+        });
+        let held = self.configured.iter().filter(|own| !clash(own));
+        let configured = held.cloned().collect();
+        (Self { configured }, remark)
+    }
+
+    /// Whether one of them asks who sends a request.
+    pub(crate) fn ask_for_consumers(&self) -> bool {
+        let asks = |filter: &HttpFilter| {
+            matches!(filter.config_type, Some(ConfigType::ConfigDiscovery(_)))
+        };
+        let mut enabled = self.enabled();
+        enabled.any(|own| (ALL[own.at].http_filters)().iter().any(asks))
     }
 
     /// Where they send requests beside the route's own upstream.
@@ -152,18 +201,18 @@ impl Plugins {
 
     fn sender(&self) -> Option<&Configured> {
         let sends = |own: &&Configured| own.plugin.as_ref().is_some_and(|own| own.sends_all());
-        self.configured.iter().find(sends)
+        self.configured.iter().rfind(sends)
     }
 
-    /// What the route is called in statistics of its own; nothing when it has none.
+    /// What the route is called in statistics of its own, where it has any: as its own plugin says, rather than a global rule's.
     pub(crate) fn counted_by(&self) -> Option<CountedBy> {
-        let mut plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        let mut plugins = self.enabled().rev().filter_map(|own| own.plugin.as_ref());
         plugins.find_map(|plugin| plugin.counted_by())
     }
 
-    /// What they demand of the route's own cluster.
+    /// What they demand of the route's own cluster: its own plugin rather than a global rule's.
     pub(crate) fn breaker(&self) -> Option<&Breaker> {
-        let mut plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        let mut plugins = self.enabled().rev().filter_map(|own| own.plugin.as_ref());
         plugins.find_map(|plugin| plugin.breaker())
     }
 
@@ -215,9 +264,13 @@ impl Plugins {
                     routes.push(route);
                     continue;
                 }
-                routes.extend(plugin.branch(&route, &own.clusters));
+                let mut made = plugin.branch(&route, &own.clusters);
                 plugin.apply(&mut route, &own.clusters);
-                routes.push(route);
+                made.push(route);
+                if own.of_rule {
+                    made.iter_mut().for_each(rule::take);
+                }
+                routes.append(&mut made);
             }
         }
         routes
@@ -228,7 +281,8 @@ impl Plugins {
         if route.action.is_none() {
             return Vec::new();
         }
-        let detours = self.enabled().filter_map(|own| {
+        // The route's own go first: what these send elsewhere, a global rule does not.
+        let detours = self.enabled().rev().filter_map(|own| {
             let plugin = own.plugin.as_ref()?;
             let actions: Vec<_> = own
                 .clusters
@@ -258,7 +312,7 @@ impl Plugins {
         self.enabled().map(|own| own.bytes).sum()
     }
 
-    fn enabled(&self) -> impl Iterator<Item = &Configured> {
+    fn enabled(&self) -> impl DoubleEndedIterator<Item = &Configured> {
         self.configured.iter().filter(|own| own.plugin.is_some())
     }
 }

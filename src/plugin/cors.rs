@@ -147,9 +147,10 @@ impl Plugin for Cors {
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         filter::enable(route, FILTER, &self.policy);
         // Envoy names the origin in its answer and leaves this to others: caches must know.
-        route
-            .response_headers_to_add
-            .push(header::add("vary", "Origin"));
+        let vary = header::add("vary", "Origin");
+        if !route.response_headers_to_add.contains(&vary) {
+            route.response_headers_to_add.push(vary);
+        }
     }
 }
 

@@ -80,7 +80,7 @@ impl Plugin for KeyAuth {
             }),
             ..ApiKeyAuthPerRoute::default()
         };
-        filter::enable(route, Extension::Keys.name(), &config);
+        filter::enable(route, Extension::Keys.of_routes(), &config);
         identity::say(route, NOBODY, "Missing related consumer");
         identity::say(route, MISSING, "Missing API key in request");
         identity::say(route, UNKNOWN, "Invalid API key in request");

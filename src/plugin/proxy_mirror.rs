@@ -131,7 +131,8 @@ impl Plugin for ProxyMirror {
             disable_shadow_host_suffix_append: true,
             ..RequestMirrorPolicy::default()
         });
-        action.request_mirror_policies.extend(policies);
+        // A request has one copy: the route's own plugin has the word, and not a global rule's.
+        action.request_mirror_policies = policies.collect();
     }
 }
 

@@ -284,6 +284,12 @@ impl ProxyRewrite {
     }
 
     fn rewrite(&self, route: &mut Route, path: Option<&Rewrite>) {
+        // Envoy removes first, so what a global rule added would stay.
+        let added = &mut route.request_headers_to_add;
+        added.retain(|option| {
+            let name = option.header.as_ref().map(|header| &header.key);
+            name.is_none_or(|name| !self.remove.contains(name))
+        });
         route
             .request_headers_to_remove
             .extend(self.remove.iter().cloned());

@@ -13,6 +13,7 @@ pub mod narrow;
 pub mod pattern;
 pub mod reply;
 pub mod router;
+pub mod rule;
 pub mod script;
 pub mod share;
 pub mod span;

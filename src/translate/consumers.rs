@@ -7,6 +7,7 @@ use envoy_types::pb::envoy::extensions::filters::http::api_key_auth::v3::{
     ApiKeyAuth, Credential, Forwarding, KeySource,
 };
 use envoy_types::pb::envoy::extensions::filters::http::basic_auth::v3::BasicAuth;
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutation;
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::jwt_provider::JwksSourceSpecifier;
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::jwt_requirement::RequiresType;
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::{
@@ -23,18 +24,28 @@ use crate::plugin::shared::identity::{
 /// A line for somebody without a password: Envoy takes no empty list, and no text is known to have this hash.
 const NOBODY: &str = "nobody:{SHA}AAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
 
-/// The configuration of each [`Extension`], under its name; there is always one.
-pub fn consumers(consumers: &Consumers) -> [TypedExtensionConfig; Extension::ALL.len()] {
-    Extension::ALL.map(|extension| self::extension(extension, consumers))
+/// The configuration of each [`Extension`], and of each that global rules have, under its name; there is always one.
+pub fn consumers(consumers: &Consumers) -> Vec<TypedExtensionConfig> {
+    let each = Extension::ALL
+        .into_iter()
+        .flat_map(|one| [(one, false), (one, true)]);
+    each.map(|(one, of_rules)| extension(one, of_rules, consumers))
+        .collect()
 }
 
-/// The configuration of one, under its name.
-pub fn extension(extension: Extension, consumers: &Consumers) -> TypedExtensionConfig {
+/// The configuration of one, under its name. While no global rule asks for consumers, what rules have is a filter that lets
+/// everybody pass: one that knew nobody would turn requests away between its coming and that of the routes without it.
+pub fn extension(
+    extension: Extension,
+    of_rules: bool,
+    consumers: &Consumers,
+) -> TypedExtensionConfig {
     #[cfg(test)]
     TRANSLATED.set(TRANSLATED.get() + 1);
     TypedExtensionConfig {
-        name: extension.name().to_owned(),
+        name: extension.name(of_rules),
         typed_config: Some(match extension {
+            _ if of_rules && !consumers.asked_by_rules => any(&HeaderMutation::default()),
             Extension::Basics => any(&basics(consumers)),
             Extension::BasicConsumers => any(&basic_consumers(consumers)),
             Extension::Jwts => any(&jwts(consumers)),
@@ -46,8 +57,17 @@ pub fn extension(extension: Extension, consumers: &Consumers) -> TypedExtensionC
 }
 
 /// Whether an extension has the same configuration with these consumers as with those.
-pub fn is_same_for(extension: Extension, these: &Consumers, those: &Consumers) -> bool {
+pub fn is_same_for(
+    extension: Extension,
+    of_rules: bool,
+    these: &Consumers,
+    those: &Consumers,
+) -> bool {
+    if of_rules && these.asked_by_rules != those.asked_by_rules {
+        return false;
+    }
     match extension {
+        _ if of_rules && !these.asked_by_rules => true,
         Extension::Basics | Extension::BasicConsumers => these.basics == those.basics,
         Extension::Jwts | Extension::JwtConsumers => these.jwts == those.jwts,
         Extension::Keys => these.keys == those.keys,

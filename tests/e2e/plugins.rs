@@ -2,6 +2,7 @@
 
 mod answers;
 mod forward_auth;
+mod global_rules;
 mod limits;
 mod observability;
 mod requests;

@@ -19,6 +19,8 @@ pub struct Consumers {
     pub jwts: BTreeMap<Arc<str>, (Jwt, Arc<str>)>,
     /// The groups of consumers, by name; every consumer is there.
     pub groups: BTreeMap<Arc<str>, Option<Id>>,
+    /// Whether a global rule asks for them: only then its filters hold them as well.
+    pub asked_by_rules: bool,
 }
 
 /// A document with credentials.

@@ -17,6 +17,9 @@ use crate::model::bounds::LongText;
 /// The longest body that a plugin answers with by itself. A route table must allow it: Envoy's own bound is 4 KiB.
 pub const ANSWER_BYTES: u32 = 1024 * 1024;
 
+/// What a client is told when no route matches, whatever the host.
+pub const NO_ROUTE: &str = r#"{"error_msg":"404 Route Not Found"}"#;
+
 /// Such a body as it is written.
 pub type Body = LongText<{ ANSWER_BYTES as usize }>;
 

@@ -59,6 +59,39 @@ pub fn apply(route: &mut Route, name: &str, denied: Principal, status: Status, m
     reply::set_body(route, name, &json!({"message": message}).to_string());
 }
 
+/// The same under the name of another filter.
+pub fn renamed(mut said: RbacPerRoute, filter: &str, name: &str) -> RbacPerRoute {
+    if let Some(rbac) = &mut said.rbac {
+        rbac.rules_stat_prefix = format!("{name}.");
+        if let Some(rules) = &mut rbac.rules {
+            let all = std::mem::take(&mut rules.policies).into_iter();
+            let renamed = all.map(|(of, policy)| (of.replacen(filter, name, 1), policy));
+            rules.policies = renamed.collect();
+        }
+    }
+    said
+}
+
+/// Whoever one of two denies, with the same answer.
+pub fn together(mut one: RbacPerRoute, other: RbacPerRoute) -> RbacPerRoute {
+    let rules = |said: &mut RbacPerRoute| said.rbac.as_mut()?.rules.take();
+    let mut other = other;
+    let (Some(mut all), Some(more)) = (rules(&mut one), rules(&mut other)) else {
+        return one;
+    };
+    for (name, policy) in more.policies {
+        let held = all.policies.entry(name).or_insert_with(|| Policy {
+            principals: Vec::new(),
+            ..policy.clone()
+        });
+        held.principals.extend(policy.principals);
+    }
+    if let Some(rbac) = &mut one.rbac {
+        rbac.rules = Some(all);
+    }
+    one
+}
+
 /// What a plugin does that denies requests, and nothing else.
 #[derive(Debug)]
 pub struct Denial {

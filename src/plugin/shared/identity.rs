@@ -22,6 +22,7 @@ use prost::Name;
 use serde_json::json;
 
 use super::reply::{self, Reply};
+use super::rule;
 use crate::envoy::filter;
 use crate::model::decode::quoted;
 
@@ -80,8 +81,18 @@ impl Extension {
         Self::Groups,
     ];
 
-    /// The name of the filter, which is that of its configuration.
-    pub fn name(self) -> &'static str {
+    /// The name of the filter, which is that of its configuration: for routes, or for global rules.
+    pub fn name(self, of_rules: bool) -> String {
+        let of_routes = self.of_routes();
+        if of_rules {
+            rule::name(of_routes)
+        } else {
+            of_routes.to_owned()
+        }
+    }
+
+    /// The name of the filter of routes.
+    pub fn of_routes(self) -> &'static str {
         match self {
             Self::Basics => "chancery.basic_auth",
             Self::BasicConsumers => "chancery.basic_auth.consumers",
@@ -110,7 +121,7 @@ impl Extension {
             ..ExtensionConfigSource::default()
         };
         HttpFilter {
-            name: self.name().to_owned(),
+            name: self.of_routes().to_owned(),
             disabled: true,
             config_type: Some(ConfigType::ConfigDiscovery(discovery)),
             ..HttpFilter::default()
@@ -124,7 +135,7 @@ impl Extension {
             config: Some(Any::default()),
             ..FilterConfig::default()
         };
-        filter::enable(route, self.name(), &as_it_is);
+        filter::enable(route, self.of_routes(), &as_it_is);
     }
 }
 

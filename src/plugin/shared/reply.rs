@@ -34,3 +34,24 @@ pub fn set_body(route: &mut Route, name: &str, body: &str) {
     let fields = &mut bodies.or_insert_with(empty).fields;
     fields.entry(name.to_owned()).or_insert(value);
 }
+
+/// The body of that name, if the route has one.
+pub fn body<'a>(route: &'a Route, name: &str) -> Option<&'a str> {
+    let bodies = route.metadata.as_ref()?.filter_metadata.get(BODIES)?;
+    match &bodies.fields.get(name)?.kind {
+        Some(Kind::StringValue(body)) => Some(body),
+        _ => None,
+    }
+}
+
+/// Gives a body another name, unless there is one of that.
+pub fn rename_body(route: &mut Route, from: &str, to: &str) {
+    let Some(metadata) = &mut route.metadata else {
+        return;
+    };
+    if let Some(bodies) = metadata.filter_metadata.get_mut(BODIES)
+        && let Some(body) = bodies.fields.remove(from)
+    {
+        bodies.fields.entry(to.to_owned()).or_insert(body);
+    }
+}

@@ -24,11 +24,14 @@ pub fn place() -> HttpFilter {
     place::empty(OWN)
 }
 
-/// Gives a route one that writes down each attempt to send a request to an instance.
+/// Whether a filter is this place: one for routes and global rules, as nothing comes after a router.
+pub fn is_own(filter: &str) -> bool {
+    filter == OWN
+}
+
+/// Gives a route one that writes down each attempt to send a request to an instance, beside what it writes already.
 pub fn log(route: &mut Route, log: AccessLog) {
-    let own = Router {
-        upstream_log: vec![log],
-        ..shared()
-    };
+    let mut own: Router = place::filled(route, OWN).unwrap_or_else(shared);
+    own.upstream_log.push(log);
     place::fill(route, OWN, &own);
 }

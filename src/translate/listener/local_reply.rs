@@ -17,11 +17,9 @@ use crate::cohort::{Ability, Envoy};
 use crate::envoy::any;
 use crate::envoy::proto::uint32;
 use crate::plugin::replies;
+use crate::plugin::shared::answer::NO_ROUTE;
 use crate::plugin::shared::identity::{UNKNOWN, UNKNOWN_ONCE};
 use crate::plugin::shared::reply::{BODIES, Reply};
-
-/// What a client is told when no route matches, whatever the host.
-const NO_ROUTE: &str = r#"{"error_msg":"404 Route Not Found"}"#;
 
 /// The answers that are put in words of Chancery's own.
 pub(super) fn local_reply(envoy: Envoy) -> LocalReplyConfig {

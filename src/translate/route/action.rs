@@ -23,6 +23,8 @@ use crate::envoy::proto::{boolean, duration, never};
 use crate::model::upstream::{Balancer, PassHost};
 use crate::model::vars::Predicate;
 use crate::model::{Cluster, Path, Timeout};
+use crate::plugin::shared::answer::{NO_ROUTE, answer};
+use crate::plugin::shared::header;
 use crate::plugin::shared::narrow::narrowed;
 use crate::translate::retry;
 
@@ -55,17 +57,27 @@ pub(super) fn translate(
         let asked = alternative.iter().filter_map(Addresses::of);
         let addresses = own.clone().into_iter().chain(asked).collect();
         let conditions = Conditions::of(route, path, alternative);
-        let routes = route.plugins.apply(translated, elsewhere);
+        let mut routes = route.plugins.apply(translated, elsewhere);
+        routes.iter_mut().for_each(nowhere);
         Some((addresses, conditions, routes))
     };
     alternatives.iter().filter_map(of).collect()
+}
+
+/// Without an upstream, and where no plugin answers, it is as if there were no route.
+fn nowhere(route: &mut Route) {
+    if route.action.is_none() {
+        answer(route, 404, NO_ROUTE);
+        let json = header::set("content-type", "application/json");
+        route.response_headers_to_add.push(json);
+    }
 }
 
 /// What requests are for the path with the document's methods. It says all of it again that the match tree knows: leaves have
 /// lists of routes of several paths.
 fn rule(route: &documents::Route, path: &Path) -> RouteMatch {
     let parameters = match path {
-        Path::Parameters(parameters) => Some(header(":path", regex(parameters.pattern()))),
+        Path::Parameters(parameters) => Some(asked(":path", regex(parameters.pattern()))),
         Path::Exact(_) | Path::Prefix(_) => None,
     };
     let start = path.start().to_string();
@@ -89,10 +101,10 @@ fn method(methods: &BTreeSet<String>) -> Option<HeaderMatcher> {
         [method] => MatchPattern::Exact((*method).to_owned()),
         several => regex(several.join("|")),
     };
-    Some(header(":method", pattern))
+    Some(asked(":method", pattern))
 }
 
-fn header(name: &str, pattern: MatchPattern) -> HeaderMatcher {
+fn asked(name: &str, pattern: MatchPattern) -> HeaderMatcher {
     let matcher = StringMatcher {
         match_pattern: Some(pattern),
         ..StringMatcher::default()

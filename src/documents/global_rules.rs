@@ -1,0 +1,103 @@
+//! Global rules: their plugins run before those of every route, rule by rule in the order of ids.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::entry::{Entry, GoodForm};
+use super::{Documents, resolve, sources};
+use crate::model::problem::Remark;
+use crate::plugin::Plugins;
+
+const FIRST: &str = "global_rules/";
+
+/// The global rules by path, as they are written, with the clusters of their targets.
+#[derive(Debug, Default)]
+pub(super) struct GlobalRules {
+    written: BTreeMap<Arc<str>, Plugins>,
+    /// Without what cannot hold beside an earlier rule.
+    in_force: BTreeMap<Arc<str>, Plugins>,
+}
+
+impl GlobalRules {
+    pub fn in_force(&self) -> &BTreeMap<Arc<str>, Plugins> {
+        &self.in_force
+    }
+
+    /// What of them is in force, and what is wrong with the others.
+    fn settle(&mut self) -> BTreeMap<Arc<str>, Remark> {
+        let mut in_force: BTreeMap<Arc<str>, Plugins> = BTreeMap::new();
+        let mut remarks = BTreeMap::new();
+        for (path, plugins) in &self.written {
+            let mut held = plugins.clone();
+            for (earlier, of_earlier) in &in_force {
+                let (rest, remark) = held.beside(of_earlier, earlier);
+                held = rest;
+                if let Some(remark) = remark {
+                    remarks.entry(path.clone()).or_insert(remark);
+                }
+            }
+            in_force.insert(path.clone(), held);
+        }
+        self.in_force = in_force;
+        remarks
+    }
+}
+
+impl Documents {
+    /// Takes up the global rules that are affected; then every route is as well. One whose upstream is missing keeps the
+    /// plugins that it had.
+    pub(super) fn settle_global_rules(&mut self, affected: &mut BTreeSet<Arc<str>>) {
+        let from_first = affected.range::<str, _>((Bound::Included(FIRST), Bound::Unbounded));
+        let rules = from_first.take_while(|path| path.starts_with(FIRST));
+        let rules: Vec<_> = rules.cloned().collect();
+        let mut changed = false;
+        let mut missing = BTreeMap::new();
+        for path in rules {
+            let written = &mut self.rules.written;
+            match self.entries.get(&path).and_then(Entry::form) {
+                Some(GoodForm::GlobalRule(plugins)) => {
+                    match resolve::plugins(&self.entries, plugins) {
+                        Ok(plugins) => {
+                            written.insert(path, plugins);
+                            changed = true;
+                        }
+                        Err(remark) => {
+                            missing.insert(path, remark);
+                        }
+                    }
+                }
+                _ => changed |= written.remove(&path).is_some(),
+            }
+        }
+        self.remark_on_rules(missing, affected);
+        if changed {
+            let paths = self.rules.in_force.keys().cloned();
+            self.rule_texts = sources::of(&self.entries, paths).into();
+            let entries = self.entries.iter();
+            let routes =
+                entries.filter(|(_, entry)| matches!(entry.form(), Some(GoodForm::Route(_))));
+            affected.extend(routes.map(|(path, _)| path.clone()));
+        }
+    }
+
+    /// Says what is wrong with which rules: those of which something else is to be said are affected as well.
+    fn remark_on_rules(
+        &mut self,
+        missing: BTreeMap<Arc<str>, Remark>,
+        affected: &mut BTreeSet<Arc<str>>,
+    ) {
+        let mut remarks = self.rules.settle();
+        remarks.extend(missing);
+        for path in self.rules.written.keys().chain(remarks.keys()) {
+            let Some(entry) = self.entries.get_mut(path) else {
+                continue;
+            };
+            let remark = remarks.get(path);
+            if entry.unresolved.as_ref() != remark {
+                entry.unresolved = remark.cloned();
+                affected.insert(path.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+use std::collections::BTreeSet;
+
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutationPerRoute;
+use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::RbacPerRoute;
+use prost::Message;
+use serde_json::{Value, json};
+
+use crate::model::problem::Remark;
+use crate::plugin::tests::{body, read};
+use crate::plugin::{Plugins, http_filters};
+
+/// What global rules and a route make of a route without an upstream; the rules in order.
+fn applied(rules: &[Value], own: Value) -> Route {
+    let rules = rules.iter().map(|rule| read(rule.clone()).unwrap());
+    let all = rules.fold(read(own).unwrap(), |all, rule| all.below(&rule));
+    let mut routes = all.apply(Route::default(), |_| RouteAction::default());
+    routes.pop().unwrap()
+}
+
+fn filters(route: &Route) -> BTreeSet<&str> {
+    route
+        .typed_per_filter_config
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+/// The remark on the second of two global rules.
+fn clash(first: Value, second: Value) -> Option<Remark> {
+    let read = |plugins| read(plugins).unwrap();
+    Plugins::beside(&read(second), &read(first), "global_rules/1").1
+}
+
+#[test]
+fn a_rule_and_a_route_deny_by_filters_of_their_own_each_in_its_words() {
+    let of = |message: &str| json!({"ua-restriction": {"denylist": ["a"], "message": message}});
+    let route = applied(&[of("the rule")], of("the route"));
+    let both = BTreeSet::from(["global/ua-restriction", "ua-restriction"]);
+    assert_eq!(filters(&route), both);
+    for (filter, message) in [
+        ("global/ua-restriction", "the rule"),
+        ("ua-restriction", "the route"),
+    ] {
+        let config = &route.typed_per_filter_config[filter];
+        let said = RbacPerRoute::decode(config.value.as_slice()).unwrap();
+        let rules = said.rbac.unwrap().rules.unwrap();
+        assert!(rules.policies.keys().eq([filter]), "{rules:?}");
+        assert_eq!(
+            body(&route, filter),
+            format!(r#"{{"message":"{message}"}}"#)
+        );
+    }
+}
+
+#[test]
+fn two_rules_deny_whom_either_denies_and_change_headers_one_after_the_other() {
+    let rule = |agent: &str, header: &str| {
+        json!({
+            "ua-restriction": {"denylist": [agent]},
+            "response-rewrite": {"headers": {"set": {"x-a": header}}},
+        })
+    };
+    assert_eq!(clash(rule("a", "1"), rule("b", "2")), None);
+    let route = applied(&[rule("a", "1"), rule("b", "2")], json!({}));
+    let config = |filter: &str| route.typed_per_filter_config[filter].value.as_slice();
+    let denial = RbacPerRoute::decode(config("global/ua-restriction")).unwrap();
+    let rules = denial.rbac.unwrap().rules.unwrap();
+    assert_eq!(rules.policies["global/ua-restriction"].principals.len(), 2);
+    let headers = config("global/chancery.response-rewrite.headers");
+    let headers = HeaderMutationPerRoute::decode(headers).unwrap();
+    assert_eq!(headers.mutations.unwrap().response_mutations.len(), 2);
+}
+
+#[test]
+fn what_one_filter_cannot_say_of_two_rules_is_told() {
+    let told = |first, second| clash(first, second).map(|remark| remark.field);
+    let cors = |origin: &str| json!({"cors": {"allow_origins": origin}});
+    let first = || cors("https://a.example");
+    assert_eq!(told(first(), first()), None);
+    assert_eq!(told(first(), json!({"csrf": {"key": "k"}})), None);
+    let refused = Some("plugins.cors".to_owned());
+    assert_eq!(told(first(), cors("https://b.example")), refused);
+    let denial = |message: &str| json!({"ua-restriction": {"denylist": ["a"], "message": message}});
+    let refused = Some("plugins.ua-restriction".to_owned());
+    assert_eq!(told(denial("one"), denial("other")), refused);
+    // Where it is answered by routes, both are asked.
+    let blocker = |rule: &str| json!({"uri-blocker": {"block_rules": [rule]}});
+    assert_eq!(told(blocker("a"), blocker("b")), None);
+}
+
+#[test]
+fn requests_pass_the_filters_of_rules_first_and_so_do_answers() {
+    let filters = http_filters();
+    let names: Vec<&str> = filters.iter().map(|filter| filter.name.as_str()).collect();
+    let at = |name: &str| names.iter().position(|one| *one == name).unwrap();
+    let own = names.iter().filter(|name| !name.starts_with("global/"));
+    for name in own {
+        let of_rules = at(&format!("global/{name}"));
+        let changes_answers =
+            name.contains("response-rewrite") || name.contains("zip") || name.contains("brotli");
+        if changes_answers {
+            assert!(at(name) < of_rules, "{name}");
+        } else {
+            assert!(of_rules < at("chancery.client-control"), "{name}");
+        }
+    }
+    let distinct: BTreeSet<_> = names.iter().collect();
+    assert_eq!(distinct.len(), names.len());
+}
+
+#[test]
+fn a_rule_and_a_route_write_their_lines_by_one_router() {
+    let log = |path: &str| json!({"file-logger": {"path": path, "log_format": {"a": "$host"}}});
+    let route = applied(&[log("/a")], log("/b"));
+    assert_eq!(filters(&route), BTreeSet::from(["chancery.router"]));
+    let config = &route.typed_per_filter_config["chancery.router"].value;
+    let logs = ["/a", "/b"].map(|path| config.windows(2).filter(|w| *w == path.as_bytes()).count());
+    assert_eq!(logs, [1, 1]);
+}
