@@ -1,7 +1,8 @@
 //! The dashboard's files, out of the binary: the page at `/`, and what it loads below `/assets/`, in a folder that is named by
-//! the hash of all of them. So they are cached for ever, import each other by relative paths, and a new Chancery has new ones.
+//! the hash of all of them. So they are cached for ever, name each other by relative paths, and a new Chancery has new ones.
 //! The page calls what any script could; nothing here knows what.
 
+mod bundle;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,10 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 const PAGE: &str = include_str!("../../web/index.html");
 /// Where the page says that its files are; the hash is put in here.
 const FOLDER: &str = "assets/";
+/// The script that the page loads: its modules are in it.
+const ROOT: &str = "app.js";
+/// The modules that are loaded by themselves, when they are wanted.
+const APART: [&str; 2] = ["vendor/", "words/"];
 
 /// Files of `web/`, by their paths there.
 macro_rules! files {
@@ -157,16 +162,18 @@ static SITE: LazyLock<Site> = LazyLock::new(|| {
     }
     let version = format!("{:016x}", hash.digest());
     let page = PAGE.replace(FOLDER, &format!("{FOLDER}{version}/"));
-    let files = FILES.iter();
+    let is_module = |path: &str| {
+        path.ends_with(".js") && path != ROOT && !APART.iter().any(|one| path.starts_with(one))
+    };
+    let files = FILES.iter().filter(|(path, _)| !is_module(path));
+    let sent = files.map(|(path, text)| match *path {
+        ROOT => Sent::new(path, lean(&bundle::bundle(ROOT, FILES))),
+        path if path.starts_with("vendor/") => Sent::new(path, (*text).to_owned()),
+        path => Sent::new(path, lean(text)),
+    });
     Site {
         page: Sent::new("", page),
-        files: files
-            .map(|(path, text)| {
-                let own = !path.starts_with("vendor/");
-                let text = if own { lean(text) } else { (*text).to_owned() };
-                Sent::new(path, text)
-            })
-            .collect(),
+        files: sent.collect(),
         version,
     }
 });

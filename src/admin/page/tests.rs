@@ -86,6 +86,35 @@ fn every_file_of_the_folder_is_served_and_no_other() {
 }
 
 #[test]
+fn the_script_has_every_module_and_imports_only_what_is_apart() {
+    let mut sent = SITE.files.iter();
+    let script = &sent.find(|file| file.path == ROOT).unwrap().plain;
+    let modules = own().filter(|(path, _)| path.ends_with(".js") && !WORDS.contains(path));
+    for (path, _) in modules {
+        let begins = format!("const ${} = await", path.replace(['/', '.'], "_"));
+        assert_eq!(script.matches(&begins).count(), 1, "{path}");
+        assert!(
+            path == ROOT || SITE.files.iter().all(|file| file.path != path),
+            "{path}"
+        );
+    }
+    // What is written otherwise than the bundle reads it would be left as it is.
+    let lines = script
+        .lines()
+        .filter(|line| line.starts_with("import") || line.starts_with("export"));
+    assert_eq!(
+        lines.collect::<Vec<_>>(),
+        ["import * as $vendor_preact_js from \"./vendor/preact.js\";"]
+    );
+    let later = Regex::new(r#"import\("\./([^"]+)"\)"#).unwrap();
+    let later: BTreeSet<_> = later
+        .captures_iter(script)
+        .map(|it| it[1].to_owned())
+        .collect();
+    assert_eq!(later, WORDS.map(ToOwned::to_owned).into());
+}
+
+#[test]
 fn what_a_reader_loads_is_small() {
     for language in WORDS {
         let files = SITE.files.iter();
