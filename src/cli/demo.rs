@@ -69,16 +69,20 @@ async fn perform(stage: &Stage, check: bool) -> Result<()> {
     if check {
         return check::verify(stage).await;
     }
-    println!("{}", stage.guide());
+    println!("{}", stage.guide(&own_file()?));
     super::terminated().await;
     eprintln!("ending Envoy, the instances and Chancery");
     Ok(())
 }
 
+fn own_file() -> Result<PathBuf> {
+    std::env::current_exe().context("cannot find this program's own file")
+}
+
 type Children = Vec<(&'static str, Child)>;
 
 fn start(stage: &Stage, demo: &Demo) -> Result<Children> {
-    let chancery = std::env::current_exe().context("cannot find this program's own file")?;
+    let chancery = own_file()?;
     let mut children = Vec::new();
     if let (Some(etcd), Some(consul)) = (&demo.etcd, &demo.consul) {
         children.push(("etcd", spawn(logged(etcd, stage.etcd(), stage)?)?));

@@ -226,8 +226,9 @@ impl Stage {
         format!("http://127.0.0.1:{}{path}", self.ports.http)
     }
 
-    /// What to try.
-    pub fn guide(&self) -> String {
+    /// What to try; with this program, which need not be on the PATH.
+    pub fn guide(&self, program: &Path) -> String {
+        let program = program.display();
         let edit = match &self.documents {
             Documents::Files(folder) => {
                 let documents = folder.display();
@@ -244,8 +245,8 @@ impl Stage {
                 "Then change it on the page: add a route, see both Envoys confirm it, drain an instance, roll all of it back. Or:
 
   curl -X PATCH '{admin}/apisix/admin/routes/echo?wait=10s' -d '{{\"status\": 0}}'     # takes the route out
-  chancery drain 127.0.0.1:{} --admin {admin}     # takes an instance out
-  chancery rollback --change REVISION --admin {admin}",
+  {program} drain 127.0.0.1:{} --admin {admin}     # takes an instance out
+  {program} rollback --change REVISION --admin {admin}",
                 self.ports.echo_1
             ),
         };
