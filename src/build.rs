@@ -9,7 +9,9 @@ use crate::cohort::{Cohort, Envoy};
 use crate::documents::Route;
 use crate::model::drain::Touched;
 use crate::model::{Drains, Gateway, Id, Instance, ServiceKey};
-use crate::snapshot::{Accepted, Change, Outcome, Refused, ResourceType, Snapshot, Tallies};
+use crate::snapshot::{
+    Accepted, Change, Outcome, Refused, Resource, ResourceType, Snapshot, Tallies,
+};
 
 mod acceptance;
 mod cohorts;
@@ -47,6 +49,12 @@ pub struct Inputs<'a> {
     pub drains: &'a Drains,
 }
 
+/// A resource that proxies refused.
+pub type Sent = (ResourceType, Arc<str>, Arc<Resource>);
+
+/// How many of these are kept.
+const SENT: usize = 100;
+
 /// Derives one gateway's snapshots.
 #[derive(Debug)]
 pub struct Builder {
@@ -58,6 +66,8 @@ pub struct Builder {
     named: Named,
     /// What proxies say of all that but the route table.
     trials: Trials,
+    /// What they refused last, as it was sent: it may not be wanted any more, as what needs it is withdrawn.
+    refused: Vec<Sent>,
     /// What all consumers become, where they are others than in the last snapshot.
     extensions: Option<Arc<Extensions>>,
     current: Snapshot,
@@ -76,6 +86,7 @@ impl Builder {
             uses: Uses::default(),
             named: Named::default(),
             trials: Trials::default(),
+            refused: Vec::new(),
             extensions: None,
             current: Snapshot::empty(name),
             untold: Tallies::default(),
@@ -175,6 +186,15 @@ impl Builder {
             }
         }
         refused
+    }
+
+    /// What of a thing proxies refuse, as it was sent: `clusters route/a`; or what it needs, which they name.
+    pub fn sent(&self, thing: &str, refusal: &Refusal) -> Option<&Sent> {
+        let named = |(of, name, _): &&Sent| match thing.split_once(' ') {
+            Some((kind, own)) => of.as_str() == kind && **name == *own,
+            None => !refusal.own && mentions(&refusal.error, name),
+        };
+        self.refused.iter().rev().find(named)
     }
 
     /// Those of them of which no accepted form is known.
@@ -288,15 +308,18 @@ impl Builder {
     }
 
     fn handle_refused(&mut self, refused: &Refused) {
-        let (next, uses) = (self.next_sequence(), &mut self.uses);
+        let next = self.next_sequence();
         if refused.resource_type == ResourceType::RouteConfiguration {
+            let uses = &mut self.uses;
             return self.routes.handle_refused(refused, next, uses);
         }
         let verdict = self.trials.handle_refused(refused, next);
+        self.keep_refused(refused.resource_type, &verdict.refused);
         if refused.resource_type == ResourceType::Cluster {
             let refusal = Refusal::from(refused);
             let is_gone = |name: &&Arc<str>| !self.trials.is_placed(ResourceType::Cluster, name);
             let gone: HashSet<_> = verdict.refused.iter().filter(is_gone).collect();
+            let uses = &mut self.uses;
             self.routes.withdraw(&gone, &refusal, next, uses);
             if self.edge.names_any(&verdict.refused) {
                 self.edge.touch();
@@ -305,6 +328,19 @@ impl Builder {
         } else if !verdict.touched.is_empty() {
             self.follow_types([refused.resource_type]);
         }
+    }
+
+    fn keep_refused(&mut self, of: ResourceType, names: &[Arc<str>]) {
+        for name in names {
+            if let Some(resource) = self.trials.wanted(of, name) {
+                let resource = resource.clone();
+                self.refused
+                    .retain(|(one, other, _)| (*one, other) != (of, name));
+                self.refused.push((of, name.clone(), resource));
+            }
+        }
+        let old = self.refused.len().saturating_sub(SENT);
+        self.refused.drain(..old);
     }
 
     /// A proxy is gone for good: what nobody refuses any more is tried again.

@@ -28,6 +28,7 @@ mod man;
 mod nodes;
 mod place;
 mod problems;
+mod prolong;
 mod release;
 mod remote;
 mod rollback;
@@ -146,6 +147,9 @@ enum Command {
     /// Put an instance back
     #[command(after_help = UNDRAIN_EXAMPLES)]
     Undrain(undrain::Undrain),
+    /// Have a drain last longer
+    #[command(after_help = PROLONG_EXAMPLES)]
+    Prolong(prolong::Prolong),
     /// Show which instances are taken out
     Drains(drains::Drains),
     /// Show who took which instance out, and which calls were refused
@@ -272,6 +276,10 @@ const UNDRAIN_EXAMPLES: &str = "\
 Example:
   chancery undrain $id";
 
+const PROLONG_EXAMPLES: &str = "\
+Example:
+  chancery prolong $id --ttl 2h";
+
 const ACCEPT_EXAMPLES: &str = "\
 Examples:
   chancery accept --dry-run
@@ -394,6 +402,7 @@ pub fn run() -> ExitCode {
         Command::Wait(wait) => ask("wait", wait::run(wait)),
         Command::Drain(drain) => ask("drain", drain::run(drain)),
         Command::Undrain(undrain) => ask("undrain", undrain::run(undrain)),
+        Command::Prolong(prolong) => ask("prolong", prolong::run(prolong)),
         Command::Drains(drains) => ask("drains", drains::run(drains)),
         Command::Audit(audit) => ask("audit", audit::run(audit)),
         Command::Collect(collect) => ask("collect", collect::run(collect)),

@@ -252,6 +252,9 @@ impl Control {
                 revision, changes, ..
             } => {
                 self.publication.reach(revision);
+                let paths = changes.iter().map(|change| change.path().clone());
+                let events = self.publication.gateways.events();
+                events.written(revision, paths);
                 for change in changes {
                     self.apply(change);
                 }

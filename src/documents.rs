@@ -6,6 +6,7 @@
 
 mod consumers;
 mod edge;
+pub mod effective;
 mod ends;
 mod entry;
 mod global_rules;
@@ -185,6 +186,15 @@ impl Documents {
     /// Every document as it was last written, and its last good text where that is another.
     pub fn texts(&self) -> impl Iterator<Item = (&Document, Option<&Document>)> {
         self.entries.values().map(Entry::texts)
+    }
+
+    /// The last good text of each document that has one.
+    pub fn forms(&self) -> impl Iterator<Item = &Document> {
+        let good = self.entries.values().filter(|entry| entry.form().is_some());
+        good.map(|entry| {
+            let (newest, good) = entry.texts();
+            good.unwrap_or(newest)
+        })
     }
 
     /// The clusters that traffic may go to, each with the path of the document in force that sends it there.

@@ -11,6 +11,7 @@ mod choose;
 mod decide;
 mod entry;
 pub mod forgotten;
+mod prolong;
 pub mod repair;
 mod undo;
 mod untold;

@@ -30,8 +30,8 @@ use crate::store::writer::{Held, Reading};
 use crate::telemetry::Tracer;
 
 pub use history::{Back, Compared, Entry};
-pub use record::Author;
-pub use references::{id, spoken};
+pub use record::{Author, Note};
+pub use references::{id, of as named, spoken};
 pub use refused::Refused;
 
 /// How often a change is tried that others' writes were faster than.

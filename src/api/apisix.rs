@@ -5,7 +5,7 @@ mod about;
 mod answer;
 mod asked;
 mod change;
-mod list;
+pub(super) mod list;
 pub mod openapi;
 mod target;
 

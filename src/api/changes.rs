@@ -3,8 +3,8 @@
 use tokio::time::Instant;
 use tonic::{Request, Status};
 
-use super::documents::one_of;
 use super::drains::caller;
+use super::listing::one_of;
 use super::{Api, foreseen, pb};
 use crate::documents;
 use crate::drain::audit::Deed;

@@ -42,6 +42,7 @@ pub fn behind(gateways: &Gateways, nodes: &Nodes, revision: i64) -> Vec<pb::Behi
                 node: node.id.to_string(),
                 gateway: node.gateway.to_string(),
                 revision: node.status.revision,
+                since: since(node),
                 reason: reason(
                     node,
                     gateways.find_for(&node.gateway, &node.cohort).as_deref(),
@@ -103,6 +104,19 @@ pub fn own(gateways: &Gateways, nodes: &Nodes, limit: usize) -> pb::Replica {
         .sort_by_key(|rejected| std::cmp::Reverse(rejected.revision));
     replica.rejected.truncate(limit);
     replica
+}
+
+/// Since when a node is behind: since the oldest of what it was sent and has not accepted.
+pub fn since(node: &Node) -> Option<Timestamp> {
+    let types = node.status.types.iter().flatten();
+    let late = types.filter_map(|status| match &status.refused {
+        Some((refused, _)) => Some(refused.at),
+        None => status
+            .sent
+            .filter(|_| is_unanswered(status))
+            .map(|sent| sent.at),
+    });
+    late.min().map(seconds)
 }
 
 /// Why a node is behind. The same words for as long as nothing changes.

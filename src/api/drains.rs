@@ -218,6 +218,22 @@ pub async fn undrain(
     })
 }
 
+/// Has a drain last longer.
+pub async fn prolong(
+    api: &Api,
+    request: Request<pb::ProlongRequest>,
+) -> Result<pb::ProlongResponse, Status> {
+    let caller = caller(&request);
+    let pb::ProlongRequest { id, ttl } = request.into_inner();
+    let ttl = order::ttl(&ttl)?;
+    let prolonged = drainer(api)?.prolong(id, ttl, caller).await;
+    let standing = prolonged.map_err(|refusal| status(&refusal))?;
+    let drains = standing.iter().map(|it| message(&it.drain, it.revision));
+    Ok(pb::ProlongResponse {
+        drains: drains.collect(),
+    })
+}
+
 /// The newest of the audit trail.
 pub async fn audit(
     api: &Api,

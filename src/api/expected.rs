@@ -91,6 +91,7 @@ impl Expected {
             let (_, since) = seen.away?;
             let since = seconds(since);
             Some(pb::Behind {
+                since: Some(since),
                 replica: seen.replica.clone(),
                 node: node.clone(),
                 gateway: gateway.clone(),

@@ -6,8 +6,8 @@ use tonic::{Request, Response, Status};
 use super::redact::Headers;
 use super::shared::Api;
 use super::{
-    changes, documents, drains, events, explain, history, nodes, pb, problems, services, snapshots,
-    status, wait,
+    certificates, changes, documents, drains, effective, events, explain, history, nodes, pb,
+    problems, services, snapshots, status, wait,
 };
 
 #[tonic::async_trait]
@@ -25,9 +25,9 @@ impl pb::control_server::Control for Api {
 
     async fn list_nodes(
         &self,
-        _: Request<pb::ListNodesRequest>,
+        request: Request<pb::ListNodesRequest>,
     ) -> Result<Response<pb::ListNodesResponse>, Status> {
-        Ok(Response::new(nodes::list(self)))
+        nodes::list(self, request.get_ref()).map(Response::new)
     }
 
     async fn list_snapshots(
@@ -41,20 +41,19 @@ impl pb::control_server::Control for Api {
         &self,
         request: Request<pb::ReadSnapshotRequest>,
     ) -> Result<Response<pb::Snapshot>, Status> {
-        let headers = if drains::caller(&request).operates {
-            Headers::Plain
-        } else {
-            Headers::Hidden
-        };
+        let headers = headers(&request);
         let asked = request.into_inner();
         read(self, asked, headers).await.map(Response::new)
     }
 
     async fn list_problems(
         &self,
-        _: Request<pb::ListProblemsRequest>,
+        request: Request<pb::ListProblemsRequest>,
     ) -> Result<Response<pb::ListProblemsResponse>, Status> {
-        problems::list(self).await.map(Response::new)
+        let headers = headers(&request);
+        problems::list(self, request.into_inner(), headers)
+            .await
+            .map(Response::new)
     }
 
     async fn release(
@@ -109,9 +108,26 @@ impl pb::control_server::Control for Api {
 
     async fn watch(
         &self,
-        _: Request<pb::WatchRequest>,
+        request: Request<pb::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        events::watch(self).map(Response::new)
+        events::watch(self, request.into_inner()).map(Response::new)
+    }
+
+    async fn read_effective(
+        &self,
+        request: Request<pb::ReadEffectiveRequest>,
+    ) -> Result<Response<pb::EffectiveDocument>, Status> {
+        let asked = request.into_inner();
+        effective::read(self, asked.document)
+            .await
+            .map(Response::new)
+    }
+
+    async fn list_certificates(
+        &self,
+        _: Request<pb::ListCertificatesRequest>,
+    ) -> Result<Response<pb::ListCertificatesResponse>, Status> {
+        certificates::list(self).await.map(Response::new)
     }
 
     async fn drain(
@@ -189,6 +205,13 @@ impl pb::control_server::Control for Api {
         drains::undrain(self, request).await.map(Response::new)
     }
 
+    async fn prolong(
+        &self,
+        request: Request<pb::ProlongRequest>,
+    ) -> Result<Response<pb::ProlongResponse>, Status> {
+        drains::prolong(self, request).await.map(Response::new)
+    }
+
     async fn list_audit(
         &self,
         request: Request<pb::ListAuditRequest>,
@@ -202,6 +225,15 @@ impl pb::control_server::Control for Api {
         _: Request<pb::ReadProcessRequest>,
     ) -> Result<Response<pb::ProcessReport>, Status> {
         Ok(Response::new(self.process.read()))
+    }
+}
+
+/// What of headers whoever calls is shown.
+fn headers<M>(request: &Request<M>) -> Headers {
+    if drains::caller(request).operates {
+        Headers::Plain
+    } else {
+        Headers::Hidden
     }
 }
 

@@ -7,9 +7,11 @@ use tonic::{Request, Status};
 
 use super::changes::{editor, status};
 use super::drains::caller;
+use super::listing::Listing;
+use super::shares::Standing;
 use super::{Api, foreseen, pb, wait};
 use crate::drain::audit::Deed;
-use crate::editing::{Author, Back, Changed, Compared, Entry, Refused, Terms, masked};
+use crate::editing::{Author, Back, Changed, Compared, Entry, Note, Refused, Terms, masked};
 use crate::model::Key;
 
 /// How many changes are told of unless told.
@@ -34,12 +36,43 @@ pub async fn list(
     if let Some(path) = &document {
         key("document", path)?;
     }
-    let history = editor(api)?.history(document.as_deref(), limit).await;
-    let entries = history.map_err(|refused| status(&refused))?;
-    let entries = entries.into_iter().map(|one| entry(one, asked.forms));
+    let listing = Listing::read(&asked.search, "", (0, 0), &[])?;
+    let is_chosen = asked.revision != 0 || listing.searches();
+    let read = if is_chosen { MOST } else { limit };
+    let history = editor(api)?.history(document.as_deref(), read).await;
+    let mut entries = history.map_err(|refused| status(&refused))?;
+    entries.retain(|one| {
+        (asked.revision == 0 || one.revision == asked.revision)
+            && (!listing.searches() || listing.finds(&parts(one)))
+    });
+    entries.truncate(limit as usize);
+    let standing = Standing::of(api, &api.others.live());
+    let entries = entries.into_iter().map(|one| pb::Entry {
+        gateways: standing.shares(one.revision),
+        took: api
+            .gateways
+            .took(one.revision)
+            .and_then(|took| took.try_into().ok()),
+        ..entry(one, asked.forms)
+    });
     Ok(pb::ListHistoryResponse {
         entries: entries.collect(),
     })
+}
+
+/// What a change is looked for by.
+fn parts(entry: &Entry) -> [String; 5] {
+    let Note {
+        who, from, reason, ..
+    } = &entry.note;
+    let [who, from, reason] = [who, from, reason].map(Clone::clone);
+    [
+        entry.path.to_string(),
+        entry.revision.to_string(),
+        who,
+        from,
+        reason,
+    ]
 }
 
 fn entry(
@@ -73,6 +106,7 @@ fn entry(
         former: former.revision,
         before: document.map_or_else(String::new, |document| document.to_string()),
         lost: former.lost,
+        ..pb::Entry::default()
     }
 }
 

@@ -6,7 +6,8 @@ use tonic::Status;
 use tracing::info;
 
 use super::confirmed::REASON;
-use super::{Api, pb};
+use super::redact::Headers;
+use super::{Api, json, pb, snapshots};
 use crate::build::Held;
 use crate::control::question::Question;
 use crate::telemetry::shown;
@@ -19,7 +20,11 @@ const EMPTIED: &str = "the folder had files and has none, and may just not be mo
                        files again, or `chancery files accept-empty` gives it up";
 
 /// The problems of this replica's documents, by document.
-pub async fn list(api: &Api) -> Result<pb::ListProblemsResponse, Status> {
+pub async fn list(
+    api: &Api,
+    asked: pb::ListProblemsRequest,
+    headers: Headers,
+) -> Result<pb::ListProblemsResponse, Status> {
     let settled = api.gateways.settled().borrow().clone();
     let mut refused = api.ask(Question::Refused).await?;
     let doubted = api.ask(Question::Doubted).await?;
@@ -40,6 +45,7 @@ pub async fn list(api: &Api) -> Result<pb::ListProblemsResponse, Status> {
         .problems
         .iter()
         .filter(|(path, _)| !doubted.documents.contains_key(*path));
+    let headers = asked.resources.then_some(headers);
     let problems = others.map(|(path, problem)| pb::Problem {
         document: path.to_string(),
         revision: problem.revision,
@@ -49,7 +55,7 @@ pub async fn list(api: &Api) -> Result<pb::ListProblemsResponse, Status> {
             .remove(&**path)
             .into_iter()
             .flatten()
-            .map(refusal)
+            .map(|held| refusal(held, headers))
             .collect(),
         warning: false,
     });
@@ -69,10 +75,21 @@ pub async fn list(api: &Api) -> Result<pb::ListProblemsResponse, Status> {
     })
 }
 
-fn refusal(held: Held) -> pb::Refusal {
+/// What is refused, as JSON.
+fn sent(held: &Held, headers: Headers) -> Option<String> {
+    let (of, name, resource) = held.sent.as_ref()?;
+    let told = snapshots::resource(*of, name, resource, headers).ok()?;
+    json::terse(&told).ok()
+}
+
+/// `headers`: where also the resource is asked for.
+fn refusal(held: Held, headers: Option<Headers>) -> pb::Refusal {
     let since = UNIX_EPOCH + Duration::from_secs(held.refusal.since);
     let nodes = held.refusal.nodes.iter();
     pb::Refusal {
+        sent: headers
+            .and_then(|headers| sent(&held, headers))
+            .unwrap_or_default(),
         gateway: held.gateway.to_string(),
         cohort: held
             .cohort

@@ -60,6 +60,12 @@ const CALLS: &[Call] = &[
     Call { name: "ListDocuments", method: GET, path: "/v1/documents", role: Role::Read, answer: |asked| {
         asked.answer(Rendering::WHOLE, |api, request| api.list_documents(request))
     } },
+    Call { name: "ReadEffective", method: GET, path: "/v1/documents/{document}/effective", role: Role::Read, answer: |asked| {
+        asked.answer(Rendering::WHOLE, |api, request| api.read_effective(request))
+    } },
+    Call { name: "ListCertificates", method: GET, path: "/v1/certificates", role: Role::Read, answer: |asked| {
+        asked.answer(Rendering::WHOLE, |api, request| api.list_certificates(request))
+    } },
     Call { name: "ListServices", method: GET, path: "/v1/services", role: Role::Read, answer: |asked| {
         asked.answer(Rendering::WHOLE, |api, request| api.list_services(request))
     } },
@@ -107,6 +113,9 @@ const CALLS: &[Call] = &[
     } },
     Call { name: "Undrain", method: MethodFilter::DELETE, path: "/v1/drains/{id}", role: Role::Drain, answer: |asked| {
         asked.answer(Rendering::with_status(undrained), |api, request| api.undrain(request))
+    } },
+    Call { name: "Prolong", method: MethodFilter::POST, path: "/v1/prolong", role: Role::Drain, answer: |asked| {
+        asked.answer(Rendering::WHOLE, |api, request| api.prolong(request))
     } },
     Call { name: "ListAudit", method: GET, path: "/v1/audit", role: Role::Read, answer: |asked| {
         asked.answer(Rendering::WHOLE, |api, request| api.list_audit(request))

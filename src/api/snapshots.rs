@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prost_types::Any;
 use tonic::Status;
 
-use crate::snapshot::{ResourceType, Snapshot};
+use crate::snapshot::{Resource, ResourceType, Snapshot};
 use crate::xds::Gateways;
 
 use super::json::shown;
@@ -150,6 +150,24 @@ fn set(
     }
 }
 
+/// A resource without what is secret.
+pub(super) fn resource(
+    resource_type: ResourceType,
+    name: &str,
+    resource: &Resource,
+    headers: Headers,
+) -> Result<pb::Resource, Status> {
+    Ok(pb::Resource {
+        name: name.to_owned(),
+        version: resource.version.to_string(),
+        full_name: resource.full_name.as_deref().unwrap_or_default().to_owned(),
+        resource: Some(Any {
+            type_url: resource_type.type_url().to_owned(),
+            value: redact::resource(resource_type, &resource.value(), headers)?,
+        }),
+    })
+}
+
 /// The resources of a type: all of them, or the one of that name.
 fn resources(
     snapshot: &Arc<Snapshot>,
@@ -158,17 +176,8 @@ fn resources(
     headers: Headers,
 ) -> Result<Vec<pb::Resource>, Status> {
     let set = snapshot.set(resource_type);
-    let one = |(name, resource): (&Arc<str>, &Arc<crate::snapshot::Resource>)| {
-        Ok(pb::Resource {
-            name: name.to_string(),
-            version: resource.version.to_string(),
-            full_name: resource.full_name.as_deref().unwrap_or_default().to_owned(),
-            resource: Some(Any {
-                type_url: resource_type.type_url().to_owned(),
-                value: redact::resource(resource_type, &resource.value(), headers)?,
-            }),
-        })
-    };
+    let one =
+        |(name, one): (&Arc<str>, &Arc<Resource>)| resource(resource_type, name, one, headers);
     match name {
         "" => set.iter().map(one).collect(),
         name => set

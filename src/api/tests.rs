@@ -66,7 +66,7 @@ fn a_message_has_all_its_fields_in_json() {
         revision: 7,
         ..pb::WaitResponse::default()
     };
-    let expected = json!({ "revision": "7", "confirmed": false, "expected": 0, "accepted": 0, "left": 0, "nodes": 0, "replicas": 0, "behind": [], "rejected": [] });
+    let expected = json!({ "revision": "7", "confirmed": false, "expected": 0, "accepted": 0, "left": 0, "nodes": 0, "replicas": 0, "behind": [], "rejected": [], "gateways": [] });
     assert_eq!(read(json::whole(&answer).unwrap()), expected);
 }
 

@@ -3,7 +3,7 @@
 
 mod stream;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
@@ -11,6 +11,7 @@ use tonic::Status;
 
 use super::awaited::Awaited;
 use super::expected::{self, Name};
+use super::shares::count;
 use super::{Api, confirmed, pb};
 use crate::xds::Settled;
 
@@ -151,6 +152,7 @@ fn look(api: &Api, began: &Looked) -> pb::WaitResponse {
     }
     behind.extend(api.expected.away());
     let expected = api.expected.names();
+    let gateways = concerned(api, settled.revision >= asked, asked, &expected, &behind);
     let named = behind.iter().filter(|behind| !behind.node.is_empty());
     let accepted = expected.len().saturating_sub(named.count());
     behind
@@ -171,17 +173,46 @@ fn look(api: &Api, began: &Looked) -> pb::WaitResponse {
         replicas: 1 + u32::try_from(live.len()).unwrap_or(u32::MAX - 1),
         behind,
         rejected,
+        gateways,
     }
+}
+
+/// How many of the expected have it, by gateway, of those whom it concerns.
+fn concerned(
+    api: &Api,
+    is_published: bool,
+    asked: i64,
+    expected: &BTreeSet<Name>,
+    behind: &[pb::Behind],
+) -> Vec<pb::Share> {
+    let mut shares: BTreeMap<&str, (BTreeSet<&str>, u32)> = BTreeMap::new();
+    for (gateway, _) in expected {
+        shares.entry(gateway).or_default().1 += 1;
+    }
+    for one in behind.iter().filter(|one| !one.node.is_empty()) {
+        shares.entry(&one.gateway).or_default().0.insert(&one.node);
+    }
+    let snapshots = api.gateways.all();
+    let brought = |gateway: &str| {
+        let mut theirs = snapshots.iter().filter(|one| &*one.gateway == gateway);
+        is_published && theirs.any(|one| one.revision >= asked)
+    };
+    let concerned = shares
+        .into_iter()
+        .filter(|(gateway, (late, _))| !late.is_empty() || brought(gateway));
+    concerned
+        .map(|(gateway, (late, expected))| pb::Share {
+            gateway: gateway.to_owned(),
+            accepted: expected.saturating_sub(count(late.len())),
+            expected,
+        })
+        .collect()
 }
 
 /// Notes who is connected now.
 fn observe(api: &Api, live: &[pb::Replica]) {
     let connected = expected::connected(&api.nodes, &api.others.own(), live);
     api.expected.observe(connected, std::time::Instant::now());
-}
-
-fn count(of: usize) -> u32 {
-    u32::try_from(of).unwrap_or(u32::MAX)
 }
 
 /// What a revision wrote and is not in force, here or at another replica.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Acceptance, Builder, Extensions, Inputs, Instances, Refusal};
+use super::{Acceptance, Builder, Extensions, Inputs, Instances, Refusal, Sent};
 use crate::cohort::{Cohort, Envoy};
 use crate::documents::Route;
 use crate::model::drain::Touched;
@@ -227,6 +227,7 @@ impl Cohorts {
             });
             refused.map(move |(document, (resource, refusal))| {
                 let held = Held {
+                    sent: builder.sent(&resource, &refusal).cloned(),
                     gateway: self.gateway.clone(),
                     cohort: cohort.cloned(),
                     resource,
@@ -291,5 +292,7 @@ pub struct Held {
     pub cohort: Option<Cohort>,
     /// Of which type it is, and its name.
     pub resource: String,
+    /// What is refused; nothing for a route, which is no resource by itself, nor for what an earlier process was told.
+    pub sent: Option<Sent>,
     pub refusal: Refusal,
 }

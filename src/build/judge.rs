@@ -22,6 +22,11 @@ impl Trials {
         self.by_type[resource_type.index()].placed(name).is_some()
     }
 
+    /// The resource of this name as it is to be.
+    pub(super) fn wanted(&self, of: ResourceType, name: &str) -> Option<&Arc<Resource>> {
+        self.by_type[of.index()].wanted(&name.into())
+    }
+
     /// The resources that proxies refuse, and why.
     pub(super) fn refused(&self) -> impl Iterator<Item = (ResourceType, &Arc<str>, &Refusal)> {
         let trials = ResourceType::ALL.into_iter().zip(&self.by_type);

@@ -25,6 +25,7 @@ pub async fn run(documents: Documents) -> Result<ExitCode> {
     let request = pb::ListDocumentsRequest {
         kind: documents.kind,
         state: documents.state,
+        ..pb::ListDocumentsRequest::default()
     };
     let answer = client.list_documents(request).await?.into_inner();
     match documents.remote.output {

@@ -31,6 +31,7 @@ pub async fn run(history: History) -> Result<ExitCode> {
         document: history.document.clone().unwrap_or_default(),
         limit: history.limit,
         forms: history.patch || history.remote.output == Output::Json,
+        ..pb::ListHistoryRequest::default()
     };
     let answer = client.list_history(request).await?.into_inner();
     if history.remote.output == Output::Json {

@@ -17,7 +17,7 @@ pub struct Nodes {
 pub async fn run(nodes: Nodes) -> Result<ExitCode> {
     let mut client = nodes.remote.connect().await?;
     let answer = client
-        .list_nodes(pb::ListNodesRequest {})
+        .list_nodes(pb::ListNodesRequest::default())
         .await?
         .into_inner();
     match nodes.remote.output {

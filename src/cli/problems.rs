@@ -17,7 +17,7 @@ pub struct Problems {
 pub async fn run(problems: Problems) -> Result<ExitCode> {
     let mut client = problems.remote.connect().await?;
     let answer = client
-        .list_problems(pb::ListProblemsRequest {})
+        .list_problems(pb::ListProblemsRequest::default())
         .await?
         .into_inner();
     match problems.remote.output {

@@ -21,7 +21,10 @@ pub async fn run(services: Services) -> Result<ExitCode> {
     let mut client = services.remote.connect().await?;
     let name = services.name.unwrap_or_default();
     let answer = client
-        .list_services(pb::ListServicesRequest { name })
+        .list_services(pb::ListServicesRequest {
+            name,
+            ..pb::ListServicesRequest::default()
+        })
         .await?
         .into_inner();
     match services.remote.output {

@@ -21,7 +21,10 @@ pub struct Watch {
 /// Runs the command, until it is interrupted or the stream ends.
 pub async fn run(watch: Watch) -> Result<ExitCode> {
     let mut client = watch.remote.connect().await?;
-    let mut events = client.watch(pb::WatchRequest {}).await?.into_inner();
+    let mut events = client
+        .watch(pb::WatchRequest::default())
+        .await?
+        .into_inner();
     while let Some(event) = events.message().await? {
         let Some(what) = &event.event else { continue };
         let line = match watch.remote.output {
@@ -75,6 +78,16 @@ fn line(event: &Event) -> String {
                 millis(took.unwrap_or_default()),
             )
         }
+        Event::Written(written) => format!(
+            "written    revision={} documents={}{}",
+            written.revision,
+            written.documents.join(","),
+            if written.documents.len() < written.count as usize {
+                ",…"
+            } else {
+                ""
+            },
+        ),
         Event::Missed(missed) => format!(
             "missed     {} events: this reader is too slow",
             missed.events

@@ -37,10 +37,7 @@ impl Control {
 
     /// Takes a change of a document, or of a drain.
     pub(super) fn apply(&mut self, change: Change) {
-        let path = match &change {
-            Change::Put(document) => &document.path,
-            Change::Deleted { path } => path,
-        };
+        let path = change.path();
         if Drains::has_path(path) {
             let path = path.clone();
             let touched = self.drains.apply(change);

@@ -29,6 +29,8 @@ pub enum Question {
     World(oneshot::Sender<World>),
     /// Every document as it was last written.
     Texts(oneshot::Sender<Vec<Document>>),
+    /// The last good text of each document that has one.
+    Forms(oneshot::Sender<Vec<Document>>),
     /// How every document fares, by path.
     Documents(oneshot::Sender<Vec<Fared>>),
     /// What registries answered for each service that documents name, and who uses it.
@@ -150,6 +152,9 @@ impl Control {
             Question::Texts(answer) => {
                 let texts = self.documents.texts();
                 let _ = answer.send(texts.map(|(newest, _)| newest.clone()).collect());
+            }
+            Question::Forms(answer) => {
+                let _ = answer.send(self.documents.forms().cloned().collect());
             }
             Question::Documents(answer) => {
                 let _ = answer.send(self.fared());

@@ -136,6 +136,7 @@ mod tests {
         Held {
             gateway: "edge".parse().unwrap(),
             cohort: None,
+            sent: None,
             resource: "RDS edge".to_owned(),
             refusal: Refusal::new("bad".into(), "node".into(), 0),
         }

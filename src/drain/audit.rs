@@ -46,7 +46,7 @@ pub struct Record {
     pub version: u32,
     /// When it was over, as RFC 3339 has it.
     pub time: String,
-    /// `drain`, `undrain`, `expire`, `repair` or `call`.
+    /// `drain`, `undrain`, `prolong`, `expire`, `repair` or `call`.
     pub action: String,
     /// `request`, `registry`, `document`, `confirmation`, `access`, or `fault` where Chancery itself failed.
     pub step: String,

@@ -112,6 +112,11 @@ impl Drainer {
         }
     }
 
+    /// What was read says something else by now.
+    pub(super) fn forget_view(&self) {
+        *self.newest_view() = None;
+    }
+
     fn newest_view(&self) -> std::sync::MutexGuard<'_, Option<Arc<View>>> {
         let newest = self.views.newest.lock();
         newest.unwrap_or_else(PoisonError::into_inner)

@@ -34,3 +34,13 @@ pub enum Change {
         path: Arc<str>,
     },
 }
+
+impl Change {
+    /// Of which document it is.
+    pub fn path(&self) -> &Arc<str> {
+        match self {
+            Self::Put(document) => &document.path,
+            Self::Deleted { path } => path,
+        }
+    }
+}

@@ -38,6 +38,17 @@ pub struct Enforced<'a> {
     pub text: String,
 }
 
+/// A drain in force that is to last longer.
+#[derive(Debug)]
+pub struct Prolonged {
+    /// Its entry's.
+    pub key: String,
+    pub id: String,
+    /// The revision that wrote its document, as it was read.
+    pub seen: i64,
+    pub text: String,
+}
+
 /// The right to work at an entry, for a quarter of a minute at most.
 #[derive(Debug)]
 pub struct Claim {

@@ -30,6 +30,11 @@ pub enum What {
         /// What changed in it.
         tallies: Tallies,
     },
+    /// The store wrote or deleted documents.
+    Written {
+        revision: i64,
+        paths: Arc<[Arc<str>]>,
+    },
     /// A node accepted or refused a response.
     Answered {
         /// The node's id.
@@ -56,6 +61,13 @@ impl Events {
             version: snapshot.version(),
             revision: snapshot.revision,
             tallies: *tallies,
+        });
+    }
+
+    pub fn written(&self, revision: i64, paths: impl Iterator<Item = Arc<str>>) {
+        self.tell(|| What::Written {
+            revision,
+            paths: paths.collect(),
         });
     }
 

@@ -15,6 +15,7 @@ mod answered;
 mod changes;
 mod followed;
 mod known;
+mod times;
 mod traced;
 
 use super::events::Events;
@@ -24,6 +25,7 @@ use answered::Answered;
 use changes::Changes;
 use followed::Followed;
 use known::Known;
+use times::Times;
 pub use traced::Answer;
 
 /// The newest snapshot of one gateway; nothing as long as it is not known.
@@ -98,6 +100,7 @@ pub struct Gateways {
     answered: DashMap<u64, Arc<Answered>>,
     /// What is on its way to proxies, and where it is counted how long that takes.
     changes: Mutex<Changes>,
+    times: Mutex<Times>,
     change_seconds: ChangeSeconds,
     tracer: Tracer,
     streams: AtomicU64,
@@ -168,6 +171,7 @@ impl Gateways {
             by_place: DashMap::new(),
             answered: DashMap::new(),
             changes: Mutex::default(),
+            times: Mutex::default(),
             change_seconds,
             tracer,
             streams: AtomicU64::new(0),

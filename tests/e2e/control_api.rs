@@ -70,7 +70,7 @@ async fn what_cannot_be_answered_says_why() {
             5,
             "no such resource",
         ),
-        ("v1/nodes?gateway=default", 400, 3, "allowed: none"),
+        ("v1/audit?gateway=default", 400, 3, "allowed: limit"),
         ("v1/wait", 400, 3, "revision"),
         ("v1/wait?revision=1&timeout=1h", 400, 3, "timeout"),
         ("v1/wait?revision=1&timeout=601s", 400, 3, "timeout"),

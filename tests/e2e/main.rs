@@ -17,6 +17,7 @@ mod confirmed;
 mod consumers;
 mod control_api;
 mod differential;
+mod dashboard;
 mod discovery;
 mod divided;
 mod documents;

@@ -7,9 +7,8 @@ use crate::editing;
 use crate::store::writer::Held;
 
 use super::answer::{self, Secrets};
+use crate::api::listing::PAGE;
 
-/// How many documents a page has.
-const PAGE: std::ops::RangeInclusive<usize> = 10..=500;
 /// The longest pattern, in bytes.
 const PATTERN: usize = 256;
 
@@ -115,6 +114,13 @@ impl Filter {
 
 /// Whether what a person typed is in the parts by which people look for documents; all words have to be.
 fn is_found(typed: &str, held: &Held, document: &Map<String, Value>) -> bool {
+    let parts = parts(&held.path, document);
+    let mut words = typed.split_whitespace();
+    words.all(|word| parts.iter().any(|part| part.contains(word)))
+}
+
+/// What people look for documents by, in small letters.
+pub(in crate::api) fn parts(path: &str, document: &Map<String, Value>) -> Vec<String> {
     const TEXTS: &[&str] = &[
         "id",
         "name",
@@ -129,14 +135,17 @@ fn is_found(typed: &str, held: &Held, document: &Map<String, Value>) -> bool {
         "plugin_config_id",
         "sni",
         "snis",
+        "gateways",
     ];
     let mut parts: Vec<String> = texts(document, TEXTS).map(str::to_lowercase).collect();
-    parts.extend(held.path.rsplit('/').next().map(str::to_lowercase));
+    parts.extend(path.rsplit('/').next().map(str::to_lowercase));
     let object = |field: &str| document.get(field).and_then(Value::as_object);
     parts.extend(object("plugins").into_iter().flat_map(Map::keys).cloned());
     for (name, value) in object("labels").into_iter().flatten() {
-        parts.push(name.to_lowercase());
-        parts.extend(value.as_str().map(str::to_lowercase));
+        parts.push(match value.as_str() {
+            Some(value) => format!("{name}:{value}").to_lowercase(),
+            None => name.to_lowercase(),
+        });
     }
     let upstream = object("upstream").unwrap_or(document);
     parts.extend(texts(upstream, &["service_name"]).map(str::to_lowercase));
@@ -148,12 +157,11 @@ fn is_found(typed: &str, held: &Held, document: &Map<String, Value>) -> bool {
         }
         _ => {}
     }
-    let mut words = typed.split_whitespace();
-    words.all(|word| parts.iter().any(|part| part.contains(word)))
+    parts
 }
 
 /// The texts in these fields, which may be lists of them.
-fn texts<'a>(
+pub(in crate::api) fn texts<'a>(
     document: &'a Map<String, Value>,
     fields: &'a [&str],
 ) -> impl Iterator<Item = &'a str> {

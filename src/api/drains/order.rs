@@ -21,6 +21,18 @@ const MAX_TTL: Duration = Duration::from_secs(24 * 3600);
 /// The longest reason, in bytes.
 const REASON: usize = 500;
 
+/// How long a drain lasts, in seconds.
+pub fn ttl(text: &str) -> Result<u32, Status> {
+    let ttl = duration("ttl", text, TTL)?;
+    if !(MIN_TTL..=MAX_TTL).contains(&ttl) {
+        let found = shown(text);
+        let said = format!("found `{found}`, allowed are 10s to 24h");
+        return Err(wrong("ttl", &said));
+    }
+    // At most a day.
+    Ok(u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX))
+}
+
 /// What is ordered, or the field that is wrong.
 pub fn read(asked: &pb::DrainRequest) -> Result<Order, Status> {
     let address: IpAddr = asked.address.parse().map_err(|_| {
@@ -40,14 +52,7 @@ pub fn read(asked: &pb::DrainRequest) -> Result<Order, Status> {
             ));
         }
     };
-    let ttl = duration("ttl", &asked.ttl, TTL)?;
-    if !(MIN_TTL..=MAX_TTL).contains(&ttl) {
-        let found = shown(&asked.ttl);
-        return Err(wrong(
-            "ttl",
-            &format!("found `{found}`, allowed are 10s to 24h"),
-        ));
-    }
+    let ttl = ttl(&asked.ttl)?;
     if asked.reason.len() > REASON {
         return Err(wrong("reason", &format!("allowed are {REASON} bytes")));
     }
@@ -67,8 +72,7 @@ pub fn read(asked: &pb::DrainRequest) -> Result<Order, Status> {
         address: address.to_canonical(),
         port,
         service: Some(asked.service.clone()).filter(|service| !service.is_empty()),
-        // At most a day.
-        ttl: u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX),
+        ttl,
         reason: asked.reason.clone(),
         force: asked.force,
         mode,

@@ -19,6 +19,7 @@ fn example(call: &str) -> Value {
         "ListHistory" => json!({ "document": "routes/hello", "limit": 10 }),
         "Diff" => json!({ "from": "1" }),
         "RollBack" => json!({ "to": "1", "documents": ["routes/hello"], "dryRun": true }),
+        "ReadEffective" => json!({ "document": "routes/hello" }),
         "Release" => json!({ "document": "routes/hello" }),
         "Accept" => json!({ "dryRun": true }),
         "ListDocuments" | "ListTexts" => json!({ "kind": "routes" }),
@@ -28,6 +29,7 @@ fn example(call: &str) -> Value {
         "Drain" => {
             json!({ "address": "127.0.0.1", "port": 1980, "ttl": "10m", "reason": "release 42", "wait": "0s", "force": true })
         }
+        "Prolong" => json!({ "id": "0", "ttl": "30m" }),
         "ReadDrain" | "Undrain" => json!({ "id": "0" }),
         _ => json!({}),
     }

@@ -33,6 +33,7 @@ fn wrong(documents: Vec<Document>, drains: Vec<Document>, refused: &[&str]) -> V
     let held = || Held {
         gateway: "edge".parse().unwrap(),
         cohort: None,
+        sent: None,
         resource: "RDS edge".to_owned(),
         refusal: Refusal::new("no good".into(), "node".into(), 0),
     };

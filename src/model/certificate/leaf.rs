@@ -22,6 +22,11 @@ impl Certificates {
         names.iter().any(covers)
     }
 
+    /// The DNS names that it is for.
+    pub fn names(&self) -> Vec<String> {
+        self.leaf(names).unwrap_or_default()
+    }
+
     /// When it ends, in seconds since 1970.
     pub fn not_after(&self) -> Option<i64> {
         self.leaf(|leaf| leaf.validity().not_after.timestamp())

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::store::ledger::{Away, Claim, Enforced, Entry, GROUP, Journal};
+use crate::store::ledger::{Away, Claim, Enforced, Entry, GROUP, Journal, Prolonged};
 use bytes::Bytes;
 use etcd_client::{
     Compare, CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp, TxnOpResponse,
@@ -148,6 +148,36 @@ impl Ledger {
                     rests_on.push(is_held);
                     let drain = self.keys.key(&format!("{DRAINS}{id}"));
                     changes.extend([put(drain, text, lease), TxnOp::delete(claimed, None)]);
+                }
+                etcd.transact(Txn::new().when(rests_on).and_then(changes))
+                    .await
+            })
+            .await?;
+        Ok(revision(&response))
+    }
+
+    /// Has drains end after so many seconds from now, all or none: unless one is not as it was read, or somebody works at its entry.
+    /// Tells the revision.
+    pub async fn prolong(&self, drains: Vec<Prolonged>, ttl: u32) -> Result<Option<i64>, Away> {
+        let response = self
+            .line
+            .step(async |etcd| {
+                let lease = etcd.grant(ttl.into()).await?;
+                let (mut rests_on, mut changes) = (Vec::new(), Vec::new());
+                for Prolonged {
+                    key,
+                    id,
+                    seen,
+                    text,
+                } in drains
+                {
+                    let drain = self.keys.key(&format!("{DRAINS}{id}"));
+                    rests_on.extend([
+                        Compare::mod_revision(drain.clone(), CompareOp::Equal, seen),
+                        Compare::version(self.claim(&key), CompareOp::Equal, 0),
+                    ]);
+                    let entry = TxnOp::put(self.entry(&key), text.clone(), None);
+                    changes.extend([entry, put(drain, text, lease)]);
                 }
                 etcd.transact(Txn::new().when(rests_on).and_then(changes))
                     .await

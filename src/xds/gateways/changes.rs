@@ -21,6 +21,8 @@ const FOLLOWED: usize = 4096;
 /// How long a change of a gateway took.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Took {
+    /// Which change it was.
+    pub number: u64,
     pub gateway: Arc<str>,
     pub time: Duration,
 }
@@ -85,15 +87,17 @@ impl Changes {
         line.newest
     }
 
-    /// A change of a gateway is about to be published, as these snapshots. Traced changes are in it, and now is when, if any are.
+    /// A change of a gateway is about to be published, as these snapshots. Traced changes are in it, and now is when, if any are. Tells
+    /// its number.
     pub fn begin(
         &mut self,
         began: Instant,
         snapshots: impl IntoIterator<Item = (Place, u64)>,
         traced: Option<(&[Context], Instant)>,
-    ) {
+    ) -> u64 {
+        let number = self.begun;
         if self.followed.len() >= FOLLOWED {
-            return;
+            return number;
         }
         for (place, sequence) in snapshots {
             let Some(line) = self.lines.get_mut(&place) else {
@@ -115,6 +119,7 @@ impl Changes {
             change.places += 1;
         }
         self.begun += 1;
+        number
     }
 
     /// A stream that had accepted everything up to one snapshot has up to another. `accepted` is what it answered last; nothing when
@@ -200,8 +205,13 @@ impl Changes {
             if time < LONGEST {
                 break;
             }
+            let number = *first.key();
             let gateway = first.remove().gateway;
-            overdue.push(Took { gateway, time });
+            overdue.push(Took {
+                number,
+                gateway,
+                time,
+            });
         }
         if !overdue.is_empty() {
             let followed = &self.followed;
@@ -234,7 +244,11 @@ impl Changes {
             {
                 let time = accepted.saturating_duration_since(change.began);
                 let gateway = change.gateway;
-                took.push(Took { gateway, time });
+                took.push(Took {
+                    number,
+                    gateway,
+                    time,
+                });
             }
         }
         took

@@ -1,9 +1,10 @@
 //! From the streams to the changes that they accept, and to where it is counted how long these took.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::changes::{Changes, Took};
+use super::changes::{Changes, LONGEST, Took};
+use super::times::Times;
 use super::traced::{Answer, Pushed};
 use super::{Gateways, Leave, Place, Watch};
 use crate::snapshot::Snapshot;
@@ -28,13 +29,20 @@ impl Gateways {
         snapshots: impl IntoIterator<Item = &'a Snapshot>,
         traced: Option<&Arc<[Context]>>,
     ) {
+        let mut revision = None;
         let snapshots = snapshots.into_iter();
         let places = snapshots.map(|snapshot| {
+            revision = Some(snapshot.revision);
             let place = (snapshot.gateway.clone(), snapshot.cohort.clone());
             (place, snapshot.sequence)
         });
         let traced = traced.map(|contexts| (&**contexts, Instant::now()));
-        self.changes().begin(began, places, traced);
+        let number = self.changes().begin(began, places, traced);
+        if let Some(revision) = revision {
+            // What is settled was published before, if there was anything to publish.
+            let after = self.revision();
+            self.times().begin(number, (after, revision), began);
+        }
         self.count_overdue(began);
     }
 
@@ -56,13 +64,32 @@ impl Gateways {
         }
     }
 
+    /// How long a change of documents took until the last proxy had accepted it, by its revision.
+    pub fn took(&self, revision: i64) -> Option<Duration> {
+        self.times().of(revision)
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        // Each of its steps is whole, as those of changes.
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn changes(&self) -> MutexGuard<'_, Changes> {
         // Each of its steps is whole: a panic elsewhere has left none of them half-done.
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self, took: Vec<Took>) {
-        for Took { gateway, time } in took {
+        for Took {
+            number,
+            gateway,
+            time,
+        } in took
+        {
+            // What is overdue has not been accepted.
+            if time < LONGEST {
+                self.times().end(number, time);
+            }
             let gateway = gateway.to_string();
             let label = metrics::Gateway { gateway };
             let seconds = self.change_seconds.get_or_create(&label);
