@@ -63,6 +63,8 @@ export class Away extends Error {}
 export const may = (role) => (status.value?.roles ?? []).includes(role);
 /** Whether this caller can write documents. */
 export const mayWrite = () => may("admin") && status.value?.writable;
+/** Whether this caller can take instances out: drains are kept where documents are written. */
+export const mayDrain = () => may("drain") && status.value?.writable;
 /** Whether anything can be changed now. */
 export const reachable = () => !away.value;
 

@@ -2,18 +2,6 @@
 // The kinds of documents: how they are asked for, and what of them is shown in a list.
 import { ask } from "./api.js";
 
-const LISTS = /** @type {Record<string, string>} */ ({
-  routes: "GET /apisix/admin/routes",
-  services: "GET /apisix/admin/services",
-  upstreams: "GET /apisix/admin/upstreams",
-  stream_routes: "GET /apisix/admin/stream_routes",
-  plugin_configs: "GET /apisix/admin/plugin_configs",
-  global_rules: "GET /apisix/admin/global_rules",
-  consumers: "GET /apisix/admin/consumers",
-  consumer_groups: "GET /apisix/admin/consumer_groups",
-  ssls: "GET /apisix/admin/ssls",
-  gateways: "GET /apisix/admin/gateways",
-});
 const ONES = /** @type {Record<string, string>} */ ({
   routes: "GET /apisix/admin/routes/{id}",
   services: "GET /apisix/admin/services/{id}",
@@ -26,7 +14,7 @@ const ONES = /** @type {Record<string, string>} */ ({
   ssls: "GET /apisix/admin/ssls/{id}",
   gateways: "GET /apisix/admin/gateways/{id}",
 });
-export const KINDS = Object.keys(LISTS);
+export const KINDS = Object.keys(ONES);
 
 /** What a new document of a kind begins as. */
 export const FIRST = /** @type {Record<string, any>} */ ({
@@ -43,19 +31,6 @@ export const FIRST = /** @type {Record<string, any>} */ ({
 });
 
 /** @typedef {{path: string, id: string, value: any, modified: number}} Held */
-
-/**
- * All documents of a kind. What may be secret in them is not among it, whoever asks.
- * @param {string} kind @param {AbortSignal} [signal]
- * @returns {Promise<Held[]>}
- */
-export async function list(kind, signal) {
-  const { list } = await ask(LISTS[kind], { masked: true }, { signal });
-  return list.map((held) => {
-    const id = held.key.slice(held.key.lastIndexOf(`/${kind}/`) + kind.length + 2);
-    return { path: `${kind}/${id}`, id, value: object(held.value), modified: held.modifiedIndex };
-  });
-}
 
 /**
  * One document, or nothing.
@@ -121,27 +96,4 @@ export function target(value) {
   if (upstream.service_name) return `${upstream.discovery_type ?? "consul"}/${upstream.service_name}`;
   const nodes = Array.isArray(upstream.nodes) ? upstream.nodes.map((node) => `${object(node).host}:${object(node).port}`) : Object.keys(object(upstream.nodes));
   return nodes.join(", ");
-}
-
-/** The other documents that a document names. @param {any} value */
-export function names(value) {
-  const of = (field, kind) => (value[field] !== undefined ? [`${kind}/${value[field]}`] : []);
-  return [...of("upstream_id", "upstreams"), ...of("service_id", "services"), ...of("plugin_config_id", "plugin_configs"), ...of("group_id", "consumer_groups"),
-    ...[...JSON.stringify(value.plugins ?? {}).matchAll(/"upstream_id":"?([^",}]+)/g)].map(([, id]) => `upstreams/${id}`), ...all(value.gateways).map((id) => `gateways/${id}`)];
-}
-
-/**
- * How many of the instances that a document's requests go to are taken, by what registries say.
- * @param {any[]} services @param {string} kind @param {string} id
- */
-export function health(services, kind, id) {
-  let [good, all] = [0, 0];
-  const cluster = `${kind.replace(/s$/, "")}/${id}`;
-  for (const service of services)
-    for (const use of service.uses)
-      if ((kind === "routes" && use.routes.includes(id)) || use.others.includes(`${kind}/${id}`) || use.clusters.includes(cluster)) {
-        good += use.selected;
-        all += service.instances.length;
-      }
-  return { good, all };
 }

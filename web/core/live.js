@@ -29,7 +29,7 @@ function pass() {
   const events = fresh;
   fresh = [];
   batch(() => {
-    if (events.some((event) => event.published || event.missed)) published.value += 1;
+    if (events.some((event) => event.published || event.written || event.missed)) published.value += 1;
     if (events.some((event) => event.answer || event.missed)) answered.value += 1;
   });
   for (const listener of listeners) listener(events.slice(-KEPT));
@@ -102,7 +102,7 @@ export function useEvents(listener) {
  * @template T
  * @param {(signal: AbortSignal) => Promise<T>} load
  * @param {any[]} of what it depends on
- * @param {{still?: boolean}} [how] `still`: asked for once
+ * @param {{still?: boolean, keeps?: boolean}} [how] `still`: asked for once; `keeps`: what was there stays while something else is asked for
  * @returns {{data: T | undefined, error: Error | undefined, late: boolean, again: () => void}}
  */
 export function useLoad(load, of, how = {}) {
@@ -111,7 +111,7 @@ export function useLoad(load, of, how = {}) {
   newest.current = load;
   const again = useRef(() => {});
   useEffect(() => {
-    set((before) => ({ ...before, data: undefined, error: undefined, late: false }));
+    set((before) => ({ data: how.keeps ? before.data : undefined, late: false }));
     const ends = new AbortController();
     let running = false;
     let wanted = false;

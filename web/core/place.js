@@ -42,10 +42,10 @@ export function go(steps, query) {
   location.hash = to(steps, query);
 }
 
-/** Changes a parameter without a step in the browser's history. @param {string} name @param {string} value */
+/** Changes a parameter without a step in the browser's history: what is looked for otherwise begins at its first page. @param {string} name @param {string} value */
 export function set(name, value) {
   const { steps, query } = place.value;
-  const all = Object.fromEntries(query);
+  const { page: _, ...all } = Object.fromEntries(query);
   current = to(steps, { ...all, [name]: value });
   history.replaceState(null, "", current);
   place.value = read(current);

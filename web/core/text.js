@@ -79,10 +79,7 @@ export function read(text) {
 export const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 /** Whether all words are in a text. @param {string} words @param {string} text */
-export const holds = (words, text) => finder(words)(text.toLowerCase());
-
-/** Whether all words are in a text that has small letters only. @param {string} words @returns {(text: string) => boolean} */
-export function finder(words) {
-  const all = words.toLowerCase().split(/\s+/).filter(Boolean);
-  return (text) => all.every((word) => text.includes(word));
+export function holds(words, text) {
+  const small = text.toLowerCase();
+  return words.toLowerCase().split(/\s+/).every((word) => small.includes(word));
 }

@@ -4,7 +4,7 @@ import { html, useState } from "../vendor/preact.js";
 import { ask, mayWrite, reachable } from "../core/api.js";
 import { useLoad } from "../core/live.js";
 import { go, place, to } from "../core/place.js";
-import { holds } from "../core/text.js";
+import { took } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Bar, running } from "../parts/bar.js";
 import { Ago, Dialog, DocumentLink, Empty, Facts, Loaded, Moment, Page, Same, State, Trouble } from "../parts/basics.js";
@@ -23,24 +23,24 @@ export function byRevision(entries) {
 }
 
 export function Changes() {
-  const from = useLoad(async (signal) => {
-    const [{ entries }, nodes] = await Promise.all([ask("GET /v1/history", { limit: 1000 }, { signal }), ask("GET /v1/nodes", {}, { signal })]);
-    return { all: byRevision(entries), nodes };
-  }, []);
   const words = place.value.query.get("q") ?? "";
+  const from = useLoad(async (signal) => {
+    const { entries } = await ask("GET /v1/history", { limit: 1000, search: words }, { signal });
+    return byRevision(entries);
+  }, [words], { keeps: true });
   return html`<${Page} title=${t("nav.changes")} lead=${t("changes.lead")}>
-    <${Loaded} from=${from}>${({ all, nodes }) => {
-      if (all.length === 0) return html`<${Empty} title=${t("changes.none")} command="chancery apply -f routes.yaml">${t("changes.none.why")}<//>`;
-      const text = (change) => [change.revision, change.who, change.from, change.reason, ...change.entries.map((entry) => entry.document)].join(" ");
-      const found = words ? all.filter((change) => holds(words, text(change))) : all;
-      return html`<div class="card flush"><header><${Search} found=${found.length} all=${all.length} hint=${t("search.changes")} /></header>
+    <${Loaded} from=${from}>${(found) => {
+      if (found.length === 0 && !words) return html`<${Empty} title=${t("changes.none")} command="chancery apply -f routes.yaml">${t("changes.none.why")}<//>`;
+      return html`<div class="card flush"><header><${Search} found=${found.length} hint=${t("search.changes")} /></header>
+        ${found.length === 0 && html`<p class="card">${t("search.none", { q: words })}</p>`}
         <${Table} stay name=${t("nav.changes")} rows=${found} id=${(row) => row.revision} columns=${[
           { id: "revision", title: t("col.revision"), cell: (row) => html`<a href=${to(["changes", row.revision])}>${row.revision}</a>` },
           { id: "when", title: t("col.when"), cell: (row) => html`<${Ago} at=${row.time} />` },
           { id: "who", title: t("col.who"), cell: (row) => row.who },
           { id: "documents", title: t("col.documents"), cell: (row) => html`${row.entries.slice(0, 3).map((entry) => html`<span class="tag">${entry.document}</span>`)}${row.entries.length > 3 && `+${row.entries.length - 3}`}` },
           { id: "change", title: t("col.change"), minor: true, cell: (row) => t(`change.${row.entries[0].change}`) },
-          { id: "confirmed", title: t("col.confirmed"), cell: (row) => html`<${Confirmed} nodes=${nodes} revision=${Number(row.revision)} />` },
+          { id: "confirmed", title: t("col.confirmed"), cell: (row) => html`<${Confirmed} of=${row.entries[0].gateways} />` },
+          { id: "took", title: t("changes.took"), minor: true, end: true, cell: (row) => took(row.entries[0].took) },
           { id: "reason", title: t("reason"), minor: true, cell: (row) => row.reason },
         ]} /></div>`;
     }}<//>
@@ -48,31 +48,18 @@ export function Changes() {
   <//>`;
 }
 
-/** How many proxies have a change: all that has everything, and what has accepted as much. */
-function Confirmed({ nodes, revision }) {
-  /** @type {Map<string, [number, number]>} */
-  const by = new Map();
-  const add = (gateway, has, all) => {
-    const [n, m] = by.get(gateway) ?? [0, 0];
-    by.set(gateway, [n + has, m + all]);
-  };
-  for (const node of nodes.nodes) add(node.gateway, node.synced || Number(node.revision) >= revision ? 1 : 0, 1);
-  for (const replica of nodes.replicas)
-    for (const [gateway, count] of Object.entries(replica.nodes)) {
-      const late = replica.behind.filter((one) => one.gateway === gateway && Number(one.revision) < revision).length;
-      add(gateway, Number(count) - late, Number(count));
-    }
-  return [...by].map(([gateway, [n, m]]) => html`<${State} of=${n === m ? "confirmed" : "behind"}>${t("n-of-m", { n, m })} ${by.size > 1 && html`<span class="faint">${gateway}</span>`}<//> `);
-}
+/** How many proxies of each gateway have a change. */
+const Confirmed = ({ of }) =>
+  of.map(({ gateway, accepted, expected }) => html`<${State} of=${accepted === expected ? "confirmed" : "behind"}>${t("n-of-m", { n: accepted, m: expected })} ${of.length > 1 && html`<span class="faint">${gateway}</span>`}<//> `);
 
 export function Change({ revision }) {
   const from = useLoad(async (signal) => {
     const before = String(Number(revision) - 1);
     const [{ entries }, diff] = await Promise.all([
-      ask("GET /v1/history", { limit: 1000 }, { signal }),
+      ask("GET /v1/history", { revision, limit: 1000 }, { signal }),
       ask("GET /v1/diff", { from: before, to: revision }, { signal }),
     ]);
-    return { change: byRevision(entries.filter((entry) => entry.revision === revision))[0], diff };
+    return { change: byRevision(entries)[0], diff };
   }, [revision], { still: true });
   const [undo, ask_] = useState(false);
   return html`<${Page} title=${t("change-n", { n: revision })} back=${{ href: to(["changes"]), title: t("nav.changes") }}
@@ -84,6 +71,7 @@ export function Change({ revision }) {
         [t("col.who"), change.who],
         [t("col.from"), change.from],
         [t("col.action"), t(`action.${change.action}`)],
+        [t("changes.took"), took(change.entries[0].took)],
         [t("reason"), change.reason],
       ]} /></div>`}
       <section class="card"><h2>${t("change.documents")}</h2>

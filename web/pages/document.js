@@ -2,10 +2,10 @@
 // One document: its text, what became of it, what Envoy has of it, and what it was. Saving shows first what it would do.
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Refused, ask, may, mayWrite, reachable } from "../core/api.js";
-import { FIRST, all, check, credentials, edited, health, hidden, hosts, isOff, list, names, one, paths, KINDS } from "../core/kinds.js";
+import { FIRST, all, check, credentials, edited, hidden, hosts, isOff, one, paths } from "../core/kinds.js";
 import { useLoad } from "../core/live.js";
 import { go, guard, place, split, to, toDocument } from "../core/place.js";
-import { pretty } from "../core/text.js";
+import { pretty, read } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Bar, running } from "../parts/bar.js";
 import { Ago, Code, Dialog, DocumentLink, Empty, Facts, Loaded, Page, Same, Share, State, Tabs, Trouble } from "../parts/basics.js";
@@ -191,40 +191,39 @@ export function DocumentPage({ kind, id }) {
   const tab = query.get("tab") ?? "text";
   const [clear, uncover] = useState(false);
   const from = useLoad(async (signal) => {
-    const [held, { documents }, { services }, { problems }] = await Promise.all([
+    const [held, { documents }, { problems }] = await Promise.all([
       one(kind, id, !clear, signal),
-      ask("GET /v1/documents", { kind: of }, { signal }),
-      ask("GET /v1/services", {}, { signal }),
+      ask("GET /v1/documents", { document: path, texts: true }, { signal }),
       ask("GET /v1/problems", {}, { signal }),
     ]);
-    const told = documents.find((one) => one.document === path);
-    return { held, told, health: health(services, kind, id), services, problem: problems.find((one) => one.document === path) };
+    return { held, told: documents[0], problem: problems.find((one) => one.document === path) };
   }, [path, clear]);
   const back = { href: to(["documents", kind]), title: t(`kind.${kind}`) };
   const saved = query.get("saved");
   const [undo, back_] = useState(false);
   const href = (tab) => to(["documents", kind, id], { tab: tab === "text" ? undefined : tab, saved: saved ?? undefined });
-  const tabs = [["text", t("tab.text")], ["envoy", t("tab.envoy")], ["instances", t("tab.instances")], ["used", t("tab.used")], ["history", t("tab.history")]];
-  if (kind === "consumers" && of === "consumers") tabs.splice(2, 1, ["credentials", t("tab.credentials")]);
+  const tabs = [["text", t("tab.text")], ["effective", t("tab.effective")], ["envoy", t("tab.envoy")], ["instances", t("tab.instances")], ["used", t("tab.used")], ["history", t("tab.history")]];
+  if (kind === "consumers" && of === "consumers") tabs.splice(3, 1, ["credentials", t("tab.credentials")]);
   const held = from.data?.held;
   const actions = held && html`${kind === "routes" && html`<a class="button" href=${to(["explain"], asked(held.value))}>${t("nav.explain")}</a>`}
     ${mayWrite() && of !== "credentials" && html`<${Actions} path=${path} held=${held} />`}`;
   return html`<${Page} title=${id} back=${back} actions=${actions}>
     ${saved && Number(from.data?.told?.revision ?? 0) <= Number(saved) && html`<${Bar} key=${saved} revision=${saved} rollBack=${mayWrite() ? () => back_(true) : null} />`}
     ${undo && saved && html`<${Undo} change=${saved} documents=${[path]} close=${() => back_(false)} />`}
-    <${Loaded} from=${from}>${({ held, told, health, services, problem }) => {
+    <${Loaded} from=${from}>${({ held, told, problem }) => {
       if (!held && !told) return html`<${Empty} title=${t("document.gone")}><a href=${to(["documents", kind, id], { tab: "history" })}>${t("tab.history")}</a><//>
         ${tab === "history" && html`<${History} path=${path} />`}`;
-      return html`<${Standing} told=${told} problem=${problem} health=${health} path=${path} held=${held} />
+      return html`<${Standing} told=${told} problem=${problem} path=${path} held=${held} />
         <${Tabs} of=${tabs} chosen=${tab} href=${href} name=${path} />
         ${tab === "text" && held && html`<${Text} kind=${kind} of=${of} path=${path} held=${held} clear=${clear} uncover=${() => uncover(true)} />`}
+        ${tab === "effective" && html`<${Around} path=${path}>${(of) => html`<${Effective} of=${of} />`}<//>`}
         ${tab === "envoy" && html`<${InEnvoy} kind=${kind} id=${id} />`}
-        ${tab === "instances" && html`<${Instances} kind=${kind} id=${id} services=${services} />`}
+        ${tab === "instances" && html`<${Instances} path=${path} />`}
         ${tab === "credentials" && html`<${Credentials} username=${id} />`}
-        ${tab === "used" && html`<${Used} path=${path} />`}
+        ${tab === "used" && html`<${Around} path=${path}>${(of) => html`<${Used} of=${of} />`}<//>`}
         ${tab === "history" && html`<${History} path=${path} now=${held ? pretty(held.value) : ""} />`}`;
     }}<//>
-    <${Same} args=${tab === "history" ? ["chancery", "history", path] : tab === "envoy" ? ["chancery", "snapshot", "default"] : ["chancery", "get", path]} />
+    <${Same} args=${tab === "history" ? ["chancery", "history", path] : tab === "envoy" ? ["chancery", "snapshot", "default"] : tab === "effective" ? ["curl", `${location.origin}/v1/documents/${encodeURIComponent(path)}/effective`] : ["chancery", "get", path]} />
   <//>`;
 }
 
@@ -249,7 +248,7 @@ function Actions({ path, held }) {
 }
 
 /** How the document fares, at a glance. */
-function Standing({ told, problem, health, path, held }) {
+function Standing({ told, problem, path, held }) {
   const bad = told && ["rejected", "refused", "waiting", "not_served"].includes(told.state);
   const older = bad && told.holds !== "0" && told.holds !== told.revision;
   const release = async () => {
@@ -257,7 +256,7 @@ function Standing({ told, problem, health, path, held }) {
   };
   return html`<div class="card"><${Facts} of=${[
       [t("col.configuration"), html`<${State} of=${told?.state ?? "unknown"} />`],
-      [t("col.instances"), health.all ? html`<${Share} good=${health.good} all=${health.all} />` : undefined],
+      [t("col.instances"), told?.instances ? html`<${Share} good=${told.taken} all=${told.instances} />` : undefined],
       [t("col.revision"), told && html`<a href=${to(["changes", told.revision])}>${told.revision}</a>`],
       [t("col.updated"), held?.value.update_time > 0 && html`<${Ago} at=${new Date(Math.min(held.value.update_time, 1e11) * 1000).toISOString()} />`],
       [t("col.source"), html`<span class="mono">${told?.source}</span>`],
@@ -323,16 +322,15 @@ function InEnvoy({ kind, id }) {
     : html`<${Empty} title=${t("envoy.none")}><a href=${to(["resources"])}>${t("nav.resources")}</a><//>`}<//>`;
 }
 
-function Instances({ kind, id, services }) {
-  const used = services.filter((service) => health([service], kind, id).all > 0 || service.uses.some((use) => kind === "routes" && use.routes.includes(id)));
-  if (used.length === 0) return html`<${Empty} title=${t("instances.static")} />`;
-  return html`${used.map((service) => html`<section class="card flush"><header><h3 class="mono"><a href=${to(["instances"], { q: service.service })}>${service.service}</a></h3></header>
+function Instances({ path }) {
+  const from = useLoad((signal) => ask("GET /v1/services", { document: path }, { signal }), [path]);
+  return html`<${Loaded} from=${from}>${({ services }) => services.length === 0 ? html`<${Empty} title=${t("instances.static")} />` : services.map((service) => html`<section class="card flush"><header><h3 class="mono"><a href=${to(["instances"], { q: service.service })}>${service.service}</a></h3></header>
     <${Table} stay name=${service.service} rows=${service.instances} id=${(row) => row.id} columns=${[
       { id: "address", title: t("col.address"), cell: (row) => html`<span class="mono">${row.address}</span>` },
       { id: "status", title: t("col.status"), cell: (row) => html`<${State} of=${row.status} />` },
       { id: "out", title: t("col.out"), cell: (row) => [...new Set(Object.values(row.leftOut))].join("; ") || t("taken") },
       { id: "tags", title: t("col.tags"), minor: true, cell: (row) => row.tags.map((tag) => html`<span class="tag">${tag}</span>`) },
-    ]} /></section>`)}`;
+    ]} /></section>`)}<//>`;
 }
 
 function Credentials({ username }) {
@@ -345,18 +343,29 @@ function Credentials({ username }) {
     : html`<${Empty} title=${t("credentials.none")} />`}<//>`;
 }
 
-/** Which documents name this one. */
-function Used({ path }) {
-  const from = useLoad(async (signal) => {
-    const all = (await Promise.all(KINDS.map((kind) => list(kind, signal)))).flat();
-    const used = all.filter((held) => names(held.value).includes(path));
-    const uses = names(all.find((held) => held.path === path)?.value ?? {}).filter((name) => all.some((held) => held.path === name));
-    return { used, uses };
-  }, [path]);
+/** The document as it counts, and who names whom. Gives it to its child. */
+function Around({ path, children }) {
+  const from = useLoad((signal) => ask("GET /v1/documents/{document}/effective", { document: path }, { signal }), [path]);
+  return html`<${Loaded} from=${from}>${children}<//>`;
+}
+
+/** What counts in the end, and from which document each part is. */
+function Effective({ of }) {
+  if (!of.text) return html`<${Empty} title=${t("effective.none")} />`;
+  return html`<p class="faint">${t("effective.lead")}</p><div class="sides">
+    <${Code} text=${read(of.text)} label=${t("tab.effective")} />
+    <${Table} stay name=${t("effective.from")} rows=${of.origins} id=${(row) => row.field} columns=${[
+      { id: "field", title: t("col.field"), cell: (row) => html`<span class="mono">${row.field}</span>` },
+      { id: "from", title: t("effective.from"), cell: (row) => (row.document === of.document ? html`<span class="faint">${t("effective.own")}</span>` : html`<${DocumentLink} path=${row.document} />`) },
+    ]} /></div>`;
+}
+
+/** Which documents name this one, and which it names. */
+function Used({ of }) {
   const some = (/** @type {string[]} */ paths, none) => (paths.length ? html`<ul>${paths.map((one) => html`<li><${DocumentLink} path=${one} /></li>`)}</ul>` : html`<p class="faint">${none}</p>`);
-  return html`<${Loaded} from=${from}>${({ used, uses }) => html`<div class="cards">
-    <section class="card"><h3>${t("used.by")}</h3>${some(used.map((held) => held.path), t("used.nobody"))}</section>
-    <section class="card"><h3>${t("used.names")}</h3>${some(uses, t("used.nothing"))}</section></div>`}<//>`;
+  return html`<div class="cards">
+    <section class="card"><h3>${t("used.by")}</h3>${some(of.usedBy, t("used.nobody"))}</section>
+    <section class="card"><h3>${t("used.names")}</h3>${some(of.uses, t("used.nothing"))}</section></div>`;
 }
 
 function History({ path, now = "" }) {

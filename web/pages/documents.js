@@ -3,21 +3,21 @@
 // their ends.
 import { html, useState } from "../vendor/preact.js";
 import { ask, mayWrite } from "../core/api.js";
-import { all, health, hosts, isOff, list, paths, plugins, target } from "../core/kinds.js";
+import { all, hosts, isOff, paths, plugins, target } from "../core/kinds.js";
 import { useLoad } from "../core/live.js";
 import { place, to, toDocument } from "../core/place.js";
-import { day, finder, holds, number } from "../core/text.js";
+import { day, holds, moment } from "../core/text.js";
 import { t } from "../core/words.js";
 import { DocumentLink, Empty, Loaded, Page, Same, Share, State } from "../parts/basics.js";
-import { Search, Table } from "../parts/table.js";
+import { Pager, Search, Table, asked } from "../parts/table.js";
 import { Switch } from "./document.js";
 
 /** What of a kind is worth a column. */
 const SHOWN = /** @type {Record<string, string[]>} */ ({
-  routes: ["instances", "host", "path", "methods", "priority", "plugins", "target", "gateways"],
-  services: ["instances", "host", "plugins", "target"],
-  upstreams: ["instances", "target"],
-  stream_routes: ["instances", "path", "host", "target", "gateways"],
+  routes: ["taken", "host", "path", "methods", "priority", "plugins", "target", "gateways"],
+  services: ["taken", "host", "plugins", "target"],
+  upstreams: ["taken", "target"],
+  stream_routes: ["taken", "path", "host", "target", "gateways"],
   plugin_configs: ["plugins"],
   global_rules: ["plugins"],
   consumers: ["plugins"],
@@ -26,24 +26,10 @@ const SHOWN = /** @type {Record<string, string[]>} */ ({
   gateways: ["listeners"],
 });
 
-/** @param {string} kind @param {AbortSignal} signal */
-async function load(kind, signal) {
-  const [{ documents }, held, { services }] = await Promise.all([
-    ask("GET /v1/documents", { kind }, { signal }),
-    list(kind, signal),
-    ask("GET /v1/services", {}, { signal }),
-  ]);
-  const texts = new Map(held.map((one) => [one.path, one]));
-  const told = new Map(documents.map((one) => [one.document, one]));
-  return [...new Set([...told.keys(), ...texts.keys()])].map((path) => {
-    const [value, of] = [texts.get(path)?.value ?? {}, told.get(path)];
-    const id = path.slice(kind.length + 1);
-    const state = of?.state ?? "unknown";
-    const row = { path, id, value, state, reason: of?.reason ?? "", revision: Number(of?.revision ?? 0), health: health(services, kind, id) };
-    const labels = Object.entries(Object(value.labels)).map(([name, label]) => `${name}:${label}`);
-    const found = [path, value.name, value.desc, hosts(value), paths(value), all(value.methods), plugins(value), target(value), all(value.gateways), labels, state, t(`state.${state}`)];
-    return { ...row, text: found.flat().join(" ").toLowerCase() };
-  });
+/** @param {string} kind @param {any} of @param {AbortSignal} signal */
+async function load(kind, of, signal) {
+  const { documents, total } = await ask("GET /v1/documents", { kind, texts: true, ...of }, { signal });
+  return { rows: documents.map((one) => ({ ...one, id: one.document.slice(kind.length + 1), value: one.text ? JSON.parse(one.text) : {} })), total };
 }
 
 const some = (/** @type {string[]} */ all) => (all.length > 3 ? `${all.slice(0, 3).join(", ")} +${all.length - 3}` : all.join(", "));
@@ -51,96 +37,75 @@ const tags = (/** @type {string[]} */ all) => html`${all.slice(0, 4).map((one) =
 
 /** `worth`: shown where any row has something in it. @type {() => Record<string, any>} */
 const columns = () => ({
-  id: {
-    id: "id", title: t("col.document"), sort: (row) => row.id,
-    cell: (row) => html`<a class="mono" href=${toDocument(row.path)}>${row.id}</a>${row.value.name && row.value.name !== row.id && html`<small>${all(row.value.name)}</small>`}`,
+  document: {
+    id: "document", title: t("col.document"), sort: true,
+    cell: (row) => html`<a class="mono" href=${toDocument(row.document)}>${row.id}</a>${row.value.name && row.value.name !== row.id && html`<small>${all(row.value.name)}</small>`}`,
   },
   state: {
-    id: "state", title: t("col.configuration"), sort: (row) => row.state,
+    id: "state", title: t("col.configuration"), sort: true,
     cell: (row) => html`<${State} of=${row.state} title=${row.reason} />${row.reason && html`<small>${row.reason}</small>`}`,
   },
-  instances: {
-    id: "instances", title: t("col.instances"), sort: (row) => (row.health.all ? row.health.good / row.health.all : 2),
-    cell: (row) => html`<${Share} good=${row.health.good} all=${row.health.all} none=${t("not-checked")} />`,
+  taken: {
+    id: "taken", title: t("col.instances"), sort: true,
+    cell: (row) => html`<${Share} good=${row.taken} all=${row.instances} none=${t("not-checked")} />`,
   },
-  host: { id: "host", title: t("col.host"), worth: (row) => hosts(row.value).length > 0, sort: (row) => hosts(row.value).join(), cell: (row) => some(hosts(row.value)) || "*" },
-  path: { id: "path", title: t("col.path"), sort: (row) => paths(row.value).join(), cell: (row) => html`<span class="mono">${some(paths(row.value)) || "*"}</span>` },
+  host: { id: "host", title: t("col.host"), worth: (row) => hosts(row.value).length > 0, sort: true, cell: (row) => some(hosts(row.value)) || "*" },
+  path: { id: "path", title: t("col.path"), sort: true, cell: (row) => html`<span class="mono">${some(paths(row.value)) || "*"}</span>` },
   methods: { id: "methods", title: t("col.methods"), worth: (row) => row.value.methods, minor: true, cell: (row) => (row.value.methods ? some(all(row.value.methods)) : t("any")) },
-  priority: { id: "priority", title: t("col.priority"), worth: (row) => row.value.priority, minor: true, end: true, sort: (row) => row.value.priority ?? 0, cell: (row) => row.value.priority ?? 0 },
-  plugins: { id: "plugins", title: t("col.plugins"), worth: (row) => plugins(row.value).length > 0, minor: true, sort: (row) => plugins(row.value).join(), cell: (row) => tags(plugins(row.value)) },
-  target: { id: "target", title: t("col.target"), worth: (row) => target(row.value), minor: true, sort: (row) => target(row.value), cell: (row) => html`<span class="mono">${target(row.value)}</span>` },
+  priority: { id: "priority", title: t("col.priority"), worth: (row) => row.value.priority, minor: true, end: true, sort: true, cell: (row) => row.value.priority ?? 0 },
+  plugins: { id: "plugins", title: t("col.plugins"), worth: (row) => plugins(row.value).length > 0, minor: true, sort: true, cell: (row) => tags(plugins(row.value)) },
+  target: { id: "target", title: t("col.target"), worth: (row) => target(row.value), minor: true, cell: (row) => html`<span class="mono">${target(row.value)}</span>` },
   gateways: { id: "gateways", title: t("col.gateways"), worth: (row) => row.value.gateways, minor: true, cell: (row) => some(all(row.value.gateways ?? "default")) },
   listeners: { id: "listeners", title: t("col.listeners"), cell: (row) => tags([row.value.listeners ?? []].flat().map((one) => `${one?.protocol ?? "http"} ${one?.address ?? "0.0.0.0"}:${one?.port}`)) },
-  revision: { id: "revision", title: t("col.revision"), minor: true, end: true, sort: (row) => row.revision, cell: (row) => html`<a href=${to(["changes", String(row.revision)])}>${row.revision}</a>` },
+  revision: { id: "revision", title: t("col.revision"), minor: true, end: true, sort: true, cell: (row) => html`<a href=${to(["changes", String(row.revision)])}>${row.revision}</a>` },
 });
 
 export function Documents({ kind }) {
-  const from = useLoad((signal) => load(kind, signal), [kind]);
-  const words = place.value.query.get("q") ?? "";
+  const of = asked();
+  const from = useLoad((signal) => load(kind, of, signal), Object.values(of), { keeps: true });
   const title = t(`kind.${kind}`);
   const [turning, turn] = useState(/** @type {any} */ (null));
   const every = columns();
-  const shown = [every.id, every.state, ...SHOWN[kind].map((id) => every[id]), every.revision];
+  const shown = [every.document, every.state, ...SHOWN[kind].map((id) => every[id]), every.revision];
   if (mayWrite() && (kind === "routes" || kind === "ssls"))
     shown.push({ id: "do", title: html`<span class="visually-hidden">${t("col.do")}</span>`, minor: true, end: true, cell: (row) => html`<button class="small" onClick=${() => turn(row)} aria-label=${`${t(isOff(row.value) ? "turn-on" : "turn-off")} ${row.id}`}>${t(isOff(row.value) ? "turn-on" : "turn-off")}</button>` });
   return html`<${Page} title=${title} lead=${t(`kind.${kind}.lead`)}
     actions=${mayWrite() && html`<a class="button primary" href=${to(["new", kind])}>${t(`add.${kind}`)}</a>`}>
-    <${Loaded} from=${from}>${(rows) => {
-      if (rows.length === 0)
+    <${Loaded} from=${from}>${({ rows, total }) => {
+      if (total === 0 && !of.search)
         return html`<${Empty} title=${t(`empty.${kind}`)} command=${`chancery apply -f ${kind}.yaml`}>
           ${mayWrite() && html`<a href=${to(["new", kind])}>${t("empty.here")}</a> ${t("empty.or")}`}<//>`;
-      const fits = finder(words);
-      const found = words ? rows.filter((row) => fits(row.text)) : rows;
       const worth = shown.filter((column) => !column.worth || rows.some(column.worth));
-      return html`<div class="card flush"><header><${Search} found=${found.length} all=${rows.length} hint=${t("search.documents")} /></header>
-        ${found.length ? html`<${Table} columns=${worth} rows=${found} id=${(row) => row.path} name=${title} />` : html`<p class="card">${t("search.none", { q: words, n: number(rows.length) })}</p>`}</div>`;
+      return html`<div class="card flush"><header><${Search} found=${total} hint=${t("search.documents")} /></header>
+        ${total ? html`<${Table} columns=${worth} rows=${rows} id=${(row) => row.document} name=${title} /><${Pager} total=${total} />` : html`<p class="card">${t("search.none", { q: of.search })}</p>`}</div>`;
     }}<//>
-    ${turning && html`<${Switch} path=${turning.path} close=${() => turn(null)} done=${() => (turn(null), from.again())} />`}
+    ${turning && html`<${Switch} path=${turning.document} close=${() => turn(null)} done=${() => (turn(null), from.again())} />`}
     <${Same} args=${["chancery", "get", kind]} />
   <//>`;
 }
 
 const MONTH = 30 * 86_400_000;
 
-/** When the first certificate of a chain ends: the second time of its `Validity`, as X.509 has it. @param {string} pem */
-export function ends(pem) {
-  if (typeof pem !== "string") return undefined;
-  const base64 = /-----BEGIN CERTIFICATE-----([\s\S]+?)-----END/.exec(pem ?? "")?.[1];
-  if (!base64) return undefined;
-  let bytes;
-  try {
-    bytes = atob(base64.replace(/\s/g, ""));
-  } catch {
-    return undefined;
-  }
-  // Two times right behind each other: UTCTime (17) or GeneralizedTime (18).
-  const times = /[\x17\x18][\x0d\x0f](?:\d{12}|\d{14})Z([\x17\x18])[\x0d\x0f](\d{12,14})Z/.exec(bytes);
-  if (!times) return undefined;
-  const digits = times[1] === "\x17" ? (Number(times[2].slice(0, 2)) < 50 ? "20" : "19") + times[2] : times[2];
-  const [, year, month, date, hour, minute, second] = /(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)/.exec(digits) ?? [];
-  return Date.UTC(Number(year), Number(month) - 1, Number(date), Number(hour), Number(minute), Number(second));
-}
+/** How long a certificate lasts still. @param {{notAfter: string}} of */
+export const lasts = ({ notAfter }) => (new Date(notAfter) < new Date() ? "expired" : new Date(notAfter).getTime() - Date.now() < MONTH ? "soon" : "valid");
 
-/** @param {AbortSignal} signal */
-export async function certificates(signal) {
-  const [held, { documents }] = await Promise.all([list("ssls", signal), ask("GET /v1/documents", { kind: "ssls" }, { signal })]);
-  const states = new Map(documents.map((one) => [one.document, one]));
-  return held.map((one) => ({ ...one, ends: ends(one.value.cert), state: states.get(one.path)?.state ?? "unknown", reason: states.get(one.path)?.reason }));
-}
+/** When a certificate ends. */
+export const End = ({ of }) => of.notAfter && html`<${State} of=${lasts(of)} title=${moment(of.notAfter)}>${lasts(of) === "valid" ? "" : `${t(`state.${lasts(of)}`)} · `}${day(of.notAfter)}<//>`;
 
 export function Certificates() {
-  const from = useLoad(certificates, []);
+  const from = useLoad(async (signal) => (await ask("GET /v1/certificates", {}, { signal })).certificates, []);
   const words = place.value.query.get("q") ?? "";
   return html`<${Page} title=${t("nav.certificates")} lead=${t("kind.ssls.lead")} actions=${mayWrite() && html`<a class="button primary" href=${to(["new", "ssls"])}>${t("add.ssls")}</a>`}>
     <${Loaded} from=${from}>${(all) => {
       if (all.length === 0) return html`<${Empty} title=${t("empty.ssls")} command="chancery apply -f ssls.yaml" />`;
-      const found = words ? all.filter((one) => holds(words, [one.path, ...hosts(one.value)].join(" "))) : all;
-      return html`<div class="card flush"><header><${Search} found=${found.length} all=${all.length} hint=${t("search.certificates")} /></header><${Table} name=${t("nav.certificates")} rows=${found} id=${(row) => row.path} columns=${[
-        { id: "id", title: t("col.document"), sort: (row) => row.id, cell: (row) => html`<${DocumentLink} path=${row.path} />` },
-        { id: "names", title: t("col.names"), sort: (row) => hosts(row.value).join(), cell: (row) => hosts(row.value).join(", ") },
-        { id: "ends", title: t("col.ends"), sort: (row) => row.ends ?? 0, cell: (row) => row.ends && html`<${State} of=${row.ends < Date.now() ? "expired" : row.ends - Date.now() < MONTH ? "soon" : "valid"}>${day(new Date(row.ends))}<//>` },
-        { id: "state", title: t("col.configuration"), sort: (row) => row.state, cell: (row) => html`<${State} of=${row.state} title=${row.reason} />` },
-        { id: "type", title: t("col.use"), minor: true, cell: (row) => t(row.value.type === "client" ? "ssl.client" : "ssl.server") },
+      const found = words ? all.filter((one) => holds(words, [one.document, ...one.names, one.state, ...one.usedBy, t(`state.${lasts(one)}`)].join(" "))) : all;
+      return html`<div class="card flush"><header><${Search} found=${found.length} all=${all.length} hint=${t("search.certificates")} /></header><${Table} name=${t("nav.certificates")} rows=${found} id=${(row) => row.document} columns=${[
+        { id: "document", title: t("col.document"), sort: (row) => row.document, cell: (row) => html`<${DocumentLink} path=${row.document} />` },
+        { id: "names", title: t("col.names"), sort: (row) => row.names.join(), cell: (row) => some(row.names) },
+        { id: "ends", title: t("col.ends"), sort: (row) => row.notAfter ?? "", cell: (row) => html`<${End} of=${row} />` },
+        { id: "state", title: t("col.configuration"), sort: (row) => row.state, cell: (row) => html`<${State} of=${row.state || "unknown"} title=${row.reason} />` },
+        { id: "type", title: t("col.use"), minor: true, cell: (row) => t(`ssl.${row.type}`) },
+        { id: "used", title: t("col.shown"), minor: true, cell: (row) => row.usedBy.slice(0, 3).map((path) => html`<${DocumentLink} path=${path} /> `) },
       ]} /></div>`;
     }}<//>
     <${Same} args=${["chancery", "get", "ssls"]} />

@@ -4,15 +4,13 @@ import { html } from "../vendor/preact.js";
 import { Refused, ask, away, mayWrite, status } from "../core/api.js";
 import { now, useLoad } from "../core/live.js";
 import { to } from "../core/place.js";
-import { day, number, span } from "../core/text.js";
+import { number, span } from "../core/text.js";
 import { t } from "../core/words.js";
-import { Bar, running } from "../parts/bar.js";
+import { Bar, Shares, running } from "../parts/bar.js";
 import { Ago, DocumentLink, Loaded, Page, Same, State } from "../parts/basics.js";
 import { byRevision } from "./changes.js";
-import { certificates } from "./documents.js";
+import { End, lasts } from "./documents.js";
 
-/** Certificates that end within so long are told of, in ms. */
-const MONTH = 30 * 86_400_000;
 const LAST = 10;
 
 /** What is shown instead where a call is refused. */
@@ -22,34 +20,16 @@ const without = (instead) => (error) => {
 };
 
 async function load(signal) {
-  const [nodes, { problems }, { entries }, { drains }, ends] = await Promise.all([
-    ask("GET /v1/nodes", {}, { signal }),
+  const [nodes, { problems }, { entries }, { drains }, { certificates }] = await Promise.all([
+    // Those that are behind come first.
+    ask("GET /v1/nodes", { elsewhere: true, sort: "state", page: 1, pageSize: 10 }, { signal }),
     ask("GET /v1/problems", {}, { signal }),
     // Of what etcd is asked for is nothing told while it is away; the rest is.
     ask("GET /v1/history", { limit: 100 }, { signal }).catch(without({ entries: [] })),
     ask("GET /v1/drains", {}, { signal }).catch(without({ drains: [] })),
-    certificates(signal).catch(without([])),
+    ask("GET /v1/certificates", {}, { signal }),
   ]);
-  /** @type {Map<string, {synced: number, all: number}>} */
-  const gateways = new Map();
-  const of = (name) => {
-    const gateway = gateways.get(name) ?? { synced: 0, all: 0 };
-    gateways.set(name, gateway);
-    return gateway;
-  };
-  for (const node of nodes.nodes) {
-    const gateway = of(node.gateway);
-    gateway.all += 1;
-    gateway.synced += node.synced ? 1 : 0;
-  }
-  for (const replica of nodes.replicas)
-    for (const [name, count] of Object.entries(replica.nodes)) {
-      const gateway = of(name);
-      const behind = replica.behind.filter((one) => one.gateway === name).length;
-      gateway.all += Number(count);
-      gateway.synced += Math.max(0, Number(count) - behind);
-    }
-  return { gateways: [...gateways], behind: nodes.nodes.filter((node) => !node.synced), replicas: nodes.replicas, problems, changes: byRevision(entries).slice(0, LAST), drains, ends };
+  return { gateways: nodes.gateways, behind: nodes.nodes.filter((node) => !node.synced), replicas: nodes.replicas, problems, changes: byRevision(entries).slice(0, LAST), drains, certificates };
 }
 
 export function Overview() {
@@ -62,8 +42,7 @@ export function Overview() {
       <div class="cards">
         <section class="card"><header><h2>${t("overview.gateways")}</h2><a href=${to(["proxies"])}>${t("nav.proxies")}</a></header>
           ${all.gateways.length === 0 && html`<p>${t("proxies.none")}</p>`}
-          ${all.gateways.map(([name, of]) => html`<div class="gateway"><a class="mono" href=${to(["proxies"], { q: name })}>${name}</a>
-            <progress max=${of.all} value=${of.synced} aria-label=${name}></progress><span class="num">${t("n-of-m", { n: of.synced, m: of.all })}</span></div>`)}
+          <${Shares} of=${all.gateways} link />
           ${all.behind.slice(0, 5).map((node) => html`<p><a class="mono" href=${to(["proxies", node.id])}>${node.id}</a> <${State} of="behind" />: ${node.behind}</p>`)}
         </section>
         <section class="card"><header><h2>${t("overview.problems")}</h2>${all.problems.length > 0 && html`<span class="faint">${number(all.problems.length)}</span>`}</header>
@@ -79,18 +58,18 @@ export function Overview() {
           <ul><li><span class="mono">${status.value?.replica || t("overview.this")}</span> <span class="faint">${t("overview.this.version", { v: status.value?.version ?? "" })}</span></li>
           ${all.replicas.map((replica) => html`<li><span class="mono">${replica.id}</span> <span class="faint">${replica.address} · ${t("revision-n", { n: replica.revision })}</span></li>`)}</ul>
         </section>
+        <section class="card"><header><h2>${t("nav.drains")}</h2><a href=${to(["drains"])}>${t("all")}</a></header>
+          ${all.drains.length === 0 ? html`<p class="faint">${t("overview.drains.none")}</p>` : html`<ul>${all.drains.slice(0, 5).map((drain) => html`<li>
+            <span class="mono">${drain.address}:${drain.port}</span> <span class="faint">${drain.service} · ${t("drains.left", { span: span(new Date(drain.expires).getTime() - now.value) })}</span></li>`)}</ul>`}
+        </section>
         <section class="card"><header><h2>${t("overview.changes")}</h2><a href=${to(["changes"])}>${t("all")}</a></header>
           ${all.changes.length === 0 ? html`<p class="faint">${t("changes.none")}</p>` : html`<ul>${all.changes.map((change) => html`<li>
             <a href=${to(["changes", change.revision])}>${change.revision}</a> ${change.entries.slice(0, 2).map((entry) => html`<span class="mono">${entry.document}</span> `)}${change.entries.length > 2 && `+${change.entries.length - 2}`}
             <span class="faint">${t(`change.${change.entries[0].change}`)} · ${change.who} · <${Ago} at=${change.time} /></span></li>`)}</ul>`}
         </section>
-        <section class="card"><header><h2>${t("nav.drains")}</h2><a href=${to(["drains"])}>${t("all")}</a></header>
-          ${all.drains.length === 0 ? html`<p class="faint">${t("overview.drains.none")}</p>` : html`<ul>${all.drains.slice(0, 5).map((drain) => html`<li>
-            <span class="mono">${drain.address}:${drain.port}</span> <span class="faint">${drain.service} · ${t("drains.left", { span: span(new Date(drain.expires).getTime() - now.value) })}</span></li>`)}</ul>`}
-        </section>
         <section class="card"><header><h2>${t("nav.certificates")}</h2><a href=${to(["certificates"])}>${t("all")}</a></header>
-          ${all.ends.filter((one) => one.ends && one.ends - Date.now() < MONTH).map((one) => html`<p><${DocumentLink} path=${one.path} /> <${State} of=${one.ends < Date.now() ? "expired" : "soon"} /> <span class="faint">${day(new Date(one.ends))}</span></p>`)}
-          <p class="faint">${all.ends.length === 0 ? t("empty.ssls") : t("overview.certificates", { n: all.ends.length })}</p>
+          ${all.certificates.filter((one) => one.notAfter && lasts(one) !== "valid").slice(0, 8).map((one) => html`<p><${DocumentLink} path=${one.document} /> <${End} of=${one} /></p>`)}
+          <p class="faint">${all.certificates.length === 0 ? t("empty.ssls") : t("overview.certificates", { n: all.certificates.length })}</p>
         </section>
       </div>`}<//>
     <${Same} args=${[["chancery", "nodes"], ["chancery", "problems"], ["chancery", "history"]]} />
@@ -100,7 +79,7 @@ export function Overview() {
 /** One sentence: whether somebody has to do something. */
 function Well({ all }) {
   const bad = all.problems.filter((one) => !one.warning).length;
-  const [proxies, synced] = all.gateways.reduce(([n, m], [, of]) => [n + of.all, m + of.synced], [0, 0]);
+  const [proxies, synced] = all.gateways.reduce(([n, m], one) => [n + one.expected, m + one.accepted], [0, 0]);
   const sources = (status.value?.sources ?? []).filter((source) => source.error);
   const state = away.value || sources.length || bad ? "bad" : synced < proxies || all.problems.length ? "warn" : "good";
   const parts = [

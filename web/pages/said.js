@@ -13,7 +13,8 @@ const SHOWN = 200;
 
 /** An event in one line. @param {any} event */
 function row(event) {
-  const { published, answer, missed } = event;
+  const { published, answer, missed, written } = event;
+  if (written) return { state: "done", word: t("live.written"), revision: written.revision, text: `${written.documents.join(", ")}${written.count > written.documents.length ? ", …" : ""}` };
   if (published) {
     const what = published.changes.map((one) => `${t(`type.${one.type}`)} +${one.added} ~${one.changed} -${one.removed}`).join(", ");
     return { state: "up", word: t("live.published"), gateway: published.gateway, revision: published.revision, text: what };

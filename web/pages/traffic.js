@@ -2,14 +2,17 @@
 // Instances: what registries say of them, who gets no traffic, by whom and why; and taking them out, which answers when every
 // Envoy knows.
 import { html, useState } from "../vendor/preact.js";
-import { ask, may, reachable } from "../core/api.js";
+import { ask, mayDrain, reachable } from "../core/api.js";
 import { now, useLoad } from "../core/live.js";
-import { place, to } from "../core/place.js";
-import { holds, quoted, span, took } from "../core/text.js";
+import { to } from "../core/place.js";
+import { quoted, span, took } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Bar } from "../parts/bar.js";
 import { Ago, Command, Dialog, Empty, Loaded, Page, Same, Share, State, Trouble } from "../parts/basics.js";
-import { Search, Table } from "../parts/table.js";
+import { Pager, Search, Table, asked } from "../parts/table.js";
+
+/** How many services a page has: each with its instances. */
+const SERVICES = 20;
 
 /** What is left out of some load assignment, and why. @param {any} instance */
 const out = (instance) => {
@@ -18,39 +21,37 @@ const out = (instance) => {
 };
 
 export function Instances() {
+  const { sort: _, ...of } = asked(SERVICES);
   const from = useLoad(async (signal) => {
-    const [{ services }, { drains }] = await Promise.all([ask("GET /v1/services", {}, { signal }), ask("GET /v1/drains", {}, { signal }).catch(() => ({ drains: [] }))]);
-    return { services, drains };
-  }, []);
-  const words = place.value.query.get("q") ?? "";
+    const [found, { drains }] = await Promise.all([ask("GET /v1/services", of, { signal }), ask("GET /v1/drains", {}, { signal }).catch(() => ({ drains: [] }))]);
+    return { ...found, drains };
+  }, Object.values(of), { keeps: true });
   const [draining, drain] = useState(/** @type {any} */ (null));
   const [trouble, fail] = useState(/** @type {any} */ (null));
   return html`<${Page} title=${t("nav.instances")} lead=${t("instances.lead")}>
     ${trouble && html`<p class="note bad" role="alert">${trouble.message}</p>`}
-    <${Loaded} from=${from}>${({ services, drains }) => {
-      if (services.length === 0) return html`<${Empty} title=${t("instances.none")} command="consul services register -name=echo -address=10.0.0.1 -port=8080">${t("instances.none.why")}<//>`;
-      const text = (of, one) => [of.service, one.id, one.address, one.status, t(`state.${one.status}`), one.zone, one.node, ...one.tags, out(one)].join(" ");
-      const shown = services.map((service) => ({ ...service, found: service.instances.filter((one) => !words || holds(words, text(service, one))) }));
-      const count = (of) => shown.reduce((sum, one) => sum + of(one), 0);
-      return html`<${Search} found=${count((one) => one.found.length)} all=${count((one) => one.instances.length)} hint=${t("search.instances")} />
-        ${shown.filter((service) => service.found.length > 0 || (!words && service.instances.length === 0)).map((service) => html`<section class="card flush" key=${service.service}>
+    <${Loaded} from=${from}>${({ services, total, drains }) => {
+      if (total === 0 && !of.search) return html`<${Empty} title=${t("instances.none")} command="consul services register -name=echo -address=10.0.0.1 -port=8080">${t("instances.none.why")}<//>`;
+      return html`<${Search} found=${total} hint=${t("search.instances")} />
+        ${total === 0 && html`<p>${t("search.none", { q: of.search })}</p>`}
+        ${services.map((service) => html`<section class="card flush" key=${service.service}>
           <header><div><h2 class="mono">${service.service}</h2><p class="faint">${service.answered ? html`${t("instances.answered")} <${Ago} at=${service.confirmed} />` : t("instances.unanswered")}
             ${service.uses.flatMap((use) => use.routes).slice(0, 4).map((route) => html` · <a href=${to(["documents", "routes", route])}>routes/${route}</a>`)}</p></div>
-            <${Share} good=${service.instances.filter((one) => one.status === "passing" && Object.keys(one.leftOut).length === 0).length} all=${service.instances.length} /></header>
-          ${service.found.length === 0 ? html`<p class="card">${t("instances.empty")}</p>` : html`<${Table} name=${service.service} rows=${service.found} id=${(row) => row.id} columns=${[
+            <${Share} good=${service.taken} all=${service.registered} /></header>
+          ${service.instances.length === 0 ? html`<p class="card">${t("instances.empty")}</p>` : html`<${Table} name=${service.service} rows=${service.instances} id=${(row) => row.id} columns=${[
             { id: "address", title: t("col.address"), sort: (row) => row.address, cell: (row) => html`<span class="mono">${row.address}</span><small>${row.id}</small>` },
             { id: "status", title: t("col.status"), sort: (row) => row.status, cell: (row) => html`<${State} of=${row.status} />${row.kept && html`<small>${t("state.kept")}</small>`}` },
             { id: "out", title: t("col.out"), sort: out, cell: out },
             { id: "weight", title: t("col.weight"), minor: true, end: true, sort: (row) => row.weight, cell: (row) => row.weight },
             { id: "zone", title: t("col.zone"), minor: true, sort: (row) => row.zone, cell: (row) => [row.region, row.zone].filter(Boolean).join(" / ") },
             { id: "tags", title: t("col.tags"), minor: true, cell: (row) => row.tags.map((tag) => html`<span class="tag">${tag}</span>`) },
-            ...(may("drain") ? [{ id: "do", title: html`<span class="visually-hidden">${t("col.do")}</span>`, end: true, cell: (row) => {
+            ...(mayDrain() ? [{ id: "do", title: html`<span class="visually-hidden">${t("col.do")}</span>`, end: true, cell: (row) => {
               const held = drains.find((one) => `${one.address}:${one.port}` === row.address);
               return held
                 ? html`<button class="small" onClick=${() => undrain(held).then(from.again, fail)} aria-label=${`${t("undrain")} ${row.address}`}>${t("undrain")}</button>`
                 : html`<button class="small" onClick=${() => drain({ address: row.address, service })} aria-label=${`${t("drain")} ${row.address}`}>${t("drain")}</button>`;
             } }] : []),
-          ]} />`}</section>`)}`;
+          ]} />`}</section>`)}<${Pager} total=${total} size=${SERVICES} />`;
     }}<//>
     ${draining && html`<${DrainDialog} of=${draining} close=${() => (drain(null), from.again())} />`}
     <${Same} args=${["chancery", "services"]} />
@@ -70,8 +71,9 @@ export function Drains() {
   const from = useLoad((signal) => ask("GET /v1/drains", {}, { signal }), []);
   const [trouble, fail] = useState(/** @type {any} */ (null));
   const [starting, start] = useState(false);
+  const [longer, prolong] = useState(/** @type {any} */ (null));
   const end = (drain) => undrain(drain).then(from.again, fail);
-  return html`<${Page} title=${t("nav.drains")} lead=${t("drains.lead")} actions=${may("drain") && html`<button class="primary" onClick=${() => start(true)}>${t("drain")}</button>`}>
+  return html`<${Page} title=${t("nav.drains")} lead=${t("drains.lead")} actions=${mayDrain() && html`<button class="primary" onClick=${() => start(true)}>${t("drain")}</button>`}>
     ${trouble && html`<${Trouble} error=${trouble} />`}
     <${Loaded} from=${from}>${({ drains }) => drains.length === 0
       ? html`<${Empty} title=${t("drains.none")} command="chancery drain 10.0.0.1:8080 --reason deploy">${html`<a href=${to(["instances"])}>${t("drains.none.do")}</a>`}<//>`
@@ -82,11 +84,24 @@ export function Drains() {
           { id: "reason", title: t("reason"), minor: true, cell: (row) => row.reason },
           { id: "mode", title: t("col.mode"), minor: true, cell: (row) => t(`mode.${row.mode}`) },
           { id: "has", title: t("col.confirmed"), cell: (row) => html`<${Standing} id=${row.id} />` },
-          ...(may("drain") ? [{ id: "do", title: html`<span class="visually-hidden">${t("col.do")}</span>`, end: true, cell: (row) => html`<button class="small" onClick=${() => end(row)} aria-label=${`${t("undrain")} ${row.address}:${row.port}`}>${t("undrain")}</button>` }] : []),
+          ...(mayDrain() ? [{ id: "do", title: html`<span class="visually-hidden">${t("col.do")}</span>`, end: true, cell: (row) => html`<button class="small" onClick=${() => prolong(row)} aria-label=${`${t("prolong")} ${row.address}:${row.port}`}>${t("prolong")}</button> <button class="small" onClick=${() => end(row)} aria-label=${`${t("undrain")} ${row.address}:${row.port}`}>${t("undrain")}</button>` }] : []),
         ]} />`}<//>
+    ${longer && html`<${ProlongDialog} of=${longer} close=${() => (prolong(null), from.again())} />`}
     ${starting && html`<${DrainDialog} of=${{ address: "" }} close=${() => (start(false), from.again())} />`}
     <${Same} args=${["chancery", "drains"]} />
   <//>`;
+}
+
+/** Has an instance stay out longer. */
+function ProlongDialog({ of, close }) {
+  const [ttl, last] = useState("1h");
+  const [trouble, fail] = useState(/** @type {any} */ (null));
+  const send = (event) => (event.preventDefault(), ask("POST /v1/prolong", { id: of.id, ttl }).then(close, fail));
+  return html`<${Dialog} title=${t("prolong.title", { address: `${of.address}:${of.port}` })} close=${close}><form onSubmit=${send}><div class="body">
+    <label>${t("prolong.ttl")} <small>${t("drain.ttl.allowed")}</small><input required autofocus pattern="\\d+[smh]" value=${ttl} onInput=${(event) => last(event.target.value)} /></label>
+    ${trouble && html`<${Trouble} error=${trouble} />`}
+    <${Command} of=${`chancery prolong ${of.id} --ttl ${ttl}`} />
+    <p class="buttons"><button type="button" onClick=${close}>${t("cancel")}</button><button class="primary" disabled=${!reachable()}>${t("prolong.now")}</button></p></div></form><//>`;
 }
 
 function Standing({ id }) {

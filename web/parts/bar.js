@@ -1,10 +1,10 @@
 // @ts-check
 // How far a change is: which Envoys of each gateway have it, who has not and why. It moves with each answer of a proxy.
 import { html, signal, useEffect, useState } from "../vendor/preact.js";
-import { Away, ask, away, follow } from "../core/api.js";
+import { Away, away, follow } from "../core/api.js";
 import { now } from "../core/live.js";
 import { to } from "../core/place.js";
-import { span } from "../core/text.js";
+import { moment, span } from "../core/text.js";
 import { t } from "../core/words.js";
 import { DocumentLink, State } from "./basics.js";
 
@@ -12,15 +12,10 @@ import { DocumentLink, State } from "./basics.js";
 export const running = signal(/** @type {string | null} */ (null));
 const PATIENCE = "60s";
 
-/** How many proxies each gateway has, on all replicas. */
-async function gateways(signal) {
-  const { nodes, replicas } = await ask("GET /v1/nodes", {}, { signal });
-  /** @type {Map<string, number>} */
-  const all = new Map();
-  const add = (name, count) => all.set(name, (all.get(name) ?? 0) + count);
-  for (const node of nodes) add(node.gateway, 1);
-  for (const replica of replicas) for (const [name, count] of Object.entries(replica.nodes)) add(name, Number(count));
-  return all;
+/** How many proxies of each gateway have it. @param {{of: {gateway: string, accepted: number, expected: number}[], link?: boolean}} props */
+export function Shares({ of, link = false }) {
+  return html`${of.map(({ gateway, accepted, expected }) => html`<div class="gateway">${link ? html`<a class="mono" href=${to(["proxies"], { q: gateway })}>${gateway}</a>` : html`<span class="mono">${gateway}</span>`}
+    <progress max=${expected} value=${accepted} aria-label=${gateway}></progress><span class="num">${t("n-of-m", { n: accepted, m: expected })}</span></div>`)}`;
 }
 
 /**
@@ -30,18 +25,12 @@ export function Bar({ revision, rollBack = null }) {
   const [told, tell] = useState(/** @type {any} */ (null));
   const [over, end] = useState(false);
   const [round, again] = useState(0);
-  const [all, count] = useState(/** @type {Map<string, number>} */ (new Map()));
-  const [since] = useState(() => new Map());
   useEffect(() => {
     const ends = new AbortController();
     end(false);
     const run = async () => {
       try {
-        count(await gateways(ends.signal));
-        await follow("GET /v1/wait/stream", { revision, timeout: PATIENCE }, ends.signal, (message) => {
-          for (const one of message.behind) if (!since.has(one.node)) since.set(one.node, Date.now());
-          tell(message);
-        });
+        await follow("GET /v1/wait/stream", { revision, timeout: PATIENCE }, ends.signal, tell);
       } catch (error) {
         if (!(error instanceof Away) && !ends.signal.aborted) tell({ error });
       }
@@ -62,22 +51,15 @@ export function Bar({ revision, rollBack = null }) {
       : nobody
         ? t("bar.nobody")
         : t(over ? "bar.late" : "bar.waiting", { n: told.accepted, m: told.expected });
-  /** @type {Map<string, number>} */
-  const late = new Map();
-  for (const one of told.behind) if (one.node) late.set(one.gateway, (late.get(one.gateway) ?? 0) + 1);
   return html`<section class="confirm ${state}" aria-label=${t("bar.title")}>
     <p class="title" role="status"><${State} of=${{ good: "confirmed", bad: "refused", warn: "behind" }[state] ?? "unknown"}>${title}<//>
       <a class="faint" href=${to(["changes", revision])}>${t("revision-n", { n: revision })}</a></p>
-    ${!refused && [...all].map(([gateway, proxies]) => {
-      const has = Math.max(0, proxies - (late.get(gateway) ?? 0));
-      return html`<div class="gateway"><span class="mono">${gateway}</span>
-        <progress max=${proxies} value=${has} aria-label=${gateway}></progress><span class="num">${t("n-of-m", { n: has, m: proxies })}</span></div>`;
-    })}
+    ${!refused && html`<${Shares} of=${told.gateways} />`}
     ${refused && html`<ul>${told.rejected.map((one) => html`<li><${DocumentLink} path=${one.document} />: ${one.reason}</li>`)}</ul>
       <p>${t("bar.refused.do")}</p>`}
     ${!refused && told.behind.length > 0 && html`<ul>${told.behind.map((one) => html`<li>
       ${one.node ? html`<a class="mono" href=${to(["proxies", one.node])}>${one.node}</a>` : html`<span class="mono">${one.replica}</span>`}
-      ${since.has(one.node) && html` <span class="faint">${t("bar.since", { span: span(now.value - since.get(one.node)) })}</span>`}${one.reason && `: ${one.reason}`}</li>`)}</ul>`}
+      ${one.since && html` <span class="faint" title=${moment(one.since)}>${t("bar.since", { span: span(now.value - new Date(one.since).getTime()) })}</span>`}${one.reason && `: ${one.reason}`}</li>`)}</ul>`}
     ${told.left > 0 && html`<p class="faint">${t("bar.left", { n: told.left })}</p>`}
     ${over && !told.confirmed && html`<p class="buttons">
       ${!refused && html`<button onClick=${() => again(round + 1)}>${t("bar.again")}</button>`}

@@ -52,7 +52,7 @@ export function Loaded({ from, children }) {
       <div class=${away.value ? "stack stale" : "stack"}>${children(from.data)}</div>`;
   }
   if (from.error) return html`<${Trouble} error=${from.error} again=${from.again} />`;
-  return from.late ? html`<div class="loading" role="status"><span class="visually-hidden">${t("loading")}</span><i></i><i></i><i></i></div>` : null;
+  return from.late ? html`<div class="loading" role="status"><span class="faint">${t("loading")}</span><i></i><i></i><i></i></div>` : null;
 }
 
 /** What went wrong, why, and what to do. */
@@ -136,7 +136,7 @@ export function Dialog({ title, close, children, wide = false }) {
 /** What belongs together, by name. */
 export function Facts({ of }) {
   return html`<dl class="facts">${of
-    .filter(([, value]) => value !== undefined && value !== "" && value !== null)
+    .filter(([, value]) => value || value === 0)
     .map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 

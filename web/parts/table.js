@@ -13,12 +13,31 @@ const MORE = 12;
 /** So long nobody types before it is looked for, in ms. */
 const STILL = 80;
 
+/** How many rows a page has, of a list that Chancery searches and sorts. */
+const PAGE = 100;
+
+/** What of such a list the URL asks for. */
+export function asked(size = PAGE) {
+  const query = place.value.query;
+  return { search: query.get("q") ?? "", sort: query.get("sort") ?? "", page: Number(query.get("page") ?? 1), pageSize: size };
+}
+
+/** Which page it is, and the way to the others. */
+export function Pager({ total, size = PAGE }) {
+  const { page } = asked();
+  const pages = Math.ceil(total / size);
+  if (pages < 2 && page < 2) return null;
+  const turn = (to, word) => html`<button class="small" disabled=${to < 1 || to > pages} onClick=${() => set("page", String(to))}>${t(word)}</button>`;
+  return html`<nav class="pager" aria-label=${t("pages")}>${turn(page - 1, "page.before")}
+    <span class="faint num">${t("page.of", { from: number(Math.min((page - 1) * size + 1, total)), to: number(Math.min(page * size, total)), n: number(total) })}</span> ${turn(page + 1, "page.next")}</nav>`;
+}
+
 /**
  * @typedef {{
- *   id: string, title: any, cell: (row: any) => any, sort?: (row: any) => string | number, minor?: boolean, end?: boolean,
+ *   id: string, title: any, cell: (row: any) => any, sort?: true | ((row: any) => string | number), minor?: boolean, end?: boolean,
  * }} Column
  * @param {{columns: Column[], rows: any[], id: (row: any) => string, name: string, stay?: boolean}} props
- * `stay`: the order is what it is
+ * `stay`: the order is what it is. A column's `sort` is true where Chancery sorts by its id
  */
 export function Table({ columns, rows, id, name, stay = false }) {
   const box = useRef(/** @type {HTMLDivElement | null} */ (null));
@@ -27,8 +46,8 @@ export function Table({ columns, rows, id, name, stay = false }) {
   const [, sign, by] = /^(-?)(.*)$/.exec(order) ?? ["", "", ""];
   const sorting = columns.find((column) => column.id === by && column.sort);
   let shown = rows;
-  if (sorting?.sort) {
-    const of = sorting.sort;
+  const of = sorting?.sort;
+  if (of && of !== true) {
     const way = sign ? -1 : 1;
     const compare = new Intl.Collator(undefined, { numeric: true }).compare;
     shown = [...rows].sort((a, b) => {
@@ -43,7 +62,7 @@ export function Table({ columns, rows, id, name, stay = false }) {
   useEffect(() => {
     if (box.current) box.current.scrollTop = 0;
     move(0);
-  }, [order]);
+  }, [order, place.value.query.get("page")]);
   const scroll = () => windowed && move(Math.floor((box.current?.scrollTop ?? 0) / ROW));
   const gap = (height) =>
     height > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${height}px` }}></td></tr>`;
@@ -70,8 +89,8 @@ export function Table({ columns, rows, id, name, stay = false }) {
 /** @param {Column} column */
 const look = (column) => `${column.minor ? "minor " : ""}${column.end ? "end" : ""}` || undefined;
 
-/** A field that finds, and how many it found. What is looked for is in the URL. */
-export function Search({ found, all, hint }) {
+/** A field that finds, and how many it found: of how many, where that is known. What is looked for is in the URL. */
+export function Search({ found, all = found, hint }) {
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
   useEffect(() => {
     const key = (event) => {
@@ -97,6 +116,6 @@ export function Search({ found, all, hint }) {
   useEffect(() => () => clearTimeout(timer.current), []);
   return html`<div class="search">
     <input ref=${field} type="search" aria-label=${hint} placeholder=${hint} value=${typed} onInput=${type} />
-    <span class="faint" aria-live="polite">${words ? t("n-of-m", { n: number(found), m: number(all) }) : number(all)}</span>
+    <span class="faint" aria-live="polite">${words && all !== found ? t("n-of-m", { n: number(found), m: number(all) }) : number(found)}</span>
   </div>`;
 }
