@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, readdir } from "node:fs/promises";
 import { createServer, request } from "node:http";
 import { createRequire } from "node:module";
 import { promisify } from "node:util";
@@ -17,8 +17,9 @@ const only = process.argv[2];
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 
 /** A tab that nothing may go wrong in, and that may ask nobody else. */
-async function tab(stage, { scheme = "light", width = 1280, locale = "en-GB" } = {}) {
-  const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme: scheme, locale, bypassCSP: false });
+async function tab(stage, { scheme = "light", width = 1280, locale = "en-GB", zoom = 1 } = {}) {
+  // Zoomed, a page has so much less room, and each of its pixels is as many of the screen.
+  const context = await browser.newContext({ viewport: { width: width / zoom, height: 900 / zoom }, deviceScaleFactor: zoom, colorScheme: scheme, locale, bypassCSP: false });
   const page = await context.newPage();
   page.setDefaultTimeout(LONG);
   page.wrong = [];
@@ -127,6 +128,10 @@ const scenes = {
     await page.keyboard.press("Escape");
     await page.at("#/drains");
     await sees(page, address);
+    await press(page, `Prolong… ${address}`);
+    await dialog.getByLabel(/^From now/).fill("3h");
+    await dialog.getByRole("button", { name: "Prolong now" }).click();
+    await sees(page, "2 hours");
     await shots(page, "drains");
     await press(page, `Put back ${address}`);
     await sees(page, "Nothing is taken out.");
@@ -147,6 +152,29 @@ const scenes = {
     await page.screenshot({ path: `${SHOTS}/conflict.png` });
     await page.keyboard.press("Escape");
     page.on("dialog", (dialog) => dialog.accept());
+    return page;
+  },
+
+  async "what is written elsewhere shows within a second, also what no Envoy is sent"(stage) {
+    const [page, live] = [await tab(stage), await tab(stage)];
+    await Promise.all([page.at("#/documents/upstreams"), live.at("#/live")]);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    // So that no question that is asked anyway falls into it.
+    for (let n = 0; n < 4; n += 1) {
+      await stage.put(`upstreams/quiet-${n}`, { nodes: { "127.0.0.1:1": 1 } });
+      await page.getByRole("link", { name: `quiet-${n}` }).waitFor({ timeout: 1000 });
+      await live.getByText(`upstreams/quiet-${n}`).first().waitFor({ timeout: 1000 });
+      await page.waitForTimeout(700);
+    }
+    await page.at("#/documents/upstreams/quiet-0?tab=used");
+    await sees(page, "None: it can be deleted.");
+    await stage.put("routes/quiet", { uri: "/quiet", upstream_id: "quiet-0", plugins: { cors: {} } });
+    await page.getByRole("link", { name: "routes/quiet" }).waitFor({ timeout: 2000 });
+    await page.at("#/documents/routes/quiet?tab=effective");
+    await page.getByRole("link", { name: "upstreams/quiet-0" }).waitFor();
+    await page.getByText('"127.0.0.1:1": 1').waitFor();
+    await stage.put("routes/quiet", { uri: "/quiet", plugins: { mocking: { response_example: "x" } } });
+    await live.context().close();
     return page;
   },
 
@@ -258,14 +286,14 @@ const scenes = {
       await sees(page, /no Envoy is connected/);
       const { entries } = await stage.ask("/v1/history?document=routes/secret", { "x-api-key": "guest-key" });
       assert.equal(entries[0].who, "boss");
-      // Its key is taken away in the middle of an edit.
+      // Its key is taken away in the middle of an edit: whatever is asked next asks for another one.
       await write(page, { uri: "/edited", upstream: { nodes: { "127.0.0.1:1": 1 } } });
       await page.evaluate(() => sessionStorage.setItem("chancery-key", "wrong"));
-      await press(page, "Review…");
       await sees(page, "the API key is not known");
       await give("boss-key");
-      await page.getByRole("dialog").getByText("What changes in Envoy").waitFor();
       assert.match(await page.getByLabel("Text of the document").inputValue(), /edited/);
+      await save(page);
+      await eventually("the edit to be written", async () => (await stage.ask("/v1/history?document=routes/secret&limit=1", { "x-api-key": "guest-key" })).entries[0].revision !== entries[0].revision);
       page.on("dialog", (dialog) => dialog.accept());
       return page;
     } finally {
@@ -345,12 +373,12 @@ const scenes = {
     const stage = await Stage.set({ envoys: 0 });
     try {
       const page = await tab(stage);
-      await page.route("**/v1/nodes", async (route) => {
+      await page.route(/\/v1\/nodes/, async (route) => {
         await new Promise((later) => setTimeout(later, 1500));
         await route.continue();
       });
       await page.at("#/proxies");
-      await page.locator(".loading").waitFor({ timeout: 1400 });
+      await page.getByText("Loading …").waitFor({ timeout: 1400 });
       await sees(page, "No Envoy is connected.");
       for (const [hash, said] of [["#/documents/routes", "No routes yet"], ["#/instances", "No document names a service"], ["#/drains", "Nothing is taken out."], ["#/certificates", "No certificates yet"], ["#/audit", "Nothing is noted yet."], ["#/live", "Nothing happened"]]) {
         await page.at(hash);
@@ -358,6 +386,61 @@ const scenes = {
       }
       await page.at("#/documents/routes");
       await shots(page, "empty");
+      return page;
+    } finally {
+      await stage.end();
+    }
+  },
+
+  async "documents in files are shown and not written, and what is not possible there says what is"() {
+    const stage = await Stage.set({ files: true });
+    try {
+      await stage.put("routes/file", { uri: "/file", plugins: { mocking: { response_example: "x" } } });
+      const page = await tab(stage);
+      await page.at("#/documents/routes");
+      await sees(page, "Documents are in files here (--files)");
+      await page.getByRole("link", { name: "file", exact: true }).click();
+      await sees(page, '"/file"');
+      for (const word of ["Review…", "Delete", "Turn off", "Save"]) assert.equal(await page.getByRole("button", { name: word }).count(), 0, word);
+      assert.equal(await page.getByRole("link", { name: "Duplicate" }).count(), 0);
+      await page.at("#/documents/routes/file?tab=effective");
+      await sees(page, "the document itself");
+      await stage.put("routes/later", { uri: "/later", plugins: { mocking: { response_example: "x" } } });
+      await page.at("#/documents/routes");
+      await page.getByRole("link", { name: "later", exact: true }).waitFor();
+      await shots(page, "files");
+      for (const [hash, said] of [["#/changes", "documents are in files (--files): read and edit them there"], ["#/drains", "drains are kept in etcd, and here documents are files: start Chancery with --etcd"]]) {
+        await page.at(hash);
+        await sees(page, "Not possible here");
+        await sees(page, said);
+        await sees(page, "Start Chancery on etcd to write documents and to drain.");
+      }
+      await shots(page, "error");
+      await page.at("");
+      await sees(page, "All is well");
+      return page;
+    } finally {
+      await stage.end();
+    }
+  },
+
+  async "what was saved is served while etcd is away, and the page says so"() {
+    const stage = await Stage.set({ envoys: 0, state: true });
+    try {
+      await stage.put("routes/saved", { uri: "/saved", upstream: { discovery_type: "consul", service_name: "echo" } });
+      await eventually("the state to be saved", async () => (await readdir(`${stage.folder}/state`)).length > 0);
+      await eventually("the route to be read", async () => (await stage.ask("/v1/documents?kind=routes")).documents.length === 1);
+      await new Promise((later) => setTimeout(later, 2500));
+      await stage.stop("chancery", "SIGTERM");
+      await stage.stop("etcd");
+      await stage.chancery();
+      const page = await tab(stage);
+      await page.at("#/documents/routes");
+      await sees(page, "Serving what was saved of etcd.");
+      await page.getByRole("link", { name: "saved", exact: true }).waitFor();
+      await shots(page, "saved-state");
+      stage.etcd();
+      await page.getByText("Serving what was saved of etcd.").waitFor({ state: "detached" });
       return page;
     } finally {
       await stage.end();
@@ -430,6 +513,9 @@ const scenes = {
     await shots(page, "refused");
     await page.at("#/proxies/strict-1");
     await sees(page, /It refuses/);
+    // As it was sent.
+    await sees(page, /ring_hash|RING_HASH/);
+    await sees(page, '"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster"');
     await shots(page, "proxy-refused");
     await page.at("#/documents/routes/refused");
     await press(page, "Delete");
@@ -449,7 +535,11 @@ const scenes = {
     stage.signal("envoy-7", "SIGSTOP");
     await save(page);
     await sees(page, /^13 of 14 Envoys confirmed …$/);
-    await page.getByLabel("Confirmations").getByRole("link", { name: "envoy-7" }).waitFor();
+    const bar = page.getByLabel("Confirmations");
+    await bar.getByRole("link", { name: "envoy-7" }).waitFor();
+    await bar.getByText(/behind for \d+ second/).waitFor();
+    // Whom it does not concern is not counted.
+    assert.equal(await bar.getByRole("progressbar").count(), 1);
     await shots(page, "bar");
     const other = await tab(stage);
     await other.at("#/changes");
@@ -469,9 +559,30 @@ const scenes = {
     }
     await eventually("all of them to be read", async () => (await stage.ask("/v1/documents?kind=routes")).documents.length >= 10_000, 180_000);
     const page = await tab(stage);
-    await page.at("#/documents/routes");
+    await page.at("");
+    await sees(page, "Last changes");
+    // Told by the page itself, as it would be to who looks at it.
+    await page.evaluate(() => {
+      window.began = performance.now();
+      new MutationObserver(() => (window.shown ??= document.querySelector("tbody tr") ? performance.now() : undefined)).observe(document.body, { childList: true, subtree: true });
+      location.hash = "#/documents/routes";
+    });
     await sees(page, "many-0");
-    assert.ok((await page.locator("tbody tr").count()) < 200);
+    const [answered, shown] = await page.evaluate(() => {
+      const asked = performance.getEntriesByType("resource").find((one) => one.name.includes("/v1/documents"));
+      return [asked.responseEnd - window.began, window.shown - window.began].map(Math.round);
+    });
+    console.log(`     the first rows are there ${shown - answered} ms behind the answer, which took ${answered} ms`);
+    assert.ok(shown - answered < 500);
+    assert.ok((await page.locator("tbody tr").count()) <= 100);
+    await press(page, "Next");
+    await sees(page, /^101 to 200 of 10,0\d\d$/);
+    assert.match(page.url(), /page=2/);
+    await page.getByRole("button", { name: "Path" }).click();
+    await page.getByRole("button", { name: "Path" }).click();
+    await sees(page, "/many/9999");
+    assert.match(page.url(), /sort=-path/);
+    assert.ok(!page.url().includes("page="));
     const worst = await page.evaluate(async () => {
       const field = document.querySelector("input[type=search]");
       let worst = 0;
@@ -485,6 +596,8 @@ const scenes = {
       return worst;
     });
     await sees(page, "many-7777");
+    assert.equal(await page.locator("tbody tr").count(), 1);
+    assert.match(page.url(), /q=h7777/);
     assert.ok(worst < 200, `a key was answered after ${worst} ms`);
     console.log(`     a key was answered within ${Math.round(worst)} ms`);
     const memory = await page.evaluate(() => performance.memory?.usedJSHeapSize / 1e6);
@@ -496,7 +609,7 @@ const scenes = {
 
 const PAGES = {
   overview: "", changes: "#/changes", change: "#/changes/LAST", proxies: "#/proxies", proxy: "#/proxies/envoy-1", routes: "#/documents/routes", route: "#/documents/routes/echo",
-  "route-history": "#/documents/routes/echo?tab=history", "route-envoy": "#/documents/routes/echo?tab=envoy", "new-route": "#/new/routes", services: "#/documents/services", consumers: "#/documents/consumers",
+  "route-history": "#/documents/routes/echo?tab=history", "route-envoy": "#/documents/routes/echo?tab=envoy", "route-effective": "#/documents/routes/cart?tab=effective", "route-used": "#/documents/routes/cart?tab=used", "new-route": "#/new/routes", services: "#/documents/services", consumers: "#/documents/consumers",
   gateways: "#/documents/gateways", instances: "#/instances", drains: "#/drains", certificates: "#/certificates", consumer: "#/documents/consumers/jack", explain: "#/explain?method=GET&url=%2Fecho", resources: "#/resources", live: "#/live", audit: "#/audit",
 };
 
@@ -519,7 +632,10 @@ async function shots(page, name) {
 }
 
 async function pictures(stage) {
+  await stage.put("services/shop", { hosts: ["shop.example.com"], plugins: { cors: {} } });
+  await stage.put("global_rules/traced", { plugins: { "request-id": {} } });
   await stage.put("routes/echo", { uri: "/echo", name: "echo", labels: { team: "web" }, upstream: { discovery_type: "consul", service_name: "echo" } });
+  await stage.put("routes/cart", { uri: "/cart/*", service_id: "shop", upstream: { discovery_type: "consul", service_name: "echo" } });
   await stage.put("routes/off", { uri: "/off", status: 0, upstream: { nodes: { "127.0.0.1:1": 1 } } });
   await stage.put("routes/typo", { uri: "/typo", upstreem: {} });
   const [key, cert] = [`${stage.folder}/key.pem`, `${stage.folder}/cert.pem`];
@@ -529,8 +645,8 @@ async function pictures(stage) {
   const drain = { address: "127.0.0.1", port: stage.ports.echo1, service: "echo", ttl: "20m", reason: "release 42", wait: "5s" };
   assert.ok((await fetch(`${stage.admin}/v1/drains`, { method: "POST", body: JSON.stringify(drain) })).ok);
   const { entries } = await stage.ask("/v1/history?limit=1");
-  for (const [scheme, width, locale, mark] of [["light", 1280, "en-GB", ""], ["dark", 1280, "en-GB", "-dark"], ["light", 390, "en-GB", "-narrow"], ["dark", 1280, "zh-CN", "-zh"]]) {
-    const page = await tab(stage, { scheme, width, locale });
+  for (const [scheme, width, locale, mark, zoom] of [["light", 1280, "en-GB", ""], ["dark", 1280, "en-GB", "-dark"], ["light", 390, "en-GB", "-narrow"], ["dark", 1280, "zh-CN", "-zh"], ["light", 1280, "en-GB", "-zoomed", 2]]) {
+    const page = await tab(stage, { scheme, width, locale, zoom });
     for (const [name, hash] of Object.entries(PAGES)) {
       await page.at(hash.replace("LAST", entries[0].revision));
       await page.getByRole("heading", { level: 1 }).waitFor();

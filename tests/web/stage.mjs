@@ -5,7 +5,7 @@ import { createWriteStream, rmSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 const tools = process.env.CHANCERY_TOOLS ?? join(process.cwd(), ".tools/bin");
 const chancery = process.env.CHANCERY ?? join(process.cwd(), "target/debug/chancery");
@@ -48,14 +48,19 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 export class Stage {
   #children = new Map();
 
-  /** With so many Envoys of the gateway `default`. */
-  static async set({ envoys = 2, keys = "" } = {}) {
+  /** With so many Envoys of the gateway `default`; on files, without etcd and Consul; with a folder for the state that is saved. */
+  static async set({ envoys = 2, keys = "", files = false, state = false } = {}) {
     const stage = new Stage();
     stage.folder = await mkdtemp(join(tmpdir(), "chancery-web-"));
     const names = ["etcd", "peer", "consul", "dns", "serf", "serfWan", "rpc", "grpc", "xds", "admin", "http", "strict", "echo1", "echo2"];
     stage.ports = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await free()])));
     stage.admin = `http://127.0.0.1:${stage.ports.admin}`;
-    stage.keys = keys;
+    Object.assign(stage, { keys, files, state, proxies: [] });
+    if (files) {
+      await stage.put("gateways/default", stage.gateway());
+      await stage.chancery();
+      return stage;
+    }
     stage.etcd();
     stage.consul();
     await eventually("etcd", () => stage.put("gateways/default", stage.gateway()));
@@ -65,7 +70,6 @@ export class Stage {
       await stage.register(name, port);
     }
     await stage.chancery();
-    stage.proxies = [];
     for (let n = 1; n <= envoys; n += 1) await stage.envoy(`envoy-${n}`);
     return stage;
   }
@@ -117,8 +121,9 @@ export class Stage {
   }
 
   async chancery() {
+    const sources = this.files ? ["--files", join(this.folder, "documents")] : ["--etcd", `http://127.0.0.1:${this.ports.etcd}`, "--consul", this.consulUrl];
     const args = [
-      "serve", "--etcd", `http://127.0.0.1:${this.ports.etcd}`, "--consul", this.consulUrl,
+      "serve", ...sources, ...(this.state ? ["--state", join(this.folder, "state")] : []),
       "--xds", `127.0.0.1:${this.ports.xds}`, "--admin", `127.0.0.1:${this.ports.admin}`,
     ];
     if (this.keys) {
@@ -161,8 +166,13 @@ export class Stage {
     });
   }
 
-  /** Writes a document as anybody's etcdctl would. */
+  /** Writes a document as anybody's etcdctl, or editor, would. */
   async put(path, document) {
+    if (this.files) {
+      const file = join(this.folder, "documents", `${path}.json`);
+      await mkdir(dirname(file), { recursive: true });
+      return writeFile(file, JSON.stringify(document));
+    }
     const base64 = (text) => Buffer.from(text).toString("base64");
     const body = JSON.stringify({ key: base64(`/chancery/${path}`), value: base64(JSON.stringify(document)) });
     return eventually(`etcd to take ${path}`, async () => {

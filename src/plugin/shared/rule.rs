@@ -101,7 +101,7 @@ fn together(earlier: &Any, later: &Any) -> Option<Any> {
     if earlier == later {
         return Some(earlier.clone());
     }
-    let mutations = |config| Some(decoded::<HeaderMutationPerRoute>(config)?.mutations?);
+    let mutations = |config| decoded::<HeaderMutationPerRoute>(config)?.mutations;
     if let (Some(mut all), Some(more)) = (mutations(earlier), mutations(later)) {
         all.request_mutations.extend(more.request_mutations);
         all.response_mutations.extend(more.response_mutations);
