@@ -12,8 +12,10 @@ use crate::model::{Drains, Gateway, Id, Instance, ServiceKey};
 use crate::snapshot::{
     Accepted, Change, Outcome, Refused, Resource, ResourceType, Snapshot, Tallies,
 };
+use crate::translate;
 
 mod acceptance;
+mod asked;
 mod cohorts;
 mod derive;
 mod edge;
@@ -268,6 +270,17 @@ impl Builder {
         }
     }
 
+    /// Filters are told what routes ask of them ahead of the routes.
+    fn follow_asked(&mut self) {
+        let all = self.routes.asked();
+        for filter in all.news() {
+            let config = translate::asked(filter, all.of(filter));
+            let name = config.name.as_str().into();
+            self.named
+                .want(ResourceType::ExtensionConfig, &name, &config);
+        }
+    }
+
     /// A service answered. Routes that waited for it are placed. Tells whether the gateway has anything to do with it.
     pub fn handle_answer(&mut self, service: &ServiceKey, instances: &Instances) -> bool {
         let (next, uses) = (self.next_sequence(), &mut self.uses);
@@ -401,6 +414,7 @@ impl Builder {
             self.next_assignment(name, instances, drains, &mut changes);
         }
         self.follow_consumers();
+        self.follow_asked();
         self.named.next(&mut changes);
         let share = |changes: &mut Vec<Change>| {
             if let Some(other) = other {

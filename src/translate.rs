@@ -2,6 +2,7 @@
 //!
 //! Knows no versions and no streams. Equal input gives equal bytes in every process: see [`canonical()`](crate::envoy::canonical()).
 
+mod asked;
 mod cluster;
 mod consumers;
 mod endpoint;
@@ -10,6 +11,7 @@ mod retry;
 mod route;
 mod secret;
 
+pub use asked::{all_asked, asked};
 pub use cluster::{cluster, resolved_by_envoy};
 pub use consumers::{consumers, extension, is_same_for};
 pub use endpoint::{load_assignment, static_load_assignment};

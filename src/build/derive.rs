@@ -7,6 +7,7 @@ use super::uses::load_assignment_of;
 use super::{Builder, Instances};
 use crate::envoy::canonical;
 use crate::model::{Drains, Instance, Members};
+use crate::plugin::shared::asked::Filter;
 use crate::plugin::shared::identity::Extension;
 use crate::snapshot::{Change, Child, Resource, ResourceType};
 use crate::translate::{self, News};
@@ -114,6 +115,7 @@ impl Builder {
                 .into_iter()
                 .filter(|_| opened.routes)
                 .flat_map(|one| [one.name(false), one.name(true)])
+                .chain(Filter::all().map(Filter::name))
                 .map(|name| (ResourceType::ExtensionConfig, name.into()));
             let table = self.current.gateway.clone();
             let by_name = opened.routes && !self.routes.are_divided();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::acceptance::Unproven;
+use super::asked::AllAsked;
 use super::trial::{Refusal, Trial};
 use super::uses::Uses;
 use super::waiting::{Waiting, is_known};
@@ -24,6 +25,7 @@ pub(super) struct Routes {
     /// Those of which the table has another form: they are translated once a snapshot, however often they change.
     moved: HashSet<Id>,
     waiting: Waiting,
+    asked: AllAsked,
     /// What the proxies are.
     envoy: Envoy,
     /// Routes that they cannot serve, and why. No form of these is in the table: it would mean something else than the document.
@@ -39,6 +41,7 @@ impl Routes {
             placed: HashMap::new(),
             moved: HashSet::new(),
             waiting: Waiting::default(),
+            asked: AllAsked::default(),
             envoy,
             unable: BTreeMap::new(),
         }
@@ -104,6 +107,11 @@ impl Routes {
         let before = self.are_divided();
         self.tables.settle(if can { mode } else { Tables::One });
         before != self.are_divided()
+    }
+
+    /// What they ask of filters that all of them share.
+    pub(super) fn asked(&mut self) -> &mut AllAsked {
+        &mut self.asked
     }
 
     /// Whether listeners find tables by scopes.
@@ -297,6 +305,13 @@ impl Routes {
         for cluster in before.iter().flat_map(|before| before.clusters()) {
             uses.release(&cluster.name);
         }
+        let asked = |route: &Option<Arc<Route>>| -> Vec<_> {
+            let routes = route.iter();
+            routes.flat_map(|route| route.plugins.asked()).collect()
+        };
+        let (before_asked, now_asked) = (asked(&before), asked(&route));
+        self.asked
+            .replace(before_asked.into_iter(), now_asked.into_iter());
         if before.is_some() || route.is_some() {
             self.moved.insert(id.clone());
         }

@@ -20,8 +20,6 @@ pub enum Ability {
     BodyFormat,
     /// `RouteAction.path_rewrite`
     PathFormat,
-    /// `RateLimit.Action.remote_address_match`, the one that takes a format string.
-    LimitKeys,
     /// The filter `filter_chain`, which a place is.
     Places,
     /// `Compressor`: `content_type_matcher`
@@ -39,7 +37,7 @@ pub enum Ability {
 }
 
 impl Ability {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 14] = [
         Self::Cookies,
         Self::SpanTags,
         Self::ListenerKeepalive,
@@ -47,7 +45,6 @@ impl Ability {
         Self::RepeatedHeaders,
         Self::BodyFormat,
         Self::PathFormat,
-        Self::LimitKeys,
         Self::Places,
         Self::MediaTypes,
         Self::BodyOfAbort,
@@ -86,10 +83,6 @@ impl Ability {
             Self::PathFormat => (
                 Envoy::V1_37,
                 "older ones write no path that is made of variables",
-            ),
-            Self::LimitKeys => (
-                Envoy::V1_38,
-                "older ones count by no text that is made of variables",
             ),
             Self::Places => (
                 Envoy::V1_39,

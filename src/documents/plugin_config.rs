@@ -1,6 +1,6 @@
-//! Plugins in a document of their own: `plugin_configs`, which routes refer to, and `global_rules`, which hold for every
-//! route. A plugin of the same name that is nearer to the route wins: the route's own, then those of its plugin config, its
-//! service, the global rules.
+//! Plugins in a document of their own: `plugin_configs`, which routes refer to, and `global_rules`, which run before those of
+//! every route. Of the others a plugin of the same name that is nearer to the route wins: the route's own, then those of its
+//! plugin config, its service.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;

@@ -139,6 +139,7 @@ fn layered(
         checked.map_err(|remark| elsewhere("", path, &remark))?;
         all = all.below(rule);
     }
+    all.check_limits()?;
     Ok(all)
 }
 

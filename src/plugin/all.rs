@@ -84,7 +84,7 @@ const OF_ANSWERS: [&str; 3] = [
 ];
 
 /// The filters that the plugins need in the chain of every listener, each `disabled`; in the order of the plugins. Requests pass
-/// those of global rules first, and so do answers.
+/// those of global rules first, and so do answers; before all stands what says which answer a request gets.
 pub fn http_filters() -> Vec<HttpFilter> {
     let filters = |entry: &Definition| (entry.http_filters)();
     let of_rules = |of_answers: bool| {
@@ -93,7 +93,13 @@ pub fn http_filters() -> Vec<HttpFilter> {
         some.flat_map(filters).map(rule::filter)
     };
     let of_routes = ALL.iter().flat_map(filters);
-    of_rules(false)
+    let first = [
+        rule::filter(response_rewrite::which()),
+        response_rewrite::which(),
+    ];
+    first
+        .into_iter()
+        .chain(of_rules(false))
         .chain(of_routes)
         .chain(of_rules(true))
         .collect()

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
-use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
-    HttpFilter, http_filter::ConfigType,
-};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use serde_json::Value;
 
 use super::all::{ALL, NOT_IN_ENVOY, names};
 use super::contract::{CountedBy, Definition, Plugin, Reading};
 use super::meta::{META, Meta};
+use super::shared::asked::Asked;
+use super::shared::identity::Extension;
+use super::shared::limit::SLOTS;
 use super::shared::rule;
 use crate::cohort::Envoy;
 use crate::model::Path;
@@ -137,10 +138,30 @@ impl Plugins {
     /// Whether one of them asks who sends a request.
     pub(crate) fn ask_for_consumers(&self) -> bool {
         let asks = |filter: &HttpFilter| {
-            matches!(filter.config_type, Some(ConfigType::ConfigDiscovery(_)))
+            let mut extensions = Extension::ALL.iter();
+            extensions.any(|one| one.of_routes() == filter.name)
         };
         let mut enabled = self.enabled();
         enabled.any(|own| (ALL[own.at].http_filters)().iter().any(asks))
+    }
+
+    /// What Envoy's filters have to know before a route with them asks them.
+    pub fn asked(&self) -> impl Iterator<Item = Asked> {
+        let plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        plugins.flat_map(|plugin| plugin.asked())
+    }
+
+    /// Refuses more limits than Envoy's filters are asked for.
+    pub(crate) fn check_limits(&self) -> Result<(), Remark> {
+        let asked = self.asked();
+        let limits = asked.filter(|one| matches!(one, Asked::Limit(_))).count();
+        if limits <= SLOTS {
+            return Ok(());
+        }
+        let message = format!(
+            "are {limits} limits of requests with those of global rules, allowed: at most {SLOTS}"
+        );
+        Err(Remark::new("plugins", message))
     }
 
     /// Where they send requests beside the route's own upstream.

@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
 use super::meta::{META, Meta};
+use super::shared::asked::Asked;
 use crate::cohort::Ability;
 use crate::model::Path;
 use crate::model::key::Key;
@@ -75,6 +76,11 @@ pub trait Plugin: fmt::Debug + Send + Sync {
     /// What it demands of the route's own cluster.
     fn breaker(&self) -> Option<&Breaker> {
         None
+    }
+
+    /// What Envoy's filters have to know before a route with it asks them.
+    fn asked(&self) -> Vec<Asked> {
+        Vec::new()
     }
 
     /// What an Envoy has to be able to do for it, of what not every one can.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::answer::{Rejection, rejection};
-use super::shared::limit::{self, Code, KeyType, Limit, LimitKey, Policy};
+use super::shared::limit::{self, Code, KeyType, Limit, LimitKey, Limits, Of, Policy};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::Count;
@@ -21,7 +21,7 @@ pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<Form>,
-    http_filters: || vec![limit::filter(NAME)],
+    http_filters: || limit::filters(&[Of::Rate]),
 };
 
 /// Lets so many requests of a key pass per second, and some more at once.
@@ -96,6 +96,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         }
         kind => kind,
     };
+    let key = LimitKey::read(kind, &form.key, reading)?;
     let warnings = &mut reading.warnings;
     warnings.push(limit::warning());
     if form.burst.0 > 0 && !form.nodelay {
@@ -106,14 +107,19 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     if form.rejected_msg.is_some() {
         warnings.push(limit::warning_of_message());
     }
-    Ok(Arc::new(Limit {
-        name: NAME,
-        key: LimitKey::read(kind, &form.key, warnings)?,
-        burst: form.burst.0.saturating_add(1),
-        refill: form.rate.refill(),
+    let (shared, of_rules) = limit::place(reading.key, None);
+    Ok(Arc::new(Limits {
+        of: Of::Rate,
+        shared,
+        of_rules,
+        each: vec![Limit {
+            key,
+            by_address: true,
+            burst: form.burst.0.saturating_add(1),
+            refill: form.rate.refill(),
+        }],
         code: form.rejected_code,
         body: rejection(form.rejected_msg.as_ref()),
-        headers: false,
     }))
 }
 

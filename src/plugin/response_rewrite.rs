@@ -5,29 +5,38 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use envoy_types::pb::envoy::config::core::v3::{
-    DataSource, HeaderValueOption, data_source::Specifier,
+    DataSource, HeaderValueOption, SubstitutionFormatString, data_source::Specifier,
+    substitution_format_string::Format,
 };
 use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::extensions::filters::common::set_filter_state::v3::{
+    FilterStateValue,
+    filter_state_value::{Key as StateKey, Value as StateValue},
+};
 use envoy_types::pb::envoy::extensions::filters::http::custom_response::v3::CustomResponse;
 use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
     HeaderMutation, HeaderMutationPerRoute, Mutations,
 };
+use envoy_types::pb::envoy::extensions::filters::http::set_filter_state::v3::Config as SetFilterState;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use envoy_types::pb::envoy::extensions::http::custom_response::local_response_policy::v3::LocalResponsePolicy;
-use envoy_types::pb::xds::r#type::matcher::v3::{Matcher, matcher};
+use prost::Name;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::answer::{ANSWER_BYTES, Body};
+use super::shared::asked::{ANSWERS, Answer, Asked};
 use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
 use super::shared::script;
 use crate::cohort::Ability;
 use crate::envoy::filter;
-use crate::envoy::proto::{tree_extension, uint32};
+use crate::envoy::proto::uint32;
 use crate::model::bounds::LongText;
 use crate::model::decode::{self, kind_of};
+use crate::model::key::Kind;
 use crate::model::problem::Remark;
 use crate::model::scalar::Within;
 use crate::model::upstream::Cluster;
@@ -35,9 +44,16 @@ use filters::Filters;
 
 /// Other headers, and another answer.
 const HEADERS: &str = "chancery.response-rewrite.headers";
-const ANSWER: &str = "chancery.response-rewrite.answer";
+const ANSWER: &str = ANSWERS;
 /// Another status for the instance's own, and other texts in it.
 const CHANGES: &str = "chancery.response-rewrite.changes";
+
+/// Says which answer a request gets. It stands before all filters that could answer it themselves.
+const WHICH: &str = "chancery.response-rewrite.which";
+
+pub(super) fn which() -> HttpFilter {
+    filter::disabled(WHICH, &SetFilterState::default())
+}
 
 pub(super) const ENTRY: Definition = Definition {
     name: "response-rewrite",
@@ -46,7 +62,7 @@ pub(super) const ENTRY: Definition = Definition {
     http_filters: || {
         vec![
             filter::disabled(HEADERS, &HeaderMutation::default()),
-            filter::disabled(ANSWER, &CustomResponse::default()),
+            filter::discovered(ANSWER, CustomResponse::type_url()),
             script::disabled(CHANGES, include_str!("response_rewrite/answer.lua")),
         ]
     },
@@ -102,7 +118,7 @@ impl decode::Form for OnlySet {}
 struct ResponseRewrite {
     condition: Condition,
     /// In place of what the instance answers.
-    answer: Option<LocalResponsePolicy>,
+    answer: Option<Answer>,
     /// What changes in the instance's own answer.
     changes: Map<String, Value>,
     add: Vec<(String, String)>,
@@ -131,7 +147,8 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     let message = "replaces the instance's headers as well: the client gets those of `headers` only, and `content-type: text/plain` \
                    unless they say otherwise";
     reading.warnings.push(Remark::new("body", message));
-    rewrite.answer = Some(LocalResponsePolicy {
+    let of_rules = reading.key.kind == Kind::GlobalRule;
+    let policy = LocalResponsePolicy {
         status_code: form.status_code.map(|status| uint32(status.0)),
         body: Some(DataSource {
             specifier: Some(Specifier::InlineBytes(body)),
@@ -139,7 +156,8 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         }),
         response_headers_to_add: rewrite.headers_of_answer(),
         ..LocalResponsePolicy::default()
-    });
+    };
+    rewrite.answer = Some(Answer::new(of_rules, &policy));
     Ok(Arc::new(rewrite))
 }
 
@@ -260,7 +278,10 @@ impl ResponseRewrite {
 
     fn enable(&self, route: &mut Route) {
         match &self.answer {
-            Some(answer) => filter::enable(route, ANSWER, &always(answer)),
+            Some(answer) => {
+                filter::enable(route, WHICH, &named(answer));
+                filter::enable_as_it_is(route, ANSWER);
+            }
             None => filter::enable(route, HEADERS, &self.headers()),
         }
         if !self.changes.is_empty() {
@@ -270,6 +291,11 @@ impl ResponseRewrite {
 }
 
 impl Plugin for ResponseRewrite {
+    fn asked(&self) -> Vec<Asked> {
+        let answer = self.answer.iter();
+        answer.map(|answer| Asked::Answer(answer.clone())).collect()
+    }
+
     fn needs(&self) -> Vec<Ability> {
         self.condition.needs()
     }
@@ -287,18 +313,24 @@ impl Plugin for ResponseRewrite {
     }
 }
 
-/// Whatever is answered.
-fn always(answer: &LocalResponsePolicy) -> CustomResponse {
-    let action = tree_extension("answer", answer);
-    let always = matcher::OnMatch {
-        on_match: Some(matcher::on_match::OnMatch::Action(action)),
-        ..matcher::OnMatch::default()
-    };
-    CustomResponse {
-        custom_response_matcher: Some(Matcher {
-            on_no_match: Some(Box::new(always)),
-            matcher_type: None,
-        }),
+/// Names the answer of a request.
+fn named(answer: &Answer) -> SetFilterState {
+    SetFilterState {
+        on_request_headers: vec![FilterStateValue {
+            key: Some(StateKey::ObjectKey(
+                Answer::state(answer.of_rules).to_owned(),
+            )),
+            factory_key: "envoy.string".to_owned(),
+            value: Some(StateValue::FormatString(SubstitutionFormatString {
+                format: Some(Format::TextFormatSource(DataSource {
+                    specifier: Some(Specifier::InlineString(answer.name.clone())),
+                    ..DataSource::default()
+                })),
+                ..SubstitutionFormatString::default()
+            })),
+            ..FilterStateValue::default()
+        }],
+        ..SetFilterState::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What several plugins have in common; none of these is a plugin. `translate` reads here what a listener must hold for them.
 
 pub mod answer;
+pub mod asked;
 pub mod compression;
 pub mod condition;
 pub mod denial;

@@ -1,11 +1,13 @@
 //! What all plugins share.
 
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::header_mutation::Action as HeaderAction;
 use envoy_types::pb::envoy::config::rbac::v3::principal::{self, Identifier};
 use envoy_types::pb::envoy::config::rbac::v3::{Principal, rbac};
 use envoy_types::pb::envoy::config::route::v3::header_matcher::HeaderMatchSpecifier;
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
 use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction, RouteMatch};
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutationPerRoute;
 use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::RbacPerRoute;
 use envoy_types::pb::envoy::r#type::matcher::v3::StringMatcher;
 use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
@@ -14,6 +16,7 @@ use prost::Message;
 use serde_json::{Value, json};
 
 use super::Plugins;
+use super::shared::asked::Asked;
 use super::shared::reply::BODIES;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
@@ -322,4 +325,27 @@ fn a_routes_plugin_wins_over_its_services_by_name() {
     assert!(!both.answers(&[]), "the route switched the redirect off");
     let applied = only(both.apply(forwarding(), |_| RouteAction::default()));
     assert!(forwarded(applied).host_rewrite_specifier.is_some());
+}
+
+/// What tells the filters of a plugin that counts what to count: headers, each with its value.
+pub(super) fn counted(route: &Route, plugin: &str) -> Vec<(String, String)> {
+    let keys = format!("chancery.{plugin}.keys");
+    let config = &route.typed_per_filter_config[&keys].value;
+    let config = HeaderMutationPerRoute::decode(config.as_slice()).unwrap();
+    let mutations = config.mutations.unwrap().request_mutations.into_iter();
+    let headers = mutations.map(|mutation| match mutation.action {
+        Some(HeaderAction::Append(option)) => option.header.unwrap(),
+        other => panic!("not a header: {other:?}"),
+    });
+    headers.map(|header| (header.key, header.value)).collect()
+}
+
+/// The names of the limits that plugins ask filters for.
+pub(super) fn limits(plugins: &Plugins) -> Vec<String> {
+    let asked = plugins.asked();
+    let names = asked.filter_map(|one| match one {
+        Asked::Limit(bucket) => Some(bucket.name()),
+        Asked::Answer(_) => None,
+    });
+    names.collect()
 }

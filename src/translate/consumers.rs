@@ -18,7 +18,8 @@ use crate::envoy::any;
 use crate::model::Consumers;
 use crate::model::consumer::Jwt;
 use crate::plugin::shared::identity::{
-    BASIC, CLAIM_PREFIX, CLAIMED, CLAIMS, CONSUMER, Extension, GROUP, NO_GROUP, SELECTED, TOKEN,
+    BASIC, CLAIM_PREFIX, CLAIMED, CLAIMS, CONSUMER, Extension, GROUP, KEY, NO_GROUP, SELECTED,
+    TOKEN,
 };
 
 /// A line for somebody without a password: Envoy takes no empty list, and no text is known to have this hash.
@@ -144,11 +145,17 @@ fn jwt_consumers(consumers: &Consumers) -> ApiKeyAuth {
     lookup(CLAIMED, names, CONSUMER)
 }
 
-/// Routes say which header and argument the key comes in.
+/// Routes say which header and argument the key comes in, and it goes no further.
 fn keys(consumers: &Consumers) -> ApiKeyAuth {
     let keys = consumers.keys.iter();
     let names = keys.map(|(key, consumer)| (key.reveal().to_owned(), consumer.to_string()));
-    lookup("apikey", names, CONSUMER)
+    ApiKeyAuth {
+        forwarding: Some(Forwarding {
+            header: CONSUMER.to_owned(),
+            hide_credentials: true,
+        }),
+        ..lookup(KEY, names, CONSUMER)
+    }
 }
 
 fn groups(consumers: &Consumers) -> ApiKeyAuth {

@@ -1,9 +1,11 @@
 //! Plugins and matching as a client sees them.
 
 mod answers;
+mod counts;
 mod forward_auth;
 mod global_rules;
 mod limits;
+mod log;
 mod observability;
 mod requests;
 mod restrictions;

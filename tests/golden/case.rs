@@ -127,8 +127,12 @@ impl Case {
         if !secrets.is_empty() {
             resources.insert("secrets".into(), secrets.into_values().collect());
         }
+        let in_force = routes.iter().map(|route| &**route);
+        let mut extensions = translate::all_asked(in_force);
         if let Some(consumers) = &changes.consumers {
-            let extensions = translate::consumers(consumers);
+            extensions.extend(translate::consumers(consumers));
+        }
+        if !extensions.is_empty() {
             resources.insert(
                 "extensions".into(),
                 extensions.iter().map(resource::of).collect(),

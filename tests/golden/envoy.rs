@@ -146,11 +146,11 @@ fn inline_extensions(listener: &mut Value, extensions: Option<&Vec<Value>>) {
             if fields.remove("config_discovery").is_none() {
                 return true;
             }
-            let Some(extensions) = extensions else {
+            let mut written = extensions.into_iter().flatten();
+            let Some(own) = written.find(|one| one["name"] == fields["name"]) else {
                 return false;
             };
-            let config = named(extensions, "name", &fields["name"])["typed_config"].clone();
-            fields.insert("typed_config".into(), config);
+            fields.insert("typed_config".into(), own["typed_config"].clone());
             true
         });
     }

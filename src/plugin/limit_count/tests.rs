@@ -1,85 +1,126 @@
-use envoy_types::pb::envoy::config::route::v3::Route;
-use envoy_types::pb::envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit;
-use prost::Message;
 use serde_json::{Value, json};
 
-use crate::plugin::tests::{applied, body, refusal, warned};
+use crate::plugin::tests::{applied, body, counted, limits, read, refusal, warned};
 
-fn limit(route: &Route) -> LocalRateLimit {
-    let config = &route.typed_per_filter_config["limit-count"].value;
-    LocalRateLimit::decode(config.as_slice()).unwrap()
+/// The headers that tell a filter what to count, each with its value.
+fn headers(configuration: Value) -> Vec<(String, String)> {
+    counted(
+        &applied(json!({ "limit-count": configuration })),
+        "limit-count",
+    )
 }
 
-/// How many descriptors have a bucket, and what the first is made of.
-fn key(key: Value) -> (usize, String) {
+/// What is counted together, and what that is made of.
+fn key(key: Value) -> (String, Vec<String>) {
     let mut configuration = json!({"count": 2, "time_window": 60});
     let fields = configuration.as_object_mut().unwrap();
     fields.extend(key.as_object().unwrap().clone());
-    let limit = limit(&applied(json!({ "limit-count": configuration })));
-    assert_eq!(limit.descriptors.len(), limit.rate_limits.len());
-    let first = limit.rate_limits.first().map(|limit| {
-        use envoy_types::pb::envoy::config::route::v3::rate_limit::action::ActionSpecifier;
-        match limit.actions[0].action_specifier.as_ref().unwrap() {
-            ActionSpecifier::RemoteAddressMatch(text) => text.descriptor_value.clone(),
-            other => panic!("not a text: {other:?}"),
-        }
-    });
-    (limit.descriptors.len(), first.unwrap_or_default())
+    let headers = headers(configuration);
+    let of = |end: &str| {
+        let some = headers.iter().filter(|(name, _)| name.ends_with(end));
+        some.map(|(_, value)| value.clone()).collect::<Vec<_>>()
+    };
+    (of("-1-key").concat(), of("-1-from"))
 }
 
 #[test]
 fn a_bucket_holds_the_count_and_is_full_again_after_the_window() {
+    let limit = |more: &str| {
+        let plugins = format!(r#"{{"limit-count":{{"count":2,"time_window":60{more}}}}}"#);
+        let read = read(serde_json::from_str(&plugins).unwrap()).unwrap();
+        limits(&read)
+    };
+    assert_eq!(limit(""), ["chancery.limit-count.told 2 2/60000000000ns"]);
+    assert_eq!(
+        limit(r#","show_limit_quota_header":false"#),
+        ["chancery.limit-count 2 2/60000000000ns"]
+    );
     let route = applied(json!({"limit-count": {
         "count": 2, "time_window": 60, "rejected_code": 429, "rejected_msg": "slower",
     }}));
-    let limit = limit(&route);
-    let bucket = limit.descriptors[0].token_bucket.unwrap();
-    assert_eq!(bucket.max_tokens, 2);
-    assert_eq!(bucket.tokens_per_fill.unwrap().value, 2);
-    assert_eq!(bucket.fill_interval.unwrap().seconds, 60);
-    assert_eq!(limit.status.unwrap().code, 429);
-    assert_eq!(limit.enable_x_ratelimit_headers, 1);
-    assert_eq!(
-        body(&route, "local_rate_limited"),
-        r#"{"error_msg":"slower"}"#
-    );
+    let headers = counted(&route, "limit-count");
+    let expected = ("x-chancery-limit-status".to_owned(), "429".to_owned());
+    assert!(headers.contains(&expected), "{headers:?}");
+    let said = body(&route, "local_rate_limited");
+    assert_eq!(said, r#"{"error_msg":"slower"}"#);
+    // What tells it is no upstream's.
+    for (name, _) in &headers {
+        assert!(route.request_headers_to_remove.contains(name), "{name}");
+    }
 }
 
 #[test]
 fn keys_are_made_of_variables() {
-    assert_eq!(
-        key(json!({})),
-        (1, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%".into())
-    );
-    assert_eq!(key(json!({"key": "uri"})), (1, "%PATH(NQ)%".into()));
+    const ADDRESS: &str = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%";
+    let of = |text: &str, from: &[&str]| {
+        let from = from.iter().map(|one| (*one).to_owned()).collect();
+        (text.to_owned(), from)
+    };
+    assert_eq!(key(json!({})), of(&format!("|{ADDRESS}"), &["all"]));
+    assert_eq!(key(json!({"key": "uri"})), of("|%PATH(NQ)%", &["all"]));
     // Without the header the address is the key.
     assert_eq!(
         key(json!({"key": "http_x_user"})),
-        (2, "%REQ(x-user)%".into())
+        of(
+            "|%REQ(x-user)%|%REQ(x-chancery-limit-1-from)%",
+            &["%REQ(x-user)%", ADDRESS]
+        )
     );
     assert_eq!(
         key(json!({"key": "$http_a, $http_b", "key_type": "var_combination"})),
-        (2, "%REQ(a)%, %REQ(b)%".into())
+        of(
+            "|%REQ(a)%, %REQ(b)%|%REQ(x-chancery-limit-1-from)%",
+            &["%REQ(a)%%REQ(b)%", ADDRESS]
+        )
     );
     assert_eq!(
         key(json!({"key": "$host$http_b", "key_type": "var_combination"})),
-        (1, "%REQ(:AUTHORITY)%%REQ(b)%".into())
+        of("|%REQ(:AUTHORITY)%%REQ(b)%", &["all"])
     );
     assert_eq!(
         key(json!({"key": "nothing", "key_type": "var_combination"})),
-        (1, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%".into())
+        of("|nothing|%REQ(x-chancery-limit-1-from)%", &[ADDRESS])
     );
     assert_eq!(
-        key(json!({"key": "all", "key_type": "constant"})),
-        (0, String::new())
+        key(json!({"key": "100%", "key_type": "constant"})),
+        of("|100%%", &["all"])
     );
+    let (consumer, from) = key(json!({"key": "consumer_name"}));
+    assert!(
+        consumer.starts_with("|%REQ(x-consumer-username)%|"),
+        "{consumer}"
+    );
+    assert_eq!(from, ["%REQ(x-consumer-username)%", ADDRESS]);
+    assert_eq!(key(json!({"key": "route_id"})).0, "|%ROUTE_NAME%");
+}
+
+#[test]
+fn a_group_is_counted_together_wherever_it_stands() {
+    let (of, _) = key(json!({"group": "50%", "key_type": "constant", "key": "a"}));
+    assert_eq!(of, "group/50%%|a");
+}
+
+#[test]
+fn several_rules_are_asked_one_after_the_other_where_their_keys_are_there() {
+    let rule = |key: &str| json!({"count": 1, "time_window": 60, "key": key});
+    let headers = headers(json!({
+        "rules": [rule("$http_a"), rule("$http_b-$remote_addr")], "show_limit_quota_header": false,
+    }));
+    let of = |name: &str| headers.iter().filter(|(of, _)| of == name).count();
+    assert_eq!(of("x-chancery-limit-1"), 1);
+    assert_eq!(of("x-chancery-limit-1-from"), 1, "no address in its place");
+    let second = (
+        "x-chancery-limit-2-key".to_owned(),
+        "|1|%REQ(b)%-%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%".to_owned(),
+    );
+    assert!(headers.contains(&second), "{headers:?}");
 }
 
 #[test]
 fn what_envoy_does_otherwise_is_told() {
     let told = warned("limit-count", json!({"count": 1, "time_window": 1}));
     assert_eq!(told.len(), 2, "{told:#?}");
-    assert!(told[0].starts_with(": counts for each"), "{told:#?}");
+    assert!(told[0].starts_with(": each Envoy counts"), "{told:#?}");
     assert!(told[1].starts_with("time_window: Envoy gives"), "{told:#?}");
 }
 
@@ -96,8 +137,20 @@ fn what_is_refused() {
             "time_window: found 31536001, allowed: 1–31536000 seconds, a year",
         ),
         (
-            r#"{"count":1,"time_window":1,"group":"a"}"#,
-            "group: `group` is not served: Envoy keeps counts with a route, and routes cannot share them",
+            r#"{"count":1,"time_window":1,"group":""}"#,
+            "group: found an empty text, allowed: at least one character",
+        ),
+        (
+            r#"{"count":1,"time_window":1,"rules":[{"count":1,"time_window":1,"key":"$http_a"}]}"#,
+            "rules: allowed: at least one, and neither `count` nor `time_window` beside them",
+        ),
+        (
+            r#"{"rules":[{"count":1,"time_window":0,"key":"$http_a"}]}"#,
+            "rules[0].time_window: found 0, allowed: 1–4294967295",
+        ),
+        (
+            r#"{"count":1,"time_window":1,"key":"service_id"}"#,
+            "key: found \"$service_id\", allowed: in the plugins of a service, as Envoy does not know a route's service",
         ),
         (
             r#"{"count":1,"time_window":1,"policy":"redis-cluster"}"#,
@@ -112,8 +165,9 @@ fn what_is_refused() {
             "rejected_code: found 302, allowed: a registered status of 400–599, as Envoy has no others here",
         ),
         (
-            r#"{"count":1,"time_window":1,"key":"consumer_name"}"#,
-            "key: found the variable `$consumer_name`, allowed: variables that every request has, and $http_NAME",
+            r#"{"count":1,"time_window":1,"key":"nothing"}"#,
+            "key: found the variable \"$nothing\", allowed: $service_id, $arg_NAME, $consumer_name, $cookie_NAME, $host, $http_NAME, $remote_addr, $remote_port, \
+             $request_method, $request_uri, $route_id, $scheme, $server_addr, $server_port, $uri",
         ),
     ];
     for (configuration, said) in table {

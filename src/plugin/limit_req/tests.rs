@@ -1,25 +1,23 @@
 use std::time::Duration;
 
-use envoy_types::pb::envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit;
-use prost::Message;
 use serde_json::json;
 
 use super::Rate;
-use crate::plugin::tests::{applied, refusal, warned};
+use crate::plugin::tests::{applied, counted, limits, read, refusal, warned};
 
 #[test]
 fn a_burst_comes_on_top_of_the_first_request() {
-    let route = applied(json!({"limit-req": {
+    let limit = json!({"limit-req": {
         "rate": 0.5, "burst": 2, "key": "remote_addr", "nodelay": true,
-    }}));
-    let config = &route.typed_per_filter_config["limit-req"].value;
-    let limit = LocalRateLimit::decode(config.as_slice()).unwrap();
-    let bucket = limit.descriptors[0].token_bucket.unwrap();
-    assert_eq!(bucket.max_tokens, 3);
-    assert_eq!(bucket.tokens_per_fill.unwrap().value, 1);
-    assert_eq!(bucket.fill_interval.unwrap().seconds, 2);
-    assert_eq!(limit.status.unwrap().code, 503);
-    assert_eq!(limit.enable_x_ratelimit_headers, 0);
+    }});
+    let read = read(limit.clone()).unwrap();
+    let buckets: Vec<_> = limits(&read);
+    assert_eq!(buckets, ["chancery.limit-req 3 1/2000000000ns"]);
+    let headers = counted(&applied(limit), "limit-req");
+    let expected = ("x-chancery-limit-status".to_owned(), "503".to_owned());
+    assert!(headers.contains(&expected), "{headers:?}");
+    let expected = ("x-chancery-limit-1".to_owned(), buckets[0].clone());
+    assert!(headers.contains(&expected), "{headers:?}");
 }
 
 #[test]

@@ -1,17 +1,35 @@
 use serde_json::json;
 
-use super::{ANSWER, HEADERS};
+use super::{ANSWER, HEADERS, WHICH};
+use crate::plugin::Plugins;
+use crate::plugin::shared::asked::Asked;
 use crate::plugin::tests::{applied, branched, refusal, warned};
 
 #[test]
 fn headers_and_an_answer_of_its_own_are_two_filters() {
     let enabled = |plugin| -> Vec<String> {
         let route = applied(json!({"response-rewrite": plugin}));
-        route.typed_per_filter_config.into_keys().collect()
+        let mut filters: Vec<_> = route.typed_per_filter_config.into_keys().collect();
+        filters.sort();
+        filters
     };
     assert_eq!(enabled(json!({"headers": {"x-a": "b"}})), [HEADERS]);
     let answer = json!({"headers": {"set": {"x-a": 1}}, "body": "{}", "status_code": 201});
-    assert_eq!(enabled(answer), [ANSWER]);
+    assert_eq!(enabled(answer), [ANSWER, WHICH]);
+}
+
+#[test]
+fn equal_answers_are_one_that_a_filter_is_told_of_once() {
+    let asked = |body: &str, id: &str| -> Vec<Asked> {
+        let key = id.parse().unwrap();
+        let plugins = json!({"response-rewrite": {"body": body}});
+        let plugins = Plugins::read(&key, Some(&plugins), &mut Vec::new()).unwrap();
+        plugins.asked().collect()
+    };
+    assert_eq!(asked("a", "routes/1"), asked("a", "routes/2"));
+    assert_ne!(asked("a", "routes/1"), asked("b", "routes/1"));
+    let filter = asked("a", "global_rules/1")[0].filter();
+    assert_eq!(filter.name(), "global/chancery.response-rewrite.answer");
 }
 
 #[test]

@@ -6,23 +6,15 @@
 //!
 //! A client cannot name itself: what begins with one of [`OWN_HEADERS`] is taken off each request before anything else.
 
-use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
-use envoy_types::pb::envoy::config::core::v3::{
-    AggregatedConfigSource, ApiVersion, ConfigSource, ExtensionConfigSource,
-};
-use envoy_types::pb::envoy::config::route::v3::{FilterConfig, Route};
+use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::filters::http::api_key_auth::v3::ApiKeyAuth;
 use envoy_types::pb::envoy::extensions::filters::http::basic_auth::v3::BasicAuth;
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::JwtAuthentication;
-use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
-    HttpFilter, http_filter::ConfigType,
-};
-use envoy_types::pb::google::protobuf::Any;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use prost::Name;
 use serde_json::json;
 
 use super::reply::{self, Reply};
-use super::rule;
 use crate::envoy::filter;
 use crate::model::decode::quoted;
 
@@ -32,6 +24,8 @@ pub const CONSUMER: &str = "x-consumer-username";
 pub const GROUP: &str = "x-chancery-consumer-group";
 /// The group of consumers without one: no id has such letters.
 pub const NO_GROUP: &str = "(none)";
+/// The key alone, wherever it was found.
+pub const KEY: &str = "x-chancery-key";
 /// The name that came with a password.
 pub const BASIC: &str = "x-chancery-basic";
 /// The token alone, wherever it was found.
@@ -85,7 +79,7 @@ impl Extension {
     pub fn name(self, of_rules: bool) -> String {
         let of_routes = self.of_routes();
         if of_rules {
-            rule::name(of_routes)
+            filter::of_rules(of_routes)
         } else {
             of_routes.to_owned()
         }
@@ -110,32 +104,12 @@ impl Extension {
             Self::Jwts => JwtAuthentication::type_url(),
             _ => ApiKeyAuth::type_url(),
         };
-        let source = ConfigSource {
-            resource_api_version: ApiVersion::V3.into(),
-            config_source_specifier: Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource {})),
-            ..ConfigSource::default()
-        };
-        let discovery = ExtensionConfigSource {
-            config_source: Some(source),
-            type_urls: vec![type_url],
-            ..ExtensionConfigSource::default()
-        };
-        HttpFilter {
-            name: self.of_routes().to_owned(),
-            disabled: true,
-            config_type: Some(ConfigType::ConfigDiscovery(discovery)),
-            ..HttpFilter::default()
-        }
+        filter::discovered(self.of_routes(), type_url)
     }
 
-    /// Enables the filter for a route, as it is: an empty configuration of the filter's own would take the place of what it
-    /// forwards.
+    /// Enables the filter for a route, as it is.
     pub fn enable(self, route: &mut Route) {
-        let as_it_is = FilterConfig {
-            config: Some(Any::default()),
-            ..FilterConfig::default()
-        };
-        filter::enable(route, self.of_routes(), &as_it_is);
+        filter::enable_as_it_is(route, self.of_routes());
     }
 }
 

@@ -1,41 +1,37 @@
 //! What the plugins share that bound how many requests pass: a token bucket per key, kept by Envoy's local rate limit.
-//!
-//! Envoy keeps the buckets with the route that it made of a document: one for each host and path on which the document's
-//! route stands, empty again after the route table changed.
 
+mod counter;
 mod key;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use envoy_types::pb::envoy::config::core::v3::RuntimeFractionalPercent;
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::HeaderMutation as Mutation;
 use envoy_types::pb::envoy::config::route::v3::Route;
-use envoy_types::pb::envoy::extensions::common::ratelimit::v3::{
-    LocalRateLimitDescriptor, XRateLimitHeadersRfcVersion,
-};
-use envoy_types::pb::envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit;
-use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
-use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, HttpStatus, StatusCode, TokenBucket};
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutationPerRoute;
+use envoy_types::pb::envoy::r#type::v3::StatusCode;
+use prost::Message;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::asked::Asked;
+use super::header;
 use super::reply::{self, Reply};
-use crate::cohort::Ability;
+use super::variable;
 use crate::envoy::filter;
-use crate::envoy::proto::{boolean, exactly, uint32};
 use crate::model::decode::shown;
+use crate::model::key::{Key, Kind};
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 use crate::plugin::contract::Plugin;
 
+pub use counter::{
+    Bucket, Counter, Of, SLOTS, STATUS, bucket_header, filters, from_header, key_header,
+};
 pub use key::{KeyType, LimitKey};
 
-/// How many keys are counted at a time; the one that was silent for the longest makes room for the next.
-const KEYS: u32 = 100_000;
-
 /// What Envoy calls the reason of its answer, and the name of the answer's body.
-const DETAILS: &str = "local_rate_limited";
+pub const DETAILS: &str = "local_rate_limited";
 
 /// Where the counts lie.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -96,38 +92,61 @@ impl TryFrom<i64> for Code {
     }
 }
 
-/// A bound on requests, and the plugin that sets it.
-#[derive(Debug)]
-pub struct Limit {
-    /// The plugin's name, which is its filter's.
-    pub name: &'static str,
-    /// Requests of the same key have a bucket of their own.
-    pub key: LimitKey,
-    /// How many requests of a key pass at once when none came before.
-    pub burst: u32,
-    /// How many tokens a key gets back in which time; never zero.
-    pub refill: (u32, Duration),
-    /// The status of the others.
-    pub code: Code,
-    /// The body of the others.
-    pub body: String,
-    /// Whether clients are told what is left.
-    pub headers: bool,
+impl Code {
+    /// The status of filters that count, as a configuration says one for all: that of a plugin which does not say.
+    pub fn of_filters() -> u32 {
+        StatusCode::ServiceUnavailable as u32
+    }
+
+    /// All others.
+    pub fn others() -> impl Iterator<Item = u32> {
+        let all = (400..600).filter(|code| *code != 503);
+        all.filter(|code| StatusCode::try_from(*code).is_ok())
+            .map(i32::unsigned_abs)
+    }
 }
 
-pub fn filter(name: &str) -> HttpFilter {
-    let nothing = LocalRateLimit {
-        stat_prefix: name.to_owned(),
-        ..LocalRateLimit::default()
+/// Bounds on requests, and the plugin that sets them.
+#[derive(Debug)]
+pub struct Limits {
+    pub of: Of,
+    /// Whose requests are counted together beyond a route's: nothing where each route's are counted apart.
+    pub shared: Option<String>,
+    /// Whether it stands in a global rule.
+    pub of_rules: bool,
+    pub each: Vec<Limit>,
+    /// The status of requests beyond one of them.
+    pub code: Code,
+    /// Their body.
+    pub body: String,
+}
+
+/// A bound on requests.
+#[derive(Debug)]
+pub struct Limit {
+    /// Requests of the same key have a bucket of their own.
+    pub key: LimitKey,
+    /// Whether the address is the key of requests that have nothing which the key is made of; others are not counted.
+    pub by_address: bool,
+    pub burst: u32,
+    pub refill: (u32, std::time::Duration),
+}
+
+/// Where a plugin stands: what its counts are shared by, and whether it is a global rule.
+pub fn place(key: &Key, group: Option<&str>) -> (Option<String>, bool) {
+    let of_rules = key.kind == Kind::GlobalRule;
+    let shared = match group {
+        Some(group) => Some(format!("group/{group}")),
+        None => of_rules.then(|| key.to_string()),
     };
-    filter::disabled(name, &nothing)
+    (shared, of_rules)
 }
 
 /// What to know of a limit whatever it says.
 pub fn warning() -> Remark {
     Remark::whole(
-        "counts for each of the route's hosts and paths on its own, and anew after any change of the gateway's routes: \
-         Envoy keeps counts with the routes that it makes of a document",
+        "each Envoy counts by itself, and for each of its ports and `ssls` apart; counts start anew when a limit of other \
+         numbers than all others comes or goes",
     )
 }
 
@@ -149,67 +168,92 @@ pub fn reply() -> Reply {
     }
 }
 
-impl Plugin for Limit {
-    fn needs(&self) -> Vec<Ability> {
-        let by_text = matches!(self.key, LimitKey::Variables { .. });
-        let keys = by_text.then_some(Ability::LimitKeys);
-        keys.into_iter().collect()
+impl Plugin for Limits {
+    fn asked(&self) -> Vec<Asked> {
+        let each = self.each.iter();
+        each.map(|limit| Asked::Limit(self.bucket(limit))).collect()
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        let bucket = self.bucket();
-        let descriptors =
-            self.key
-                .descriptors()
-                .into_iter()
-                .map(|entries| LocalRateLimitDescriptor {
-                    entries,
-                    token_bucket: Some(bucket),
-                    shadow_mode: false,
-                });
-        let headers = if self.headers {
-            XRateLimitHeadersRfcVersion::DraftVersion03
-        } else {
-            XRateLimitHeadersRfcVersion::Off
-        };
-        let limit = LocalRateLimit {
-            stat_prefix: self.name.to_owned(),
-            status: Some(HttpStatus {
-                code: self.code.0.into(),
-            }),
-            token_bucket: Some(bucket),
-            filter_enabled: Some(always()),
-            filter_enforced: Some(always()),
-            descriptors: descriptors.collect(),
-            rate_limits: self.key.rate_limits(),
-            // The bucket without a key is for requests without one, which only a constant key has.
-            always_consume_default_token_bucket: Some(boolean(false)),
-            max_dynamic_descriptors: Some(uint32(KEYS)),
-            enable_x_ratelimit_headers: headers.into(),
-            ..LocalRateLimit::default()
-        };
-        filter::enable(route, self.name, &limit);
+        let mut mutations = Vec::new();
+        for limit in &self.each {
+            mutations.extend(self.headers(limit, route));
+        }
+        let code = self.code.0 as i32;
+        mutations.push(header::mutation(header::set(STATUS, &code.to_string())));
+        hide(route, STATUS.to_owned());
+        say(route, self.of.keys(), mutations);
+        filter::enable_as_it_is(route, self.of.name());
         reply::set_body(route, DETAILS, &self.body);
     }
 }
 
-impl Limit {
-    fn bucket(&self) -> TokenBucket {
-        let (tokens, interval) = self.refill;
-        TokenBucket {
-            max_tokens: self.burst,
-            tokens_per_fill: Some(uint32(tokens)),
-            fill_interval: Some(exactly(interval)),
+impl Limits {
+    fn bucket(&self, limit: &Limit) -> Bucket {
+        Bucket {
+            counter: Counter {
+                of: self.of,
+                of_rules: self.of_rules,
+            },
+            burst: limit.burst,
+            refill: limit.refill,
         }
+    }
+
+    /// The headers of the next slot, of those that neither this nor a global rule has taken.
+    fn headers(&self, limit: &Limit, route: &mut Route) -> Vec<Mutation> {
+        let is_taken = |slot: &usize| {
+            route
+                .request_headers_to_remove
+                .contains(&bucket_header(*slot))
+        };
+        let slot = (1..).find(|slot| !is_taken(slot)).unwrap_or(1);
+        let (bucket, key, from) = (bucket_header(slot), key_header(slot), from_header(slot));
+        let shared = variable::literal(self.shared.as_ref().unwrap_or(&route.name));
+        let mut headers = vec![header::set(
+            &bucket,
+            &variable::literal(&self.bucket(limit).name()),
+        )];
+        let of = match &limit.key.from {
+            None => {
+                headers.push(header::set(&from, "all"));
+                format!("{shared}|{}", limit.key.format)
+            }
+            Some(some) => {
+                // Envoy adds no header without a value.
+                headers.extend((!some.is_empty()).then(|| header::default(&from, some)));
+                if limit.by_address {
+                    headers.push(header::default(&from, key::ADDRESS));
+                }
+                format!("{shared}|{}|%REQ({from})%", limit.key.format)
+            }
+        };
+        headers.push(header::set(&key, &of));
+        for name in [bucket, key, from] {
+            hide(route, name);
+        }
+        headers.into_iter().map(header::mutation).collect()
     }
 }
 
-fn always() -> RuntimeFractionalPercent {
-    RuntimeFractionalPercent {
-        default_value: Some(FractionalPercent {
-            numerator: 100,
-            ..FractionalPercent::default()
-        }),
-        ..RuntimeFractionalPercent::default()
+/// Upstreams do not see it.
+fn hide(route: &mut Route, header: String) {
+    let hidden = &mut route.request_headers_to_remove;
+    if !hidden.contains(&header) {
+        hidden.push(header);
     }
+}
+
+/// Adds to what a filter does to the headers of requests.
+fn say(route: &mut Route, filter: &str, more: Vec<Mutation>) {
+    let before = route.typed_per_filter_config.get(filter);
+    let before = before.and_then(|config| HeaderMutationPerRoute::decode(&*config.value).ok());
+    let mut mutations = before
+        .and_then(|before| before.mutations)
+        .unwrap_or_default();
+    mutations.request_mutations.extend(more);
+    let config = HeaderMutationPerRoute {
+        mutations: Some(mutations),
+    };
+    filter::enable(route, filter, &config);
 }

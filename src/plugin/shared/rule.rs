@@ -17,15 +17,13 @@ use prost::{Message, Name};
 
 use super::{denial, reply, router};
 use crate::envoy::any;
+use crate::envoy::filter::{OF_RULES, of_rules};
 use crate::plugin::contract::Plugin;
-
-/// What the names of these filters begin with.
-const OF_RULES: &str = "global/";
 
 /// The filter of global rules beside that of routes.
 pub fn filter(of_routes: HttpFilter) -> HttpFilter {
     let mut filter = HttpFilter {
-        name: name(&of_routes.name),
+        name: of_rules(&of_routes.name),
         ..of_routes
     };
     if let Some(ConfigType::ConfigDiscovery(discovery)) = &mut filter.config_type {
@@ -33,11 +31,6 @@ pub fn filter(of_routes: HttpFilter) -> HttpFilter {
         discovery.type_urls.push(HeaderMutation::type_url());
     }
     filter
-}
-
-/// Its name.
-pub fn name(of_routes: &str) -> String {
-    format!("{OF_RULES}{of_routes}")
 }
 
 /// Has a plugin that was just applied be a global rule's: what it says to filters of routes, it says to those of rules, beside
@@ -53,7 +46,7 @@ pub fn take(route: &mut Route) {
         let Some(mut config) = route.typed_per_filter_config.remove(&filter) else {
             continue;
         };
-        let name = name(&filter);
+        let name = of_rules(&filter);
         if let Some(rules) = decoded::<RbacPerRoute>(&config) {
             config = any(&denial::renamed(rules, &filter, &name));
             reply::rename_body(route, &filter, &name);

@@ -1,17 +1,21 @@
 //! What Envoy says in its own name.
 
 use envoy_types::pb::envoy::config::accesslog::v3::{
-    AccessLogFilter, ExtensionFilter, ResponseFlagFilter, access_log_filter::FilterSpecifier,
-    extension_filter::ConfigType,
+    AccessLogFilter, AndFilter, ExtensionFilter, HeaderFilter, ResponseFlagFilter,
+    access_log_filter::FilterSpecifier, extension_filter::ConfigType,
 };
 use envoy_types::pb::envoy::config::core::v3::{
     DataSource, SubstitutionFormatString, data_source::Specifier as Source,
     substitution_format_string::Format,
 };
+use envoy_types::pb::envoy::config::route::v3::{
+    HeaderMatcher, header_matcher::HeaderMatchSpecifier,
+};
 use envoy_types::pb::envoy::extensions::access_loggers::filters::cel::v3::ExpressionFilter;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     LocalReplyConfig, ResponseMapper,
 };
+use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 
 use crate::cohort::{Ability, Envoy};
 use crate::envoy::any;
@@ -19,15 +23,50 @@ use crate::envoy::proto::uint32;
 use crate::plugin::replies;
 use crate::plugin::shared::answer::NO_ROUTE;
 use crate::plugin::shared::identity::{UNKNOWN, UNKNOWN_ONCE};
+use crate::plugin::shared::limit::{Code, STATUS, reply as reply_of_limits};
 use crate::plugin::shared::reply::{BODIES, Reply};
 
 /// The answers that are put in words of Chancery's own.
 pub(super) fn local_reply(envoy: Envoy) -> LocalReplyConfig {
     let replies = replies();
     let of_plugins = replies.iter().map(|reply| of_plugin(reply, envoy));
+    let limited = reply_of_limits();
+    let of_limits = Code::others().map(|code| of_limit(&limited, code));
     LocalReplyConfig {
-        mappers: [no_route()].into_iter().chain(of_plugins).collect(),
+        mappers: [no_route()]
+            .into_iter()
+            .chain(of_limits)
+            .chain(of_plugins)
+            .collect(),
         body_format: None,
+    }
+}
+
+/// The filters that count know one status, so requests say which one their answer has.
+fn of_limit(limited: &Reply, code: u32) -> ResponseMapper {
+    let status = HeaderFilter {
+        header: Some(HeaderMatcher {
+            name: STATUS.to_owned(),
+            header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(StringMatcher {
+                match_pattern: Some(MatchPattern::Exact(code.to_string())),
+                ..StringMatcher::default()
+            })),
+            ..HeaderMatcher::default()
+        }),
+    };
+    let filters = [
+        FilterSpecifier::HeaderFilter(status),
+        reason(&limited.details),
+    ];
+    let filters = filters.map(|specifier| AccessLogFilter {
+        filter_specifier: Some(specifier),
+    });
+    let both = FilterSpecifier::AndFilter(AndFilter {
+        filters: filters.into(),
+    });
+    ResponseMapper {
+        status_code: Some(uint32(code)),
+        ..mapper(both, body(limited))
     }
 }
 
@@ -37,19 +76,26 @@ fn of_plugin(reply: &Reply, envoy: Envoy) -> ResponseMapper {
         UNKNOWN if !envoy.can(Ability::ReasonOfUnknownKey) => UNKNOWN_ONCE,
         details => details,
     };
+    ResponseMapper {
+        status_code: reply.status.map(uint32),
+        ..mapper(reason(details), body(reply))
+    }
+}
+
+/// Of an answer for this reason.
+fn reason(details: &str) -> FilterSpecifier {
     let config = ExpressionFilter {
         expression: format!("response.code_details == '{details}'"),
         ..ExpressionFilter::default()
     };
-    let reason = ExtensionFilter {
+    FilterSpecifier::ExtensionFilter(ExtensionFilter {
         name: "envoy.access_loggers.extension_filters.cel".to_owned(),
         config_type: Some(ConfigType::TypedConfig(any(&config))),
-    };
-    let body = format!("%METADATA(ROUTE:{BODIES}:{})%", reply.body);
-    ResponseMapper {
-        status_code: reply.status.map(uint32),
-        ..mapper(FilterSpecifier::ExtensionFilter(reason), body)
-    }
+    })
+}
+
+fn body(reply: &Reply) -> String {
+    format!("%METADATA(ROUTE:{BODIES}:{})%", reply.body)
 }
 
 /// Only for an answer of Envoy's own that says "no route": an upstream's 404 passes untouched.

@@ -28,12 +28,12 @@ async fn answers(envoy: &Envoy, path: &str, agent: &str, status: u16) -> Answer 
 }
 
 fn denying(agent: &str, message: &str) -> Value {
-    json!({ "denylist": [agent], "message": message })
+    json!({ "denylist": [agent], "message": message, "bypass_missing": true })
 }
 
 #[tokio::test]
 async fn a_global_rule_and_a_route_both_run_the_rule_first() {
-    let stage = Stage::set().await;
+    let mut stage = Stage::set().await;
     let blue = stage.instance("blue").await;
     let mut own = route_to("/own", &[&blue]);
     own["plugins"] = json!({
@@ -53,16 +53,11 @@ async fn a_global_rule_and_a_route_both_run_the_rule_first() {
         "response-rewrite": { "headers": { "set": { "x-two": "2" } } },
     } });
     stage.etcd.put("global_rules/2", &more).await;
-    let old = Envoy::start_release(
-        "1.36",
-        stage.chancery.xds(),
-        stage.envoy.listener(),
-        stage.folder(),
-    );
     stage.envoy.answers_by("/own", "blue").await;
     both_run(&stage.envoy).await;
-    drop(stage.envoy);
-    let old = old.await;
+    stage.envoy.process.stop().await;
+    let (xds, listener) = (stage.chancery.xds(), stage.envoy.listener());
+    let old = Envoy::start_release("1.36", xds, listener, stage.folder()).await;
     old.answers_by("/own", "blue").await;
     both_run(&old).await;
 }

@@ -1,29 +1,15 @@
-//! Which requests are counted together: APISIX's `key` and `key_type` as the descriptors of Envoy's rate limits.
+//! Which requests are counted together: APISIX's `key` and `key_type` as texts that Envoy makes for each request.
 
-use envoy_types::pb::envoy::config::route::v3::rate_limit::Action;
-use envoy_types::pb::envoy::config::route::v3::rate_limit::action::{
-    ActionSpecifier, HeaderValueMatch, RemoteAddressMatch,
-};
-use envoy_types::pb::envoy::config::route::v3::{
-    HeaderMatcher, RateLimit, header_matcher::HeaderMatchSpecifier,
-};
-use envoy_types::pb::envoy::extensions::common::ratelimit::v3::rate_limit_descriptor::Entry;
-use envoy_types::pb::envoy::r#type::matcher::v3::AddressMatcher;
-use envoy_types::pb::xds::core::v3::CidrRange;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::envoy::proto::{boolean, uint32};
+use crate::model::key::Kind;
 use crate::model::problem::Remark;
+use crate::plugin::contract::Reading;
+use crate::plugin::shared::identity::CONSUMER;
 use crate::plugin::shared::variable::{self, Piece};
 
-/// The entry whose value is the key.
-const KEY: &str = "key";
-/// The entry that tells what the key is made of.
-const OF: &str = "of";
-const VARIABLES: &str = "variables";
-const ADDRESS: &str = "address";
-const ADDRESS_FORMAT: &str = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%";
+pub(super) const ADDRESS: &str = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%";
 
 /// How `key` is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -40,147 +26,84 @@ pub enum KeyType {
 
 /// Which requests are counted together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LimitKey {
-    /// All.
-    Same,
-    /// Those of the same text.
-    Variables {
-        /// One of Envoy's format strings.
-        format: String,
-        /// Headers without all of which the client's address is the key; none where there always is a key.
-        headers: Vec<String>,
-    },
+pub struct LimitKey {
+    /// Those of which this makes the same text: one of Envoy's format strings.
+    pub format: String,
+    /// What it is made of, likewise: empty for a request that has none of it. Nothing where each has some.
+    pub from: Option<String>,
 }
 
 impl LimitKey {
-    pub fn read(kind: KeyType, key: &str, warnings: &mut Vec<Remark>) -> Result<Self, Remark> {
+    pub fn read(kind: KeyType, key: &str, reading: &mut Reading) -> Result<Self, Remark> {
         let wrong = |said: String| Remark::new("key", said);
         if key.is_empty() {
             return Err(wrong("found an empty text, allowed: a variable".into()));
         }
         let pieces = match kind {
-            KeyType::Constant => return Ok(Self::Same),
+            KeyType::Constant => vec![Piece::Text(key)],
             KeyType::Var => vec![Piece::Variable(key)],
             KeyType::VarCombination => variable::pieces(key).map_err(wrong)?,
         };
         if let Some(said) = variable::warning(&pieces) {
-            warnings.push(Remark::new("key", said));
+            reading.warnings.push(Remark::new("key", said));
         }
         let mut format = String::new();
         let mut headers = Vec::new();
-        let mut always = false;
+        let mut always = kind == KeyType::Constant;
         for piece in pieces {
             match piece {
                 Piece::Text(text) => format.push_str(&variable::literal(text)),
-                // Where such a one is not there, the client's address is the key, which Envoy cannot be told.
-                Piece::Variable(name)
-                    if ["arg_", "cookie_", "consumer_name"]
-                        .iter()
-                        .any(|kind| name.starts_with(kind)) =>
-                {
-                    return Err(wrong(format!(
-                        "found the variable `${name}`, allowed: variables that every request has, and $http_NAME"
-                    )));
-                }
-                Piece::Variable(name) => {
-                    format.push_str(&variable::operator(name).map_err(wrong)?);
-                    match name
-                        .strip_prefix("http_")
-                        .filter(|header| *header != "host")
-                    {
-                        Some(header) => headers.push(header.replace('_', "-")),
-                        None => always = true,
+                Piece::Variable(name) => match operator(name, reading).map_err(wrong)? {
+                    Part::Always(operator) => {
+                        format.push_str(&operator);
+                        always = true;
                     }
-                }
+                    Part::Some(operator) => {
+                        format.push_str(&operator);
+                        headers.push(operator);
+                    }
+                },
             }
         }
-        if always {
-            headers.clear();
-        } else if headers.is_empty() {
-            // A text without variables: what APISIX takes for no key at all.
-            format = ADDRESS_FORMAT.to_owned();
+        Ok(Self {
+            format,
+            from: (!always).then(|| headers.concat()),
+        })
+    }
+}
+
+/// What a variable becomes.
+enum Part {
+    /// Each request has it.
+    Always(String),
+    /// Some requests have it.
+    Some(String),
+}
+
+fn operator(name: &str, reading: &Reading) -> Result<Part, String> {
+    match name {
+        "consumer_name" => return Ok(Part::Some(format!("%REQ({CONSUMER})%"))),
+        // Counts are apart by route, or by group, in any case.
+        "route_id" => return Ok(Part::Always("%ROUTE_NAME%".to_owned())),
+        "service_id" if reading.key.kind == Kind::Service => {
+            return Ok(Part::Always(variable::literal(reading.key.id.as_str())));
         }
-        Ok(Self::Variables { format, headers })
-    }
-
-    /// The descriptors that have buckets: one for each value that an entry without a value is met with.
-    pub fn descriptors(&self) -> Vec<Vec<Entry>> {
-        let of = |of: &str| vec![entry(KEY, ""), entry(OF, of)];
-        match self {
-            Self::Same => Vec::new(),
-            Self::Variables { headers, .. } if headers.is_empty() => vec![vec![entry(KEY, "")]],
-            Self::Variables { .. } => vec![of(VARIABLES), of(ADDRESS)],
+        "service_id" => {
+            return Err(
+                "found \"$service_id\", allowed: in the plugins of a service, as Envoy does not know a route's service"
+                    .to_owned(),
+            );
         }
+        _ => {}
     }
-
-    /// What a request's descriptor is made of.
-    pub fn rate_limits(&self) -> Vec<RateLimit> {
-        match self {
-            Self::Same => Vec::new(),
-            Self::Variables { format, headers } if headers.is_empty() => {
-                vec![rate_limit(vec![formatted(format)])]
-            }
-            Self::Variables { format, headers } => vec![
-                rate_limit(vec![
-                    formatted(format),
-                    unless_absent(headers, VARIABLES, false),
-                ]),
-                rate_limit(vec![
-                    formatted(ADDRESS_FORMAT),
-                    unless_absent(headers, ADDRESS, true),
-                ]),
-            ],
-        }
-    }
-}
-
-fn entry(key: &str, value: &str) -> Entry {
-    Entry {
-        key: key.to_owned(),
-        value: value.to_owned(),
-    }
-}
-
-fn rate_limit(actions: Vec<ActionSpecifier>) -> RateLimit {
-    let action = |specifier| Action {
-        action_specifier: Some(specifier),
-    };
-    RateLimit {
-        actions: actions.into_iter().map(action).collect(),
-        ..RateLimit::default()
-    }
-}
-
-/// An entry whose value is made by a format string: of all actions only this one takes one, and it asks for an address that
-/// it is not to be.
-fn formatted(format: &str) -> ActionSpecifier {
-    let nobody = CidrRange {
-        address_prefix: "255.255.255.255".to_owned(),
-        prefix_len: Some(uint32(32)),
-    };
-    ActionSpecifier::RemoteAddressMatch(RemoteAddressMatch {
-        descriptor_key: KEY.to_owned(),
-        descriptor_value: format.to_owned(),
-        address_matcher: Some(AddressMatcher {
-            ranges: vec![nobody],
-            invert_match: true,
-        }),
-        ..RemoteAddressMatch::default()
-    })
-}
-
-/// An entry that is there if all of these headers are absent, or if they are not.
-fn unless_absent(headers: &[String], of: &str, absent: bool) -> ActionSpecifier {
-    let missing = |name: &String| HeaderMatcher {
-        name: name.clone(),
-        header_match_specifier: Some(HeaderMatchSpecifier::PresentMatch(false)),
-        ..HeaderMatcher::default()
-    };
-    ActionSpecifier::HeaderValueMatch(HeaderValueMatch {
-        descriptor_key: OF.to_owned(),
-        descriptor_value: of.to_owned(),
-        expect_match: Some(boolean(absent)),
-        headers: headers.iter().map(missing).collect(),
-        ..HeaderValueMatch::default()
+    let operator = variable::operator(name).map_err(|said| {
+        said.replacen("allowed: ", "allowed: $service_id, ", 1)
+    })?;
+    let kinds = ["http_", "arg_", "cookie_"];
+    let some_have_it = kinds.iter().any(|kind| name.starts_with(kind)) && name != "http_host";
+    Ok(if some_have_it {
+        Part::Some(operator)
+    } else {
+        Part::Always(operator)
     })
 }
