@@ -1,28 +1,38 @@
 //! `key-auth`: only consumers pass, known by a key that they send.
+//!
+//! The filter of keys looks at one header, where another filter puts what a route means by a key. Envoy says in its log whenever
+//! it is told more of that filter, and routes are told to it often.
 
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
 use envoy_types::pb::envoy::config::route::v3::Route;
-use envoy_types::pb::envoy::extensions::filters::http::api_key_auth::v3::{
-    ApiKeyAuthPerRoute, Forwarding, KeySource,
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
+    HeaderMutation, HeaderMutationPerRoute, Mutations,
 };
+use envoy_types::pb::envoy::extensions::filters::http::lua::v3::{Lua, LuaPerRoute};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
+use envoy_types::pb::google::protobuf::{Struct, Value as ProtoValue, value::Kind};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::header;
-use super::shared::identity::{self, CONSUMER, Extension, MISSING, NOBODY, UNKNOWN};
+use super::shared::identity::{self, Extension, KEY, MISSING, NOBODY, UNKNOWN};
 use crate::envoy::filter;
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 
+const FIND: &str = "chancery.key_auth.find";
+const HIDE: &str = "chancery.key_auth.hide";
+
 pub(super) const ENTRY: Definition = Definition {
     name: "key-auth",
     read,
     schema: schema::<Form>,
-    http_filters: || vec![Extension::Keys.filter()],
+    http_filters,
 };
 
 /// Only known consumers pass, by a key.
@@ -51,6 +61,22 @@ fn apikey() -> String {
     "apikey".to_owned()
 }
 
+fn http_filters() -> Vec<HttpFilter> {
+    let script = include_str!("key_auth/hide.lua").to_owned();
+    let hide = Lua {
+        default_source_code: Some(DataSource {
+            specifier: Some(Specifier::InlineString(script)),
+            ..DataSource::default()
+        }),
+        ..Lua::default()
+    };
+    vec![
+        filter::disabled(FIND, &HeaderMutation::default()),
+        filter::disabled(HIDE, &hide),
+        Extension::Keys.filter(),
+    ]
+}
+
 #[derive(Debug)]
 struct KeyAuth(Form);
 
@@ -61,28 +87,51 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     Ok(Arc::new(KeyAuth(form)))
 }
 
+impl KeyAuth {
+    /// The header wins over the argument.
+    fn find(&self) -> HeaderMutationPerRoute {
+        let Self(form) = self;
+        let sources = [
+            format!("%REQ({})%", form.header),
+            format!("%QUERY_PARAM({})%", form.query),
+        ];
+        let key = |source: String| header::mutation(header::default(KEY, &source));
+        HeaderMutationPerRoute {
+            mutations: Some(Mutations {
+                request_mutations: sources.map(key).into(),
+                ..Mutations::default()
+            }),
+        }
+    }
+
+    fn hide(&self) -> LuaPerRoute {
+        let Self(form) = self;
+        let fields = [("header", &form.header), ("query", &form.query)];
+        let fields = fields.map(|(name, text)| {
+            let kind = Some(Kind::StringValue(text.clone()));
+            (name.to_owned(), ProtoValue { kind })
+        });
+        LuaPerRoute {
+            filter_context: Some(Struct {
+                fields: fields.into(),
+            }),
+            ..LuaPerRoute::default()
+        }
+    }
+}
+
 impl Plugin for KeyAuth {
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        let Self(form) = self;
-        let header = KeySource {
-            header: form.header.clone(),
-            ..KeySource::default()
-        };
-        let query = KeySource {
-            query: form.query.clone(),
-            ..KeySource::default()
-        };
-        let config = ApiKeyAuthPerRoute {
-            key_sources: vec![header, query],
-            forwarding: Some(Forwarding {
-                header: CONSUMER.to_owned(),
-                hide_credentials: form.hide_credentials,
-            }),
-            ..ApiKeyAuthPerRoute::default()
-        };
-        filter::enable(route, Extension::Keys.of_routes(), &config);
+        filter::enable(route, FIND, &self.find());
+        if self.0.hide_credentials {
+            filter::enable(route, HIDE, &self.hide());
+        }
+        Extension::Keys.enable(route);
         identity::say(route, NOBODY, "Missing related consumer");
         identity::say(route, MISSING, "Missing API key in request");
         identity::say(route, UNKNOWN, "Invalid API key in request");
     }
 }
+
+#[cfg(test)]
+mod tests;
