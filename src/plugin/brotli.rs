@@ -47,9 +47,8 @@ struct Form {
     lgwin: Count,
     /// The block, likewise.
     lgblock: Option<Count>,
-    /// The version of HTTP that clients must have at least, 1.0 or 1.1: either means all that Envoy serves.
-    #[serde(rename = "http_version")]
-    _http_version: Option<HttpVersion>,
+    /// The version of HTTP that clients must have at least, 1.0 or 1.1; Envoy compresses for both.
+    http_version: Option<HttpVersion>,
     /// Whether answers have `Vary: Accept-Encoding`; Envoy always says so.
     vary: Option<bool>,
 }
@@ -67,6 +66,8 @@ fn lgwin() -> Count {
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
     form.types.check()?;
+    let versions = compression::http_version(form.http_version);
+    reading.warnings.extend(versions);
     reading.warnings.extend(compression::vary(form.vary));
     let library = Library {
         quality: Some(uint32(form.comp_level.0)),

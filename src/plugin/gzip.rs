@@ -37,9 +37,8 @@ struct Form {
     /// From fast to small, 1–9.
     #[serde(default)]
     comp_level: Level,
-    /// The version of HTTP that clients must have at least, 1.0 or 1.1: either means all that Envoy serves.
-    #[serde(rename = "http_version")]
-    _http_version: Option<HttpVersion>,
+    /// The version of HTTP that clients must have at least, 1.0 or 1.1; Envoy compresses for both.
+    http_version: Option<HttpVersion>,
     /// nginx's buffers.
     buffers: Option<Buffers>,
     /// Whether answers have `Vary: Accept-Encoding`; Envoy always says so.
@@ -82,6 +81,8 @@ impl TryFrom<i64> for Level {
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
     form.types.check()?;
+    let versions = compression::http_version(form.http_version);
+    reading.warnings.extend(versions);
     reading.warnings.extend(compression::vary(form.vary));
     if form.buffers.is_some() {
         let message = "has no effect: Envoy compresses with buffers of its own";

@@ -106,10 +106,10 @@ impl Types {
     }
 }
 
-/// A version of HTTP that clients must have at least. Envoy answers 1.0 with 426, so either means all that it serves.
-#[derive(Debug, Deserialize, JsonSchema)]
+/// A version of HTTP that clients must have at least.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(try_from = "f64")]
-pub struct HttpVersion(#[expect(dead_code, reason = "read to be checked")] f64);
+pub struct HttpVersion(f64);
 
 impl TryFrom<f64> for HttpVersion {
     type Error = String;
@@ -121,6 +121,13 @@ impl TryFrom<f64> for HttpVersion {
             Err(format!("found {version}, allowed: 1.0, 1.1"))
         }
     }
+}
+
+/// What to know of `http_version`: Envoy does not ask for it.
+pub fn http_version(version: Option<HttpVersion>) -> Option<Remark> {
+    let message = "1.1 has no effect: Envoy compresses for clients of HTTP/1.0 as well, where they say that they take it";
+    let is_told = version.is_some_and(|HttpVersion(version)| version > 1.0);
+    is_told.then(|| Remark::new("http_version", message))
 }
 
 /// What to know of `vary`.

@@ -1,8 +1,8 @@
 //! What clients can hold on to.
 
 use envoy_types::pb::envoy::config::core::v3::{
-    Http2ProtocolOptions, Http3ProtocolOptions, HttpProtocolOptions, QuicProtocolOptions,
-    http_protocol_options::HeadersWithUnderscoresAction,
+    Http1ProtocolOptions, Http2ProtocolOptions, Http3ProtocolOptions, HttpProtocolOptions,
+    QuicProtocolOptions, http_protocol_options::HeadersWithUnderscoresAction,
 };
 use envoy_types::pb::envoy::config::listener::v3::{Filter, filter::ConfigType};
 use envoy_types::pb::envoy::extensions::filters::network::connection_limit::v3::ConnectionLimit;
@@ -29,6 +29,7 @@ pub(super) fn limits(http: &Http, manager: HttpConnectionManager) -> HttpConnect
             headers_with_underscores_action: underscores.into(),
             ..HttpProtocolOptions::default()
         }),
+        http_protocol_options: Some(http1()),
         http2_protocol_options: Some(http2(http.http2)),
         max_request_headers_kb: Some(uint32(http.max_request_headers_kb)),
         request_headers_timeout: Some(duration(http.request_headers_timeout)),
@@ -36,6 +37,16 @@ pub(super) fn limits(http: &Http, manager: HttpConnectionManager) -> HttpConnect
         // Until the route is known; then the route's own.
         stream_idle_timeout: Some(duration(http.stream_idle_timeout)),
         ..manager
+    }
+}
+
+/// Old health checkers, and nginx as a proxy unless told, speak HTTP/1.0, where requests need no host. They get the name that a
+/// server without one has in nginx; no route can have it.
+fn http1() -> Http1ProtocolOptions {
+    Http1ProtocolOptions {
+        accept_http_10: true,
+        default_host_for_http_10: "_".to_owned(),
+        ..Http1ProtocolOptions::default()
     }
 }
 
