@@ -25,6 +25,7 @@ mod draining;
 mod draining_faults;
 mod edge;
 mod editing;
+mod failures;
 mod files;
 mod gateways;
 mod health;

@@ -5,7 +5,8 @@ use envoy_types::pb::envoy::config::accesslog::v3::{
     access_log_filter::FilterSpecifier, extension_filter::ConfigType,
 };
 use envoy_types::pb::envoy::config::core::v3::{
-    DataSource, SubstitutionFormatString, data_source::Specifier as Source,
+    DataSource, HeaderValue, HeaderValueOption, SubstitutionFormatString,
+    data_source::Specifier as Source, header_value_option::HeaderAppendAction,
     substitution_format_string::Format,
 };
 use envoy_types::pb::envoy::config::route::v3::{
@@ -26,6 +27,18 @@ use crate::plugin::shared::identity::{UNKNOWN, UNKNOWN_ONCE};
 use crate::plugin::shared::limit::{Code, STATUS, reply as reply_of_limits};
 use crate::plugin::shared::reply::{BODIES, Reply};
 
+/// What it is told when no instance answers, the status first.
+const GATEWAY: [(u32, &str); 3] = [
+    (502, r#"{"error_msg":"502 Bad Gateway"}"#),
+    (
+        503,
+        r#"{"error_msg":"503 Service Temporarily Unavailable"}"#,
+    ),
+    (504, r#"{"error_msg":"504 Gateway Time-out"}"#),
+];
+/// Says that it is no answer of Chancery's, as in APISIX.
+const UPSTREAM_STATUS: &str = "x-apisix-upstream-status";
+
 /// The answers that are put in words of Chancery's own.
 pub(super) fn local_reply(envoy: Envoy) -> LocalReplyConfig {
     let replies = replies();
@@ -37,6 +50,7 @@ pub(super) fn local_reply(envoy: Envoy) -> LocalReplyConfig {
             .into_iter()
             .chain(of_limits)
             .chain(of_plugins)
+            .chain(no_answer())
             .collect(),
         body_format: None,
     }
@@ -84,14 +98,7 @@ fn of_plugin(reply: &Reply, envoy: Envoy) -> ResponseMapper {
 
 /// Of an answer for this reason.
 fn reason(details: &str) -> FilterSpecifier {
-    let config = ExpressionFilter {
-        expression: format!("response.code_details == '{details}'"),
-        ..ExpressionFilter::default()
-    };
-    FilterSpecifier::ExtensionFilter(ExtensionFilter {
-        name: "envoy.access_loggers.extension_filters.cel".to_owned(),
-        config_type: Some(ConfigType::TypedConfig(any(&config))),
-    })
+    expression(format!("response.code_details == '{details}'"))
 }
 
 fn body(reply: &Reply) -> String {
@@ -100,13 +107,64 @@ fn body(reply: &Reply) -> String {
 
 /// Only for an answer of Envoy's own that says "no route": an upstream's 404 passes untouched.
 fn no_route() -> ResponseMapper {
-    let flags = ResponseFlagFilter {
-        flags: vec!["NR".to_owned()],
+    mapper(flags(&["NR"]), NO_ROUTE.to_owned())
+}
+
+/// Of what came from no instance. Envoy itself says 503 to all but time-outs.
+fn no_answer() -> impl Iterator<Item = ResponseMapper> {
+    let [bad, none, late] = GATEWAY;
+    [
+        // Of a connection, which is a failed one else; and of a request.
+        (
+            expression("response.code_details.contains('connection_timeout')".to_owned()),
+            late,
+            true,
+        ),
+        (flags(&["UT"]), late, true),
+        // Refused, reset, empty or no HTTP.
+        (flags(&["UF", "UC", "UR", "UPE"]), bad, true),
+        // Nobody was asked.
+        (flags(&["UH"]), none, false),
+    ]
+    .into_iter()
+    .map(|(filter, (status, body), was_asked)| ResponseMapper {
+        status_code: Some(uint32(status)),
+        headers_to_add: was_asked
+            .then(|| upstream_status(status))
+            .into_iter()
+            .collect(),
+        ..mapper(filter, body.to_owned())
+    })
+}
+
+fn upstream_status(status: u32) -> HeaderValueOption {
+    let header = HeaderValue {
+        key: UPSTREAM_STATUS.to_owned(),
+        value: status.to_string(),
+        ..HeaderValue::default()
     };
-    mapper(
-        FilterSpecifier::ResponseFlagFilter(flags),
-        NO_ROUTE.to_owned(),
-    )
+    HeaderValueOption {
+        header: Some(header),
+        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+        ..HeaderValueOption::default()
+    }
+}
+
+fn flags(flags: &[&str]) -> FilterSpecifier {
+    FilterSpecifier::ResponseFlagFilter(ResponseFlagFilter {
+        flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+    })
+}
+
+fn expression(expression: String) -> FilterSpecifier {
+    let config = ExpressionFilter {
+        expression,
+        ..ExpressionFilter::default()
+    };
+    FilterSpecifier::ExtensionFilter(ExtensionFilter {
+        name: "envoy.access_loggers.extension_filters.cel".to_owned(),
+        config_type: Some(ConfigType::TypedConfig(any(&config))),
+    })
 }
 
 /// Puts a body of JSON, one of Envoy's format strings, in the place of Envoy's own.

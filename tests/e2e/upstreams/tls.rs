@@ -118,16 +118,16 @@ async fn an_instance_must_prove_who_it_is_where_that_is_asked_for() {
         ("/other-authority", "fail_verify_error"),
         ("/system", "fail_verify_error"),
     ] {
-        stage.envoy.answers_with(path, 503).await;
+        stage.envoy.answers_with(path, 502).await;
         let stat = format!("cluster.route{path}.ssl.{why}");
         assert!(
             stage.envoy.stat(&stat).await > 0,
             "{path} fails for another reason"
         );
     }
-    stage.envoy.answers_with("/host", 503).await;
+    stage.envoy.answers_with("/host", 502).await;
     assert_eq!(status(&stage, "/host", "one.example.com").await, 200);
-    assert_eq!(status(&stage, "/host", "two.example.com").await, 503);
+    assert_eq!(status(&stage, "/host", "two.example.com").await, 502);
     // A connection that was verified for one name serves no other.
     assert_eq!(status(&stage, "/host", "one.example.com").await, 200);
 }
@@ -160,7 +160,7 @@ async fn an_instance_sees_a_certificate_where_it_asks_for_one() {
     )
     .await;
     stage.envoy.answers_with("/shown", 200).await;
-    stage.envoy.answers_with("/not-shown", 503).await;
+    stage.envoy.answers_with("/not-shown", 502).await;
 
     let asked = ["snapshot", "default", "--type", "clusters", "-o", "json"];
     let told = String::from_utf8(stage.chancery.ask(&asked).await.stdout).unwrap();
