@@ -44,6 +44,10 @@ use crate::model::{Members, Timeout, Upstream};
 /// Registry members come and go and must not change routes by that, so this is also what they get.
 const MOST_RETRIES: u32 = 3;
 
+/// How often another host is looked for in place of one that was tried. Where weights are skewed most looks find the heavy one
+/// again; with as many as these even one of a thousandth of its weight is found. Looking is cheap, and ends with the first that is found.
+const LOOKS: i64 = 2_000;
+
 const FILTER: &str = "chancery.retry_idempotent";
 /// Methods whose requests may be repeated even if they had an effect.
 const IDEMPOTENT: &str = "GET|HEAD|OPTIONS|PUT|DELETE|TRACE";
@@ -100,7 +104,7 @@ pub(super) fn policy(members: &Members, retries: u32, timeout: &Timeout) -> Retr
     RetryPolicy {
         retry_on: "connect-failure,refused-stream".to_owned(),
         retry_host_predicate: vec![another_host],
-        host_selection_retry_max_attempts: 5,
+        host_selection_retry_max_attempts: LOOKS,
         retry_priority: further_priorities(members, retries),
         ..attempt
     }
