@@ -1,5 +1,6 @@
 //! `consumer-restriction`: only some consumers pass, or all but some.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::rbac::v3::{Principal, principal::Identifier, principal::Set};
@@ -11,7 +12,9 @@ use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::denial::{self, Status};
-use super::shared::identity::{self, CONSUMER, Extension, GROUP, MISSING, NOBODY, UNKNOWN};
+use super::shared::identity::{
+    self, CONSUMER, Extension, GROUP, MISSING, NO_GROUP, NOBODY, UNKNOWN,
+};
 use super::shared::message::Message;
 use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
@@ -72,6 +75,9 @@ struct Allowed {
 #[derive(Debug)]
 struct ConsumerRestriction {
     by_group: bool,
+    /// Who has what the lists name.
+    known: Principal,
+    /// Who does not pass, of these.
     denied: Principal,
     status: Status,
     message: String,
@@ -93,6 +99,7 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let message = form.rejected_msg.map(|Message(text)| text);
     Ok(Arc::new(ConsumerRestriction {
         by_group: form.by == By::ConsumerGroupId,
+        known: known(header),
         denied: denied(
             header,
             &form.whitelist,
@@ -104,45 +111,74 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     }))
 }
 
-/// Whoever is nobody, or fits one of the lists in the wrong way.
+/// Whoever has a name, or a group.
+fn known(header: &str) -> Principal {
+    let present = denial::header_present(header);
+    if header == GROUP {
+        let without = denial::header(header, exactly(NO_GROUP));
+        all_of(vec![present, denial::not(without)])
+    } else {
+        present
+    }
+}
+
+/// Whoever fits one of the lists in the wrong way: who is on the black one; who is not on the white one, unless methods are listed;
+/// and who uses a method that is not theirs, unless on the white one.
 fn denied(
     header: &str,
     whitelist: &Option<Vec<String>>,
     blacklist: &Option<Vec<String>>,
     allowed: &Option<Vec<Allowed>>,
 ) -> Result<Principal, Remark> {
-    let mut denied = vec![denial::not(denial::header_present(header))];
+    let mut denied = Vec::new();
     let names = |names: &[String]| {
         let is = |name: &String| denial::header(header, exactly(name));
         denial::any_of(names.iter().map(is).collect())
     };
-    if let Some(list) = whitelist {
-        not_empty("whitelist", list)?;
-        denied.push(denial::not(names(list)));
-    }
     if let Some(list) = blacklist {
         not_empty("blacklist", list)?;
         denied.push(names(list));
     }
-    for (at, Allowed { user, methods }) in allowed.iter().flatten().enumerate() {
+    let not_white = match whitelist {
+        None => None,
+        Some(list) => {
+            not_empty("whitelist", list)?;
+            Some(denial::not(names(list)))
+        }
+    };
+    match (not_white, by_methods(header, allowed.as_deref())?) {
+        (Some(not_white), Some(wrong)) => denied.push(all_of(vec![not_white, wrong])),
+        (one, other) => denied.extend(one.or(other)),
+    }
+    match denied.len() {
+        0 => Err(Remark::whole(
+            "needs one of `whitelist`, `blacklist` and `allowed_by_methods`",
+        )),
+        _ => Ok(denial::any_of(denied)),
+    }
+}
+
+/// Whoever uses a method that is not listed for them. Of what is said of somebody twice the first counts.
+fn by_methods(header: &str, allowed: Option<&[Allowed]>) -> Result<Option<Principal>, Remark> {
+    let (mut wrong, mut seen) = (Vec::new(), BTreeSet::new());
+    for (at, Allowed { user, methods }) in allowed.into_iter().flatten().enumerate() {
         let place = format!("allowed_by_methods[{at}].methods");
         not_empty(&place, methods)?;
         if let Some(wrong) = methods.iter().find(|method| !is_method(method)) {
             let message = format!("found {}, allowed: methods, as GET", quoted(wrong));
             return Err(Remark::new(place, message));
         }
-        let method = |method: &String| denial::header(":method", exactly(method));
-        let others = denial::not(denial::any_of(methods.iter().map(method).collect()));
-        denied.push(denial::principal(Identifier::AndIds(Set {
-            ids: vec![denial::header(header, exactly(user)), others],
-        })));
+        if seen.insert(user) {
+            let method = |method: &String| denial::header(":method", exactly(method));
+            let others = denial::not(denial::any_of(methods.iter().map(method).collect()));
+            wrong.push(all_of(vec![denial::header(header, exactly(user)), others]));
+        }
     }
-    match denied.len() {
-        1 => Err(Remark::whole(
-            "needs one of `whitelist`, `blacklist` and `allowed_by_methods`",
-        )),
-        _ => Ok(denial::any_of(denied)),
-    }
+    Ok((!wrong.is_empty()).then(|| denial::any_of(wrong)))
+}
+
+fn all_of(principals: Vec<Principal>) -> Principal {
+    denial::principal(Identifier::AndIds(Set { ids: principals }))
 }
 
 fn not_empty<T>(field: &str, list: &[T]) -> Result<(), Remark> {
@@ -165,15 +201,26 @@ fn exactly(text: &str) -> StringMatcher {
 
 impl Plugin for ConsumerRestriction {
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        let what = if self.by_group {
+            "consumer_group_id"
+        } else {
+            "consumer_name"
+        };
+        let not_known =
+            format!("The request is rejected, please check the {what} for this request");
         if self.by_group {
             Extension::Groups.enable(route);
-            const NOT_KNOWN: &str =
-                "The request is rejected, please check the consumer_group_id for this request";
             for reason in [NOBODY, MISSING, UNKNOWN] {
-                identity::say(route, reason, NOT_KNOWN);
+                identity::say(route, reason, &not_known);
             }
             route.request_headers_to_remove.push(GROUP.to_owned());
         }
-        denial::apply(route, NAME, self.denied.clone(), self.status, &self.message);
+        let denied = all_of(vec![self.known.clone(), self.denied.clone()]);
+        let unknown = denial::not(self.known.clone());
+        let denied = [
+            (denied, self.status, &*self.message),
+            (unknown, Status::Unauthorized, &*not_known),
+        ];
+        denial::apply(route, NAME, &denied);
     }
 }

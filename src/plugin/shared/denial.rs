@@ -1,6 +1,5 @@
 //! Requests that a plugin denies by who sends them: an RBAC filter of the plugin's own, since a route may have several.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::rbac::v3::rbac::Action;
@@ -35,19 +34,25 @@ pub fn filter(name: &str) -> HttpFilter {
     filter::disabled(name, &rules)
 }
 
-/// What the plugin `name` does to a route: whoever fits `denied` is told `message`, with a status of 403 or 404.
-pub fn apply(route: &mut Route, name: &str, denied: Principal, status: Status, message: &str) {
-    let anything = Permission {
-        rule: Some(Rule::Any(true)),
-    };
-    let policy = Policy {
-        permissions: vec![anything],
-        principals: vec![denied],
-        ..Policy::default()
+/// Who is denied: they are told this, with this status.
+pub type Denied<'a> = (Principal, Status, &'a str);
+
+/// What the plugin `name` does to a route. Nobody fits two of those who are denied.
+pub fn apply(route: &mut Route, name: &str, denied: &[Denied]) {
+    let policy = |(who, status, _): &Denied| {
+        let anything = Permission {
+            rule: Some(Rule::Any(true)),
+        };
+        let policy = Policy {
+            permissions: vec![anything],
+            principals: vec![who.clone()],
+            ..Policy::default()
+        };
+        (status.policy(name), policy)
     };
     let rules = Rules {
         action: Action::Deny.into(),
-        policies: HashMap::from([(status.policy(name), policy)]),
+        policies: denied.iter().map(policy).collect(),
         ..Rules::default()
     };
     let rbac = Rbac {
@@ -56,7 +61,10 @@ pub fn apply(route: &mut Route, name: &str, denied: Principal, status: Status, m
         ..Rbac::default()
     };
     filter::enable(route, name, &RbacPerRoute { rbac: Some(rbac) });
-    reply::set_body(route, name, &json!({"message": message}).to_string());
+    for (_, status, message) in denied {
+        let body = json!({"message": message}).to_string();
+        reply::set_body(route, &status.body(name), &body);
+    }
 }
 
 /// The same under the name of another filter.
@@ -104,8 +112,8 @@ pub struct Denial {
 
 impl Plugin for Denial {
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        let denied = self.denied.clone();
-        apply(route, self.plugin, denied, self.status, &self.message);
+        let denied = (self.denied.clone(), self.status, &*self.message);
+        apply(route, self.plugin, &[denied]);
     }
 }
 
@@ -117,6 +125,8 @@ pub enum Status {
     #[default]
     Forbidden,
     NotFound,
+    /// Of whom is not known, where it matters; no document asks for it.
+    Unauthorized,
 }
 
 impl TryFrom<i64> for Status {
@@ -136,6 +146,7 @@ impl From<Status> for u16 {
         match status {
             Status::Forbidden => 403,
             Status::NotFound => 404,
+            Status::Unauthorized => 401,
         }
     }
 }
@@ -145,6 +156,15 @@ impl Status {
         match self {
             Self::Forbidden => name.to_owned(),
             Self::NotFound => format!("{name}/404"),
+            Self::Unauthorized => format!("{name}/401"),
+        }
+    }
+
+    /// What the body is called in the route's metadata.
+    fn body(self, name: &str) -> String {
+        match self {
+            Self::Forbidden | Self::NotFound => name.to_owned(),
+            Self::Unauthorized => self.policy(name),
         }
     }
 }
@@ -155,15 +175,15 @@ pub fn replies(filter: &HttpFilter) -> Vec<Reply> {
         Some(ConfigType::TypedConfig(config)) => config.type_url == Rbac::type_url(),
         _ => false,
     };
-    let reply = |(status, code)| Reply {
+    let reply = |status: Status| Reply {
         details: format!(
             "rbac_access_denied_matched_policy[{}]",
-            Status::policy(status, &filter.name)
+            status.policy(&filter.name)
         ),
-        status: code,
-        body: filter.name.clone(),
+        status: (status != Status::Forbidden).then(|| u16::from(status).into()),
+        body: status.body(&filter.name),
     };
-    let statuses = [(Status::Forbidden, None), (Status::NotFound, Some(404))];
+    let statuses = [Status::Forbidden, Status::NotFound, Status::Unauthorized];
     statuses.into_iter().filter(|_| ours).map(reply).collect()
 }
 

@@ -31,6 +31,21 @@ async fn routes_are_for_some_consumers() {
                 "nobody",
                 json!({ "consumer-restriction": { "blacklist": ["anne"] } }),
             ),
+            (
+                "black-group",
+                only(json!({ "type": "consumer_group_id", "blacklist": ["others"] })),
+            ),
+            (
+                "both",
+                only(json!({
+                    "whitelist": ["anne"],
+                    "allowed_by_methods": [
+                        { "user": "anne", "methods": ["POST"] },
+                        { "user": "bert", "methods": ["POST"] },
+                        { "user": "bert", "methods": ["GET"] },
+                    ],
+                })),
+            ),
         ],
     )
     .await;
@@ -59,14 +74,31 @@ async fn routes_are_for_some_consumers() {
     is_told(envoy, "/black", anne, 404, r#"{"message":"no"}"#).await;
     passes(envoy, "/gets", anne).await;
     is_told(envoy, "/gets", bert, 403, forbidden).await;
-    is_told(envoy, "/nobody", anne, 403, forbidden).await;
+    let unknown = |what: &str| {
+        let said = format!("The request is rejected, please check the {what} for this request");
+        json!({ "message": said }).to_string()
+    };
+    is_told(envoy, "/nobody", anne, 401, &unknown("consumer_name")).await;
+    // Who is on the white list may use any method; of what is said of somebody twice the first counts.
+    passes(envoy, "/both", anne).await;
+    is_told(envoy, "/both", bert, 403, forbidden).await;
+    let posted = envoy.send(Method::POST, "/both", bert).await.unwrap();
+    assert_eq!(posted.status, 200, "{posted:?}");
+    passes(envoy, "/black-group", anne).await;
+    is_told(
+        envoy,
+        "/black-group",
+        bert,
+        401,
+        &unknown("consumer_group_id"),
+    )
+    .await;
     let mut forged = bert.to_vec();
     forged.push(("x-consumer-username", "anne"));
     is_told(envoy, "/white", &forged, 403, forbidden).await;
 
     passes(envoy, "/group", anne).await;
-    let forbidden = r#"{"message":"The consumer_group_id is forbidden."}"#;
-    is_told(envoy, "/group", bert, 403, forbidden).await;
+    is_told(envoy, "/group", bert, 401, &unknown("consumer_group_id")).await;
     let tables = envoy.configured().await;
     let mut joined = consumer("bert", json!({ "key-auth": { "key": "bert-key" } }));
     joined["group_id"] = json!("partners");
