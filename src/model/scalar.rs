@@ -52,7 +52,7 @@ whole! {
     /// A port that a server can listen on.
     Port(u16) in 1..=65535, "1–65535";
     /// A share of the traffic; the sum of a million of them is one that Envoy can hold.
-    Weight(u32) in 0..=1_000_000, "0–1000000";
+    Weight(u32) in 0..=i64::from(i32::MAX), "0–2147483647";
     /// How often.
     Count(u32) in 0..=i64::from(u32::MAX), "0–4294967295";
     /// How many, and not none.

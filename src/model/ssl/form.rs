@@ -107,7 +107,9 @@ impl TryFrom<String> for Sni {
             return Ok(Self::Any);
         }
         let shown = quoted(&text);
-        Host::try_from(text).map(Self::Of).map_err(|_| {
+        // A name that ends with the root's dot is the same name.
+        let name = text.strip_suffix('.').unwrap_or(&text).to_owned();
+        Host::try_from(name).map(Self::Of).map_err(|_| {
             format!("found {shown}, allowed: a name such as \"www.example.com\", \"*.example.com\", or \"*\"")
         })
     }

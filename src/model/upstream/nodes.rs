@@ -94,7 +94,8 @@ impl<'de> Visitor<'de> for NodesVisitor {
 }
 
 impl NodesForm {
-    /// The nodes, each address and port once; `port` is the scheme's, for nodes that name none.
+    /// The nodes, each address and port once: of those that are there twice the weights add up. `port` is the scheme's, for nodes that
+    /// name none.
     pub(super) fn checked(&self, port: Option<u16>) -> Result<Vec<Node>, Remark> {
         let nodes: Vec<(String, Node)> = match self {
             Self::Weights(nodes) => nodes
@@ -107,8 +108,9 @@ impl NodesForm {
                 .map(|(at, node)| node.checked(format!("nodes[{at}]"), port))
                 .collect::<Result<_, Remark>>()?,
         };
+        let nodes = joined(nodes)?;
         within_envoys_bounds(&nodes)?;
-        Ok(nodes.into_iter().map(|(_, node)| node).collect())
+        Ok(nodes)
     }
 }
 
@@ -153,21 +155,36 @@ pub(super) fn by_dns(service: &str) -> Result<Node, Remark> {
     }
 }
 
-/// Envoy refuses a load assignment with an address twice, or with more than 128 levels of priority.
-fn within_envoys_bounds(nodes: &[(String, Node)]) -> Result<(), Remark> {
-    let mut addresses = BTreeSet::new();
+/// Envoy refuses a load assignment with an address twice.
+fn joined(nodes: Vec<(String, Node)>) -> Result<Vec<Node>, Remark> {
+    let mut places: BTreeMap<(Arc<str>, u16), usize> = BTreeMap::new();
+    let mut joined: Vec<Node> = Vec::with_capacity(nodes.len());
     for (place, node) in nodes {
-        if !addresses.insert((&node.host, node.port)) {
-            return Err(Remark::new(
-                place,
-                format!(
-                    "found {}:{} a second time, allowed: once",
-                    node.host, node.port
-                ),
-            ));
+        let at = *places
+            .entry((node.host.clone(), node.port))
+            .or_insert(joined.len());
+        match joined.get_mut(at) {
+            None => joined.push(node),
+            Some(first) if first.priority == node.priority => {
+                first.weight = first.weight.saturating_add(node.weight);
+            }
+            Some(_) => {
+                return Err(Remark::new(
+                    place,
+                    format!(
+                        "found {}:{} a second time with another priority, allowed: once, or with the same",
+                        node.host, node.port
+                    ),
+                ));
+            }
         }
     }
-    let levels: BTreeSet<i32> = nodes.iter().map(|(_, node)| node.priority).collect();
+    Ok(joined)
+}
+
+/// Envoy refuses a load assignment with more than 128 levels of priority.
+fn within_envoys_bounds(nodes: &[Node]) -> Result<(), Remark> {
+    let levels: BTreeSet<i32> = nodes.iter().map(|node| node.priority).collect();
     match levels.len() {
         0..=128 => Ok(()),
         found => Err(Remark::new(

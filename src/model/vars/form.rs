@@ -1,5 +1,5 @@
-//! `vars` as it is written: a list of conditions, each `[variable, operator, value]` or `[variable, "!", operator, value]`, and
-//! of lists that begin with `AND`, `OR`, `!AND` or `!OR`.
+//! `vars` as it is written: a list of conditions, each `[variable, operator, value]`, `[variable, "!", operator, value]`, or
+//! `[variable, value]` for `==`, and of lists that begin with `AND`, `OR`, `!AND` or `!OR`.
 
 use ipnet::IpNet;
 use serde_json::Value;
@@ -123,12 +123,14 @@ impl Reader<'_> {
 
     fn condition(&mut self, parts: &[Value]) -> Result<Expression, Remark> {
         self.conditions += 1;
+        let is = Value::from("==");
         let (name, operator, value, reversed) = match parts {
+            [name, value] => (name, (0, &is), (1, value), false),
             [name, operator, value] => (name, (1, operator), (2, value), false),
             [name, not, operator, value] if not == "!" => (name, (2, operator), (3, value), true),
             _ => {
                 let message = format!(
-                    "found {} elements, allowed: [variable, operator, value], or [variable, \"!\", operator, value]",
+                    "found {} elements, allowed: [variable, operator, value], [variable, \"!\", operator, value], or [variable, value]",
                     parts.len()
                 );
                 return Err(Remark::whole(message));

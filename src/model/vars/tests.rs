@@ -117,8 +117,8 @@ fn what_is_no_condition_is_refused() {
             ": found one condition, allowed: a list of conditions",
         ),
         (
-            json!([["arg_a", "1"]]),
-            "[0]: found 2 elements, allowed: [variable, operator, value]",
+            json!([["arg_a"]]),
+            "[0]: found 1 elements, allowed: [variable, operator, value]",
         ),
         (json!([["arg_a", "not", "in", []]]), "[0]: found 4 elements"),
         (
@@ -304,4 +304,13 @@ fn everything_but_some_texts_is_a_pattern() {
             assert_eq!(all_but(text), other, "{text:?} but {set:?}");
         }
     }
+}
+
+#[test]
+fn a_variable_and_a_value_are_equal() {
+    let read = |vars: Value| Vars::read(&vars, &mut Vec::new()).unwrap();
+    assert_eq!(
+        read(json!([["arg_a", "1"]])),
+        read(json!([["arg_a", "==", "1"]]))
+    );
 }

@@ -121,6 +121,10 @@ fn nodes_in_both_forms() {
             "a:8080*1^-1 ::1:80*3^0",
         ),
         (r#"{"nodes":[]}"#, ""),
+        (
+            r#"{"nodes":[{"host":"a","port":80,"weight":1},{"host":"b","weight":2147483647},{"host":"A","weight":2}]}"#,
+            "a:80*3^0 b:80*2147483647^0",
+        ),
     ];
     for (text, expected) in table {
         let upstream = cluster(text).upstream;

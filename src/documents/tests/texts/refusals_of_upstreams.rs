@@ -59,7 +59,7 @@ fn what_an_upstream_cannot_be() {
         (
             "upstreams/u",
             r#"{"nodes":[{"host":"a","port":80,"weight":"1"}]}"#,
-            r#"nodes[0].weight: found "1", allowed: 0–1000000"#,
+            r#"nodes[0].weight: found "1", allowed: 0–2147483647"#,
         ),
         (
             "upstreams/u",
@@ -78,8 +78,8 @@ fn what_an_upstream_cannot_be() {
         ),
         (
             "upstreams/u",
-            r#"{"nodes":[{"host":"a","port":80,"weight":1},{"host":"A","weight":1}]}"#,
-            "nodes[1]: found a:80 a second time, allowed: once",
+            r#"{"nodes":[{"host":"a","port":80,"weight":1},{"host":"A","weight":1,"priority":1}]}"#,
+            "nodes[1]: found a:80 a second time with another priority, allowed: once, or with the same",
         ),
         (
             "upstreams/u",
