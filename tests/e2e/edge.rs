@@ -170,8 +170,13 @@ async fn only_a_trusted_proxy_says_who_the_client_is() {
         Ok(())
     })
     .await;
-    let (who, ..) = client(stage.address, "X-Real-IP: 8.8.8.8\r\n").await;
-    assert_eq!(who, stage.address.to_string());
+    let (who, path, _) = client(proxy, "X-Real-IP: 8.8.8.8\r\nX-Forwarded-For: 9.9.9.9\r\n").await;
+    assert_eq!((&*who, path), ("8.8.8.8", format!("9.9.9.9,{proxy}")));
+    let (who, path, _) = client(stage.address, "X-Real-IP: 8.8.8.8\r\n").await;
+    assert_eq!(
+        (who, path),
+        (stage.address.to_string(), stage.address.to_string())
+    );
     let (who, ..) = client(proxy, "").await;
     assert_eq!(who, proxy.to_string(), "a proxy that says nothing");
 
@@ -180,6 +185,47 @@ async fn only_a_trusted_proxy_says_who_the_client_is() {
     eventually(async || {
         let (who, ..) = client(stage.address, "X-Forwarded-For: 8.8.8.8, 9.9.9.9\r\n").await;
         ensure!(who == "9.9.9.9", "{who}");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn backends_are_told_of_the_client_what_it_cannot_say_itself() {
+    let stage = Stage::set().await;
+    let blue = stage.instance("blue").await;
+    let mut route = route_to("/told", &[&blue]);
+    let set = json!({ "proxy-rewrite": { "host": "inner.example.com", "headers": { "set": { "X-Forwarded-Port": "1" } } } });
+    stage.etcd.put("routes/told", &route).await;
+    route["uri"] = json!("/set");
+    route["plugins"] = set;
+    stage.etcd.put("routes/set", &route).await;
+    let (from, to) = (own_address(), stage.envoy.listener());
+    let said = "X-Real-IP: 8.8.8.8\r\nX-Forwarded-Host: forged\r\nX-Forwarded-Port: 9\r\n";
+    let told = async |path: &str| {
+        let answer = raw(from, to, &request(path, said)).await?;
+        ensure!(status(&answer) == "200", "{answer}");
+        let headers = seen(&answer)["headers"].clone();
+        let names = ["x-real-ip", "x-forwarded-host", "x-forwarded-port", "host"];
+        anyhow::Ok(names.map(|name| headers[name].as_str().unwrap_or("none").to_owned()))
+    };
+    let (client, port) = (from.to_string(), to.port().to_string());
+    let host = eventually(async || {
+        let [address, forwarded, of_port, host] = told("/told").await?;
+        ensure!(
+            address == client && of_port == port && forwarded == host,
+            "{address} {of_port} {forwarded} {host}"
+        );
+        Ok(host)
+    })
+    .await;
+    // What a route sets itself counts, and its host is not the client's.
+    eventually(async || {
+        let told = told("/set").await?;
+        ensure!(
+            told == [&*client, &*host, "1", "inner.example.com"],
+            "{told:?}"
+        );
         Ok(())
     })
     .await;

@@ -55,7 +55,7 @@ pub(super) fn origin(http: &Http, trusted: Option<&RealIp>) -> HttpConnectionMan
         Some((By::Header(name), _)) => {
             return HttpConnectionManager {
                 original_ip_detection_extensions: vec![header(name)],
-                early_header_mutation_extensions: vec![peer()],
+                early_header_mutation_extensions: vec![peer(), forwarded()],
                 ..manager
             };
         }
@@ -70,20 +70,37 @@ pub(super) fn origin(http: &Http, trusted: Option<&RealIp>) -> HttpConnectionMan
 /// Puts the connection's address where routes look for the client's: beside a detected address Envoy would leave there what
 /// the client says.
 fn peer() -> TypedExtensionConfig {
-    let address = HeaderValue {
-        key: ADDRESS_HEADER.to_owned(),
-        value: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%".to_owned(),
+    early(
+        ADDRESS_HEADER,
+        "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        HeaderAppendAction::OverwriteIfExistsOrAdd,
+    )
+}
+
+/// Adds the connection's address to those that a request came by: without `use_remote_address` Envoy would not.
+fn forwarded() -> TypedExtensionConfig {
+    early(
+        "x-forwarded-for",
+        "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
+        HeaderAppendAction::AppendIfExistsOrAdd,
+    )
+}
+
+fn early(name: &str, value: &str, action: HeaderAppendAction) -> TypedExtensionConfig {
+    let header = HeaderValue {
+        key: name.to_owned(),
+        value: value.to_owned(),
         ..HeaderValue::default()
     };
-    let set = HeaderMutation {
+    let mutation = HeaderMutation {
         action: Some(Action::Append(HeaderValueOption {
-            header: Some(address),
-            append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+            header: Some(header),
+            append_action: action.into(),
             ..HeaderValueOption::default()
         })),
     };
     let config = EarlyHeaderMutation {
-        mutations: vec![set],
+        mutations: vec![mutation],
     };
     extension("envoy.http.early_header_mutation.header_mutation", &config)
 }

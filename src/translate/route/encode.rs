@@ -5,6 +5,7 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use envoy_types::pb::envoy::config::core::v3::HeaderValueOption;
 use envoy_types::pb::envoy::config::route::v3::{
     Route, RouteConfiguration, RouteList, VirtualHost, route::Action,
 };
@@ -20,6 +21,7 @@ use crate::envoy::canonical;
 use crate::envoy::proto::uint32;
 use crate::envoy::wire::put;
 use crate::plugin::shared::answer::ANSWER_BYTES;
+use crate::plugin::shared::header;
 use crate::translate::retry;
 
 /// `RouteConfiguration.virtual_hosts`
@@ -202,12 +204,26 @@ pub(super) fn route_configuration(name: &str, matcher: Option<&[u8]>, all: &ForA
     }
     let hidden = all.numbered.then(|| CELL_HEADER.to_owned());
     let tail = RouteConfiguration {
+        request_headers_to_add: told(),
+        // What a route sets itself counts.
+        most_specific_header_mutations_wins: true,
         request_headers_to_remove: hidden.into_iter().collect(),
         max_direct_response_body_size_bytes: Some(uint32(ANSWER_BYTES)),
         ..RouteConfiguration::default()
     };
     out.extend_from_slice(&tail.encode_to_vec());
     out.into()
+}
+
+/// What backends are told of the client, as APISIX tells them, whatever it says itself. The host is looked at before it is rewritten.
+fn told() -> Vec<HeaderValueOption> {
+    [
+        ("x-real-ip", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
+        ("x-forwarded-host", "%REQ(:AUTHORITY)%"),
+        ("x-forwarded-port", "%DOWNSTREAM_LOCAL_PORT%"),
+    ]
+    .map(|(name, value)| header::set(name, value))
+    .into()
 }
 
 /// What the tree looks at: the path, and the query behind it.
