@@ -289,7 +289,7 @@ const scenes = {
       // Its key is taken away in the middle of an edit: whatever is asked next asks for another one.
       await write(page, { uri: "/edited", upstream: { nodes: { "127.0.0.1:1": 1 } } });
       await page.evaluate(() => sessionStorage.setItem("chancery-key", "wrong"));
-      await sees(page, "the API key is not known");
+      await sees(page, "The key is not taken any more.");
       await give("boss-key");
       assert.match(await page.getByLabel("Text of the document").inputValue(), /edited/);
       await save(page);

@@ -114,9 +114,8 @@ async function send(call, fields, more) {
     else if (answer.status === 502 || answer.status === 504) lost(t("away.gone"));
     if (answer.status !== 401) return answer;
     // Whoever was in the middle of something goes on once there is a key.
-    const said = await reason(answer);
     if (sessionStorage.getItem(KEY) !== key) continue;
-    keyAsked.value = key ? said.message : t("key.needed");
+    keyAsked.value = t(key ? "key.refused" : "key.needed");
     await given();
   }
 }

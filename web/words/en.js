@@ -200,6 +200,7 @@ export default {
   "key.kept": "kept in this tab only, until it is closed",
   "key.give": "Continue",
   "key.forget": "Forget the key",
+  "key.refused": "The key is not taken any more. What you wrote is kept: give another one.",
   "key.needed": "This Chancery asks for an API key.",
   "who.nobody": "No API keys are set",
   "role.read": "may read",

@@ -200,6 +200,7 @@ export default {
   "key.kept": "仅保存在此标签页，关闭即清除",
   "key.give": "继续",
   "key.forget": "清除密钥",
+  "key.refused": "此密钥不再有效。您的编辑已保留：请提供另一个密钥。",
   "key.needed": "此 Chancery 需要 API 密钥。",
   "who.nobody": "未设置 API 密钥",
   "role.read": "可读",
