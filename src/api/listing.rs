@@ -47,7 +47,7 @@ impl Listing {
                 Some((page.saturating_sub(1).saturating_mul(size), size))
             }
             (_, size) => {
-                let said = format!("page_size: found {size}, allowed are 10 to 500");
+                let said = format!("pageSize: found {size}, allowed are 10 to 500");
                 return Err(Status::invalid_argument(said));
             }
         };
@@ -144,13 +144,13 @@ mod tests {
                 (0, 0),
                 "sort: found \"color\", allowed: name, size",
             ),
-            ("", "", (1, 9), "page_size: found 9, allowed are 10 to 500"),
-            ("", "", (1, 0), "page_size: found 0, allowed are 10 to 500"),
+            ("", "", (1, 9), "pageSize: found 9, allowed are 10 to 500"),
+            ("", "", (1, 0), "pageSize: found 0, allowed are 10 to 500"),
             (
                 "",
                 "",
                 (1, 501),
-                "page_size: found 501, allowed are 10 to 500",
+                "pageSize: found 501, allowed are 10 to 500",
             ),
             (
                 &"x".repeat(1025),

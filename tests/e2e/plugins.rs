@@ -5,7 +5,6 @@ mod counts;
 mod forward_auth;
 mod global_rules;
 mod limits;
-mod log;
 mod observability;
 mod requests;
 mod restrictions;

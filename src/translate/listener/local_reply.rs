@@ -27,7 +27,7 @@ use crate::plugin::shared::identity::{UNKNOWN, UNKNOWN_ONCE};
 use crate::plugin::shared::limit::{Code, STATUS, reply as reply_of_limits};
 use crate::plugin::shared::reply::{BODIES, Reply};
 
-/// What it is told when no instance answers, the status first.
+/// What a client is told when no instance answers, the status first.
 const GATEWAY: [(u32, &str); 3] = [
     (502, r#"{"error_msg":"502 Bad Gateway"}"#),
     (

@@ -119,9 +119,6 @@ async fn no_plugin_of_a_route_costs_a_line_of_the_log_at_each_change() {
         settled(&stage.etcd, &stage.chancery).await;
     }
     let log = stage.envoy.process.output();
-    let last = log
-        .lines()
-        .filter(|line| line.contains("work-in-progress"))
-        .last();
+    let last = log.lines().rfind(|line| line.contains("work-in-progress"));
     assert_eq!(warnings(&stage), before, "such as {last:?}");
 }
