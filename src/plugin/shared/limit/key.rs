@@ -96,9 +96,8 @@ fn operator(name: &str, reading: &Reading) -> Result<Part, String> {
         }
         _ => {}
     }
-    let operator = variable::operator(name).map_err(|said| {
-        said.replacen("allowed: ", "allowed: $service_id, ", 1)
-    })?;
+    let operator = variable::operator(name)
+        .map_err(|said| said.replacen("allowed: ", "allowed: $service_id, ", 1))?;
     let kinds = ["http_", "arg_", "cookie_"];
     let some_have_it = kinds.iter().any(|kind| name.starts_with(kind)) && name != "http_host";
     Ok(if some_have_it {
