@@ -94,17 +94,17 @@ fn what_an_upstream_cannot_be() {
         (
             "upstreams/u",
             r#"{"nodes":{"a:80":-1}}"#,
-            "nodes.a:80: found -1, allowed: 0–1000000",
+            "nodes.a:80: found -1, allowed: 0–2147483647",
         ),
         (
             "upstreams/u",
             r#"{"nodes":{"a:80":1.5}}"#,
-            "nodes.a:80: found 1.5, allowed: 0–1000000",
+            "nodes.a:80: found 1.5, allowed: 0–2147483647",
         ),
         (
             "upstreams/u",
-            r#"{"nodes":{"a:80":2000000}}"#,
-            "nodes.a:80: found 2000000, allowed: 0–1000000",
+            r#"{"nodes":{"a:80":3000000000}}"#,
+            "nodes.a:80: found 3000000000, allowed: 0–2147483647",
         ),
         (
             "upstreams/u",
