@@ -34,7 +34,14 @@ fn told(document: String, forms: Vec<Document>, newest: &[Document]) -> pb::Effe
         let fields = documents::text(one.format, &one.value).ok()?;
         Some((one.path.to_string(), fields))
     };
-    let texts: Texts = forms.iter().filter_map(text).collect();
+    // Each by its own kind: in a document that has them together, nothing tells a rule's plugins from a field.
+    let shown = forms.iter().filter_map(text).filter_map(|(path, fields)| {
+        match masked::without_secrets(&path, fields) {
+            Value::Object(fields) => Some((path, fields)),
+            _ => None,
+        }
+    });
+    let texts: Texts = shown.collect();
     let (mut uses, mut used_by) = (BTreeSet::new(), BTreeSet::new());
     for (path, fields) in newest.iter().filter_map(text) {
         let Ok(key) = path.parse::<Key>() else {
@@ -51,10 +58,7 @@ fn told(document: String, forms: Vec<Document>, newest: &[Document]) -> pb::Effe
     uses.retain(|path| newest.iter().any(|one| *one.path == **path));
     let whole = Effective::of(&document, &texts);
     let (text, origins) = match whole {
-        Some(Effective { fields, origins }) => (
-            masked::without_secrets(&document, fields).to_string(),
-            origins,
-        ),
+        Some(Effective { fields, origins }) => (Value::Object(fields).to_string(), origins),
         None => Default::default(),
     };
     let origins = origins
@@ -98,6 +102,10 @@ mod tests {
                 "upstreams/u",
                 &json!({"nodes": {"10.0.0.7:80": 1}, "tls": {"client_key": "planted"}}),
             ),
+            document(
+                "global_rules/1",
+                &json!({"plugins": {"csrf": {"key": "planted", "name": "a-rule"}}}),
+            ),
         ];
         let mut newest = forms.clone();
         newest.push(document(
@@ -106,7 +114,8 @@ mod tests {
         ));
         let about = |path: &str| told(path.to_owned(), forms.clone(), &newest);
         let route = about("routes/a");
-        assert!(route.text.contains("10.0.0.7:80") && !route.text.contains("planted"));
+        assert!(route.text.contains("10.0.0.7:80") && route.text.contains("a-rule"));
+        assert!(!route.text.contains("planted"));
         assert_eq!(route.uses, ["services/s"]);
         assert!(route.used_by.is_empty());
         assert_eq!(about("services/s").used_by, ["routes/a", "routes/bad"]);

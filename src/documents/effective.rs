@@ -22,6 +22,8 @@ pub struct Effective {
 const NAMES: [&str; 3] = ["service_id", "plugin_config_id", "plugins"];
 const OF_SERVICE: [&str; 2] = ["hosts", "enable_websocket"];
 const TARGETS: [&str; 2] = ["upstream", "upstream_id"];
+/// Where the plugins of global rules stand, by rule.
+const RULES: &str = "global_rules";
 /// What belongs to the document that is named, and not to what it says.
 const OWN: [&str; 6] = ["id", "name", "desc", "labels", "create_time", "update_time"];
 
@@ -57,7 +59,7 @@ impl Effective {
                 .iter()
                 .filter(|(path, _)| path.starts_with("global_rules/"));
             for (path, rule) in rules {
-                whole.plugins(rule, path);
+                whole.rule(rule, path);
             }
         }
         whole.upstream(texts);
@@ -87,6 +89,22 @@ impl Effective {
                 self.origins
                     .insert(format!("plugins.{name}"), from.to_owned());
             }
+        }
+    }
+
+    /// The plugins of a global rule, which run before the document's own and beside them.
+    fn rule(&mut self, rule: &Map<String, Value>, path: &str) {
+        let (Some((_, id)), Some(plugins)) = (path.split_once('/'), rule.get("plugins")) else {
+            return;
+        };
+        let rules = self
+            .fields
+            .entry(RULES)
+            .or_insert_with(|| Map::new().into());
+        if let Some(rules) = rules.as_object_mut() {
+            rules.insert(id.to_owned(), plugins.clone());
+            self.origins
+                .insert(format!("{RULES}.{id}"), path.to_owned());
         }
     }
 
@@ -202,7 +220,16 @@ mod tests {
         for id in ["a", "b", "c"] {
             let path = format!("routes/{id}");
             let whole = Effective::of(&path, &texts).unwrap();
-            let alone = Texts::from([(path, whole.fields)]);
+            let mut fields = whole.fields;
+            let rules = fields.remove(RULES).unwrap();
+            let rules = rules.as_object().unwrap().iter();
+            let mut alone: Texts = rules
+                .map(|(id, plugins)| {
+                    let rule = Map::from_iter([("plugins".to_owned(), plugins.clone())]);
+                    (format!("{RULES}/{id}"), rule)
+                })
+                .collect();
+            alone.insert(path, fields);
             let (one, other) = (route(&alone, id), route(&texts, id));
             assert_eq!(one.hosts, other.hosts, "{id}");
             assert_eq!(one.websocket, other.websocket, "{id}");
@@ -231,11 +258,11 @@ mod tests {
             origins("routes/a"),
             [
                 "enable_websocket services/s",
+                "global_rules.1 global_rules/1",
                 "hosts services/s",
                 "plugins.cors routes/a",
                 "plugins.gzip services/s",
                 "plugins.ip-restriction plugin_configs/p",
-                "plugins.request-id global_rules/1",
                 "upstream upstreams/7",
                 "uri routes/a",
             ]

@@ -136,7 +136,7 @@ async fn a_document_is_told_as_it_counts_and_certificates_with_who_shows_them() 
                 .map(|one| one["document"].clone())
         };
         ensure!(
-            from("plugins.request-id") == Some(json!("global_rules/1")),
+            from("global_rules.1") == Some(json!("global_rules/1")),
             "{told}"
         );
         ensure!(from("hosts") == Some(json!("services/s")), "{told}");

@@ -301,7 +301,7 @@ async fn an_instance_is_reached_at_ipv6_and_at_its_tagged_address() {
         .etcd
         .put("routes/own", &route("/own", json!({ "tag": "w" })))
         .await;
-    stage.envoy.answers_with("/own", 503).await;
+    stage.envoy.answers_with("/own", 502).await;
 }
 
 #[tokio::test]

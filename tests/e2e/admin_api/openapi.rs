@@ -10,7 +10,12 @@ use crate::support::certificates::Authority;
 const ORDER: [&str; 5] = ["put", "post", "get", "patch", "delete"];
 
 /// Of what nothing is there: no drain has that id, and no proxy that could confirm anything is connected.
-const REFUSED: [(&str, u16); 3] = [("ReadDrain", 404), ("Undrain", 404), ("Wait", 504)];
+const REFUSED: [(&str, u16); 4] = [
+    ("Prolong", 404),
+    ("ReadDrain", 404),
+    ("Undrain", 404),
+    ("Wait", 504),
+];
 
 struct Player {
     client: Client,
