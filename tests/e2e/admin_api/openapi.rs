@@ -35,7 +35,8 @@ impl Player {
                 other => other.to_string(),
             };
             match parameter["in"].as_str().unwrap() {
-                "path" => path = path.replace(&format!("{{{name}}}"), &text),
+                // One step of the path, whatever it holds.
+                "path" => path = path.replace(&format!("{{{name}}}"), &text.replace('/', "%2F")),
                 "query" => query.push((name.to_owned(), text)),
                 other => panic!("an example in {other}"),
             }
