@@ -5,21 +5,18 @@
 
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
 use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
     HeaderMutation, HeaderMutationPerRoute, Mutations,
 };
-use envoy_types::pb::envoy::extensions::filters::http::lua::v3::{Lua, LuaPerRoute};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
-use envoy_types::pb::google::protobuf::{Struct, Value as ProtoValue, value::Kind};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::contract::{Definition, Plugin, Reading, schema};
-use super::shared::header;
 use super::shared::identity::{self, Extension, KEY, MISSING, NOBODY, UNKNOWN};
+use super::shared::{header, script};
 use crate::envoy::filter;
 use crate::model::decode;
 use crate::model::problem::Remark;
@@ -62,17 +59,9 @@ fn apikey() -> String {
 }
 
 fn http_filters() -> Vec<HttpFilter> {
-    let script = include_str!("key_auth/hide.lua").to_owned();
-    let hide = Lua {
-        default_source_code: Some(DataSource {
-            specifier: Some(Specifier::InlineString(script)),
-            ..DataSource::default()
-        }),
-        ..Lua::default()
-    };
     vec![
         filter::disabled(FIND, &HeaderMutation::default()),
-        filter::disabled(HIDE, &hide),
+        script::disabled(HIDE, include_str!("key_auth/hide.lua")),
         Extension::Keys.filter(),
     ]
 }
@@ -104,19 +93,12 @@ impl KeyAuth {
         }
     }
 
-    fn hide(&self) -> LuaPerRoute {
+    /// Where the key is that upstreams are not shown.
+    fn hidden(&self) -> Map<String, Value> {
         let Self(form) = self;
         let fields = [("header", &form.header), ("query", &form.query)];
-        let fields = fields.map(|(name, text)| {
-            let kind = Some(Kind::StringValue(text.clone()));
-            (name.to_owned(), ProtoValue { kind })
-        });
-        LuaPerRoute {
-            filter_context: Some(Struct {
-                fields: fields.into(),
-            }),
-            ..LuaPerRoute::default()
-        }
+        let fields = fields.map(|(name, text)| (name.to_owned(), text.clone().into()));
+        Map::from_iter(fields)
     }
 }
 
@@ -124,7 +106,7 @@ impl Plugin for KeyAuth {
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         filter::enable(route, FIND, &self.find());
         if self.0.hide_credentials {
-            filter::enable(route, HIDE, &self.hide());
+            script::enable(route, HIDE, &self.hidden());
         }
         Extension::Keys.enable(route);
         identity::say(route, NOBODY, "Missing related consumer");

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::header::{self, Checked, Headers};
 use super::shared::pattern::{Among, Rewrite};
-use super::shared::variable::{self, Piece};
+use super::shared::variable;
 use super::shared::{script, uri};
 use crate::cohort::Ability;
 use crate::model::Path;
@@ -188,12 +188,7 @@ fn paths(
     if !variable::is_among(&pieces) {
         return Ok((vec![Rewrite::everything(uri)], None));
     }
-    let format = pieces.into_iter().map(|piece| match piece {
-        Piece::Text(text) => Ok(variable::literal(&uri::escape(text))),
-        Piece::Variable(name) => variable::operator(name),
-    });
-    let format = format.collect::<Result<_, _>>();
-    format
+    variable::format(&pieces, uri::escape)
         .map(|format| (Vec::new(), Some(format)))
         .map_err(|said| Remark::new("uri", said))
 }

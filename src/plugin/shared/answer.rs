@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::variable::{self, Piece};
+use super::variable;
 use crate::cohort::Ability;
 use crate::model::bounds::LongText;
 
@@ -65,11 +65,7 @@ impl Text {
         if !variable::is_among(&pieces) {
             return Ok(Self::AsWritten(text.to_owned()));
         }
-        let format = pieces.into_iter().map(|piece| match piece {
-            Piece::Text(text) => Ok(variable::literal(text)),
-            Piece::Variable(name) => variable::operator(name),
-        });
-        format.collect::<Result<_, _>>().map(Self::Format)
+        variable::format(&pieces, str::to_owned).map(Self::Format)
     }
 
     pub fn needs(&self) -> Vec<Ability> {

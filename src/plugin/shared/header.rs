@@ -12,7 +12,7 @@ use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-use super::variable::{self, Piece};
+use super::variable;
 use crate::model::bounds::{CHARACTERS, text_within};
 use crate::model::credentials;
 use crate::model::decode::{quoted, shown};
@@ -175,13 +175,7 @@ fn value(
     if let Some(message) = variable::warning(&pieces) {
         warnings.push(Remark::new(place, message));
     }
-    pieces
-        .into_iter()
-        .map(|piece| match piece {
-            Piece::Text(text) => Ok(variable::literal(text)),
-            Piece::Variable(name) => variable::operator(name).map_err(wrong),
-        })
-        .collect()
+    variable::format(&pieces, str::to_owned).map_err(wrong)
 }
 
 /// What is wrong with a variable in the value of a header: without it where the header carries credentials, as a `$` in one makes

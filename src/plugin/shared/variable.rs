@@ -70,6 +70,15 @@ pub fn is_among(pieces: &[Piece<'_>]) -> bool {
         .any(|piece| matches!(piece, Piece::Variable(_)))
 }
 
+/// The pieces as one of Envoy's format strings: texts as `written` has them there, variables as their operators.
+pub fn format(pieces: &[Piece<'_>], written: impl Fn(&str) -> String) -> Result<String, String> {
+    let parts = pieces.iter().map(|piece| match piece {
+        Piece::Text(text) => Ok(literal(&written(text))),
+        Piece::Variable(name) => operator(name),
+    });
+    parts.collect()
+}
+
 /// Refuses a text with variables where Envoy takes none.
 pub fn none_in(text: &str) -> Result<(), String> {
     for piece in pieces(text)? {
