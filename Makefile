@@ -20,8 +20,8 @@ demo: ## run Chancery with etcd, Consul, two echo instances and two Envoys until
 	@test -e $${CARGO_TARGET_DIR:-target}/debug/chancery || echo "Chancery is compiled first: about 300 crates, two or three minutes on two cores, and only this once; then everything starts by itself."
 	@exec cargo run -- demo --envoy $(CHANCERY_TOOLS)/envoy $(if $(FILES),,--etcd $(CURDIR)/.tools/bin/etcd --consul $(CURDIR)/.tools/bin/consul) $(if $(CHECK),--check)
 
-test: ## format, lints, and every test, with the real Envoy, etcd and Consul; ENVOY=1.38 or ENVOY=/path/to/envoy picks another Envoy
-	@scripts/tools $(envoy) $(older:%=envoy=%) etcd consul
+test: ## format, lints, and every test, with the real Envoy, etcd, Consul and Redis; ENVOY=1.38 or ENVOY=/path/to/envoy picks another Envoy
+	@scripts/tools $(envoy) $(older:%=envoy=%) etcd consul redis-server
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test --no-fail-fast

@@ -29,6 +29,7 @@ mod nodes;
 mod place;
 mod problems;
 mod prolong;
+mod ratelimit;
 mod release;
 mod remote;
 mod rollback;
@@ -78,6 +79,9 @@ enum Command {
     /// Run an instance that answers every request with what it received
     #[command(after_help = ECHO_EXAMPLES)]
     Echo(echo::Echo),
+    /// Count requests in Redis, for all proxies of a gateway together
+    #[command(after_help = RATELIMIT_EXAMPLES)]
+    Ratelimit(Box<ratelimit::RateLimit>),
     /// Print the bootstrap of an Envoy, filled in: what `envoy -c` takes
     #[command(after_help = BOOTSTRAP_EXAMPLES)]
     Bootstrap(Box<bootstrap::Bootstrap>),
@@ -206,6 +210,12 @@ Examples:
 const ECHO_EXAMPLES: &str = "\
 Example:
   chancery echo --listen 127.0.0.1:8081 --name echo-v1";
+
+const RATELIMIT_EXAMPLES: &str = "\
+Examples:
+  chancery ratelimit --redis redis://127.0.0.1:6379
+  CHANCERY_REDIS=rediss://limits:…@redis.internal:6380/1 chancery ratelimit --listen 10.0.0.5:18090 --insecure
+  chancery ratelimit --redis-cluster limits=redis://10.0.0.6:6379,redis://10.0.0.7:6379";
 
 const BOOTSTRAP_EXAMPLES: &str = "\
 Examples:
@@ -380,6 +390,7 @@ pub fn run() -> ExitCode {
         Command::Schema(asked) => schema::run(&asked),
         Command::Demo(demo) => block_on(demo::run(demo)),
         Command::Echo(echo) => block_on(echo::run(echo)),
+        Command::Ratelimit(asked) => block_on(ratelimit::run(*asked)),
         Command::Bootstrap(asked) => bootstrap::run(&asked),
         Command::Health(health) => ask("health", health::run(health)),
         Command::Nodes(nodes) => ask("nodes", nodes::run(nodes)),

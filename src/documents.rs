@@ -11,6 +11,7 @@ mod ends;
 mod entry;
 mod global_rules;
 mod in_force;
+mod limiters;
 mod no_route;
 mod plugin_config;
 mod reader;

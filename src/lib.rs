@@ -19,6 +19,7 @@
 //! | [`envoy`] | Envoy's protobuf: short forms, canonical encoding | know the model |
 //! | [`cohort`] | what proxies are by what they say of themselves, and which Envoys there are | know what they are sent |
 //! | [`xds`] | the protocol: sans-IO streams, and the gRPC shell around them | know a route |
+//! | [`ratelimit`] | the process beside Redis that counts requests for proxies | know a document |
 //! | [`admin`] | health, readiness, metrics | change anything |
 //! | [`drain`] | taking instances out before they die | speak HTTP or etcd itself |
 //! | [`editing`] | writing documents: checked first, with what they name, in one transaction | speak HTTP or etcd itself |
@@ -44,6 +45,7 @@ pub mod explain;
 mod folder;
 pub mod model;
 pub mod plugin;
+pub mod ratelimit;
 pub mod registry;
 pub mod run;
 pub mod snapshot;

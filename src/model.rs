@@ -23,6 +23,7 @@ mod request;
 pub mod resource_name;
 pub(crate) mod scalar;
 pub mod service_key;
+pub mod shared_limit;
 pub mod ssl;
 pub mod stream_route;
 pub(crate) mod timeout;

@@ -1,4 +1,4 @@
-//! The gateway with what it sends traffic to by itself: its collector and its stream routes, once their instances are known.
+//! The gateway with what it sends traffic to by itself: its helpers and its stream routes, once their instances are known.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -16,8 +16,9 @@ use crate::translate;
 #[derive(Debug, Default)]
 pub(super) struct Edge {
     gateway: Option<Arc<Gateway>>,
-    /// The cluster that spans go to, once its instances are known: a gateway is not held up by tracing.
+    /// The cluster that spans go to, and that of who counts, once their instances are known: they do not hold up a gateway.
     collector: Option<Arc<Cluster>>,
+    limiter: Option<Arc<Cluster>>,
     /// The gateway's stream routes, once their instances are known.
     stream_routes: BTreeMap<Id, Arc<StreamRoute>>,
     /// The services whose first answer one of these waits for.
@@ -80,7 +81,7 @@ impl Edge {
     pub(super) fn names_any(&self, clusters: &[Arc<str>]) -> bool {
         let these: HashSet<&Arc<str>> = clusters.iter().collect();
         let routes = self.stream_routes.values().map(|route| &route.cluster);
-        let mut named = routes.chain(&self.collector);
+        let mut named = routes.chain(&self.collector).chain(&self.limiter);
         named.any(|one| these.contains(&one.name))
     }
 
@@ -88,11 +89,8 @@ impl Edge {
     /// they find route tables by scopes.
     pub(super) fn offered(&self, trials: &Trials, is_divided: bool) -> Option<Gateway> {
         let gateway = self.gateway.as_deref()?;
-        let cluster = |name| trials.is_placed(ResourceType::Cluster, name);
-        let collector = self
-            .collector
-            .as_ref()
-            .filter(|collector| cluster(&collector.name));
+        let cluster = |name: &Arc<str>| trials.is_placed(ResourceType::Cluster, name);
+        let helper = |one: &Option<Arc<Cluster>>| one.clone().filter(|one| cluster(&one.name));
         let routes = self
             .stream_routes
             .values()
@@ -102,7 +100,8 @@ impl Edge {
             secrets.all(|name| trials.is_placed(ResourceType::Secret, &name))
         });
         Some(Gateway {
-            collector: collector.cloned(),
+            collector: helper(&self.collector),
+            limiter: helper(&self.limiter),
             http: Http {
                 route_tables: if is_divided {
                     Tables::Divided
@@ -148,46 +147,23 @@ impl Edge {
         come_back
     }
 
-    /// Brings the collector and the stream routes in line with the gateway and with what is known of services, and notes
+    /// Brings the helpers and the stream routes in line with the gateway and with what is known of services, and notes
     /// whose answer would change that.
     fn follow(&mut self, instances: &Instances, uses: &mut Uses) {
-        self.follow_collector(instances, uses);
-        self.follow_stream_routes(instances, uses);
         let gateway = self.gateway.as_deref();
-        let collector = gateway.and_then(|gateway| gateway.collector.as_ref());
-        let streams = gateway.into_iter().flat_map(|one| &one.stream_routes);
-        let clusters = streams.map(|route| &route.cluster).chain(collector);
+        let wanted =
+            |of: fn(&Gateway) -> &Option<Arc<Cluster>>| gateway.and_then(|it| of(it).clone());
+        let (collector, limiter) = (wanted(|it| &it.collector), wanted(|it| &it.limiter));
+        self.dirty |= follow_helper(&mut self.collector, collector, instances, uses);
+        self.dirty |= follow_helper(&mut self.limiter, limiter, instances, uses);
+        self.follow_stream_routes(instances, uses);
+        let gateway = self.gateway.iter();
+        let streams = gateway.clone().flat_map(|one| &one.stream_routes);
+        let helpers = gateway.flat_map(|one| one.helpers());
+        let clusters = streams.map(|route| &route.cluster).chain(helpers);
         let awaited = clusters.filter_map(|cluster| cluster.services().next());
         let unknown = awaited.filter(|service| !instances.contains_key(service));
         self.awaited = unknown.cloned().collect();
-    }
-
-    fn follow_collector(&mut self, instances: &Instances, uses: &mut Uses) {
-        let wanted = self
-            .gateway
-            .as_ref()
-            .and_then(|gateway| gateway.collector.clone());
-        if wanted == self.collector {
-            return;
-        }
-        let name = |cluster: &Arc<Cluster>| cluster.name.clone();
-        let awaited = wanted
-            .as_ref()
-            .and_then(|cluster| cluster.services().next());
-        let is_known = awaited.is_none_or(|service| instances.contains_key(service));
-        let is_the_same = wanted.as_ref().map(name) == self.collector.as_ref().map(name);
-        if !is_known && is_the_same {
-            // Its instances before are better than none.
-            return;
-        }
-        let collector = wanted.filter(|_| is_known);
-        if let Some(cluster) = &collector {
-            uses.retain(cluster, true);
-        }
-        if let Some(before) = std::mem::replace(&mut self.collector, collector) {
-            uses.release(&before.name);
-        }
-        self.dirty = true;
     }
 
     /// A stream route whose service has not answered keeps the form that it had.
@@ -222,6 +198,36 @@ impl Edge {
     }
 }
 
+/// Brings a helper in line with what is wanted, once its instances are known. Tells whether it is another one.
+fn follow_helper(
+    helper: &mut Option<Arc<Cluster>>,
+    wanted: Option<Arc<Cluster>>,
+    instances: &Instances,
+    uses: &mut Uses,
+) -> bool {
+    if wanted == *helper {
+        return false;
+    }
+    let name = |cluster: &Arc<Cluster>| cluster.name.clone();
+    let awaited = wanted
+        .as_ref()
+        .and_then(|cluster| cluster.services().next());
+    let is_known = awaited.is_none_or(|service| instances.contains_key(service));
+    let is_the_same = wanted.as_ref().map(name) == helper.as_ref().map(name);
+    if !is_known && is_the_same {
+        // Its instances before are better than none.
+        return false;
+    }
+    let known = wanted.filter(|_| is_known);
+    if let Some(cluster) = &known {
+        uses.retain(cluster, true);
+    }
+    if let Some(before) = std::mem::replace(helper, known) {
+        uses.release(&before.name);
+    }
+    true
+}
+
 /// Whether the listeners of both are the same: all but what certificates hold.
 fn listen_alike(one: Option<&Arc<Gateway>>, other: Option<&Arc<Gateway>>) -> bool {
     let (Some(one), Some(other)) = (one, other) else {
@@ -234,6 +240,8 @@ fn listen_alike(one: Option<&Arc<Gateway>>, other: Option<&Arc<Gateway>>) -> boo
         access_log,
         tracing,
         collector,
+        rate_limit,
+        limiter,
         real_ip,
         ssls,
         stream_routes,
@@ -244,6 +252,8 @@ fn listen_alike(one: Option<&Arc<Gateway>>, other: Option<&Arc<Gateway>>) -> boo
         && *access_log == other.access_log
         && *tracing == other.tracing
         && *collector == other.collector
+        && *rate_limit == other.rate_limit
+        && *limiter == other.limiter
         && *real_ip == other.real_ip
         && *stream_routes == other.stream_routes
         && ssls.len() == other.ssls.len()

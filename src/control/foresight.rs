@@ -259,7 +259,7 @@ mod tests {
             let types: Vec<_> = one.by_type.keys().map(|of| of.as_str()).collect();
             assert_eq!(types, ["clusters", "endpoints", "routes"]);
             let clusters = &one.by_type[&ResourceType::Cluster];
-            assert_eq!(clusters.added, ["route/b".into()]);
+            assert_eq!(clusters.added, [Arc::<str>::from("route/b")]);
             assert_eq!(
                 one.by_type[&ResourceType::RouteConfiguration].changed.len(),
                 1

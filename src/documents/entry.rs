@@ -45,10 +45,11 @@ impl GoodForm {
                 .map(|id| format!("plugin_configs/{id}"));
             references.extend(service.chain(config).map(Into::into));
         }
-        if let Self::Gateway(gateway) = self
-            && let Some(tracing) = &gateway.tracing
-        {
-            references.push(format!("upstreams/{}", tracing.upstream).into());
+        if let Self::Gateway(gateway) = self {
+            let collector = gateway.tracing.iter().map(|tracing| &tracing.upstream);
+            let limiter = gateway.rate_limit.iter().map(|limiter| &limiter.upstream);
+            let helpers = collector.chain(limiter);
+            references.extend(helpers.map(|id| format!("upstreams/{id}").into()));
         }
         if let Self::Consumer(consumer) = self
             && let Some(group) = &consumer.group

@@ -28,9 +28,9 @@ impl InForce {
             .iter()
             .map(|(path, stream)| (path, &stream.cluster));
         let gateways = self.gateways.iter();
-        let spans =
-            gateways.filter_map(|(path, gateway)| Some((path, gateway.collector.as_ref()?)));
-        of_routes.chain(of_streams).chain(spans)
+        let helpers =
+            gateways.flat_map(|(path, gateway)| gateway.helpers().map(move |one| (path, one)));
+        of_routes.chain(of_streams).chain(helpers)
     }
 
     /// The gateway with its ssls and stream routes.

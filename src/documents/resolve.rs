@@ -8,7 +8,7 @@ use super::route::Sources;
 use super::route::form::Draft;
 use super::route::size;
 use super::service::Service;
-use super::{Route, stream_route};
+use super::{Route, limiters, stream_route};
 use crate::model::key::Id;
 use crate::model::problem::Remark;
 use crate::model::upstream::{Breaker, Target};
@@ -39,6 +39,7 @@ pub(super) fn route(
     if let Some(vars) = &draft.vars {
         plugins.check_with(vars, &draft.paths)?;
     }
+    limiters::check(entries, &draft.gateways, &plugins)?;
     let cluster = match (&draft.target, service) {
         (Some(target), _) => Some(http_cluster(entries, target)?),
         (
@@ -148,18 +149,24 @@ pub(super) fn plugins(entries: &Entries, plugins: &Plugins) -> Result<Plugins, R
     plugins.resolved(|target| http_cluster(entries, target))
 }
 
-/// The gateway with the cluster that its spans go to.
+/// The gateway with the clusters that it sends traffic to by itself.
 pub(super) fn gateway(entries: &Entries, gateway: &Arc<Gateway>) -> Result<Arc<Gateway>, Remark> {
-    let Some(tracing) = &gateway.tracing else {
-        return Ok(gateway.clone());
+    let found = |upstream: &Id, field: &str| {
+        let target = Target::Reference(upstream.clone());
+        cluster(entries, &target).map_err(|remark| remark.under(field))
     };
-    let target = Target::Reference(tracing.upstream.clone());
-    let collector = cluster(entries, &target).map_err(|remark| remark.under("tracing"))?;
-    tracing.check(collector.upstream.scheme)?;
-    Ok(Arc::new(Gateway {
-        collector: Some(collector),
-        ..Gateway::clone(gateway)
-    }))
+    let mut own = Gateway::clone(gateway);
+    if let Some(tracing) = &gateway.tracing {
+        let collector = found(&tracing.upstream, "tracing")?;
+        tracing.check(collector.upstream.scheme)?;
+        own.collector = Some(collector);
+    }
+    if let Some(rate_limit) = &gateway.rate_limit {
+        let limiter = found(&rate_limit.upstream, "rate_limit")?;
+        rate_limit.check(limiter.upstream.scheme)?;
+        own.limiter = Some(limiter);
+    }
+    Ok(Arc::new(own))
 }
 
 /// Whether what a service refers to is there.
@@ -298,14 +305,7 @@ pub(super) fn stream_route(
         })
     })?;
     for gateway in &draft.gateways {
-        let built_in = (*gateway == Id::default_gateway()).then(|| Arc::new(Gateway::built_in()));
-        let written = match entries
-            .get(&*format!("gateways/{gateway}"))
-            .map(Entry::form)
-        {
-            Some(Some(GoodForm::Gateway(gateway))) => Some(gateway.clone()),
-            _ => built_in,
-        };
+        let written = limiters::gateway(entries, gateway);
         // One that is not there yet may have whatever is needed.
         if let Some(gateway) = written {
             let scheme = cluster.upstream.scheme;

@@ -19,6 +19,7 @@ impl Documents {
         }
         let mut changes = Changes::default();
         let mut affected = self.references.affected(dirty);
+        self.settle_limiters(&mut affected);
         self.settle_global_rules(&mut affected);
         self.settle_edge(&mut affected);
         self.settle_ends(&affected);
@@ -133,14 +134,13 @@ impl Documents {
             Some(gateway) => self.in_force.gateways.insert(path.clone(), gateway.clone()),
             None => self.in_force.gateways.remove(path),
         };
-        let collector = |gateway: &Arc<Gateway>| gateway.collector.clone();
-        for collector in gateway.iter().filter_map(collector) {
-            collector
+        for helper in gateway.iter().flat_map(|gateway| gateway.helpers()) {
+            helper
                 .services()
                 .for_each(|service| self.uses.retain(service));
         }
-        for collector in before.iter().filter_map(collector) {
-            collector
+        for helper in before.iter().flat_map(|gateway| gateway.helpers()) {
+            helper
                 .services()
                 .for_each(|service| self.uses.release(service));
         }

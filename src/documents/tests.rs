@@ -4,6 +4,7 @@ mod bounds;
 mod encrypted;
 mod gateways;
 mod incremental;
+mod limiters;
 mod plugins;
 mod texts;
 

@@ -361,7 +361,10 @@ mod tests {
         let changed: Vec<_> = past.changed().into_iter().collect();
         assert_eq!(changed, [("routes/a".into(), 9), ("routes/b".into(), 9)]);
         let of_change = |change| past.of_change(change).into_iter().collect::<Vec<_>>();
-        assert_eq!(of_change(9), ["routes/a".into(), "routes/b".into()]);
-        assert_eq!(of_change(5), ["routes/a".into()]);
+        assert_eq!(
+            of_change(9),
+            [Arc::<str>::from("routes/a"), Arc::<str>::from("routes/b")]
+        );
+        assert_eq!(of_change(5), [Arc::<str>::from("routes/a")]);
     }
 }

@@ -5,6 +5,7 @@ pub mod access_log;
 pub(crate) mod form;
 pub mod http;
 pub mod listener;
+pub mod rate_limit;
 pub mod real_ip;
 pub mod tracing;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 pub use access_log::AccessLog;
 pub use http::Http;
 pub use listener::{Listener, Protocol};
+pub use rate_limit::RateLimit;
 pub use real_ip::RealIp;
 pub use tracing::Tracing;
 
@@ -32,6 +34,9 @@ pub struct Gateway {
     pub tracing: Option<Tracing>,
     /// The cluster of tracing's upstream, once that reference is followed.
     pub collector: Option<Arc<Cluster>>,
+    pub rate_limit: Option<RateLimit>,
+    /// The cluster of its upstream, likewise.
+    pub limiter: Option<Arc<Cluster>>,
     /// Who may say on whose behalf a request comes; nobody without it.
     pub real_ip: Option<RealIp>,
     /// The certificates that its HTTPS listeners show, by id; no name is in two of them.
@@ -61,9 +66,15 @@ impl Gateway {
             access_log: None,
             tracing: None,
             collector: None,
+            rate_limit: None,
+            limiter: None,
             real_ip: None,
             ssls: Vec::new(),
             stream_routes: Vec::new(),
         }
+    }
+    /// What it sends traffic to by itself, whatever routes there are.
+    pub fn helpers(&self) -> impl Iterator<Item = &Arc<Cluster>> {
+        self.collector.iter().chain(&self.limiter)
     }
 }

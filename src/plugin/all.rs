@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::contract::Definition;
 use super::shared::reply::Reply;
-use super::shared::{denial, identity, limit, rule};
+use super::shared::{denial, identity, rule};
 use super::{
     api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf,
     fault_injection, file_logger, forward_auth, grpc_web, gzip, ip_restriction, jwt_auth, key_auth,
@@ -134,5 +134,5 @@ pub fn replies() -> Vec<Reply> {
     let reasons = [&basic_auth::REASONS[..], &jwt_auth::REASONS].concat();
     let others = reasons.iter().map(|(reason, _)| *reason);
     let unknown = of_keys.into_iter().chain(others).map(identity::reply);
-    denials.chain(unknown).chain([limit::reply()]).collect()
+    denials.chain(unknown).collect()
 }

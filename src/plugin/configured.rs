@@ -153,8 +153,8 @@ impl Plugins {
 
     /// Refuses more limits than Envoy's filters are asked for.
     pub(crate) fn check_limits(&self) -> Result<(), Remark> {
-        let asked = self.asked();
-        let limits = asked.filter(|one| matches!(one, Asked::Limit(_))).count();
+        let plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        let limits: usize = plugins.map(|plugin| plugin.limits()).sum();
         if limits <= SLOTS {
             return Ok(());
         }
@@ -162,6 +162,18 @@ impl Plugins {
             "are {limits} limits of requests with those of global rules, allowed: at most {SLOTS}"
         );
         Err(Remark::new("plugins", message))
+    }
+
+    /// Where one of them stands whose counts a service keeps for all proxies.
+    pub(crate) fn counted_by_service(&self) -> Option<String> {
+        let mut enabled = self.enabled();
+        let counted = |own: &&Configured| {
+            let plugin = own.plugin.as_ref();
+            plugin.is_some_and(|plugin| plugin.is_counted_by_service())
+        };
+        enabled
+            .find(counted)
+            .map(|own| format!("{}.policy", own.place()))
     }
 
     /// Where they send requests beside the route's own upstream.

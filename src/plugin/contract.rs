@@ -83,6 +83,16 @@ pub trait Plugin: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// How many limits a request is under because of it.
+    fn limits(&self) -> usize {
+        0
+    }
+
+    /// Whether a service keeps its counts, for all proxies of a gateway.
+    fn is_counted_by_service(&self) -> bool {
+        false
+    }
+
     /// What an Envoy has to be able to do for it, of what not every one can.
     fn needs(&self) -> Vec<Ability> {
         Vec::new()

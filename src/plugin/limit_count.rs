@@ -7,13 +7,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading};
 use super::shared::answer::{Rejection, rejection};
-use super::shared::limit::{self, Code, KeyType, Limit, LimitKey, Limits, Of, Policy, SLOTS};
+use super::shared::limit::{self, Code, KeyType, Limit, LimitKey, Limits, Of, SLOTS};
 use crate::model::bounds::{List, LongText};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::Quantity;
+use crate::model::shared_limit::How;
 
 const NAME: &str = "limit-count";
 
@@ -23,7 +24,7 @@ const LONGEST: u32 = 365 * 24 * 60 * 60;
 pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
-    schema: schema::<Form>,
+    schema: limit::schema::<Form>,
     http_filters: || limit::filters(&[Of::Told, Of::Untold]),
 };
 
@@ -46,12 +47,12 @@ struct Form {
     rejected_code: Code,
     /// What the others are told; nothing without it.
     rejected_msg: Option<Rejection>,
-    /// Where the counts lie.
+    /// How the span of time runs.
     #[serde(default)]
-    policy: Policy,
-    /// Whether requests pass while counts cannot be reached; Envoy's own always can.
-    #[serde(default, rename = "allow_degradation")]
-    _allow_degradation: bool,
+    window_type: WindowType,
+    /// Whether requests pass while nobody counts; Envoy's own counts are always there.
+    #[serde(default)]
+    allow_degradation: bool,
     /// Whether answers tell how many requests are left.
     #[serde(default = "yes")]
     show_limit_quota_header: bool,
@@ -64,6 +65,17 @@ struct Form {
 
 impl decode::Form for Form {}
 
+/// How a span of time runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum WindowType {
+    /// From the first request on.
+    #[default]
+    Fixed,
+    /// Any: with counts in Redis only.
+    Sliding,
+}
+
 /// One of several limits.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
@@ -74,9 +86,8 @@ struct Rule {
     time_window: Quantity,
     /// Which requests are counted together: a text with variables. Those without any of these are not counted.
     key: String,
-    /// What the headers of this limit begin with, which Envoy does not send.
-    #[serde(rename = "header_prefix")]
-    _header_prefix: Option<String>,
+    /// What the headers of this limit begin with: `X-<prefix>-RateLimit-Limit`. With counts in Redis only.
+    header_prefix: Option<LongText<64>>,
 }
 
 impl decode::Form for Rule {}
@@ -90,23 +101,20 @@ fn yes() -> bool {
 }
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
-    limit::no_shared_counts(value)?;
-    let form: Form = decode::read(value)?;
-    form.policy.checked()?;
+    let (own, redis) = limit::split(value, &mut reading.warnings)?;
+    let form: Form = decode::read(&own)?;
     let group = form.group.as_ref().map(|LongText(group)| group.as_str());
     if group == Some("") {
         let message = "found an empty text, allowed: at least one character";
         return Err(Remark::new("group", message));
     }
-    reading.warnings.push(limit::warning());
+    if redis.is_none() {
+        check_local(&form, reading)?;
+    }
     let each = match &form.rules {
         None => vec![one(&form, reading)?],
-        Some(rules) => several(&form, &rules.0, reading)?,
+        Some(rules) => several(&form, &rules.0, redis.is_some(), reading)?,
     };
-    reading.warnings.push(Remark::new(
-        "time_window",
-        "Envoy gives used requests back one by one over the span, not all of them at its end",
-    ));
     if form.rejected_msg.is_some() {
         reading.warnings.push(limit::warning_of_message());
     }
@@ -114,6 +122,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     let (shared, of_rules) = limit::place(reading.key, group);
     Ok(Arc::new(Limits {
         of: if told { Of::Told } else { Of::Untold },
+        redis: redis.map(|redis| (redis, form.allow_degradation)),
         shared,
         of_rules,
         each,
@@ -122,20 +131,40 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     }))
 }
 
+/// What Envoy's own counts are not.
+fn check_local(form: &Form, reading: &mut Reading) -> Result<(), Remark> {
+    if form.window_type == WindowType::Sliding {
+        let message = "found \"sliding\", allowed: with `policy: redis` or `redis-cluster` only";
+        return Err(Remark::new("window_type", message));
+    }
+    reading.warnings.push(limit::warning());
+    reading.warnings.push(Remark::new(
+        "time_window",
+        "Envoy gives used requests back one by one over the span, not all of them at its end",
+    ));
+    Ok(())
+}
+
 fn one(form: &Form, reading: &mut Reading) -> Result<Limit, Remark> {
     let missing = |field: &str| Remark::whole(format!("`{field}` is missing"));
     let count = form.count.ok_or_else(|| missing("count"))?;
     let window = form.time_window.ok_or_else(|| missing("time_window"))?;
     let key = LimitKey::read(form.key_type, &form.key, reading)?;
-    limit(count, window, key, true)
+    let told = form.show_limit_quota_header.then(String::new);
+    limit(form, (count, window), key, told)
 }
 
-fn several(form: &Form, rules: &[Value], reading: &mut Reading) -> Result<Vec<Limit>, Remark> {
+fn several(
+    form: &Form,
+    rules: &[Value],
+    in_redis: bool,
+    reading: &mut Reading,
+) -> Result<Vec<Limit>, Remark> {
     if form.count.is_some() || form.time_window.is_some() || rules.is_empty() {
         let message = "allowed: at least one, and neither `count` nor `time_window` beside them";
         return Err(Remark::new("rules", message));
     }
-    if form.show_limit_quota_header {
+    if form.show_limit_quota_header && !in_redis {
         let message = "have no headers of their own: Envoy tells clients of one limit only";
         reading.warnings.push(Remark::new("rules", message));
     }
@@ -148,26 +177,51 @@ fn several(form: &Form, rules: &[Value], reading: &mut Reading) -> Result<Vec<Li
         let mut key = LimitKey::read(kind, &rule.key, reading).map_err(under)?;
         // Two limits of the same numbers count apart.
         key.format = format!("{at}|{}", key.format);
-        limits.push(limit(rule.count, rule.time_window, key, false).map_err(under)?);
+        let prefix = rule
+            .header_prefix
+            .map_or_else(|| (at + 1).to_string(), |it| it.0);
+        header_word(&prefix).map_err(under)?;
+        let told = form.show_limit_quota_header.then_some(prefix);
+        let made = limit(form, (rule.count, rule.time_window), key, told).map_err(under)?;
+        limits.push(Limit {
+            by_address: false,
+            ..made
+        });
     }
     Ok(limits)
 }
 
+fn header_word(prefix: &str) -> Result<(), Remark> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !prefix.is_empty() && prefix.chars().all(is_plain) {
+        return Ok(());
+    }
+    let found = decode::quoted(prefix);
+    let message = format!("found {found}, allowed: letters, digits, `-`, `_`");
+    Err(Remark::new("header_prefix", message))
+}
+
 fn limit(
-    count: Quantity,
-    window: Quantity,
+    form: &Form,
+    (count, window): (Quantity, Quantity),
     key: LimitKey,
-    by_address: bool,
+    told: Option<String>,
 ) -> Result<Limit, Remark> {
-    if window.0 > LONGEST {
-        let message = format!("found {}, allowed: 1–{LONGEST} seconds, a year", window.0);
+    let (count, seconds) = (count.0, window.0);
+    if seconds > LONGEST {
+        let message = format!("found {seconds}, allowed: 1–{LONGEST} seconds, a year");
         return Err(Remark::new("time_window", message));
     }
     Ok(Limit {
         key,
-        by_address,
-        burst: count.0,
-        refill: (count.0, Duration::from_secs(window.0.into())),
+        by_address: true,
+        how: match form.window_type {
+            WindowType::Fixed => How::Fixed { count, seconds },
+            WindowType::Sliding => How::Sliding { count, seconds },
+        },
+        told,
+        burst: count,
+        refill: (count, Duration::from_secs(seconds.into())),
     })
 }
 

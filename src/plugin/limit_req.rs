@@ -8,19 +8,20 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading};
 use super::shared::answer::{Rejection, rejection};
-use super::shared::limit::{self, Code, KeyType, Limit, LimitKey, Limits, Of, Policy};
+use super::shared::limit::{self, Code, KeyType, Limit, LimitKey, Limits, Of};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::Count;
+use crate::model::shared_limit::How;
 
 const NAME: &str = "limit-req";
 
 pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
-    schema: schema::<Form>,
+    schema: limit::schema::<Form>,
     http_filters: || limit::filters(&[Of::Rate]),
 };
 
@@ -45,12 +46,9 @@ struct Form {
     /// Whether the requests of a burst pass without being held back.
     #[serde(default)]
     nodelay: bool,
-    /// Where the counts lie.
+    /// Whether requests pass while nobody counts; Envoy's own counts are always there.
     #[serde(default)]
-    policy: Policy,
-    /// Whether requests pass while counts cannot be reached; Envoy's own always can.
-    #[serde(default, rename = "allow_degradation")]
-    _allow_degradation: bool,
+    allow_degradation: bool,
 }
 
 impl decode::Form for Form {}
@@ -72,6 +70,17 @@ impl TryFrom<f64> for Rate {
 }
 
 impl Rate {
+    /// Thousandths of a request per second.
+    fn thousandths(self) -> u32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range was checked"
+        )]
+        let whole = (self.0 * 1000.0).round() as u32;
+        whole
+    }
+
     /// Whole tokens and the time that they take: a second, or more where a second has a fraction of a token.
     fn refill(self) -> (u32, Duration) {
         let whole = self.0.ceil();
@@ -86,9 +95,8 @@ impl Rate {
 }
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
-    limit::no_shared_counts(value)?;
-    let form: Form = decode::read(value)?;
-    form.policy.checked()?;
+    let (own, redis) = limit::split(value, &mut reading.warnings)?;
+    let form: Form = decode::read(&own)?;
     let kind = match form.key_type {
         KeyType::Constant => {
             let message = "found \"constant\", allowed: var, var_combination";
@@ -98,7 +106,9 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     };
     let key = LimitKey::read(kind, &form.key, reading)?;
     let warnings = &mut reading.warnings;
-    warnings.push(limit::warning());
+    if redis.is_none() {
+        warnings.push(limit::warning());
+    }
     if form.burst.0 > 0 && !form.nodelay {
         let message =
             "requests of a burst pass at once, as with `nodelay`: Envoy does not hold them back";
@@ -110,11 +120,17 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     let (shared, of_rules) = limit::place(reading.key, None);
     Ok(Arc::new(Limits {
         of: Of::Rate,
+        redis: redis.map(|redis| (redis, form.allow_degradation)),
         shared,
         of_rules,
         each: vec![Limit {
             key,
             by_address: true,
+            how: How::Leaky {
+                thousandths: form.rate.thousandths(),
+                burst: form.burst.0,
+            },
+            told: None,
             burst: form.burst.0.saturating_add(1),
             refill: form.rate.refill(),
         }],

@@ -29,6 +29,7 @@ use prost::Name;
 use crate::documents::Route;
 use crate::envoy::any;
 use crate::envoy::proto::{boolean, exactly, tree_extension, uint32};
+use crate::model::shared_limit::{BUCKET, KEY};
 use crate::plugin::shared::asked::{Answer, Asked, Filter};
 use crate::plugin::shared::limit::{
     Bucket, Code, Counter, Of, SLOTS, bucket_header, from_header, key_header,
@@ -37,9 +38,7 @@ use crate::plugin::shared::limit::{
 /// How many keys are counted at a time; the one that was silent for the longest makes room for the next.
 const KEYS: u32 = 100_000;
 
-/// What requests say of themselves: which bucket they need, what is counted together, and what that is made of.
-const BUCKET: &str = "bucket";
-const KEY: &str = "key";
+/// What a key is made of.
 const FROM: &str = "from";
 
 /// The configuration of each filter of which these routes ask something, under its name.
@@ -128,7 +127,7 @@ fn limits<'a>(counter: Counter, buckets: impl Iterator<Item = &'a Bucket>) -> Lo
         filter_enabled: Some(always()),
         filter_enforced: Some(always()),
         descriptors: buckets.map(descriptor).collect(),
-        rate_limits: (1..=SLOTS).map(rate_limit).collect(),
+        rate_limits: slots(),
         always_consume_default_token_bucket: Some(boolean(false)),
         max_dynamic_descriptors: Some(uint32(KEYS)),
         enable_x_ratelimit_headers: headers.into(),
@@ -156,6 +155,11 @@ fn descriptor(bucket: &Bucket) -> LocalRateLimitDescriptor {
         }),
         shadow_mode: false,
     }
+}
+
+/// What filters ask of a request: all limits that it is under.
+pub(super) fn slots() -> Vec<RateLimit> {
+    (1..=SLOTS).map(rate_limit).collect()
 }
 
 /// A slot: nothing is asked where one of its headers is missing.

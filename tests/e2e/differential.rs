@@ -3,7 +3,8 @@
 //! `docs/reference/apisix.md` has.
 //!
 //! A case is a route with plugins, what else it needs, and requests with the answers of APISIX. The route has a host of its own
-//! and an echoing upstream unless it says others. `@c` is the case's name, `@node` the echo, `@dead` where nobody listens, `@mute` who never answers.
+//! and an echoing upstream unless it says others. `@c` is the case's name, `@node` the echo, `@dead` where nobody listens, `@mute` who never answers,
+//! `@redis` the host of a Redis.
 //! `differs` says what is otherwise here, and `refused` what to write instead: both must be so, or the case is a failure. A
 //! document that APISIX refuses is `invalid`.
 
@@ -20,6 +21,7 @@ use tokio::net::TcpListener;
 use crate::support::http::{self, Answer};
 use crate::support::instance::Instance;
 use crate::support::own_address;
+use crate::support::redis;
 use crate::support::stage::{Stage, settled};
 
 #[derive(Debug, Deserialize)]
@@ -76,6 +78,7 @@ async fn documents_mean_what_they_mean_in_apisix() {
     let echo = stage.instance("echo").await;
     // Takes connections, and never says a word.
     let mute = TcpListener::bind((stage.address, 0)).await.unwrap();
+    let (_redis, _limiter) = redis::counting(&stage).await;
     let plugins = cases(&echo, &mute.local_addr().unwrap().to_string());
     for case in plugins.values().flatten() {
         for (name, document) in &case.also {
@@ -179,7 +182,8 @@ fn cases(echo: &Instance, mute: &str) -> BTreeMap<String, Vec<Case>> {
             let text = text
                 .replace("@node", &echo.node())
                 .replace("@dead", &dead)
-                .replace("@mute", mute);
+                .replace("@mute", mute)
+                .replace("@redis", echo.node().split(':').next().unwrap());
             let mut case: Case = serde_json::from_str(&text)
                 .unwrap_or_else(|error| panic!("{name}: {error}: {text}"));
             case.also.insert(

@@ -6,6 +6,7 @@ mod forward_auth;
 mod global_rules;
 mod limits;
 mod observability;
+mod redis;
 mod requests;
 mod restrictions;
 

@@ -98,6 +98,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("tls", &[]),
     ("folder", &["telemetry"]),
+    ("ratelimit", &["model"]),
 ];
 
 #[rustfmt::skip]
@@ -118,7 +119,7 @@ const RUN: &[&str] =
 
 #[rustfmt::skip]
 const INNER: &[&str] =
-    &["run", "config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry", "tls"];
+    &["run", "config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry", "tls", "ratelimit"];
 
 /// Arrows within one layer of [`LINE`].
 const BESIDE: &[(&str, &str)] = &[
@@ -140,7 +141,14 @@ const WORKERS: &[&str] = &[
 /// Libraries, and the places that name them.
 const LIBRARIES: &[(&str, &[&str])] = &[
     (r"\betcd_client\b", &["store/etcd"]),
-    (r"\benvoy_types\b", &["envoy", "plugin", "translate", "xds"]),
+    (
+        r"\benvoy_types\b",
+        &["envoy", "plugin", "translate", "xds", "ratelimit"],
+    ),
+    (
+        r"\bredis::(\w+::)*(Client|cmd|Redis|cluster)",
+        &["ratelimit/redis"],
+    ),
     (
         r"\bopentelemetry_(sdk|otlp|appender_tracing)\b",
         &["telemetry"],
@@ -151,7 +159,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     (r"\breqwest\b", &["registry/consul", "cli/demo", "cli/web"]),
     (
         r"\btonic::(\{[^}]*\b)?Status\b",
-        &["xds", "api", "cli/remote"],
+        &["xds", "api", "cli/remote", "ratelimit"],
     ),
 ];
 
@@ -164,6 +172,8 @@ const PURE: &[&str] = &[
     "explain",
     "model",
     "plugin",
+    "ratelimit/asked",
+    "ratelimit/script",
     "snapshot",
     "translate",
     "control/pace",

@@ -18,6 +18,7 @@ pub mod http;
 pub mod instance;
 pub mod load;
 pub mod process;
+pub mod redis;
 pub mod relay;
 pub mod secure;
 pub mod stage;

@@ -159,7 +159,10 @@ async fn a_type_that_is_not_served_ends_no_stream() {
     let nodes = port.ads.nodes.connected();
     let asked = |id: &str| nodes.iter().find(|node| &*node.id == id).unwrap();
     for id in ["one", "two"] {
-        assert_eq!(*asked(id).status.unserved, [RUNTIME.into()]);
+        assert_eq!(
+            *asked(id).status.unserved,
+            [std::sync::Arc::<str>::from(RUNTIME)]
+        );
     }
 }
 

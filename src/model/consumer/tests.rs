@@ -135,12 +135,12 @@ fn a_credential_that_two_hold_is_that_of_the_first() {
     };
     assert_eq!(
         names(&put(&mut documents, "consumers/bob", &of("bob"))),
-        ["bob".into()]
+        [Arc::<str>::from("bob")]
     );
     let changes = put(&mut documents, "consumers/anne", &of("anne"));
     assert_eq!(
         names(&changes),
-        ["anne".into()],
+        [Arc::<str>::from("anne")],
         "the first by path, whoever came first"
     );
     let said: Vec<String> = changes.problems.iter().map(ToString::to_string).collect();
@@ -154,8 +154,11 @@ fn a_credential_that_two_hold_is_that_of_the_first() {
         path: "consumers/anne".into(),
     });
     let changes = documents.settle();
-    assert_eq!(names(&changes), ["bob".into()]);
-    assert_eq!(changes.mended, ["/chancery/consumers/bob".into()]);
+    assert_eq!(names(&changes), [Arc::<str>::from("bob")]);
+    assert_eq!(
+        changes.mended,
+        [Arc::<str>::from("/chancery/consumers/bob")]
+    );
 }
 
 #[test]

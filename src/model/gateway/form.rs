@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Gateway, access_log, http, listener, real_ip, tracing};
+use super::{Gateway, access_log, http, listener, rate_limit, real_ip, tracing};
 use crate::model::bounds::{GATEWAYS, List};
 use crate::model::key::Key;
 use crate::model::problem::Remark;
@@ -23,6 +23,8 @@ struct Form {
     access_log: Option<access_log::Form>,
     /// Where spans go; nowhere when absent.
     tracing: Option<tracing::Form>,
+    /// Who counts requests for all its proxies together; nobody when absent.
+    rate_limit: Option<rate_limit::Form>,
     /// Who may say on whose behalf a request comes; nobody when absent.
     real_ip: Option<real_ip::Form>,
 }
@@ -59,6 +61,10 @@ pub(crate) fn read(
                 form.checked(&key.id)
                     .map_err(|remark| remark.under("tracing"))
             })
+            .transpose()?,
+        rate_limit: form
+            .rate_limit
+            .map(|form| form.checked().map_err(|remark| remark.under("rate_limit")))
             .transpose()?,
         real_ip: form
             .real_ip

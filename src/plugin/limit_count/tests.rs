@@ -153,14 +153,6 @@ fn what_is_refused() {
             "key: found \"$service_id\", allowed: in the plugins of a service, as Envoy does not know a route's service",
         ),
         (
-            r#"{"count":1,"time_window":1,"policy":"redis-cluster"}"#,
-            "policy: found counts in Redis, allowed: `policy: local`, as Envoy keeps its counts itself",
-        ),
-        (
-            r#"{"count":1,"time_window":1,"redis_host":"a"}"#,
-            "redis_host: found counts in Redis, allowed: `policy: local`, as Envoy keeps its counts itself",
-        ),
-        (
             r#"{"count":1,"time_window":1,"rejected_code":302}"#,
             "rejected_code: found 302, allowed: a registered status of 400–599, as Envoy has no others here",
         ),

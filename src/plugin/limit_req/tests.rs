@@ -68,10 +68,6 @@ fn what_is_refused() {
             r#"{"rate":1,"burst":1,"key":"a","key_type":"constant"}"#,
             "key_type: found \"constant\", allowed: var, var_combination",
         ),
-        (
-            r#"{"rate":1,"burst":1,"key":"remote_addr","policy":"redis"}"#,
-            "policy: found counts in Redis, allowed: `policy: local`, as Envoy keeps its counts itself",
-        ),
     ];
     for (configuration, said) in table {
         assert_eq!(

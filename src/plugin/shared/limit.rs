@@ -1,7 +1,10 @@
-//! What the plugins share that bound how many requests pass: a token bucket per key, kept by Envoy's local rate limit.
+//! What the plugins share that bound how many requests pass: a token bucket per key, kept by Envoy's local rate limit, or a
+//! count in Redis, for which Envoy asks a service.
 
 mod counter;
 mod key;
+mod redis;
+mod service;
 
 use std::sync::Arc;
 
@@ -11,17 +14,16 @@ use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::Head
 use envoy_types::pb::envoy::r#type::v3::StatusCode;
 use prost::Message;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Deserialize;
 
 use super::asked::Asked;
 use super::header;
-use super::reply::{self, Reply};
+use super::reply;
 use super::variable;
 use crate::envoy::filter;
-use crate::model::decode::shown;
 use crate::model::key::{Key, Kind};
 use crate::model::problem::Remark;
+use crate::model::shared_limit::{How, SharedLimit};
 use crate::model::upstream::Cluster;
 use crate::plugin::contract::Plugin;
 
@@ -29,43 +31,13 @@ pub use counter::{
     Bucket, Counter, Of, SLOTS, STATUS, bucket_header, filters, from_header, key_header,
 };
 pub use key::{KeyType, LimitKey};
+pub use redis::{schema, split};
+pub use service::Service;
 
 /// What Envoy calls the reason of its answer, and the name of the answer's body.
 pub const DETAILS: &str = "local_rate_limited";
-
-/// Where the counts lie.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Policy {
-    #[default]
-    Local,
-    Redis,
-    RedisCluster,
-}
-
-impl Policy {
-    pub fn checked(self) -> Result<(), Remark> {
-        match self {
-            Self::Local => Ok(()),
-            Self::Redis | Self::RedisCluster => Err(in_redis("policy")),
-        }
-    }
-}
-
-/// Refuses the fields that tell of counts which several gateways share, whatever they say.
-pub fn no_shared_counts(value: &Value) -> Result<(), Remark> {
-    let mut fields = value.as_object().into_iter().flat_map(Map::keys);
-    match fields.find(|name| name.starts_with("redis_")) {
-        Some(name) => Err(in_redis(&shown(name))),
-        None => Ok(()),
-    }
-}
-
-fn in_redis(field: &str) -> Remark {
-    let message =
-        "found counts in Redis, allowed: `policy: local`, as Envoy keeps its counts itself";
-    Remark::new(field, message)
-}
+/// The same where a service counted.
+pub const DETAILS_OF_SERVICE: &str = "request_rate_limited";
 
 /// The status of an answer for want of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -109,7 +81,10 @@ impl Code {
 /// Bounds on requests, and the plugin that sets them.
 #[derive(Debug)]
 pub struct Limits {
+    /// The plugin, by the filter of its own that counts.
     pub of: Of,
+    /// Where the counts lie, if not in each proxy, and whether requests pass while nobody counts.
+    pub redis: Option<(String, bool)>,
     /// Whose requests are counted together beyond a route's: nothing where each route's are counted apart.
     pub shared: Option<String>,
     /// Whether it stands in a global rule.
@@ -128,6 +103,10 @@ pub struct Limit {
     pub key: LimitKey,
     /// Whether the address is the key of requests that have nothing which the key is made of; others are not counted.
     pub by_address: bool,
+    /// How Redis counts, where it does.
+    pub how: How,
+    /// What the headers begin with by which Redis' count is told; nothing where it is not.
+    pub told: Option<String>,
     pub burst: u32,
     pub refill: (u32, std::time::Duration),
 }
@@ -159,19 +138,18 @@ pub fn warning_of_message() -> Remark {
     )
 }
 
-/// The answer of all these filters.
-pub fn reply() -> Reply {
-    Reply {
-        details: DETAILS.to_owned(),
-        status: None,
-        body: DETAILS.to_owned(),
-    }
-}
-
 impl Plugin for Limits {
     fn asked(&self) -> Vec<Asked> {
-        let each = self.each.iter();
+        let each = self.each.iter().filter(|_| self.redis.is_none());
         each.map(|limit| Asked::Limit(self.bucket(limit))).collect()
+    }
+
+    fn limits(&self) -> usize {
+        self.each.len()
+    }
+
+    fn is_counted_by_service(&self) -> bool {
+        self.redis.is_some()
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
@@ -183,12 +161,38 @@ impl Plugin for Limits {
         mutations.push(header::mutation(header::set(STATUS, &code.to_string())));
         hide(route, STATUS.to_owned());
         say(route, self.of.keys(), mutations);
-        filter::enable_as_it_is(route, self.of.name());
+        match self.service() {
+            Some(service) => filter::enable_as_it_is(route, service.of_routes()),
+            None => filter::enable_as_it_is(route, self.of.name()),
+        }
         reply::set_body(route, DETAILS, &self.body);
     }
 }
 
 impl Limits {
+    fn service(&self) -> Option<Service> {
+        let (_, open) = self.redis.as_ref()?;
+        Some(Service {
+            open: *open,
+            of_rules: self.of_rules,
+        })
+    }
+
+    /// What filters know a limit by.
+    fn name(&self, limit: &Limit) -> String {
+        match (self.service(), &self.redis) {
+            (Some(service), Some((redis, _))) => {
+                let limit = SharedLimit {
+                    how: limit.how,
+                    redis: redis.clone(),
+                    told: limit.told.clone(),
+                };
+                format!("{} {limit}", service.name())
+            }
+            _ => self.bucket(limit).name(),
+        }
+    }
+
     fn bucket(&self, limit: &Limit) -> Bucket {
         Bucket {
             counter: Counter {
@@ -210,10 +214,7 @@ impl Limits {
         let slot = (1..).find(|slot| !is_taken(slot)).unwrap_or(1);
         let (bucket, key, from) = (bucket_header(slot), key_header(slot), from_header(slot));
         let shared = variable::literal(self.shared.as_ref().unwrap_or(&route.name));
-        let mut headers = vec![header::set(
-            &bucket,
-            &variable::literal(&self.bucket(limit).name()),
-        )];
+        let mut headers = vec![header::set(&bucket, &variable::literal(&self.name(limit)))];
         let of = match &limit.key.from {
             None => {
                 headers.push(header::set(&from, "all"));

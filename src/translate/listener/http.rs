@@ -105,7 +105,7 @@ fn connection_manager(
             .first
             .iter()
             .cloned()
-            .chain(http_filters(carried.envoy))
+            .chain(http_filters(gateway, carried.envoy))
             .collect(),
         route_specifier: Some(routes(&gateway.id, tables)),
         local_reply_config: Some(local_reply(carried.envoy)),

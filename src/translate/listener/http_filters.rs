@@ -1,20 +1,32 @@
 //! The chain of HTTP filters, which is the same whatever routes and plugins there are.
 
+use envoy_types::pb::envoy::config::core::v3::{
+    ApiVersion, GrpcService,
+    grpc_service::{EnvoyGrpc, TargetSpecifier},
+};
+use envoy_types::pb::envoy::config::ratelimit::v3::RateLimitServiceConfig;
+use envoy_types::pb::envoy::extensions::filters::http::ratelimit::v3::RateLimit;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpFilter, http_filter::ConfigType,
 };
+use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 
 use crate::cohort::{Ability, Envoy};
-use crate::envoy::{any, place};
+use crate::envoy::proto::exactly;
+use crate::envoy::{any, filter, place};
+use crate::model::Gateway;
 use crate::plugin;
+use crate::plugin::shared::limit::{Code, Service};
 use crate::plugin::shared::router;
+use crate::translate::asked::slots;
 use crate::translate::retry;
 
 /// The plugins' filters, then that which lets requests be repeated, all disabled; then the place for a router of a route's
 /// own, and the one that serves every route.
 ///
-/// An Envoy that has no places has nothing there, and no route that needs one.
-pub(super) fn http_filters(envoy: Envoy) -> Vec<HttpFilter> {
+/// An Envoy that has no places has nothing there, and no route that needs one; nor has a gateway that names nobody who counts
+/// a filter that asks, and a route that needs one.
+pub(super) fn http_filters(gateway: &Gateway, envoy: Envoy) -> Vec<HttpFilter> {
     let shared = HttpFilter {
         name: "envoy.filters.http.router".to_owned(),
         config_type: Some(ConfigType::TypedConfig(any(&router::shared()))),
@@ -22,6 +34,42 @@ pub(super) fn http_filters(envoy: Envoy) -> Vec<HttpFilter> {
     };
     let last = [retry::disabled(), router::place(), shared];
     let all = plugin::http_filters().into_iter().chain(last);
-    all.filter(|filter| envoy.can(Ability::Places) || !place::is_one(filter))
-        .collect()
+    let all = all.filter(|filter| envoy.can(Ability::Places) || !place::is_one(filter));
+    all.filter_map(|filter| match Service::of(&filter) {
+        Some(service) => asking(gateway, service),
+        None => Some(filter),
+    })
+    .collect()
+}
+
+/// The filter that asks who counts for the gateway, if there is somebody.
+fn asking(gateway: &Gateway, service: Service) -> Option<HttpFilter> {
+    let (limiter, rate_limit) = (gateway.limiter.as_ref()?, gateway.rate_limit.as_ref()?);
+    let name = service.name();
+    let grpc = EnvoyGrpc {
+        cluster_name: limiter.name.to_string(),
+        // Else the cluster's name, which is no host.
+        authority: rate_limit.upstream.to_string(),
+        ..EnvoyGrpc::default()
+    };
+    let config = RateLimit {
+        domain: name.clone(),
+        stat_prefix: name.clone(),
+        timeout: Some(exactly(rate_limit.timeout)),
+        failure_mode_deny: !service.open,
+        rate_limit_service: Some(RateLimitServiceConfig {
+            grpc_service: Some(GrpcService {
+                target_specifier: Some(TargetSpecifier::EnvoyGrpc(grpc)),
+                ..GrpcService::default()
+            }),
+            transport_api_version: ApiVersion::V3.into(),
+        }),
+        disable_x_envoy_ratelimited_header: true,
+        rate_limited_status: Some(HttpStatus {
+            code: i32::try_from(Code::of_filters()).unwrap_or_default(),
+        }),
+        rate_limits: slots(),
+        ..RateLimit::default()
+    };
+    Some(filter::disabled(&name, &config))
 }

@@ -24,7 +24,7 @@ use crate::envoy::proto::uint32;
 use crate::plugin::replies;
 use crate::plugin::shared::answer::NO_ROUTE;
 use crate::plugin::shared::identity::{UNKNOWN, UNKNOWN_ONCE};
-use crate::plugin::shared::limit::{Code, STATUS, reply as reply_of_limits};
+use crate::plugin::shared::limit::{Code, DETAILS, DETAILS_OF_SERVICE, STATUS};
 use crate::plugin::shared::reply::{BODIES, Reply};
 
 /// What a client is told when no instance answers, the status first.
@@ -43,8 +43,7 @@ const UPSTREAM_STATUS: &str = "x-apisix-upstream-status";
 pub(super) fn local_reply(envoy: Envoy) -> LocalReplyConfig {
     let replies = replies();
     let of_plugins = replies.iter().map(|reply| of_plugin(reply, envoy));
-    let limited = reply_of_limits();
-    let of_limits = Code::others().map(|code| of_limit(&limited, code));
+    let of_limits = Code::others().map(of_limit).chain([limited()]);
     LocalReplyConfig {
         mappers: [no_route()]
             .into_iter()
@@ -57,7 +56,7 @@ pub(super) fn local_reply(envoy: Envoy) -> LocalReplyConfig {
 }
 
 /// The filters that count know one status, so requests say which one their answer has.
-fn of_limit(limited: &Reply, code: u32) -> ResponseMapper {
+fn of_limit(code: u32) -> ResponseMapper {
     let status = HeaderFilter {
         header: Some(HeaderMatcher {
             name: STATUS.to_owned(),
@@ -68,10 +67,7 @@ fn of_limit(limited: &Reply, code: u32) -> ResponseMapper {
             ..HeaderMatcher::default()
         }),
     };
-    let filters = [
-        FilterSpecifier::HeaderFilter(status),
-        reason(&limited.details),
-    ];
+    let filters = [FilterSpecifier::HeaderFilter(status), is_limited()];
     let filters = filters.map(|specifier| AccessLogFilter {
         filter_specifier: Some(specifier),
     });
@@ -80,8 +76,19 @@ fn of_limit(limited: &Reply, code: u32) -> ResponseMapper {
     });
     ResponseMapper {
         status_code: Some(uint32(code)),
-        ..mapper(both, body(limited))
+        ..mapper(both, body(DETAILS))
     }
+}
+
+/// The others have the status that these filters know.
+fn limited() -> ResponseMapper {
+    mapper(is_limited(), body(DETAILS))
+}
+
+/// For want of a token, whoever counted.
+fn is_limited() -> FilterSpecifier {
+    let expression_of = format!("response.code_details in ['{DETAILS}', '{DETAILS_OF_SERVICE}']");
+    expression(expression_of)
 }
 
 /// The body is the route's, told apart by the reason that Envoy gives for its answer.
@@ -92,7 +99,7 @@ fn of_plugin(reply: &Reply, envoy: Envoy) -> ResponseMapper {
     };
     ResponseMapper {
         status_code: reply.status.map(uint32),
-        ..mapper(reason(details), body(reply))
+        ..mapper(reason(details), body(&reply.body))
     }
 }
 
@@ -101,8 +108,8 @@ fn reason(details: &str) -> FilterSpecifier {
     expression(format!("response.code_details == '{details}'"))
 }
 
-fn body(reply: &Reply) -> String {
-    format!("%METADATA(ROUTE:{BODIES}:{})%", reply.body)
+fn body(name: &str) -> String {
+    format!("%METADATA(ROUTE:{BODIES}:{name})%")
 }
 
 /// Only for an answer of Envoy's own that says "no route": an upstream's 404 passes untouched.

@@ -11,6 +11,7 @@ use envoy_types::pb::envoy::extensions::filters::http::local_ratelimit::v3::Loca
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use prost::Name;
 
+use super::service;
 use crate::envoy::filter;
 
 /// How many limits a request can be under. Filters look at as many headers.
@@ -97,7 +98,10 @@ pub fn filters(of: &[Of]) -> Vec<HttpFilter> {
     let keys = keys.map(|of| filter::disabled(of.keys(), &HeaderMutation::default()));
     let counters = of.iter();
     let counters = counters.map(|of| filter::discovered(of.name(), LocalRateLimit::type_url()));
-    keys.chain(counters).collect()
+    // Requests pass these behind all that say what is to be counted.
+    let services = of.iter().filter(|of| **of == Of::Rate);
+    let services = services.flat_map(|_| service::places());
+    keys.chain(counters).chain(services).collect()
 }
 
 /// How many requests of a key pass: what a filter is told before any route asks for it.

@@ -1,0 +1,98 @@
+use envoy_types::pb::envoy::extensions::common::ratelimit::v3::RateLimitDescriptor;
+use envoy_types::pb::envoy::extensions::common::ratelimit::v3::rate_limit_descriptor::Entry;
+
+use super::*;
+
+fn descriptor(entries: &[(&str, &str)]) -> RateLimitDescriptor {
+    let entry = |(key, value): &(&str, &str)| Entry {
+        key: (*key).to_owned(),
+        value: (*value).to_owned(),
+    };
+    RateLimitDescriptor {
+        entries: entries.iter().map(entry).collect(),
+        ..RateLimitDescriptor::default()
+    }
+}
+
+fn question(buckets: &[&str]) -> RateLimitRequest {
+    let descriptors = buckets.iter();
+    let descriptors = descriptors.map(|bucket| descriptor(&[("bucket", bucket), ("key", "k")]));
+    RateLimitRequest {
+        domain: "chancery.limit.redis".to_owned(),
+        descriptors: descriptors.collect(),
+        hits_addend: 0,
+    }
+}
+
+#[test]
+fn only_what_the_filter_that_asks_is_for_is_counted() {
+    let asked = limits(&question(&[
+        "chancery.limit.redis fixed 5/60 a:6379/0 told=",
+        "chancery.limit.redis.open fixed 5/60 a:6379/0",
+        "global/chancery.limit.redis fixed 5/60 a:6379/0",
+        "chancery.limit-count 2 2/60000000000ns",
+    ]));
+    let texts: Vec<_> = asked
+        .unwrap()
+        .iter()
+        .map(|one| one.limit.to_string())
+        .collect();
+    assert_eq!(texts, ["fixed 5/60 a:6379/0 told="]);
+}
+
+#[test]
+fn what_is_no_question_is_refused() {
+    let unknown = limits(&question(&["chancery.limit.redis squeezed 5/60 a:6379/0"]));
+    assert_eq!(
+        unknown.unwrap_err(),
+        r#""squeezed 5/60 a:6379/0": no limit that this version knows"#
+    );
+    let many = ["chancery.limit.redis fixed 5/60 a:6379/0"; 17];
+    assert_eq!(
+        limits(&question(&many)).unwrap_err(),
+        "found 17 descriptors, allowed: at most 16"
+    );
+    let other = RateLimitRequest {
+        descriptors: vec![descriptor(&[("bucket", "b")])],
+        ..question(&[])
+    };
+    assert_eq!(
+        limits(&other).unwrap_err(),
+        r#"a descriptor has no "bucket" or no "key""#
+    );
+}
+
+#[test]
+fn the_first_limit_that_is_reached_is_the_answer() {
+    let asked = |text: &str| Asked {
+        limit: text.parse().unwrap(),
+        key: "k".into(),
+    };
+    let mut answer = Answer::default();
+    let counted = |passes, left, millis| Counted {
+        passes,
+        left,
+        millis,
+    };
+    assert!(answer.add(&asked("fixed 5/60 a:1/0 told="), counted(true, 4, 59_001)));
+    assert!(!answer.add(&asked("sliding 2/1 a:1/0 told=1"), counted(false, 0, 900)));
+    let response = answer.response();
+    assert_eq!(response.overall_code, i32::from(Code::OverLimit));
+    let headers = response.response_headers_to_add.iter();
+    let headers: Vec<_> = headers
+        .map(|one| format!("{}: {}", one.key, one.value))
+        .collect();
+    assert_eq!(
+        headers,
+        [
+            "X-RateLimit-Limit: 5",
+            "X-RateLimit-Remaining: 4",
+            "X-RateLimit-Reset: 60",
+            "X-1-RateLimit-Limit: 2",
+            "X-1-RateLimit-Remaining: 0",
+            "X-1-RateLimit-Reset: 1",
+        ]
+    );
+    let nothing = Answer::default().response();
+    assert_eq!(nothing.overall_code, i32::from(Code::Ok));
+}

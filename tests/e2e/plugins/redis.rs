@@ -1,0 +1,235 @@
+//! Limits whose counts lie in Redis: for all proxies together, by `chancery ratelimit`.
+
+use std::net::SocketAddr;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::envoy::{Envoy, Protocol};
+use crate::support::eventually;
+use crate::support::load::Load;
+use crate::support::redis::{self, RateLimit, Redis, names_who_counts};
+use crate::support::stage::{Stage, gateway, route_to, settled};
+
+/// A stage with Redis, somebody who asks it, and a gateway that names these.
+async fn counting() -> (Stage, Redis, RateLimit) {
+    let stage = Stage::set().await;
+    let (redis, limiter) = redis::counting(&stage).await;
+    (stage, redis, limiter)
+}
+
+/// A plugin's configuration with counts in Redis.
+fn within(redis: &Redis, own: Value) -> Value {
+    let mut policy = redis.policy();
+    let fields = policy.as_object_mut().unwrap();
+    fields.extend(own.as_object().unwrap().clone());
+    policy
+}
+
+async fn statuses(envoy: &Envoy, path: &str, count: usize) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for _ in 0..count {
+        statuses.push(envoy.get(path).await.status);
+    }
+    statuses
+}
+
+#[tokio::test]
+async fn two_proxies_count_together_whatever_is_edited() {
+    let (stage, redis, _limiter) = counting().await;
+    let blue = stage.instance("blue").await;
+    let other = SocketAddr::from((stage.address, 9081));
+    let edge = names_who_counts(gateway(other));
+    stage.etcd.put("gateways/edge", &edge).await;
+    let mut route = route_to("/own", &[&blue]);
+    route["gateways"] = json!(["default", "edge"]);
+    route["plugins"] = json!({ "limit-count": within(&redis, json!({
+        "count": 3, "time_window": 3600, "rejected_code": 429, "rejected_msg": "slower",
+    })) });
+    stage.etcd.put("routes/own", &route).await;
+    let xds = stage.chancery.xds();
+    let edge = Envoy::start("edge", Protocol::Delta, xds, other, stage.folder()).await;
+    settled(&stage.etcd, &stage.chancery).await;
+    let first = stage.envoy.get("/own").await;
+    assert_eq!(first.status, 200, "{first:?}");
+    let told = |name: &str| first.headers[name].to_str().unwrap().to_owned();
+    assert_eq!(told("x-ratelimit-limit"), "3");
+    assert_eq!(told("x-ratelimit-remaining"), "2");
+    let reset: u64 = told("x-ratelimit-reset").parse().unwrap();
+    assert!((3500..=3600).contains(&reset), "{reset}");
+    let seen = first.seen().unwrap();
+    let headers = seen["headers"].to_string();
+    assert!(!headers.contains("x-chancery"), "{headers}");
+    assert_eq!(statuses(&edge, "/own", 1).await, [200]);
+    assert_eq!(statuses(&stage.envoy, "/own", 1).await, [200]);
+    let over = edge.get("/own").await;
+    assert_eq!(
+        (over.status, &*over.body),
+        (429, r#"{"error_msg":"slower"}"#)
+    );
+    assert_eq!(over.headers["x-ratelimit-remaining"], "0");
+
+    let load = Load::on(&stage.envoy.url("/plain"), 100);
+    stage
+        .etcd
+        .put("routes/plain", &route_to("/plain", &[&blue]))
+        .await;
+    for turn in 0..20 {
+        route["desc"] = json!(format!("turn {turn}"));
+        stage.etcd.put("routes/own", &route).await;
+    }
+    settled(&stage.etcd, &stage.chancery).await;
+    assert_eq!(statuses(&stage.envoy, "/own", 2).await, [429; 2]);
+    drop(load);
+
+    // The password stays where it is written.
+    let dump = stage.envoy.dump().await.unwrap();
+    assert!(!dump.contains("planted"), "the proxy knows Redis' password");
+}
+
+#[tokio::test]
+async fn requests_pass_without_redis_only_where_the_document_says_so() {
+    let (stage, mut redis, mut limiter) = counting().await;
+    let blue = stage.instance("blue").await;
+    for (id, open) in [("strict", false), ("open", true)] {
+        let mut route = route_to(&format!("/{id}"), &[&blue]);
+        route["plugins"] = json!({ "limit-count": within(&redis, json!({
+            "count": 1000, "time_window": 3600, "allow_degradation": open,
+        })) });
+        stage.etcd.put(&format!("routes/{id}"), &route).await;
+    }
+    settled(&stage.etcd, &stage.chancery).await;
+    let both = async |strict: u16| {
+        eventually(async || {
+            let found = [
+                stage.envoy.get("/strict").await.status,
+                stage.envoy.get("/open").await.status,
+            ];
+            anyhow::ensure!(found == [strict, 200], "{found:?}");
+            Ok(())
+        })
+        .await;
+    };
+    both(200).await;
+    redis.process.kill();
+    both(500).await;
+    redis.process.start_again();
+    both(200).await;
+    limiter.process.kill();
+    both(500).await;
+    limiter.process.start_again();
+    both(200).await;
+}
+
+#[tokio::test]
+async fn rates_sliding_spans_and_rules_are_counted_in_redis() {
+    let (stage, redis, _limiter) = counting().await;
+    let blue = stage.instance("blue").await;
+    let rate = json!({ "rate": 0.001, "burst": 2, "key": "remote_addr", "rejected_code": 429 });
+    let sliding = json!({ "count": 2, "time_window": 3600, "window_type": "sliding" });
+    let rules = json!({ "rules": [
+        { "count": 1, "time_window": 3600, "key": "$http_user", "header_prefix": "user" },
+        { "count": 3, "time_window": 3600, "key": "$remote_addr" },
+    ] });
+    for (id, plugins) in [
+        ("rate", json!({ "limit-req": within(&redis, rate) })),
+        ("sliding", json!({ "limit-count": within(&redis, sliding) })),
+        ("rules", json!({ "limit-count": within(&redis, rules) })),
+    ] {
+        let mut route = route_to(&format!("/{id}"), &[&blue]);
+        route["plugins"] = plugins;
+        stage.etcd.put(&format!("routes/{id}"), &route).await;
+    }
+    settled(&stage.etcd, &stage.chancery).await;
+    assert_eq!(
+        statuses(&stage.envoy, "/rate", 4).await,
+        [200, 200, 200, 429]
+    );
+    assert_eq!(statuses(&stage.envoy, "/sliding", 3).await, [200, 200, 503]);
+    let ann = [("user", "ann")];
+    let answer = stage.envoy.send(Method::GET, "/rules", &ann).await.unwrap();
+    assert_eq!(answer.status, 200);
+    let told = ["x-user-ratelimit-remaining", "x-2-ratelimit-remaining"];
+    let told = told.map(|name| answer.headers[name].to_str().unwrap());
+    assert_eq!(told, ["0", "2"]);
+    let answer = stage.envoy.send(Method::GET, "/rules", &ann).await.unwrap();
+    assert_eq!(answer.status, 503);
+    // What the first limit refuses, the second has not counted.
+    assert_eq!(statuses(&stage.envoy, "/rules", 3).await, [200, 200, 503]);
+}
+
+#[tokio::test]
+async fn a_cluster_and_an_older_proxy_count_as_well() {
+    let mut stage = Stage::set().await;
+    let redis = Redis::start_cluster(stage.address, stage.folder()).await;
+    let cluster = format!("limits={}", redis.url());
+    let known = ["--redis-cluster", &cluster];
+    let limiter = RateLimit::start(stage.address, &known, stage.folder()).await;
+    stage
+        .etcd
+        .put("upstreams/limits", &limiter.upstream())
+        .await;
+    let own = names_who_counts(gateway(stage.envoy.listener()));
+    stage.etcd.put("gateways/default", &own).await;
+    let blue = stage.instance("blue").await;
+    let rule = json!({ "plugins": { "limit-count": {
+        "policy": "redis-cluster", "redis_cluster_name": "limits", "redis_cluster_nodes": ["10.0.0.1:6379"],
+        "count": 2, "time_window": 3600, "key_type": "constant", "key": "all",
+    } } });
+    stage
+        .etcd
+        .put("routes/own", &route_to("/own", &[&blue]))
+        .await;
+    stage.etcd.put("global_rules/1", &rule).await;
+    settled(&stage.etcd, &stage.chancery).await;
+    assert_eq!(statuses(&stage.envoy, "/nope", 1).await, [404]);
+    stage.envoy.process.stop().await;
+    let (xds, listener) = (stage.chancery.xds(), stage.envoy.listener());
+    let old = Envoy::start_release("1.36", xds, listener, stage.folder()).await;
+    eventually(async || {
+        let found = old.try_get("/own").await?.status;
+        anyhow::ensure!([200, 503].contains(&found), "{found}");
+        Ok(())
+    })
+    .await;
+    let found = statuses(&old, "/own", 2).await;
+    assert_eq!(found.last(), Some(&503), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_limit_that_nobody_would_count_is_refused() {
+    let stage = Stage::set().await;
+    let blue = stage.instance("blue").await;
+    let mut route = route_to("/own", &[&blue]);
+    stage.etcd.put("routes/own", &route).await;
+    stage.envoy.answers_by("/own", "blue").await;
+    route["plugins"] = json!({ "limit-count": {
+        "policy": "redis", "redis_host": "redis.example", "count": 1, "time_window": 3600,
+    } });
+    let body = route.to_string();
+    stage.etcd.put_text("routes/own", &body).await;
+    eventually(async || {
+        let problems = stage.chancery.admin("v1/problems").await?.body;
+        let said = "counts in Redis, and `gateways/default` names nobody who asks it";
+        anyhow::ensure!(problems.contains(said), "{problems}");
+        Ok(())
+    })
+    .await;
+    // The form before stays.
+    stage.envoy.answers_by("/own", "blue").await;
+    let redis = Redis::start(stage.address, stage.folder()).await;
+    let limiter = RateLimit::start(stage.address, &["--redis", &redis.url()], stage.folder()).await;
+    stage
+        .etcd
+        .put("upstreams/limits", &limiter.upstream())
+        .await;
+    let own = names_who_counts(gateway(stage.envoy.listener()));
+    stage.etcd.put("gateways/default", &own).await;
+    // In force now, though of a Redis that the service does not know: strict.
+    eventually(async || {
+        let found = stage.envoy.get("/own").await.status;
+        anyhow::ensure!(found == 500, "{found}");
+        Ok(())
+    })
+    .await;
+}
