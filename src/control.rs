@@ -21,6 +21,7 @@ mod report;
 mod restored;
 mod saved;
 mod services;
+mod since;
 mod traced;
 mod unjudged;
 

@@ -61,18 +61,33 @@ pub async fn list(
 }
 
 /// What a change is looked for by.
-fn parts(entry: &Entry) -> [String; 5] {
+fn parts(entry: &Entry) -> [String; 7] {
     let Note {
-        who, from, reason, ..
+        who,
+        from,
+        reason,
+        action,
+        ..
     } = &entry.note;
-    let [who, from, reason] = [who, from, reason].map(Clone::clone);
+    let [who, from, reason, action] = [who, from, reason, action].map(Clone::clone);
     [
         entry.path.to_string(),
         entry.revision.to_string(),
         who,
         from,
         reason,
+        action,
+        change(&entry.note).to_owned(),
     ]
+}
+
+/// What kind of change it is.
+fn change(note: &Note) -> &'static str {
+    match (&note.former, note.deleted) {
+        (_, true) => "delete",
+        (None, false) => "create",
+        (Some(_), false) => "change",
+    }
 }
 
 fn entry(
@@ -83,11 +98,7 @@ fn entry(
     }: Entry,
     forms: bool,
 ) -> pb::Entry {
-    let change = match (&note.former, note.deleted) {
-        (_, true) => "delete",
-        (None, false) => "create",
-        (Some(_), false) => "change",
-    };
+    let change = change(&note);
     let former = note.former.unwrap_or_default();
     let document = former.document.filter(|_| forms);
     pb::Entry {

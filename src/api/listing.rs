@@ -16,8 +16,8 @@ pub type Rank = (i64, String);
 /// What is asked for of a list.
 #[derive(Debug)]
 pub struct Listing {
-    /// In small letters.
-    words: Vec<String>,
+    /// Of each word what may stand for it, in small letters.
+    words: Vec<Vec<String>>,
     /// One of the fields that are allowed; none where the order is the list's own.
     pub sort: String,
     is_descending: bool,
@@ -55,7 +55,7 @@ impl Listing {
             words: search
                 .to_lowercase()
                 .split_whitespace()
-                .map(ToOwned::to_owned)
+                .map(either)
                 .collect(),
             is_descending: by.len() < sort.len(),
             sort: by.to_owned(),
@@ -68,11 +68,11 @@ impl Listing {
         !self.words.is_empty()
     }
 
-    /// Whether all words are in some of these texts.
+    /// Whether all words, or what may stand for them, are in some of these texts.
     pub fn finds(&self, texts: &[String]) -> bool {
         let texts: Vec<_> = texts.iter().map(|text| text.to_lowercase()).collect();
-        let mut words = self.words.iter();
-        words.all(|word| texts.iter().any(|text| text.contains(word)))
+        let stands = |word: &String| texts.iter().any(|text| text.contains(word));
+        self.words.iter().all(|word| word.iter().any(stands))
     }
 
     /// The page of what was found, in order, and how many were found.
@@ -89,6 +89,16 @@ impl Listing {
         let (skipped, taken) = self.page.unwrap_or((0, found.len()));
         (found.into_iter().skip(skipped).take(taken).collect(), total)
     }
+}
+
+/// `a|b` is found where either of both is.
+fn either(word: &str) -> Vec<String> {
+    let all = word.split('|').filter(|one| !one.is_empty());
+    let all: Vec<_> = all.map(ToOwned::to_owned).collect();
+    if all.is_empty() {
+        return vec![word.to_owned()];
+    }
+    all
 }
 
 /// Whether what was found in a field is allowed there; nothing always is.
@@ -126,6 +136,9 @@ mod tests {
             ("", "-name", (0, 0), ("dcba", 4)),
             ("RED", "", (0, 0), ("ba", 2)),
             ("green x d", "", (1, 10), ("d", 1)),
+            ("Red|GREEN b|c", "", (0, 0), ("bc", 2)),
+            ("|red", "", (0, 0), ("ba", 2)),
+            ("|", "", (0, 0), ("", 0)),
             ("", "-size", (0, 0), ("cdba", 4)),
             ("", "name", (2, 10), ("", 4)),
             ("", "name", (0, 10), ("abcd", 4)),

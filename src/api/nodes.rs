@@ -68,7 +68,7 @@ fn state(node: &pb::Node) -> &'static str {
 }
 
 /// What a node is looked for by.
-fn parts(node: &pb::Node) -> [String; 7] {
+fn parts(node: &pb::Node) -> [String; 8] {
     let texts = [
         &node.id,
         &node.gateway,
@@ -76,10 +76,11 @@ fn parts(node: &pb::Node) -> [String; 7] {
         &node.agent,
         &node.behind,
         &node.replica,
+        &node.cohort,
     ];
-    let [id, gateway, address, agent, behind, replica] = texts.map(Clone::clone);
+    let [id, gateway, address, agent, behind, replica, cohort] = texts.map(Clone::clone);
     let state = state(node).to_owned();
-    [id, gateway, address, agent, behind, replica, state]
+    [id, gateway, address, agent, behind, replica, cohort, state]
 }
 
 fn rank(node: &pb::Node, by: &str) -> Rank {
@@ -109,6 +110,7 @@ fn message(node: &Node, behind: String) -> pb::Node {
             .filter(|behind| !behind.is_empty())
             .and_then(|_| confirmed::since(node)),
         replica: String::new(),
+        cohort: node.cohort.to_string(),
         revision: node.status.revision,
         types: types
             .filter_map(|(status, resource_type)| Some(of_type(resource_type, status.as_ref()?)))

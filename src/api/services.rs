@@ -156,6 +156,7 @@ fn instance(instance: &Instance, watched: &Watched) -> pb::Instance {
         metadata: instance.metadata.clone().into_iter().collect(),
         left_out: left_out.collect(),
         kept: watched.keeps(instance),
+        since: watched.since(instance).map(confirmed::seconds),
     }
 }
 

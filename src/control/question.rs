@@ -1,6 +1,6 @@
 //! What others ask the loop, which alone knows all inputs. Answers are copies: nothing of the loop's is shared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -93,10 +93,12 @@ pub struct Watched {
     pub instances: Option<Arc<[Instance]>>,
     /// When the registry last said that it is so.
     pub confirmed: Option<SystemTime>,
-    /// Those that drains take out, and how; by id, address and port.
-    pub drained: BTreeMap<(Arc<str>, IpAddr, u16), Mode>,
-    /// Those that stay though the registry took them away; by id, address and port.
-    pub kept: BTreeSet<(Arc<str>, IpAddr, u16)>,
+    /// Those that drains take out, and how.
+    pub drained: BTreeMap<Owned, Mode>,
+    /// Those that stay though the registry took them away.
+    pub kept: BTreeSet<Owned>,
+    /// Of those whose status began while somebody listened, since when they have it.
+    pub since: HashMap<Owned, SystemTime>,
     /// By load assignment, who takes instances of it.
     pub uses: BTreeMap<Arc<str>, Use>,
 }
@@ -112,10 +114,17 @@ impl Watched {
     pub fn keeps(&self, instance: &Instance) -> bool {
         self.kept.contains(&owned(instance))
     }
+
+    /// Since when the instance has its status, where that is known.
+    pub fn since(&self, instance: &Instance) -> Option<SystemTime> {
+        self.since.get(&owned(instance)).copied()
+    }
 }
 
-/// What makes an instance the same one.
-fn owned(instance: &Instance) -> (Arc<str>, IpAddr, u16) {
+/// What makes an instance the same one: id, address and port.
+pub type Owned = (Arc<str>, IpAddr, u16);
+
+pub fn owned(instance: &Instance) -> Owned {
     (instance.id.clone(), instance.address, instance.port)
 }
 
@@ -238,6 +247,7 @@ impl Control {
                         .map(owned)
                         .collect(),
                     confirmed: self.services.confirmed(&service).or(known),
+                    since: self.services.since().of(&service),
                     uses: uses.remove(&service).unwrap_or_default(),
                     service,
                 }

@@ -8,9 +8,10 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::kept::{KeepLost, Kept, Turn};
+use super::since::Since;
 use crate::build::Instances;
 use crate::documents::Changes;
-use crate::model::{Discovery, ServiceKey};
+use crate::model::{Discovery, Instance, ServiceKey};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
 use crate::telemetry::shown;
@@ -25,6 +26,7 @@ pub struct Services {
     /// Those in force: as they were answered, but for what is kept.
     instances: Instances,
     kept: Kept,
+    since: Since,
     freshness: Freshness,
 }
 
@@ -38,6 +40,7 @@ impl Services {
             wanted,
             instances: Instances::new(),
             kept: Kept::new(keep_lost),
+            since: Since::default(),
             freshness,
         }
     }
@@ -63,6 +66,11 @@ impl Services {
         &self.kept
     }
 
+    /// Since when instances have their status.
+    pub fn since(&self) -> &Since {
+        &self.since
+    }
+
     /// Takes an answer. Tells whether others are in force than before, and whether any are kept or no longer are.
     pub fn handle_answer(&mut self, answer: Answer, now: Instant) -> (bool, Option<Turn>) {
         if let Some(found) = self.kept.misread(&answer) {
@@ -79,16 +87,25 @@ impl Services {
             return (false, turn);
         }
         tracing::debug!(service = %answer.service, instances = answer.instances.len(), "service answered");
-        self.instances.insert(answer.service, in_force);
+        self.put(answer.service, in_force);
         (true, turn)
+    }
+
+    /// These are in force from now on: since the registry last spoke.
+    fn put(&mut self, service: ServiceKey, instances: Arc<[Instance]>) {
+        if let (Some(before), Some(at)) =
+            (self.instances.get(&service), self.freshness.of(&service))
+        {
+            self.since.note(&service, before, &instances, at);
+        }
+        self.instances.insert(service, instances);
     }
 
     /// Lets those go whose time is over. Tells of which services they were.
     pub fn handle_time(&mut self, now: Instant) -> Vec<ServiceKey> {
         let over = self.kept.handle_time(now).into_iter();
         over.map(|answer| {
-            self.instances
-                .insert(answer.service.clone(), answer.instances);
+            self.put(answer.service.clone(), answer.instances);
             answer.service
         })
         .collect()
@@ -98,6 +115,7 @@ impl Services {
     pub fn handle_changes(&mut self, changes: &Changes) {
         for service in &changes.services_removed {
             self.instances.remove(service);
+            self.since.forget(service);
             self.kept.forget(service);
         }
         for (discovery, wanted) in &self.wanted {
@@ -127,6 +145,7 @@ impl Services {
         let unwanted: Vec<_> = services.filter(|of| !is_wanted(of)).cloned().collect();
         for service in &unwanted {
             self.instances.remove(service);
+            self.since.forget(service);
         }
         unwanted
     }

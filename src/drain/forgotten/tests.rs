@@ -1,5 +1,7 @@
 //! What is taken for a drain of Chancery's own.
 
+use std::collections::HashMap;
+
 use super::*;
 use crate::model::Discovery;
 
@@ -54,6 +56,7 @@ fn an_instance_in_maintenance_is_looked_at_once() {
         confirmed: None,
         drained: BTreeMap::new(),
         kept: BTreeSet::new(),
+        since: HashMap::new(),
         uses: BTreeMap::new(),
     };
     let found = suspects(vec![watched(None), watched(Some("n"))]);
