@@ -85,7 +85,10 @@ pub async fn apply(
     let mut deed = Deed::new(&api.access.trail, "apply", &caller.name, &caller.from);
     let names: Vec<_> = writes.iter().map(|write| &*write.document).collect();
     let named = names[..names.len().min(NAMED)].join(", ");
-    deed.what = format!("{} documents: {named}", names.len());
+    deed.what = match names.len() {
+        1 => named,
+        many => format!("{many} documents: {named}"),
+    };
     match done {
         Ok(done) => {
             if !dry_run {
@@ -106,7 +109,9 @@ pub async fn apply(
             })
         }
         Err(refused) => {
-            deed.refused("document", began, &refused);
+            if !dry_run {
+                deed.refused("document", began, &refused);
+            }
             Err(status(&refused))
         }
     }

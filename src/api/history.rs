@@ -202,7 +202,9 @@ pub async fn roll_back(
         Back::Change(revision) => format!("the change of revision {revision}"),
     };
     let done = done.map_err(|refused| {
-        deed.refused("document", began, &refused);
+        if !asked.dry_run {
+            deed.refused("document", began, &refused);
+        }
         status(&refused)
     })?;
     if done.revision > 0 {
