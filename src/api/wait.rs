@@ -193,13 +193,17 @@ fn concerned(
         shares.entry(&one.gateway).or_default().0.insert(&one.node);
     }
     let snapshots = api.gateways.all();
-    let brought = |gateway: &str| {
-        let mut theirs = snapshots.iter().filter(|one| &*one.gateway == gateway);
-        is_published && theirs.any(|one| one.revision >= asked)
+    // Whoever is late with something else is not counted here.
+    let concerns = |gateway: &str, is_late: bool| {
+        let theirs = snapshots.iter().filter(|one| &*one.gateway == gateway);
+        match theirs.map(|one| one.revision).max() {
+            Some(newest) if is_published => newest >= asked,
+            _ => is_late,
+        }
     };
     let concerned = shares
         .into_iter()
-        .filter(|(gateway, (late, _))| !late.is_empty() || brought(gateway));
+        .filter(|(gateway, (late, _))| concerns(gateway, !late.is_empty()));
     concerned
         .map(|(gateway, (late, expected))| pb::Share {
             gateway: gateway.to_owned(),
