@@ -15,6 +15,8 @@ let fresh = /** @type {any[]} */ ([]);
 const KEPT = 1000;
 /** Between two questions of the same kind, in ms: each is at least so late. */
 const PAUSE = 300;
+/** Events that come together are one. */
+const MOMENT = 30;
 /** What no event tells of is asked for so often, in ms. */
 const ROUND = 4000;
 const AGAIN = 1000;
@@ -115,7 +117,7 @@ export function useLoad(load, of, how = {}) {
     const ends = new AbortController();
     let running = false;
     let wanted = false;
-    let took = 0;
+    let [took, ended] = [0, 0];
     let timer = 0;
     const late = setTimeout(() => set((it) => (it.data || it.error ? it : { ...it, late: true })), 300);
     const run = async () => {
@@ -130,7 +132,8 @@ export function useLoad(load, of, how = {}) {
         // What Chancery does not answer stays as it was, and the banner says that it is old.
         if (!ends.signal.aborted) set((it) => ({ ...it, late: false, error: error instanceof Away && it.data ? undefined : error }));
       }
-      took = performance.now() - began;
+      ended = performance.now();
+      took = ended - began;
       running = false;
       if (wanted && !ends.signal.aborted) soon();
     };
@@ -139,7 +142,7 @@ export function useLoad(load, of, how = {}) {
       timer = window.setTimeout(() => {
         timer = 0;
         run();
-      }, Math.max(PAUSE, 4 * took));
+      }, Math.max(MOMENT, ended + Math.max(PAUSE, 4 * took) - performance.now()));
     };
     again.current = run;
     run();

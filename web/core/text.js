@@ -14,21 +14,23 @@ export function setUtc(on) {
 }
 
 const zone = () => (utc.value ? { timeZone: "UTC" } : {});
+/** How the reader writes times: as the browser says, where that is of the page's language. */
+const locale = () => navigator.languages.find((one) => one.startsWith(lang.value)) ?? lang.value;
 
 /** @param {string | Date | undefined | null} at */
 export function moment(at) {
   if (!at) return "–";
   const when = new Date(at);
-  const told = new Intl.DateTimeFormat(lang.value, { dateStyle: "medium", timeStyle: "medium", ...zone() }).format(when);
+  const told = new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "medium", ...zone() }).format(when);
   return utc.value ? `${told} UTC` : told;
 }
 
 /** @param {string | Date} at */
 export const clock = (at) =>
-  new Intl.DateTimeFormat(lang.value, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hour12: false, ...zone() }).format(new Date(at));
+  new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hour12: false, ...zone() }).format(new Date(at));
 
 /** @param {string | Date} at */
-export const day = (at) => new Intl.DateTimeFormat(lang.value, { dateStyle: "medium", ...zone() }).format(new Date(at));
+export const day = (at) => new Intl.DateTimeFormat(locale(), { dateStyle: "medium", ...zone() }).format(new Date(at));
 
 /** @param {number} of */
 export const number = (of) => new Intl.NumberFormat(lang.value).format(of);
@@ -66,10 +68,12 @@ function ordered(value) {
   return Object.fromEntries(Object.keys(value).sort().map((name) => [name, ordered(value[name])]));
 }
 
-/** Text of a document, to be compared with another; as it came where it is no JSON. @param {string} text */
+/** Text of a document, to be compared with another: without what is noted by itself, and as it came where it is no JSON. @param {string} text */
 export function read(text) {
   try {
-    return pretty(ordered(JSON.parse(text)));
+    const value = ordered(JSON.parse(text));
+    if (value && typeof value === "object") for (const name of ["id", "create_time", "update_time"]) delete value[name];
+    return pretty(value);
   } catch {
     return text;
   }

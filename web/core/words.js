@@ -19,6 +19,17 @@ export async function speak(to) {
 }
 
 /**
+ * Words as one types them, each with what Chancery calls what they tell of: `已接受` becomes `已接受|accepted`.
+ * @param {string} typed
+ * @param {string} what `state.`
+ * @param {string[]} names
+ */
+export function meant(typed, what, names) {
+  const calls = (/** @type {string} */ word) => names.filter((name) => !name.includes(word) && t(what + name).toLowerCase().includes(word));
+  return typed.split(/\s+/).map((word) => [word, ...(word ? calls(word.toLowerCase()) : [])].join("|")).join(" ");
+}
+
+/**
  * What is called so, with `{n}` replaced by what is given as `n`.
  * @param {string} key
  * @param {Record<string, any>} [values]

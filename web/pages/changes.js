@@ -5,7 +5,7 @@ import { ask, mayWrite, reachable } from "../core/api.js";
 import { useLoad } from "../core/live.js";
 import { go, place, to } from "../core/place.js";
 import { took } from "../core/text.js";
-import { t } from "../core/words.js";
+import { meant, t } from "../core/words.js";
 import { Bar, running } from "../parts/bar.js";
 import { Ago, Dialog, DocumentLink, Empty, Facts, Loaded, Moment, Page, Same, State, Trouble } from "../parts/basics.js";
 import { Diff, Foreseen, Warnings } from "../parts/diff.js";
@@ -25,7 +25,8 @@ export function byRevision(entries) {
 export function Changes() {
   const words = place.value.query.get("q") ?? "";
   const from = useLoad(async (signal) => {
-    const { entries } = await ask("GET /v1/history", { limit: 1000, search: words }, { signal });
+    const search = meant(words, "change.", ["create", "change", "delete"]);
+    const { entries } = await ask("GET /v1/history", { limit: 1000, search }, { signal });
     return byRevision(entries);
   }, [words], { keeps: true });
   return html`<${Page} title=${t("nav.changes")} lead=${t("changes.lead")}>
@@ -63,7 +64,7 @@ export function Change({ revision }) {
   }, [revision], { still: true });
   const [undo, ask_] = useState(false);
   return html`<${Page} title=${t("change-n", { n: revision })} back=${{ href: to(["changes"]), title: t("nav.changes") }}
-    actions=${mayWrite() && from.data?.change && html`<button class="danger" onClick=${() => ask_(true)}>${t("roll-back")}</button>`}>
+    actions=${mayWrite() && from.data?.change && html`<button class="danger" disabled=${!reachable()} onClick=${() => ask_(true)}>${t("roll-back")}</button>`}>
     <${Bar} key=${revision} revision=${revision} rollBack=${mayWrite() ? () => ask_(true) : null} />
     <${Loaded} from=${from}>${({ change, diff }) => html`
       ${change && html`<div class="card"><${Facts} of=${[

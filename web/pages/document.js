@@ -107,14 +107,16 @@ function Review({ path, before, after, expected, close, done, title }) {
   };
   const used = trial.error instanceof Refused && trial.error.code === 400 && after === null;
   return html`<${Dialog} title=${title} close=${close} wide=${true}><div class="body">
-    <section><h3>${t("review.document")} <${DocumentLink} path=${path} /></h3><${Diff} before=${before} after=${after ?? ""} /></section>
+    ${!conflict && html`<section><h3>${t("review.document")} <${DocumentLink} path=${path} /></h3><${Diff} before=${before} after=${after ?? ""} /></section>`}
+    ${after === null && html`<${Around} path=${path}>${(of) => of.usedBy.length > 0 && html`<section><h3>${t("used.by")}</h3><p>${of.usedBy.map((one) => html`<${DocumentLink} path=${one} /> `)}</p></section>`}<//>`}
     ${conflict
       ? html`<${Conflict} path=${path} base=${before} mine=${after ?? ""} error=${conflict} />`
       : trial.error
-        ? html`<${Trouble} error=${trial.error} />${used && html`<label class="check"><input type="checkbox" checked=${force} onChange=${() => insist(!force)} />${t("delete.force")}</label>`}`
+        ? html`<${Trouble} error=${trial.error} />`
         : trial.data
           ? html`<section><h3>${t("review.envoy")}</h3><${Warnings} of=${trial.data.warnings} /><${Foreseen} of=${trial.data.envoys} /></section>`
           : html`<p class="faint" role="status">${t("review.asking")}</p>`}
+    ${(used || force) && html`<label class="check"><input type="checkbox" checked=${force} onChange=${() => insist(!force)} />${t("delete.force")}</label>`}
     ${trouble && !conflict && html`<${Trouble} error=${trouble} />`}
     <label>${t("reason")} <small>${t("reason.why")}</small><input value=${reason} onInput=${(event) => say(event.target.value)} /></label>
     <p class="buttons"><button onClick=${close}>${t("cancel")}</button>
@@ -239,9 +241,9 @@ function Actions({ path, held }) {
   const [deleting, remove] = useState(false);
   const [turning, turn] = useState(false);
   const saved = (revision) => go(["documents", kind, id], { saved: revision });
-  return html`${(kind === "routes" || kind === "ssls") && html`<button onClick=${() => turn(true)}>${t(isOff(held.value) ? "turn-on" : "turn-off")}</button>`}
+  return html`${(kind === "routes" || kind === "ssls") && html`<button disabled=${!reachable()} onClick=${() => turn(true)}>${t(isOff(held.value) ? "turn-on" : "turn-off")}</button>`}
     ${kind !== "consumers" && html`<a class="button" href=${to(["new", kind], { of: id })}>${t("duplicate")}</a>`}
-    <button class="danger" onClick=${() => remove(true)}>${t("delete")}</button>
+    <button class="danger" disabled=${!reachable()} onClick=${() => remove(true)}>${t("delete")}</button>
     ${turning && html`<${Switch} path=${path} close=${() => turn(false)} done=${(revision) => (turn(false), saved(revision))} />`}
     ${deleting && html`<${Review} path=${path} before=${pretty(edited(held.value))} after=${null} expected=${held.modified} title=${t("delete")}
       close=${() => remove(false)} done=${(revision) => (remove(false), saved(revision))} />`}`;
@@ -264,7 +266,7 @@ function Standing({ told, problem, path, held }) {
     ${told?.reason && html`<div class="note ${["rejected", "refused"].includes(told.state) ? "bad" : "warn"}"><strong>${t(`state.${told.state}`)}: ${t(`state.${told.state}.why`)}</strong><p class="said">${told.reason}</p>
       ${older && html`<p>${t("document.older")} <a href=${to(["changes", told.holds])}>${told.holds}</a></p>`}
       ${problem?.refusals.map((one) => html`<p>${t("document.refusal", { gateway: one.gateway, cohort: one.cohort, resource: one.resource, nodes: one.nodes.join(", ") })} <${Ago} at=${one.since} /></p>`)}
-      ${told.state === "refused" && may("operate") && html`<p><button class="small" onClick=${release}>${t("document.release")}</button></p>`}</div>`}
+      ${told.state === "refused" && may("operate") && html`<p><button class="small" disabled=${!reachable()} onClick=${release}>${t("document.release")}</button></p>`}</div>`}
     ${told && html`<${Warnings} of=${told.warnings} />`}</div>`;
 }
 
@@ -378,7 +380,7 @@ function History({ path, now = "" }) {
           <span class="faint"><${Ago} at=${entry.time} /> · ${entry.who || entry.from}</span></header>
         ${entry.reason && html`<p>${entry.reason}</p>`}
         ${entry.lost ? html`<p class="faint">${entry.lost}</p>` : html`<${Diff} before=${entry.before} after=${all[at - 1]?.before ?? now} />`}
-        ${mayWrite() && html`<p><button class="small" onClick=${() => choose(entry.revision)}>${t("roll-back.change")}</button></p>`}
+        ${mayWrite() && html`<p><button class="small" disabled=${!reachable()} onClick=${() => choose(entry.revision)}>${t("roll-back.change")}</button></p>`}
       </section>`)}<//>
     ${undo && html`<${Undo} change=${undo} documents=${[path]} whole close=${() => choose(null)} />`}`;
 }

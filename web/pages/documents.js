@@ -2,7 +2,7 @@
 // All documents of a kind: the state of the configuration, and beside it the health of the instances; and certificates, with
 // their ends.
 import { html, useState } from "../vendor/preact.js";
-import { ask, mayWrite } from "../core/api.js";
+import { ask, mayWrite, reachable } from "../core/api.js";
 import { all, hosts, isOff, paths, plugins, target } from "../core/kinds.js";
 import { useLoad } from "../core/live.js";
 import { place, to, toDocument } from "../core/place.js";
@@ -25,6 +25,8 @@ const SHOWN = /** @type {Record<string, string[]>} */ ({
   ssls: ["host"],
   gateways: ["listeners"],
 });
+
+const STATES = ["accepted", "warned", "off", "waiting", "not_served", "rejected", "refused"];
 
 /** @param {string} kind @param {any} of @param {AbortSignal} signal */
 async function load(kind, of, signal) {
@@ -61,14 +63,14 @@ const columns = () => ({
 });
 
 export function Documents({ kind }) {
-  const of = asked();
+  const of = asked(STATES);
   const from = useLoad((signal) => load(kind, of, signal), Object.values(of), { keeps: true });
   const title = t(`kind.${kind}`);
   const [turning, turn] = useState(/** @type {any} */ (null));
   const every = columns();
   const shown = [every.document, every.state, ...SHOWN[kind].map((id) => every[id]), every.revision];
   if (mayWrite() && (kind === "routes" || kind === "ssls"))
-    shown.push({ id: "do", title: html`<span class="visually-hidden">${t("col.do")}</span>`, minor: true, end: true, cell: (row) => html`<button class="small" onClick=${() => turn(row)} aria-label=${`${t(isOff(row.value) ? "turn-on" : "turn-off")} ${row.id}`}>${t(isOff(row.value) ? "turn-on" : "turn-off")}</button>` });
+    shown.push({ id: "do", title: html`<span class="visually-hidden">${t("col.do")}</span>`, minor: true, end: true, cell: (row) => html`<button class="small" disabled=${!reachable()} onClick=${() => turn(row)} aria-label=${`${t(isOff(row.value) ? "turn-on" : "turn-off")} ${row.id}`}>${t(isOff(row.value) ? "turn-on" : "turn-off")}</button>` });
   return html`<${Page} title=${title} lead=${t(`kind.${kind}.lead`)}
     actions=${mayWrite() && html`<a class="button primary" href=${to(["new", kind])}>${t(`add.${kind}`)}</a>`}>
     <${Loaded} from=${from}>${({ rows, total }) => {
@@ -77,7 +79,7 @@ export function Documents({ kind }) {
           ${mayWrite() && html`<a href=${to(["new", kind])}>${t("empty.here")}</a> ${t("empty.or")}`}<//>`;
       const worth = shown.filter((column) => !column.worth || rows.some(column.worth));
       return html`<div class="card flush"><header><${Search} found=${total} hint=${t("search.documents")} /></header>
-        ${total ? html`<${Table} columns=${worth} rows=${rows} id=${(row) => row.document} name=${title} /><${Pager} total=${total} />` : html`<p class="card">${t("search.none", { q: of.search })}</p>`}</div>`;
+        ${total ? html`<${Table} columns=${worth} rows=${rows} id=${(row) => row.document} name=${title} /><${Pager} total=${total} />` : html`<p class="card">${t("search.none", { q: place.value.query.get("q") })}</p>`}</div>`;
     }}<//>
     ${turning && html`<${Switch} path=${turning.document} close=${() => turn(null)} done=${() => (turn(null), from.again())} />`}
     <${Same} args=${["chancery", "get", kind]} />
@@ -98,7 +100,7 @@ export function Certificates() {
   return html`<${Page} title=${t("nav.certificates")} lead=${t("kind.ssls.lead")} actions=${mayWrite() && html`<a class="button primary" href=${to(["new", "ssls"])}>${t("add.ssls")}</a>`}>
     <${Loaded} from=${from}>${(all) => {
       if (all.length === 0) return html`<${Empty} title=${t("empty.ssls")} command="chancery apply -f ssls.yaml" />`;
-      const found = words ? all.filter((one) => holds(words, [one.document, ...one.names, one.state, ...one.usedBy, t(`state.${lasts(one)}`)].join(" "))) : all;
+      const found = words ? all.filter((one) => holds(words, [one.document, ...one.names, one.state, t(`state.${one.state || "unknown"}`), ...one.usedBy, t(`state.${lasts(one)}`), t(`ssl.${one.type}`), one.notAfter ? day(one.notAfter) : ""].join(" "))) : all;
       return html`<div class="card flush"><header><${Search} found=${found.length} all=${all.length} hint=${t("search.certificates")} /></header><${Table} name=${t("nav.certificates")} rows=${found} id=${(row) => row.document} columns=${[
         { id: "document", title: t("col.document"), sort: (row) => row.document, cell: (row) => html`<${DocumentLink} path=${row.document} />` },
         { id: "names", title: t("col.names"), sort: (row) => row.names.join(), cell: (row) => some(row.names) },

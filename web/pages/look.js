@@ -28,8 +28,8 @@ export function Explain() {
   const input = (/** @type {(text: string) => void} */ set) => (event) => set(event.target.value);
   return html`<${Page} title=${t("nav.explain")} lead=${t("explain.lead")}>
     <form class="fields card" onSubmit=${send}>
-      <label>${t("explain.method")}<select value=${method} onChange=${input(by)}>${METHODS.map((one) => html`<option>${one}</option>`)}</select></label>
-      <label class="all">URL <small>${t("explain.url")}</small><input class="mono" required placeholder="http://www.example.com/hello" value=${url} onInput=${input(at)} /></label>
+      <div class="all pair"><label>${t("explain.method")}<select value=${method} onChange=${input(by)}>${METHODS.map((one) => html`<option>${one}</option>`)}</select></label>
+      <label>URL <small>${t("explain.url")}</small><input class="mono" required placeholder="http://www.example.com/hello" value=${url} onInput=${input(at)} /></label></div>
       <label class="all">${t("explain.headers")} <small>${t("explain.headers.how")}</small><textarea class="mono" rows="2" value=${headers} onInput=${input(with_)}></textarea></label>
       <label>${t("explain.gateway")}<input class="mono" placeholder="default" value=${gateway} onInput=${input(through)} /></label>
       <label>${t("explain.from")}<input class="mono" placeholder="127.0.0.1" value=${from} onInput=${input(as)} /></label>

@@ -29,7 +29,7 @@ async function load(signal) {
     ask("GET /v1/drains", {}, { signal }).catch(without({ drains: [] })),
     ask("GET /v1/certificates", {}, { signal }),
   ]);
-  return { gateways: nodes.gateways, behind: nodes.nodes.filter((node) => !node.synced), replicas: nodes.replicas, problems, changes: byRevision(entries).slice(0, LAST), drains, certificates };
+  return { gateways: nodes.gateways, behind: nodes.nodes.filter((node) => !node.synced), replicas: nodes.replicas, problems, changes: byRevision(entries).slice(0, LAST), drains: drains.sort((a, b) => a.expires.localeCompare(b.expires)), certificates };
 }
 
 export function Overview() {

@@ -3,7 +3,7 @@
 import { html } from "../vendor/preact.js";
 import { ask } from "../core/api.js";
 import { useLoad } from "../core/live.js";
-import { to } from "../core/place.js";
+import { place, to } from "../core/place.js";
 import { pretty } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Ago, Code, DocumentLink, Empty, Facts, Loaded, Page, Same, State } from "../parts/basics.js";
@@ -11,18 +11,18 @@ import { Diff } from "../parts/diff.js";
 import { Pager, Search, Table, asked } from "../parts/table.js";
 
 export function Proxies() {
-  const of = asked();
+  const of = asked(["synced", "behind"]);
   const from = useLoad((signal) => ask("GET /v1/nodes", { elsewhere: true, ...of }, { signal }), Object.values(of), { keeps: true });
   return html`<${Page} title=${t("nav.proxies")} lead=${t("proxies.lead")}>
     <${Loaded} from=${from}>${({ nodes, total }) => {
       if (total === 0 && !of.search) return html`<${Empty} title=${t("proxies.none")} command="envoy -c envoy/bootstrap.yaml --service-node envoy-1">${t("proxies.none.why")}<//>`;
       return html`<div class="card flush"><header><${Search} found=${total} hint=${t("search.proxies")} /></header>
-        ${total === 0 ? html`<p class="card">${t("search.none", { q: of.search })}</p>` : html`<${Table} name=${t("nav.proxies")} rows=${nodes} id=${(row) => `${row.id} ${row.address} ${row.replica}`} columns=${[
+        ${total === 0 ? html`<p class="card">${t("search.none", { q: place.value.query.get("q") })}</p>` : html`<${Table} name=${t("nav.proxies")} rows=${nodes} id=${(row) => `${row.id} ${row.address} ${row.replica}`} columns=${[
           { id: "id", title: t("col.node"), sort: true, cell: (row) => (row.replica ? html`<span class="mono">${row.id}</span>` : html`<a class="mono" href=${to(["proxies", row.id])}>${row.id}</a>`) },
           { id: "state", title: t("col.state"), sort: true, cell: (row) => html`<${State} of=${row.synced ? "synced" : "behind"} />${row.behind && html`<small>${row.behind}</small>`}` },
-          { id: "since", title: t("col.since"), cell: (row) => row.since && html`<${Ago} at=${row.since} />` },
+          ...(nodes.some((row) => row.since) ? [{ id: "since", title: t("col.since"), cell: (row) => row.since && html`<${Ago} at=${row.since} />` }] : []),
           { id: "gateway", title: t("col.gateway"), sort: true, cell: (row) => row.gateway },
-          { id: "agent", title: t("col.agent"), minor: true, sort: true, cell: (row) => row.agent },
+          { id: "agent", title: t("col.agent"), minor: true, sort: true, cell: (row) => html`${row.agent}${row.cohort !== row.agent && html`<small>${row.cohort}</small>`}` },
           { id: "address", title: t("col.address"), minor: true, cell: (row) => html`<span class="mono">${row.address || row.replica}</span>` },
           { id: "revision", title: t("col.revision"), end: true, sort: true, cell: (row) => row.revision },
         ]} /><${Pager} total=${total} />`}</div>`;
@@ -46,6 +46,7 @@ export function Proxy({ id }) {
           [t("col.since"), node.since && html`<${Ago} at=${node.since} />`],
           [t("col.gateway"), node.gateway],
           [t("col.agent"), node.agent],
+          [t("col.cohort"), node.cohort],
           [t("col.address"), html`<span class="mono">${node.address}</span>`],
           [t("col.protocol"), node.protocol],
           [t("col.connected"), html`<${Ago} at=${node.connected} />`],

@@ -36,7 +36,7 @@ export function Live() {
     const fresh = events.map((event) => ({ ...row(event), time: event.time, id: String((count.current += 1)) })).filter((one) => one.state);
     if (fresh.length) keep((before) => [...fresh.reverse(), ...before].slice(0, SHOWN));
   });
-  const found = words ? all.filter((one) => holds(words, [one.word, one.gateway, one.node, one.type, one.text, one.revision].join(" "))) : all;
+  const found = words ? all.filter((one) => holds(words, [one.word, one.gateway, one.node, one.type, one.type && t(`type.${one.type}`), one.text, one.revision].join(" "))) : all;
   return html`<${Page} title=${t("nav.live")} lead=${t("live.lead")} actions=${html`<button aria-pressed=${paused ? "true" : "false"} onClick=${() => pause(!paused)}>${t(paused ? "live.go" : "live.pause")}</button>`}>
     ${all.length === 0 ? html`<${Empty} title=${t("live.none")}>${t("live.none.why")}<//>` : html`<div class="card flush"><header><${Search} found=${found.length} all=${all.length} hint=${t("search.live")} /></header>
       <${Table} stay name=${t("nav.live")} rows=${found} id=${(one) => one.id} columns=${[
@@ -52,6 +52,9 @@ export function Live() {
   <//>`;
 }
 
+/** What came of it. A call that was refused is refused by Chancery. */
+const result = (one) => t(one.result === "refused" ? "audit.refused" : `state.${one.result}`);
+
 export function Audit() {
   const from = useLoad(async (signal) => (await ask("GET /v1/audit", { limit: 1000 }, { signal })).records, []);
   const words = place.value.query.get("q") ?? "";
@@ -59,14 +62,14 @@ export function Audit() {
     <${Loaded} from=${from}>${(all) => {
       if (all.length === 0) return html`<${Empty} title=${t("audit.none")}>${t("audit.none.why")}<//>`;
       const rows = all.map((record, at) => ({ ...record, at }));
-      const found = words ? rows.filter((one) => holds(words, [one.who, one.from, one.action, one.step, one.what, one.result, one.detail].join(" "))) : rows;
+      const found = words ? rows.filter((one) => holds(words, [one.who, one.from, one.action, one.step, one.what, one.result, result(one), one.detail].join(" "))) : rows;
       return html`<div class="card flush"><header><${Search} found=${found.length} all=${rows.length} hint=${t("search.audit")} /></header>
         <${Table} stay name=${t("nav.audit")} rows=${found} id=${(one) => String(one.at)} columns=${[
           { id: "time", title: t("col.when"), cell: (one) => html`<${Ago} at=${one.time} />` },
-          { id: "who", title: t("col.who"), cell: (one) => html`${one.who || "–"}<small>${one.from}</small>` },
+          { id: "who", title: t("col.who"), cell: (one) => (one.who ? html`${one.who}<small>${one.from}</small>` : one.from) },
           { id: "action", title: t("col.action"), cell: (one) => html`${one.action}<small>${one.step}</small>` },
           { id: "what", title: t("col.what"), cell: (one) => html`<span class="mono">${one.what}</span>` },
-          { id: "result", title: t("col.result"), cell: (one) => html`<${State} of=${one.result} />${one.detail && html`<small>${one.detail}</small>`}` },
+          { id: "result", title: t("col.result"), cell: (one) => html`<${State} of=${one.result}>${result(one)}<//>${one.detail && html`<small>${one.detail}</small>`}` },
           { id: "took", title: t("col.took"), minor: true, end: true, cell: (one) => took(one.took) },
         ]} /></div>`;
     }}<//>

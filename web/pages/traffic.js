@@ -4,7 +4,7 @@
 import { html, useState } from "../vendor/preact.js";
 import { ask, mayDrain, reachable } from "../core/api.js";
 import { now, useLoad } from "../core/live.js";
-import { to } from "../core/place.js";
+import { place, to } from "../core/place.js";
 import { quoted, span, took } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Bar } from "../parts/bar.js";
@@ -21,7 +21,7 @@ const out = (instance) => {
 };
 
 export function Instances() {
-  const { sort: _, ...of } = asked(SERVICES);
+  const { sort: _, ...of } = asked(["passing", "warning", "critical", "maintenance"], SERVICES);
   const from = useLoad(async (signal) => {
     const [found, { drains }] = await Promise.all([ask("GET /v1/services", of, { signal }), ask("GET /v1/drains", {}, { signal }).catch(() => ({ drains: [] }))]);
     return { ...found, drains };
@@ -33,7 +33,7 @@ export function Instances() {
     <${Loaded} from=${from}>${({ services, total, drains }) => {
       if (total === 0 && !of.search) return html`<${Empty} title=${t("instances.none")} command="consul services register -name=echo -address=10.0.0.1 -port=8080">${t("instances.none.why")}<//>`;
       return html`<${Search} found=${total} hint=${t("search.instances")} />
-        ${total === 0 && html`<p>${t("search.none", { q: of.search })}</p>`}
+        ${total === 0 && html`<p>${t("search.none", { q: place.value.query.get("q") })}</p>`}
         ${services.map((service) => html`<section class="card flush" key=${service.service}>
           <header><div><h2 class="mono">${service.service}</h2><p class="faint">${service.answered ? html`${t("instances.answered")} <${Ago} at=${service.confirmed} />` : t("instances.unanswered")}
             ${service.uses.flatMap((use) => use.routes).slice(0, 4).map((route) => html` · <a href=${to(["documents", "routes", route])}>routes/${route}</a>`)}</p></div>
@@ -41,15 +41,19 @@ export function Instances() {
           ${service.instances.length === 0 ? html`<p class="card">${t("instances.empty")}</p>` : html`<${Table} name=${service.service} rows=${service.instances} id=${(row) => row.id} columns=${[
             { id: "address", title: t("col.address"), sort: (row) => row.address, cell: (row) => html`<span class="mono">${row.address}</span><small>${row.id}</small>` },
             { id: "status", title: t("col.status"), sort: (row) => row.status, cell: (row) => html`<${State} of=${row.status} />${row.kept && html`<small>${t("state.kept")}</small>`}` },
-            { id: "out", title: t("col.out"), sort: out, cell: out },
+            ...(service.instances.some((row) => row.since) ? [{ id: "since", title: t("col.seen"), minor: true, sort: (row) => row.since ?? "", cell: (row) => row.since && html`<${Ago} at=${row.since} />` }] : []),
+            { id: "out", title: t("col.out"), sort: out, cell: (row) => {
+              const held = drains.find((one) => `${one.address}:${one.port}` === row.address);
+              return html`${out(row)}${held && html`<small>${t("drained.by", { who: held.by || held.from })}${held.reason && `: ${held.reason}`}</small>`}`;
+            } },
             { id: "weight", title: t("col.weight"), minor: true, end: true, sort: (row) => row.weight, cell: (row) => row.weight },
             { id: "zone", title: t("col.zone"), minor: true, sort: (row) => row.zone, cell: (row) => [row.region, row.zone].filter(Boolean).join(" / ") },
             { id: "tags", title: t("col.tags"), minor: true, cell: (row) => row.tags.map((tag) => html`<span class="tag">${tag}</span>`) },
             ...(mayDrain() ? [{ id: "do", title: html`<span class="visually-hidden">${t("col.do")}</span>`, end: true, cell: (row) => {
               const held = drains.find((one) => `${one.address}:${one.port}` === row.address);
               return held
-                ? html`<button class="small" onClick=${() => undrain(held).then(from.again, fail)} aria-label=${`${t("undrain")} ${row.address}`}>${t("undrain")}</button>`
-                : html`<button class="small" onClick=${() => drain({ address: row.address, service })} aria-label=${`${t("drain")} ${row.address}`}>${t("drain")}</button>`;
+                ? html`<button class="small" disabled=${!reachable()} onClick=${() => undrain(held).then(from.again, fail)} aria-label=${`${t("undrain")} ${row.address}`}>${t("undrain")}</button>`
+                : html`<button class="small" disabled=${!reachable()} onClick=${() => drain({ address: row.address, service })} aria-label=${`${t("drain")} ${row.address}`}>${t("drain")}</button>`;
             } }] : []),
           ]} />`}</section>`)}<${Pager} total=${total} size=${SERVICES} />`;
     }}<//>
@@ -73,7 +77,7 @@ export function Drains() {
   const [starting, start] = useState(false);
   const [longer, prolong] = useState(/** @type {any} */ (null));
   const end = (drain) => undrain(drain).then(from.again, fail);
-  return html`<${Page} title=${t("nav.drains")} lead=${t("drains.lead")} actions=${mayDrain() && html`<button class="primary" onClick=${() => start(true)}>${t("drain")}</button>`}>
+  return html`<${Page} title=${t("nav.drains")} lead=${t("drains.lead")} actions=${mayDrain() && html`<button class="primary" disabled=${!reachable()} onClick=${() => start(true)}>${t("drain")}</button>`}>
     ${trouble && html`<${Trouble} error=${trouble} />`}
     <${Loaded} from=${from}>${({ drains }) => drains.length === 0
       ? html`<${Empty} title=${t("drains.none")} command="chancery drain 10.0.0.1:8080 --reason deploy">${html`<a href=${to(["instances"])}>${t("drains.none.do")}</a>`}<//>`
@@ -84,7 +88,7 @@ export function Drains() {
           { id: "reason", title: t("reason"), minor: true, cell: (row) => row.reason },
           { id: "mode", title: t("col.mode"), minor: true, cell: (row) => t(`mode.${row.mode}`) },
           { id: "has", title: t("col.confirmed"), cell: (row) => html`<${Standing} id=${row.id} />` },
-          ...(mayDrain() ? [{ id: "do", title: html`<span class="visually-hidden">${t("col.do")}</span>`, end: true, cell: (row) => html`<button class="small" onClick=${() => prolong(row)} aria-label=${`${t("prolong")} ${row.address}:${row.port}`}>${t("prolong")}</button> <button class="small" onClick=${() => end(row)} aria-label=${`${t("undrain")} ${row.address}:${row.port}`}>${t("undrain")}</button>` }] : []),
+          ...(mayDrain() ? [{ id: "do", title: html`<span class="visually-hidden">${t("col.do")}</span>`, end: true, cell: (row) => html`<button class="small" disabled=${!reachable()} onClick=${() => prolong(row)} aria-label=${`${t("prolong")} ${row.address}:${row.port}`}>${t("prolong")}</button> <button class="small" disabled=${!reachable()} onClick=${() => end(row)} aria-label=${`${t("undrain")} ${row.address}:${row.port}`}>${t("undrain")}</button>` }] : []),
         ]} />`}<//>
     ${longer && html`<${ProlongDialog} of=${longer} close=${() => (prolong(null), from.again())} />`}
     ${starting && html`<${DrainDialog} of=${{ address: "" }} close=${() => (start(false), from.again())} />`}
@@ -109,7 +113,7 @@ function Standing({ id }) {
   if (!from.data) return null;
   const { confirmed, behind, replicas } = from.data;
   const all = replicas.flatMap((one) => Object.values(one.nodes)).reduce((sum, count) => sum + Number(count), 0);
-  return html`<${State} of=${confirmed ? "confirmed" : "unconfirmed"}>${t("n-of-m", { n: all - behind.length, m: all })}<//>`;
+  return html`<${State} of=${confirmed ? "confirmed" : "unconfirmed"}>${t("n-of-m", { n: all - behind.length, m: all })}<//>${behind.length > 0 && html`<small>${behind.slice(0, 3).map((one) => one.node || one.replica).join(", ")}${behind.length > 3 && " …"}</small>`}`;
 }
 
 /** Takes an instance out: its address is typed, so that it is the one that is meant. */

@@ -10,7 +10,8 @@ import { DocumentLink, State } from "./basics.js";
 
 /** What was last written here: the overview shows how far it is. */
 export const running = signal(/** @type {string | null} */ (null));
-const PATIENCE = "60s";
+/** A proxy that hangs is noticed, and counted as gone, later than that. */
+const PATIENCE = "30s";
 
 /** How many proxies of each gateway have it. @param {{of: {gateway: string, accepted: number, expected: number}[], link?: boolean}} props */
 export function Shares({ of, link = false }) {
@@ -25,6 +26,7 @@ export function Bar({ revision, rollBack = null }) {
   const [told, tell] = useState(/** @type {any} */ (null));
   const [over, end] = useState(false);
   const [round, again] = useState(0);
+  const [broken, breaks] = useState(false);
   useEffect(() => {
     const ends = new AbortController();
     end(false);
@@ -32,36 +34,42 @@ export function Bar({ revision, rollBack = null }) {
       try {
         await follow("GET /v1/wait/stream", { revision, timeout: PATIENCE }, ends.signal, tell);
       } catch (error) {
-        if (!(error instanceof Away) && !ends.signal.aborted) tell({ error });
+        if (ends.signal.aborted) return;
+        // It is asked again when Chancery is back.
+        if (error instanceof Away) return breaks(true);
+        tell({ error });
       }
       if (!ends.signal.aborted) end(true);
     };
     run();
     return () => ends.abort();
-  }, [revision, round, away.value === null]);
+  }, [revision, round]);
+  useEffect(() => {
+    if (!broken || away.value) return;
+    breaks(false);
+    again(round + 1);
+  }, [broken, away.value]);
   if (!told) return html`<div class="confirm" role="status">${t("bar.asking")}</div>`;
   if (told.error) return html`<div class="confirm note bad" role="alert">${told.error.message}</div>`;
-  const nobody = told.expected === 0;
+  // Only whom it concerns is counted: who is late with something else holds nothing up.
+  const late = told.behind.filter((one) => !one.node || told.gateways.some(({ gateway }) => gateway === one.gateway));
+  const [n, m] = told.gateways.reduce(([n, m], one) => [n + one.accepted, m + one.expected], [0, 0]);
   const refused = told.rejected.length > 0;
-  const state = refused ? "bad" : told.confirmed ? "good" : nobody ? "none" : over ? "warn" : "busy";
-  const title = refused
-    ? t("bar.refused")
-    : told.confirmed
-      ? t("bar.confirmed", { n: told.accepted, m: told.expected })
-      : nobody
-        ? t("bar.nobody")
-        : t(over ? "bar.late" : "bar.waiting", { n: told.accepted, m: told.expected });
+  const done = !refused && (told.confirmed || (told.expected > 0 && late.length === 0 && n === m));
+  const nobody = told.expected === 0;
+  const state = refused ? "bad" : done ? "good" : nobody ? "none" : over ? "warn" : "busy";
+  const title = refused ? t("bar.refused") : nobody ? t("bar.nobody") : m === 0 ? t(done ? "bar.nothing" : "bar.asking") : t(done ? "bar.confirmed" : over ? "bar.late" : "bar.waiting", { n, m });
   return html`<section class="confirm ${state}" aria-label=${t("bar.title")}>
     <p class="title" role="status"><${State} of=${{ good: "confirmed", bad: "refused", warn: "behind" }[state] ?? "unknown"}>${title}<//>
       <a class="faint" href=${to(["changes", revision])}>${t("revision-n", { n: revision })}</a></p>
     ${!refused && html`<${Shares} of=${told.gateways} />`}
     ${refused && html`<ul>${told.rejected.map((one) => html`<li><${DocumentLink} path=${one.document} />: ${one.reason}</li>`)}</ul>
       <p>${t("bar.refused.do")}</p>`}
-    ${!refused && told.behind.length > 0 && html`<ul>${told.behind.map((one) => html`<li>
+    ${!refused && late.length > 0 && html`<ul>${late.map((one) => html`<li>
       ${one.node ? html`<a class="mono" href=${to(["proxies", one.node])}>${one.node}</a>` : html`<span class="mono">${one.replica}</span>`}
       ${one.since && html` <span class="faint" title=${moment(one.since)}>${t("bar.since", { span: span(now.value - new Date(one.since).getTime()) })}</span>`}${one.reason && `: ${one.reason}`}</li>`)}</ul>`}
     ${told.left > 0 && html`<p class="faint">${t("bar.left", { n: told.left })}</p>`}
-    ${over && !told.confirmed && html`<p class="buttons">
+    ${over && !done && html`<p class="buttons">
       ${!refused && html`<button onClick=${() => again(round + 1)}>${t("bar.again")}</button>`}
       ${rollBack && html`<button class="danger" onClick=${rollBack}>${t("roll-back")}</button>`}</p>`}
   </section>`;

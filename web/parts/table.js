@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { place, set } from "../core/place.js";
 import { number } from "../core/text.js";
-import { t } from "../core/words.js";
+import { meant, t } from "../core/words.js";
 
 /** A row's height, in px: the style sheet says the same. */
 const ROW = 45;
@@ -16,15 +16,15 @@ const STILL = 80;
 /** How many rows a page has, of a list that Chancery searches and sorts. */
 const PAGE = 100;
 
-/** What of such a list the URL asks for. */
-export function asked(size = PAGE) {
+/** What of such a list the URL asks for. Its entries have these states. @param {string[]} states */
+export function asked(states, size = PAGE) {
   const query = place.value.query;
-  return { search: query.get("q") ?? "", sort: query.get("sort") ?? "", page: Number(query.get("page") ?? 1), pageSize: size };
+  return { search: meant(query.get("q") ?? "", "state.", states), sort: query.get("sort") ?? "", page: Number(query.get("page") ?? 1), pageSize: size };
 }
 
 /** Which page it is, and the way to the others. */
 export function Pager({ total, size = PAGE }) {
-  const { page } = asked();
+  const { page } = asked([]);
   const pages = Math.ceil(total / size);
   if (pages < 2 && page < 2) return null;
   const turn = (to, word) => html`<button class="small" disabled=${to < 1 || to > pages} onClick=${() => set("page", String(to))}>${t(word)}</button>`;
@@ -67,7 +67,7 @@ export function Table({ columns, rows, id, name, stay = false }) {
   const gap = (height) =>
     height > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${height}px` }}></td></tr>`;
   const turn = (/** @type {Column} */ column) => set("sort", order === column.id ? `-${column.id}` : order === `-${column.id}` ? "" : column.id);
-  return html`<div class="table ${windowed ? "windowed" : ""}" ref=${box} onScroll=${scroll} tabindex="0" role="region" aria-label=${name}>
+  return html`<div class="table ${windowed ? "windowed" : columns.length > 1 ? "cells" : ""}" ref=${box} onScroll=${scroll} tabindex="0" role="region" aria-label=${name}>
     <table aria-rowcount=${shown.length + 1}>
       <thead><tr>
         ${columns.map((column) => html`<th scope="col" key=${column.id} class=${look(column)}
@@ -78,7 +78,7 @@ export function Table({ columns, rows, id, name, stay = false }) {
       <tbody>
         ${gap(first * ROW)}
         ${part.map((row, at) => html`<tr key=${id(row)} aria-rowindex=${first + at + 2}>
-          ${columns.map((column) => html`<td class=${look(column)}>${column.cell(row)}</td>`)}
+          ${columns.map((column) => html`<td class=${look(column)} data-of=${windowed || typeof column.title !== "string" ? undefined : column.title}>${column.cell(row)}</td>`)}
         </tr>`)}
         ${gap((shown.length - first - part.length) * ROW)}
       </tbody>
@@ -87,7 +87,7 @@ export function Table({ columns, rows, id, name, stay = false }) {
 }
 
 /** @param {Column} column */
-const look = (column) => `${column.minor ? "minor " : ""}${column.end ? "end" : ""}` || undefined;
+const look = (column) => `${column.minor ? "minor " : ""}${column.end ? "end " : ""}${column.id === "do" ? "do" : ""}`.trim() || undefined;
 
 /** A field that finds, and how many it found: of how many, where that is known. What is looked for is in the URL. */
 export function Search({ found, all = found, hint }) {
