@@ -1,11 +1,12 @@
 // What the dashboard is played on: the real etcd, Consul and Envoys, two instances, and Chancery. Each stage has ports and a
 // folder of its own, and ends what it started.
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { createWriteStream, rmSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 
 const tools = process.env.CHANCERY_TOOLS ?? join(process.cwd(), ".tools/bin");
 const chancery = process.env.CHANCERY ?? join(process.cwd(), "target/debug/chancery");
@@ -35,11 +36,19 @@ export async function eventually(what, told, within = 60_000) {
   }
 }
 
+/** A certificate for a name, that is its own authority and ends in 20 days. */
+export async function certificate(folder, name) {
+  const [key, cert] = [join(folder, `${name}.key`), join(folder, `${name}.pem`)];
+  const of = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "20", "-subj", `/CN=${name}`, "-addext", `subjectAltName=DNS:${name}`];
+  await promisify(execFile)("openssl", ["req", "-x509", ...of, "-keyout", key, "-out", cert]);
+  return { key: await readFile(key, "utf8"), cert: await readFile(cert, "utf8") };
+}
+
 /** What runs still: it ends with this process, however that does. */
 const running = new Map();
 process.on("exit", () => {
   for (const [child, folder] of running) {
-    child.kill("SIGKILL");
+    child.kill(child.end);
     rmSync(folder, { recursive: true, force: true });
   }
 });
@@ -74,6 +83,24 @@ export class Stage {
     return stage;
   }
 
+  /** What `make demo` starts: Chancery with all that belongs to it, as children of one program that says where its page is. */
+  static async demo() {
+    const stage = new Stage();
+    stage.folder = await mkdtemp(join(tmpdir(), "chancery-web-"));
+    const folder = join(stage.folder, "demo");
+    await mkdir(folder);
+    const of = (name) => [`--${name}`, join(tools, name)];
+    stage.start("demo", chancery, ["demo", "--folder", folder, ...of("envoy"), ...of("etcd"), ...of("consul")], "SIGTERM");
+    const said = await eventually("the demo to say where its page is", async () => {
+      const told = await readFile(join(stage.folder, "demo.log"), "utf8");
+      return told.includes("Ctrl-C ends all of it") && told;
+    });
+    const port = (before) => Number(new RegExp(`${before}\\s+http://127.0.0.1:(\\d+)/`).exec(said)[1]);
+    stage.ports = { admin: port("Open the dashboard:"), http: port("curl") };
+    stage.admin = `http://127.0.0.1:${stage.ports.admin}`;
+    return stage;
+  }
+
   get consulUrl() {
     return `http://127.0.0.1:${this.ports.consul}`;
   }
@@ -82,20 +109,22 @@ export class Stage {
     return { listeners: [{ name: "http", address: "127.0.0.1", port: this.ports.http, protocol: "http" }] };
   }
 
-  start(name, program, args) {
+  /** `end`: the signal that ends it. */
+  start(name, program, args, end = "SIGKILL") {
     const log = createWriteStream(join(this.folder, `${name}.log`), { flags: "a" });
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
+    child.end = end;
     running.set(child, this.folder);
     child.gone = new Promise((gone) => child.on("exit", gone)).then(() => running.delete(child));
     this.#children.set(name, child);
     return child;
   }
 
-  async stop(name, signal = "SIGKILL") {
+  async stop(name, signal) {
     const child = this.#children.get(name);
-    child?.kill(signal);
+    child?.kill(signal ?? child.end);
     await child?.gone;
     this.#children.delete(name);
   }
@@ -156,11 +185,11 @@ export class Stage {
     });
   }
 
-  register(name, port, status = "passing") {
+  register(name, port, more = {}) {
     return eventually(`${name} to be registered`, async () => {
       const answer = await fetch(`${this.consulUrl}/v1/agent/service/register`, {
         method: "PUT",
-        body: JSON.stringify({ ID: name, Name: "echo", Address: "127.0.0.1", Port: port, Tags: ["v1"], Check: { TTL: "600s", Status: status } }),
+        body: JSON.stringify({ ID: name, Name: "echo", Address: "127.0.0.1", Port: port, Tags: ["v1"], Check: { TTL: "3600s", Status: "passing" }, ...more }),
       });
       return answer.ok;
     });

@@ -1,8 +1,8 @@
 // @ts-check
 // How far a change is: which Envoys of each gateway have it, who has not and why. It moves with each answer of a proxy.
-import { html, signal, useEffect, useState } from "../vendor/preact.js";
+import { html, signal, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Away, away, follow } from "../core/api.js";
-import { now } from "../core/live.js";
+import { now, published } from "../core/live.js";
 import { to } from "../core/place.js";
 import { moment, span } from "../core/text.js";
 import { t } from "../core/words.js";
@@ -27,6 +27,7 @@ export function Bar({ revision, rollBack = null }) {
   const [over, end] = useState(false);
   const [round, again] = useState(0);
   const [broken, breaks] = useState(false);
+  const concerned = useRef(/** @type {string[] | null} */ (null));
   useEffect(() => {
     const ends = new AbortController();
     end(false);
@@ -49,11 +50,19 @@ export function Bar({ revision, rollBack = null }) {
     breaks(false);
     again(round + 1);
   }, [broken, away.value]);
+  // What waits, for the first answer about a service, is sent when that is there.
+  const idle = Boolean(told?.confirmed) && told.gateways.length === 0;
+  useEffect(() => {
+    if (idle) again(round + 1);
+  }, [idle, published.value]);
   if (!told) return html`<div class="confirm" role="status">${t("bar.asking")}</div>`;
   if (told.error) return html`<div class="confirm note bad" role="alert">${told.error.message}</div>`;
-  // Only whom it concerns is counted: who is late with something else holds nothing up.
-  const late = told.behind.filter((one) => !one.node || told.gateways.some(({ gateway }) => gateway === one.gateway));
-  const [n, m] = told.gateways.reduce(([n, m], one) => [n + one.accepted, m + one.expected], [0, 0]);
+  // Only whom it concerns is counted: who is late with something else holds nothing up. Those are the gateways that it was
+  // first published to; what comes later concerns others.
+  if (!concerned.current && told.gateways.length > 0 && told.behind.every((one) => one.node)) concerned.current = told.gateways.map((one) => one.gateway);
+  const gateways = told.gateways.filter((one) => concerned.current?.includes(one.gateway) ?? true);
+  const late = told.behind.filter((one) => !one.node || gateways.some(({ gateway }) => gateway === one.gateway));
+  const [n, m] = gateways.reduce(([n, m], one) => [n + one.accepted, m + one.expected], [0, 0]);
   const refused = told.rejected.length > 0;
   const done = !refused && (told.confirmed || (told.expected > 0 && late.length === 0 && n === m));
   const nobody = told.expected === 0;
@@ -62,7 +71,7 @@ export function Bar({ revision, rollBack = null }) {
   return html`<section class="confirm ${state}" aria-label=${t("bar.title")}>
     <p class="title" role="status"><${State} of=${{ good: "confirmed", bad: "refused", warn: "behind" }[state] ?? "unknown"}>${title}<//>
       <a class="faint" href=${to(["changes", revision])}>${t("revision-n", { n: revision })}</a></p>
-    ${!refused && html`<${Shares} of=${told.gateways} />`}
+    ${!refused && html`<${Shares} of=${gateways} />`}
     ${refused && html`<ul>${told.rejected.map((one) => html`<li><${DocumentLink} path=${one.document} />: ${one.reason}</li>`)}</ul>
       <p>${t("bar.refused.do")}</p>`}
     ${!refused && late.length > 0 && html`<ul>${late.map((one) => html`<li>

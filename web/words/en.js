@@ -282,7 +282,7 @@ export default {
   "bar.confirmed": "{n} of {m} Envoys confirmed",
   "bar.waiting": "{n} of {m} Envoys confirmed …",
   "bar.late": "{n} of {m} Envoys confirmed within 30 seconds",
-  "bar.nothing": "Written; no Envoy is sent anything for it so far",
+  "bar.nothing": "Written; so far it changes nothing that Envoys have",
   "bar.nobody": "Written; no Envoy is connected that could confirm it",
   "bar.refused": "Written, and not in force",
   "bar.refused.do": "What was in force before stays so. Correct the document, or roll back.",

@@ -282,7 +282,7 @@ export default {
   "bar.confirmed": "{m} 个 Envoy 中 {n} 个已确认",
   "bar.waiting": "{m} 个 Envoy 中 {n} 个已确认……",
   "bar.late": "30 秒内 {m} 个 Envoy 中 {n} 个已确认",
-  "bar.nothing": "已写入；目前没有因此下发给 Envoy 的内容",
+  "bar.nothing": "已写入；目前没有改变下发给 Envoy 的内容",
   "bar.nobody": "已写入；没有已连接的 Envoy 可以确认",
   "bar.refused": "已写入，但未生效",
   "bar.refused.do": "之前生效的内容保持不变。请修正文档，或回滚。",
