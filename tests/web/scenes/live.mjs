@@ -1,6 +1,7 @@
 // What happens elsewhere, as it happens.
 import assert from "node:assert/strict";
-import { sees, tab } from "../hand.mjs";
+import { press, sees, tab } from "../hand.mjs";
+import { eventually } from "../stage.mjs";
 
 export const scenes = {
   async "what is written elsewhere shows within a second, also what no Envoy is sent"(stage) {
@@ -18,6 +19,14 @@ export const scenes = {
     // A busy machine may stumble; what is only asked for every four seconds would be seen by one or two of them.
     console.log(`     shown after ${took.join(", ")} ms`);
     assert.ok(took.filter((ms) => ms < 1000).length >= 4);
+    // Who wants to read has it stand still.
+    await press(live, "Pause");
+    await stage.put("upstreams/quiet-0", { nodes: { "127.0.0.1:2": 1 } });
+    await page.getByRole("row", { name: /quiet-0/ }).getByText("127.0.0.1:2").waitFor();
+    assert.equal(await live.getByText("upstreams/quiet-0").count(), 1);
+    await press(live, "Go on");
+    await stage.put("upstreams/quiet-0", { nodes: { "127.0.0.1:1": 1 } });
+    await eventually("it to be told", async () => (await live.getByText("upstreams/quiet-0").count()) === 2);
     await page.at("#/documents/upstreams/quiet-0?tab=used");
     await sees(page, "None: it can be deleted.");
     await stage.put("routes/quiet", { uri: "/quiet", upstream_id: "quiet-0", plugins: { cors: {} } });

@@ -9,9 +9,13 @@ export const scenes = {
     await stage.put("gateways/strict", { listeners: [{ name: "http", address: "127.0.0.1", port: stage.ports.strict, protocol: "http" }] });
     await stage.envoy("strict-1", { gateway: "strict", more: ["--disable-extensions", lacks] });
     const page = await tab(stage);
+    const upstream = { nodes: { [`127.0.0.1:${stage.ports.echo1}`]: 1 } };
     await page.at("#/new/routes");
     await page.getByLabel("Name").fill("refused");
-    await write(page, { uri: "/refused", gateways: ["strict"], upstream: { type: "chash", key: "remote_addr", nodes: { [`127.0.0.1:${stage.ports.echo1}`]: 1 } } });
+    await write(page, { uri: "/refused", gateways: ["strict"], upstream });
+    await save(page);
+    await sees(page, /^1 of 1 Envoys confirmed$/);
+    await write(page, { uri: "/refused", gateways: ["strict"], upstream: { ...upstream, type: "chash", key: "remote_addr" } });
     await sees(page, "Chancery would take it");
     await save(page);
     await sees(page, "Written, and not in force");
@@ -25,6 +29,9 @@ export const scenes = {
     // As it was sent.
     await sees(page, /ring_hash|RING_HASH/);
     await sees(page, '"@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster"');
+    // Beside it what the proxy has, in what differs.
+    await page.getByRole("region", { name: "What it has" }).getByText('"name": "route/refused"').waitFor();
+    await page.locator("ins", { hasText: "RING_HASH" }).waitFor();
     await shots(page, "proxy-refused");
     await page.at("#/documents/routes/refused");
     await press(page, "Delete");

@@ -289,6 +289,9 @@ export const scenes = {
     await dialog.getByLabel("Delete it although others name it").check();
     await eventually("Chancery to have said what that would do", () => remove.isEnabled());
     await page.keyboard.press("Escape");
+    // It was only asked.
+    const { records } = await stage.ask("/v1/audit");
+    assert.ok(!records.some((one) => one.what.includes("upstreams/shared")), JSON.stringify(records));
     for (const path of ["routes/user", "routes/copy", "upstreams/shared"]) {
       await page.at(`#/documents/${path}`);
       await press(page, "Delete");
@@ -307,6 +310,44 @@ export const scenes = {
       await sees(page, "There is no such document.");
     }
     await stage.forget("gateways/streams");
+    return page;
+  },
+
+  async "a document's tabs, the overview and lists tell what is so"(stage) {
+    const name = "told.example.com";
+    await stage.put("routes/told", { uri: "/told", upstream: { discovery_type: "consul", service_name: "echo" } });
+    await stage.put("routes/wrong", { uri: "/wrong", upstreem: {} });
+    await stage.put("ssls/told", { snis: [name], ...(await certificate(stage.folder, name)) });
+    await stage.put("consumers/jack", { username: "jack", plugins: {} });
+    await stage.put("consumers/jack/credentials/spare", { plugins: { "key-auth": { key: "spare-key" } } });
+    await eventually("an instance to be known", async () => (await stage.ask("/v1/services?document=routes/told")).services[0]?.instances.length === 2);
+    const order = { address: "127.0.0.1", port: stage.ports.echo1, service: "echo", ttl: "20m", reason: "to be told", wait: "10s" };
+    const drained = await (await fetch(`${stage.admin}/v1/drains`, { method: "POST", body: JSON.stringify(order) })).json();
+    const page = await tab(stage);
+    await page.at("");
+    for (const said of ["Something needs you", "2 of 2", "routes/wrong", /unknown field `upstreem`/, "answers", "answers you", /back in (19|20) minutes/, /ends soon/, "ssls/told"]) await sees(page, said);
+    for (const [hash, seen] of [
+      ["#/documents/routes/told?tab=envoy", '"name": "route/told"'], ["#/documents/routes/told?tab=instances", `127.0.0.1:${stage.ports.echo2}`],
+      ["#/documents/routes/told?tab=effective", "the document itself"], ["#/documents/routes/told?tab=used", "None: it can be deleted."],
+      ["#/documents/routes/told?tab=history", "Roll back this change…"], ["#/documents/consumers/jack?tab=credentials", "spare"],
+      ["#/documents/consumers/jack/credentials/spare", "What may be secret is not shown."], ["#/certificates", name], ["#/certificates?q=soon", name],
+      ["#/resources?type=clusters&q=told", '"name": "route/told"'], ["#/resources?type=listeners", "http"], ["#/instances", /: to be told$/], ["#/drains", "to be told"],
+      ["#/audit", "drain"], ["#/proxies/envoy-1", "Route tables"], ["#/nowhere", "The address names no page of this dashboard."],
+    ]) {
+      await page.at(hash);
+      await page.getByRole("main").getByText(seen).first().waitFor();
+    }
+    await page.at("#/documents/routes");
+    const row = page.getByRole("row", { name: /^told / });
+    // The configuration, and beside it the health of the instances.
+    await row.getByText("accepted").waitFor();
+    await row.getByText("1 of 2").waitFor();
+    assert.ok((await fetch(`${stage.admin}/v1/drains/${drained.drain.id}`, { method: "DELETE" })).ok);
+    await row.getByText("2 of 2").waitFor();
+    // Since when, as Chancery has seen it change.
+    await page.at("#/instances");
+    await page.getByRole("columnheader", { name: "Since" }).waitFor();
+    for (const path of ["routes/told", "routes/wrong", "ssls/told", "consumers/jack/credentials/spare", "consumers/jack"]) await stage.forget(path);
     return page;
   },
 
