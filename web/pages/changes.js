@@ -33,7 +33,6 @@ export function Changes() {
     <${Loaded} from=${from}>${(found) => {
       if (found.length === 0 && !words) return html`<${Empty} title=${t("changes.none")} command="chancery apply -f routes.yaml">${t("changes.none.why")}<//>`;
       return html`<div class="card flush"><header><${Search} found=${found.length} hint=${t("search.changes")} /></header>
-        ${found.length === 0 && html`<p class="card">${t("search.none", { q: words })}</p>`}
         <${Table} stay name=${t("nav.changes")} rows=${found} id=${(row) => row.revision} columns=${[
           { id: "revision", title: t("col.revision"), cell: (row) => html`<a href=${to(["changes", row.revision])}>${row.revision}</a>` },
           { id: "when", title: t("col.when"), cell: (row) => html`<${Ago} at=${row.time} />` },

@@ -79,7 +79,7 @@ export function Documents({ kind }) {
           ${mayWrite() && html`<a href=${to(["new", kind])}>${t("empty.here")}</a> ${t("empty.or")}`}<//>`;
       const worth = shown.filter((column) => !column.worth || rows.some(column.worth));
       return html`<div class="card flush"><header><${Search} found=${total} hint=${t("search.documents")} /></header>
-        ${total ? html`<${Table} columns=${worth} rows=${rows} id=${(row) => row.document} name=${title} /><${Pager} total=${total} />` : html`<p class="card">${t("search.none", { q: place.value.query.get("q") })}</p>`}</div>`;
+        <${Table} columns=${worth} rows=${rows} id=${(row) => row.document} name=${title} /><${Pager} total=${total} /></div>`;
     }}<//>
     ${turning && html`<${Switch} path=${turning.document} close=${() => turn(null)} done=${() => (turn(null), from.again())} />`}
     <${Same} args=${["chancery", "get", kind]} />

@@ -3,7 +3,7 @@
 import { html } from "../vendor/preact.js";
 import { ask } from "../core/api.js";
 import { useLoad } from "../core/live.js";
-import { place, to } from "../core/place.js";
+import { to } from "../core/place.js";
 import { pretty } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Ago, Code, DocumentLink, Empty, Facts, Loaded, Page, Same, State } from "../parts/basics.js";
@@ -17,7 +17,7 @@ export function Proxies() {
     <${Loaded} from=${from}>${({ nodes, total }) => {
       if (total === 0 && !of.search) return html`<${Empty} title=${t("proxies.none")} command="envoy -c envoy/bootstrap.yaml --service-node envoy-1">${t("proxies.none.why")}<//>`;
       return html`<div class="card flush"><header><${Search} found=${total} hint=${t("search.proxies")} /></header>
-        ${total === 0 ? html`<p class="card">${t("search.none", { q: place.value.query.get("q") })}</p>` : html`<${Table} name=${t("nav.proxies")} rows=${nodes} id=${(row) => `${row.id} ${row.address} ${row.replica}`} columns=${[
+        <${Table} name=${t("nav.proxies")} rows=${nodes} id=${(row) => `${row.id} ${row.address} ${row.replica}`} columns=${[
           { id: "id", title: t("col.node"), sort: true, cell: (row) => (row.replica ? html`<span class="mono">${row.id}</span>` : html`<a class="mono" href=${to(["proxies", row.id])}>${row.id}</a>`) },
           { id: "state", title: t("col.state"), sort: true, cell: (row) => html`<${State} of=${row.synced ? "synced" : "behind"} />${row.behind && html`<small>${row.behind}</small>`}` },
           ...(nodes.some((row) => row.since) ? [{ id: "since", title: t("col.since"), cell: (row) => row.since && html`<${Ago} at=${row.since} />` }] : []),
@@ -25,7 +25,7 @@ export function Proxies() {
           { id: "agent", title: t("col.agent"), minor: true, sort: true, cell: (row) => html`${row.agent}${row.cohort !== row.agent && html`<small>${row.cohort}</small>`}` },
           { id: "address", title: t("col.address"), minor: true, cell: (row) => html`<span class="mono">${row.address || row.replica}</span>` },
           { id: "revision", title: t("col.revision"), end: true, sort: true, cell: (row) => row.revision },
-        ]} /><${Pager} total=${total} />`}</div>`;
+        ]} /><${Pager} total=${total} /></div>`;
     }}<//>
     <${Same} args=${["chancery", "nodes"]} />
   <//>`;

@@ -67,6 +67,8 @@ export function Table({ columns, rows, id, name, stay = false }) {
   const gap = (height) =>
     height > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${height}px` }}></td></tr>`;
   const turn = (/** @type {Column} */ column) => set("sort", order === column.id ? `-${column.id}` : order === `-${column.id}` ? "" : column.id);
+  const words = place.value.query.get("q");
+  if (rows.length === 0 && words) return html`<p class="card">${t("search.none", { q: words })}</p>`;
   return html`<div class="table ${windowed ? "windowed" : columns.length > 1 ? "cells" : ""}" ref=${box} onScroll=${scroll} tabindex="0" role="region" aria-label=${name}>
     <table aria-rowcount=${shown.length + 1}>
       <thead><tr>
@@ -110,9 +112,15 @@ export function Search({ found, all = found, hint }) {
     const text = event.target.value;
     show(text);
     clearTimeout(timer.current);
-    timer.current = window.setTimeout(() => set("q", text), STILL);
+    timer.current = window.setTimeout(() => {
+      timer.current = 0;
+      set("q", text);
+    }, STILL);
   };
-  useEffect(() => show(words), [words]);
+  // Whoever has typed on meanwhile loses nothing of it.
+  useEffect(() => {
+    if (!timer.current) show(words);
+  }, [words]);
   useEffect(() => () => clearTimeout(timer.current), []);
   return html`<div class="search">
     <input ref=${field} type="search" aria-label=${hint} placeholder=${hint} value=${typed} onInput=${type} />

@@ -368,6 +368,12 @@ export const scenes = {
       await other.waitFor({ state: "detached" });
       await one.waitFor();
     }
+    // Whoever types on while it is looked for loses no letter.
+    for (const delay of [75, 80, 85, 90]) {
+      await field.fill("");
+      await field.pressSequentially("abcdefghijklmnopqrstuvwxyz", { delay });
+      assert.equal(await field.inputValue(), "abcdefghijklmnopqrstuvwxyz");
+    }
     await field.fill("nobody-has-this");
     await sees(page, "Nothing matches “nobody-has-this”.");
     await page.reload();
