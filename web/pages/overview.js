@@ -25,17 +25,17 @@ async function load(signal) {
     ask("GET /v1/nodes", { elsewhere: true, sort: "state", page: 1, pageSize: 10 }, { signal }),
     ask("GET /v1/problems", {}, { signal }),
     // Of what etcd is asked for is nothing told while it is away; the rest is.
-    ask("GET /v1/history", { limit: 100 }, { signal }).catch(without({ entries: [] })),
-    ask("GET /v1/drains", {}, { signal }).catch(without({ drains: [] })),
+    ask("GET /v1/history", { limit: 100 }, { signal }).catch(without({ entries: null })),
+    ask("GET /v1/drains", {}, { signal }).catch(without({ drains: null })),
     ask("GET /v1/certificates", {}, { signal }),
   ]);
-  return { gateways: nodes.gateways, behind: nodes.nodes.filter((node) => !node.synced), replicas: nodes.replicas, problems, changes: byRevision(entries).slice(0, LAST), drains: drains.sort((a, b) => a.expires.localeCompare(b.expires)), certificates };
+  return { gateways: nodes.gateways, behind: nodes.nodes.filter((node) => !node.synced), replicas: nodes.replicas, problems, changes: entries && byRevision(entries).slice(0, LAST), drains: drains?.sort((a, b) => a.expires.localeCompare(b.expires)), certificates };
 }
 
 export function Overview() {
   const from = useLoad(load, []);
   // What was written here, or what not everybody has yet.
-  const change = running.value ?? (from.data?.behind.length ? from.data.changes[0]?.revision : undefined);
+  const change = running.value ?? (from.data?.behind.length ? from.data.changes?.[0]?.revision : undefined);
   return html`<${Page} title=${t("nav.overview")} actions=${mayWrite() && html`<a class="button primary" href=${to(["new", "routes"])}>${t("add.routes")}</a>`}>
     ${change && html`<${Bar} key=${change} revision=${change} />`}
     <${Loaded} from=${from}>${(all) => html`<${Well} all=${all} />
@@ -59,11 +59,11 @@ export function Overview() {
           ${all.replicas.map((replica) => html`<li><span class="mono">${replica.id}</span> <span class="faint">${replica.address} · ${t("revision-n", { n: replica.revision })}</span></li>`)}</ul>
         </section>
         <section class="card"><header><h2>${t("nav.drains")}</h2><a href=${to(["drains"])}>${t("all")}</a></header>
-          ${all.drains.length === 0 ? html`<p class="faint">${t("overview.drains.none")}</p>` : html`<ul>${all.drains.slice(0, 5).map((drain) => html`<li>
+          ${!all.drains?.length ? html`<p class="faint">${t(all.drains ? "overview.drains.none" : "overview.unknown")}</p>` : html`<ul>${all.drains.slice(0, 5).map((drain) => html`<li>
             <span class="mono">${drain.address}:${drain.port}</span> <span class="faint">${drain.service} · ${t("drains.left", { span: span(new Date(drain.expires).getTime() - now.value) })}</span></li>`)}</ul>`}
         </section>
         <section class="card"><header><h2>${t("overview.changes")}</h2><a href=${to(["changes"])}>${t("all")}</a></header>
-          ${all.changes.length === 0 ? html`<p class="faint">${t("changes.none")}</p>` : html`<ul>${all.changes.map((change) => html`<li>
+          ${!all.changes?.length ? html`<p class="faint">${t(all.changes ? "changes.none" : "overview.unknown")}</p>` : html`<ul>${all.changes.map((change) => html`<li>
             <a href=${to(["changes", change.revision])}>${change.revision}</a> ${change.entries.slice(0, 2).map((entry) => html`<span class="mono">${entry.document}</span> `)}${change.entries.length > 2 && `+${change.entries.length - 2}`}
             <span class="faint">${t(`change.${change.entries[0].change}`)} · ${change.who} · <${Ago} at=${change.time} /></span></li>`)}</ul>`}
         </section>

@@ -55,10 +55,13 @@ export function Table({ columns, rows, id, name, stay = false }) {
       return way * (typeof x === "number" && typeof y === "number" ? x - y : compare(String(x), String(y)));
     });
   }
-  const windowed = shown.length > ALL;
+  // On a phone rows are cards, as high as they are: some of them are there, and more where one asks.
+  const cards = columns.length > 1 && matchMedia("(max-width: 40rem)").matches;
+  const [upto, show] = useState(ALL);
+  const windowed = shown.length > ALL && !cards;
   const seen = windowed ? Math.ceil((box.current?.clientHeight ?? 800) / ROW) + 2 * MORE : shown.length;
   const first = windowed ? Math.max(0, Math.min(from - MORE, shown.length - seen)) : 0;
-  const part = shown.slice(first, first + seen);
+  const part = shown.slice(first, cards ? upto : first + seen);
   useEffect(() => {
     if (box.current) box.current.scrollTop = 0;
     move(0);
@@ -82,9 +85,10 @@ export function Table({ columns, rows, id, name, stay = false }) {
         ${part.map((row, at) => html`<tr key=${id(row)} aria-rowindex=${first + at + 2}>
           ${columns.map((column) => html`<td class=${look(column)} data-of=${windowed || typeof column.title !== "string" ? undefined : column.title}>${column.cell(row)}</td>`)}
         </tr>`)}
-        ${gap((shown.length - first - part.length) * ROW)}
+        ${windowed && gap((shown.length - first - part.length) * ROW)}
       </tbody>
     </table>
+    ${cards && shown.length > upto && html`<p class="pager"><button class="small" onClick=${() => show(upto + ALL)}>${t("more")}</button></p>`}
   </div>`;
 }
 

@@ -67,6 +67,16 @@ export const scenes = {
     assert.match(page.url(), /q=h7777/);
     await page.screenshot({ path: `${SHOTS}/many.png` });
 
+    // On a phone some of them are there, and more where one asks.
+    const phone = await tab(stage, { width: 390 });
+    await phone.at("#/changes");
+    await phone.getByRole("button", { name: "Show more" }).waitFor();
+    const cards = await phone.locator("tbody tr").count();
+    await press(phone, "Show more");
+    await eventually("twice as many", async () => (await phone.locator("tbody tr").count()) === 2 * cards);
+    assert.deepEqual(phone.wrong, []);
+    await phone.context().close();
+
     const fleet = await Fleet.join(stage, Array.from({ length: 1000 }, (_, n) => `proxy-${n}`));
     const proxies = await rows(page, "#/proxies", "/v1/nodes", "proxy-0");
     await sees(page, /^1 to 100 of 1,00\d$/);

@@ -176,6 +176,8 @@ export const scenes = {
     stage.signal("consul", "SIGSTOP");
     stage.signal("etcd", "SIGSTOP");
     await sees(page, /etcd is away\./);
+    // What etcd would have to tell is not taken for nothing.
+    await eventually("that to be said of changes and drains", async () => (await page.getByText("Not known here: etcd does not answer, or is not used.").count()) === 2);
     await page.screenshot({ path: `${SHOTS}/sources.png` });
     stage.signal("etcd", "SIGCONT");
     stage.signal("consul", "SIGCONT");
