@@ -1,22 +1,24 @@
 //! `cors`: which pages of other origins a browser lets read the answers.
+//!
+//! A script of ours rather than Envoy's filter for it, which adds nothing where a request names no origin, answers preflights
+//! alone, and tells of methods and headers only there: a cache would keep answers that no browser shows.
 
 mod origins;
 
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::Route;
-use envoy_types::pb::envoy::extensions::filters::http::cors::v3::{Cors as Filter, CorsPolicy};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::contract::{Definition, Plugin, Reading, schema};
-use super::shared::header;
-use crate::envoy::filter;
-use crate::envoy::proto::boolean;
+use super::shared::narrow::by_headers;
+use super::shared::script;
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
+use origins::Origins;
 
 const FILTER: &str = "chancery.cors";
 
@@ -24,7 +26,7 @@ pub(super) const ENTRY: Definition = Definition {
     name: "cors",
     read,
     schema: schema::<Form>,
-    http_filters: || vec![filter::disabled(FILTER, &Filter {})],
+    http_filters: || vec![script::disabled(FILTER, include_str!("cors/answer.lua"))],
 };
 
 /// Tells browsers which pages of other origins may read the answers.
@@ -50,14 +52,14 @@ struct Form {
     /// Whether requests may have cookies.
     #[serde(default)]
     allow_credential: bool,
+    /// Origins whose pages may read how long an answer took, likewise.
+    timing_allow_origins: Option<String>,
+    /// Patterns of such origins, in place of `timing_allow_origins`.
+    timing_allow_origins_by_regex: Option<Vec<String>>,
 }
 
 impl decode::Form for Form {
-    const NOT_SERVED: &'static [&'static str] = &[
-        "allow_origins_by_metadata",
-        "timing_allow_origins",
-        "timing_allow_origins_by_regex",
-    ];
+    const NOT_SERVED: &'static [&'static str] = &["allow_origins_by_metadata"];
 }
 
 fn any() -> String {
@@ -73,15 +75,43 @@ const METHODS: &str = "GET,POST,PUT,DELETE,PATCH,HEAD,OPTIONS,CONNECT,TRACE";
 
 #[derive(Debug)]
 struct Cors {
-    policy: CorsPolicy,
+    origins: Origins,
+    timing: Option<Origins>,
+    /// The rest of what the script goes by.
+    context: Map<String, Value>,
 }
 
-fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
     without_star(&form)?;
     let origins = match &form.allow_origins_by_regex {
-        Some(patterns) => origins::patterns(patterns)?,
-        None => origins::listed(&form.allow_origins)?,
+        Some(patterns) => origins::patterns("allow_origins_by_regex", patterns)?,
+        None => origins::listed("allow_origins", &form.allow_origins)?,
+    };
+    let timing = match (
+        &form.timing_allow_origins_by_regex,
+        &form.timing_allow_origins,
+    ) {
+        (Some(patterns), _) => Some(origins::patterns(
+            "timing_allow_origins_by_regex",
+            patterns,
+        )?),
+        (None, Some(listed)) => Some(origins::listed("timing_allow_origins", listed)?),
+        (None, None) => None,
+    };
+    Ok(Arc::new(Cors {
+        origins,
+        timing,
+        context: context(&form)?,
+    }))
+}
+
+/// What the script goes by beside origins.
+fn context(form: &Form) -> Result<Map<String, Value>, Remark> {
+    let expose = form.expose_headers.as_deref().unwrap_or("");
+    let methods = match form.allow_methods.as_str() {
+        "**" => METHODS,
+        methods => methods,
     };
     let plain = |field: &str, text: &str| {
         let bad = !text.bytes().all(|b| matches!(b, b' '..=b'~'));
@@ -89,35 +119,26 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         if bad {
             Err(Remark::new(field, message))
         } else {
-            Ok(text.to_owned())
+            Ok(Some(json!(text)))
         }
     };
-    reading.warnings.push(Remark::whole(
-        "answers only an OPTIONS that is a preflight (with `Origin` and `Access-Control-Request-Method`), and adds headers only \
-         where there is an `Origin`; `*` becomes the origin, method or headers that the request names",
-    ));
-    let policy = CorsPolicy {
-        allow_origin_string_match: origins,
-        allow_methods: match form.allow_methods.as_str() {
-            "**" => METHODS.to_owned(),
-            methods => plain("allow_methods", methods)?,
-        },
-        // Envoy's `*` is what the request asks for, which is what `**` means.
-        allow_headers: match form.allow_headers.as_str() {
-            "**" => any(),
-            headers => plain("allow_headers", headers)?,
-        },
-        expose_headers: plain(
-            "expose_headers",
-            form.expose_headers.as_deref().unwrap_or(""),
-        )?,
-        max_age: form.max_age.to_string(),
-        allow_credentials: Some(boolean(form.allow_credential)),
-        // The instance is not asked, as with APISIX.
-        forward_not_matching_preflights: Some(boolean(false)),
-        ..CorsPolicy::default()
-    };
-    Ok(Arc::new(Cors { policy }))
+    let headers = plain("allow_headers", &form.allow_headers)?;
+    let told = [
+        ("methods", plain("allow_methods", methods)?),
+        // Without them the script tells those that the request asks for.
+        ("headers", headers.filter(|names| names != "**")),
+        (
+            "expose",
+            plain("expose_headers", expose)?.filter(|_| !expose.is_empty()),
+        ),
+        ("max_age", Some(json!(form.max_age.to_string()))),
+        ("credentials", form.allow_credential.then(|| json!("true"))),
+        ("vary", (form.allow_origins != "*").then(|| json!(true))),
+    ];
+    let told = told.into_iter();
+    Ok(told
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect())
 }
 
 /// Browsers take no `*` with credentials.
@@ -143,14 +164,40 @@ fn without_star(form: &Form) -> Result<(), Remark> {
     }
 }
 
-impl Plugin for Cors {
-    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        filter::enable(route, FILTER, &self.policy);
-        // Envoy names the origin in its answer and leaves this to others: caches must know.
-        let vary = header::add("vary", "Origin");
-        if !route.response_headers_to_add.contains(&vary) {
-            route.response_headers_to_add.push(vary);
+impl Cors {
+    /// `page` and `timing`: whether the origin of the route's requests fits the pattern of each.
+    fn enable(&self, route: &mut Route, page: bool, timing: bool) {
+        let mut context = self.context.clone();
+        context.insert("origins".to_owned(), self.origins.written(page));
+        if let Some(origins) = &self.timing {
+            context.insert("timing".to_owned(), origins.written(timing));
         }
+        script::enable(route, FILTER, &context);
+    }
+}
+
+impl Plugin for Cors {
+    /// A route for each pattern that an origin may fit, as there are no patterns in Lua.
+    fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
+        let page = self.origins.pattern();
+        let timing = self.timing.as_ref().and_then(Origins::pattern);
+        let fits = |pattern| by_headers(route, [("origin", pattern)]);
+        let both = page.zip(timing).map(|(page, timing)| {
+            let both = by_headers(route, [("origin", page), ("origin", timing)]);
+            (both, true, true)
+        });
+        let one = page.map(|page| (fits(page), true, false));
+        let other = timing.map(|timing| (fits(timing), false, true));
+        let parts = both.into_iter().chain(one).chain(other);
+        let enabled = parts.map(|(mut part, page, timing)| {
+            self.enable(&mut part, page, timing);
+            part
+        });
+        enabled.collect()
+    }
+
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        self.enable(route, false, false);
     }
 }
 

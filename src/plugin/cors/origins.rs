@@ -1,26 +1,58 @@
 //! The origins of `cors`.
 
-use envoy_types::pb::envoy::r#type::matcher::v3::{
-    RegexMatcher, StringMatcher, string_matcher::MatchPattern,
-};
+use serde_json::{Map, Value, json};
 
 use crate::model::decode::quoted;
 use crate::model::problem::Remark;
 use crate::plugin::shared::pattern;
 
-/// `*`, `**`, or origins with commas between them.
-pub(super) fn listed(text: &str) -> Result<Vec<StringMatcher>, Remark> {
-    if matches!(text, "*" | "**") {
-        return Ok(vec![matcher(regex(".*".to_owned()))]);
+/// Whose pages are meant.
+#[derive(Debug)]
+pub(super) enum Origins {
+    /// `*`, or `**`, which names the origin of the request.
+    Any(&'static str),
+    Listed(Vec<String>),
+    /// A pattern of RE2 for whole origins.
+    Pattern(String),
+}
+
+impl Origins {
+    /// As the script goes by it. Routes tell patterns apart: `matched` says that this one fits.
+    pub(super) fn written(&self, matched: bool) -> Value {
+        match self {
+            Self::Any(stars) => json!(stars),
+            Self::Listed(origins) => {
+                let origins = origins.iter().map(|origin| (origin.clone(), json!(true)));
+                Value::Object(origins.collect::<Map<_, _>>())
+            }
+            Self::Pattern(_) if matched => json!("**"),
+            Self::Pattern(_) => json!({}),
+        }
+    }
+
+    pub(super) fn pattern(&self) -> Option<&str> {
+        match self {
+            Self::Pattern(pattern) => Some(pattern),
+            Self::Any(_) | Self::Listed(_) => None,
+        }
+    }
+}
+
+/// `*`, `**`, or origins with commas between them, as they stand in `field`.
+pub(super) fn listed(field: &str, text: &str) -> Result<Origins, Remark> {
+    match text {
+        "*" => return Ok(Origins::Any("*")),
+        "**" => return Ok(Origins::Any("**")),
+        _ => {}
     }
     let origin = |origin: &str| {
         let host = origin.split_once("://").map(|(_, host)| host);
         let fits = origin == "null" || host.is_some_and(|host| !host.is_empty());
         if fits && origin.bytes().all(|b| b.is_ascii_graphic()) {
-            Ok(matcher(MatchPattern::Exact(origin.to_owned())))
+            Ok(origin.to_owned())
         } else {
             Err(Remark::new(
-                "allow_origins",
+                field,
                 format!(
                     "found {}, allowed: origins such as \"https://www.example.com\" with commas between them, \"*\", \"**\"",
                     quoted(origin)
@@ -28,33 +60,21 @@ pub(super) fn listed(text: &str) -> Result<Vec<StringMatcher>, Remark> {
             ))
         }
     };
-    text.split(',').map(origin).collect()
+    let all = text.split(',').map(origin);
+    all.collect::<Result<_, _>>().map(Origins::Listed)
 }
 
 /// Patterns, of which one must match somewhere in the origin.
-pub(super) fn patterns(patterns: &[String]) -> Result<Vec<StringMatcher>, Remark> {
+pub(super) fn patterns(field: &str, patterns: &[String]) -> Result<Origins, Remark> {
     if patterns.is_empty() {
         let message = "found an empty list, allowed: at least one pattern";
-        return Err(Remark::new("allow_origins_by_regex", message));
+        return Err(Remark::new(field, message));
     }
-    let read = |(at, written): (usize, &String)| {
-        let pattern = pattern::anywhere(written)
-            .map_err(|said| Remark::new(format!("allow_origins_by_regex[{at}]"), said))?;
-        Ok(matcher(regex(pattern)))
-    };
-    patterns.iter().enumerate().map(read).collect()
-}
-
-fn regex(regex: String) -> MatchPattern {
-    MatchPattern::SafeRegex(RegexMatcher {
-        regex,
-        ..RegexMatcher::default()
-    })
-}
-
-fn matcher(pattern: MatchPattern) -> StringMatcher {
-    StringMatcher {
-        match_pattern: Some(pattern),
-        ..StringMatcher::default()
+    for (at, written) in patterns.iter().enumerate() {
+        pattern::anywhere(written).map_err(|said| Remark::new(format!("{field}[{at}]"), said))?;
     }
+    let each = patterns.iter().map(|written| format!("(?:{written})"));
+    let all = each.collect::<Vec<_>>().join("|");
+    let all = pattern::anywhere(&all).map_err(|said| Remark::new(field, said))?;
+    Ok(Origins::Pattern(all))
 }
