@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
-use super::shared::answer::{ANSWER_BYTES, Body};
+use super::shared::answer::{ANSWER_BYTES, Body, Text, answer_with};
 use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
-use super::shared::{fault, share, variable};
+use super::shared::{fault, share};
 use crate::cohort::Ability;
 use crate::envoy::filter;
 use crate::model::decode;
@@ -65,7 +65,7 @@ impl decode::Form for Form {}
 struct AbortForm {
     /// What they are answered with.
     http_status: AnswerStatus,
-    /// The body of the answer; none if not written.
+    /// The body of the answer, with variables; none if not written.
     body: Option<Body>,
     /// Headers of the answer, with variables.
     #[serde(default)]
@@ -158,8 +158,10 @@ struct Delay {
 #[derive(Debug)]
 struct Abort {
     status: u32,
-    body: String,
+    body: Text,
     headers: Checked,
+    /// Whether something in it is made of the request: the route answers then.
+    varies: bool,
     percentage: Percentage,
     condition: Condition,
 }
@@ -187,7 +189,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     let of_delay = warnings.into_iter().map(|remark| remark.under("delay"));
     reading.warnings.extend(of_delay);
     Ok(Arc::new(FaultInjection {
-        abort,
+        abort: abort.flatten(),
         delay: delay.flatten(),
     }))
 }
@@ -200,10 +202,9 @@ fn condition(vars: &[Value], warnings: &mut Vec<Remark>) -> Result<Condition, Re
     Condition::any(&all.collect::<Vec<_>>(), warnings)
 }
 
-fn abort(value: &Value, warnings: &mut Vec<Remark>) -> Result<Abort, Remark> {
+fn abort(value: &Value, warnings: &mut Vec<Remark>) -> Result<Option<Abort>, Remark> {
     let form: AbortForm = decode::read(value)?;
     let body = form.body.map_or_else(String::new, |body| body.0);
-    variable::none_in(&body).map_err(|said| Remark::new("body", said))?;
     if body.len() > ANSWER_BYTES as usize {
         let message = format!(
             "found {} bytes, allowed: at most {ANSWER_BYTES}",
@@ -211,13 +212,30 @@ fn abort(value: &Value, warnings: &mut Vec<Remark>) -> Result<Abort, Remark> {
         );
         return Err(Remark::new("body", message));
     }
-    Ok(Abort {
+    let body = Text::read(&body).map_err(|said| Remark::new("body", said))?;
+    let mut headers = header::plain("headers", &form.headers);
+    let varies = headers.is_err() || matches!(body, Text::Format(_));
+    if varies {
+        headers = header::checked("headers", &form.headers, warnings);
+    }
+    let headers = headers?;
+    if varies && !matches!(form.percentage.0, 0 | 100) {
+        let message = format!(
+            "found {} beside variables in `body` or `headers`, allowed: 100, or texts without variables: where Envoy draws lots, it \
+             knows fixed answers only",
+            form.percentage.0
+        );
+        return Err(Remark::new("percentage", message));
+    }
+    let abort = Abort {
         status: form.http_status.0,
         body,
-        headers: header::plain("headers", &form.headers)?,
+        headers,
+        varies,
         percentage: form.percentage,
         condition: condition(&form.vars, warnings)?,
-    })
+    };
+    Ok(Some(abort).filter(|_| !varies || form.percentage.0 > 0))
 }
 
 fn delay(value: &Value, warnings: &mut Vec<Remark>) -> Result<Option<Delay>, Remark> {
@@ -231,6 +249,27 @@ fn delay(value: &Value, warnings: &mut Vec<Remark>) -> Result<Option<Delay>, Rem
 }
 
 impl Abort {
+    fn enable(&self, route: &mut Route) {
+        if self.varies {
+            answer_with(route, self.status, &self.body);
+            let headers = self.headers.iter();
+            let set = headers.map(|(name, value)| header::set(name, value));
+            return route.response_headers_to_add.extend(set);
+        }
+        filter::enable(route, ABORT, &self.fault());
+        if !self.headers.is_empty() {
+            filter::enable(route, HEADERS, &self.mutations());
+        }
+    }
+
+    fn needs(&self) -> Vec<Ability> {
+        match &self.body {
+            Text::AsWritten(body) if body.is_empty() || self.varies => Vec::new(),
+            Text::AsWritten(_) => vec![Ability::BodyOfAbort],
+            body => body.needs(),
+        }
+    }
+
     /// The headers go along as what Envoy remembers of a request that it answered so, and only of such.
     fn fault(&self) -> HttpFault {
         let values = self.headers.values().enumerate().map(|(at, value)| {
@@ -242,7 +281,10 @@ impl Abort {
             abort: Some(FaultAbort {
                 percentage: Some(share::of(self.percentage.millionths())),
                 error_type: Some(ErrorType::HttpStatus(self.status)),
-                response_body: self.body.clone(),
+                response_body: match &self.body {
+                    Text::AsWritten(body) => body.clone(),
+                    Text::Format(_) => String::new(),
+                },
             }),
             filter_metadata: (!fields.is_empty()).then_some(protobuf::Struct { fields }),
             ..fault::quiet()
@@ -269,8 +311,7 @@ impl Plugin for FaultInjection {
         let abort = self.abort.as_ref().map(|abort| &abort.condition);
         let delay = self.delay.as_ref().map(|delay| &delay.condition);
         let asked = abort.into_iter().chain(delay).flat_map(Condition::needs);
-        let body = self.abort.as_ref().filter(|abort| !abort.body.is_empty());
-        let body = body.map(|_| Ability::BodyOfAbort);
+        let body = self.abort.iter().flat_map(Abort::needs);
         asked.chain(body).collect()
     }
 
@@ -316,10 +357,7 @@ impl FaultInjection {
         }
         let aborts = |fault: &&Abort| abort || fault.condition.is_always();
         if let Some(fault) = self.abort.as_ref().filter(aborts) {
-            filter::enable(route, ABORT, &fault.fault());
-            if !fault.headers.is_empty() {
-                filter::enable(route, HEADERS, &fault.mutations());
-            }
+            fault.enable(route);
         }
     }
 }

@@ -30,7 +30,7 @@ use super::shared::answer::{ANSWER_BYTES, Body};
 use super::shared::asked::{ANSWERS, Answer, Asked};
 use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
-use super::shared::script;
+use super::shared::{script, variable};
 use crate::cohort::Ability;
 use crate::envoy::filter;
 use crate::envoy::proto::uint32;
@@ -41,6 +41,7 @@ use crate::model::problem::Remark;
 use crate::model::scalar::Within;
 use crate::model::upstream::Cluster;
 use filters::Filters;
+use statuses::Statuses;
 
 /// Other headers, and another answer.
 const HEADERS: &str = "chancery.response-rewrite.headers";
@@ -79,7 +80,7 @@ struct Form {
     /// Whether `body` is base64 of what is meant.
     #[serde(default)]
     body_base64: bool,
-    /// Which requests' answers, by what stands in the request; all by default.
+    /// Which answers, by their `status` and by what stands in the request; all by default.
     #[schemars(with = "Option<Vec<Value>>")]
     vars: Option<Value>,
     /// Headers to add, set and remove, or just to set.
@@ -124,6 +125,8 @@ struct ResponseRewrite {
     add: Vec<(String, String)>,
     set: Checked,
     remove: Vec<String>,
+    /// The script changes headers, as it alone knows the status of an answer.
+    by_status: bool,
 }
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
@@ -132,10 +135,15 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         None => ResponseRewrite::default(),
         Some(headers) => read_headers(headers, reading)?,
     };
-    let vars = form.vars.iter().map(|vars| ("vars".to_owned(), vars));
+    let split = form.vars.as_ref().map(statuses::split).transpose()?;
+    let (vars, statuses) = split.unwrap_or_default();
+    let vars = vars.iter().map(|vars| ("vars".to_owned(), vars));
     rewrite.condition = Condition::any(&vars.collect::<Vec<_>>(), &mut reading.warnings)?;
     let Some(body) = body(&form)? else {
         rewrite.changes = changes(&form);
+        if let Some(statuses) = &statuses {
+            rewrite.only_for(statuses)?;
+        }
         return Ok(Arc::new(rewrite));
     };
     if form.filters.is_some() {
@@ -157,7 +165,8 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         response_headers_to_add: rewrite.headers_of_answer(),
         ..LocalResponsePolicy::default()
     };
-    rewrite.answer = Some(Answer::new(of_rules, &policy));
+    let statuses = statuses.as_ref().map(Statuses::pattern);
+    rewrite.answer = Some(Answer::new(of_rules, statuses, &policy));
     Ok(Arc::new(rewrite))
 }
 
@@ -214,7 +223,12 @@ fn read_headers(value: &Value, reading: &mut Reading) -> Result<ResponseRewrite,
     if !is("add", Value::is_array) && !is("set", Value::is_object) && !is("remove", Value::is_array)
     {
         let OnlySet(set) = decode::read(value).map_err(under)?;
-        let (set, remove) = header::set_or_removed("headers", set, &mut reading.warnings)?;
+        let (set, remove) = header::set_or_removed(
+            "headers",
+            set,
+            &variable::operator_of_answer,
+            &mut reading.warnings,
+        )?;
         return Ok(ResponseRewrite {
             set,
             remove,
@@ -225,10 +239,20 @@ fn read_headers(value: &Value, reading: &mut Reading) -> Result<ResponseRewrite,
     let mut add = Vec::new();
     for (at, line) in form.add.iter().enumerate() {
         let place = format!("headers.add[{at}]");
-        let pair = header::line(line, &place, &mut reading.warnings)?;
+        let pair = header::line(
+            line,
+            &place,
+            &variable::operator_of_answer,
+            &mut reading.warnings,
+        )?;
         add.push(pair);
     }
-    let (set, mut remove) = header::set_or_removed("headers.set", form.set, &mut reading.warnings)?;
+    let (set, mut remove) = header::set_or_removed(
+        "headers.set",
+        form.set,
+        &variable::operator_of_answer,
+        &mut reading.warnings,
+    )?;
     for (at, name) in form.remove.iter().enumerate() {
         let read = header::changeable(name)
             .map_err(|said| Remark::new(format!("headers.remove[{at}]"), said))?;
@@ -243,6 +267,31 @@ fn read_headers(value: &Value, reading: &mut Reading) -> Result<ResponseRewrite,
 }
 
 impl ResponseRewrite {
+    /// Leaves all changes to the script, which looks at the status first.
+    fn only_for(&mut self, statuses: &Statuses) -> Result<(), Remark> {
+        let pair = |(name, value): (&String, &String)| {
+            let Some(value) = variable::as_written(value) else {
+                let message = "found a variable in the value of a header beside `vars` about `status`, allowed: values without \
+                               variables";
+                return Err(Remark::new("headers", message));
+            };
+            Ok(json!({"name": name, "value": value}))
+        };
+        let add = self.add.iter().map(|(name, value)| pair((name, value)));
+        let add = add.collect::<Result<Value, _>>()?;
+        let set = self.set.iter().map(pair).collect::<Result<Value, _>>()?;
+        let told = [
+            ("statuses", statuses.written()),
+            ("add", add),
+            ("set", set),
+            ("remove", json!(self.remove)),
+        ];
+        let told = told.map(|(name, value)| (name.to_owned(), value));
+        self.changes.extend(told);
+        self.by_status = true;
+        Ok(())
+    }
+
     /// In APISIX's order: it adds, then sets, then removes.
     fn headers(&self) -> HeaderMutationPerRoute {
         let put = self.put().map(header::mutation);
@@ -282,6 +331,7 @@ impl ResponseRewrite {
                 filter::enable(route, WHICH, &named(answer));
                 filter::enable_as_it_is(route, ANSWER);
             }
+            None if self.by_status => {}
             None => filter::enable(route, HEADERS, &self.headers()),
         }
         if !self.changes.is_empty() {
@@ -335,5 +385,6 @@ fn named(answer: &Answer) -> SetFilterState {
 }
 
 mod filters;
+mod statuses;
 #[cfg(test)]
 mod tests;

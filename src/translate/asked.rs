@@ -16,13 +16,22 @@ use envoy_types::pb::envoy::extensions::filters::http::custom_response::v3::Cust
 use envoy_types::pb::envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit;
 use envoy_types::pb::envoy::extensions::http::custom_response::local_response_policy::v3::LocalResponsePolicy;
 use envoy_types::pb::envoy::extensions::matching::common_inputs::network::v3::FilterStateInput;
+use envoy_types::pb::envoy::r#type::matcher::v3::HttpResponseStatusCodeMatchInput;
 use envoy_types::pb::envoy::r#type::v3::{FractionalPercent, HttpStatus, TokenBucket};
 use envoy_types::pb::google::protobuf::Any;
 use envoy_types::pb::xds;
-use envoy_types::pb::xds::r#type::matcher::v3::Matcher;
 use envoy_types::pb::xds::r#type::matcher::v3::matcher::{
-    self, MatcherTree, MatcherType,
+    self, MatcherList, MatcherTree, MatcherType,
+    matcher_list::{
+        FieldMatcher, Predicate, predicate,
+        predicate::{SinglePredicate, single_predicate},
+    },
     matcher_tree::{MatchMap, TreeType},
+};
+use envoy_types::pb::xds::r#type::matcher::v3::{
+    Matcher, RegexMatcher, StringMatcher,
+    regex_matcher::{EngineType, GoogleRe2},
+    string_matcher::MatchPattern,
 };
 use prost::Name;
 
@@ -83,9 +92,13 @@ fn other_answers<'a>(of_rules: bool, answers: impl Iterator<Item = &'a Answer>) 
             name: "answer".to_owned(),
             typed_config: Some(policy),
         };
-        matcher::OnMatch {
+        let whole = matcher::OnMatch {
             on_match: Some(matcher::on_match::OnMatch::Action(action)),
             ..matcher::OnMatch::default()
+        };
+        match &answer.statuses {
+            None => whole,
+            Some(pattern) => in_place_of(pattern, whole),
         }
     };
     let map: HashMap<_, _> = answers
@@ -104,6 +117,40 @@ fn other_answers<'a>(of_rules: bool, answers: impl Iterator<Item = &'a Answer>) 
             on_no_match: None,
             matcher_type: Some(MatcherType::MatcherTree(tree)),
         }),
+    }
+}
+
+/// Only where the instance's status fits a pattern.
+fn in_place_of(pattern: &str, on_match: matcher::OnMatch) -> matcher::OnMatch {
+    let pattern = RegexMatcher {
+        regex: pattern.to_owned(),
+        engine_type: Some(EngineType::GoogleRe2(GoogleRe2 {})),
+    };
+    let status = SinglePredicate {
+        input: Some(tree_extension(
+            "status",
+            &HttpResponseStatusCodeMatchInput::default(),
+        )),
+        matcher: Some(single_predicate::Matcher::ValueMatch(StringMatcher {
+            match_pattern: Some(MatchPattern::SafeRegex(pattern)),
+            ..StringMatcher::default()
+        })),
+    };
+    let fits = FieldMatcher {
+        predicate: Some(Predicate {
+            match_type: Some(predicate::MatchType::SinglePredicate(status)),
+        }),
+        on_match: Some(on_match),
+    };
+    let only = Matcher {
+        matcher_type: Some(MatcherType::MatcherList(MatcherList {
+            matchers: vec![fits],
+        })),
+        ..Matcher::default()
+    };
+    matcher::OnMatch {
+        on_match: Some(matcher::on_match::OnMatch::Matcher(Box::new(only))),
+        ..matcher::OnMatch::default()
     }
 }
 

@@ -7,6 +7,7 @@ mod global_rules;
 mod limits;
 mod observability;
 mod redis;
+mod request_ids;
 mod requests;
 mod restrictions;
 

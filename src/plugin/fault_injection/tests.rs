@@ -1,3 +1,4 @@
+use envoy_types::pb::envoy::config::route::v3::route::Action;
 use serde_json::json;
 
 use super::{ABORT, DELAY, HEADERS};
@@ -16,6 +17,26 @@ fn only_what_is_asked_for_is_enabled() {
     assert_eq!(enabled(json!({"abort": {"http_status": 503}})), [ABORT]);
     let with_headers = json!({"abort": {"http_status": 503, "headers": {"x-why": "fault"}}});
     assert_eq!(enabled(with_headers), [ABORT, HEADERS]);
+}
+
+#[test]
+fn what_is_made_of_the_request_the_route_answers() {
+    for abort in [
+        json!({"http_status": 418, "body": "$uri"}),
+        json!({"http_status": 418, "headers": {"x-path": "$uri"}}),
+    ] {
+        let route = applied(json!({"fault-injection": {"abort": abort, "delay": {"duration": 1}}}));
+        assert!(
+            matches!(route.action, Some(Action::DirectResponse(answer)) if answer.status == 418)
+        );
+        assert_eq!(
+            route
+                .typed_per_filter_config
+                .into_keys()
+                .collect::<Vec<_>>(),
+            [DELAY]
+        );
+    }
 }
 
 #[test]
@@ -56,8 +77,9 @@ fn what_is_refused() {
             "abort.percentage: found 101, allowed: 0–100",
         ),
         (
-            r#"{"abort":{"http_status":503,"body":"$remote_addr"}}"#,
-            "abort.body: found the variable `$remote_addr`, allowed: no variables here",
+            r#"{"abort":{"http_status":503,"body":"$remote_addr","percentage":50}}"#,
+            "abort.percentage: found 50 beside variables in `body` or `headers`, allowed: 100, or texts without variables: where Envoy \
+             draws lots, it knows fixed answers only",
         ),
         (
             r#"{"abort":{"http_status":503,"vars":[[["status","==",500]]]}}"#,

@@ -1,6 +1,13 @@
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
+    HeaderMutation as Mutation, header_mutation::Action,
+};
+use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::config::route::v3::route_action::HostRewriteSpecifier;
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutationPerRoute;
+use prost::Message;
 use serde_json::{Value, json};
 
+use super::{HEADERS, LINE};
 use crate::plugin::tests::{applied, branched, forwarded, refusal, shown};
 
 /// The pattern and the substitution of a path's rewrite.
@@ -47,6 +54,65 @@ fn of_several_patterns_the_first_that_matches_is_meant() {
     assert_eq!(substitutions(pairs), ["/one/\\1", "/two/\\1", "/\\1"]);
     let sure = json!(["^/b/(.*)", "/$1", "^/b/(2.*)", "/two/$1"]);
     assert_eq!(substitutions(sure)[0], "/\\1");
+}
+
+/// The headers of a request that a filter changes, in order; nothing as a value takes one away.
+fn changed(route: &Route) -> Vec<(String, Option<String>)> {
+    let config = &route.typed_per_filter_config[HEADERS];
+    let config = HeaderMutationPerRoute::decode(config.value.as_slice()).unwrap();
+    let mutations = config.mutations.unwrap().request_mutations;
+    let read = |mutation: Mutation| match mutation.action.unwrap() {
+        Action::Append(option) => {
+            let header = option.header.unwrap();
+            (header.key, Some(header.value))
+        }
+        Action::Remove(name) => (name, None),
+        other => panic!("{other:?}"),
+    };
+    mutations.into_iter().map(read).collect()
+}
+
+#[test]
+fn a_path_with_a_query_is_written_by_a_script() {
+    let route = applied(json!({"proxy-rewrite": {"uri": "/a b?c=$arg_d"}}));
+    let path = r"/a%%20b?c=%CEL(re.extract(request.query, '(?:^|&)(?i:d)=([^&]*)', '\\1'))%";
+    assert_eq!(
+        changed(&route),
+        [("x-chancery-path".to_owned(), Some(path.to_owned()))]
+    );
+    assert!(route.typed_per_filter_config.contains_key(LINE));
+    let action = forwarded(route);
+    assert!(action.regex_rewrite.is_none() && action.path_rewrite.is_empty());
+
+    let route = applied(json!({"proxy-rewrite": {"regex_uri": ["/b/(.*)'%", "/c?d=$1"]}}));
+    let path = r"%CEL(re.extract(request.url_path, '(?:^(.*?)(?:/b/(.*)\'\x25))(.*)$', '\\1/c?d=\\2\\3'))%";
+    assert_eq!(changed(&route)[0].1.as_deref(), Some(path));
+}
+
+#[test]
+fn a_header_with_a_group_is_of_the_pattern_that_matches() {
+    let routes = branched(json!({"proxy-rewrite": {
+        "regex_uri": ["^/b/1(.*)", "/$1", "^/b/2(.*)", "/$1"],
+        "headers": {"set": {"x-a": "$1", "x-b": "b"}, "add": {"x-c": "c"}, "remove": ["x-d"]},
+    }}));
+    let group = |pattern: &str| {
+        Some(format!(
+            r"%CEL(re.extract(request.url_path, '{pattern}', '\\1'))%"
+        ))
+    };
+    for (route, pattern) in routes.iter().zip(["^/b/1(.*)", "^/b/2(.*)"]) {
+        let expected = [
+            ("x-d", None),
+            ("x-a", None),
+            ("x-c", Some("c".to_owned())),
+            ("x-a", group(pattern)),
+            ("x-b", Some("b".to_owned())),
+        ];
+        assert_eq!(
+            changed(route),
+            expected.map(|(name, value)| (name.to_owned(), value))
+        );
+    }
 }
 
 #[test]
@@ -126,11 +192,11 @@ fn what_is_refused() {
         ),
         (
             r#"{"uri":"b"}"#,
-            r#"uri: found "b", allowed: a path that starts with `/`, without a query; the client's query is kept"#,
+            r#"uri: found "b", allowed: a path that starts with `/`, and perhaps a query in ASCII without spaces; the client's query is kept"#,
         ),
         (
-            r#"{"uri":"/b?c=1"}"#,
-            r#"uri: found "/b?c=1", allowed: a path that starts with `/`, without a query; the client's query is kept"#,
+            r#"{"uri":"/b?c= 1"}"#,
+            r#"uri: found "/b?c= 1", allowed: a path that starts with `/`, and perhaps a query in ASCII without spaces; the client's query is kept"#,
         ),
         (
             r#"{"host":"a b"}"#,
@@ -209,8 +275,20 @@ fn what_is_refused() {
             "regex_uri[1]: found `${` without `}`",
         ),
         (
-            r#"{"regex_uri":["^/(a)","/$1?b=1"]}"#,
-            "regex_uri[1]: found `?`, allowed: a path without a query; the client's query is kept",
+            r#"{"regex_uri":["^/(a)","/$1?b=$2"]}"#,
+            "regex_uri[1]: found `$2`, allowed: groups of the pattern, which has 1",
+        ),
+        (
+            r#"{"regex_uri":["^/(a)","/$1?b= "]}"#,
+            "regex_uri[1]: found something else in the query, allowed: ASCII without spaces",
+        ),
+        (
+            r#"{"regex_uri":["(.)(.)(.)(.)(.)(.)(.)(.)","/$1?b"]}"#,
+            "regex_uri[1]: found a query behind 8 groups, allowed: 7",
+        ),
+        (
+            r#"{"uri":"/a$arg_x","headers":{"x-a":"$1"}}"#,
+            "headers.x-a: found the variable \"$1\", allowed: $arg_NAME, $consumer_name, $cookie_NAME, $host, $http_NAME, $remote_addr, $remote_port, $request_method, $request_uri, $route_id, $scheme, $server_addr, $server_port, $uri",
         ),
         (
             r#"{"regex_uri":["^/(a)","b"]}"#,

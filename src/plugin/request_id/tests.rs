@@ -4,12 +4,12 @@ use crate::plugin::tests::refusal;
 fn what_is_refused() {
     let table = [
         (
-            r#"{"algorithm":"nanoid"}"#,
-            "algorithm: allowed: \"uuid\", as Envoy's ids are UUIDs",
+            r#"{"algorithm":"range_id","range_id":{"length":5}}"#,
+            "range_id.length: found 5, allowed: 6–256",
         ),
         (
-            r#"{"range_id":{}}"#,
-            "range_id: `range_id` is not served: Envoy's ids are UUIDs",
+            r#"{"algorithm":"range_id","range_id":{"char_set":"abcde"}}"#,
+            "range_id.char_set: found something else, allowed: 6 to 256 letters, digits and signs of ASCII",
         ),
         (
             r#"{"header_name":"a b"}"#,

@@ -1,4 +1,5 @@
--- Gives what an instance answers another status, and puts other texts in the place of some.
+-- Gives what an instance answers another status, other headers where the status decides about them, and puts other texts in
+-- the place of some.
 local function replaced(text, find, with, once, ignores_case)
   local searched = ignores_case and text:lower() or text
   local parts, from = {}, 1
@@ -13,16 +14,30 @@ local function replaced(text, find, with, once, ignores_case)
   return table.concat(parts)
 end
 
+local function among(ranges, status)
+  for _, range in ipairs(ranges) do
+    if status >= range.from and status <= range.to then return true end
+  end
+end
+
+local function changed(headers, context)
+  for _, header in ipairs(context:get("add") or {}) do headers:add(header.name, header.value) end
+  for _, header in ipairs(context:get("set") or {}) do headers:replace(header.name, header.value) end
+  for _, name in ipairs(context:get("remove") or {}) do headers:remove(name) end
+end
+
 function envoy_on_response(response)
-  local context = response:filterContext()
-  local status, filters = context:get("status"), context:get("filters")
-  if status then response:headers():replace(":status", status) end
+  local context, headers = response:filterContext(), response:headers()
+  local status, filters, statuses = context:get("status"), context:get("filters"), context:get("statuses")
+  if statuses and not among(statuses, tonumber(headers:get(":status"))) then return end
+  if status then headers:replace(":status", status) end
+  changed(headers, context)
   -- What is compressed has other letters.
-  if not filters or response:headers():get("content-encoding") then return end
+  if not filters or headers:get("content-encoding") then return end
   local body = response:body(true)
   local text = body:getBytes(0, body:length())
   for _, filter in ipairs(filters) do
     text = replaced(text, filter.find, filter.replace, filter.once, filter.ignores_case)
   end
-  response:headers():replace("content-length", tostring(body:setBytes(text)))
+  headers:replace("content-length", tostring(body:setBytes(text)))
 end

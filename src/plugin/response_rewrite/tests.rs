@@ -1,6 +1,7 @@
 use serde_json::json;
 
-use super::{ANSWER, HEADERS, WHICH};
+use super::statuses::split;
+use super::{ANSWER, CHANGES, HEADERS, WHICH};
 use crate::plugin::Plugins;
 use crate::plugin::shared::asked::Asked;
 use crate::plugin::tests::{applied, branched, refusal, warned};
@@ -41,6 +42,44 @@ fn only_answers_to_requests_that_match_are_rewritten() {
         .map(|route| route.typed_per_filter_config.contains_key(HEADERS))
         .collect();
     assert_eq!(rewritten, [true, false]);
+}
+
+#[test]
+fn statuses_become_a_pattern_and_ranges() {
+    let of = |vars: serde_json::Value| {
+        let (others, statuses) = split(&vars).unwrap();
+        let statuses = statuses.unwrap();
+        (others, statuses.pattern(), statuses.written().to_string())
+    };
+    let arg = json!(["arg_a", "==", "1"]);
+    let (others, pattern, ranges) = of(json!([arg, ["status", ">=", 500], ["status", "<", "512"]]));
+    assert_eq!(others, Some(json!([arg])));
+    assert_eq!(pattern, "5[0][0-9]|51[01]");
+    assert_eq!(ranges, r#"[{"from":500,"to":511}]"#);
+    for (vars, pattern) in [
+        (
+            json!([["status", "~=", 200]]),
+            "[13456789][0-9][0-9]|2[123456789][0-9]|20[123456789]",
+        ),
+        (
+            json!([["status", "!", "in", [200, "404"]]]),
+            "[1356789][0-9][0-9]|2[123456789][0-9]|4[123456789][0-9]|20[123456789]|40[01235678 9]",
+        ),
+        (json!([["status", "~~", "^5"]]), "[5][0-9][0-9]"),
+        (json!([["status", 404]]), "40[4]"),
+        (json!([["status", ">", 1000]]), ""),
+    ] {
+        assert_eq!(of(vars).1, pattern.replace(' ', ""));
+    }
+}
+
+#[test]
+fn headers_by_status_are_left_to_the_script() {
+    let vars = json!([["status", "==", 500]]);
+    let route =
+        applied(json!({"response-rewrite": {"headers": {"set": {"x-a": "%"}}, "vars": vars}}));
+    let filters: Vec<_> = route.typed_per_filter_config.into_keys().collect();
+    assert_eq!(filters, [CHANGES]);
 }
 
 #[test]
@@ -99,6 +138,26 @@ fn what_is_refused() {
         (
             r#"{"body":"a","filters":[{"regex":"a","replace":"b"}]}"#,
             "filters: found beside `body`, allowed: one of both",
+        ),
+        (
+            r#"{"headers":{"x-a":"$uri"},"vars":[["status","==",500]]}"#,
+            "headers: found a variable in the value of a header beside `vars` about `status`, allowed: values without variables",
+        ),
+        (
+            r#"{"body":"a","vars":["OR",["status","==",500],["arg_a","==","1"]]}"#,
+            "vars: asks for `status` beside an operator, allowed: in a list whose conditions must all hold",
+        ),
+        (
+            r#"{"body":"a","vars":[["status","has",500]]}"#,
+            "vars: found the operator \"has\" for `status`, allowed: ==, ~=, >, >=, <, <=, in, ~~",
+        ),
+        (
+            r#"{"body":"a","vars":[["status","==","ok"]]}"#,
+            "vars: found \"\\\"ok\\\"\" beside `status`, allowed: a number",
+        ),
+        (
+            r#"{"body":"a","vars":[["status","~~","[13579]$"]]}"#,
+            "vars: mean too many statuses apart from each other, allowed: ranges of statuses",
         ),
         (
             r#"{"headers":{"add":["x"]}}"#,

@@ -64,15 +64,20 @@ pub struct Answer {
     pub name: String,
     /// The encoded `LocalResponsePolicy`.
     pub policy: Bytes,
+    /// A pattern of the statuses in whose place it is; all where there is none.
+    pub statuses: Option<String>,
 }
 
 impl Answer {
-    pub fn new(of_rules: bool, policy: &LocalResponsePolicy) -> Self {
+    pub fn new(of_rules: bool, statuses: Option<String>, policy: &LocalResponsePolicy) -> Self {
         let policy = canonical(policy);
+        let pattern = statuses.as_deref().unwrap_or_default();
+        let whole = [&*policy, pattern.as_bytes()].concat();
         Self {
             of_rules,
-            name: format!("{:032x}", xxh3_128(&policy)),
+            name: format!("{:032x}", xxh3_128(&whole)),
             policy,
+            statuses,
         }
     }
 

@@ -12,15 +12,27 @@ use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-use super::variable;
+use super::variable::{self, Operator};
 use crate::model::bounds::{CHARACTERS, text_within};
 use crate::model::credentials;
 use crate::model::decode::{quoted, shown};
 use crate::model::problem::Remark;
 
 /// A header's value as it is written: a text, or a number.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Text(String);
+
+impl Text {
+    /// Whether it has a group of a pattern, such as `$1`.
+    pub fn has_groups(&self) -> bool {
+        let pieces = variable::pieces(&self.0).unwrap_or_default();
+        let is_group = |piece: &variable::Piece<'_>| match piece {
+            variable::Piece::Variable(name) => name.bytes().all(|b| b.is_ascii_digit()),
+            variable::Piece::Text(_) => false,
+        };
+        pieces.iter().any(is_group)
+    }
+}
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -106,11 +118,21 @@ pub fn checked(
     headers: &Headers,
     warnings: &mut Vec<Remark>,
 ) -> Result<Checked, Remark> {
+    checked_by(place, headers, &variable::operator, warnings)
+}
+
+/// The same, with variables that have these operators.
+pub fn checked_by(
+    place: &str,
+    headers: &Headers,
+    operator: Operator,
+    warnings: &mut Vec<Remark>,
+) -> Result<Checked, Remark> {
     let mut checked = Checked::new();
     for (written, Text(text)) in headers {
         let here = format!("{place}.{}", shown(written));
         let name = changeable(written).map_err(|said| Remark::new(&here, said))?;
-        let value = value(&name, text, &here, warnings)?;
+        let value = value(&name, text, &here, operator, warnings)?;
         if checked.insert(name, value).is_some() {
             return Err(Remark::new(here, TWICE));
         }
@@ -122,6 +144,7 @@ pub fn checked(
 pub fn set_or_removed(
     place: &str,
     headers: Headers,
+    operator: Operator,
     warnings: &mut Vec<Remark>,
 ) -> Result<(Checked, Vec<String>), Remark> {
     let (empty, headers): (Headers, Headers) = headers
@@ -131,13 +154,14 @@ pub fn set_or_removed(
         changeable(written).map_err(|said| Remark::new(format!("{place}.{}", shown(written)), said))
     });
     let removed = removed.collect::<Result<Vec<_>, _>>()?;
-    Ok((checked(place, &headers, warnings)?, removed))
+    Ok((checked_by(place, &headers, operator, warnings)?, removed))
 }
 
 /// A header as it is written on a line of its own, `NAME: VALUE`.
 pub fn line(
     line: &str,
     place: &str,
+    operator: Operator,
     warnings: &mut Vec<Remark>,
 ) -> Result<(String, String), Remark> {
     let Some((written, text)) = line.split_once(':') else {
@@ -145,7 +169,7 @@ pub fn line(
         return Err(Remark::new(place, message));
     };
     let name = changeable(written.trim()).map_err(|said| Remark::new(place, said))?;
-    let value = value(&name, text.trim(), place, warnings)?;
+    let value = value(&name, text.trim(), place, operator, warnings)?;
     Ok((name, value))
 }
 
@@ -167,6 +191,7 @@ fn value(
     name: &str,
     text: &str,
     place: &str,
+    operator: Operator,
     warnings: &mut Vec<Remark>,
 ) -> Result<String, Remark> {
     printable(text).map_err(|said| Remark::new(place, said))?;
@@ -175,7 +200,7 @@ fn value(
     if let Some(message) = variable::warning(&pieces) {
         warnings.push(Remark::new(place, message));
     }
-    variable::format(&pieces, str::to_owned).map_err(wrong)
+    variable::format_by(&pieces, operator, str::to_owned).map_err(wrong)
 }
 
 /// What is wrong with a variable in the value of a header: without it where the header carries credentials, as a `$` in one makes

@@ -12,6 +12,7 @@ use regex_syntax::ast::{AssertionKind, Ast, RepetitionKind};
 
 use super::narrow::set_pattern;
 use super::uri;
+use super::variable;
 use crate::model::Path;
 use crate::model::decode::quoted;
 use crate::model::pattern::{size, syntax};
@@ -37,6 +38,9 @@ fn bounded(pattern: String, written: &str) -> Result<String, String> {
     }
 }
 
+/// Bytes of an operator: a header that is made of it has 16 KiB at most, and of a query another.
+const LONGEST: usize = 15 * 1024;
+
 /// A rewrite of paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rewrite {
@@ -48,6 +52,10 @@ pub struct Rewrite {
     pattern: String,
     /// The substitution for Envoy.
     substitution: String,
+    /// That of what a template has behind a `?`, likewise.
+    query: Option<String>,
+    /// How many groups the pattern has as it is written.
+    groups: u32,
     /// A start of paths: every path that starts so matches, whatever follows.
     sure: Option<String>,
 }
@@ -64,7 +72,7 @@ impl Rewrite {
     /// Reads `["pattern", "template"]`.
     pub fn read(list: &[String]) -> Result<Self, Remark> {
         match list {
-            [written, template] => Self::pair(0, written, template),
+            [written, template] => Self::pair(0, written, template, None),
             _ => Err(Remark::new(
                 "regex_uri",
                 format!(
@@ -75,7 +83,7 @@ impl Rewrite {
         }
     }
 
-    /// Reads `["pattern", "template", …]`, of which the first pattern that matches is meant.
+    /// Reads `["pattern", "template", …]`, of which the first pattern that matches is meant. Templates may have a query.
     pub fn read_several(list: &[String]) -> Result<Vec<Self>, Remark> {
         let pairs = list.chunks_exact(2);
         if list.is_empty() || !pairs.remainder().is_empty() {
@@ -87,37 +95,57 @@ impl Rewrite {
         }
         pairs
             .enumerate()
-            .map(|(at, pair)| Self::pair(at * 2, &pair[0], &pair[1]))
+            .map(|(at, pair)| {
+                let (path, query) = match pair[1].split_once('?') {
+                    Some((path, query)) => (path, Some(query)),
+                    None => (&*pair[1], None),
+                };
+                Self::pair(at * 2, &pair[0], path, query)
+            })
             .collect()
     }
 
-    /// Reads a pattern, which stands at that place of the list, and its template.
-    fn pair(at: usize, written: &str, template: &str) -> Result<Self, Remark> {
+    /// Reads a pattern, which stands at that place of the list, and its template: a path, and perhaps a query.
+    fn pair(at: usize, written: &str, template: &str, query: Option<&str>) -> Result<Self, Remark> {
         let place = |at: usize| format!("regex_uri[{at}]");
         let (ast, groups) =
             syntax::checked(written).map_err(|said| Remark::new(place(at), said))?;
         let tied = starts_at_start(&ast);
         let shift = u32::from(!tied);
-        let substitution = substitution(template, groups, shift)
+        let of_template = |said| Remark::new(place(at + 1), said);
+        if template.contains('?') {
+            let message = "found `?`, allowed: a path without a query; the client's query is kept";
+            return Err(of_template(message.to_owned()));
+        }
+        let substitution = substitution(template, groups, shift, literal)
             .and_then(|template| starts_a_path(template, tied))
-            .map_err(|said| Remark::new(place(at + 1), said))?;
+            .map_err(of_template)?;
+        let query = query.map(|query| query_of(query, groups, shift));
+        let query = query.transpose().map_err(of_template)?;
         let pattern = if tied {
             written.to_owned()
         } else {
             format!("^(.*?)(?:{written})")
         };
         let pattern = bounded(pattern, written).map_err(|said| Remark::new(place(at), said))?;
-        Ok(Self {
+        let rewrite = Self {
             pattern,
             substitution: if tied {
                 substitution
             } else {
                 format!("\\1{substitution}")
             },
+            query,
+            groups,
             sure: sure_start(&ast),
             written: written.to_owned(),
             at,
-        })
+        };
+        if rewrite.has_query() && rewrite.with_query().is_none() {
+            let message = "is too long beside a query in its template, allowed: a shorter pattern";
+            return Err(Remark::new(place(at), message));
+        }
+        Ok(rewrite)
     }
 
     /// Puts every path in the place of another.
@@ -127,6 +155,8 @@ impl Rewrite {
             at: 0,
             pattern: "^.*$".to_owned(),
             substitution: literal(path),
+            query: None,
+            groups: 0,
             sure: Some(String::new()),
         }
     }
@@ -190,6 +220,41 @@ impl Rewrite {
         format!("(?:{}).*", self.pattern)
     }
 
+    /// The command operator of what a path with a query becomes, where the template has one. Envoy's rewrites are of paths alone:
+    /// they would put the client's query behind a second `?`.
+    pub fn with_query(&self) -> Option<String> {
+        let query = self.query.as_deref()?;
+        self.whole(&format!("?{query}"))
+    }
+
+    pub fn has_query(&self) -> bool {
+        self.query.is_some()
+    }
+
+    fn whole(&self, query: &str) -> Option<String> {
+        let shift = u32::from(self.pattern != self.written);
+        // One group more, for what follows.
+        let rest = self.groups + shift + 1;
+        let pattern = format!("(?:{})(.*)$", self.pattern);
+        let all = format!("{}{query}\\{rest}", self.substitution);
+        let path = variable::extracted("request.url_path", &pattern, &all);
+        (rest <= 9 && path.len() <= LONGEST).then_some(path)
+    }
+
+    /// The command operator of a group of the pattern, as the client's path has it.
+    pub fn group(&self, group: u32) -> Result<String, String> {
+        match group {
+            // What is not there is nothing, as with nginx.
+            _ if group > self.groups => Ok(String::new()),
+            0..=9 => Ok(variable::extracted(
+                "request.url_path",
+                &self.written,
+                &format!("\\{group}"),
+            )),
+            _ => Err(format!("found `${group}`, allowed: `$0` to `$9`")),
+        }
+    }
+
     pub fn to_envoy(&self) -> RegexMatchAndSubstitute {
         RegexMatchAndSubstitute {
             pattern: Some(RegexMatcher {
@@ -201,17 +266,31 @@ impl Rewrite {
     }
 }
 
-/// A template: `$1` and `${1}` are groups, `$$` is a dollar, the rest is escaped as nginx does it.
-fn substitution(template: &str, groups: u32, shift: u32) -> Result<String, String> {
-    if template.contains('?') {
-        return Err(
-            "found `?`, allowed: a path without a query; the client's query is kept".into(),
-        );
+/// The query of a template. Its pattern has a group more then, for the rest of the path.
+fn query_of(template: &str, groups: u32, shift: u32) -> Result<String, String> {
+    if !template.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("found something else in the query, allowed: ASCII without spaces".into());
     }
+    if groups + shift > 8 {
+        return Err(format!(
+            "found a query behind {groups} groups, allowed: {}",
+            8 - shift
+        ));
+    }
+    substitution(template, groups, shift, |text| text.replace('\\', "\\\\"))
+}
+
+/// A template: `$1` and `${1}` are groups, `$$` is a dollar, the rest is as `written` has it there.
+fn substitution(
+    template: &str,
+    groups: u32,
+    shift: u32,
+    written: impl Fn(&str) -> String,
+) -> Result<String, String> {
     let mut substitution = String::new();
     let mut rest = template;
     while let Some(dollar) = rest.find('$') {
-        substitution.push_str(&literal(&rest[..dollar]));
+        substitution.push_str(&written(&rest[..dollar]));
         rest = &rest[dollar + 1..];
         if let Some(after) = rest.strip_prefix('$') {
             substitution.push('$');
@@ -245,7 +324,7 @@ fn substitution(template: &str, groups: u32, shift: u32) -> Result<String, Strin
         }
         substitution.push_str(&format!("\\{}", group + shift));
     }
-    substitution.push_str(&literal(rest));
+    substitution.push_str(&written(rest));
     Ok(substitution)
 }
 

@@ -72,6 +72,18 @@ pub fn is_among(pieces: &[Piece<'_>]) -> bool {
 
 /// The pieces as one of Envoy's format strings: texts as `written` has them there, variables as their operators.
 pub fn format(pieces: &[Piece<'_>], written: impl Fn(&str) -> String) -> Result<String, String> {
+    format_by(pieces, &operator, written)
+}
+
+/// What makes the command operator of a variable.
+pub type Operator<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+
+/// The same, with variables that have these operators.
+pub fn format_by(
+    pieces: &[Piece<'_>],
+    operator: Operator,
+    written: impl Fn(&str) -> String,
+) -> Result<String, String> {
     let parts = pieces.iter().map(|piece| match piece {
         Piece::Text(text) => Ok(literal(&written(text))),
         Piece::Variable(name) => operator(name),
@@ -113,6 +125,44 @@ pub fn operator(name: &str) -> Result<String, String> {
         _ => return of_part(name).ok_or_else(|| not_served(name)),
     };
     Ok(operator.to_owned())
+}
+
+/// The command operator of a variable where an answer is at hand.
+pub fn operator_of_answer(name: &str) -> Result<String, String> {
+    match name {
+        "status" => Ok("%RESP(:STATUS)%".to_owned()),
+        "upstream_addr" => Ok("%UPSTREAM_REMOTE_ADDRESS%".to_owned()),
+        _ => operator(name).map_err(|said| format!("{said}, $status, $upstream_addr")),
+    }
+}
+
+/// The command operator of what a pattern of RE2 finds in an attribute of CEL's, as a substitution has it; nothing where it finds
+/// nothing.
+pub fn extracted(attribute: &str, pattern: &str, substitution: &str) -> String {
+    let (pattern, substitution) = (quoted_for_cel(pattern), quoted_for_cel(substitution));
+    format!("%CEL(re.extract({attribute}, {pattern}, {substitution}))%")
+}
+
+/// A text of CEL's that no `%` of a format string and no end of a line is in.
+fn quoted_for_cel(text: &str) -> String {
+    let mut quoted = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\\' => quoted.push_str(r"\\"),
+            '\'' => quoted.push_str(r"\'"),
+            '%' => quoted.push_str(r"\x25"),
+            '\0'..='\x1f' | '\x7f' => quoted.push_str(&format!(r"\x{:02x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('\'');
+    quoted
+}
+
+/// One of Envoy's format strings as the text that it stands for, where it has no operators.
+pub fn as_written(format: &str) -> Option<String> {
+    let text = format.replace("%%", "\0");
+    (!text.contains('%')).then(|| text.replace('\0', "%"))
 }
 
 /// The command operator of a part of a request that its own name names.
