@@ -141,7 +141,10 @@ fn layered(
         all = all.below(rule);
     }
     all.check_limits()?;
-    Ok(all)
+    Ok(match &draft.service {
+        Some(service) => all.of_service(service),
+        None => all,
+    })
 }
 
 /// Plugins with the clusters of their targets.

@@ -26,9 +26,8 @@ pub(crate) struct Bookkeeping {
     /// A description for people; kept, and not read.
     #[schemars(rename = "desc")]
     _desc: Option<String>,
-    /// Labels for people and tools; kept, and not read.
-    #[schemars(rename = "labels")]
-    _labels: Option<Labels>,
+    /// Labels for people and tools; kept, and not read, but for `custom_id` of a consumer, which upstreams are told.
+    pub labels: Option<Labels>,
     /// Seconds since 1970 when the document was made, which its writer tells; kept, and not read.
     #[schemars(rename = "create_time")]
     _create_time: Option<Timestamp>,
@@ -44,7 +43,7 @@ impl Bookkeeping {
             "id" => self.id = Deserialize::deserialize(value)?,
             "name" => self.name = Deserialize::deserialize(value)?,
             "desc" => self._desc = Deserialize::deserialize(value)?,
-            "labels" => self._labels = Deserialize::deserialize(value)?,
+            "labels" => self.labels = Deserialize::deserialize(value)?,
             "create_time" => self._create_time = Deserialize::deserialize(value)?,
             "update_time" => self._update_time = Deserialize::deserialize(value)?,
             other => {

@@ -131,8 +131,11 @@ pub fn replies() -> Vec<Reply> {
     let filters = crate::plugin::http_filters();
     let denials = filters.iter().flat_map(denial::replies);
     let of_keys = [identity::NOBODY, identity::MISSING, identity::UNKNOWN];
-    let reasons = [&basic_auth::REASONS[..], &jwt_auth::REASONS].concat();
-    let others = reasons.iter().map(|(reason, _)| *reason);
-    let unknown = of_keys.into_iter().chain(others).map(identity::reply);
+    let of_keys = of_keys.map(|reason| identity::reply(reason, identity::KEY_CHALLENGE));
+    let basic = basic_auth::REASONS;
+    let basic = basic.map(|(reason, _)| identity::reply(reason, identity::BASIC_CHALLENGE));
+    let jwt = jwt_auth::REASONS;
+    let jwt = jwt.map(|(reason, _)| identity::reply(reason, identity::JWT_CHALLENGE));
+    let unknown = of_keys.into_iter().chain(basic).chain(jwt);
     denials.chain(unknown).collect()
 }

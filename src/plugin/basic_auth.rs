@@ -8,7 +8,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
-use super::shared::identity::{self, BASIC, Extension, NOBODY, UNKNOWN};
+use super::shared::identity::{
+    self, BASIC, BASIC_CHALLENGE, Extension, KEY_CHALLENGE, NOBODY, Realm, UNKNOWN,
+};
+use super::shared::reply;
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
@@ -26,10 +29,18 @@ pub(super) const ENTRY: Definition = Definition {
 };
 
 /// Why Envoy turns a request away, and what its sender is told.
-pub(super) const REASONS: [(&str, &str); 2] = [
+pub(super) const REASONS: [(&str, &str); 4] = [
     (
         "no_credential_for_basic_auth",
         "Missing authorization in request",
+    ),
+    (
+        "invalid_scheme_for_basic_auth",
+        "Invalid authorization in request",
+    ),
+    (
+        "invalid_format_for_basic_auth",
+        "Invalid authorization in request",
     ),
     (
         "invalid_credential_for_basic_auth",
@@ -44,36 +55,46 @@ struct Form {
     /// Whether the upstream is not shown the name and the password.
     #[serde(default)]
     hide_credentials: bool,
+    /// What clients without a password are told that it is for.
+    #[serde(default = "realm")]
+    realm: Realm,
 }
 
 impl decode::Form for Form {
-    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[
-        ("anonymous_consumer", identity::ANONYMOUS),
-        (
-            "realm",
-            "the realm that Envoy names is the URL of the request",
-        ),
-    ];
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] =
+        &[("anonymous_consumer", identity::ANONYMOUS)];
+}
+
+fn realm() -> Realm {
+    Realm::new("basic")
 }
 
 #[derive(Debug)]
 struct BasicAuth {
     hide_credentials: bool,
+    challenge: String,
 }
 
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
-    let Form { hide_credentials } = decode::read(value)?;
-    Ok(Arc::new(BasicAuth { hide_credentials }))
+    let form: Form = decode::read(value)?;
+    Ok(Arc::new(BasicAuth {
+        hide_credentials: form.hide_credentials,
+        challenge: form.realm.challenge("Basic"),
+    }))
 }
 
 impl Plugin for BasicAuth {
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         Extension::Basics.enable(route);
         Extension::BasicConsumers.enable(route);
+        identity::tell(route);
         identity::say(route, NOBODY, "Missing related consumer");
         identity::say(route, UNKNOWN, "Invalid user authorization");
         for (reason, message) in REASONS {
             identity::say(route, reason, message);
+        }
+        for name in [BASIC_CHALLENGE, KEY_CHALLENGE] {
+            reply::set_body(route, name, &self.challenge);
         }
         let removed = &mut route.request_headers_to_remove;
         removed.push(BASIC.to_owned());

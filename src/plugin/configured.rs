@@ -18,7 +18,7 @@ use super::shared::rule;
 use crate::cohort::Envoy;
 use crate::model::Path;
 use crate::model::decode::{self, kind_of, quoted, shown};
-use crate::model::key::Key;
+use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
 use crate::model::upstream::{Breaker, Cluster, Target};
 use crate::model::vars::{Predicate, Vars};
@@ -195,6 +195,17 @@ impl Plugins {
                 .into();
         }
         Ok(resolved)
+    }
+
+    /// These plugins in a route of this service.
+    pub(crate) fn of_service(mut self, service: &Id) -> Self {
+        for own in &mut self.configured {
+            let other = own.plugin.as_ref();
+            if let Some(other) = other.and_then(|plugin| plugin.of_service(service)) {
+                own.plugin = Some(other);
+            }
+        }
+        self
     }
 
     /// The clusters that they send requests to, beside the route's own.

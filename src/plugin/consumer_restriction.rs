@@ -1,13 +1,14 @@
-//! `consumer-restriction`: only some consumers pass, or all but some.
+//! `consumer-restriction`: only some consumers pass, or all but some; or some routes and services. Which route and service a
+//! request is for is known when a route is made.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::rbac::v3::{Principal, principal::Identifier, principal::Set};
+use envoy_types::pb::envoy::config::rbac::v3::Principal;
 use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
@@ -17,6 +18,7 @@ use super::shared::identity::{
 };
 use super::shared::message::Message;
 use crate::model::decode::{self, quoted};
+use crate::model::key::{Id, Kind};
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 
@@ -26,11 +28,17 @@ pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<Form>,
-    http_filters: || vec![Extension::Groups.filter(), denial::filter(NAME)],
+    http_filters: || {
+        vec![
+            Extension::Groups.filter(),
+            denial::filter(NAME),
+            denial::answer(NAME),
+        ]
+    },
 };
 
-/// Some of the known consumers pass, or all but some.
-#[derive(Debug, Deserialize, JsonSchema)]
+/// Some of the known consumers pass, or all but some; or requests of some routes or services.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     /// What the lists name.
@@ -42,9 +50,9 @@ struct Form {
     blacklist: Option<Vec<String>>,
     /// Who passes with certain methods only.
     allowed_by_methods: Option<Vec<Allowed>>,
-    /// The status of the answer to those who do not pass: 403 or 404; 403 if not written.
+    /// The status of the answer to those who do not pass: 403 if not written.
     #[serde(default)]
-    rejected_code: Status,
+    rejected_code: Code,
     /// What they are told.
     rejected_msg: Option<Message>,
 }
@@ -58,12 +66,49 @@ enum By {
     #[default]
     ConsumerName,
     ConsumerGroupId,
+    /// The service of the route.
     ServiceId,
+    /// The route itself.
     RouteId,
 }
 
+impl By {
+    /// What messages call it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::ConsumerName => "consumer_name",
+            Self::ConsumerGroupId => "consumer_group_id",
+            Self::ServiceId => "service_id",
+            Self::RouteId => "route_id",
+        }
+    }
+}
+
+/// A status of 200–599.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "i64")]
+struct Code(#[schemars(range(min = 200, max = 599))] u16);
+
+impl Default for Code {
+    fn default() -> Self {
+        Self(403)
+    }
+}
+
+impl TryFrom<i64> for Code {
+    type Error = String;
+
+    fn try_from(code: i64) -> Result<Self, String> {
+        let known = u16::try_from(code).ok();
+        let known = known.filter(|code| (200..600).contains(code));
+        known
+            .map(Self)
+            .ok_or_else(|| format!("found {code}, allowed: 200–599"))
+    }
+}
+
 /// Somebody, and the methods that they may use.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Allowed {
     /// Whom the methods are for.
@@ -74,111 +119,113 @@ struct Allowed {
 
 #[derive(Debug)]
 struct ConsumerRestriction {
-    by_group: bool,
-    /// Who has what the lists name.
-    known: Principal,
-    /// Who does not pass, of these.
-    denied: Principal,
-    status: Status,
+    form: Form,
     message: String,
+    /// The service of the route, where the plugin knows it.
+    service: Option<Id>,
+    of_rules: bool,
 }
 
-fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
-    let (header, what) = match form.by {
-        By::ConsumerName => (CONSUMER, "consumer_name"),
-        By::ConsumerGroupId => (GROUP, "consumer_group_id"),
-        By::ServiceId | By::RouteId => {
-            return Err(Remark::new(
-                "type",
-                "found a list of routes or services, which is for a consumer's own plugins, allowed: consumer_name, \
-                 consumer_group_id; list the consumers at the route instead",
-            ));
-        }
-    };
-    let message = form.rejected_msg.map(|Message(text)| text);
+    check(&form)?;
+    let message = form.rejected_msg.as_ref();
+    let message = message.map(|Message(text)| text.clone());
     Ok(Arc::new(ConsumerRestriction {
-        by_group: form.by == By::ConsumerGroupId,
-        known: known(header),
-        denied: denied(
-            header,
-            &form.whitelist,
-            &form.blacklist,
-            &form.allowed_by_methods,
-        )?,
-        status: form.rejected_code,
-        message: message.unwrap_or_else(|| format!("The {what} is forbidden.")),
+        message: message.unwrap_or_else(|| format!("The {} is forbidden.", form.by.as_str())),
+        service: None,
+        of_rules: reading.key.kind == Kind::GlobalRule,
+        form,
     }))
 }
 
-/// Whoever has a name, or a group.
-fn known(header: &str) -> Principal {
-    let present = denial::header_present(header);
-    if header == GROUP {
-        let without = denial::header(header, exactly(NO_GROUP));
-        all_of(vec![present, denial::not(without)])
-    } else {
-        present
-    }
-}
-
-/// Whoever fits one of the lists in the wrong way: who is on the black one; who is not on the white one, unless methods are listed;
-/// and who uses a method that is not theirs, unless on the white one.
-fn denied(
-    header: &str,
-    whitelist: &Option<Vec<String>>,
-    blacklist: &Option<Vec<String>>,
-    allowed: &Option<Vec<Allowed>>,
-) -> Result<Principal, Remark> {
-    let mut denied = Vec::new();
-    let names = |names: &[String]| {
-        let is = |name: &String| denial::header(header, exactly(name));
-        denial::any_of(names.iter().map(is).collect())
-    };
-    if let Some(list) = blacklist {
-        not_empty("blacklist", list)?;
-        denied.push(names(list));
-    }
-    let not_white = match whitelist {
-        None => None,
-        Some(list) => {
-            not_empty("whitelist", list)?;
-            Some(denial::not(names(list)))
+fn check(form: &Form) -> Result<(), Remark> {
+    let lists = [
+        ("whitelist", &form.whitelist),
+        ("blacklist", &form.blacklist),
+    ];
+    for (field, list) in lists {
+        if let Some(list) = list {
+            not_empty(field, list)?;
         }
-    };
-    match (not_white, by_methods(header, allowed.as_deref())?) {
-        (Some(not_white), Some(wrong)) => denied.push(all_of(vec![not_white, wrong])),
-        (one, other) => denied.extend(one.or(other)),
     }
-    match denied.len() {
-        0 => Err(Remark::whole(
-            "needs one of `whitelist`, `blacklist` and `allowed_by_methods`",
-        )),
-        _ => Ok(denial::any_of(denied)),
-    }
-}
-
-/// Whoever uses a method that is not listed for them. Of what is said of somebody twice the first counts.
-fn by_methods(header: &str, allowed: Option<&[Allowed]>) -> Result<Option<Principal>, Remark> {
-    let (mut wrong, mut seen) = (Vec::new(), BTreeSet::new());
-    for (at, Allowed { user, methods }) in allowed.into_iter().flatten().enumerate() {
+    let allowed = form.allowed_by_methods.as_deref().unwrap_or_default();
+    for (at, Allowed { methods, .. }) in allowed.iter().enumerate() {
         let place = format!("allowed_by_methods[{at}].methods");
         not_empty(&place, methods)?;
         if let Some(wrong) = methods.iter().find(|method| !is_method(method)) {
             let message = format!("found {}, allowed: methods, as GET", quoted(wrong));
             return Err(Remark::new(place, message));
         }
-        if seen.insert(user) {
-            let method = |method: &String| denial::header(":method", exactly(method));
-            let others = denial::not(denial::any_of(methods.iter().map(method).collect()));
-            wrong.push(all_of(vec![denial::header(header, exactly(user)), others]));
-        }
     }
-    Ok((!wrong.is_empty()).then(|| denial::any_of(wrong)))
+    if form.whitelist.is_none() && form.blacklist.is_none() && allowed.is_empty() {
+        let message = "needs one of `whitelist`, `blacklist` and `allowed_by_methods`";
+        return Err(Remark::whole(message));
+    }
+    Ok(())
 }
 
-fn all_of(principals: Vec<Principal>) -> Principal {
-    denial::principal(Identifier::AndIds(Set { ids: principals }))
+/// What the lists are about, of a request.
+enum Subject<'a> {
+    /// What a header says.
+    Header(&'a str),
+    /// The same for all requests of a route; there may be none.
+    Fixed(Option<&'a str>),
+}
+
+impl Subject<'_> {
+    /// Whoever has what the lists name.
+    fn known(&self) -> Principal {
+        match self {
+            Self::Header(GROUP) => {
+                let without = denial::header(GROUP, exactly(NO_GROUP));
+                denial::all_of(vec![denial::header_present(GROUP), denial::not(without)])
+            }
+            Self::Header(header) => denial::header_present(header),
+            Self::Fixed(value) => denial::everybody(value.is_some()),
+        }
+    }
+
+    fn is(&self, name: &str) -> Principal {
+        match self {
+            Self::Header(header) => denial::header(header, exactly(name)),
+            Self::Fixed(value) => denial::everybody(*value == Some(name)),
+        }
+    }
+
+    fn among(&self, names: &[String]) -> Principal {
+        denial::any_of(names.iter().map(|name| self.is(name)).collect())
+    }
+
+    /// Whoever fits one of the lists in the wrong way: who is on the black one; who is not on the white one, unless methods are
+    /// listed; and who uses a method that is not theirs, unless on the white one.
+    fn denied(&self, form: &Form) -> Principal {
+        let mut denied = Vec::new();
+        denied.extend(form.blacklist.as_deref().map(|list| self.among(list)));
+        let white = form.whitelist.as_deref();
+        let not_white = white.map(|list| denial::not(self.among(list)));
+        let allowed = form.allowed_by_methods.as_deref().unwrap_or_default();
+        match (not_white, self.by_methods(allowed)) {
+            (Some(not_white), Some(wrong)) => {
+                denied.push(denial::all_of(vec![not_white, wrong]));
+            }
+            (one, other) => denied.extend(one.or(other)),
+        }
+        denial::any_of(denied)
+    }
+
+    /// Whoever uses a method that is not listed for them. Of what is said of somebody twice the first counts.
+    fn by_methods(&self, allowed: &[Allowed]) -> Option<Principal> {
+        let mut seen = BTreeSet::new();
+        let first = allowed.iter().filter(|one| seen.insert(&one.user));
+        let wrong = first.map(|Allowed { user, methods }| {
+            let method = |method: &String| denial::header(":method", exactly(method));
+            let others = denial::not(denial::any_of(methods.iter().map(method).collect()));
+            denial::all_of(vec![self.is(user), others])
+        });
+        let wrong: Vec<_> = wrong.collect();
+        (!wrong.is_empty()).then(|| denial::any_of(wrong))
+    }
 }
 
 fn not_empty<T>(field: &str, list: &[T]) -> Result<(), Remark> {
@@ -201,26 +248,55 @@ fn exactly(text: &str) -> StringMatcher {
 
 impl Plugin for ConsumerRestriction {
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        let what = if self.by_group {
-            "consumer_group_id"
-        } else {
-            "consumer_name"
-        };
+        let what = self.form.by.as_str();
         let not_known =
             format!("The request is rejected, please check the {what} for this request");
-        if self.by_group {
+        if self.form.by == By::ConsumerGroupId {
             Extension::Groups.enable(route);
             for reason in [NOBODY, MISSING, UNKNOWN] {
                 identity::say(route, reason, &not_known);
             }
             route.request_headers_to_remove.push(GROUP.to_owned());
         }
-        let denied = all_of(vec![self.known.clone(), self.denied.clone()]);
-        let unknown = denial::not(self.known.clone());
-        let denied = [
-            (denied, self.status, &*self.message),
-            (unknown, Status::Unauthorized, &*not_known),
-        ];
-        denial::apply(route, NAME, &denied);
+        let name = route.name.clone();
+        let subject = match self.form.by {
+            By::ConsumerName => Subject::Header(CONSUMER),
+            By::ConsumerGroupId => Subject::Header(GROUP),
+            By::ServiceId => Subject::Fixed(self.service.as_ref().map(Id::as_str)),
+            By::RouteId => Subject::Fixed(route_id(&name)),
+        };
+        let denied = denial::all_of(vec![subject.known(), subject.denied(&self.form)]);
+        let unknown = denial::not(subject.known());
+        let unknown = (unknown, Status::Unauthorized, &*not_known);
+        match Status::try_from(i64::from(self.form.rejected_code.0)) {
+            Ok(status) => denial::apply(route, NAME, &[(denied, status, &self.message), unknown]),
+            Err(_) => {
+                let other = denial::Other {
+                    who: denied,
+                    code: self.form.rejected_code.0,
+                    message: &self.message,
+                    of_rules: self.of_rules,
+                };
+                denial::apply_with(route, NAME, &[unknown], other);
+            }
+        }
     }
+
+    fn of_service(&self, service: &Id) -> Option<Arc<dyn Plugin>> {
+        (self.form.by == By::ServiceId).then(|| {
+            let of_service = Self {
+                form: self.form.clone(),
+                message: self.message.clone(),
+                service: Some(service.clone()),
+                of_rules: self.of_rules,
+            };
+            Arc::new(of_service) as Arc<dyn Plugin>
+        })
+    }
+}
+
+/// The id of the document behind a route of Envoy's, where there is one.
+fn route_id(name: &str) -> Option<&str> {
+    let id = name.strip_prefix("route/")?;
+    (id != Id::no_route().as_str()).then_some(id)
 }

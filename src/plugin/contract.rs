@@ -12,7 +12,7 @@ use super::meta::{META, Meta};
 use super::shared::asked::Asked;
 use crate::cohort::Ability;
 use crate::model::Path;
-use crate::model::key::Key;
+use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
 use crate::model::upstream::{self, Breaker, Cluster, Target};
 
@@ -96,6 +96,11 @@ pub trait Plugin: fmt::Debug + Send + Sync {
     /// What an Envoy has to be able to do for it, of what not every one can.
     fn needs(&self) -> Vec<Ability> {
         Vec::new()
+    }
+
+    /// What it is in a route of this service, where that is something else.
+    fn of_service(&self, _service: &Id) -> Option<Arc<dyn Plugin>> {
+        None
     }
 
     /// Refuses the paths of a route on which Envoy would not do what the configuration says.

@@ -22,21 +22,21 @@ use envoy_types::pb::envoy::extensions::filters::common::set_filter_state::v3::{
 use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
     HeaderMutation, HeaderMutationPerRoute, Mutations,
 };
-use envoy_types::pb::envoy::extensions::filters::http::lua::v3::{Lua, LuaPerRoute};
 use envoy_types::pb::envoy::extensions::filters::http::set_filter_state::v3::Config as SetFilterState;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
-use envoy_types::pb::google::protobuf::{Struct, Value as ProtoValue, value::Kind};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::contract::{Definition, Plugin, Reading, schema};
-use super::shared::header;
 use super::shared::identity::{
-    self, CLAIM_PREFIX, CLAIMED, CLAIMS, Extension, NOBODY, SELECTED, TOKEN, UNKNOWN, UNVERIFIED,
+    self, CLAIM_PREFIX, CLAIMED, CLAIMS, Extension, JWT_CHALLENGE, KEY_CHALLENGE, NOBODY, Realm,
+    SELECTED, TOKEN, UNKNOWN, UNVERIFIED,
 };
+use super::shared::{header, reply, script};
 use crate::envoy::filter;
 use crate::model::decode;
+use crate::model::key::Kind;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 
@@ -84,26 +84,28 @@ struct Form {
     #[serde(default)]
     hide_credentials: bool,
     /// The claim that says whose the token is.
-    #[serde(default)]
-    key_claim_name: Claim,
+    #[serde(default = "key")]
+    key_claim_name: String,
+    /// What is verified of a token that has it.
+    #[serde(default = "both")]
+    claims_to_verify: Vec<Verified>,
+    /// What clients without a token are told that it is for.
+    #[serde(default = "realm")]
+    realm: Realm,
 }
 
 impl decode::Form for Form {
     const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[
         ("anonymous_consumer", identity::ANONYMOUS),
         (
-            "realm",
-            "the realm that Envoy names is the URL of the request",
-        ),
-        (
             "store_in_ctx",
             "there is no Lua in Envoy that could read it",
         ),
-        (
-            "claims_to_verify",
-            "Envoy verifies `exp` and `nbf` where a token has them",
-        ),
     ];
+}
+
+fn realm() -> Realm {
+    Realm::new("jwt")
 }
 
 fn authorization() -> String {
@@ -114,35 +116,34 @@ fn jwt() -> String {
     "jwt".to_owned()
 }
 
-/// One of [`CLAIMS`]: listeners have to know them all.
-#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Claim {
-    #[default]
-    Key,
-    Iss,
-    Sub,
+fn key() -> String {
+    "key".to_owned()
 }
 
-impl Claim {
-    fn as_str(self) -> &'static str {
-        let [key, iss, sub] = CLAIMS;
-        match self {
-            Self::Key => key,
-            Self::Iss => iss,
-            Self::Sub => sub,
-        }
+/// A claim about when a token holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Verified {
+    Exp,
+    Nbf,
+}
+
+fn both() -> Vec<Verified> {
+    vec![Verified::Exp, Verified::Nbf]
+}
+
+/// Says what Envoy verifies beyond what is asked.
+fn warn_of_more(asked: &[Verified], warnings: &mut Vec<Remark>) {
+    let all = [(Verified::Exp, "exp"), (Verified::Nbf, "nbf")];
+    for (_, name) in all.iter().filter(|(one, _)| !asked.contains(one)) {
+        let message = format!("Envoy verifies `{name}` as well, of a token that has it");
+        warnings.push(Remark::new("claims_to_verify", message));
     }
 }
 
 fn http_filters() -> Vec<HttpFilter> {
-    let script = include_str!("jwt_auth/token.lua");
-    let find = Lua {
-        default_source_code: Some(text(script.to_owned())),
-        ..Lua::default()
-    };
     vec![
-        filter::disabled(FIND, &find),
+        script::disabled(FIND, include_str!("jwt_auth/token.lua")),
         filter::disabled(SELECT, &SetFilterState::default()),
         Extension::Jwts.filter(),
         filter::disabled(COMPARE, &HeaderMutation::default()),
@@ -178,38 +179,57 @@ fn text(text: String) -> DataSource {
 }
 
 #[derive(Debug)]
-struct JwtAuth(Form);
+struct JwtAuth {
+    form: Form,
+    challenge: String,
+    /// Where what is verified of a token lies.
+    payload: &'static str,
+}
 
-fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let mut form: Form = decode::read(value)?;
     form.header = header::changeable(&form.header).map_err(|said| Remark::new("header", said))?;
     identity::argument(&form.query).map_err(|said| Remark::new("query", said))?;
     identity::argument(&form.cookie).map_err(|said| Remark::new("cookie", said))?;
-    Ok(Arc::new(JwtAuth(form)))
+    identity::argument(&form.key_claim_name).map_err(|said| Remark::new("key_claim_name", said))?;
+    warn_of_more(&form.claims_to_verify, &mut reading.warnings);
+    Ok(Arc::new(JwtAuth {
+        challenge: form.realm.challenge("Bearer"),
+        form,
+        payload: identity::payload(reading.key.kind == Kind::GlobalRule),
+    }))
 }
 
 impl JwtAuth {
     /// What the script is told.
-    fn context(&self) -> Struct {
-        let Self(form) = self;
-        let of = |text: &str| Kind::StringValue(text.to_owned());
+    fn context(&self) -> Map<String, Value> {
+        let Self {
+            form, challenge, ..
+        } = self;
         let fields = [
-            ("header", of(&form.header)),
-            ("query", of(&form.query)),
-            ("cookie", of(&form.cookie)),
-            ("claim", of(form.key_claim_name.as_str())),
-            ("hide", Kind::BoolValue(form.hide_credentials)),
+            ("header", json!(form.header)),
+            ("query", json!(form.query)),
+            ("cookie", json!(form.cookie)),
+            ("claim", json!(form.key_claim_name)),
+            ("hide", json!(form.hide_credentials)),
+            ("challenge", json!(challenge)),
         ];
-        let field = |(name, kind): (&str, Kind)| (name.to_owned(), ProtoValue { kind: Some(kind) });
-        Struct {
-            fields: fields.into_iter().map(field).collect(),
-        }
+        let fields = fields.map(|(name, value)| (name.to_owned(), value));
+        Map::from_iter(fields)
     }
 
     /// Puts the claim that was read beside the one that was verified.
     fn compare(&self) -> HeaderMutationPerRoute {
-        let claim = self.0.key_claim_name.as_str();
-        let both = format!("%REQ({UNVERIFIED})% %REQ({CLAIM_PREFIX}{claim})%");
+        let claim = self.form.key_claim_name.as_str();
+        let verified = if CLAIMS.contains(&claim) {
+            format!("%REQ({CLAIM_PREFIX}{claim})%")
+        } else {
+            format!(
+                "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:{}:{claim})%",
+                self.payload
+            )
+        };
+        let both = format!("%REQ({UNVERIFIED})% {verified}");
         let append = Mutation {
             action: Some(Action::Append(header::set(CLAIMED, &both))),
         };
@@ -224,19 +244,19 @@ impl JwtAuth {
 
 impl Plugin for JwtAuth {
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        let find = LuaPerRoute {
-            filter_context: Some(self.context()),
-            ..LuaPerRoute::default()
-        };
-        filter::enable(route, FIND, &find);
+        script::enable(route, FIND, &self.context());
         filter::enable(route, SELECT, &select());
         Extension::Jwts.enable(route);
         filter::enable(route, COMPARE, &self.compare());
         Extension::JwtConsumers.enable(route);
+        identity::tell(route);
         identity::say(route, NOBODY, "Missing related consumer");
         identity::say(route, UNKNOWN, "Invalid user key in JWT token");
         for (reason, message) in REASONS {
             identity::say(route, reason, message);
+        }
+        for name in [JWT_CHALLENGE, KEY_CHALLENGE] {
+            reply::set_body(route, name, &self.challenge);
         }
         let removed = &mut route.request_headers_to_remove;
         removed.extend([TOKEN, UNVERIFIED, CLAIMED].map(ToOwned::to_owned));

@@ -15,8 +15,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::contract::{Definition, Plugin, Reading, schema};
-use super::shared::identity::{self, Extension, KEY, MISSING, NOBODY, UNKNOWN};
-use super::shared::{header, script};
+use super::shared::identity::{
+    self, Extension, KEY, KEY_CHALLENGE, MISSING, NOBODY, Realm, UNKNOWN,
+};
+use super::shared::{header, reply, script};
 use crate::envoy::filter;
 use crate::model::decode;
 use crate::model::problem::Remark;
@@ -45,13 +47,18 @@ struct Form {
     /// Whether the upstream is not shown the key.
     #[serde(default)]
     hide_credentials: bool,
+    /// What clients without a key are told that it is for.
+    #[serde(default = "realm")]
+    realm: Realm,
 }
 
 impl decode::Form for Form {
-    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[
-        ("anonymous_consumer", identity::ANONYMOUS),
-        ("realm", "Envoy answers without `WWW-Authenticate`"),
-    ];
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] =
+        &[("anonymous_consumer", identity::ANONYMOUS)];
+}
+
+fn realm() -> Realm {
+    Realm::new("key")
 }
 
 fn apikey() -> String {
@@ -63,6 +70,8 @@ fn http_filters() -> Vec<HttpFilter> {
         filter::disabled(FIND, &HeaderMutation::default()),
         script::disabled(HIDE, include_str!("key_auth/hide.lua")),
         Extension::Keys.filter(),
+        // Behind the last of the filters that find a consumer.
+        identity::told(),
     ]
 }
 
@@ -109,9 +118,12 @@ impl Plugin for KeyAuth {
             script::enable(route, HIDE, &self.hidden());
         }
         Extension::Keys.enable(route);
+        identity::tell(route);
         identity::say(route, NOBODY, "Missing related consumer");
         identity::say(route, MISSING, "Missing API key in request");
         identity::say(route, UNKNOWN, "Invalid API key in request");
+        let challenge = self.0.realm.challenge("apikey");
+        reply::set_body(route, KEY_CHALLENGE, &challenge);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::model::Consumers;
 use crate::model::consumer::Jwt;
 use crate::plugin::shared::identity::{
     BASIC, CLAIM_PREFIX, CLAIMED, CLAIMS, CONSUMER, Extension, GROUP, KEY, NO_GROUP, SELECTED,
-    TOKEN,
+    TOKEN, payload,
 };
 
 /// A line for somebody without a password: Envoy takes no empty list, and no text is known to have this hash.
@@ -49,7 +49,7 @@ pub fn extension(
             _ if of_rules && !consumers.asked_by_rules => any(&HeaderMutation::default()),
             Extension::Basics => any(&basics(consumers)),
             Extension::BasicConsumers => any(&basic_consumers(consumers)),
-            Extension::Jwts => any(&jwts(consumers)),
+            Extension::Jwts => any(&jwts(consumers, of_rules)),
             Extension::JwtConsumers => any(&jwt_consumers(consumers)),
             Extension::Keys => any(&keys(consumers)),
             Extension::Groups => any(&groups(consumers)),
@@ -103,9 +103,9 @@ fn basic_consumers(consumers: &Consumers) -> ApiKeyAuth {
 
 /// Which key verifies a token hangs on the claim that was read from it before; a token whose claim is nobody's passes
 /// unverified, and is found to be nobody's by the next filter.
-fn jwts(consumers: &Consumers) -> JwtAuthentication {
+fn jwts(consumers: &Consumers, of_rules: bool) -> JwtAuthentication {
     let jwts = consumers.jwts.values().map(|(jwt, _)| jwt);
-    let provider = |jwt: &Jwt| (jwt.key.to_string(), provider(jwt));
+    let provider = |jwt: &Jwt| (jwt.key.to_string(), provider(jwt, of_rules));
     let requirement = |jwt: &Jwt| {
         let requires_type = Some(RequiresType::ProviderName(jwt.key.to_string()));
         (jwt.key.to_string(), JwtRequirement { requires_type })
@@ -120,7 +120,7 @@ fn jwts(consumers: &Consumers) -> JwtAuthentication {
     }
 }
 
-fn provider(jwt: &Jwt) -> JwtProvider {
+fn provider(jwt: &Jwt, of_rules: bool) -> JwtProvider {
     let claim = |claim: &str| JwtClaimToHeader {
         header_name: format!("{CLAIM_PREFIX}{claim}"),
         claim_name: claim.to_owned(),
@@ -133,6 +133,7 @@ fn provider(jwt: &Jwt) -> JwtProvider {
             name: TOKEN.to_owned(),
             ..JwtHeader::default()
         }],
+        payload_in_metadata: payload(of_rules).to_owned(),
         claim_to_headers: CLAIMS.map(claim).into(),
         clock_skew_seconds: jwt.grace_seconds,
         ..JwtProvider::default()

@@ -1,5 +1,6 @@
 //! The documents about consumers, as they are written.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -18,6 +19,8 @@ pub struct Consumer {
     /// Its name: the document's id.
     pub username: Arc<str>,
     pub group: Option<Id>,
+    /// What upstreams know it by, beside its name.
+    pub custom_id: Option<Arc<str>>,
     /// The credentials in its own document.
     pub credentials: Credentials,
 }
@@ -60,7 +63,7 @@ impl bookkeeping::Kept for CredentialForm {}
 struct GroupForm {
     /// None: Envoy has no settings of some consumers.
     #[serde(default)]
-    plugins: std::collections::BTreeMap<String, Value>,
+    plugins: BTreeMap<String, Value>,
 }
 
 impl decode::Form for GroupForm {}
@@ -84,7 +87,7 @@ pub(crate) fn read_consumer(
     value: &Value,
     warnings: &mut Vec<Remark>,
 ) -> Result<Consumer, Remark> {
-    let (form, _) = bookkeeping::read::<ConsumerForm>(key, value)?;
+    let (form, bookkeeping) = bookkeeping::read::<ConsumerForm>(key, value)?;
     if form.username != key.id.as_str() {
         let message = format!(
             "found {}, allowed: \"{}\" as in the key",
@@ -96,8 +99,27 @@ pub(crate) fn read_consumer(
     Ok(Consumer {
         username: form.username.into(),
         group: form.group_id,
+        custom_id: bookkeeping.labels.map(custom_id).transpose()?.flatten(),
         credentials: credential::read(form.plugins.as_ref(), warnings)?,
     })
+}
+
+/// What a label tells upstreams in a header.
+fn custom_id(mut labels: BTreeMap<String, String>) -> Result<Option<Arc<str>>, Remark> {
+    const LABEL: &str = "custom_id";
+    match labels.remove(LABEL) {
+        None => Ok(None),
+        Some(id) if (1..=256).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()) => {
+            Ok(Some(id.into()))
+        }
+        Some(other) => {
+            let message = format!(
+                "found {}, allowed: up to 256 visible ASCII characters, no space, as upstreams are told it in a header",
+                quoted(&other)
+            );
+            Err(Remark::new(format!("labels.{LABEL}"), message))
+        }
+    }
 }
 
 pub(crate) fn read_credential(
@@ -106,9 +128,6 @@ pub(crate) fn read_credential(
     warnings: &mut Vec<Remark>,
 ) -> Result<Credentials, Remark> {
     let (form, _) = bookkeeping::read::<CredentialForm>(key, value)?;
-    warnings.push(Remark::whole(
-        "upstreams are told the consumer, and not the credential (`X-Credential-Identifier`), which Envoy cannot tell",
-    ));
     credential::read(Some(&form.plugins), warnings)
 }
 

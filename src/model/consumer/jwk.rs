@@ -27,6 +27,10 @@ pub(super) enum Algorithm {
     ES256,
     ES384,
     ES512,
+    PS256,
+    PS384,
+    PS512,
+    EdDSA,
 }
 
 impl Algorithm {
@@ -41,6 +45,10 @@ impl Algorithm {
             Self::ES256 => "ES256",
             Self::ES384 => "ES384",
             Self::ES512 => "ES512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::EdDSA => "EdDSA",
         }
     }
 
@@ -89,6 +97,9 @@ pub(super) fn of_public_key(algorithm: Algorithm, pem: &str) -> Result<Secret, S
         .map_err(|_| format!("cannot be read, {ALLOWED}"))?;
     let (rest, info) =
         SubjectPublicKeyInfo::from_der(&der).map_err(|_| format!("cannot be read, {ALLOWED}"))?;
+    if algorithm == Algorithm::EdDSA {
+        return of_edwards_key(&info, rest);
+    }
     let key = info
         .parsed()
         .ok()
@@ -129,6 +140,17 @@ pub(super) fn of_public_key(algorithm: Algorithm, pem: &str) -> Result<Secret, S
             algorithm.as_str()
         )),
     }
+}
+
+/// The key set with a key on the one curve for which Envoy knows EdDSA.
+fn of_edwards_key(info: &SubjectPublicKeyInfo, rest: &[u8]) -> Result<Secret, String> {
+    let point = &*info.subject_public_key.data;
+    if info.algorithm.algorithm != oid!(1.3.101.112) || point.len() != 32 || !rest.is_empty() {
+        return Err("is not a key on the curve Ed25519, which EdDSA needs".into());
+    }
+    let x = URL_SAFE_NO_PAD.encode(point);
+    let key = json!({"kty": "OKP", "crv": "Ed25519", "x": x});
+    Ok(set(Algorithm::EdDSA, key))
 }
 
 fn curve_of(info: &SubjectPublicKeyInfo) -> Option<&'static str> {

@@ -1,21 +1,22 @@
 //! All consumers as routes know them: who is behind which credential.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{Basic, Consumer, Credentials, Jwt, Secret};
 use crate::model::key::Id;
 use crate::model::problem::Remark;
 
-/// Who is behind which credential, and who is in which group.
+/// Who is behind which credential, and who is in which group. Whoever is behind one is `NAME` or, where upstreams are told more of
+/// it, `NAME/CREDENTIAL/CUSTOM_ID`, either of which may be empty: no name and no id of a credential has a `/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Consumers {
-    /// Consumers' names by the key that they send.
+    /// Consumers by the key that they send.
     pub keys: BTreeMap<Secret, Arc<str>>,
-    /// Names with passwords, and the consumers' names, by the former.
+    /// Names with passwords, and the consumers, by the former.
     pub basics: BTreeMap<Arc<str>, (Basic, Arc<str>)>,
-    /// What verifies tokens, and the consumers' names, by the claim that says whose they are.
+    /// What verifies tokens, and the consumers, by the claim that says whose they are.
     pub jwts: BTreeMap<Arc<str>, (Jwt, Arc<str>)>,
     /// The groups of consumers, by name; every consumer is there.
     pub groups: BTreeMap<Arc<str>, Option<Id>>,
@@ -41,13 +42,18 @@ pub(crate) fn together(
     let mut known = Consumers::default();
     let mut owners = Owners::default();
     let mut conflicts = BTreeMap::new();
+    let custom_ids = holders.values().filter_map(|holder| match holder {
+        Holder::Consumer(consumer) => Some((&*consumer.username, consumer.custom_id.as_deref()?)),
+        Holder::Credential { .. } => None,
+    });
+    let custom_ids: HashMap<&str, &str> = custom_ids.collect();
     for (path, holder) in holders {
-        let (username, credentials) = match holder {
-            Holder::Consumer(consumer) => (&consumer.username, &consumer.credentials),
+        let (username, credential, credentials) = match holder {
+            Holder::Consumer(consumer) => (&consumer.username, None, &consumer.credentials),
             Holder::Credential {
                 username,
                 credentials,
-            } => (username, &**credentials),
+            } => (username, path.rsplit('/').next(), &**credentials),
         };
         if let Some(remark) = owners.conflict(credentials) {
             conflicts.insert(path.clone(), remark);
@@ -59,22 +65,29 @@ pub(crate) fn together(
                 .groups
                 .insert(username.clone(), consumer.group.clone());
         }
-        known.add(username, credentials);
+        let found = match (credential, custom_ids.get(&**username)) {
+            (None, None) => username.clone(),
+            (credential, id) => {
+                let [credential, id] = [credential, id.copied()].map(Option::unwrap_or_default);
+                format!("{username}/{credential}/{id}").into()
+            }
+        };
+        known.add(&found, credentials);
     }
     (known, conflicts)
 }
 
 impl Consumers {
-    fn add(&mut self, username: &Arc<str>, credentials: &Credentials) {
+    fn add(&mut self, found: &Arc<str>, credentials: &Credentials) {
         if let Some(key) = &credentials.key {
-            self.keys.insert(key.clone(), username.clone());
+            self.keys.insert(key.clone(), found.clone());
         }
         if let Some(basic) = &credentials.basic {
-            let of = (basic.clone(), username.clone());
+            let of = (basic.clone(), found.clone());
             self.basics.insert(basic.username.clone(), of);
         }
         if let Some(jwt) = &credentials.jwt {
-            let of = (jwt.clone(), username.clone());
+            let of = (jwt.clone(), found.clone());
             self.jwts.insert(jwt.key.clone(), of);
         }
     }

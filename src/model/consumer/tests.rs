@@ -37,6 +37,10 @@ fn what_is_refused_is_said_without_the_credential() {
             "username: found \"bob\", allowed: \"anne\" as in the key",
         ),
         (
+            r#"{"username":"anne","labels":{"custom_id":"a b"}}"#,
+            "labels.custom_id: found \"a b\", allowed: up to 256 visible ASCII characters, no space, as upstreams are told it in a header",
+        ),
+        (
             r#"{"username":"anne","plugins":{"key-auth":{"key":"s3 cret"}}}"#,
             "plugins.key-auth.key: holds something else, allowed: up to 1024 visible ASCII characters, no space",
         ),
@@ -74,7 +78,7 @@ fn what_is_refused_is_said_without_the_credential() {
         ),
         (
             r#"{"username":"anne","plugins":{"jwt-auth":{"key":"a","secret":"s3cret","algorithm":"none"}}}"#,
-            "plugins.jwt-auth.algorithm: found a text, allowed: HS256, HS384, HS512, RS256, RS384, RS512, ES256, ES384, ES512",
+            "plugins.jwt-auth.algorithm: found a text, allowed: HS256, HS384, HS512, RS256, RS384, RS512, ES256, ES384, ES512, PS256, PS384, PS512, EdDSA",
         ),
         (
             r#"{"username":"anne","plugins":{"jwt-auth":{"key":"a"}}}"#,
@@ -193,7 +197,7 @@ fn a_credential_goes_with_its_consumer_and_a_group_is_waited_for() {
             .values()
             .map(|name| &**name)
             .collect::<Vec<_>>(),
-        ["anne"]
+        ["anne/one/"]
     );
     assert!(
         !format!("{consumers:?}{documents:?}").contains("s3cret\""),

@@ -52,7 +52,7 @@ local function claimed(token, claim)
   if not payload then return nil, "JWT token invalid" end
   -- Without what lies deeper: only the payload's own claim counts.
   local claims = decoded(payload):gsub("\\/", "/"):gsub("^%s*{", "", 1):gsub("%b{}", "")
-  local value = claims:match('"' .. claim .. '"%s*:%s*"([^"\\]+)"')
+  local value = claims:match('"' .. claim:gsub("%W", "%%%0") .. '"%s*:%s*"([^"\\]+)"')
   return value, "missing user key in JWT token"
 end
 
@@ -62,7 +62,11 @@ function envoy_on_request(request)
   if token then value, problem = claimed(token, route:get("claim")) end
   if not value then
     local body = '{"message":"' .. problem .. '"}'
-    request:respond({ [":status"] = "401", ["content-type"] = "application/json" }, body)
+    request:respond({
+      [":status"] = "401",
+      ["content-type"] = "application/json",
+      ["www-authenticate"] = route:get("challenge"),
+    }, body)
     return
   end
   headers:replace("x-chancery-token", token)

@@ -13,7 +13,11 @@ fn a_route_says_where_the_key_is_and_nothing_to_the_filter_of_keys() {
     let route = applied(json!({"key-auth": {"header": "X-Key", "query": "k"}}));
     let configs = &route.typed_per_filter_config;
     let filters: BTreeSet<&str> = configs.keys().map(String::as_str).collect();
-    let expected = BTreeSet::from(["chancery.key_auth", "chancery.key_auth.find"]);
+    let expected = BTreeSet::from([
+        "chancery.consumer",
+        "chancery.key_auth",
+        "chancery.key_auth.find",
+    ]);
     assert_eq!(filters, expected);
     assert_eq!(
         configs["chancery.key_auth"].type_url,

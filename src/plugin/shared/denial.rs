@@ -18,9 +18,10 @@ use envoy_types::pb::envoy::r#type::matcher::v3::StringMatcher;
 use prost::Name;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::reply::{self, Reply};
+use super::script;
 use crate::envoy::filter;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
@@ -39,31 +40,88 @@ pub type Denied<'a> = (Principal, Status, &'a str);
 
 /// What the plugin `name` does to a route. Nobody fits two of those who are denied.
 pub fn apply(route: &mut Route, name: &str, denied: &[Denied]) {
-    let policy = |(who, status, _): &Denied| {
+    let rbac = rbac(route, name, denied);
+    filter::enable(route, name, &RbacPerRoute { rbac: Some(rbac) });
+}
+
+/// Whoever is told this, with a status that Envoy's filter does not have.
+pub struct Other<'a> {
+    pub who: Principal,
+    pub code: u16,
+    pub message: &'a str,
+    /// Whether a global rule says so.
+    pub of_rules: bool,
+}
+
+/// The same with others who are denied, where [`answer`] stands in the chain behind the filter: this one only says who they are.
+pub fn apply_with(route: &mut Route, name: &str, denied: &[Denied], other: Other) {
+    let Other {
+        who,
+        code,
+        message,
+        of_rules,
+    } = other;
+    let name_or_rule = if of_rules {
+        filter::of_rules(name)
+    } else {
+        name.to_owned()
+    };
+    let prefix = format!("{name_or_rule}.");
+    let rbac = Rbac {
+        shadow_rules: Some(deny([(name.to_owned(), who)])),
+        shadow_rules_stat_prefix: prefix.clone(),
+        ..rbac(route, name, denied)
+    };
+    filter::enable(route, name, &RbacPerRoute { rbac: Some(rbac) });
+    let fields = [
+        ("prefix", prefix),
+        ("status", code.to_string()),
+        ("body", json!({"message": message}).to_string()),
+    ];
+    let fields = fields.map(|(name, text)| (name.to_owned(), text.into()));
+    script::enable(route, &answering(name), &Map::from_iter(fields));
+}
+
+/// The filter that answers others who are denied.
+pub fn answer(name: &str) -> HttpFilter {
+    script::disabled(&answering(name), include_str!("denial/answer.lua"))
+}
+
+fn answering(name: &str) -> String {
+    format!("chancery.{name}.answer")
+}
+
+fn rbac(route: &mut Route, name: &str, denied: &[Denied]) -> Rbac {
+    for (_, status, message) in denied {
+        let body = json!({"message": message}).to_string();
+        reply::set_body(route, &status.body(name), &body);
+    }
+    let each = denied.iter();
+    let each = each.map(|(who, status, _)| (status.policy(name), who.clone()));
+    Rbac {
+        rules: Some(deny(each)),
+        rules_stat_prefix: format!("{name}."),
+        ..Rbac::default()
+    }
+}
+
+/// Denies whoever fits one of these, each with a name.
+fn deny(each: impl IntoIterator<Item = (String, Principal)>) -> Rules {
+    let policy = |(name, who): (String, Principal)| {
         let anything = Permission {
             rule: Some(Rule::Any(true)),
         };
         let policy = Policy {
             permissions: vec![anything],
-            principals: vec![who.clone()],
+            principals: vec![who],
             ..Policy::default()
         };
-        (status.policy(name), policy)
+        (name, policy)
     };
-    let rules = Rules {
+    Rules {
         action: Action::Deny.into(),
-        policies: denied.iter().map(policy).collect(),
+        policies: each.into_iter().map(policy).collect(),
         ..Rules::default()
-    };
-    let rbac = Rbac {
-        rules: Some(rules),
-        rules_stat_prefix: format!("{name}."),
-        ..Rbac::default()
-    };
-    filter::enable(route, name, &RbacPerRoute { rbac: Some(rbac) });
-    for (_, status, message) in denied {
-        let body = json!({"message": message}).to_string();
-        reply::set_body(route, &status.body(name), &body);
     }
 }
 
@@ -82,11 +140,19 @@ pub fn renamed(mut said: RbacPerRoute, filter: &str, name: &str) -> RbacPerRoute
 
 /// Whoever one of two denies, with the same answer.
 pub fn together(mut one: RbacPerRoute, other: RbacPerRoute) -> RbacPerRoute {
-    let rules = |said: &mut RbacPerRoute| said.rbac.as_mut()?.rules.take();
-    let mut other = other;
-    let (Some(mut all), Some(more)) = (rules(&mut one), rules(&mut other)) else {
-        return one;
-    };
+    if let (Some(held), Some(more)) = (&mut one.rbac, other.rbac) {
+        let own = [&mut held.rules, &mut held.shadow_rules];
+        for (own, more) in own.into_iter().zip([more.rules, more.shadow_rules]) {
+            *own = match (own.take(), more) {
+                (Some(own), Some(more)) => Some(either(own, more)),
+                (own, more) => own.or(more),
+            };
+        }
+    }
+    one
+}
+
+fn either(mut all: Rules, more: Rules) -> Rules {
     for (name, policy) in more.policies {
         let held = all.policies.entry(name).or_insert_with(|| Policy {
             principals: Vec::new(),
@@ -94,10 +160,7 @@ pub fn together(mut one: RbacPerRoute, other: RbacPerRoute) -> RbacPerRoute {
         });
         held.principals.extend(policy.principals);
     }
-    if let Some(rbac) = &mut one.rbac {
-        rbac.rules = Some(all);
-    }
-    one
+    all
 }
 
 /// What a plugin does that denies requests, and nothing else.
@@ -182,6 +245,7 @@ pub fn replies(filter: &HttpFilter) -> Vec<Reply> {
         ),
         status: (status != Status::Forbidden).then(|| u16::from(status).into()),
         body: status.body(&filter.name),
+        challenge: None,
     };
     let statuses = [Status::Forbidden, Status::NotFound, Status::Unauthorized];
     statuses.into_iter().filter(|_| ours).map(reply).collect()
@@ -190,6 +254,17 @@ pub fn replies(filter: &HttpFilter) -> Vec<Reply> {
 /// Whoever fits one of these, which are not none.
 pub fn any_of(principals: Vec<Principal>) -> Principal {
     principal(Identifier::OrIds(Set { ids: principals }))
+}
+
+/// Whoever fits all of these, which are not none.
+pub fn all_of(principals: Vec<Principal>) -> Principal {
+    principal(Identifier::AndIds(Set { ids: principals }))
+}
+
+/// Everybody, or nobody.
+pub fn everybody(all: bool) -> Principal {
+    let everybody = principal(Identifier::Any(true));
+    if all { everybody } else { not(everybody) }
 }
 
 /// Whoever does not fit this.

@@ -12,13 +12,17 @@ use envoy_types::pb::envoy::extensions::filters::http::basic_auth::v3::BasicAuth
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::JwtAuthentication;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use prost::Name;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::reply::{self, Reply};
+use super::script;
 use crate::envoy::filter;
 use crate::model::decode::quoted;
 
-/// The consumer's name, as upstreams are told it.
+/// The consumer's name, as upstreams are told it. Filters that find a consumer say there what else is known of it as well, until
+/// [`told`] takes it apart.
 pub const CONSUMER: &str = "x-consumer-username";
 /// The consumer's group.
 pub const GROUP: &str = "x-chancery-consumer-group";
@@ -36,10 +40,16 @@ pub const UNVERIFIED: &str = "x-chancery-unverified";
 pub const CLAIMED: &str = "x-chancery-claimed";
 /// What claims of a verified token are told in begins so.
 pub const CLAIM_PREFIX: &str = "x-chancery-claim-";
-/// The claims that may say whose a token is.
+/// The claims that are told so. What another says is in the [`payload`].
 pub const CLAIMS: [&str; 3] = ["key", "iss", "sub"];
 /// What holds the claim that the verification of a token goes by.
 pub const SELECTED: &str = "chancery.jwt_auth.claim";
+
+/// Where the payload of a verified token lies, of the filter of routes or of that of global rules: what one of them verified is
+/// nothing to the other, which may go by another claim.
+pub fn payload(of_rules: bool) -> &'static str {
+    if of_rules { "global" } else { "route" }
+}
 
 /// What no client may send, each as a whole name or, where it ends in `-`, the beginning of one.
 pub const OWN_HEADERS: [&str; 4] = [
@@ -113,6 +123,19 @@ impl Extension {
     }
 }
 
+/// What tells upstreams who sends a request.
+const TOLD: &str = "chancery.consumer";
+
+/// The filter behind all that find a consumer, disabled.
+pub fn told() -> HttpFilter {
+    script::disabled(TOLD, include_str!("identity/told.lua"))
+}
+
+/// Has upstreams be told who sends requests of a route.
+pub fn tell(route: &mut Route) {
+    filter::enable_as_it_is(route, TOLD);
+}
+
 /// Why there is no `anonymous_consumer`.
 pub const ANONYMOUS: &str =
     "Envoy turns away whoever shows no credential; give those a route of their own";
@@ -142,11 +165,50 @@ pub fn say(route: &mut Route, reason: &str, message: &str) {
     reply::set_body(route, reason, &json!({"message": message}).to_string());
 }
 
-/// An answer with a body of the route's, told apart by its reason.
-pub fn reply(reason: &str) -> Reply {
+/// An answer with a body of the route's, told apart by its reason, and with what the route says of `challenge`.
+pub fn reply(reason: &str, challenge: &'static str) -> Reply {
     Reply {
         details: reason.to_owned(),
         status: None,
         body: reason.to_owned(),
+        challenge: Some(challenge),
+    }
+}
+
+/// What the metadata of a route calls that which `WWW-Authenticate` says, by whose filters turn a request away: names with
+/// passwords, tokens, or what looks names up, which is of the first plugin that has such.
+pub const BASIC_CHALLENGE: &str = "challenge/basic";
+pub const JWT_CHALLENGE: &str = "challenge/jwt";
+pub const KEY_CHALLENGE: &str = "challenge/key";
+
+/// For whom a route asks credentials.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(try_from = "String")]
+pub struct Realm(#[schemars(length(max = 256))] String);
+
+impl Realm {
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// What `WWW-Authenticate` says.
+    pub fn challenge(&self, scheme: &str) -> String {
+        format!("{scheme} realm=\"{}\"", self.0)
+    }
+}
+
+impl TryFrom<String> for Realm {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let fits = |c: char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+        if text.len() <= 256 && text.chars().all(fits) {
+            Ok(Self(text))
+        } else {
+            Err(format!(
+                "found {}, allowed: up to 256 characters of printable ASCII, without `\"` and `\\`",
+                quoted(&text)
+            ))
+        }
     }
 }

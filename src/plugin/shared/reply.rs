@@ -19,9 +19,11 @@ pub struct Reply {
     pub status: Option<u32>,
     /// The name of the body in the route's metadata, under [`BODIES`].
     pub body: String,
+    /// The name there of what `WWW-Authenticate` says, if the answer has that header.
+    pub challenge: Option<&'static str>,
 }
 
-/// Gives a route the body of an answer. What stands there already stays: it is of a plugin that goes first.
+/// Gives a route the body of an answer, or what else listeners take from it. What stands there already stays: it is of a plugin that goes first.
 pub fn set_body(route: &mut Route, name: &str, body: &str) {
     let metadata = route.metadata.get_or_insert_with(Metadata::default);
     let bodies = metadata.filter_metadata.entry(BODIES.to_owned());

@@ -76,13 +76,13 @@ fn of_limit(code: u32) -> ResponseMapper {
     });
     ResponseMapper {
         status_code: Some(uint32(code)),
-        ..mapper(both, body(DETAILS))
+        ..mapper(both, of_route(DETAILS))
     }
 }
 
 /// The others have the status that these filters know.
 fn limited() -> ResponseMapper {
-    mapper(is_limited(), body(DETAILS))
+    mapper(is_limited(), of_route(DETAILS))
 }
 
 /// For want of a token, whoever counted.
@@ -97,9 +97,13 @@ fn of_plugin(reply: &Reply, envoy: Envoy) -> ResponseMapper {
         UNKNOWN if !envoy.can(Ability::ReasonOfUnknownKey) => UNKNOWN_ONCE,
         details => details,
     };
+    let challenge = reply
+        .challenge
+        .map(|name| header("www-authenticate", &of_route(name)));
     ResponseMapper {
         status_code: reply.status.map(uint32),
-        ..mapper(reason(details), body(&reply.body))
+        headers_to_add: challenge.into_iter().collect(),
+        ..mapper(reason(details), of_route(&reply.body))
     }
 }
 
@@ -108,7 +112,8 @@ fn reason(details: &str) -> FilterSpecifier {
     expression(format!("response.code_details == '{details}'"))
 }
 
-fn body(name: &str) -> String {
+/// What the route says under that name.
+fn of_route(name: &str) -> String {
     format!("%METADATA(ROUTE:{BODIES}:{name})%")
 }
 
@@ -137,17 +142,18 @@ fn no_answer() -> impl Iterator<Item = ResponseMapper> {
     .map(|(filter, (status, body), was_asked)| ResponseMapper {
         status_code: Some(uint32(status)),
         headers_to_add: was_asked
-            .then(|| upstream_status(status))
+            .then(|| header(UPSTREAM_STATUS, &status.to_string()))
             .into_iter()
             .collect(),
         ..mapper(filter, body.to_owned())
     })
 }
 
-fn upstream_status(status: u32) -> HeaderValueOption {
+/// A header in the place of Envoy's own.
+fn header(name: &str, value: &str) -> HeaderValueOption {
     let header = HeaderValue {
-        key: UPSTREAM_STATUS.to_owned(),
-        value: status.to_string(),
+        key: name.to_owned(),
+        value: value.to_owned(),
         ..HeaderValue::default()
     };
     HeaderValueOption {
