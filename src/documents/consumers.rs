@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Documents;
 use super::entry::{Entry, GoodForm};
+use super::{Changes, Documents};
 use crate::model::Consumers;
-use crate::model::consumer::known::{Holder, together};
+use crate::model::consumer::known::{Holder, Welcome, together};
 use crate::model::problem::Remark;
 use crate::plugin::Plugins;
 
@@ -62,6 +62,7 @@ impl Documents {
         }
         let (mut known, conflicts) = together(&self.consumers.holders);
         known.asked_by_rules = asked_by_rules;
+        known.welcome = self.consumers.told.welcome;
         let before = std::mem::replace(&mut self.consumers.conflicts, conflicts);
         let now = &self.consumers.conflicts;
         let all = before.keys().chain(now.keys());
@@ -83,6 +84,22 @@ impl Documents {
         }
         self.consumers.told = Arc::new(known);
         Some(self.consumers.told.clone())
+    }
+
+    /// Takes up whether strangers are somebody, once the routes are settled.
+    pub(super) fn settle_strangers(&mut self, changes: &mut Changes) {
+        let mut rules = self.rules.in_force().values();
+        let welcome = Welcome {
+            by_routes: self.in_force.welcoming > 0,
+            by_rules: rules.any(Plugins::welcome_strangers),
+        };
+        if self.consumers.told.welcome != welcome {
+            self.consumers.told = Arc::new(Consumers {
+                welcome,
+                ..Consumers::clone(&self.consumers.told)
+            });
+            changes.consumers = Some(self.consumers.told.clone());
+        }
     }
 
     /// What a document holds, once what it refers to is there.

@@ -10,6 +10,8 @@ use crate::model::{Cluster, Gateway, Host, Ssl, StreamRoute};
 #[derive(Debug, Default)]
 pub(super) struct InForce {
     pub routes: HashMap<Arc<str>, Arc<Route>>,
+    /// How many of them have strangers be somebody.
+    pub welcoming: usize,
     pub gateways: HashMap<Arc<str>, Arc<Gateway>>,
     /// These become part of gateways.
     pub ssls: BTreeMap<Arc<str>, Arc<Ssl>>,

@@ -42,6 +42,7 @@ impl Documents {
             }
         }
         self.settle_no_route(&mut changes);
+        self.settle_strangers(&mut changes);
         let reworded = std::mem::take(&mut self.reworded);
         for path in affected.union(&reworded) {
             self.told
@@ -94,6 +95,12 @@ impl Documents {
             Some(route) => self.in_force.routes.insert(path.clone(), route.clone()),
             None => self.in_force.routes.remove(path),
         };
+        let welcomes = |route: &Option<Arc<Route>>| {
+            let route = route.as_ref();
+            usize::from(route.is_some_and(|route| route.plugins.welcome_strangers()))
+        };
+        self.in_force.welcoming += welcomes(&route);
+        self.in_force.welcoming -= welcomes(&before);
         // A route in force keeps its services watched, even when the upstream that named them is gone.
         for service in route.iter().flat_map(|route| route.services()) {
             self.uses.retain(service);

@@ -13,6 +13,7 @@ use super::shared::identity::{
 };
 use super::shared::reply;
 use crate::model::decode;
+use crate::model::key::Id;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 
@@ -24,6 +25,7 @@ pub(super) const ENTRY: Definition = Definition {
         vec![
             Extension::Basics.filter(),
             Extension::BasicConsumers.filter(),
+            Extension::BasicsOrElse.filter(),
         ]
     },
 };
@@ -58,12 +60,11 @@ struct Form {
     /// What clients without a password are told that it is for.
     #[serde(default = "realm")]
     realm: Realm,
+    /// The consumer that strangers are. Without one they are turned away.
+    anonymous_consumer: Option<Id>,
 }
 
-impl decode::Form for Form {
-    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] =
-        &[("anonymous_consumer", identity::ANONYMOUS)];
-}
+impl decode::Form for Form {}
 
 fn realm() -> Realm {
     Realm::new("basic")
@@ -73,6 +74,7 @@ fn realm() -> Realm {
 struct BasicAuth {
     hide_credentials: bool,
     challenge: String,
+    anonymous: Option<Id>,
 }
 
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
@@ -80,13 +82,23 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     Ok(Arc::new(BasicAuth {
         hide_credentials: form.hide_credentials,
         challenge: form.realm.challenge("Basic"),
+        anonymous: form.anonymous_consumer,
     }))
 }
 
 impl Plugin for BasicAuth {
+    fn welcomes_strangers(&self) -> bool {
+        self.anonymous.is_some()
+    }
+
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        Extension::Basics.enable(route);
-        Extension::BasicConsumers.enable(route);
+        match &self.anonymous {
+            Some(anonymous) => Extension::BasicsOrElse.enable_or_else(route, anonymous),
+            None => {
+                Extension::Basics.enable(route);
+                Extension::BasicConsumers.enable(route);
+            }
+        }
         identity::tell(route);
         identity::say(route, NOBODY, "Missing related consumer");
         identity::say(route, UNKNOWN, "Invalid user authorization");

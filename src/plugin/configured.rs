@@ -145,6 +145,16 @@ impl Plugins {
         enabled.any(|own| (ALL[own.at].http_filters)().iter().any(asks))
     }
 
+    /// Whether one of them has strangers be somebody, those of global rules aside.
+    pub(crate) fn welcome_strangers(&self) -> bool {
+        let mut own = self.enabled().filter(|own| !own.of_rule);
+        own.any(|own| {
+            own.plugin
+                .as_ref()
+                .is_some_and(|plugin| plugin.welcomes_strangers())
+        })
+    }
+
     /// What Envoy's filters have to know before a route with them asks them.
     pub fn asked(&self) -> impl Iterator<Item = Asked> {
         let plugins = self.enabled().filter_map(|own| own.plugin.as_ref());

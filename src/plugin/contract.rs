@@ -98,6 +98,11 @@ pub trait Plugin: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Whether it has strangers be somebody.
+    fn welcomes_strangers(&self) -> bool {
+        false
+    }
+
     /// What it is in a route of this service, where that is something else.
     fn of_service(&self, _service: &Id) -> Option<Arc<dyn Plugin>> {
         None

@@ -30,13 +30,13 @@ use serde_json::{Map, Value, json};
 
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::identity::{
-    self, CLAIM_PREFIX, CLAIMED, CLAIMS, Extension, JWT_CHALLENGE, KEY_CHALLENGE, NOBODY, Realm,
-    SELECTED, TOKEN, UNKNOWN, UNVERIFIED,
+    self, CLAIM_PREFIX, CLAIMED, CLAIMS, Extension, JWT_CHALLENGE, KEY_CHALLENGE, MAY_BE_WRONG,
+    NOBODY, Realm, SELECTED, TOKEN, UNKNOWN, UNVERIFIED,
 };
 use super::shared::{header, reply, script};
 use crate::envoy::filter;
 use crate::model::decode;
-use crate::model::key::Kind;
+use crate::model::key::{Id, Kind};
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 
@@ -92,16 +92,15 @@ struct Form {
     /// What clients without a token are told that it is for.
     #[serde(default = "realm")]
     realm: Realm,
+    /// The consumer that strangers are. Without one they are turned away.
+    anonymous_consumer: Option<Id>,
 }
 
 impl decode::Form for Form {
-    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[
-        ("anonymous_consumer", identity::ANONYMOUS),
-        (
-            "store_in_ctx",
-            "there is no Lua in Envoy that could read it",
-        ),
-    ];
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[(
+        "store_in_ctx",
+        "there is no Lua in Envoy that could read it",
+    )];
 }
 
 fn realm() -> Realm {
@@ -148,18 +147,19 @@ fn http_filters() -> Vec<HttpFilter> {
         Extension::Jwts.filter(),
         filter::disabled(COMPARE, &HeaderMutation::default()),
         Extension::JwtConsumers.filter(),
+        Extension::JwtsOrElse.filter(),
     ]
 }
 
-/// Has the claim that was read select what verifies the token.
-fn select() -> SetFilterState {
+/// Has the claim that was read select what verifies the token, behind `before`.
+fn select(before: &str) -> SetFilterState {
     SetFilterState {
         on_request_headers: vec![FilterStateValue {
             key: Some(Key::ObjectKey(SELECTED.to_owned())),
             factory_key: "envoy.string".to_owned(),
             value: Some(StateValue::FormatString(SubstitutionFormatString {
                 format: Some(Format::TextFormatSource(text(format!(
-                    "%REQ({UNVERIFIED})%"
+                    "{before}%REQ({UNVERIFIED})%"
                 )))),
                 omit_empty_values: true,
                 ..SubstitutionFormatString::default()
@@ -213,6 +213,7 @@ impl JwtAuth {
             ("claim", json!(form.key_claim_name)),
             ("hide", json!(form.hide_credentials)),
             ("challenge", json!(challenge)),
+            ("strangers", json!(form.anonymous_consumer.is_some())),
         ];
         let fields = fields.map(|(name, value)| (name.to_owned(), value));
         Map::from_iter(fields)
@@ -243,12 +244,21 @@ impl JwtAuth {
 }
 
 impl Plugin for JwtAuth {
+    fn welcomes_strangers(&self) -> bool {
+        self.form.anonymous_consumer.is_some()
+    }
+
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        let anonymous = self.form.anonymous_consumer.as_ref();
         script::enable(route, FIND, &self.context());
-        filter::enable(route, SELECT, &select());
+        let before = anonymous.map_or("", |_| MAY_BE_WRONG);
+        filter::enable(route, SELECT, &select(before));
         Extension::Jwts.enable(route);
         filter::enable(route, COMPARE, &self.compare());
-        Extension::JwtConsumers.enable(route);
+        match anonymous {
+            Some(anonymous) => Extension::JwtsOrElse.enable_or_else(route, anonymous),
+            None => Extension::JwtConsumers.enable(route),
+        }
         identity::tell(route);
         identity::say(route, NOBODY, "Missing related consumer");
         identity::say(route, UNKNOWN, "Invalid user key in JWT token");

@@ -21,6 +21,7 @@ use super::shared::identity::{
 use super::shared::{header, reply, script};
 use crate::envoy::filter;
 use crate::model::decode;
+use crate::model::key::Id;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
 
@@ -50,12 +51,11 @@ struct Form {
     /// What clients without a key are told that it is for.
     #[serde(default = "realm")]
     realm: Realm,
+    /// The consumer that strangers are. Without one they are turned away.
+    anonymous_consumer: Option<Id>,
 }
 
-impl decode::Form for Form {
-    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] =
-        &[("anonymous_consumer", identity::ANONYMOUS)];
-}
+impl decode::Form for Form {}
 
 fn realm() -> Realm {
     Realm::new("key")
@@ -70,6 +70,7 @@ fn http_filters() -> Vec<HttpFilter> {
         filter::disabled(FIND, &HeaderMutation::default()),
         script::disabled(HIDE, include_str!("key_auth/hide.lua")),
         Extension::Keys.filter(),
+        Extension::KeysOrElse.filter(),
         // Behind the last of the filters that find a consumer.
         identity::told(),
     ]
@@ -112,12 +113,19 @@ impl KeyAuth {
 }
 
 impl Plugin for KeyAuth {
+    fn welcomes_strangers(&self) -> bool {
+        self.0.anonymous_consumer.is_some()
+    }
+
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         filter::enable(route, FIND, &self.find());
         if self.0.hide_credentials {
             script::enable(route, HIDE, &self.hidden());
         }
-        Extension::Keys.enable(route);
+        match &self.0.anonymous_consumer {
+            Some(anonymous) => Extension::KeysOrElse.enable_or_else(route, anonymous),
+            None => Extension::Keys.enable(route),
+        }
         identity::tell(route);
         identity::say(route, NOBODY, "Missing related consumer");
         identity::say(route, MISSING, "Missing API key in request");

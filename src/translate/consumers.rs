@@ -12,14 +12,17 @@ use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::jwt_provid
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::jwt_requirement::RequiresType;
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::{
     FilterStateRule, JwtAuthentication, JwtClaimToHeader, JwtHeader, JwtProvider, JwtRequirement,
+    JwtRequirementOrList,
 };
+use envoy_types::pb::envoy::extensions::filters::http::lua::v3::Lua;
 
 use crate::envoy::any;
+use crate::envoy::proto::boolean;
 use crate::model::Consumers;
 use crate::model::consumer::Jwt;
 use crate::plugin::shared::identity::{
-    BASIC, CLAIM_PREFIX, CLAIMED, CLAIMS, CONSUMER, Extension, GROUP, KEY, NO_GROUP, SELECTED,
-    TOKEN, payload,
+    BASIC, CLAIM_PREFIX, CLAIMED, CLAIMS, CONSUMER, Extension, GROUP, KEY, MAY_BE_WRONG, NO_GROUP,
+    OR_ELSE, SELECTED, TOKEN, payload,
 };
 
 /// A line for somebody without a password: Envoy takes no empty list, and no text is known to have this hash.
@@ -53,6 +56,9 @@ pub fn extension(
             Extension::JwtConsumers => any(&jwt_consumers(consumers)),
             Extension::Keys => any(&keys(consumers)),
             Extension::Groups => any(&groups(consumers)),
+            Extension::BasicsOrElse | Extension::JwtsOrElse | Extension::KeysOrElse => {
+                any(&or_else(extension, of_rules, consumers))
+            }
         }),
     }
 }
@@ -67,13 +73,78 @@ pub fn is_same_for(
     if of_rules && these.asked_by_rules != those.asked_by_rules {
         return false;
     }
+    let welcome = |consumers: &Consumers| are_welcome(of_rules, consumers);
+    let same_welcome = welcome(these) == welcome(those);
     match extension {
         _ if of_rules && !these.asked_by_rules => true,
         Extension::Basics | Extension::BasicConsumers => these.basics == those.basics,
-        Extension::Jwts | Extension::JwtConsumers => these.jwts == those.jwts,
+        Extension::JwtConsumers => these.jwts == those.jwts,
+        Extension::Jwts => same_welcome && these.jwts == those.jwts,
         Extension::Keys => these.keys == those.keys,
         Extension::Groups => these.groups == those.groups,
+        _ if !same_welcome => false,
+        _ if !welcome(these) => true,
+        _ if these.strangers != those.strangers => false,
+        Extension::BasicsOrElse => these.basics == those.basics,
+        Extension::JwtsOrElse => these.jwts == those.jwts,
+        Extension::KeysOrElse => these.keys == those.keys,
     }
+}
+
+/// Whether strangers are somebody by what routes, or global rules, say.
+fn are_welcome(of_rules: bool, consumers: &Consumers) -> bool {
+    let welcome = consumers.welcome;
+    if of_rules {
+        welcome.by_rules
+    } else {
+        welcome.by_routes
+    }
+}
+
+/// Finds consumers, or else whom strangers are. While nobody asks, it lets everybody pass: the routes that did are about to go.
+fn or_else(extension: Extension, of_rules: bool, consumers: &Consumers) -> Lua {
+    if !are_welcome(of_rules, consumers) {
+        return Lua::default();
+    }
+    let known: String = match extension {
+        Extension::BasicsOrElse => {
+            let each = consumers.basics.values();
+            each.map(|(basic, found)| {
+                format!("{}:{}\t{found}\n", basic.username, basic.hash.reveal())
+            })
+            .collect()
+        }
+        Extension::JwtsOrElse => {
+            let each = consumers.jwts.values();
+            each.map(|(jwt, found)| format!("{0} {0}\t{found}\n", jwt.key))
+                .collect()
+        }
+        _ => {
+            let each = consumers.keys.iter();
+            each.map(|(key, found)| format!("{}\t{found}\n", key.hash()))
+                .collect()
+        }
+    };
+    let strangers = consumers.strangers.iter();
+    let strangers: String = strangers
+        .map(|(name, found)| format!("{name}\t{found}\n"))
+        .collect();
+    let (known, strangers) = (lua_text(&known), lua_text(&strangers));
+    let script = format!("local KNOWN = {known}\nlocal CONSUMERS = {strangers}\n{OR_ELSE}");
+    Lua {
+        default_source_code: Some(inline(script)),
+        clear_route_cache: Some(boolean(false)),
+        ..Lua::default()
+    }
+}
+
+/// A text as Lua reads it: between brackets that it does not have itself.
+fn lua_text(text: &str) -> String {
+    let mut bars = "=".to_owned();
+    while text.contains(&format!("]{bars}]")) {
+        bars.push('=');
+    }
+    format!("[{bars}[\n{text}]{bars}]")
 }
 
 fn basics(consumers: &Consumers) -> BasicAuth {
@@ -106,15 +177,26 @@ fn basic_consumers(consumers: &Consumers) -> ApiKeyAuth {
 fn jwts(consumers: &Consumers, of_rules: bool) -> JwtAuthentication {
     let jwts = consumers.jwts.values().map(|(jwt, _)| jwt);
     let provider = |jwt: &Jwt| (jwt.key.to_string(), provider(jwt, of_rules));
-    let requirement = |jwt: &Jwt| {
-        let requires_type = Some(RequiresType::ProviderName(jwt.key.to_string()));
-        (jwt.key.to_string(), JwtRequirement { requires_type })
+    let of = |requires_type| JwtRequirement {
+        requires_type: Some(requires_type),
     };
+    let verified = |jwt: &Jwt| of(RequiresType::ProviderName(jwt.key.to_string()));
+    let requirement = |jwt: &Jwt| (jwt.key.to_string(), verified(jwt));
+    let may_be_wrong = |jwt: &Jwt| {
+        let wrong = of(RequiresType::AllowMissingOrFailed(Default::default()));
+        let either = JwtRequirementOrList {
+            requirements: vec![verified(jwt), wrong],
+        };
+        let name = format!("{MAY_BE_WRONG}{}", jwt.key);
+        (name, of(RequiresType::RequiresAny(either)))
+    };
+    let strangers = are_welcome(of_rules, consumers);
+    let others = jwts.clone().filter(|_| strangers).map(may_be_wrong);
     JwtAuthentication {
         providers: jwts.clone().map(provider).collect(),
         filter_state_rules: Some(FilterStateRule {
             name: SELECTED.to_owned(),
-            requires: jwts.map(requirement).collect(),
+            requires: jwts.map(requirement).chain(others).collect(),
         }),
         ..JwtAuthentication::default()
     }

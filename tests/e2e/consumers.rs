@@ -3,6 +3,7 @@
 mod changes;
 mod credentials;
 mod restrictions;
+mod strangers;
 mod tokens;
 
 use anyhow::ensure;

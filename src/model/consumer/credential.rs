@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -172,11 +169,9 @@ fn basic(value: &Value) -> Result<Basic, Remark> {
         );
         return Err(Remark::new("username", message));
     }
-    // The only hash that Envoy's filter knows.
-    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, form.password.reveal().as_bytes());
     Ok(Basic {
         username: form.username.into(),
-        hash: STANDARD.encode(hash).into(),
+        hash: form.password.hash().into(),
     })
 }
 

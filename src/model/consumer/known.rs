@@ -20,8 +20,19 @@ pub struct Consumers {
     pub jwts: BTreeMap<Arc<str>, (Jwt, Arc<str>)>,
     /// The groups of consumers, by name; every consumer is there.
     pub groups: BTreeMap<Arc<str>, Option<Id>>,
+    /// What each consumer is found as where strangers are it, by name.
+    pub strangers: BTreeMap<Arc<str>, Arc<str>>,
+    /// Whether a route, or a global rule, has strangers be somebody: only then their filters hold who is none.
+    pub welcome: Welcome,
     /// Whether a global rule asks for them: only then its filters hold them as well.
     pub asked_by_rules: bool,
+}
+
+/// Who has strangers be somebody.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Welcome {
+    pub by_routes: bool,
+    pub by_rules: bool,
 }
 
 /// A document with credentials.
@@ -60,11 +71,6 @@ pub(crate) fn together(
             continue;
         }
         owners.take(path, credentials);
-        if let Holder::Consumer(consumer) = holder {
-            known
-                .groups
-                .insert(username.clone(), consumer.group.clone());
-        }
         let found = match (credential, custom_ids.get(&**username)) {
             (None, None) => username.clone(),
             (credential, id) => {
@@ -72,6 +78,12 @@ pub(crate) fn together(
                 format!("{username}/{credential}/{id}").into()
             }
         };
+        if let Holder::Consumer(consumer) = holder {
+            known
+                .groups
+                .insert(username.clone(), consumer.group.clone());
+            known.strangers.insert(username.clone(), found.clone());
+        }
         known.add(&found, credentials);
     }
     (known, conflicts)

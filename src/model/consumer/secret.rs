@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -16,6 +19,11 @@ pub struct Secret(Arc<str>);
 impl Secret {
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// The base64 of its SHA-1, the one hash that Envoy's filter of passwords knows.
+    pub fn hash(&self) -> String {
+        STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, self.0.as_bytes()))
     }
 }
 

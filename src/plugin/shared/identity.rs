@@ -10,16 +10,18 @@ use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::filters::http::api_key_auth::v3::ApiKeyAuth;
 use envoy_types::pb::envoy::extensions::filters::http::basic_auth::v3::BasicAuth;
 use envoy_types::pb::envoy::extensions::filters::http::jwt_authn::v3::JwtAuthentication;
+use envoy_types::pb::envoy::extensions::filters::http::lua::v3::Lua;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use prost::Name;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::reply::{self, Reply};
 use super::script;
 use crate::envoy::filter;
 use crate::model::decode::quoted;
+use crate::model::key::Id;
 
 /// The consumer's name, as upstreams are told it. Filters that find a consumer say there what else is known of it as well, until
 /// [`told`] takes it apart.
@@ -44,6 +46,8 @@ pub const CLAIM_PREFIX: &str = "x-chancery-claim-";
 pub const CLAIMS: [&str; 3] = ["key", "iss", "sub"];
 /// What holds the claim that the verification of a token goes by.
 pub const SELECTED: &str = "chancery.jwt_auth.claim";
+/// What stands there before it, where a token may be wrong. No claim has a space.
+pub const MAY_BE_WRONG: &str = "? ";
 
 /// Where the payload of a verified token lies, of the filter of routes or of that of global rules: what one of them verified is
 /// nothing to the other, which may go by another claim.
@@ -73,16 +77,25 @@ pub enum Extension {
     /// The consumers behind keys.
     Keys,
     Groups,
+    /// The same as the first two, where strangers are somebody.
+    BasicsOrElse,
+    /// The same as the consumers behind claims, likewise.
+    JwtsOrElse,
+    /// The same as the consumers behind keys, likewise.
+    KeysOrElse,
 }
 
 impl Extension {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Basics,
         Self::BasicConsumers,
         Self::Jwts,
         Self::JwtConsumers,
         Self::Keys,
         Self::Groups,
+        Self::BasicsOrElse,
+        Self::JwtsOrElse,
+        Self::KeysOrElse,
     ];
 
     /// The name of the filter, which is that of its configuration: for routes, or for global rules.
@@ -104,6 +117,9 @@ impl Extension {
             Self::JwtConsumers => "chancery.jwt_auth.consumers",
             Self::Keys => "chancery.key_auth",
             Self::Groups => "chancery.consumer_groups",
+            Self::BasicsOrElse => "chancery.basic_auth.or_else",
+            Self::JwtsOrElse => "chancery.jwt_auth.or_else",
+            Self::KeysOrElse => "chancery.key_auth.or_else",
         }
     }
 
@@ -112,6 +128,7 @@ impl Extension {
         let type_url = match self {
             Self::Basics => BasicAuth::type_url(),
             Self::Jwts => JwtAuthentication::type_url(),
+            Self::BasicsOrElse | Self::JwtsOrElse | Self::KeysOrElse => Lua::type_url(),
             _ => ApiKeyAuth::type_url(),
         };
         filter::discovered(self.of_routes(), type_url)
@@ -121,7 +138,23 @@ impl Extension {
     pub fn enable(self, route: &mut Route) {
         filter::enable_as_it_is(route, self.of_routes());
     }
+
+    /// Enables the filter for a route on which strangers are the consumer of this name.
+    pub fn enable_or_else(self, route: &mut Route, anonymous: &Id) {
+        let kind = match self {
+            Self::BasicsOrElse => "basic",
+            Self::JwtsOrElse => "jwt",
+            _ => "key",
+        };
+        let fields = [("kind", kind), ("anonymous", anonymous.as_str())];
+        let fields = fields.map(|(name, text)| (name.to_owned(), text.into()));
+        script::enable(route, self.of_routes(), &Map::from_iter(fields));
+    }
 }
+
+/// What filters run that have somebody be in the place of strangers, behind the lists of whom they know: those that Envoy has for
+/// keys and passwords turn strangers away.
+pub const OR_ELSE: &str = include_str!("identity/or_else.lua");
 
 /// What tells upstreams who sends a request.
 const TOLD: &str = "chancery.consumer";
@@ -135,10 +168,6 @@ pub fn told() -> HttpFilter {
 pub fn tell(route: &mut Route) {
     filter::enable_as_it_is(route, TOLD);
 }
-
-/// Why there is no `anonymous_consumer`.
-pub const ANONYMOUS: &str =
-    "Envoy turns away whoever shows no credential; give those a route of their own";
 
 /// Checks the name of an argument of the query, or of a cookie.
 pub fn argument(name: &str) -> Result<(), String> {
