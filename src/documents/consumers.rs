@@ -15,11 +15,68 @@ use crate::plugin::Plugins;
 pub(super) struct Registered {
     /// By path; one that refers to nothing keeps the form that it had.
     holders: BTreeMap<Arc<str>, Holder>,
+    /// The plugins of consumers that have some, with those of their groups: by path.
+    plugins: BTreeMap<Arc<str>, Plugins>,
+    /// The same by name, of those that are in force.
+    with_plugins: Arc<[(Arc<str>, Plugins)]>,
     /// What each refers to in vain.
     missing: BTreeMap<Arc<str>, Remark>,
     /// Which of them hold what another holds.
     conflicts: BTreeMap<Arc<str>, Remark>,
     told: Arc<Consumers>,
+}
+
+/// How many consumers may have plugins: each is a route beside every route that asks for consumers.
+const MOST_WITH_PLUGINS: usize = 32;
+
+impl Registered {
+    /// The consumers with plugins, and these.
+    pub(super) fn with_plugins(&self) -> &[(Arc<str>, Plugins)] {
+        &self.with_plugins
+    }
+
+    /// Takes up who has plugins. Those beyond the bound, the last by path, are left out whole, with their credentials.
+    fn settle_plugins(&mut self) {
+        let named = |(path, plugins): (&Arc<str>, &Plugins)| {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            (Arc::from(name), plugins.clone())
+        };
+        self.with_plugins = self
+            .plugins
+            .iter()
+            .take(MOST_WITH_PLUGINS)
+            .map(named)
+            .collect();
+    }
+
+    /// Puts the documents together that are in force.
+    fn together(&self) -> (Consumers, BTreeMap<Arc<str>, Remark>) {
+        let beyond: Vec<&Arc<str>> = self.plugins.keys().skip(MOST_WITH_PLUGINS).collect();
+        if beyond.is_empty() {
+            return together(&self.holders);
+        }
+        let is_beyond = |path: &str| {
+            let rest = |one: &str| {
+                path.strip_prefix(one)
+                    .map(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            beyond.iter().any(|one| rest(one) == Some(true))
+        };
+        let held = self.holders.iter().filter(|(path, _)| !is_beyond(path));
+        let held = held.map(|(path, holder)| (path.clone(), holder.clone()));
+        let (known, mut conflicts) = together(&held.collect());
+        let message = format!(
+            "are those of one consumer more than {MOST_WITH_PLUGINS} that have some, allowed: {MOST_WITH_PLUGINS}; each is a \
+             route of Envoy's beside every route that asks for consumers"
+        );
+        let remark = Remark::new("plugins", message);
+        conflicts.extend(
+            beyond
+                .into_iter()
+                .map(|path| (path.clone(), remark.clone())),
+        );
+        (known, conflicts)
+    }
 }
 
 impl Documents {
@@ -46,21 +103,34 @@ impl Documents {
             });
             return Some(self.consumers.told.clone());
         }
+        let mut replaced = false;
         for path in &touched {
             self.consumers.missing.remove(path);
             match self.holder(path) {
                 Ok(Some(holder)) => {
                     self.consumers.holders.insert(path.clone(), holder);
+                    replaced |= self.replace_plugins(path);
                 }
                 Ok(None) => {
                     self.consumers.holders.remove(path);
+                    replaced |= self.replace_plugins(path);
                 }
                 Err(remark) => {
                     self.consumers.missing.insert(path.clone(), remark);
                 }
             }
         }
-        let (mut known, conflicts) = together(&self.consumers.holders);
+        if replaced {
+            self.consumers.settle_plugins();
+            let routes = self.in_force.routes.iter();
+            let asking = routes.filter(|(_, route)| route.plugins.ask_for_consumers());
+            affected.extend(asking.map(|(path, _)| path.clone()));
+            let entries = self.entries.iter();
+            let waiting = entries
+                .filter(|(path, entry)| path.starts_with("routes/") && entry.unresolved.is_some());
+            affected.extend(waiting.map(|(path, _)| path.clone()));
+        }
+        let (mut known, conflicts) = self.consumers.together();
         known.asked_by_rules = asked_by_rules;
         known.welcome = self.consumers.told.welcome;
         let before = std::mem::replace(&mut self.consumers.conflicts, conflicts);
@@ -86,6 +156,28 @@ impl Documents {
         Some(self.consumers.told.clone())
     }
 
+    /// Takes up the plugins of a consumer; true where there are or were any.
+    fn replace_plugins(&mut self, path: &Arc<str>) -> bool {
+        let whole = match self.entries.get(path).and_then(Entry::form) {
+            Some(GoodForm::Consumer(consumer, own)) => {
+                let group = consumer.group.as_ref();
+                let group = group.map(|group| format!("consumer_groups/{group}"));
+                let group = group.and_then(|path| self.entries.get(&*path)?.form());
+                match group {
+                    Some(GoodForm::ConsumerGroup(of_group)) => own.over(of_group),
+                    _ => Plugins::clone(own),
+                }
+            }
+            _ => Plugins::default(),
+        };
+        let before = if whole.is_empty() {
+            self.consumers.plugins.remove(path)
+        } else {
+            self.consumers.plugins.insert(path.clone(), whole.clone())
+        };
+        before.is_some() || !whole.is_empty()
+    }
+
     /// Takes up whether strangers are somebody, once the routes are settled.
     pub(super) fn settle_strangers(&mut self, changes: &mut Changes) {
         let mut rules = self.rules.in_force().values();
@@ -105,7 +197,7 @@ impl Documents {
     /// What a document holds, once what it refers to is there.
     fn holder(&self, path: &str) -> Result<Option<Holder>, Remark> {
         match self.entries.get(path).and_then(Entry::form) {
-            Some(GoodForm::Consumer(consumer)) => {
+            Some(GoodForm::Consumer(consumer, _)) => {
                 if let Some(group) = &consumer.group {
                     self.is_there("group_id", &format!("consumer_groups/{group}"))?;
                 }
@@ -139,3 +231,6 @@ impl Documents {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

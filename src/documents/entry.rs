@@ -25,12 +25,12 @@ pub(super) enum GoodForm {
     Ssl(Arc<ssl::Draft>),
     StreamRoute(Arc<stream_route::Draft>),
     Gateway(Arc<Gateway>),
-    Consumer(Arc<Consumer>),
+    Consumer(Arc<Consumer>, Arc<Plugins>),
     Credential {
         consumer: Id,
         credentials: Arc<Credentials>,
     },
-    ConsumerGroup,
+    ConsumerGroup(Arc<Plugins>),
 }
 
 impl GoodForm {
@@ -51,7 +51,7 @@ impl GoodForm {
             let helpers = collector.chain(limiter);
             references.extend(helpers.map(|id| format!("upstreams/{id}").into()));
         }
-        if let Self::Consumer(consumer) = self
+        if let Self::Consumer(consumer, _) = self
             && let Some(group) = &consumer.group
         {
             references.push(format!("consumer_groups/{group}").into());
@@ -115,9 +115,9 @@ impl GoodForm {
             | Self::Ssl(_)
             | Self::StreamRoute(_)
             | Self::Gateway(_)
-            | Self::Consumer(_)
+            | Self::Consumer(..)
             | Self::Credential { .. }
-            | Self::ConsumerGroup => None,
+            | Self::ConsumerGroup(_) => None,
         };
         plugins.into_iter().flat_map(Plugins::targets)
     }
@@ -316,8 +316,9 @@ pub(super) fn read(
             GoodForm::Gateway(Arc::new(gateway::form::read(&key, &value, &mut warnings)?))
         }
         Kind::Consumer => {
-            let consumer = consumer::read_consumer(&key, &value, &mut warnings)?;
-            GoodForm::Consumer(Arc::new(consumer))
+            let (consumer, others) = consumer::read_consumer(&key, &value, &mut warnings)?;
+            let plugins = Plugins::of_consumer(&key, others, &mut warnings)?;
+            GoodForm::Consumer(Arc::new(consumer), Arc::new(plugins))
         }
         Kind::Credential => {
             let credentials = consumer::read_credential(&key, &value, &mut warnings)?;
@@ -327,8 +328,9 @@ pub(super) fn read(
             }
         }
         Kind::ConsumerGroup => {
-            consumer::read_group(&key, &value)?;
-            GoodForm::ConsumerGroup
+            let plugins = consumer::read_group(&key, &value)?;
+            let plugins = Plugins::of_consumer(&key, plugins, &mut warnings)?;
+            GoodForm::ConsumerGroup(Arc::new(plugins))
         }
     };
     let registries = &*reader.registries;

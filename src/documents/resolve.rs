@@ -23,6 +23,7 @@ type Entries = HashMap<Arc<str>, Entry>;
 pub(super) fn route(
     entries: &Entries,
     global_rules: &BTreeMap<Arc<str>, Plugins>,
+    consumers: &[(Arc<str>, Plugins)],
     id: &Id,
     draft: &Draft,
     sources: Sources,
@@ -35,7 +36,7 @@ pub(super) fn route(
         .as_ref()
         .map(|id| find_service(entries, id))
         .transpose()?;
-    let plugins = layered(entries, global_rules, draft, service)?;
+    let plugins = layered(entries, global_rules, consumers, draft, service)?;
     if let Some(vars) = &draft.vars {
         plugins.check_with(vars, &draft.paths)?;
     }
@@ -107,10 +108,12 @@ fn counted_as(by: CountedBy, id: &Id, name: Option<&str>) -> Arc<str> {
     counted.collect::<String>().into()
 }
 
-/// The route's plugins over those of its plugin config and of its service, below those of the global rules.
+/// The route's plugins over those of its plugin config and of its service, below those of the global rules; and the same for each
+/// consumer with plugins, which are over them all.
 fn layered(
     entries: &Entries,
     global_rules: &BTreeMap<Arc<str>, Plugins>,
+    consumers: &[(Arc<str>, Plugins)],
     draft: &Draft,
     service: Option<&Service>,
 ) -> Result<Plugins, Remark> {
@@ -135,16 +138,45 @@ fn layered(
             .map_err(|remark| elsewhere(field, &path, &remark))?;
         add(&of_service, field, &path)?;
     }
+    let known = all.ask_for_consumers() || global_rules.values().any(Plugins::ask_for_consumers);
+    let of_consumers = consumers.iter().filter(|_| known);
+    let of_consumers = of_consumers.map(|(name, own)| {
+        let whole = of_consumer(own.over(&all), global_rules, draft)
+            .map_err(|remark| elsewhere("", &format!("consumers/{name}"), &remark))?;
+        Ok((name.clone(), whole))
+    });
+    let of_consumers = of_consumers.collect::<Result<Vec<_>, Remark>>()?;
     for (path, rule) in global_rules {
         let checked = rule.check(&draft.paths);
         checked.map_err(|remark| elsewhere("", path, &remark))?;
         all = all.below(rule);
     }
     all.check_limits()?;
-    Ok(match &draft.service {
-        Some(service) => all.of_service(service),
-        None => all,
-    })
+    Ok(of_service(all, draft).with_consumers(of_consumers))
+}
+
+/// The route's plugins for one consumer, below those of the global rules.
+fn of_consumer(
+    mut plugins: Plugins,
+    global_rules: &BTreeMap<Arc<str>, Plugins>,
+    draft: &Draft,
+) -> Result<Plugins, Remark> {
+    plugins.check(&draft.paths)?;
+    if let Some(vars) = &draft.vars {
+        plugins.check_with(vars, &draft.paths)?;
+    }
+    for rule in global_rules.values() {
+        plugins = plugins.below(rule);
+    }
+    plugins.check_limits()?;
+    Ok(of_service(plugins, draft))
+}
+
+fn of_service(plugins: Plugins, draft: &Draft) -> Plugins {
+    match &draft.service {
+        Some(service) => plugins.of_service(service),
+        None => plugins,
+    }
 }
 
 /// Plugins with the clusters of their targets.

@@ -65,7 +65,10 @@ impl Documents {
                     own: sources::of(&self.entries, [path.clone()]).into(),
                     rules: self.rule_texts.clone(),
                 };
-                resolve::route(&self.entries, self.rules.in_force(), &id, draft, sources)
+                let rules = self.rules.in_force();
+                let consumers = self.consumers.with_plugins();
+                let route = resolve::route(&self.entries, rules, consumers, &id, draft, sources);
+                route.map(|route| route.map(|route| self.with_sources_of_consumers(path, route)))
             }
             _ => Ok(None),
         };
@@ -81,6 +84,17 @@ impl Documents {
             }
         }
         self.place(path, id, route, changes);
+    }
+
+    /// The route with the texts of the consumers whose plugins it has.
+    fn with_sources_of_consumers(&self, path: &Arc<str>, mut route: Route) -> Route {
+        if route.plugins.know_consumers() {
+            let consumers = self.consumers.with_plugins().iter();
+            let consumers = consumers.map(|(name, _)| format!("consumers/{name}").into());
+            let all = std::iter::once(path.clone()).chain(consumers);
+            route.sources.own = sources::of(&self.entries, all).into();
+        }
+        route
     }
 
     /// Has a route be in force.

@@ -76,6 +76,22 @@ pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
     ),
 ];
 
+/// Plugins that consumers and their groups may have: those of which all that Envoy does follows the route that is chosen once
+/// the consumer is known.
+pub(super) const OF_CONSUMERS: [&str; 4] = [
+    limit_count::ENTRY.name,
+    limit_req::ENTRY.name,
+    consumer_restriction::ENTRY.name,
+    proxy_rewrite::ENTRY.name,
+];
+
+/// Whether the plugin at this place runs before those that find the consumer.
+pub(super) fn is_before_consumers(at: usize) -> bool {
+    let mut first = ALL.iter();
+    let first = first.position(|entry| entry.name == basic_auth::ENTRY.name);
+    first.is_some_and(|first| at < first)
+}
+
 /// Plugins that change answers, which pass the chain from its end to its beginning.
 const OF_ANSWERS: [&str; 3] = [
     brotli::ENTRY.name,

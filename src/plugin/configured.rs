@@ -6,11 +6,12 @@ use std::sync::Arc;
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::all::{ALL, NOT_IN_ENVOY, names};
+use super::all::{ALL, NOT_IN_ENVOY, OF_CONSUMERS, is_before_consumers, names};
 use super::contract::{CountedBy, Definition, Plugin, Reading};
 use super::meta::{META, Meta};
+use super::shared::anew;
 use super::shared::asked::Asked;
 use super::shared::identity::Extension;
 use super::shared::limit::SLOTS;
@@ -28,6 +29,8 @@ use crate::model::vars::{Predicate, Vars};
 pub struct Plugins {
     /// Those of global rules first; each by the place in [`ALL`], ascending.
     configured: Vec<Configured>,
+    /// Those of a route's consumers that have plugins, with all that the route has beside them; by name.
+    of_consumers: Arc<[(Arc<str>, Plugins)]>,
 }
 
 #[derive(Debug, Clone)]
@@ -89,7 +92,53 @@ impl Plugins {
             });
         }
         configured.sort_by_key(|configured| configured.at);
-        Ok(Self { configured })
+        Ok(Self {
+            configured,
+            ..Self::default()
+        })
+    }
+
+    /// Reads those of a consumer or a group that are no credentials.
+    pub(crate) fn of_consumer(
+        key: &Key,
+        plugins: Map<String, Value>,
+        warnings: &mut Vec<Remark>,
+    ) -> Result<Self, Remark> {
+        let plugins = Self::read(key, Some(&Value::Object(plugins)), warnings)?;
+        if let Some(field) = plugins.counted_by_service() {
+            let message = "counts in Redis, which this version does for routes only, allowed: `policy: local`";
+            return Err(Remark::new(field, message));
+        }
+        let name = |own: &Configured| ALL[own.at].name;
+        let mut all = plugins.configured.iter();
+        let Some(other) = all.find(|own| !OF_CONSUMERS.contains(&name(own))) else {
+            return Ok(plugins);
+        };
+        let reason = if is_before_consumers(other.at) {
+            ": Envoy runs it before it is known who sends a request"
+        } else {
+            ""
+        };
+        let allowed = OF_CONSUMERS.join(", ");
+        let message = format!("is not for a consumer or a group{reason}, allowed: {allowed}");
+        Err(Remark::new(other.place(), message))
+    }
+
+    /// These plugins, and those of the consumers that have some.
+    pub(crate) fn with_consumers(mut self, of_consumers: Vec<(Arc<str>, Plugins)>) -> Self {
+        self.of_consumers = of_consumers.into();
+        self
+    }
+
+    /// Whether consumers have plugins of their own.
+    pub(crate) fn know_consumers(&self) -> bool {
+        !self.of_consumers.is_empty()
+    }
+
+    /// These, and those of each consumer.
+    fn each(&self) -> impl Iterator<Item = &Self> {
+        let of_consumers = self.of_consumers.iter().map(|(_, plugins)| plugins);
+        std::iter::once(self).chain(of_consumers)
     }
 
     /// These plugins, and those of `below` that these do not name.
@@ -99,7 +148,10 @@ impl Plugins {
         let unnamed = below.configured.iter().filter(|other| !named(other.at));
         configured.extend(unnamed.cloned());
         configured.sort_by_key(|configured| configured.at);
-        Self { configured }
+        Self {
+            configured,
+            ..Self::default()
+        }
     }
 
     /// These plugins, and before them those of a global rule: both, where they have the same one. What these switch off is
@@ -111,7 +163,10 @@ impl Plugins {
             ..of_rule.clone()
         }));
         configured.sort_by_key(|own| (!own.of_rule, own.at));
-        Self { configured }
+        Self {
+            configured,
+            ..Self::default()
+        }
     }
 
     /// Of a global rule's plugins those that can hold beside these of an earlier one, and what is wrong with the first that
@@ -132,7 +187,11 @@ impl Plugins {
         });
         let held = self.configured.iter().filter(|own| !clash(own));
         let configured = held.cloned().collect();
-        (Self { configured }, remark)
+        let held = Self {
+            configured,
+            ..Self::default()
+        };
+        (held, remark)
     }
 
     /// Whether one of them asks who sends a request.
@@ -157,6 +216,10 @@ impl Plugins {
 
     /// What Envoy's filters have to know before a route with them asks them.
     pub fn asked(&self) -> impl Iterator<Item = Asked> {
+        self.each().flat_map(Self::own_asked)
+    }
+
+    fn own_asked(&self) -> impl Iterator<Item = Asked> {
         let plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
         plugins.flat_map(|plugin| plugin.asked())
     }
@@ -284,7 +347,8 @@ impl Plugins {
 
     /// What of them an Envoy cannot do.
     pub(crate) fn lacking(&self, envoy: Envoy) -> impl Iterator<Item = Remark> {
-        self.enabled().flat_map(move |own| {
+        let each = self.each().flat_map(Self::enabled);
+        each.flat_map(move |own| {
             let needs = own.plugin.as_deref().map_or_else(Vec::new, Plugin::needs);
             let lacking: BTreeSet<_> = needs.into_iter().filter(|one| !envoy.can(*one)).collect();
             lacking
@@ -309,6 +373,20 @@ impl Plugins {
     /// of which the first that matches a request is meant. `forward` is what the route does with requests that go to another
     /// cluster. Where a plugin answers by itself, the ones after it never run.
     pub fn apply(&self, route: Route, forward: impl Fn(&Cluster) -> RouteAction) -> Vec<Route> {
+        if !self.know_consumers() {
+            return self.apply_own(route, &forward);
+        }
+        let of_consumers = self.of_consumers.iter();
+        let of_consumers = of_consumers.flat_map(|(consumer, plugins)| {
+            plugins.apply_own(anew::narrowed(&route, consumer), &forward)
+        });
+        let mut routes: Vec<Route> = of_consumers.collect();
+        routes.extend(self.apply_own(route, &forward));
+        anew::choose(&mut routes);
+        routes
+    }
+
+    fn apply_own(&self, route: Route, forward: &impl Fn(&Cluster) -> RouteAction) -> Vec<Route> {
         let mut routes = self.detours(&route, forward);
         routes.push(route);
         for own in self.enabled() {
@@ -350,6 +428,11 @@ impl Plugins {
 
     /// How many routes of Envoy's one becomes at most. Each plugin is asked by itself: what they make together is not made.
     pub(crate) fn routes(&self) -> usize {
+        let each = self.each().map(Self::own_routes);
+        each.fold(0, usize::saturating_add)
+    }
+
+    fn own_routes(&self) -> usize {
         let route = Route::default();
         let (mut detours, mut branches) = (1_usize, 1_usize);
         for own in self.enabled() {
@@ -361,9 +444,10 @@ impl Plugins {
         detours.saturating_mul(branches)
     }
 
-    /// Bytes of their configurations.
+    /// Bytes of their configurations, of the consumer with the most.
     pub(crate) fn bytes(&self) -> usize {
-        self.enabled().map(|own| own.bytes).sum()
+        let bytes = |one: &Self| one.enabled().map(|own| own.bytes).sum();
+        self.each().map(bytes).max().unwrap_or_default()
     }
 
     fn enabled(&self) -> impl DoubleEndedIterator<Item = &Configured> {

@@ -68,11 +68,12 @@ fn apikey() -> String {
 fn http_filters() -> Vec<HttpFilter> {
     vec![
         filter::disabled(FIND, &HeaderMutation::default()),
-        script::disabled(HIDE, include_str!("key_auth/hide.lua")),
         Extension::Keys.filter(),
         Extension::KeysOrElse.filter(),
         // Behind the last of the filters that find a consumer.
         identity::told(),
+        // And of what has a route be chosen anew, which may ask for the argument.
+        script::disabled(HIDE, include_str!("key_auth/hide.lua")),
     ]
 }
 

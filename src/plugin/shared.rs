@@ -1,5 +1,6 @@
 //! What several plugins have in common; none of these is a plugin. `translate` reads here what a listener must hold for them.
 
+pub mod anew;
 pub mod answer;
 pub mod asked;
 pub mod compression;

@@ -101,10 +101,16 @@ fn are_welcome(of_rules: bool, consumers: &Consumers) -> bool {
     }
 }
 
-/// Finds consumers, or else whom strangers are. While nobody asks, it lets everybody pass: the routes that did are about to go.
+/// Finds consumers, or else whom strangers are. While nobody asks, everybody is a stranger: that holds between the coming of a
+/// route that asks, or its going, and that of the lists.
 fn or_else(extension: Extension, of_rules: bool, consumers: &Consumers) -> Lua {
+    let script = |lists: &str| Lua {
+        default_source_code: Some(inline(format!("{lists}{OR_ELSE}"))),
+        clear_route_cache: Some(boolean(false)),
+        ..Lua::default()
+    };
     if !are_welcome(of_rules, consumers) {
-        return Lua::default();
+        return script("local KNOWN, CONSUMERS\n");
     }
     let known: String = match extension {
         Extension::BasicsOrElse => {
@@ -130,12 +136,9 @@ fn or_else(extension: Extension, of_rules: bool, consumers: &Consumers) -> Lua {
         .map(|(name, found)| format!("{name}\t{found}\n"))
         .collect();
     let (known, strangers) = (lua_text(&known), lua_text(&strangers));
-    let script = format!("local KNOWN = {known}\nlocal CONSUMERS = {strangers}\n{OR_ELSE}");
-    Lua {
-        default_source_code: Some(inline(script)),
-        clear_route_cache: Some(boolean(false)),
-        ..Lua::default()
-    }
+    script(&format!(
+        "local KNOWN = {known}\nlocal CONSUMERS = {strangers}\n"
+    ))
 }
 
 /// A text as Lua reads it: between brackets that it does not have itself.

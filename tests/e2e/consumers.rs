@@ -2,6 +2,7 @@
 
 mod changes;
 mod credentials;
+mod plugins;
 mod restrictions;
 mod strangers;
 mod tokens;

@@ -1,10 +1,10 @@
-//! The `plugins` of a consumer or a credential: one credential for each way of authentication, and nothing else.
+//! The `plugins` of a consumer or a credential that are credentials: one for each way of authentication.
 
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::jwk::{self, Algorithm};
 use super::secret::Secret;
@@ -96,7 +96,6 @@ fn none() -> Count {
 /// How the consumer is known.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "its schema is what is wanted")]
-#[schemars(deny_unknown_fields)]
 pub(super) struct Plugins {
     /// A name and a password.
     #[schemars(rename = "basic-auth")]
@@ -109,14 +108,14 @@ pub(super) struct Plugins {
     key: Option<KeyForm>,
 }
 
-/// Reads the `plugins` of a document.
+/// Reads the `plugins` of a document: credentials, and the others as they are written.
 pub(super) fn read(
     plugins: Option<&Value>,
     warnings: &mut Vec<Remark>,
-) -> Result<Credentials, Remark> {
-    let mut credentials = Credentials::default();
+) -> Result<(Credentials, Map<String, Value>), Remark> {
+    let (mut credentials, mut others) = (Credentials::default(), Map::new());
     let fields = match plugins {
-        None => return Ok(credentials),
+        None => return Ok((credentials, others)),
         Some(Value::Object(fields)) => fields,
         Some(_) => return Err(Remark::new("plugins", "is no object, allowed: an object")),
     };
@@ -135,16 +134,11 @@ pub(super) fn read(
                 warnings.extend(said.into_iter().map(under));
             }
             _ => {
-                let message = format!(
-                    "found {}, allowed: basic-auth, jwt-auth, key-auth; Envoy has no other settings of one consumer, so \
-                     what is to hold for some belongs to a route with consumer-restriction",
-                    quoted(name)
-                );
-                return Err(Remark::new("plugins", message));
+                others.insert(name.clone(), value.clone());
             }
         }
     }
-    Ok(credentials)
+    Ok((credentials, others))
 }
 
 fn key(value: &Value) -> Result<Secret, Remark> {

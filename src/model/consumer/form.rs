@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::credential::{self, Credentials, Plugins};
 use crate::model::bookkeeping;
@@ -57,13 +57,13 @@ impl decode::Form for CredentialForm {}
 
 impl bookkeeping::Kept for CredentialForm {}
 
-/// A name for consumers to share, and nothing more.
+/// What consumers share.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct GroupForm {
-    /// None: Envoy has no settings of some consumers.
+    /// Plugins that hold for its consumers, unless they have their own.
     #[serde(default)]
-    plugins: BTreeMap<String, Value>,
+    plugins: Map<String, Value>,
 }
 
 impl decode::Form for GroupForm {}
@@ -82,11 +82,12 @@ pub(crate) fn group_schema(generator: &mut SchemaGenerator) -> Schema {
     bookkeeping::schema::<GroupForm>(generator)
 }
 
+/// Reads a consumer, and its plugins that are no credentials as they are written.
 pub(crate) fn read_consumer(
     key: &Key,
     value: &Value,
     warnings: &mut Vec<Remark>,
-) -> Result<Consumer, Remark> {
+) -> Result<(Consumer, Map<String, Value>), Remark> {
     let (form, bookkeeping) = bookkeeping::read::<ConsumerForm>(key, value)?;
     if form.username != key.id.as_str() {
         let message = format!(
@@ -96,12 +97,14 @@ pub(crate) fn read_consumer(
         );
         return Err(Remark::new("username", message));
     }
-    Ok(Consumer {
+    let (credentials, others) = credential::read(form.plugins.as_ref(), warnings)?;
+    let consumer = Consumer {
         username: form.username.into(),
         group: form.group_id,
         custom_id: bookkeeping.labels.map(custom_id).transpose()?.flatten(),
-        credentials: credential::read(form.plugins.as_ref(), warnings)?,
-    })
+        credentials,
+    };
+    Ok((consumer, others))
 }
 
 /// What a label tells upstreams in a header.
@@ -128,20 +131,21 @@ pub(crate) fn read_credential(
     warnings: &mut Vec<Remark>,
 ) -> Result<Credentials, Remark> {
     let (form, _) = bookkeeping::read::<CredentialForm>(key, value)?;
-    credential::read(Some(&form.plugins), warnings)
-}
-
-pub(crate) fn read_group(key: &Key, value: &Value) -> Result<(), Remark> {
-    let (form, _) = bookkeeping::read::<GroupForm>(key, value)?;
-    match form.plugins.keys().next() {
-        None => Ok(()),
+    let (credentials, others) = credential::read(Some(&form.plugins), warnings)?;
+    match others.keys().next() {
+        None => Ok(credentials),
         Some(name) => {
             let message = format!(
-                "found {}, allowed: none; Envoy has no settings of some consumers, so what is to hold for a group belongs to \
-                 a route with consumer-restriction",
+                "found {}, allowed: basic-auth, jwt-auth, key-auth; others belong to the consumer",
                 quoted(name)
             );
             Err(Remark::new("plugins", message))
         }
     }
+}
+
+/// The plugins of a group, as they are written.
+pub(crate) fn read_group(key: &Key, value: &Value) -> Result<Map<String, Value>, Remark> {
+    let (form, _) = bookkeeping::read::<GroupForm>(key, value)?;
+    Ok(form.plugins)
 }

@@ -169,6 +169,16 @@ pub fn tell(route: &mut Route) {
     filter::enable_as_it_is(route, TOLD);
 }
 
+/// Has a route be chosen anew where a request's consumer is found on this one.
+pub fn choose_anew(route: &mut Route) {
+    for filter in [TOLD.to_owned(), filter::of_rules(TOLD)] {
+        if route.typed_per_filter_config.contains_key(&filter) {
+            let anew = Map::from_iter([("anew".to_owned(), true.into())]);
+            script::enable(route, &filter, &anew);
+        }
+    }
+}
+
 /// Checks the name of an argument of the query, or of a cookie.
 pub fn argument(name: &str) -> Result<(), String> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');

@@ -116,6 +116,8 @@ pub fn place(key: &Key, group: Option<&str>) -> (Option<String>, bool) {
     let of_rules = key.kind == Kind::GlobalRule;
     let shared = match group {
         Some(group) => Some(format!("group/{group}")),
+        // A consumer's are counted over all routes, and a group's over all of its consumers.
+        None if matches!(key.kind, Kind::Consumer | Kind::ConsumerGroup) => Some(key.to_string()),
         None => of_rules.then(|| key.to_string()),
     };
     (shared, of_rules)

@@ -1,11 +1,12 @@
 -- Finds the consumer behind a credential, and else the one that a route has in the place of strangers. Before this stand `KNOWN` and
--- `CONSUMERS`: lines of a credential, or a name, and of what a consumer is found as, with a tab between them.
+-- `CONSUMERS`: lines of a credential, or a name, and of what a consumer is found as, with a tab between them. Where they are not
+-- there, as no route asked yet, everybody is a stranger.
 local bit = require("bit")
 local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 local function listed(text)
   local list = {}
-  for key, value in text:gmatch("([^\t\n]*)\t([^\n]*)\n") do list[key] = value end
+  for key, value in (text or ""):gmatch("([^\t\n]*)\t([^\n]*)\n") do list[key] = value end
   return list
 end
 
@@ -95,6 +96,7 @@ function envoy_on_request(request)
   local headers, route = request:headers(), request:filterContext()
   local credential = shown[route:get("kind")](headers)
   local found = credential and known[credential] or consumers[route:get("anonymous")]
+  if not CONSUMERS then found = route:get("anonymous") end
   if found then
     headers:replace("x-consumer-username", found)
     return

@@ -1,0 +1,75 @@
+//! Routes among which one is chosen anew once it is known who sends a request: one for each consumer with plugins, before that of
+//! all others. What a client says of itself was taken off before the first choice, so that is always the last of them.
+//!
+//! Which filters run is settled by the first choice, and what they do by the second. So each of these routes has a configuration
+//! for every filter that one of them enables.
+
+use std::collections::BTreeMap;
+
+use envoy_types::pb::envoy::config::route::v3::header_matcher::HeaderMatchSpecifier;
+use envoy_types::pb::envoy::config::route::v3::{FilterConfig, HeaderMatcher, Route};
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutationPerRoute;
+use envoy_types::pb::envoy::extensions::filters::http::lua::v3::{
+    LuaPerRoute, lua_per_route::Override,
+};
+use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::RbacPerRoute;
+use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
+use envoy_types::pb::google::protobuf::Any;
+use prost::Name;
+
+use super::identity::{self, CONSUMER};
+use crate::envoy::any;
+
+/// The route for requests of one consumer.
+pub fn narrowed(route: &Route, consumer: &str) -> Route {
+    let mut narrowed = route.clone();
+    let is_consumer = StringMatcher {
+        match_pattern: Some(MatchPattern::Exact(consumer.to_owned())),
+        ..StringMatcher::default()
+    };
+    let asked = HeaderMatcher {
+        name: CONSUMER.to_owned(),
+        header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(is_consumer)),
+        ..HeaderMatcher::default()
+    };
+    let rule = narrowed.r#match.get_or_insert_with(Default::default);
+    rule.headers.push(asked);
+    narrowed
+}
+
+/// Has one of these be chosen anew, and each have something to say to every filter of all.
+pub fn choose(routes: &mut [Route]) {
+    let mut idle: BTreeMap<String, Any> = BTreeMap::new();
+    for route in routes.iter() {
+        let filters = route.typed_per_filter_config.iter();
+        let filters = filters.filter_map(|(filter, said)| Some((filter.clone(), nothing(said)?)));
+        idle.extend(filters);
+    }
+    for route in routes {
+        for (filter, nothing) in &idle {
+            let configs = &mut route.typed_per_filter_config;
+            configs
+                .entry(filter.clone())
+                .or_insert_with(|| nothing.clone());
+        }
+        identity::choose_anew(route);
+    }
+}
+
+/// What has a filter do nothing that is told such things.
+fn nothing(said: &Any) -> Option<Any> {
+    let is = |type_url: String| said.type_url == type_url;
+    if is(HeaderMutationPerRoute::type_url()) {
+        Some(any(&HeaderMutationPerRoute::default()))
+    } else if is(RbacPerRoute::type_url()) {
+        Some(any(&RbacPerRoute::default()))
+    } else if is(LuaPerRoute::type_url()) {
+        Some(any(&LuaPerRoute {
+            r#override: Some(Override::Disabled(true)),
+            ..LuaPerRoute::default()
+        }))
+    } else {
+        // A filter that counts, as it is: it does by what requests say.
+        is(FilterConfig::type_url()).then(|| said.clone())
+    }
+}
