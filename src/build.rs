@@ -29,7 +29,7 @@ mod uses;
 mod waiting;
 
 pub use acceptance::{Acceptance, Unproven};
-pub use cohorts::{Cohorts, Held, Moved};
+pub use cohorts::{Cohorts, Held, Moved, Next};
 use edge::Edge;
 pub use extensions::Extensions;
 use judge::{Trials, document_of, mentions};

@@ -8,8 +8,9 @@ use super::pace::Pace;
 use super::problems::problems;
 use super::traced::Traced;
 use super::{Control, report};
-use crate::build::Inputs;
+use crate::build::{Inputs, Next};
 use crate::documents::Changes;
+use crate::model::Id;
 use crate::snapshot::Outcome;
 use crate::xds::Gateways;
 use crate::xds::gateways::{Said, Settled, What};
@@ -103,23 +104,20 @@ impl Control {
     fn publish(&mut self, began: Instant) -> Option<usize> {
         let mut publishing = self.publication.traced.begin(began);
         let contexts = publishing.contexts();
+        let built = self.build();
+        // Before anybody accepts what takes the place of what was refused: who waits for it is told so.
+        if self.follow_refusals() {
+            self.note_problems();
+        }
         let Publication {
-            gateways,
-            settled,
-            since,
-            ..
+            gateways, since, ..
         } = &self.publication;
         let mut told = None;
-        for id in self.builders.take_touched() {
+        for (id, next) in built {
             let Some(builders) = self.builders.find_mut(&id) else {
                 self.large.handle_gone(&id);
                 continue;
             };
-            let next = builders.next(&Inputs {
-                revision: settled.revision,
-                instances: self.services.instances(),
-                drains: &self.drains,
-            });
             let gateway = id.to_string();
             if !builders.exists() {
                 // The builders stay: if the gateway returns, its snapshots go on counting where streams left them.
@@ -155,11 +153,38 @@ impl Control {
             let traced = &self.publication.traced;
             traced.publish(publishing, told, Instant::now());
         }
-        self.follow_refusals();
         let waiting = i64::try_from(self.builders.waiting().count()).unwrap_or(i64::MAX);
         self.metrics.routes_waiting.set(waiting);
         self.publication.reworded = true;
         told
+    }
+
+    /// What the gateways that something touched are to be sent.
+    fn build(&mut self) -> Vec<(Id, Vec<Next>)> {
+        let touched = self.builders.take_touched().into_iter();
+        let built = touched.map(|id| {
+            let next = self.builders.find_mut(&id).map(|builders| {
+                builders.next(&Inputs {
+                    revision: self.publication.settled.revision,
+                    instances: self.services.instances(),
+                    drains: &self.drains,
+                })
+            });
+            (id, next.unwrap_or_default())
+        });
+        built.collect()
+    }
+
+    /// Tells which documents have a problem, at the revision that is published already.
+    fn note_problems(&mut self) {
+        let (documents, drains) = (&self.documents, &self.drains);
+        let problems = problems(documents, drains, &self.builders, &self.refused);
+        let gateways = &self.publication.gateways;
+        let before = gateways.settled().borrow().clone();
+        gateways.settle(Settled {
+            problems: problems.into(),
+            ..before
+        });
     }
 
     /// A proxy came, went, or said something of its snapshot.
@@ -222,8 +247,9 @@ impl Control {
         was_given_up || was_held
     }
 
-    /// Tells what proxies refuse now, and looks for a form of what they never accepted in this process's time.
-    fn follow_refusals(&mut self) {
+    /// Tells what proxies refuse now, and looks for a form of what they never accepted in this process's time. Answers
+    /// whether they refuse anything that they did not.
+    fn follow_refusals(&mut self) -> bool {
         let difference = self.refused.handle_refused(self.builders.refused());
         report::refused(&self.metrics, &difference, self.refused.len());
         let withdrawn = self.builders.withdrawn().collect();
@@ -231,5 +257,6 @@ impl Control {
             self.documents.refuse(&document, &error);
         }
         self.settle();
+        !difference.new.is_empty()
     }
 }

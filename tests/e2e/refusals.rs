@@ -2,15 +2,16 @@
 //! Envoys that are told to be stricter than Chancery expects.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
 
 use crate::support::admin::Admin;
 use crate::support::envoy::{Envoy, Protocol};
-use crate::support::eventually;
 use crate::support::instance::Instance;
 use crate::support::stage::{Stage, gateway, route_to, weights};
+use crate::support::{PATIENTLY, eventually};
 
 const REFUSED: &str = "chancery_documents_refused";
 /// Regular expressions of more than 30 instructions are refused, and so are ring hashes.
@@ -264,4 +265,27 @@ async fn after_a_restart_the_accepted_form_is_found_in_the_history_of_etcd() {
     envoy.process.start_again();
     envoy.answers_by("/hello", "blue").await;
     envoy.answers_by("/other", "blue").await;
+}
+
+/// What takes the place of a document that was never accepted is accepted at once: who waits is told of the document, and not of
+/// that.
+#[tokio::test]
+async fn a_new_document_that_envoy_refuses_is_never_confirmed() {
+    let (stage, listener) = stage().await;
+    let blue = stage.instance("blue").await;
+    let envoy = strict(&stage, Protocol::Delta, listener).await;
+    stage.etcd.put("routes/good", &route("/good", &blue)).await;
+    envoy.answers_by("/good", "blue").await;
+    for turn in 0..30 {
+        let mut bad = refused_cluster("/bad", &blue);
+        bad["desc"] = json!(turn.to_string());
+        let revision = stage.etcd.write("routes/bad", &bad).await;
+        tokio::time::sleep(Duration::from_millis(turn * 17 % 120)).await;
+        let wait = format!("v1/wait?timeout={PATIENTLY}&revision={revision}");
+        let answer = stage.chancery.admin(&wait).await.unwrap();
+        assert_ne!(answer.status, 200, "turn {turn}: {}", answer.body);
+        assert!(answer.body.contains("routes/bad"), "{}", answer.body);
+        stage.etcd.delete("routes/bad").await;
+        refused(&stage, 0.0).await;
+    }
 }
