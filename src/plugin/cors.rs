@@ -133,7 +133,7 @@ fn context(form: &Form) -> Result<Map<String, Value>, Remark> {
         ),
         ("max_age", Some(json!(form.max_age.to_string()))),
         ("credentials", form.allow_credential.then(|| json!("true"))),
-        ("vary", (form.allow_origins != "*").then(|| json!(true))),
+        ("vary", (form.allow_origins != "*").then_some(json!(true))),
     ];
     let told = told.into_iter();
     Ok(told

@@ -123,6 +123,6 @@ fn who_is_one_too_many_is_left_out_whole() {
         path: "consumers/c00".into(),
     });
     let changes = documents.settle();
-    assert_eq!(changes.mended, ["consumers/c32".into()]);
+    assert_eq!(changes.mended, [Arc::<str>::from("consumers/c32")]);
     assert_eq!(changes.consumers.unwrap().keys.len(), 33);
 }

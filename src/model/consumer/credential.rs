@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::jwk::{self, Algorithm};
 use super::secret::Secret;
-use crate::model::bounds::{KEY, LongText};
+use crate::model::bounds::{FIELDS, KEY, LongText, within};
 use crate::model::decode::{self, quoted, shown};
 use crate::model::problem::Remark;
 use crate::model::scalar::Count;
@@ -119,6 +119,7 @@ pub(super) fn read(
         Some(Value::Object(fields)) => fields,
         Some(_) => return Err(Remark::new("plugins", "is no object, allowed: an object")),
     };
+    within(fields.len(), "plugins", FIELDS).map_err(|said| Remark::new("plugins", said))?;
     for (name, value) in fields {
         let place = format!("plugins.{}", shown(name));
         let under = |remark: Remark| remark.under(&place);
