@@ -44,6 +44,8 @@ pub struct Node {
     pub metadata: Map<String, Value>,
     /// What is different when it is asked for its health.
     pub check: NodeCheck,
+    /// Whether its own name as Host (`pass_host: node`) has the port.
+    pub is_named_with_port: bool,
 }
 
 /// What is different for a node when it is asked for its health.
@@ -65,6 +67,7 @@ impl Node {
             priority: 0,
             metadata: Map::new(),
             check: NodeCheck::default(),
+            is_named_with_port: false,
         }
     }
 
@@ -136,7 +139,7 @@ impl Scheme {
     }
 
     /// The port of a node that names none.
-    fn port(self) -> Option<u16> {
+    pub fn port(self) -> Option<u16> {
         match self {
             Self::Http | Self::Grpc => Some(80),
             Self::Https | Self::Grpcs => Some(443),

@@ -10,6 +10,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
+use super::shared::header::{self, Checked, Headers, Text};
+use super::shared::instead::BROKEN;
+use crate::model::bounds::{List, LongText};
 use crate::model::decode;
 use crate::model::key::Kind;
 use crate::model::problem::Remark;
@@ -20,7 +23,7 @@ pub(super) const ENTRY: Definition = Definition {
     name: "api-breaker",
     read,
     schema: schema::<Form>,
-    http_filters: Vec::new,
+    http_filters: || vec![BROKEN.disabled()],
 };
 
 /// An upstream that keeps answering with errors gets no requests for a while.
@@ -29,6 +32,11 @@ pub(super) const ENTRY: Definition = Definition {
 struct Form {
     /// What clients are told meanwhile.
     break_response_code: AnswerStatus,
+    /// The body of that.
+    break_response_body: Option<LongText<LONGEST>>,
+    /// Headers of it, where there is a body.
+    #[serde(default)]
+    break_response_headers: List<HeaderForm, HEADERS>,
     /// The longest while, in seconds.
     #[serde(default = "max_breaker_sec")]
     max_breaker_sec: Quantity,
@@ -41,11 +49,19 @@ struct Form {
     healthy: Option<Value>,
 }
 
-impl decode::Form for Form {
-    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[
-        ("break_response_body", "Envoy's answer is its own"),
-        ("break_response_headers", "Envoy's answer is its own"),
-    ];
+impl decode::Form for Form {}
+
+/// The most headers, and the longest body.
+const HEADERS: usize = 64;
+const LONGEST: usize = 64 * 1024;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct HeaderForm {
+    /// Its name.
+    key: String,
+    /// What it says, without variables.
+    value: Text,
 }
 
 fn max_breaker_sec() -> Quantity {
@@ -92,6 +108,9 @@ fn three() -> Quantity {
 #[derive(Debug)]
 struct ApiBreaker {
     breaker: Breaker,
+    status: u32,
+    body: String,
+    headers: Checked,
 }
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
@@ -120,15 +139,26 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
             "does not hold for routes with an api-breaker of their own: Envoy has one for each cluster",
         ));
     }
-    if form.break_response_code.0 != 503 {
-        let message = "has no effect: Envoy answers 503 when no instance is left";
-        warnings.push(Remark::new("break_response_code", message));
-    }
     if let Some(healthy) = form.healthy {
         decode::read::<HealthyForm>(&healthy).map_err(|remark| remark.under("healthy"))?;
         let message = "has no effect: Envoy tries an instance again when its time is over";
         warnings.push(Remark::new("healthy", message));
     }
+    let mut headers = Headers::new();
+    for HeaderForm { key, value } in form.break_response_headers.0 {
+        if headers.insert(key, value).is_some() {
+            let message = "found a name a second time, allowed: once";
+            return Err(Remark::new("break_response_headers", message));
+        }
+    }
+    let headers = header::plain("break_response_headers", &headers)?;
+    if form.break_response_body.is_none() && !headers.is_empty() {
+        let message = "has no effect without `break_response_body`";
+        reading
+            .warnings
+            .push(Remark::new("break_response_headers", message));
+    }
+    let said = form.break_response_body.is_some();
     let statuses = unhealthy.http_statuses.iter().map(|status| status.0);
     Ok(Arc::new(ApiBreaker {
         breaker: Breaker {
@@ -136,6 +166,11 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
             failures: unhealthy.failures.0,
             longest: Duration::from_secs(form.max_breaker_sec.0.into()),
         },
+        status: form.break_response_code.0,
+        body: form
+            .break_response_body
+            .map_or_else(String::new, |body| body.0),
+        headers: if said { headers } else { Checked::new() },
     }))
 }
 
@@ -144,8 +179,10 @@ impl Plugin for ApiBreaker {
         Some(&self.breaker)
     }
 
-    /// What it does is its cluster's.
-    fn apply(&self, _: &mut Route, _: &[Arc<Cluster>]) {}
+    /// Its cluster breaks; the route says what clients are told then.
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        BROKEN.answer(route, self.status, Some(&self.body), &self.headers);
+    }
 }
 
 #[cfg(test)]

@@ -9,13 +9,14 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use serde_json::{Map, Value};
 
 use super::all::{ALL, NOT_IN_ENVOY, OF_CONSUMERS, is_before_consumers, names};
-use super::contract::{CountedBy, Definition, Plugin, Reading};
+use super::contract::{CountedBy, Plugin, Reading};
 use super::meta::{META, Meta};
 use super::shared::anew;
 use super::shared::asked::Asked;
+use super::shared::condition::Condition;
 use super::shared::identity::Extension;
 use super::shared::limit::SLOTS;
-use super::shared::rule;
+use super::shared::{reply, rule};
 use crate::cohort::Envoy;
 use crate::model::Path;
 use crate::model::decode::{self, kind_of, quoted, shown};
@@ -41,6 +42,10 @@ struct Configured {
     of_rule: bool,
     /// Nothing where a document switched it off.
     plugin: Option<Arc<dyn Plugin>>,
+    /// Which requests it is for.
+    condition: Arc<Condition>,
+    /// What clients are told whom it turns away, in place of what it says itself.
+    error: Option<Arc<str>>,
     /// Bytes of its configuration.
     bytes: usize,
     /// Of its targets, in order, once they are looked up.
@@ -79,17 +84,10 @@ impl Plugins {
                 upstreams: 0,
                 warnings: Vec::new(),
             };
-            let plugin =
-                read_one(&ALL[at], value, &mut reading).map_err(|remark| remark.under(&place))?;
+            let read = read_one(at, value, &mut reading).map_err(|remark| remark.under(&place))?;
             let said = reading.warnings.into_iter();
             warnings.extend(said.map(|remark| remark.under(&place)));
-            configured.push(Configured {
-                at,
-                of_rule: false,
-                plugin,
-                bytes: value.to_string().len(),
-                clusters: Arc::default(),
-            });
+            configured.push(read);
         }
         configured.sort_by_key(|configured| configured.at);
         Ok(Self {
@@ -289,14 +287,21 @@ impl Plugins {
 
     /// Refuses a pattern of a plugin about these paths, where the route's own `vars` have one already.
     pub(crate) fn check_with(&self, vars: &Vars, paths: &[Path]) -> Result<(), Remark> {
+        let mut by_filter = self.enabled().filter(|own| own.condition.asks_for_paths());
+        if let Some(own) = by_filter.next() {
+            let others = self.enabled().filter(|other| other.asks_for_paths(paths));
+            if others.count() > 1 {
+                return Err(Remark::new(
+                    format!("{}.{META}.filter", own.place()),
+                    "asks a pattern of `uri` beside another plugin that asks one, allowed: one of the two, as an Envoy route has one",
+                ));
+            }
+        }
         let of_path = |predicate: &Predicate| matches!(predicate, Predicate::Path(_));
         if !vars.alternatives().iter().flatten().any(of_path) {
             return Ok(());
         }
-        let asks = |own: &&Configured| {
-            let plugin = own.plugin.as_ref();
-            plugin.is_some_and(|plugin| plugin.asks_for_paths(paths))
-        };
+        let asks = |own: &&Configured| own.asks_for_paths(paths);
         match self.configured.iter().find(asks) {
             None => Ok(()),
             Some(own) => Err(Remark::new(
@@ -317,8 +322,9 @@ impl Plugins {
     }
 
     fn sender(&self) -> Option<&Configured> {
-        let sends = |own: &&Configured| own.plugin.as_ref().is_some_and(|own| own.sends_all());
-        self.configured.iter().rfind(sends)
+        self.configured
+            .iter()
+            .rfind(|own| own.always(|plugin| plugin.sends_all()))
     }
 
     /// What the route is called in statistics of its own, where it has any: as its own plugin says, rather than a global rule's.
@@ -350,7 +356,8 @@ impl Plugins {
         let each = self.each().flat_map(Self::enabled);
         each.flat_map(move |own| {
             let needs = own.plugin.as_deref().map_or_else(Vec::new, Plugin::needs);
-            let lacking: BTreeSet<_> = needs.into_iter().filter(|one| !envoy.can(*one)).collect();
+            let needs = needs.into_iter().chain(own.condition.needs());
+            let lacking: BTreeSet<_> = needs.filter(|one| !envoy.can(*one)).collect();
             lacking
                 .into_iter()
                 .map(|one| Remark::new(own.place(), one.needed()))
@@ -359,14 +366,14 @@ impl Plugins {
 
     /// Whether one of them answers every request for these paths by itself.
     pub fn answers(&self, paths: &[Path]) -> bool {
-        let mut plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
-        plugins.any(|plugin| plugin.answers(paths))
+        self.enabled()
+            .any(|own| own.always(|plugin| plugin.answers(paths)))
     }
 
     /// Whether with one of them a route for these paths can be without an upstream.
     pub(crate) fn are_enough(&self, paths: &[Path]) -> bool {
-        let mut plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
-        plugins.any(|plugin| plugin.is_enough(paths))
+        self.enabled()
+            .any(|own| own.always(|plugin| plugin.is_enough(paths)))
     }
 
     /// What a route of Envoy, which already has its match, its cluster and its time-outs, becomes with them: one or several,
@@ -391,18 +398,19 @@ impl Plugins {
         routes.push(route);
         for own in self.enabled() {
             let Some(plugin) = &own.plugin else { continue };
-            for mut route in std::mem::take(&mut routes) {
+            for route in std::mem::take(&mut routes) {
                 if is_answered(&route) {
                     routes.push(route);
                     continue;
                 }
-                let mut made = plugin.branch(&route, &own.clusters);
-                plugin.apply(&mut route, &own.clusters);
-                made.push(route);
-                if own.of_rule {
-                    made.iter_mut().for_each(rule::take);
+                if own.condition.is_always() {
+                    routes.append(&mut own.applied(plugin.as_ref(), route));
+                    continue;
                 }
-                routes.append(&mut made);
+                for part in own.condition.narrowed(&route) {
+                    routes.append(&mut own.applied(plugin.as_ref(), part));
+                }
+                routes.push(route);
             }
         }
         routes
@@ -421,7 +429,8 @@ impl Plugins {
                 .iter()
                 .map(|cluster| forward(cluster))
                 .collect();
-            Some(plugin.detours(route, &actions))
+            let parts = own.condition.narrowed(route).into_iter();
+            Some(parts.flat_map(move |part| plugin.detours(&part, &actions)))
         });
         detours.flatten().collect()
     }
@@ -438,8 +447,12 @@ impl Plugins {
         for own in self.enabled() {
             let Some(plugin) = &own.plugin else { continue };
             let actions = vec![RouteAction::default(); own.targets().len()];
-            detours = detours.saturating_add(plugin.detours(&route, &actions).len());
-            branches = branches.saturating_mul(plugin.branch(&route, &own.clusters).len() + 1);
+            let parts = own.condition.narrowed(&route).len();
+            let aside = usize::from(!own.condition.is_always());
+            let made = |each: usize| each.saturating_mul(parts).saturating_add(aside);
+            detours = detours.saturating_add(parts * plugin.detours(&route, &actions).len());
+            branches =
+                branches.saturating_mul(made(plugin.branch(&route, &own.clusters).len() + 1));
         }
         detours.saturating_mul(branches)
     }
@@ -456,6 +469,33 @@ impl Plugins {
 }
 
 impl Configured {
+    /// What it makes of a route whose requests it is for.
+    fn applied(&self, plugin: &dyn Plugin, mut route: Route) -> Vec<Route> {
+        let before = reply::bodies(&route);
+        let mut made = plugin.branch(&route, &self.clusters);
+        plugin.apply(&mut route, &self.clusters);
+        made.push(route);
+        if let Some(error) = &self.error {
+            made.iter_mut().for_each(|route| {
+                reply::replace_bodies(route, &before, error);
+            });
+        }
+        if self.of_rule {
+            made.iter_mut().for_each(rule::take);
+        }
+        made
+    }
+
+    /// Whether this holds for it, whatever is asked.
+    fn always(&self, holds: impl Fn(&dyn Plugin) -> bool) -> bool {
+        self.condition.is_always() && self.plugin.as_deref().is_some_and(holds)
+    }
+
+    fn asks_for_paths(&self, paths: &[Path]) -> bool {
+        let plugin = self.plugin.as_ref();
+        plugin.is_some_and(|plugin| plugin.asks_for_paths(paths)) || self.condition.asks_for_paths()
+    }
+
     fn targets(&self) -> &[Target] {
         self.plugin.as_deref().map_or(&[], Plugin::targets)
     }
@@ -490,11 +530,7 @@ fn unknown(name: &str) -> Remark {
     Remark::new("plugins", message)
 }
 
-fn read_one(
-    entry: &Definition,
-    value: &Value,
-    reading: &mut Reading,
-) -> Result<Option<Arc<dyn Plugin>>, Remark> {
+fn read_one(at: usize, value: &Value, reading: &mut Reading) -> Result<Configured, Remark> {
     let Value::Object(fields) = value else {
         let message = format!("found {}, allowed: an object", kind_of(value));
         return Err(Remark::whole(message));
@@ -504,6 +540,45 @@ fn read_one(
         None => Meta::default(),
         Some(meta) => decode::read(&meta).map_err(|remark| remark.under(META))?,
     };
-    let plugin = (entry.read)(&Value::Object(own), reading)?;
-    Ok(Some(plugin).filter(|_| !meta.disable))
+    let plugin = (ALL[at].read)(&Value::Object(own), reading)?;
+    let mut warnings = Vec::new();
+    let told = said_by(&meta, plugin.as_ref(), &mut warnings);
+    let (condition, error) = told.map_err(|remark| remark.under(META))?;
+    let said = warnings.into_iter().map(|remark| remark.under(META));
+    reading.warnings.extend(said);
+    Ok(Configured {
+        at,
+        of_rule: false,
+        plugin: Some(plugin).filter(|_| !meta.disable),
+        condition: Arc::new(condition),
+        error: error.map(Arc::from),
+        bytes: value.to_string().len(),
+        clusters: Arc::default(),
+    })
+}
+
+/// Which requests a plugin is for, and what it tells those whom it turns away, where it can be told so.
+fn said_by(
+    meta: &Meta,
+    plugin: &dyn Plugin,
+    warnings: &mut Vec<Remark>,
+) -> Result<(Condition, Option<String>), Remark> {
+    let condition = meta.condition(warnings)?;
+    let of_all = plugin.breaker().is_some() || plugin.counted_by().is_some();
+    if of_all && !condition.is_always() {
+        let message = "is not served for this plugin: what it does is for all requests of a route";
+        return Err(Remark::new("filter", message));
+    }
+    let error = meta.error()?;
+    let mut route = Route::default();
+    let mut made = plugin.branch(&route, &[]);
+    plugin.apply(&mut route, &[]);
+    made.push(route);
+    let mut replaced = made.iter_mut();
+    let none = BTreeSet::new();
+    if error.is_some() && !replaced.any(|route| reply::replace_bodies(route, &none, "")) {
+        let message = "is not served for this plugin: Envoy answers in words of its own";
+        return Err(Remark::new("error_response", message));
+    }
+    Ok((condition, error))
 }

@@ -19,6 +19,8 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{ListStringMatcher, StringMatch
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
+use super::shared::header::Checked;
+use super::shared::instead::UNDECIDED;
 use crate::cohort::Ability;
 use crate::envoy::{filter, proto};
 use crate::model::problem::Remark;
@@ -35,7 +37,13 @@ pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<form::Form>,
-    http_filters: || vec![listed(NAME, false), listed(DEGRADED, true)],
+    http_filters: || {
+        vec![
+            listed(NAME, false),
+            listed(DEGRADED, true),
+            UNDECIDED.disabled(),
+        ]
+    },
 };
 
 /// The filter as it stands in the chain: with a service that is never asked, as each route names its own.
@@ -81,6 +89,8 @@ struct ForwardAuth {
     path: String,
     timeout: Duration,
     pass_on_failure: bool,
+    /// What clients are told while the service says nothing.
+    status_on_error: u32,
     /// What it is sent: names, and Envoy's format strings.
     request: Vec<(String, String)>,
     /// Headers of its answer that the upstream is sent.
@@ -136,6 +146,9 @@ impl Plugin for ForwardAuth {
         };
         let name = if self.pass_on_failure { DEGRADED } else { NAME };
         filter::enable(route, name, &per_route);
+        if self.status_on_error != form::FORBIDDEN {
+            UNDECIDED.answer(route, self.status_on_error, None, &Checked::new());
+        }
     }
 }
 

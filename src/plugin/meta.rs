@@ -1,9 +1,13 @@
 //! What every plugin may say of itself, whatever it does.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::model::decode;
+use super::shared::condition::Condition;
+use crate::model::bounds::CHARACTERS;
+use crate::model::decode::{self, kind_of};
+use crate::model::problem::Remark;
 
 /// The field that holds [`Meta`].
 pub const META: &str = "_meta";
@@ -15,9 +19,49 @@ pub struct Meta {
     /// Whether it is switched off: also what documents further away say of it.
     #[serde(default)]
     pub disable: bool,
+    /// Which requests it is for, as a route's `vars`; the others pass as if it were not there.
+    #[schemars(with = "Option<Vec<Value>>")]
+    filter: Option<Value>,
+    /// What clients are told in place of what it tells those whom it turns away: a text, or an object.
+    #[serde(default)]
+    #[schemars(schema_with = "text_or_object")]
+    error_response: Option<Value>,
 }
 
 impl decode::Form for Meta {
-    const NOT_SERVED: &'static [&'static str] =
-        &["error_response", "filter", "pre_function", "priority"];
+    const NOT_SERVED: &'static [&'static str] = &["pre_function", "priority"];
+}
+
+fn text_or_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": ["string", "object"], "maxLength": CHARACTERS})
+}
+
+impl Meta {
+    /// Which requests are meant.
+    pub fn condition(&self, warnings: &mut Vec<Remark>) -> Result<Condition, Remark> {
+        let filter = self.filter.iter().map(|vars| ("filter".to_owned(), vars));
+        Condition::any(&filter.collect::<Vec<_>>(), warnings)
+    }
+
+    /// The body of answers.
+    pub fn error(&self) -> Result<Option<String>, Remark> {
+        let wrong = |found: String| {
+            Remark::new(
+                "error_response",
+                format!(
+                    "found {found}, allowed: a text or an object, of at most {CHARACTERS} bytes"
+                ),
+            )
+        };
+        let body = match &self.error_response {
+            None => return Ok(None),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Object(fields)) => Value::Object(fields.clone()).to_string(),
+            Some(other) => return Err(wrong(kind_of(other).to_string())),
+        };
+        if body.is_empty() || body.len() > CHARACTERS {
+            return Err(wrong(format!("{} bytes", body.len())));
+        }
+        Ok(Some(body))
+    }
 }

@@ -141,7 +141,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
             let to = pair.get_mut(1).map(elsewhere).transpose()?.flatten();
             Redirect::Rewrite {
                 code,
-                rewrite: Rewrite::read(&pair)?,
+                rewrite: Rewrite::read(&pair, to.is_some())?,
                 keep_query: form.append_query_string,
                 to,
             }
@@ -149,7 +149,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         (false, Some(uri), None) => {
             let mut location = location(uri, form.encode_uri, warnings)?;
             if form.append_query_string {
-                location.push_str(query_behind(uri));
+                location.push_str(query_behind(uri.contains('?')));
             }
             Redirect::Location { code, location }
         }
@@ -192,8 +192,8 @@ fn location(text: &str, encode: bool, warnings: &mut Vec<Remark>) -> Result<Stri
 }
 
 /// The client's query behind a URI, if there is one.
-fn query_behind(uri: &str) -> &'static str {
-    if uri.contains('?') {
+fn query_behind(another: bool) -> &'static str {
+    if another {
         r"%CEL(re.extract(request.query, '(.+)', '&\\1'))%"
     } else {
         r"%CEL(re.extract(request.query, '(.+)', '?\\1'))%"
@@ -333,30 +333,38 @@ impl Redirect {
     }
 
     fn redirect(&self, route: &mut Route) {
-        route.action = match self {
-            Self::Https => return,
+        match self {
+            Self::Https => {}
             Self::Rewrite {
                 code,
                 rewrite,
                 keep_query,
                 to,
-            } => Some(Action::Redirect(rewritten(
-                *code,
-                rewrite,
-                *keep_query,
-                to.as_ref(),
-            ))),
-            Self::Location { code, location } => {
-                route
-                    .response_headers_to_add
-                    .push(header::set("location", location));
-                Some(Action::DirectResponse(DirectResponseAction {
-                    status: code.status(),
-                    ..DirectResponseAction::default()
-                }))
-            }
-        };
+            } => match rewrite.location().filter(|_| to.is_none()) {
+                Some(mut location) => {
+                    if *keep_query {
+                        location.push_str(query_behind(rewrite.has_query()));
+                    }
+                    locate(route, *code, &location);
+                }
+                None => {
+                    let action = rewritten(*code, rewrite, *keep_query, to.as_ref());
+                    route.action = Some(Action::Redirect(action));
+                }
+            },
+            Self::Location { code, location } => locate(route, *code, location),
+        }
     }
+}
+
+/// Answers with a `Location`, one of Envoy's format strings.
+fn locate(route: &mut Route, code: Code, location: &str) {
+    let location = header::set("location", location);
+    route.response_headers_to_add.push(location);
+    route.action = Some(Action::DirectResponse(DirectResponseAction {
+        status: code.status(),
+        ..DirectResponseAction::default()
+    }));
 }
 
 fn rewritten(

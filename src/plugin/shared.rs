@@ -9,6 +9,7 @@ pub mod denial;
 pub mod fault;
 pub mod header;
 pub mod identity;
+pub mod instead;
 pub mod limit;
 pub mod message;
 pub mod narrow;

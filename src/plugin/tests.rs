@@ -1,6 +1,7 @@
 //! What all plugins share.
 
 use envoy_types::pb::envoy::config::common::mutation_rules::v3::header_mutation::Action as HeaderAction;
+use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
 use envoy_types::pb::envoy::config::rbac::v3::principal::{self, Identifier};
 use envoy_types::pb::envoy::config::rbac::v3::{Principal, rbac};
 use envoy_types::pb::envoy::config::route::v3::header_matcher::HeaderMatchSpecifier;
@@ -191,12 +192,28 @@ fn plugins_are_refused_by_name_and_in_their_fields() {
             "plugins.redirect._meta.priority: this version does not have `priority`",
         ),
         (
+            json!({"prometheus": {"_meta": {"filter": [["arg_a", "==", "1"]]}}}),
+            "plugins.prometheus._meta.filter: is not served for this plugin: what it does is for all requests of a route",
+        ),
+        (
+            json!({"redirect": {"uri": "/b", "_meta": {"filter": [["status", "==", 1]]}}}),
+            "plugins.redirect._meta.filter[0][0]: found the variable \"status\", allowed: arg_NAME, http_NAME, cookie_NAME, request_method, uri, host, scheme, remote_addr, server_port",
+        ),
+        (
+            json!({"gzip": {"_meta": {"error_response": "a"}}}),
+            "plugins.gzip._meta.error_response: is not served for this plugin: Envoy answers in words of its own",
+        ),
+        (
+            json!({"ip-restriction": {"blacklist": ["10.0.0.0/8"], "_meta": {"error_response": 1}}}),
+            "plugins.ip-restriction._meta.error_response: found 1, allowed: a text or an object, of at most 8192 bytes",
+        ),
+        (
             json!({"redirect": {"uri": "/b", "_meta": {"disable": 1}}}),
             "plugins.redirect._meta.disable: found 1, allowed: true, false",
         ),
         (
             json!({"redirect": {"uri": "/b", "_meta": {"disabled": true}}}),
-            "plugins.redirect._meta.disabled: unknown field `disabled`, did you mean `disable`? allowed: disable",
+            "plugins.redirect._meta.disabled: unknown field `disabled`, did you mean `disable`? allowed: disable, filter, error_response",
         ),
     ];
     for (plugins, said) in table {
@@ -348,4 +365,54 @@ pub(super) fn limits(plugins: &Plugins) -> Vec<String> {
         Asked::Answer(_) => None,
     });
     names.collect()
+}
+
+#[test]
+fn a_plugin_with_a_filter_is_for_the_requests_that_it_means() {
+    let rule = |plugin: &str| {
+        json!({
+            "_meta": {"filter": [["arg_a", "==", "1"]]}, (plugin): ["10.0.0.0/8"],
+        })
+    };
+    let routes = branched(json!({
+        "ip-restriction": rule("blacklist"), "response-rewrite": {"headers": {"x-a": "b"}},
+    }));
+    let enabled = |route: &Route| {
+        let filters = route.typed_per_filter_config.keys();
+        filters
+            .filter(|name| !name.starts_with("chancery."))
+            .count()
+    };
+    assert_eq!(routes.iter().map(enabled).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(
+        read(json!({"ip-restriction": rule("blacklist")}))
+            .unwrap()
+            .routes(),
+        2
+    );
+    // What answers only some needs somebody for the others.
+    let mocking = json!({"mocking": {"_meta": {"filter": [["arg_a", "==", "1"]]}}});
+    assert!(!read(mocking).unwrap().answers(&[]));
+}
+
+#[test]
+fn what_clients_are_told_of_an_error_is_the_documents() {
+    for (written, told) in [
+        (json!({"message": "mine"}), r#"{"message":"mine"}"#),
+        (json!("mine"), "mine"),
+    ] {
+        let route = applied(json!({"ip-restriction": {
+            "blacklist": ["10.0.0.0/8"], "_meta": {"error_response": written},
+        }}));
+        assert_eq!(body(&route, "ip-restriction"), told);
+    }
+    let route =
+        applied(json!({"mocking": {"response_status": 404, "_meta": {"error_response": "mine"}}}));
+    let Some(Action::DirectResponse(answer)) = route.action else {
+        panic!("no answer")
+    };
+    assert_eq!(
+        answer.body.unwrap().specifier,
+        Some(Specifier::InlineString("mine".into()))
+    );
 }

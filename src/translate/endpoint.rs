@@ -24,6 +24,8 @@ use crate::model::{Instance, Node};
 /// One endpoint to be: what registry and document have in common.
 struct Member {
     host: String,
+    /// What `pass_host: node` calls it.
+    hostname: String,
     port: u16,
     weight: u32,
     metadata: Option<Metadata>,
@@ -66,8 +68,13 @@ pub fn load_assignment(
             if shadowed || !stays(selection, instance, mode) || !addresses.insert(address) {
                 continue;
             }
+            let host = address.ip().to_string();
+            let with_port = selection
+                .unnamed_port
+                .is_some_and(|port| port != address.port());
             let member = Member {
-                host: address.ip().to_string(),
+                hostname: hostname(&host, with_port.then_some(address.port())),
+                host,
                 port: address.port(),
                 weight: instance.weight,
                 metadata: None,
@@ -111,6 +118,7 @@ pub fn static_load_assignment(
         }
         let rank = ranks.get(&node.priority).copied().unwrap_or_default();
         let member = Member {
+            hostname: hostname(&node.host, node.is_named_with_port.then_some(node.port)),
             host: node.host.to_string(),
             port: node.port,
             weight: node.weight,
@@ -166,8 +174,7 @@ fn endpoint(member: Member, weight: u32) -> LbEndpoint {
         HealthStatus::Unknown
     };
     let endpoint = Endpoint {
-        // Also what `pass_host: node` sends.
-        hostname: member.host.clone(),
+        hostname: member.hostname,
         address: Some(address(member.host, member.port)),
         health_check_config: member.check,
         ..Endpoint::default()
@@ -177,6 +184,14 @@ fn endpoint(member: Member, weight: u32) -> LbEndpoint {
         host_identifier: Some(HostIdentifier::Endpoint(endpoint)),
         metadata: member.metadata,
         health_status: health.into(),
+    }
+}
+
+fn hostname(host: &str, port: Option<u16>) -> String {
+    match port {
+        None => host.to_owned(),
+        Some(port) if host.contains(':') => format!("[{host}]:{port}"),
+        Some(port) => format!("{host}:{port}"),
     }
 }
 

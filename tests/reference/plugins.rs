@@ -126,7 +126,9 @@ fn index(data: &Data) -> String {
     page.table(["plugin", "what differs from APISIX"], rows.collect());
     page.paragraph(
         "Every plugin has `_meta.disable`: `true` switches it off, also what documents further from the route say of it. \
-         Other fields of `_meta` are refused. `chancery schema plugins/redirect` prints a plugin's JSON Schema.",
+         `_meta.filter` says which requests it is for, as `vars` of a route do, but not by their `remote_addr` or by answers. \
+         `_meta.error_response`, a text or an object, is what clients are told whom it turns away; it is refused for plugins that let \
+         Envoy answer in its own words. Other fields of `_meta` are refused. `chancery schema plugins/redirect` prints a plugin's JSON Schema.",
     );
     page.heading("The order in which they run");
     let names: Vec<_> = plugin::names().map(code).collect();

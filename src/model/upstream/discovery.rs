@@ -59,6 +59,7 @@ impl fmt::Display for Discovered {
             warning,
             tagged_address,
             check_port,
+            unnamed_port,
         } = &self.selection;
         query.extend_pairs(tags.iter().map(|tag| ("tag", tag)));
         query.extend_pairs(
@@ -73,6 +74,9 @@ impl fmt::Display for Discovered {
         }
         if let Some(port) = check_port {
             query.append_pair("check_port", &port.to_string());
+        }
+        if let Some(port) = unnamed_port {
+            query.append_pair("unnamed_port", &port.to_string());
         }
         for service in &self.failover {
             let datacenter = service.scope.datacenter.as_deref();
@@ -99,6 +103,8 @@ pub struct Selection {
     pub tagged_address: Option<Arc<str>>,
     /// Ask them for their health at this port (`checks.active.port`), which stands with the endpoints in Envoy.
     pub check_port: Option<u16>,
+    /// Their own names as Host (`pass_host: node`) have their ports, but this one, which stand with the endpoints in Envoy, too.
+    pub unnamed_port: Option<u16>,
 }
 
 /// Why an instance gets no traffic.

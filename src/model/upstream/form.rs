@@ -13,7 +13,7 @@ use super::nodes::{HostName, NodesForm};
 use super::slow_start::SlowStartForm;
 use super::tls::TlsForm;
 use super::{
-    Balancer, Checks, Cluster, Hash, HashAlgorithm, KeepalivePool, Members, PassHost, Scheme,
+    Balancer, Checks, Cluster, Hash, HashAlgorithm, KeepalivePool, Members, Node, PassHost, Scheme,
     SlowStart, Tls, Upstream,
 };
 use crate::model::key::Key;
@@ -178,6 +178,9 @@ fn check(form: &Form, warnings: &mut Vec<Remark>) -> Result<Upstream, Remark> {
         None => Checks::default(),
         Some(checks) => checks.checked(&mut members, tls.as_ref(), &pass_host, warnings)?,
     };
+    if pass_host == PassHost::Node {
+        name_with_port(form.scheme, &mut members, warnings);
+    }
     Ok(Upstream {
         members,
         balancer: balancer(form, warnings)?,
@@ -194,6 +197,26 @@ fn check(form: &Form, warnings: &mut Vec<Remark>) -> Result<Upstream, Remark> {
         slow_start: slow_start(form)?,
         tls,
     })
+}
+
+/// Has instances be called by their own names with their ports, unless it is the scheme's. With TLS Envoy asks for the name
+/// that it calls them by, and no port can be in that.
+fn name_with_port(scheme: Scheme, members: &mut Members, warnings: &mut Vec<Remark>) {
+    let usual = scheme.port();
+    let is_unusual = |node: &Node| Some(node.port) != usual;
+    match members {
+        Members::Service(service) if !scheme.is_tls() => service.selection.unnamed_port = usual,
+        Members::Nodes(nodes) if !scheme.is_tls() => {
+            let nodes = nodes.iter_mut().filter(|node| is_unusual(node));
+            nodes.for_each(|node| node.is_named_with_port = true);
+        }
+        Members::Nodes(nodes) if !nodes.iter().any(is_unusual) => {}
+        Members::Service(_) | Members::Nodes(_) => {
+            let message =
+                "is \"node\" beside a scheme with TLS: instances see their names without a port";
+            warnings.push(Remark::new("pass_host", message));
+        }
+    }
 }
 
 fn members(form: &Form, warnings: &mut Vec<Remark>) -> Result<Members, Remark> {

@@ -124,6 +124,7 @@ impl NodeForm {
             priority: self.priority.map_or(0, |priority| priority.0),
             metadata: self.metadata.clone().into_iter().collect(),
             check: NodeCheck::default(),
+            is_named_with_port: false,
         };
         Ok((place, node))
     }

@@ -12,7 +12,7 @@ use super::ForwardAuth;
 use super::uri::Uri;
 use crate::model::decode;
 use crate::model::problem::Remark;
-use crate::model::scalar::Quantity;
+use crate::model::scalar::{AnswerStatus, Quantity, Within};
 use crate::model::upstream::{Check, Cluster, Target};
 use crate::plugin::contract::Reading;
 use crate::plugin::shared::header::{self, Headers};
@@ -27,7 +27,8 @@ pub(super) struct Form {
     #[serde(default)]
     allow_degradation: bool,
     /// The status while it does not answer.
-    status_on_error: Option<Quantity>,
+    #[serde(default = "forbidden")]
+    status_on_error: AnswerStatus,
     /// Whether its certificate is verified.
     #[serde(default = "yes")]
     ssl_verify: bool,
@@ -61,6 +62,13 @@ impl decode::Form for Form {
     const NOT_SERVED: &'static [&'static str] = &["consumer_header"];
 }
 
+/// What Envoy answers by itself.
+pub(super) const FORBIDDEN: u32 = 403;
+
+fn forbidden() -> AnswerStatus {
+    Within(FORBIDDEN)
+}
+
 fn yes() -> bool {
     true
 }
@@ -79,13 +87,6 @@ pub(super) fn read(value: &Value, reading: &mut Reading) -> Result<ForwardAuth, 
     if form.request_method == Method::Post {
         let message = "found \"POST\", allowed: GET, as Envoy asks without the client's body";
         return Err(Remark::new("request_method", message));
-    }
-    if let Some(status) = form.status_on_error.filter(|status| status.0 != 403) {
-        let message = format!(
-            "found {}, allowed: 403, as Envoy has one for all routes",
-            status.0
-        );
-        return Err(Remark::new("status_on_error", message));
     }
     let timeout = millis("timeout", form.timeout, 3000, 1..=60_000)?;
     let uri = Uri::read(&form.uri).map_err(|said| Remark::new("uri", said))?;
@@ -110,7 +111,7 @@ pub(super) fn read(value: &Value, reading: &mut Reading) -> Result<ForwardAuth, 
         }
     }
     let target = target(&form, &uri, timeout, reading)?;
-    let failure = "an answer of 5xx counts as none: the status is 403, or the request passes with `allow_degradation`";
+    let failure = "an answer of 5xx counts as none: the status is this one, or the request passes with `allow_degradation`";
     reading
         .warnings
         .push(Remark::new("status_on_error", failure));
@@ -119,6 +120,7 @@ pub(super) fn read(value: &Value, reading: &mut Reading) -> Result<ForwardAuth, 
         path: uri.path,
         timeout,
         pass_on_failure: form.allow_degradation,
+        status_on_error: form.status_on_error.0,
         request,
         upstream,
         client,

@@ -116,7 +116,7 @@ fn what_envoy_does_otherwise_is_told() {
     assert_eq!(
         told,
         [
-            "status_on_error: an answer of 5xx counts as none: the status is 403, or the request passes with \
+            "status_on_error: an answer of 5xx counts as none: the status is this one, or the request passes with \
           `allow_degradation`"
         ]
     );
@@ -135,8 +135,8 @@ fn what_is_refused() {
             "request_method: found \"POST\", allowed: GET, as Envoy asks without the client's body",
         ),
         (
-            r#"{"uri":"http://a","status_on_error":503}"#,
-            "status_on_error: found 503, allowed: 403, as Envoy has one for all routes",
+            r#"{"uri":"http://a","status_on_error":100}"#,
+            "status_on_error: found 100, allowed: 200–599",
         ),
         (
             r#"{"uri":"http://a","request_headers":["Host"]}"#,

@@ -157,16 +157,28 @@ fn regex_uri_may_lead_to_another_host() {
 }
 
 #[test]
-fn regex_uri_rewrites_the_path_and_drops_the_query() {
+fn regex_uri_leads_to_another_path_and_drops_the_query() {
+    let path = r"%CEL(re.extract(request.url_path, '(?:^/b/(.*))(.*)$', '/c/\\1\\2'))%";
     let pair = json!(["^/b/(.*)", "/c/$1"]);
-    let action = redirected(json!({"regex_uri": pair}));
-    assert!(action.strip_query);
-    let Some(PathRewriteSpecifier::RegexRewrite(rewrite)) = action.path_rewrite_specifier else {
-        panic!("no rewrite");
-    };
-    assert_eq!(rewrite.substitution, "/c/\\1");
-    let kept = redirected(json!({"regex_uri": pair, "append_query_string": true}));
-    assert!(!kept.strip_query);
+    assert_eq!(
+        located(json!({"regex_uri": pair, "ret_code": 308})),
+        (308, format!("location= {path}"))
+    );
+    let kept = located(json!({"regex_uri": pair, "append_query_string": true})).1;
+    assert_eq!(
+        kept,
+        format!(r"location= {path}%CEL(re.extract(request.query, '(.+)', '?\\1'))%")
+    );
+    let both =
+        located(json!({"regex_uri": ["^/b/(.*)", "/c?d=$1"], "append_query_string": true})).1;
+    assert!(
+        both.contains(r"'/c?d=\\1\\2'") && both.contains(r"'&\\1'"),
+        "{both}"
+    );
+    // One group more than a substitution knows.
+    let pair = json!(["^/b/(.)(.)(.)(.)(.)(.)(.)(.)(.)", "/c/$9"]);
+    let many = branched(json!({"redirect": {"regex_uri": pair}})).remove(0);
+    assert!(matches!(many.action, Some(Action::Redirect(action)) if action.strip_query));
 }
 
 #[test]
@@ -200,7 +212,7 @@ fn a_request_that_regex_uri_does_not_match_passes() {
         panic!("no pattern: {specifier:?}");
     };
     assert_eq!(asked.regex, "(?:^/b/([a-z]+)$).*");
-    assert!(matches!(redirected.action, Some(Action::Redirect(_))));
+    assert!(matches!(redirected.action, Some(Action::DirectResponse(_))));
     assert!(matches!(passed.action, Some(Action::Route(_))));
 }
 

@@ -39,5 +39,6 @@ function envoy_on_response(response)
   for _, filter in ipairs(filters) do
     text = replaced(text, filter.find, filter.replace, filter.once, filter.ignores_case)
   end
-  headers:replace("content-length", tostring(body:setBytes(text)))
+  -- Those of before the body came are none any more.
+  response:headers():replace("content-length", tostring(body:setBytes(text)))
 end

@@ -53,6 +53,12 @@ impl Condition {
         self.0.is_none()
     }
 
+    /// Whether it asks a pattern of paths, of which a route of Envoy's has one.
+    pub fn asks_for_paths(&self) -> bool {
+        let mut asked = self.0.iter().flatten().flatten();
+        asked.any(|predicate| matches!(predicate, Predicate::Path(_)))
+    }
+
     /// The routes to go before this one, for those of its requests that are meant; none when all are.
     pub fn branches(&self, route: &Route) -> Vec<Route> {
         if self.is_always() {

@@ -69,10 +69,16 @@ pub enum Among {
 }
 
 impl Rewrite {
-    /// Reads `["pattern", "template"]`.
-    pub fn read(list: &[String]) -> Result<Self, Remark> {
+    /// Reads `["pattern", "template"]`; a template may have a query, unless it is for one of Envoy's own rewrites.
+    pub fn read(list: &[String], of_envoy: bool) -> Result<Self, Remark> {
         match list {
-            [written, template] => Self::pair(0, written, template, None),
+            [written, template] => {
+                let (path, query) = match template.split_once('?').filter(|_| !of_envoy) {
+                    Some((path, query)) => (path, Some(query)),
+                    None => (&**template, None),
+                };
+                Self::pair(0, written, path, query)
+            }
             _ => Err(Remark::new(
                 "regex_uri",
                 format!(
@@ -225,6 +231,12 @@ impl Rewrite {
     pub fn with_query(&self) -> Option<String> {
         let query = self.query.as_deref()?;
         self.whole(&format!("?{query}"))
+    }
+
+    /// The command operator of what a path becomes, with the query that the template has; nothing where the pattern has too many
+    /// groups for it.
+    pub fn location(&self) -> Option<String> {
+        self.with_query().or_else(|| self.whole(""))
     }
 
     pub fn has_query(&self) -> bool {

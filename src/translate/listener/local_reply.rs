@@ -24,6 +24,7 @@ use crate::envoy::proto::uint32;
 use crate::plugin::replies;
 use crate::plugin::shared::answer::NO_ROUTE;
 use crate::plugin::shared::identity::{UNKNOWN, UNKNOWN_ONCE};
+use crate::plugin::shared::instead::{BROKEN, METADATA, Reason, UNDECIDED};
 use crate::plugin::shared::limit::{Code, DETAILS, DETAILS_OF_SERVICE, STATUS};
 use crate::plugin::shared::reply::{BODIES, Reply};
 
@@ -49,6 +50,7 @@ pub(super) fn local_reply(envoy: Envoy) -> LocalReplyConfig {
             .into_iter()
             .chain(of_limits)
             .chain(of_plugins)
+            .chain(instead())
             .chain(no_answer())
             .collect(),
         body_format: None,
@@ -68,11 +70,8 @@ fn of_limit(code: u32) -> ResponseMapper {
         }),
     };
     let filters = [FilterSpecifier::HeaderFilter(status), is_limited()];
-    let filters = filters.map(|specifier| AccessLogFilter {
-        filter_specifier: Some(specifier),
-    });
     let both = FilterSpecifier::AndFilter(AndFilter {
-        filters: filters.into(),
+        filters: filters.map(filter).into(),
     });
     ResponseMapper {
         status_code: Some(uint32(code)),
@@ -89,6 +88,41 @@ fn limited() -> ResponseMapper {
 fn is_limited() -> FilterSpecifier {
     let expression_of = format!("response.code_details in ['{DETAILS}', '{DETAILS_OF_SERVICE}']");
     expression(expression_of)
+}
+
+/// What a route has other words for: its script knows it by a header.
+fn instead() -> impl Iterator<Item = ResponseMapper> {
+    let [_, (status, body), _] = GATEWAY;
+    let broken = mapper(where_route_has(flags(&["UH"]), BROKEN), body.to_owned());
+    let undecided = ResponseMapper {
+        filter: Some(filter(where_route_has(reason("ext_authz_error"), UNDECIDED))),
+        ..ResponseMapper::default()
+    };
+    let broken = ResponseMapper {
+        status_code: Some(uint32(status)),
+        ..broken
+    };
+    [(broken, BROKEN), (undecided, UNDECIDED)]
+        .into_iter()
+        .map(|(mapper, reason)| ResponseMapper {
+            headers_to_add: vec![header(reason.header, "1")],
+            ..mapper
+        })
+}
+
+/// Of an answer of that kind where the route has other words.
+fn where_route_has(kind: FilterSpecifier, reason: Reason) -> FilterSpecifier {
+    let (metadata, name) = (METADATA, reason.name);
+    let has = format!("'{name}' in xds.route_metadata.filter_metadata['{metadata}']");
+    FilterSpecifier::AndFilter(AndFilter {
+        filters: vec![filter(kind), filter(expression(has))],
+    })
+}
+
+fn filter(specifier: FilterSpecifier) -> AccessLogFilter {
+    AccessLogFilter {
+        filter_specifier: Some(specifier),
+    }
 }
 
 /// The body is the route's, told apart by the reason that Envoy gives for its answer.
@@ -139,13 +173,13 @@ fn no_answer() -> impl Iterator<Item = ResponseMapper> {
         (flags(&["UH"]), none, false),
     ]
     .into_iter()
-    .map(|(filter, (status, body), was_asked)| ResponseMapper {
+    .map(|(of, (status, body), was_asked)| ResponseMapper {
         status_code: Some(uint32(status)),
         headers_to_add: was_asked
             .then(|| header(UPSTREAM_STATUS, &status.to_string()))
             .into_iter()
             .collect(),
-        ..mapper(filter, body.to_owned())
+        ..mapper(of, body.to_owned())
     })
 }
 
@@ -181,15 +215,13 @@ fn expression(expression: String) -> FilterSpecifier {
 }
 
 /// Puts a body of JSON, one of Envoy's format strings, in the place of Envoy's own.
-fn mapper(filter: FilterSpecifier, body: String) -> ResponseMapper {
+fn mapper(of: FilterSpecifier, body: String) -> ResponseMapper {
     let source = DataSource {
         specifier: Some(Source::InlineString(body)),
         ..DataSource::default()
     };
     ResponseMapper {
-        filter: Some(AccessLogFilter {
-            filter_specifier: Some(filter),
-        }),
+        filter: Some(filter(of)),
         body_format_override: Some(SubstitutionFormatString {
             content_type: "application/json".to_owned(),
             format: Some(Format::TextFormatSource(source)),

@@ -168,6 +168,18 @@ async fn a_breaker_breaks() {
     etcd.put("routes/breaks", &breaks(json!([500, 502]))).await;
     envoy.answers_with("/breaks", 503).await;
     envoy.answers_with("/breaks", 502).await;
+
+    let mut told = breaks(json!([502]));
+    told["uri"] = json!("/told");
+    let breaker = &mut told["plugins"]["api-breaker"];
+    breaker["break_response_code"] = json!(599);
+    breaker["break_response_body"] = json!("{\"later\":true}");
+    breaker["break_response_headers"] = json!([{ "key": "X-Why", "value": "100%" }]);
+    etcd.put("routes/told", &told).await;
+    let answer = envoy.answers_with("/told", 599).await;
+    assert_eq!(answer.body, "{\"later\":true}");
+    assert_eq!(answer.headers["x-why"], "100%");
+    assert!(answer.headers.get("x-chancery-broken").is_none());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::Rewrite;
 
 fn read(pattern: &str, template: &str) -> Rewrite {
-    Rewrite::read(&[pattern.to_owned(), template.to_owned()]).unwrap()
+    Rewrite::read(&[pattern.to_owned(), template.to_owned()], true).unwrap()
 }
 
 /// What Envoy makes of a path: it replaces every place that matches.
