@@ -540,6 +540,7 @@ fn read_one(at: usize, value: &Value, reading: &mut Reading) -> Result<Configure
         None => Meta::default(),
         Some(meta) => decode::read(&meta).map_err(|remark| remark.under(META))?,
     };
+    meta.bounded()?;
     let plugin = (ALL[at].read)(&Value::Object(own), reading)?;
     let mut warnings = Vec::new();
     let told = said_by(&meta, plugin.as_ref(), &mut warnings);

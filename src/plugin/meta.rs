@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::shared::condition::Condition;
-use crate::model::bounds::CHARACTERS;
+use crate::model::bounds::{CHARACTERS, FIELDS, ITEMS, text_within, within};
 use crate::model::decode::{self, kind_of};
 use crate::model::problem::Remark;
 
@@ -33,10 +33,27 @@ impl decode::Form for Meta {
 }
 
 fn text_or_object(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": ["string", "object"], "maxLength": CHARACTERS})
+    json_schema!({"type": ["string", "object"], "maxLength": CHARACTERS, "maxProperties": FIELDS})
 }
 
 impl Meta {
+    /// Refuses what is too large, before the plugin is looked at.
+    pub fn bounded(&self) -> Result<(), Remark> {
+        let held = |field: &str, held: Result<(), String>| {
+            held.map_err(|said| Remark::new(format!("{META}.{field}"), said))
+        };
+        if let Some(Value::Array(all)) = &self.filter {
+            held("filter", within(all.len(), "items", ITEMS))?;
+        }
+        match &self.error_response {
+            Some(Value::String(text)) => held("error_response", text_within(text, CHARACTERS)),
+            Some(Value::Object(fields)) => {
+                held("error_response", within(fields.len(), "fields", FIELDS))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Which requests are meant.
     pub fn condition(&self, warnings: &mut Vec<Remark>) -> Result<Condition, Remark> {
         let filter = self.filter.iter().map(|vars| ("filter".to_owned(), vars));

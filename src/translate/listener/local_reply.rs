@@ -95,7 +95,10 @@ fn instead() -> impl Iterator<Item = ResponseMapper> {
     let [_, (status, body), _] = GATEWAY;
     let broken = mapper(where_route_has(flags(&["UH"]), BROKEN), body.to_owned());
     let undecided = ResponseMapper {
-        filter: Some(filter(where_route_has(reason("ext_authz_error"), UNDECIDED))),
+        filter: Some(filter(where_route_has(
+            reason("ext_authz_error"),
+            UNDECIDED,
+        ))),
         ..ResponseMapper::default()
     };
     let broken = ResponseMapper {
