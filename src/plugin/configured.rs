@@ -1,26 +1,24 @@
 //! The plugins of a document or a route: read, laid over those of other documents, and applied in their order.
 
+mod applied;
+mod reading;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::route::v3::route::Action;
-use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
-use serde_json::{Map, Value};
 
-use super::all::{ALL, NOT_IN_ENVOY, OF_CONSUMERS, is_before_consumers, names};
-use super::contract::{CountedBy, Plugin, Reading};
-use super::meta::{META, Meta};
-use super::shared::anew;
+use super::all::ALL;
+use super::contract::{CountedBy, Plugin};
+use super::meta::META;
 use super::shared::asked::Asked;
 use super::shared::condition::Condition;
 use super::shared::identity::Extension;
 use super::shared::limit::SLOTS;
-use super::shared::{reply, rule};
+use super::shared::rule;
 use crate::cohort::Envoy;
 use crate::model::Path;
-use crate::model::decode::{self, kind_of, quoted, shown};
-use crate::model::key::{Id, Key};
+use crate::model::key::Id;
 use crate::model::problem::Remark;
 use crate::model::upstream::{Breaker, Cluster, Target};
 use crate::model::vars::{Predicate, Vars};
@@ -56,70 +54,6 @@ impl Plugins {
     /// Whether a document has none.
     pub(crate) fn is_empty(&self) -> bool {
         self.configured.is_empty()
-    }
-
-    /// Reads a document's `plugins`.
-    pub(crate) fn read(
-        key: &Key,
-        plugins: Option<&Value>,
-        warnings: &mut Vec<Remark>,
-    ) -> Result<Self, Remark> {
-        let fields = match plugins {
-            None => return Ok(Self::default()),
-            Some(Value::Object(fields)) => fields,
-            Some(other) => {
-                let message = format!("found {}, allowed: an object", kind_of(other));
-                return Err(Remark::new("plugins", message));
-            }
-        };
-        let mut configured = Vec::new();
-        for (name, value) in fields {
-            let place = format!("plugins.{}", shown(name));
-            let Some(at) = ALL.iter().position(|entry| entry.name == name) else {
-                return Err(unknown(name));
-            };
-            let mut reading = Reading {
-                key,
-                name: ALL[at].name,
-                upstreams: 0,
-                warnings: Vec::new(),
-            };
-            let read = read_one(at, value, &mut reading).map_err(|remark| remark.under(&place))?;
-            let said = reading.warnings.into_iter();
-            warnings.extend(said.map(|remark| remark.under(&place)));
-            configured.push(read);
-        }
-        configured.sort_by_key(|configured| configured.at);
-        Ok(Self {
-            configured,
-            ..Self::default()
-        })
-    }
-
-    /// Reads those of a consumer or a group that are no credentials.
-    pub(crate) fn of_consumer(
-        key: &Key,
-        plugins: Map<String, Value>,
-        warnings: &mut Vec<Remark>,
-    ) -> Result<Self, Remark> {
-        let plugins = Self::read(key, Some(&Value::Object(plugins)), warnings)?;
-        if let Some(field) = plugins.counted_by_service() {
-            let message = "counts in Redis, which this version does for routes only, allowed: `policy: local`";
-            return Err(Remark::new(field, message));
-        }
-        let name = |own: &Configured| ALL[own.at].name;
-        let mut all = plugins.configured.iter();
-        let Some(other) = all.find(|own| !OF_CONSUMERS.contains(&name(own))) else {
-            return Ok(plugins);
-        };
-        let reason = if is_before_consumers(other.at) {
-            ": Envoy runs it before it is known who sends a request"
-        } else {
-            ""
-        };
-        let allowed = OF_CONSUMERS.join(", ");
-        let message = format!("is not for a consumer or a group{reason}, allowed: {allowed}");
-        Err(Remark::new(other.place(), message))
     }
 
     /// These plugins, and those of the consumers that have some.
@@ -376,87 +310,6 @@ impl Plugins {
             .any(|own| own.always(|plugin| plugin.is_enough(paths)))
     }
 
-    /// What a route of Envoy, which already has its match, its cluster and its time-outs, becomes with them: one or several,
-    /// of which the first that matches a request is meant. `forward` is what the route does with requests that go to another
-    /// cluster. Where a plugin answers by itself, the ones after it never run.
-    pub fn apply(&self, route: Route, forward: impl Fn(&Cluster) -> RouteAction) -> Vec<Route> {
-        if !self.know_consumers() {
-            return self.apply_own(route, &forward);
-        }
-        let of_consumers = self.of_consumers.iter();
-        let of_consumers = of_consumers.flat_map(|(consumer, plugins)| {
-            plugins.apply_own(anew::narrowed(&route, consumer), &forward)
-        });
-        let mut routes: Vec<Route> = of_consumers.collect();
-        routes.extend(self.apply_own(route, &forward));
-        anew::choose(&mut routes);
-        routes
-    }
-
-    fn apply_own(&self, route: Route, forward: &impl Fn(&Cluster) -> RouteAction) -> Vec<Route> {
-        let mut routes = self.detours(&route, forward);
-        routes.push(route);
-        for own in self.enabled() {
-            let Some(plugin) = &own.plugin else { continue };
-            for route in std::mem::take(&mut routes) {
-                if is_answered(&route) {
-                    routes.push(route);
-                    continue;
-                }
-                if own.condition.is_always() {
-                    routes.append(&mut own.applied(plugin.as_ref(), route));
-                    continue;
-                }
-                for part in own.condition.narrowed(&route) {
-                    routes.append(&mut own.applied(plugin.as_ref(), part));
-                }
-                routes.push(route);
-            }
-        }
-        routes
-    }
-
-    /// The routes that go elsewhere; none where no request goes anywhere.
-    fn detours(&self, route: &Route, forward: impl Fn(&Cluster) -> RouteAction) -> Vec<Route> {
-        if route.action.is_none() {
-            return Vec::new();
-        }
-        // The route's own go first: what these send elsewhere, a global rule does not.
-        let detours = self.enabled().rev().filter_map(|own| {
-            let plugin = own.plugin.as_ref()?;
-            let actions: Vec<_> = own
-                .clusters
-                .iter()
-                .map(|cluster| forward(cluster))
-                .collect();
-            let parts = own.condition.narrowed(route).into_iter();
-            Some(parts.flat_map(move |part| plugin.detours(&part, &actions)))
-        });
-        detours.flatten().collect()
-    }
-
-    /// How many routes of Envoy's one becomes at most. Each plugin is asked by itself: what they make together is not made.
-    pub(crate) fn routes(&self) -> usize {
-        let each = self.each().map(Self::own_routes);
-        each.fold(0, usize::saturating_add)
-    }
-
-    fn own_routes(&self) -> usize {
-        let route = Route::default();
-        let (mut detours, mut branches) = (1_usize, 1_usize);
-        for own in self.enabled() {
-            let Some(plugin) = &own.plugin else { continue };
-            let actions = vec![RouteAction::default(); own.targets().len()];
-            let parts = own.condition.narrowed(&route).len();
-            let aside = usize::from(!own.condition.is_always());
-            let made = |each: usize| each.saturating_mul(parts).saturating_add(aside);
-            detours = detours.saturating_add(parts * plugin.detours(&route, &actions).len());
-            branches =
-                branches.saturating_mul(made(plugin.branch(&route, &own.clusters).len() + 1));
-        }
-        detours.saturating_mul(branches)
-    }
-
     /// Bytes of their configurations, of the consumer with the most.
     pub(crate) fn bytes(&self) -> usize {
         let bytes = |one: &Self| one.enabled().map(|own| own.bytes).sum();
@@ -469,23 +322,6 @@ impl Plugins {
 }
 
 impl Configured {
-    /// What it makes of a route whose requests it is for.
-    fn applied(&self, plugin: &dyn Plugin, mut route: Route) -> Vec<Route> {
-        let before = reply::bodies(&route);
-        let mut made = plugin.branch(&route, &self.clusters);
-        plugin.apply(&mut route, &self.clusters);
-        made.push(route);
-        if let Some(error) = &self.error {
-            made.iter_mut().for_each(|route| {
-                reply::replace_bodies(route, &before, error);
-            });
-        }
-        if self.of_rule {
-            made.iter_mut().for_each(rule::take);
-        }
-        made
-    }
-
     /// Whether this holds for it, whatever is asked.
     fn always(&self, holds: impl Fn(&dyn Plugin) -> bool) -> bool {
         self.condition.is_always() && self.plugin.as_deref().is_some_and(holds)
@@ -503,83 +339,4 @@ impl Configured {
     fn place(&self) -> String {
         format!("plugins.{}", ALL[self.at].name)
     }
-}
-
-/// Whether Envoy answers the requests of a route by itself.
-fn is_answered(route: &Route) -> bool {
-    matches!(
-        route.action,
-        Some(Action::DirectResponse(_) | Action::Redirect(_))
-    )
-}
-
-fn unknown(name: &str) -> Remark {
-    let reason = NOT_IN_ENVOY.iter().find(|(other, _)| *other == name);
-    if let Some((_, reason)) = reason {
-        return Remark::new(
-            format!("plugins.{name}"),
-            format!("is not served: {reason}"),
-        );
-    }
-    let names: Vec<_> = names().collect();
-    let message = format!(
-        "this version does not have the plugin {}; it has {}",
-        quoted(name),
-        names.join(", ")
-    );
-    Remark::new("plugins", message)
-}
-
-fn read_one(at: usize, value: &Value, reading: &mut Reading) -> Result<Configured, Remark> {
-    let Value::Object(fields) = value else {
-        let message = format!("found {}, allowed: an object", kind_of(value));
-        return Err(Remark::whole(message));
-    };
-    let mut own = fields.clone();
-    let meta: Meta = match own.remove(META) {
-        None => Meta::default(),
-        Some(meta) => decode::read(&meta).map_err(|remark| remark.under(META))?,
-    };
-    meta.bounded()?;
-    let plugin = (ALL[at].read)(&Value::Object(own), reading)?;
-    let mut warnings = Vec::new();
-    let told = said_by(&meta, plugin.as_ref(), &mut warnings);
-    let (condition, error) = told.map_err(|remark| remark.under(META))?;
-    let said = warnings.into_iter().map(|remark| remark.under(META));
-    reading.warnings.extend(said);
-    Ok(Configured {
-        at,
-        of_rule: false,
-        plugin: Some(plugin).filter(|_| !meta.disable),
-        condition: Arc::new(condition),
-        error: error.map(Arc::from),
-        bytes: value.to_string().len(),
-        clusters: Arc::default(),
-    })
-}
-
-/// Which requests a plugin is for, and what it tells those whom it turns away, where it can be told so.
-fn said_by(
-    meta: &Meta,
-    plugin: &dyn Plugin,
-    warnings: &mut Vec<Remark>,
-) -> Result<(Condition, Option<String>), Remark> {
-    let condition = meta.condition(warnings)?;
-    let of_all = plugin.breaker().is_some() || plugin.counted_by().is_some();
-    if of_all && !condition.is_always() {
-        let message = "is not served for this plugin: what it does is for all requests of a route";
-        return Err(Remark::new("filter", message));
-    }
-    let error = meta.error()?;
-    let mut route = Route::default();
-    let mut made = plugin.branch(&route, &[]);
-    plugin.apply(&mut route, &[]);
-    made.push(route);
-    let mut replaced = made.iter_mut();
-    let none = BTreeSet::new();
-    if error.is_some() && !replaced.any(|route| reply::replace_bodies(route, &none, "")) {
-        let message = "is not served for this plugin: Envoy answers in words of its own";
-        return Err(Remark::new("error_response", message));
-    }
-    Ok((condition, error))
 }

@@ -1,0 +1,119 @@
+//! What a route of Envoy's becomes with plugins.
+
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
+
+use super::{Configured, Plugins};
+use crate::model::upstream::Cluster;
+use crate::plugin::contract::Plugin;
+use crate::plugin::shared::{anew, reply, rule};
+
+impl Plugins {
+    /// What a route of Envoy, which already has its match, its cluster and its time-outs, becomes with them: one or several,
+    /// of which the first that matches a request is meant. `forward` is what the route does with requests that go to another
+    /// cluster. Where a plugin answers by itself, the ones after it never run.
+    pub fn apply(&self, route: Route, forward: impl Fn(&Cluster) -> RouteAction) -> Vec<Route> {
+        if !self.know_consumers() {
+            return self.apply_own(route, &forward);
+        }
+        let of_consumers = self.of_consumers.iter();
+        let of_consumers = of_consumers.flat_map(|(consumer, plugins)| {
+            plugins.apply_own(anew::narrowed(&route, consumer), &forward)
+        });
+        let mut routes: Vec<Route> = of_consumers.collect();
+        routes.extend(self.apply_own(route, &forward));
+        anew::choose(&mut routes);
+        routes
+    }
+
+    fn apply_own(&self, route: Route, forward: &impl Fn(&Cluster) -> RouteAction) -> Vec<Route> {
+        let mut routes = self.detours(&route, forward);
+        routes.push(route);
+        for own in self.enabled() {
+            let Some(plugin) = &own.plugin else { continue };
+            for route in std::mem::take(&mut routes) {
+                if is_answered(&route) {
+                    routes.push(route);
+                    continue;
+                }
+                if own.condition.is_always() {
+                    routes.append(&mut own.applied(plugin.as_ref(), route));
+                    continue;
+                }
+                for part in own.condition.narrowed(&route) {
+                    routes.append(&mut own.applied(plugin.as_ref(), part));
+                }
+                routes.push(route);
+            }
+        }
+        routes
+    }
+
+    /// The routes that go elsewhere; none where no request goes anywhere.
+    fn detours(&self, route: &Route, forward: impl Fn(&Cluster) -> RouteAction) -> Vec<Route> {
+        if route.action.is_none() {
+            return Vec::new();
+        }
+        // The route's own go first: what these send elsewhere, a global rule does not.
+        let detours = self.enabled().rev().filter_map(|own| {
+            let plugin = own.plugin.as_ref()?;
+            let actions: Vec<_> = own
+                .clusters
+                .iter()
+                .map(|cluster| forward(cluster))
+                .collect();
+            let parts = own.condition.narrowed(route).into_iter();
+            Some(parts.flat_map(move |part| plugin.detours(&part, &actions)))
+        });
+        detours.flatten().collect()
+    }
+
+    /// How many routes of Envoy's one becomes at most. Each plugin is asked by itself: what they make together is not made.
+    pub(crate) fn routes(&self) -> usize {
+        let each = self.each().map(Self::own_routes);
+        each.fold(0, usize::saturating_add)
+    }
+
+    fn own_routes(&self) -> usize {
+        let route = Route::default();
+        let (mut detours, mut branches) = (1_usize, 1_usize);
+        for own in self.enabled() {
+            let Some(plugin) = &own.plugin else { continue };
+            let actions = vec![RouteAction::default(); own.targets().len()];
+            let parts = own.condition.narrowed(&route).len();
+            let aside = usize::from(!own.condition.is_always());
+            let made = |each: usize| each.saturating_mul(parts).saturating_add(aside);
+            detours = detours.saturating_add(parts * plugin.detours(&route, &actions).len());
+            branches =
+                branches.saturating_mul(made(plugin.branch(&route, &own.clusters).len() + 1));
+        }
+        detours.saturating_mul(branches)
+    }
+}
+
+impl Configured {
+    /// What it makes of a route whose requests it is for.
+    fn applied(&self, plugin: &dyn Plugin, mut route: Route) -> Vec<Route> {
+        let before = reply::bodies(&route);
+        let mut made = plugin.branch(&route, &self.clusters);
+        plugin.apply(&mut route, &self.clusters);
+        made.push(route);
+        if let Some(error) = &self.error {
+            made.iter_mut().for_each(|route| {
+                reply::replace_bodies(route, &before, error);
+            });
+        }
+        if self.of_rule {
+            made.iter_mut().for_each(rule::take);
+        }
+        made
+    }
+}
+
+/// Whether Envoy answers the requests of a route by itself.
+fn is_answered(route: &Route) -> bool {
+    matches!(
+        route.action,
+        Some(Action::DirectResponse(_) | Action::Redirect(_))
+    )
+}
