@@ -18,6 +18,7 @@ use envoy_types::pb::google::protobuf::Any;
 use prost::Name;
 
 use super::identity::{self, CONSUMER};
+use super::limit;
 use crate::envoy::any;
 
 /// The route for requests of one consumer.
@@ -42,7 +43,8 @@ pub fn choose(routes: &mut [Route]) {
     let mut idle: BTreeMap<String, Any> = BTreeMap::new();
     for route in routes.iter() {
         let filters = route.typed_per_filter_config.iter();
-        let filters = filters.filter_map(|(filter, said)| Some((filter.clone(), nothing(said)?)));
+        let filters =
+            filters.filter_map(|(filter, said)| Some((filter.clone(), nothing(filter, said)?)));
         idle.extend(filters);
     }
     for route in routes {
@@ -57,7 +59,7 @@ pub fn choose(routes: &mut [Route]) {
 }
 
 /// What has a filter do nothing that is told such things.
-fn nothing(said: &Any) -> Option<Any> {
+fn nothing(filter: &str, said: &Any) -> Option<Any> {
     let is = |type_url: String| said.type_url == type_url;
     if is(HeaderMutationPerRoute::type_url()) {
         Some(any(&HeaderMutationPerRoute::default()))
@@ -69,7 +71,8 @@ fn nothing(said: &Any) -> Option<Any> {
             ..LuaPerRoute::default()
         }))
     } else {
-        // A filter that counts, as it is: it does by what requests say.
-        is(FilterConfig::type_url()).then(|| said.clone())
+        // A filter that counts, as it is: it does by what requests say. Those that ask who it is do it wherever they are enabled.
+        let counts = is(FilterConfig::type_url()) && limit::counts(filter);
+        counts.then(|| said.clone())
     }
 }

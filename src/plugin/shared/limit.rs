@@ -123,6 +123,12 @@ pub fn place(key: &Key, group: Option<&str>) -> (Option<String>, bool) {
     (shared, of_rules)
 }
 
+/// Whether a filter counts, or has somebody count.
+pub fn counts(filter: &str) -> bool {
+    Counter::all().any(|one| one.name() == filter)
+        || Service::ALL.iter().any(|one| one.name() == filter)
+}
+
 /// What to know of a limit whatever it says.
 pub fn warning() -> Remark {
     Remark::whole(

@@ -19,7 +19,7 @@ pub struct Service {
 }
 
 impl Service {
-    const ALL: [Self; 4] = [
+    pub const ALL: [Self; 4] = [
         Self {
             open: false,
             of_rules: false,
