@@ -8,11 +8,25 @@ use std::str::FromStr;
 pub const BUCKET: &str = "bucket";
 pub const KEY: &str = "key";
 
+/// What a server of Redis is called by documents and by the service that counts.
+pub fn server(host: &str, port: u16, database: impl fmt::Display) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}/{database}")
+    } else {
+        format!("{host}:{port}/{database}")
+    }
+}
+
+/// What a cluster of Redis is called.
+pub fn cluster(name: &str) -> String {
+    format!("cluster:{name}")
+}
+
 /// How many requests of a key pass, and where they are counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedLimit {
     pub how: How,
-    /// `HOST:PORT/DATABASE`, or `cluster:NAME`.
+    /// A [`server`] or a [`cluster`].
     pub redis: String,
     /// What the headers begin with by which answers tell of the limit; nothing where they do not.
     pub told: Option<String>,

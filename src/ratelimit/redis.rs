@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::asked::{Asked, Counted};
 use super::script::{self, Call};
+use crate::model::shared_limit;
 
 /// How often what does not work is said.
 const SAID: Duration = Duration::from_secs(10);
@@ -141,12 +142,7 @@ fn server(place: &Place, patience: Duration) -> Result<(String, Server), Unusabl
             let info = url.as_str().into_connection_info().map_err(unusable)?;
             let name = match info.addr() {
                 ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                    let host = if host.contains(':') {
-                        format!("[{host}]")
-                    } else {
-                        host.clone()
-                    };
-                    format!("{host}:{port}/{}", info.redis_settings().db())
+                    shared_limit::server(host, *port, info.redis_settings().db())
                 }
                 _ => {
                     return Err(Unusable {
@@ -173,7 +169,7 @@ fn server(place: &Place, patience: Duration) -> Result<(String, Server), Unusabl
                 why: why(&error),
             })?;
             Ok((
-                format!("cluster:{name}"),
+                shared_limit::cluster(name),
                 Server::Cluster(Box::new(client), OnceCell::new()),
             ))
         }

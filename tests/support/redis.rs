@@ -16,14 +16,20 @@ use super::tools::tool;
 pub async fn counting(stage: &Stage) -> (Redis, RateLimit) {
     let redis = Redis::start(stage.address, stage.folder()).await;
     let url = redis.url();
-    let limiter = RateLimit::start(stage.address, &["--redis", &url], stage.folder()).await;
+    let limiter = counts(stage, &["--redis", &url]).await;
+    (redis, limiter)
+}
+
+/// Somebody who asks this Redis, and a gateway `default` that names it.
+pub async fn counts(stage: &Stage, redis: &[&str]) -> RateLimit {
+    let limiter = RateLimit::start(stage.address, redis, stage.folder()).await;
     stage
         .etcd
         .put("upstreams/limits", &limiter.upstream())
         .await;
     let own = names_who_counts(gateway(stage.envoy.listener()));
     stage.etcd.put("gateways/default", &own).await;
-    (redis, limiter)
+    limiter
 }
 
 pub fn names_who_counts(mut gateway: Value) -> Value {

@@ -163,14 +163,7 @@ async fn a_cluster_and_an_older_proxy_count_as_well() {
     let mut stage = Stage::set().await;
     let redis = Redis::start_cluster(stage.address, stage.folder()).await;
     let cluster = format!("limits={}", redis.url());
-    let known = ["--redis-cluster", &cluster];
-    let limiter = RateLimit::start(stage.address, &known, stage.folder()).await;
-    stage
-        .etcd
-        .put("upstreams/limits", &limiter.upstream())
-        .await;
-    let own = names_who_counts(gateway(stage.envoy.listener()));
-    stage.etcd.put("gateways/default", &own).await;
+    let _limiter = redis::counts(&stage, &["--redis-cluster", &cluster]).await;
     let blue = stage.instance("blue").await;
     let rule = json!({ "plugins": { "limit-count": {
         "policy": "redis-cluster", "redis_cluster_name": "limits", "redis_cluster_nodes": ["10.0.0.1:6379"],
@@ -217,14 +210,7 @@ async fn a_limit_that_nobody_would_count_is_refused() {
     .await;
     // The form before stays.
     stage.envoy.answers_by("/own", "blue").await;
-    let redis = Redis::start(stage.address, stage.folder()).await;
-    let limiter = RateLimit::start(stage.address, &["--redis", &redis.url()], stage.folder()).await;
-    stage
-        .etcd
-        .put("upstreams/limits", &limiter.upstream())
-        .await;
-    let own = names_who_counts(gateway(stage.envoy.listener()));
-    stage.etcd.put("gateways/default", &own).await;
+    let _counting = redis::counting(&stage).await;
     // In force now, though of a Redis that the service does not know: strict.
     eventually(async || {
         let found = stage.envoy.get("/own").await.status;

@@ -8,6 +8,7 @@ use crate::model::bounds::{List, LongText};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::{Port, Quantity, Within};
+use crate::model::shared_limit;
 use crate::plugin::contract;
 
 /// How many nodes of a cluster a document may name.
@@ -118,13 +119,8 @@ impl Form {
                 let host = self.redis_host.ok_or_else(|| missing("redis_host"))?.0;
                 word("redis_host", &host)?;
                 let port = self.redis_port.map_or(6379, |port| port.0);
-                let host = if host.contains(':') && !host.starts_with('[') {
-                    format!("[{host}]")
-                } else {
-                    host
-                };
                 let database = self.redis_database.map_or(0, |database| database.0);
-                Ok(Some(format!("{host}:{port}/{database}")))
+                Ok(Some(shared_limit::server(&host, port, database)))
             }
             Policy::RedisCluster => {
                 let name = self.redis_cluster_name;
@@ -133,7 +129,7 @@ impl Form {
                 if self.redis_cluster_nodes.is_none() {
                     return Err(missing("redis_cluster_nodes"));
                 }
-                Ok(Some(format!("cluster:{name}")))
+                Ok(Some(shared_limit::cluster(&name)))
             }
         }
     }
