@@ -35,7 +35,9 @@ pub type UnprovenResource = (ResourceType, Arc<str>, Unproven<Arc<Resource>>);
 pub struct Unproven<F> {
     /// The last form that one has accepted.
     pub good: Option<F>,
-    /// Why the wanted one is held.
+    /// Whether the wanted one was held as a suspect, in the search for what is refused.
+    pub searched: bool,
+    /// Why the wanted one is held, where it was found.
     pub refusal: Option<Refusal>,
 }
 
@@ -44,6 +46,7 @@ impl<F> Unproven<F> {
     pub fn map<G>(self, form: impl FnOnce(F) -> Option<G>) -> Unproven<G> {
         Unproven {
             good: self.good.and_then(form),
+            searched: self.searched,
             refusal: self.refusal,
         }
     }

@@ -368,6 +368,11 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
         thing.is_some_and(|thing| !self.is_accepted(thing))
     }
 
+    /// Whether the wanted form is not in force.
+    fn is_held(&self, key: &K) -> bool {
+        self.things.get(key).is_some_and(|thing| thing.held)
+    }
+
     /// Whether nothing of the thing is taken back, whoever refuses it: a proxy has accepted it, or has a form that would be taken
     /// away, as it is not known.
     fn is_spared(&self, thing: &Thing<F>) -> bool {

@@ -90,7 +90,8 @@ pub(super) fn saved() -> Saved {
     }
 }
 
-/// Proxies that refuse a route and a cluster, of which forms were accepted before, and a listener, of which none was.
+/// Proxies that refuse a route and a cluster, of which forms were accepted before, and a listener, of which none was; and a
+/// route that is among suspects.
 fn acceptance() -> Acceptance {
     let nodes = BTreeSet::from(["one".into(), "two".into()]);
     let refusal = Refusal::new("no".into(), "one".into(), 1_700_000_000);
@@ -102,22 +103,33 @@ fn acceptance() -> Acceptance {
     );
     let cluster = Unproven {
         good: Some(Arc::new(cluster.of_full_name(Some("echo".to_owned())))),
+        searched: false,
         refusal: Some(refusal.of_need()),
     };
     let listener = Unproven {
         good: None,
+        searched: false,
         refusal: Some(refusal.clone()),
     };
     let route = Unproven {
         good: Some(vec![document("routes/echo", br#"{"uri":"/before"}"#, 5)]),
+        searched: false,
         refusal: Some(refusal),
+    };
+    let suspect = Unproven {
+        good: None,
+        searched: true,
+        refusal: None,
     };
     Acceptance {
         gateway: "edge".parse().unwrap(),
         cohort: Cohort::named("envoy 1.40.0+000000ff").unwrap(),
         nodes,
         versions: ResourceType::ALL.map(|of| Version::of(of.as_str().as_bytes())),
-        routes: vec![("echo".parse().unwrap(), route)],
+        routes: vec![
+            ("echo".parse().unwrap(), route),
+            ("new".parse().unwrap(), suspect),
+        ],
         resources: vec![
             (ResourceType::Cluster, "consul/echo".into(), cluster),
             (ResourceType::Listener, "edge/http".into(), listener),

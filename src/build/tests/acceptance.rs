@@ -124,3 +124,33 @@ fn what_was_refused_before_a_restart_stays_held_at_what_was_accepted() {
     refuse(&mut third, "route/a is too much");
     assert!(Arc::ptr_eq(&in_force(&third, "a").unwrap(), &before));
 }
+
+#[test]
+fn what_was_searched_before_a_restart_makes_nothing_else_suspect() {
+    let forms = ["a", "b", "c"].map(|name| route(name, nodes(1)));
+    let [a, b, c] = &forms;
+    let mut first = scene();
+    let id = &c.id;
+    let put = Some(c.clone());
+    first.builder.handle_route(id, put, &first.instances);
+    first.next();
+    accept_all(&mut first);
+    for form in [a, b] {
+        let (id, form) = (&form.id, Some(form.clone()));
+        first.builder.handle_route(id, form, &first.instances);
+    }
+    first.next();
+    refuse(&mut first, "no");
+    assert!(in_force(&first, "b").is_none(), "it is searched");
+    assert!(first.builder.refused().is_empty());
+
+    let mut second = restored(&acceptance(&first), &forms, None);
+    second.next();
+    for name in ["a", "b", "c"] {
+        assert!(in_force(&second, name).is_some(), "{name} is tried again");
+    }
+    for _ in 0..3 {
+        refuse(&mut second, "no");
+        assert!(in_force(&second, "c").is_some());
+    }
+}

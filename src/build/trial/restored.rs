@@ -16,6 +16,7 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
             .map(|(key, _)| {
                 let unproven = Unproven {
                     good: self.good(key).cloned(),
+                    searched: self.is_held(key) && !self.refused().contains_key(key),
                     refusal: self.refused().get(key).cloned(),
                 };
                 (key, unproven)
@@ -30,23 +31,32 @@ impl<K: Clone + Eq + Hash + Ord, F> Trial<K, F> {
                 continue;
             };
             thing.good = known.good;
-            if let Some(refusal) = known.refusal {
-                self.refuse(vec![key.clone()], &refusal, next);
-                held.push(key);
+            let key = [key];
+            match known.refusal {
+                Some(refusal) => drop(self.refuse(key.to_vec(), &refusal, next)),
+                None if known.searched => self.hold(&key, true, next),
+                None => continue,
             }
+            held.extend(key);
         }
         held
     }
 
     /// Whether what is served is what the earlier process served: then all but what is listed was accepted, and otherwise what is
-    /// held is tried again. Tells whose placed form is another one now.
+    /// refused is tried again. What was searched is, whatever is known. Tells whose placed form is another one now.
     pub fn judge_restored(&mut self, is_same: bool, listed: &[K], next: u64) -> Vec<K> {
         if is_same {
             self.accept_all_but(&listed.iter().collect());
-            return Vec::new();
         }
-        let mut tried = listed.to_vec();
-        tried.retain(|key| self.release(key, next));
+        let is_tried = |key: &&K| {
+            let is_refused = self.refused().contains_key(*key);
+            self.is_held(key) && !(is_same && is_refused)
+        };
+        let tried: Vec<K> = listed.iter().filter(is_tried).cloned().collect();
+        for key in &tried {
+            self.refused.remove(key);
+        }
+        self.hold(&tried, false, next);
         tried
     }
 

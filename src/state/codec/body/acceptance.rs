@@ -1,6 +1,7 @@
 //! The shapes of what proxies had accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Not;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -31,6 +32,8 @@ struct Route {
     id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     good: Option<Vec<Document>>,
+    #[serde(default, skip_serializing_if = "Not::not")]
+    searched: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refusal: Option<Refusal>,
 }
@@ -41,6 +44,8 @@ struct Resource {
     name: Arc<str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     good: Option<Form>,
+    #[serde(default, skip_serializing_if = "Not::not")]
+    searched: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refusal: Option<Refusal>,
 }
@@ -73,6 +78,7 @@ impl Acceptance {
             good: route
                 .good
                 .map(|texts| texts.into_iter().map(text).collect()),
+            searched: route.searched,
             refusal: route.refusal.map(Refusal::new),
         });
         let resources = acceptance.resources.into_iter();
@@ -80,6 +86,7 @@ impl Acceptance {
             r#type: of.as_str().to_owned(),
             name,
             good: resource.good.as_deref().map(Form::new),
+            searched: resource.searched,
             refusal: resource.refusal.map(Refusal::new),
         });
         Self {
@@ -103,6 +110,7 @@ impl Acceptance {
             let unproven = build::Unproven {
                 good: good
                     .map(|texts| texts.into_iter().map(|text| text.kept().document).collect()),
+                searched: route.searched,
                 refusal: route.refusal.map(Refusal::refusal),
             };
             Some((route.id.parse().ok()?, unproven))
@@ -113,8 +121,12 @@ impl Acceptance {
                 Some(form) => Some(Arc::new(form.resource(of, &resource.name)?)),
                 None => None,
             };
-            let refusal = resource.refusal.map(Refusal::refusal);
-            Some((of, resource.name, build::Unproven { good, refusal }))
+            let unproven = build::Unproven {
+                good,
+                searched: resource.searched,
+                refusal: resource.refusal.map(Refusal::refusal),
+            };
+            Some((of, resource.name, unproven))
         });
         Some(build::Acceptance {
             gateway: self.gateway.parse().ok()?,
