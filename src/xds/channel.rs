@@ -71,6 +71,8 @@ pub struct Channel {
     pub mixed: bool,
     /// What the client still has though the snapshot has it no more, until it may be taken away.
     pub stale: BTreeMap<Arc<str>, Option<Arc<Resource>>>,
+    /// The last snapshots that had these: they may name what is gone as well.
+    stale_from: Vec<Arc<Snapshot>>,
     /// All that the client has though `sent` does not: the stale, and what is never taken away. Its versions, where known.
     left: BTreeMap<Arc<str>, Option<Version>>,
     /// What the client has in another form than `sent` has, until it has accepted the children of that.
@@ -109,6 +111,7 @@ impl Channel {
             owed: BTreeSet::new(),
             mixed: false,
             stale: BTreeMap::new(),
+            stale_from: Vec::new(),
             left: BTreeMap::new(),
             deferred: BTreeMap::new(),
             unproven: BTreeSet::new(),
@@ -484,8 +487,7 @@ impl Channel {
             (None, None) => {
                 let Some(version) = held else { return };
                 if takes_away {
-                    let resource = self.sent_resource(name).cloned();
-                    self.stale.entry(name.clone()).or_insert(resource);
+                    self.outlast(name);
                 }
                 self.left.entry(name.clone()).or_insert(version);
             }

@@ -48,9 +48,11 @@ impl Channel {
         self.deferred.get(name)?.kept.as_ref()
     }
 
-    /// The snapshots that forms which the client keeps are from.
+    /// The snapshots that forms which the client keeps are from, and what is still to be taken away.
     pub fn kept_from(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
-        self.deferred.values().filter_map(|each| each.from.as_ref())
+        let deferred = self.deferred.values().filter_map(|each| each.from.as_ref());
+        let stale_from = self.stale_from.iter().filter(|_| !self.stale.is_empty());
+        deferred.chain(stale_from)
     }
 
     /// The children of all that the client surely has.

@@ -64,9 +64,27 @@ impl Channel {
         self.held_version(name) != resource.map(|resource| Some(resource.version))
     }
 
+    /// The client has a resource for a while that the next snapshot does not have.
+    pub(super) fn outlast(&mut self, name: &Arc<str>) {
+        if self.stale.contains_key(name) {
+            return;
+        }
+        let resource = self.sent_resource(name).cloned();
+        let last = self.stale_from.last();
+        if let Some(sent) = self.sent.as_ref().filter(|_| resource.is_some())
+            && last.is_none_or(|last| !Arc::ptr_eq(last, sent))
+        {
+            self.stale_from.push(sent.clone());
+        }
+        self.stale.insert(name.clone(), resource);
+    }
+
     /// The client no longer has what `sent` does not have.
     pub fn forget(&mut self, name: &str) {
         self.stale.remove(name);
+        if self.stale.is_empty() {
+            self.stale_from.clear();
+        }
         self.left.remove(name);
         self.deferred.remove(name);
     }
