@@ -148,7 +148,7 @@ pub(in crate::api) fn parts(path: &str, document: &Map<String, Value>) -> Vec<St
         });
     }
     let upstream = object("upstream").unwrap_or(document);
-    parts.extend(texts(upstream, &["service_name"]).map(str::to_lowercase));
+    parts.extend(service(upstream));
     match upstream.get("nodes") {
         Some(Value::Object(nodes)) => parts.extend(nodes.keys().map(|node| node.to_lowercase())),
         Some(Value::Array(nodes)) => {
@@ -158,6 +158,16 @@ pub(in crate::api) fn parts(path: &str, document: &Map<String, Value>) -> Vec<St
         _ => {}
     }
     parts
+}
+
+/// The service by which instances are found, as it is called everywhere: `consul/echo`.
+fn service(upstream: &Map<String, Value>) -> Option<String> {
+    let text = |field: &str| upstream.get(field).and_then(Value::as_str);
+    let name = text("service_name")?.to_lowercase();
+    Some(match text("discovery_type") {
+        Some(registry) => format!("{}/{name}", registry.to_lowercase()),
+        None => name,
+    })
 }
 
 /// The texts in these fields, which may be lists of them.
@@ -206,7 +216,8 @@ mod tests {
             held(
                 "b",
                 7,
-                &json!({"uris": ["/a", "/cart"], "service_id": 1, "plugins": {"cors": {}}}),
+                &json!({"uris": ["/a", "/cart"], "service_id": 1, "plugins": {"cors": {}},
+                    "upstream": {"discovery_type": "consul", "service_name": "Echo"}}),
             ),
             held(
                 "c",
@@ -252,6 +263,7 @@ mod tests {
             ("search=red", "a"),
             ("search=cors", "b"),
             ("search=10.0.0.7", "c"),
+            ("search=consul/echo", "b"),
             ("search=pets+work", "c"),
             ("search=pets+cart", ""),
             ("color=blue", "abc"),

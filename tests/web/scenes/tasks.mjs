@@ -363,6 +363,8 @@ export const scenes = {
     await other.waitFor();
     const field = page.getByRole("searchbox");
     for (const words of ["found-1", "needle", "find/me", "found.example", "request-id", "team:seekers", "consul/echo found", "off find", "FOUND request", "found-1|nobody"]) {
+      await field.fill("nobody-has-this");
+      await one.waitFor({ state: "detached" });
       await field.fill(words);
       await eventually(`${words} to be in the URL`, () => new URLSearchParams(page.url().split("?")[1]).get("q") === words);
       await other.waitFor({ state: "detached" });
