@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::api::{Process, access};
-use crate::model::Keyring;
+use crate::model::{Keyring, Lookup};
 use crate::registry::Registry;
 use crate::state::{Origin, Place};
 use crate::store::Store;
@@ -28,7 +28,7 @@ use crate::telemetry::traces;
 use crate::tls;
 use crate::xds::{Clients, Limits};
 
-pub use check::keyring;
+pub use check::{keyring, lookup};
 
 /// Declares the settings once, for the command line, the environment and the file.
 macro_rules! settings {
@@ -133,6 +133,10 @@ settings! {
     /// prefer the variable or the file
     #[arg(long, env = "CHANCERY_DATA_ENCRYPTION_KEYRING", hide_env_values = true, value_name = "KEY,…", value_delimiter = ',')]
     data_encryption_keyring: Vec<String>,
+    /// Variables of the environment that documents may name in place of secrets, as `$env://NAME`; with a `*` behind, all whose
+    /// names begin so. Of all others documents learn nothing [default: none]
+    #[arg(long, env = "CHANCERY_SECRETS_ENV", value_name = "NAME,…", value_delimiter = ',')]
+    secrets_env: Vec<String>,
     /// A folder to keep the last good state in: a start while etcd or Consul is away serves it
     #[arg(long, env = "CHANCERY_STATE", value_name = "DIR")]
     state: PathBuf,
@@ -252,6 +256,8 @@ pub struct Config {
     pub store: Store,
     /// What encrypted fields of documents are opened and sealed with.
     pub keyring: Keyring,
+    /// What references to secrets in documents stand for.
+    pub lookup: Lookup,
     /// Where instances live; each kind once at most.
     pub registries: Vec<Registry>,
     /// Whether the store's first listing is believed, however little is left of what was saved.

@@ -36,7 +36,7 @@ use tracing::{info, warn};
 
 use crate::documents::{Documents, Reader};
 use crate::model::document::Change;
-use crate::model::{Discovery, Document, Drains, Keyring, ServiceKey};
+use crate::model::{Discovery, Document, Drains, Keyring, Lookup, ServiceKey};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
 use crate::state::{SaveRequest, Saved};
@@ -85,6 +85,8 @@ pub struct Inputs {
     pub keep_lost: KeepLost,
     /// What opens encrypted fields of documents.
     pub keyring: Keyring,
+    /// What references to secrets in documents stand for.
+    pub lookup: Lookup,
     /// What an earlier process saved.
     pub saved: Option<Saved>,
     /// Asks for what is to be saved.
@@ -190,7 +192,7 @@ impl Control {
     fn new(inputs: &Inputs, gateways: Arc<Gateways>, metrics: Arc<Metrics>) -> Self {
         let (store, registries) = (inputs.store.clone(), inputs.registries.clone());
         let watched = inputs.wanted.keys().copied().collect();
-        let reader = Reader::new(watched, inputs.keyring.clone());
+        let reader = Reader::new(watched, inputs.keyring.clone(), inputs.lookup.clone());
         Self {
             documents: Documents::read_by(reader),
             missing: Missing::new(inputs.accept_store),

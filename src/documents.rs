@@ -34,7 +34,7 @@ use std::sync::Arc;
 use crate::model::document::Change;
 use crate::model::problem::Remark;
 use crate::model::{
-    Cluster, Consumers, Discovery, Document, Gateway, Id, Keyring, Problem, ServiceKey,
+    Cluster, Consumers, Discovery, Document, Gateway, Id, Keyring, Lookup, Problem, ServiceKey,
 };
 
 use consumers::Registered;
@@ -99,7 +99,11 @@ pub struct Documents {
 impl Documents {
     /// No documents yet. Those to come may name services of `registries`, and are in the clear.
     pub fn new(registries: Vec<Discovery>) -> Self {
-        Self::read_by(Reader::new(registries, Keyring::default()))
+        Self::read_by(Reader::new(
+            registries,
+            Keyring::default(),
+            Lookup::default(),
+        ))
     }
 
     /// No documents yet.
@@ -165,6 +169,10 @@ impl Documents {
             && let path = path.clone()
             && let Some(entry) = self.entries.get_mut(&path)
         {
+            let error = match self.reader.lookup().is_in(error) {
+                true => "its words have a secret in them, and are not shown",
+                false => error,
+            };
             entry.refuse(Remark::whole(format!("a proxy refused it: {error}")));
             self.reworded.insert(path);
         }

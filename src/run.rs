@@ -162,7 +162,8 @@ async fn start(
     let (gateways, metrics) = (shared.gateways.clone(), shared.metrics.clone());
     let control = control::run(inputs, gateways, metrics, tasks.shutdown.clone());
     tasks.spawn_apart("control", control);
-    let reader = Reader::new(registries(&config), config.keyring.clone());
+    let (keyring, lookup) = (config.keyring.clone(), config.lookup.clone());
+    let reader = Reader::new(registries(&config), keyring, lookup);
     let writer = || config.store.writer(config.history_keep);
     if let Some(writer) = writer() {
         let keyring = config.keyring.clone();

@@ -244,10 +244,10 @@ async fn read(
     headers: Headers,
 ) -> Result<pb::Snapshot, Status> {
     let place = api.reads.clone().acquire_owned().await;
-    let gateways = api.gateways.clone();
+    let (gateways, lookup) = (api.gateways.clone(), api.reader.lookup().clone());
     let read = tokio::task::spawn_blocking(move || {
         let _place = place;
-        snapshots::read(&gateways, &asked, headers)
+        snapshots::read(&gateways, &asked, headers, &lookup)
     });
     read.await
         .unwrap_or_else(|_| Err(Status::internal("the resources could not be read")))

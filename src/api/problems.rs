@@ -10,6 +10,7 @@ use super::redact::Headers;
 use super::{Api, json, pb, snapshots};
 use crate::build::Held;
 use crate::control::question::Question;
+use crate::model::Lookup;
 use crate::telemetry::shown;
 
 /// What is said of a document that the store has lost.
@@ -45,7 +46,7 @@ pub async fn list(
         .problems
         .iter()
         .filter(|(path, _)| !doubted.documents.contains_key(*path));
-    let headers = asked.resources.then_some(headers);
+    let resources = asked.resources.then(|| (headers, api.reader.lookup()));
     let problems = others.map(|(path, problem)| pb::Problem {
         document: path.to_string(),
         revision: problem.revision,
@@ -55,7 +56,7 @@ pub async fn list(
             .remove(&**path)
             .into_iter()
             .flatten()
-            .map(|held| refusal(held, headers))
+            .map(|held| refusal(held, resources))
             .collect(),
         warning: false,
     });
@@ -76,19 +77,19 @@ pub async fn list(
 }
 
 /// What is refused, as JSON.
-fn sent(held: &Held, headers: Headers) -> Option<String> {
+fn sent(held: &Held, shown: (Headers, &Lookup)) -> Option<String> {
     let (of, name, resource) = held.sent.as_ref()?;
-    let told = snapshots::resource(*of, name, resource, headers).ok()?;
+    let told = snapshots::resource(*of, name, resource, shown).ok()?;
     json::terse(&told).ok()
 }
 
-/// `headers`: where also the resource is asked for.
-fn refusal(held: Held, headers: Option<Headers>) -> pb::Refusal {
+/// `resources`: where also the resource is asked for, what of it is shown.
+fn refusal(held: Held, resources: Option<(Headers, &Lookup)>) -> pb::Refusal {
     let since = UNIX_EPOCH + Duration::from_secs(held.refusal.since);
     let nodes = held.refusal.nodes.iter();
     pb::Refusal {
-        sent: headers
-            .and_then(|headers| sent(&held, headers))
+        sent: resources
+            .and_then(|shown| sent(&held, shown))
             .unwrap_or_default(),
         gateway: held.gateway.to_string(),
         cohort: held

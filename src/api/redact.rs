@@ -9,7 +9,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, ReflectMess
 use tonic::Status;
 
 use crate::envoy::view::without_config;
-use crate::model::credentials;
+use crate::model::{Lookup, credentials};
 use crate::snapshot::ResourceType;
 
 use super::{json, pb};
@@ -72,14 +72,15 @@ fn sensitive_fields(pool: &DescriptorPool) -> Option<HashSet<String>> {
     Some(names)
 }
 
-/// A resource of that type, without secrets.
+/// A resource of that type, without secrets, and without what documents' references to secrets stand for.
 pub fn resource(
     resource_type: ResourceType,
     encoded: &[u8],
     headers: Headers,
+    lookup: &Lookup,
 ) -> Result<Vec<u8>, Status> {
     if resource_type != ResourceType::ExtensionConfig {
-        return redacted(resource_type.type_url(), encoded, headers);
+        return redacted(resource_type.type_url(), encoded, headers, lookup);
     }
     // Made of the credentials of consumers, whatever the filter: only which filter it is for is shown.
     without_config(encoded).map_err(|error| Status::internal(error.to_string()))
@@ -87,15 +88,21 @@ pub fn resource(
 
 /// Takes out of a snapshot what its reader was shown as an operator, so that it can be handed on.
 pub fn hide_headers(snapshot: &mut pb::Snapshot) -> Result<(), Status> {
+    let nothing = Lookup::default();
     let resources = snapshot.sets.iter_mut().flat_map(|set| &mut set.resources);
     for any in resources.filter_map(|resource| resource.resource.as_mut()) {
-        any.value = redacted(&any.type_url, &any.value, Headers::Hidden)?;
+        any.value = redacted(&any.type_url, &any.value, Headers::Hidden, &nothing)?;
     }
     Ok(())
 }
 
 /// An encoded message of that type, without secrets. What cannot be looked into is not shown.
-fn redacted(type_url: &str, encoded: &[u8], headers: Headers) -> Result<Vec<u8>, Status> {
+fn redacted(
+    type_url: &str,
+    encoded: &[u8],
+    headers: Headers,
+    lookup: &Lookup,
+) -> Result<Vec<u8>, Status> {
     let name = type_url.rsplit('/').next().unwrap_or_default();
     let unknown = || Status::internal(format!("{name} has no descriptor"));
     let descriptor = json::with_envoy()?
@@ -106,7 +113,11 @@ fn redacted(type_url: &str, encoded: &[u8], headers: Headers) -> Result<Vec<u8>,
     let sensitive = SENSITIVE
         .as_ref()
         .ok_or_else(|| Status::internal("what is secret is not known"))?;
-    let what = What { sensitive, headers };
+    let what = What {
+        sensitive,
+        headers,
+        lookup,
+    };
     what.redact(&mut message, false)?;
     Ok(message.encode_to_vec())
 }
@@ -116,6 +127,7 @@ fn redacted(type_url: &str, encoded: &[u8], headers: Headers) -> Result<Vec<u8>,
 struct What<'a> {
     sensitive: &'a HashSet<String>,
     headers: Headers,
+    lookup: &'a Lookup,
 }
 
 impl What<'_> {
@@ -176,8 +188,10 @@ impl What<'_> {
                     self.redact_value(value, all)?;
                 }
             }
-            Value::String(text) if all => REDACTED.clone_into(text),
-            Value::Bytes(bytes) if all => *bytes = REDACTED.into(),
+            Value::String(text) if all || self.lookup.is_in(text) => REDACTED.clone_into(text),
+            Value::Bytes(bytes) if all || self.lookup.is_in(&String::from_utf8_lossy(bytes)) => {
+                *bytes = REDACTED.into();
+            }
             _ => {}
         }
         Ok(())
@@ -196,7 +210,7 @@ impl What<'_> {
         let shown = if all {
             Vec::new()
         } else {
-            redacted(type_url, value, self.headers)?
+            redacted(type_url, value, self.headers, self.lookup)?
         };
         any.set_field_by_name("value", Value::Bytes(shown.into()));
         Ok(())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use prost_types::Any;
 use tonic::Status;
 
+use crate::model::Lookup;
 use crate::snapshot::{Resource, ResourceType, Snapshot};
 use crate::xds::Gateways;
 
@@ -36,6 +37,7 @@ pub fn read(
     gateways: &Gateways,
     asked: &pb::ReadSnapshotRequest,
     headers: Headers,
+    lookup: &Lookup,
 ) -> Result<pb::Snapshot, Status> {
     let types = types(&asked.r#type)?;
     let Some(newest) = gateways.find(&asked.gateway) else {
@@ -49,7 +51,7 @@ pub fn read(
     let sets: Result<Vec<_>, Status> = types
         .iter()
         .map(|resource_type| {
-            let resources = resources(&snapshot, *resource_type, &asked.name, headers)?;
+            let resources = resources(&snapshot, *resource_type, &asked.name, (headers, lookup))?;
             Ok(set(&snapshot, *resource_type, resources))
         })
         .collect();
@@ -155,7 +157,7 @@ pub(super) fn resource(
     resource_type: ResourceType,
     name: &str,
     resource: &Resource,
-    headers: Headers,
+    (headers, lookup): (Headers, &Lookup),
 ) -> Result<pb::Resource, Status> {
     Ok(pb::Resource {
         name: name.to_owned(),
@@ -163,7 +165,7 @@ pub(super) fn resource(
         full_name: resource.full_name.as_deref().unwrap_or_default().to_owned(),
         resource: Some(Any {
             type_url: resource_type.type_url().to_owned(),
-            value: redact::resource(resource_type, &resource.value(), headers)?,
+            value: redact::resource(resource_type, &resource.value(), headers, lookup)?,
         }),
     })
 }
@@ -173,11 +175,10 @@ fn resources(
     snapshot: &Arc<Snapshot>,
     resource_type: ResourceType,
     name: &str,
-    headers: Headers,
+    shown: (Headers, &Lookup),
 ) -> Result<Vec<pb::Resource>, Status> {
     let set = snapshot.set(resource_type);
-    let one =
-        |(name, one): (&Arc<str>, &Arc<Resource>)| resource(resource_type, name, one, headers);
+    let one = |(name, one): (&Arc<str>, &Arc<Resource>)| resource(resource_type, name, one, shown);
     match name {
         "" => set.iter().map(one).collect(),
         name => set

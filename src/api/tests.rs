@@ -19,6 +19,7 @@ use super::replicas::Others;
 use super::{confirmed, json, pb, redact, wait};
 use crate::cohort::Cohort;
 use crate::drain::audit::Trail;
+use crate::model::Lookup;
 use crate::snapshot::{Change, Resource, ResourceType, Snapshot};
 use crate::store::replicas::{Record, Records};
 use crate::xds::gateways::{Cause, NotInForce};
@@ -111,6 +112,7 @@ fn resources_are_shown_as_json_without_their_secrets() {
             ResourceType::Secret,
             &secret.encode_to_vec(),
             Headers::Plain,
+            &Lookup::default(),
         )
         .unwrap(),
     };
@@ -140,7 +142,13 @@ fn of_an_extension_config_only_its_filter_is_shown() {
         }),
     };
     let encoded = config.encode_to_vec();
-    let bytes = redact::resource(ResourceType::ExtensionConfig, &encoded, Headers::Plain).unwrap();
+    let bytes = redact::resource(
+        ResourceType::ExtensionConfig,
+        &encoded,
+        Headers::Plain,
+        &Lookup::default(),
+    )
+    .unwrap();
     let shown = TypedExtensionConfig::decode(bytes.as_slice()).unwrap();
     assert_eq!(shown.name, "auth");
     let config = shown.typed_config.unwrap();

@@ -78,6 +78,14 @@ pub struct Validate {
         value_delimiter = ','
     )]
     data_encryption_keyring: Option<Vec<String>>,
+    /// Variables of the environment that documents may name in place of secrets, as the server has them set
+    #[arg(
+        long,
+        env = "CHANCERY_SECRETS_ENV",
+        value_name = "NAME,…",
+        value_delimiter = ','
+    )]
+    secrets_env: Option<Vec<String>>,
     /// Also tell what an Envoy of this release cannot serve, such as 1.38
     #[arg(long, value_name = "VERSION")]
     envoy: Option<Envoy>,
@@ -112,11 +120,12 @@ struct Verdict {
 pub async fn run(validate: Validate) -> Result<ExitCode> {
     let (output, envoy) = (validate.output, validate.envoy);
     let keyring = config::keyring(validate.data_encryption_keyring.as_deref())?;
+    let lookup = config::lookup(validate.secrets_env.as_deref())?;
     let listed = match validate.files.as_deref() {
         Some(file) if file.is_file() => vec![one(file)?],
         _ => list(validate).await?,
     };
-    let reader = Reader::new(Discovery::ALL.to_vec(), keyring);
+    let reader = Reader::new(Discovery::ALL.to_vec(), keyring, lookup);
     let mut documents = Documents::read_by(reader);
     documents.list(listed);
     let not_served = not_served(&documents.settle(), envoy);

@@ -1,4 +1,4 @@
-//! Checks settings, and fills in defaults. Reads nothing but the host's name.
+//! Checks settings, and fills in defaults. Reads nothing but the host's name, and the variables that documents may name.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use url::Url;
 use crate::api::Process;
 use crate::api::access::Rules;
 use crate::api::access::rates::CallRate;
-use crate::model::Keyring;
+use crate::model::{Keyring, Lookup};
 use crate::registry::{Registry, consul};
 use crate::store::{Store, etcd};
 use crate::telemetry::traces::Collector;
@@ -67,6 +67,7 @@ impl Settings {
         let replica = self.replica(admin.port())?;
         let traces = self.traces()?;
         let keyring = keyring(self.data_encryption_keyring.as_deref())?;
+        let lookup = lookup(self.secrets_env.as_deref())?;
         let (state, dashboard) = (self.state.clone(), self.apisix_dashboard.clone());
         let accept_store = self.accept_store.unwrap_or_default();
         let store = self.store()?;
@@ -75,6 +76,7 @@ impl Settings {
             registries: registries.chain(consul.map(Registry::Consul)).collect(),
             store,
             keyring,
+            lookup,
             state,
             access: watch::channel(access).1,
             dashboard,
@@ -375,6 +377,19 @@ pub fn keyring(keys: Option<&[String]>) -> Result<Keyring, Error> {
         let setting = "data-encryption-keyring";
         Error::Contradiction(format!("--{setting}: {said}, as APISIX has it"))
     })
+}
+
+/// What references to secrets in documents stand for: these variables of the environment.
+pub fn lookup(names: Option<&[String]>) -> Result<Lookup, Error> {
+    let names = names.unwrap_or_default();
+    // An empty variable is one that is not set, as compose files have it.
+    if names.iter().all(String::is_empty) {
+        return Ok(Lookup::default());
+    }
+    let variables = std::env::vars_os();
+    let texts = variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Lookup::new(names, texts).map_err(|said| Error::Contradiction(format!("--secrets-env: {said}")))
 }
 
 /// The registry that comes with a store.

@@ -247,6 +247,24 @@ fn the_token_for_consul_comes_from_one_place() {
 }
 
 #[test]
+fn documents_learn_nothing_of_variables_that_are_not_listed() {
+    let found = |lines: &str| settings(lines).map(|config| format!("{:?}", config.lookup));
+    assert_eq!(found("").unwrap(), "Lookup(0)");
+    assert_eq!(found("secrets-env: ['']\n").unwrap(), "Lookup(0)");
+    // Cargo sets these for every test.
+    assert_eq!(
+        found("secrets-env: [CARGO_PKG_NAME]\n").unwrap(),
+        "Lookup(1)"
+    );
+    assert_eq!(found("secrets-env: [NOWHERE_SET]\n").unwrap(), "Lookup(0)");
+    let text = refusal("secrets-env: [CHANCERY_CONSUL_TOKEN]\n");
+    assert_eq!(
+        text,
+        "--secrets-env: found \"CHANCERY_CONSUL_TOKEN\", allowed: other names than CHANCERY_…, which are Chancery's own settings"
+    );
+}
+
+#[test]
 fn a_keyring_has_keys_of_two_lengths_and_is_shown_nowhere() {
     let keys = |lines: &str| settings(lines).map(|config| format!("{:?}", config.keyring));
     assert_eq!(keys("").unwrap(), "Keyring(0)");

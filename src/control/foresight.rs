@@ -293,7 +293,7 @@ mod tests {
         let text = json!({ "uri": "/c", "upstream": service });
         let mut world = world(&[], &[]);
         let registries = vec![crate::model::Discovery::Consul];
-        world.reader = Reader::new(registries, crate::model::Keyring::default());
+        world.reader = Reader::new(registries, Default::default(), Default::default());
         let changes = vec![Change::Put(document("routes/c", &text))];
         let foreseen = world.foresee(Vec::new(), changes);
         assert_eq!(foreseen.len(), 1, "{foreseen:?}");

@@ -9,6 +9,7 @@ use crate::documents;
 use crate::model::document::Change;
 use crate::model::{Document, Drains, Id, Instance, ServiceKey};
 use crate::registry::Answer;
+use crate::snapshot::{Resource, ResourceType};
 use crate::state::{Answered, Kept, SaveRequest, Saved};
 
 impl Control {
@@ -72,6 +73,25 @@ impl Control {
         self.unsaved && !self.builders.are_touched() && self.is_worth_saving()
     }
 
+    /// What proxies have accepted, without the forms in which there is what documents' references to secrets stand for, as a
+    /// document is saved with the reference: after a restart nobody has accepted those.
+    fn acceptances(&self) -> Vec<Acceptance> {
+        let lookup = self.documents.reader().lookup();
+        let mut acceptances: Vec<_> = self.builders.acceptances().collect();
+        let resources = acceptances.iter_mut().flat_map(|one| &mut one.resources);
+        for (of, _, unproven) in resources.filter(|_| !lookup.is_empty()) {
+            // In these credentials stand in another writing.
+            let is_made_of_secrets =
+                matches!(of, ResourceType::Secret | ResourceType::ExtensionConfig);
+            let has_secret =
+                |form: &Arc<Resource>| lookup.is_in(&String::from_utf8_lossy(&form.value()));
+            if is_made_of_secrets || unproven.good.as_ref().is_some_and(has_secret) {
+                unproven.good = None;
+            }
+        }
+        acceptances
+    }
+
     /// Grants what is to be saved.
     pub(super) fn grant(&mut self, wish: SaveRequest) {
         let kept = |(document, good): (&Document, Option<&Document>)| Kept {
@@ -91,7 +111,7 @@ impl Control {
             as_of: self.restored.documents_as_of(),
             documents: self.documents.texts().chain(drains).map(kept).collect(),
             answers: self.services.instances().iter().map(answered).collect(),
-            acceptances: self.builders.acceptances().collect(),
+            acceptances: self.acceptances(),
         };
         // Whoever wished may have gone meanwhile: then there will be another wish, or no need.
         self.unsaved = wish.send(saved).is_err();

@@ -326,6 +326,7 @@ fn inputs() -> (Inputs, Arc<Gateways>) {
         questions: mpsc::channel(1).1,
         freshness: Default::default(),
         keyring: Default::default(),
+        lookup: Default::default(),
         accept_store: false,
         keep_lost: KeepLost {
             time: Duration::ZERO,

@@ -290,46 +290,56 @@ pub(super) fn read(
         .parse()
         .map_err(|error| Remark::whole(format!("{error}")))?;
     let mut fields = text::read(document.format, &document.value)?;
-    let mut warnings = reader.open(key.kind, &mut fields)?;
-    let value = Value::Object(fields);
+    let (mut warnings, hidden) = reader.open(key.kind, &mut fields)?;
+    let form = form(key, &Value::Object(fields), reader, &mut warnings)
+        .map_err(|remark| hidden.censor(remark))?;
+    let warnings = warnings.into_iter().map(|remark| hidden.censor(remark));
+    Ok((form, warnings.collect()))
+}
+
+/// The form of a document whose secrets are all in it.
+fn form(
+    key: Key,
+    value: &Value,
+    reader: &Reader,
+    warnings: &mut Vec<Remark>,
+) -> Result<GoodForm, Remark> {
     let form = match key.kind {
-        Kind::Route => GoodForm::Route(Arc::new(route::form::read(&key, &value, &mut warnings)?)),
+        Kind::Route => GoodForm::Route(Arc::new(route::form::read(&key, value, warnings)?)),
         Kind::Upstream => {
-            let upstream = upstream::form::read(&key, &value, &mut warnings)?;
+            let upstream = upstream::form::read(&key, value, warnings)?;
             GoodForm::Upstream(Arc::new(upstream))
         }
-        Kind::Service => GoodForm::Service(Arc::new(service::read(&key, &value, &mut warnings)?)),
+        Kind::Service => GoodForm::Service(Arc::new(service::read(&key, value, warnings)?)),
         Kind::PluginConfig => {
-            let plugins = plugin_config::read(&key, &value, &mut warnings)?;
+            let plugins = plugin_config::read(&key, value, warnings)?;
             GoodForm::PluginConfig(Arc::new(plugins))
         }
         Kind::GlobalRule => {
-            let plugins = plugin_config::read(&key, &value, &mut warnings)?;
+            let plugins = plugin_config::read(&key, value, warnings)?;
             GoodForm::GlobalRule(Arc::new(plugins))
         }
-        Kind::Ssl => GoodForm::Ssl(Arc::new(ssl::form::read(&key, &value, &mut warnings)?)),
+        Kind::Ssl => GoodForm::Ssl(Arc::new(ssl::form::read(&key, value, warnings)?)),
         Kind::StreamRoute => {
-            let draft = stream_route::read(&key, &value, &mut warnings)?;
+            let draft = stream_route::read(&key, value, warnings)?;
             GoodForm::StreamRoute(Arc::new(draft))
         }
-        Kind::Gateway => {
-            GoodForm::Gateway(Arc::new(gateway::form::read(&key, &value, &mut warnings)?))
-        }
+        Kind::Gateway => GoodForm::Gateway(Arc::new(gateway::form::read(&key, value, warnings)?)),
         Kind::Consumer => {
-            let (consumer, others) = consumer::read_consumer(&key, &value, &mut warnings)?;
-            let plugins = Plugins::of_consumer(&key, others, &mut warnings)?;
+            let (consumer, others) = consumer::read_consumer(&key, value, warnings)?;
+            let plugins = Plugins::of_consumer(&key, others, warnings)?;
             GoodForm::Consumer(Arc::new(consumer), Arc::new(plugins))
         }
         Kind::Credential => {
-            let credentials = consumer::read_credential(&key, &value, &mut warnings)?;
+            let credentials = consumer::read_credential(&key, value, warnings)?;
             GoodForm::Credential {
                 consumer: key.consumer.unwrap_or(key.id),
                 credentials: Arc::new(credentials),
             }
         }
         Kind::ConsumerGroup => {
-            let plugins = consumer::read_group(&key, &value)?;
-            let plugins = Plugins::of_consumer(&key, plugins, &mut warnings)?;
+            let plugins = consumer::read_group(&key, value)?;
+            let plugins = Plugins::of_consumer(&key, plugins, warnings)?;
             GoodForm::ConsumerGroup(Arc::new(plugins))
         }
     };
@@ -345,7 +355,7 @@ pub(super) fn read(
     if let Some(service) = form.plugin_services().find(unknown) {
         return Err(not_watched(service.discovery, registries).under("plugins"));
     }
-    Ok((form, warnings))
+    Ok(form)
 }
 
 fn not_watched(discovery: Discovery, registries: &[Discovery]) -> Remark {

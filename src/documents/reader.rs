@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::entry;
 use crate::model::problem::Remark;
-use crate::model::{Discovery, Document, Keyring, Kind, Problem};
+use crate::model::{Discovery, Document, Hidden, Keyring, Kind, Lookup, Problem};
 
 /// What is said of a private key that stays encrypted.
 const SHUT: &str = "is no PEM, and no key of `data-encryption-keyring` opens it, allowed: a private key (RSA, ECDSA) as PEM, or encrypted \
@@ -19,20 +19,26 @@ pub struct Reader {
     /// The registries that documents may name, in order; of another one nobody would ever answer.
     pub(super) registries: Arc<[Discovery]>,
     keyring: Keyring,
+    lookup: Lookup,
 }
 
 impl Reader {
-    /// Documents may name services of `registries`, and hold what a key of `keyring` opens.
-    pub fn new(mut registries: Vec<Discovery>, keyring: Keyring) -> Self {
+    /// Documents may name services of `registries`, and hold what a key of `keyring` opens and what `lookup` finds.
+    pub fn new(mut registries: Vec<Discovery>, keyring: Keyring, lookup: Lookup) -> Self {
         registries.sort_unstable();
         Self {
             registries: registries.into(),
             keyring,
+            lookup,
         }
     }
 
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
+    }
+
+    pub fn lookup(&self) -> &Lookup {
+        &self.lookup
     }
 
     /// Reads and checks a document for itself, whatever it refers to: what Envoy does not do exactly, or what is wrong.
@@ -42,17 +48,19 @@ impl Reader {
         Ok(warnings.into_iter().map(of).collect())
     }
 
-    /// Opens what is encrypted in a document; tells what could not be.
+    /// Opens what is encrypted in a document, and puts what references stand for in their place; tells what could not be
+    /// opened, and what must not be shown.
     pub(super) fn open(
         &self,
         kind: Kind,
         document: &mut Map<String, Value>,
-    ) -> Result<Vec<Remark>, Remark> {
+    ) -> Result<(Vec<Remark>, Hidden), Remark> {
         let opened = self.keyring.open_in(kind, document);
         if let Some(field) = opened.shut.into_iter().next() {
             return Err(Remark::new(field, SHUT));
         }
         let doubtful = opened.doubtful.into_iter();
-        Ok(doubtful.map(|field| Remark::new(field, DOUBTFUL)).collect())
+        let doubtful = doubtful.map(|field| Remark::new(field, DOUBTFUL)).collect();
+        Ok((doubtful, self.lookup.resolve_in(kind, document)?))
     }
 }

@@ -5,6 +5,7 @@ mod encrypted;
 mod gateways;
 mod incremental;
 mod limiters;
+mod looked_up;
 mod plugins;
 mod texts;
 

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Config;
 use crate::control::question::Question;
 use crate::control::{Arrived, Inputs, KeepLost, Wanted};
-use crate::model::{Discovery, Keyring};
+use crate::model::{Discovery, Keyring, Lookup};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
 use crate::state::{SaveRequest, Saved};
@@ -31,6 +31,7 @@ pub struct Sources {
     answers: mpsc::Receiver<Arrived<Answer>>,
     freshness: Freshness,
     keyring: Keyring,
+    lookup: Lookup,
     accept_store: bool,
     keep_lost: KeepLost,
 }
@@ -73,6 +74,7 @@ pub fn watch(config: &Config, membership: Membership, told: Told, tasks: &mut Ta
         answers: stamped("answers", answers, tasks),
         freshness,
         keyring: config.keyring.clone(),
+        lookup: config.lookup.clone(),
         accept_store: config.accept_store,
         keep_lost: KeepLost {
             time: config.keep_lost,
@@ -136,6 +138,7 @@ impl Sources {
             registries,
             freshness: self.freshness,
             keyring: self.keyring,
+            lookup: self.lookup,
             accept_store: self.accept_store,
             keep_lost: self.keep_lost,
             saved,

@@ -39,6 +39,7 @@ mod operation;
 mod outages;
 mod plugins;
 mod preservation;
+mod references_to_secrets;
 mod refusals;
 mod restarts;
 mod retries;

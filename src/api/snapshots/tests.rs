@@ -23,7 +23,8 @@ fn read_of(gateways: &Gateways, cohort: &str) -> Result<String, Status> {
         cohort: cohort.to_owned(),
         ..Default::default()
     };
-    read(gateways, &asked, redact::Headers::Plain).map(|snapshot| snapshot.cohort)
+    let lookup = crate::model::Lookup::default();
+    read(gateways, &asked, redact::Headers::Plain, &lookup).map(|snapshot| snapshot.cohort)
 }
 
 #[test]

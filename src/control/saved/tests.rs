@@ -50,6 +50,7 @@ impl Loop {
             saved,
             questions: mpsc::channel(1).1,
             keyring: Default::default(),
+            lookup: Default::default(),
             accept_store: false,
             keep_lost: KeepLost {
                 time: Duration::ZERO,

@@ -18,7 +18,8 @@ fn ring(keys: &[&str]) -> Keyring {
 }
 
 fn settled(keys: &Keyring, path: &str, text: &str) -> Changes {
-    let mut documents = Documents::read_by(Reader::new(Vec::new(), keys.clone()));
+    let mut documents =
+        Documents::read_by(Reader::new(Vec::new(), keys.clone(), Default::default()));
     documents.list(vec![document(path, text)]);
     documents.settle()
 }
@@ -143,7 +144,7 @@ fn a_route_is_made_again_of_encrypted_texts() {
     let route = json!({"uri": "/", "upstream": upstream});
     let texts = vec![document("routes/r", &sealed(OLD, "routes/r", &route))];
     let id: Id = "r".parse().unwrap();
-    let reader = Reader::new(Vec::new(), ring(&[OLD]));
+    let reader = Reader::new(Vec::new(), ring(&[OLD]), Default::default());
     assert!(crate::documents::remade(&reader, texts.clone(), &id).is_some());
     assert!(crate::documents::remade(&Reader::default(), texts, &id).is_none());
 }
@@ -152,7 +153,7 @@ fn a_route_is_made_again_of_encrypted_texts() {
 fn a_text_that_is_encrypted_anew_changes_nothing() {
     let keys = ring(&[NEW, OLD]);
     let value = json!({"username": "jack", "plugins": {"key-auth": {"key": "auth-one"}}});
-    let mut documents = Documents::read_by(Reader::new(Vec::new(), keys));
+    let mut documents = Documents::read_by(Reader::new(Vec::new(), keys, Default::default()));
     documents.list(vec![document(
         "consumers/jack",
         &sealed(OLD, "consumers/jack", &value),

@@ -76,7 +76,7 @@ fn keyring() -> Keyring {
 }
 
 fn reader() -> Reader {
-    Reader::new(Discovery::ALL.to_vec(), keyring())
+    Reader::new(Discovery::ALL.to_vec(), keyring(), Default::default())
 }
 
 fn held(path: &str, value: &Value) -> Held {

@@ -45,9 +45,6 @@ impl<'de> Deserialize<'de> for Secret {
         let fault = match text.as_deref() {
             None => "found no string, allowed: a string",
             Some("") => "found an empty string, allowed: at least one character",
-            Some(text) if is_reference(text) => {
-                "found a reference to a secret, which is not looked up: write the secret itself"
-            }
             Some(text) => {
                 let within = bounds::text_within(text, KEY);
                 return within
@@ -57,15 +54,6 @@ impl<'de> Deserialize<'de> for Secret {
         };
         Err(de::Error::custom(fault))
     }
-}
-
-/// What APISIX looks up elsewhere: `$secret://vault/…`, `$env://NAME`.
-fn is_reference(text: &str) -> bool {
-    let begins = |with: &str| {
-        let start = text.get(..with.len());
-        start.is_some_and(|start| start.eq_ignore_ascii_case(with))
-    };
-    begins("$secret://") || begins("$env://")
 }
 
 impl JsonSchema for Secret {

@@ -95,11 +95,11 @@ fn what_an_ssl_cannot_be() {
         ),
         (
             json!({ "key": "$secret://vault/1" }),
-            "key: cannot be read: a reference to a secret",
+            "key: refers to a secret manager, and none is asked",
         ),
         (
             json!({ "cert": "$env://CERT" }),
-            "cert: found no certificate",
+            "cert: refers to the variable `CERT`, which documents may not name",
         ),
         (json!({ "keys": key }), "keys: "),
         (json!({ "status": key }), "status: "),

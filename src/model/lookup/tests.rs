@@ -1,0 +1,154 @@
+use serde_json::json;
+
+use super::*;
+use crate::model::Kind;
+use crate::model::problem::Remark;
+
+fn lookup(names: &[&str]) -> Result<Lookup, String> {
+    let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+    let variables = [
+        ("KEY", "an-unsaid-key"),
+        ("SHOP_KEY", "pl4nted"),
+        (
+            "SHOP_ALL",
+            r#"{"key":"within-json","port":80,"empty":"","a/b":"deeper"}"#,
+        ),
+        ("SHOP_EMPTY", ""),
+        ("CHANCERY_CONSUL_TOKEN", "own"),
+    ];
+    Lookup::new(
+        &names,
+        variables.map(|(name, value)| (name.into(), value.into())),
+    )
+}
+
+#[test]
+fn references_stand_for_what_variables_hold() {
+    let found = |text: &str| lookup(&["KEY", "SHOP_*"]).unwrap().find(text);
+    for (text, value) in [
+        ("$env://KEY", "an-unsaid-key"),
+        ("$ENV://SHOP_KEY", "pl4nted"),
+        ("$env://SHOP_KEY/", "pl4nted"),
+        ("$env://SHOP_ALL/key", "within-json"),
+        // All behind the first slash is one name, as in APISIX.
+        ("$env://SHOP_ALL/a/b", "deeper"),
+    ] {
+        assert_eq!(found(text), Some(Ok(value.to_owned())), "{text}");
+    }
+    for text in ["", "KEY", "$KEY", "a $env://KEY", "$env:/KEY", "€nv://KEY"] {
+        assert_eq!(found(text), None, "{text}");
+    }
+}
+
+#[test]
+fn what_stands_for_nothing_is_told_without_a_value() {
+    let of = lookup(&["KEY", "SHOP_*", "CHA*"]).unwrap();
+    for (text, said) in [
+        (
+            "$env://PATH",
+            "refers to the variable `PATH`, which documents may not name",
+        ),
+        (
+            "$env://CHANCERY_CONSUL_TOKEN",
+            "refers to the variable `CHANCERY_CONSUL_TOKEN`, which documents may not name",
+        ),
+        (
+            "$env://",
+            "refers to the variable ``, which documents may not name",
+        ),
+        (
+            "$env://SHOP_NONE",
+            "refers to the variable `SHOP_NONE`, which is not set where Chancery runs",
+        ),
+        (
+            "$env://SHOP_EMPTY",
+            "refers to the variable `SHOP_EMPTY`, which is empty",
+        ),
+        (
+            "$env://SHOP_KEY/key",
+            "asks for `key` in the variable `SHOP_KEY`, which holds no JSON object",
+        ),
+        (
+            "$env://SHOP_ALL/none",
+            "asks for `none` in the JSON of the variable `SHOP_ALL`, which has no such field",
+        ),
+        (
+            "$env://SHOP_ALL/port",
+            "asks for `port` in the JSON of the variable `SHOP_ALL`, which is no text there",
+        ),
+        (
+            "$Secret://vault/1/a/b",
+            "refers to a secret manager, and none is asked",
+        ),
+    ] {
+        let told = of.find(text).unwrap().unwrap_err();
+        assert!(told.starts_with(said), "{text}: {told}");
+    }
+    let long = Lookup::new(
+        &["A".to_owned()],
+        [("A".to_owned(), "x".repeat(VARIABLE + 1))],
+    );
+    let told = long.unwrap().find("$env://A").unwrap().unwrap_err();
+    assert!(told.contains("allowed: at most 65536"), "{told}");
+}
+
+#[test]
+fn chancerys_own_variables_are_nobodys() {
+    for name in ["CHANCERY_CONSUL_TOKEN", "CHANCERY_*", "OTEL_A"] {
+        let said = lookup(&[name]).unwrap_err();
+        assert!(said.contains("which are Chancery's own settings"), "{said}");
+    }
+    for name in ["*", "", "A B", "A*B", "A=b"] {
+        let said = lookup(&[name]).unwrap_err();
+        assert!(said.contains("allowed: names of variables"), "{said}");
+    }
+}
+
+#[test]
+fn what_is_secret_is_known_by_sight_and_never_written_out() {
+    let of = lookup(&["KEY", "SHOP_*"]).unwrap();
+    assert!(of.is_in("Bearer pl4nted") && of.is_in("a within-json b"));
+    assert!(!of.is_in("plain") && !lookup(&[]).unwrap().is_in("pl4nted"));
+    assert_eq!(format!("{of:?}"), "Lookup(4)");
+}
+
+#[test]
+fn references_are_followed_where_apisix_follows_them() {
+    let of = lookup(&["SHOP_*"]).unwrap();
+    let resolved = |kind, document: Value| {
+        let mut fields = document.as_object().unwrap().clone();
+        let done = of.resolve_in(kind, &mut fields).map(|_| ());
+        (Value::Object(fields), done.map_err(Remark::said))
+    };
+    let reference = "$env://SHOP_KEY";
+    let (told, done) = resolved(
+        Kind::Route,
+        json!({"desc": reference, "plugins": {"a": {"b": [{"c": reference}], "_meta": {"d": reference}}}}),
+    );
+    assert_eq!(done, Ok(()));
+    assert_eq!(
+        told,
+        json!({"desc": reference, "plugins": {"a": {"b": [{"c": "pl4nted"}], "_meta": {"d": reference}}}})
+    );
+    let (told, done) = resolved(
+        Kind::Ssl,
+        json!({"sni": reference, "cert": reference, "keys": [reference]}),
+    );
+    assert_eq!(done, Ok(()));
+    assert_eq!(
+        told,
+        json!({"sni": reference, "cert": "pl4nted", "keys": ["pl4nted"]})
+    );
+    let (_, done) = resolved(
+        Kind::Consumer,
+        json!({"plugins": {"a": {"b": ["$env://SHOP_NONE"]}}}),
+    );
+    let said =
+        "plugins.a.b[0]: refers to the variable `SHOP_NONE`, which is not set where Chancery runs";
+    assert_eq!(done, Err(said.to_owned()));
+    let many = vec![reference; 65];
+    let (_, done) = resolved(Kind::Route, json!({"plugins": {"a": {"b": many}}}));
+    let said =
+        "plugins.a.b[64]: is one reference more than there may be in a document, allowed: 64";
+    assert_eq!(done, Err(said.to_owned()));
+}
