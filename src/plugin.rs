@@ -7,6 +7,7 @@ mod all;
 mod configured;
 pub(crate) mod contract;
 mod meta;
+pub(crate) mod metadata;
 pub(crate) mod shared;
 
 mod api_breaker;
@@ -45,6 +46,7 @@ mod zipkin;
 pub use all::{NOT_IN_ENVOY, http_filters, names};
 pub(crate) use all::{plugins_schema, replies, schema_of};
 pub use configured::Plugins;
+pub use shared::metadata::Metadata;
 
 #[cfg(test)]
 mod tests;

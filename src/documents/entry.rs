@@ -12,7 +12,7 @@ use crate::model::key::{Id, Key, Kind};
 use crate::model::problem::{Problem, Remark};
 use crate::model::upstream::{self, Target};
 use crate::model::{Cluster, Discovery, Document, Gateway, ServiceKey, gateway, ssl};
-use crate::plugin::Plugins;
+use crate::plugin::{Metadata, Plugins, metadata};
 
 /// A good form. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -31,6 +31,7 @@ pub(super) enum GoodForm {
         credentials: Arc<Credentials>,
     },
     ConsumerGroup(Arc<Plugins>),
+    PluginMetadata(Arc<Metadata>),
 }
 
 impl GoodForm {
@@ -64,6 +65,9 @@ impl GoodForm {
             let gateways = draft.gateways.iter().map(|id| format!("gateways/{id}"));
             references.extend(service.chain(gateways).map(Into::into));
         }
+        let plugins = self.plugins().into_iter();
+        let asking = plugins.flat_map(Plugins::asking_for_metadata);
+        references.extend(asking.map(|name| format!("plugin_metadata/{name}").into()));
         let mut clusters: Vec<&Arc<Cluster>> = Vec::new();
         if let Self::Upstream(cluster) = self {
             clusters.push(cluster);
@@ -107,7 +111,12 @@ impl GoodForm {
     }
 
     fn plugin_targets(&self) -> impl Iterator<Item = &Target> {
-        let plugins = match self {
+        self.plugins().into_iter().flat_map(Plugins::targets)
+    }
+
+    /// Its plugins, but those of consumers.
+    fn plugins(&self) -> Option<&Plugins> {
+        match self {
             Self::Route(draft) => Some(&draft.plugins),
             Self::Service(service) => Some(&service.plugins),
             Self::PluginConfig(plugins) | Self::GlobalRule(plugins) => Some(&**plugins),
@@ -117,9 +126,9 @@ impl GoodForm {
             | Self::Gateway(_)
             | Self::Consumer(..)
             | Self::Credential { .. }
-            | Self::ConsumerGroup(_) => None,
-        };
-        plugins.into_iter().flat_map(Plugins::targets)
+            | Self::ConsumerGroup(_)
+            | Self::PluginMetadata(_) => None,
+        }
     }
 }
 
@@ -341,6 +350,9 @@ fn form(
             let plugins = consumer::read_group(&key, value)?;
             let plugins = Plugins::of_consumer(&key, plugins, warnings)?;
             GoodForm::ConsumerGroup(Arc::new(plugins))
+        }
+        Kind::PluginMetadata => {
+            GoodForm::PluginMetadata(Arc::new(metadata::read(&key, value, warnings)?))
         }
     };
     let registries = &*reader.registries;

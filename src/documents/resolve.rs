@@ -179,9 +179,16 @@ fn of_service(plugins: Plugins, draft: &Draft) -> Plugins {
     }
 }
 
-/// Plugins with the clusters of their targets.
+/// Plugins with the clusters of their targets, and with the metadata that there is.
 pub(super) fn plugins(entries: &Entries, plugins: &Plugins) -> Result<Plugins, Remark> {
-    plugins.resolved(|target| http_cluster(entries, target))
+    let resolved = plugins.resolved(|target| http_cluster(entries, target))?;
+    Ok(resolved.with_metadata(|name| {
+        let entry = entries.get(&*format!("plugin_metadata/{name}"))?;
+        match entry.form()? {
+            GoodForm::PluginMetadata(metadata) => Some(metadata),
+            _ => None,
+        }
+    }))
 }
 
 /// The gateway with the clusters that it sends traffic to by itself.

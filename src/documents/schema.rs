@@ -23,6 +23,7 @@ pub fn of(kind: Kind) -> Value {
         Kind::Consumer => consumer::consumer_schema,
         Kind::Credential => consumer::credential_schema,
         Kind::ConsumerGroup => consumer::group_schema,
+        Kind::PluginMetadata => plugin::metadata::schema,
     })
 }
 
@@ -38,6 +39,16 @@ pub fn of_credential(name: &str) -> Option<Value> {
         .pointer("/properties/plugins/properties")?
         .get(name)
         .cloned()
+}
+
+/// The schema of a plugin's metadata; nothing for a plugin without any.
+pub fn of_metadata(name: &str) -> Option<Value> {
+    let field = plugin::metadata::field_of(name)?;
+    let mut schema = of(Kind::PluginMetadata);
+    if let Some(Value::Object(fields)) = schema.get_mut("properties") {
+        fields.retain(|name, _| name == field);
+    }
+    Some(schema)
 }
 
 /// What the schema says of a field (`upstream.nodes[0].port`), on one line; nothing where it says nothing.

@@ -37,7 +37,8 @@ impl Documents {
                     | Kind::StreamRoute
                     | Kind::Consumer
                     | Kind::Credential
-                    | Kind::ConsumerGroup => {}
+                    | Kind::ConsumerGroup
+                    | Kind::PluginMetadata => {}
                 }
             }
         }

@@ -6,6 +6,7 @@ mod gateways;
 mod incremental;
 mod limiters;
 mod looked_up;
+mod metadata;
 mod plugins;
 mod texts;
 

@@ -67,7 +67,8 @@ pub fn of(key: &Key, document: &Value) -> Vec<Reference> {
         | Kind::PluginConfig
         | Kind::GlobalRule
         | Kind::Ssl
-        | Kind::ConsumerGroup => {}
+        | Kind::ConsumerGroup
+        | Kind::PluginMetadata => {}
     }
     if let Kind::Route | Kind::StreamRoute = key.kind {
         add("services", document.get("service_id"), false);

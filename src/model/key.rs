@@ -21,10 +21,12 @@ pub enum Kind {
     /// `consumers/<username>/credentials`
     Credential,
     ConsumerGroup,
+    /// `plugin_metadata/<plugin>`
+    PluginMetadata,
 }
 
 impl Kind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Route,
         Self::Upstream,
         Self::Service,
@@ -36,6 +38,7 @@ impl Kind {
         Self::Consumer,
         Self::Credential,
         Self::ConsumerGroup,
+        Self::PluginMetadata,
     ];
 
     /// The name that the store uses, a plural.
@@ -52,6 +55,7 @@ impl Kind {
             Self::Consumer => "consumers",
             Self::Credential => "credentials",
             Self::ConsumerGroup => "consumer_groups",
+            Self::PluginMetadata => "plugin_metadata",
         }
     }
 
@@ -72,14 +76,7 @@ impl Kind {
 }
 
 /// Kinds that stores of this schema hold and this version does not serve.
-const NOT_SERVED: &[&str] = &[
-    "drains",
-    "plugin_metadata",
-    "plugins",
-    "protos",
-    "replicas",
-    "secrets",
-];
+const NOT_SERVED: &[&str] = &["drains", "plugins", "protos", "replicas", "secrets"];
 
 /// A document's id: `[a-zA-Z0-9-_.]{1,64}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -15,6 +15,7 @@ use super::shared::asked::Asked;
 use super::shared::condition::Condition;
 use super::shared::identity::Extension;
 use super::shared::limit::SLOTS;
+use super::shared::metadata::Metadata;
 use super::shared::rule;
 use crate::cohort::Envoy;
 use crate::model::Path;
@@ -208,6 +209,30 @@ impl Plugins {
             let other = own.plugin.as_ref();
             if let Some(other) = other.and_then(|plugin| plugin.of_service(service)) {
                 own.plugin = Some(other);
+            }
+        }
+        self
+    }
+
+    /// The plugins that go by metadata.
+    pub(crate) fn asking_for_metadata(&self) -> impl Iterator<Item = &'static str> {
+        let asking = self.enabled().filter(|own| {
+            let plugin = own.plugin.as_ref();
+            plugin.is_some_and(|plugin| plugin.asks_for_metadata())
+        });
+        asking.map(|own| ALL[own.at].name)
+    }
+
+    /// These plugins with the metadata that there is, by the plugin's name.
+    pub(crate) fn with_metadata<'a>(mut self, find: impl Fn(&str) -> Option<&'a Metadata>) -> Self {
+        for own in &mut self.configured {
+            let other = own.plugin.as_ref().filter(|one| one.asks_for_metadata());
+            if let Some(plugin) = other
+                && let Some(metadata) = find(ALL[own.at].name)
+                && let Some(other) = plugin.with_metadata(metadata)
+            {
+                own.plugin = Some(other);
+                own.bytes += metadata.bytes;
             }
         }
         self

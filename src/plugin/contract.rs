@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::meta::{META, Meta};
 use super::shared::asked::Asked;
+use super::shared::metadata::Metadata;
 use crate::cohort::Ability;
 use crate::model::Path;
 use crate::model::key::{Id, Key};
@@ -105,6 +106,16 @@ pub trait Plugin: fmt::Debug + Send + Sync {
 
     /// What it is in a route of this service, where that is something else.
     fn of_service(&self, _service: &Id) -> Option<Arc<dyn Plugin>> {
+        None
+    }
+
+    /// Whether it does something else where its plugin has metadata.
+    fn asks_for_metadata(&self) -> bool {
+        false
+    }
+
+    /// What it is with the metadata of its plugin, where that is something else.
+    fn with_metadata(&self, _metadata: &Metadata) -> Option<Arc<dyn Plugin>> {
         None
     }
 

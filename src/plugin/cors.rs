@@ -5,6 +5,7 @@
 
 mod origins;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::Route;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::contract::{Definition, Plugin, Reading, schema};
+use super::shared::metadata::Metadata;
 use super::shared::narrow::by_headers;
 use super::shared::script;
 use crate::model::decode;
@@ -38,6 +40,8 @@ struct Form {
     allow_origins: String,
     /// Patterns of origins, in place of `allow_origins`.
     allow_origins_by_regex: Option<Vec<String>>,
+    /// Names of origins in `plugin_metadata/cors`, which are allowed as well.
+    allow_origins_by_metadata: Option<Vec<String>>,
     /// Methods, likewise.
     #[serde(default = "any")]
     allow_methods: String,
@@ -58,9 +62,7 @@ struct Form {
     timing_allow_origins_by_regex: Option<Vec<String>>,
 }
 
-impl decode::Form for Form {
-    const NOT_SERVED: &'static [&'static str] = &["allow_origins_by_metadata"];
-}
+impl decode::Form for Form {}
 
 fn any() -> String {
     "*".to_owned()
@@ -73,15 +75,17 @@ fn max_age() -> i64 {
 /// What `**` is for methods.
 const METHODS: &str = "GET,POST,PUT,DELETE,PATCH,HEAD,OPTIONS,CONNECT,TRACE";
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Cors {
     origins: Origins,
+    /// What the metadata has more of them under these names.
+    named: Vec<String>,
     timing: Option<Origins>,
     /// The rest of what the script goes by.
     context: Map<String, Value>,
 }
 
-fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
     without_star(&form)?;
     let origins = match &form.allow_origins_by_regex {
@@ -99,8 +103,19 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
         (None, Some(listed)) => Some(origins::listed("timing_allow_origins", listed)?),
         (None, None) => None,
     };
+    let named = form.allow_origins_by_metadata.as_ref();
+    if matches!(named, Some(names) if names.is_empty()) {
+        let message = "found an empty list, allowed: at least one name";
+        return Err(Remark::new("allow_origins_by_metadata", message));
+    }
+    if named.is_some() && matches!(origins, Origins::Any(_)) {
+        let message = "is of no use, as `allow_origins` allows every origin: write one there, such as \"null\"";
+        let remark = Remark::new("allow_origins_by_metadata", message);
+        reading.warnings.push(remark);
+    }
     Ok(Arc::new(Cors {
         origins,
+        named: named.cloned().unwrap_or_default(),
         timing,
         context: context(&form)?,
     }))
@@ -176,7 +191,34 @@ impl Cors {
     }
 }
 
+/// Refuses metadata whose origins, by names that routes have in common, are none.
+pub(super) fn check_metadata(fields: &BTreeMap<String, String>) -> Result<(), Remark> {
+    let mut all = fields.iter();
+    all.try_for_each(|(name, text)| origins_of(name, text).map(|_| ()))
+}
+
+fn origins_of(name: &str, text: &str) -> Result<Vec<String>, Remark> {
+    let field = format!("allow_origins.{}", decode::shown(name));
+    let others = "; for any origin write `allow_origins` of the plugin";
+    origins::several(&field, text, others)
+}
+
 impl Plugin for Cors {
+    fn asks_for_metadata(&self) -> bool {
+        !self.named.is_empty()
+    }
+
+    fn with_metadata(&self, metadata: &Metadata) -> Option<Arc<dyn Plugin>> {
+        let mut own = self.clone();
+        for name in &self.named {
+            // Checked as the metadata was read.
+            let found = metadata.fields.get(name);
+            let found = found.and_then(|text| origins_of(name, text).ok());
+            own.origins.extend(found.into_iter().flatten());
+        }
+        Some(Arc::new(own))
+    }
+
     /// A route for each pattern that an origin may fit, as there are no patterns in Lua.
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
         let page = self.origins.pattern();

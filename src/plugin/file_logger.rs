@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, schema};
 use super::shared::condition::Condition;
+use super::shared::metadata::Metadata;
 use super::shared::router;
 use crate::cohort::Ability;
 use crate::envoy::any;
@@ -63,11 +64,17 @@ impl decode::Form for Form {
     ];
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct FileLogger {
     path: String,
-    format: Format,
-    condition: Condition,
+    /// Nothing is that of the metadata, or else the usual one.
+    format: Option<Arc<Format>>,
+    condition: Arc<Condition>,
+}
+
+/// Refuses metadata that says fields of lines which no line can have.
+pub(super) fn check_metadata(fields: &Fields, warnings: &mut Vec<Remark>) -> Result<(), Remark> {
+    Format::read(fields, warnings).map(|_| ())
 }
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
@@ -98,17 +105,20 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
                    by itself; those are in `access_log` of the gateway";
     reading.warnings.push(Remark::whole(message));
     let format = match form.log_format {
-        Some(fields) => Format::read(&fields, &mut reading.warnings)?,
+        Some(fields) => Some(Format::read(&fields, &mut reading.warnings)?),
         None => {
-            let fields = format!("is missing: lines have {}, and no headers", Format::NAMES);
+            let fields = format!(
+                "is missing: lines have {}, and no headers, unless `plugin_metadata/file-logger` says what they have",
+                Format::NAMES
+            );
             reading.warnings.push(Remark::new("log_format", fields));
-            Format::default()
+            None
         }
     };
     Ok(Arc::new(FileLogger {
         path,
-        format,
-        condition,
+        format: format.map(Arc::new),
+        condition: Arc::new(condition),
     }))
 }
 
@@ -118,7 +128,10 @@ impl FileLogger {
             // A variable that a request does not have is no field of its line.
             omit_empty_values: true,
             format: Some(substitution_format_string::Format::JsonFormat(
-                self.format.of(route),
+                match &self.format {
+                    Some(format) => format.of(route),
+                    None => Format::default().of(route),
+                },
             )),
             ..SubstitutionFormatString::default()
         };
@@ -136,6 +149,20 @@ impl FileLogger {
 }
 
 impl Plugin for FileLogger {
+    fn asks_for_metadata(&self) -> bool {
+        self.format.is_none()
+    }
+
+    fn with_metadata(&self, metadata: &Metadata) -> Option<Arc<dyn Plugin>> {
+        // Of no fields it is as without metadata, as in APISIX. Checked as the metadata was read.
+        let fields = Some(&metadata.fields).filter(|fields| !fields.is_empty())?;
+        let format = Format::read(fields, &mut Vec::new()).ok()?;
+        Some(Arc::new(Self {
+            format: Some(Arc::new(format)),
+            ..self.clone()
+        }))
+    }
+
     fn needs(&self) -> Vec<Ability> {
         let mut needs = self.condition.needs();
         needs.push(Ability::RouterInPlace);

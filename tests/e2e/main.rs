@@ -37,6 +37,7 @@ mod matching;
 mod metrics;
 mod operation;
 mod outages;
+mod plugin_metadata;
 mod plugins;
 mod preservation;
 mod references_to_secrets;

@@ -40,6 +40,9 @@ fn more(kind: Kind) -> &'static str {
             "[Several gateways](../../how-to/gateways.md) explains what they are for. `default` exists \
                           without being written."
         }
+        Kind::PluginMetadata => {
+            "[Documents](../../explanation/documents.md#kinds) explains who goes by it."
+        }
         Kind::Consumer | Kind::Credential | Kind::ConsumerGroup => {
             "[Consumers](../../how-to/consumers.md) explains how callers are authenticated."
         }
@@ -51,6 +54,7 @@ fn key(kind: Kind) -> String {
     match kind {
         Kind::Credential => "consumers/<username>/credentials/<id>".to_owned(),
         Kind::Consumer => "consumers/<username>".to_owned(),
+        Kind::PluginMetadata => "plugin_metadata/<plugin>".to_owned(),
         kind => format!("{}/<id>", kind.as_str()),
     }
 }

@@ -73,6 +73,9 @@ impl Call {
             if let Some(schema) = schema::of_credential(name) {
                 about.insert("consumer_schema".to_owned(), schema);
             }
+            if let Some(schema) = schema::of_metadata(name) {
+                about.insert("metadata_schema".to_owned(), schema);
+            }
             // They run in this order; where there are several phases, in each.
             let priority = i64::try_from(at).map_or(0, |at| 10_000 - at);
             about.insert("priority".to_owned(), priority.into());
@@ -83,8 +86,11 @@ impl Call {
     }
 
     fn plugin(&self, name: &str) -> Result<Response, Refusal> {
-        let of_consumers = self.parameter("schema_type") == Some("consumer");
-        let own = of_consumers.then(|| schema::of_credential(name)).flatten();
+        let own = match self.parameter("schema_type") {
+            Some("consumer") => schema::of_credential(name),
+            Some("metadata") => schema::of_metadata(name),
+            _ => None,
+        };
         let schema = own.or_else(|| schema::of_plugin(name));
         let found = schema.ok_or_else(|| not_found("plugin", name))?;
         Ok(answer::json(StatusCode::OK, &found))

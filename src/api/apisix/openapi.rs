@@ -19,7 +19,7 @@ pub fn say(said: &mut Said) {
     for kind in Kind::ALL {
         of_kind(kind, said);
     }
-    for folder in ["protos", "plugin_metadata", "secrets"] {
+    for folder in ["protos", "secrets"] {
         let list = json!({ "type": "object", "properties": { "list": { "maxItems": 0 }, "total": { "const": 0 } } });
         let call = call(
             "this version serves none of them",
@@ -200,8 +200,8 @@ fn about(said: &mut Said) {
     );
     let consumer = in_query(
         "schema_type",
-        json!({ "const": "consumer" }),
-        "what a consumer holds of it",
+        json!({ "enum": ["consumer", "metadata"] }),
+        "what a consumer holds of it, or the fields of its metadata",
         None,
     );
     let plugin = [in_path("name", "cors"), consumer];
@@ -421,10 +421,10 @@ fn terms() -> Vec<Value> {
 }
 
 fn id(kind: Kind) -> &'static str {
-    if kind == Kind::Consumer {
-        "jack"
-    } else {
-        "hello"
+    match kind {
+        Kind::Consumer => "jack",
+        Kind::PluginMetadata => "cors",
+        _ => "hello",
     }
 }
 
@@ -449,5 +449,6 @@ fn example(kind: Kind) -> Value {
         }
         Kind::Credential => json!({ "plugins": { "key-auth": { "key": "another-key-of-jacks" } } }),
         Kind::ConsumerGroup => json!({ "plugins": {} }),
+        Kind::PluginMetadata => json!({ "allow_origins": { "shop": "https://shop.example.com" } }),
     }
 }

@@ -3,7 +3,7 @@
 use crate::model::{Id, Key, Kind};
 
 /// Kinds that APISIX has and this version does not serve: there are none of them.
-const NOT_SERVED: &[&str] = &["protos", "plugin_metadata", "secrets"];
+const NOT_SERVED: &[&str] = &["protos", "secrets"];
 
 /// What a call is about.
 #[derive(Debug, PartialEq, Eq)]
@@ -194,6 +194,7 @@ mod tests {
             ("/routes/1", one("routes/1")),
             ("/routes/1/", one("routes/1")),
             ("/consumers/jack", one("consumers/jack")),
+            ("/plugin_metadata/cors", one("plugin_metadata/cors")),
             (
                 "/consumers/jack/credentials",
                 all(Kind::Credential, "consumers/jack/credentials/"),
@@ -211,9 +212,9 @@ mod tests {
             ("/schema/validate/routes", Target::Validate(Kind::Route)),
             ("/configs/validate", Target::ValidateAll),
             (
-                "/plugin_metadata/syslog",
+                "/protos/1",
                 Target::NotServed {
-                    folder: "plugin_metadata",
+                    folder: "protos",
                     is_one: true,
                 },
             ),

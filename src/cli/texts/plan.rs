@@ -16,7 +16,8 @@ const PIECE: usize = 60;
 const BYTES: usize = 1024 * 1024;
 
 /// Those that others name before those that name them.
-const ORDER: [Kind; 11] = [
+const ORDER: [Kind; 12] = [
+    Kind::PluginMetadata,
     Kind::Ssl,
     Kind::Upstream,
     Kind::Service,

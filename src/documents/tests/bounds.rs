@@ -78,6 +78,10 @@ fn bounded(schema: &Value, place: &str, wrap: &dyn Fn(Value) -> Value, found: &m
 fn wrong(kind: Kind, value: &Value) -> String {
     let path = match kind {
         Kind::Credential => "consumers/a/credentials/a".to_owned(),
+        Kind::PluginMetadata if value.get("log_format").is_some() => {
+            "plugin_metadata/file-logger".to_owned()
+        }
+        Kind::PluginMetadata => "plugin_metadata/cors".to_owned(),
         other => format!("{}/a", other.as_str()),
     };
     let mut whole = match kind {

@@ -156,6 +156,9 @@ fn compare(kind: Kind, seed: u64) {
                 "consumers/jack/credentials/a",
             ])
             .into(),
+        Kind::PluginMetadata => draw
+            .one_of(&["plugin_metadata/cors", "plugin_metadata/file-logger"])
+            .into(),
         kind => format!("{}/{}", kind.as_str(), draw.one_of(&["u", "s", "new"])).into(),
     };
     let key: Key = path.parse().unwrap();

@@ -50,7 +50,7 @@ impl Keyring {
         match kind {
             _ if self.is_empty() => false,
             Kind::Ssl | Kind::Consumer | Kind::Credential => true,
-            Kind::Gateway | Kind::ConsumerGroup => false,
+            Kind::Gateway | Kind::ConsumerGroup | Kind::PluginMetadata => false,
             _ => {
                 let text = String::from_utf8_lossy(text);
                 // JSON may write characters by their numbers.

@@ -7,13 +7,13 @@ use crate::model::problem::Remark;
 use crate::plugin::shared::pattern;
 
 /// Whose pages are meant.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Origins {
     /// `*`, or `**`, which names the origin of the request.
     Any(&'static str),
     Listed(Vec<String>),
-    /// A pattern of RE2 for whole origins.
-    Pattern(String),
+    /// A pattern of RE2 for whole origins, and origins beside those that fit it.
+    Pattern(String, Vec<String>),
 }
 
 impl Origins {
@@ -21,18 +21,25 @@ impl Origins {
     pub(super) fn written(&self, matched: bool) -> Value {
         match self {
             Self::Any(stars) => json!(stars),
-            Self::Listed(origins) => {
+            Self::Pattern(..) if matched => json!("**"),
+            Self::Listed(origins) | Self::Pattern(_, origins) => {
                 let origins = origins.iter().map(|origin| (origin.clone(), json!(true)));
                 Value::Object(origins.collect::<Map<_, _>>())
             }
-            Self::Pattern(_) if matched => json!("**"),
-            Self::Pattern(_) => json!({}),
+        }
+    }
+
+    /// Has these be meant as well.
+    pub(super) fn extend(&mut self, more: impl Iterator<Item = String>) {
+        match self {
+            Self::Any(_) => {}
+            Self::Listed(origins) | Self::Pattern(_, origins) => origins.extend(more),
         }
     }
 
     pub(super) fn pattern(&self) -> Option<&str> {
         match self {
-            Self::Pattern(pattern) => Some(pattern),
+            Self::Pattern(pattern, _) => Some(pattern),
             Self::Any(_) | Self::Listed(_) => None,
         }
     }
@@ -41,10 +48,14 @@ impl Origins {
 /// `*`, `**`, or origins with commas between them, as they stand in `field`.
 pub(super) fn listed(field: &str, text: &str) -> Result<Origins, Remark> {
     match text {
-        "*" => return Ok(Origins::Any("*")),
-        "**" => return Ok(Origins::Any("**")),
-        _ => {}
+        "*" => Ok(Origins::Any("*")),
+        "**" => Ok(Origins::Any("**")),
+        _ => several(field, text, ", \"*\", \"**\"").map(Origins::Listed),
     }
+}
+
+/// Origins with commas between them, as they stand in `field`; `others` are allowed there as well.
+pub(super) fn several(field: &str, text: &str, others: &str) -> Result<Vec<String>, Remark> {
     let origin = |origin: &str| {
         let host = origin.split_once("://").map(|(_, host)| host);
         let fits = origin == "null" || host.is_some_and(|host| !host.is_empty());
@@ -54,14 +65,14 @@ pub(super) fn listed(field: &str, text: &str) -> Result<Origins, Remark> {
             Err(Remark::new(
                 field,
                 format!(
-                    "found {}, allowed: origins such as \"https://www.example.com\" with commas between them, \"*\", \"**\"",
+                    "found {}, allowed: origins such as \"https://www.example.com\" with commas between them{others}",
                     quoted(origin)
                 ),
             ))
         }
     };
     let all = text.split(',').map(origin);
-    all.collect::<Result<_, _>>().map(Origins::Listed)
+    all.collect()
 }
 
 /// Patterns, of which one must match somewhere in the origin.
@@ -76,5 +87,5 @@ pub(super) fn patterns(field: &str, patterns: &[String]) -> Result<Origins, Rema
     let each = patterns.iter().map(|written| format!("(?:{written})"));
     let all = each.collect::<Vec<_>>().join("|");
     let all = pattern::anywhere(&all).map_err(|said| Remark::new(field, said))?;
-    Ok(Origins::Pattern(all))
+    Ok(Origins::Pattern(all, Vec::new()))
 }

@@ -77,7 +77,7 @@ fn what_lines_lack_is_told() {
     assert_eq!(
         said[1],
         "log_format: is missing: lines have client_ip, latency (in milliseconds), method, route_id, start_time, status, \
-         upstream, uri, and no headers"
+         upstream, uri, and no headers, unless `plugin_metadata/file-logger` says what they have"
     );
 }
 
