@@ -56,7 +56,9 @@ async fn long_lists_are_searched_sorted_and_told_page_by_page() {
     .await;
     let found = get(&stage, "v1/documents?search=many/7").await;
     assert_eq!(names(&found, "documents", "document"), ["routes/many-07"]);
-    let found = get(&stage, "v1/documents?search=consul%20echo").await;
+    let found = get(&stage, "v1/documents?search=consul/echo%20echo").await;
+    assert_eq!(names(&found, "documents", "document"), ["routes/echo"]);
+    let found = get(&stage, "v1/documents?search=consul/echo%20many").await;
     assert_eq!(found["total"], 0);
     let found = get(
         &stage,
