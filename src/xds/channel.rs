@@ -71,8 +71,10 @@ pub struct Channel {
     pub mixed: bool,
     /// What the client still has though the snapshot has it no more, until it may be taken away.
     pub stale: BTreeMap<Arc<str>, Option<Arc<Resource>>>,
-    /// The last snapshots that had these: they may name what is gone as well.
+    /// The last snapshots that had these, until their removal is accepted: they may name what is gone as well.
     stale_from: Vec<Arc<Snapshot>>,
+    /// Where resources came from that the client was sent though the snapshot had them no more, until it has another form.
+    borrowed: BTreeMap<Arc<str>, Arc<Snapshot>>,
     /// All that the client has though `sent` does not: the stale, and what is never taken away. Its versions, where known.
     left: BTreeMap<Arc<str>, Option<Version>>,
     /// What the client has in another form than `sent` has, until it has accepted the children of that.
@@ -112,6 +114,7 @@ impl Channel {
             mixed: false,
             stale: BTreeMap::new(),
             stale_from: Vec::new(),
+            borrowed: BTreeMap::new(),
             left: BTreeMap::new(),
             deferred: BTreeMap::new(),
             unproven: BTreeSet::new(),
@@ -133,7 +136,12 @@ impl Channel {
         let first = !self.started;
         let answers_last = !first && request.nonce == self.nonce;
         // A nonce dies with its stream: the first request of a type answers nothing here.
-        if !first && !answers_last && matches!(request.names, Names::All { .. }) {
+        if !first
+            && !answers_last
+            && let Names::All { names, .. } = &request.names
+        {
+            // It has dropped what it does not name: if the next answer names that again, it is wanted anew.
+            self.asked.extend(self.subscription.lacking(names));
             return Meaning::Wish;
         }
         self.started = true;
@@ -243,6 +251,7 @@ impl Channel {
         let subscription = &self.subscription;
         self.stale.retain(|name, _| subscription.has(name));
         self.left.retain(|name, _| subscription.has(name));
+        self.borrowed.retain(|name, _| subscription.has(name));
         self.deferred.retain(|name, _| subscription.has(name));
         self.unproven.retain(|name| subscription.has(name));
         self.changing.retain(|name| subscription.has(name));
@@ -448,10 +457,10 @@ impl Channel {
         } else {
             must && takes_away
         };
-        let awaited = earlier
-            .iter()
-            .filter(|_| must)
-            .find_map(|earlier| earlier.set(self.resource_type).find(name));
+        let awaited = earlier.iter().filter(|_| must).find_map(|earlier| {
+            let resource = earlier.set(self.resource_type).find(name)?;
+            Some((earlier, resource))
+        });
         match (set.find(name), awaited) {
             (Some(resource), _) => {
                 self.forget(name);
@@ -468,8 +477,9 @@ impl Channel {
                     diff.send.push((name.clone(), resource.clone()));
                 }
             }
-            (None, Some(resource)) => {
+            (None, Some((from, resource))) => {
                 diff.borrows = true;
+                self.borrowed.insert(name.clone(), from.clone());
                 if self.resource_type.is_awaited() {
                     self.unproven.insert(name.clone());
                 }

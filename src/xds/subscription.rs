@@ -49,6 +49,16 @@ impl Subscription {
         self.names.iter()
     }
 
+    /// What is wanted by name, and is not in `names`.
+    pub fn lacking(&self, names: &[String]) -> Vec<Arc<str>> {
+        if names.len() == self.names.len() && set::digest(names.iter()) == self.digest {
+            return Vec::new();
+        }
+        let named: HashSet<&str> = names.iter().map(String::as_str).collect();
+        let lacks = |name: &&Arc<str>| !named.contains(&***name);
+        self.names.iter().filter(lacks).cloned().collect()
+    }
+
     /// SotW: `names` is all that is wanted from now on. `full_state`: the type knows wildcards.
     pub fn replace(&mut self, names: Vec<String>, full_state: bool) -> Difference {
         let legacy = full_state && names.is_empty() && !self.named;

@@ -313,3 +313,59 @@ proptest! {
         play(Protocol::Delta, &events);
     }
 }
+
+/// Plans that once ended badly, and are too rare to be found anew.
+mod found {
+    use super::{Event, play};
+    use crate::plan::Mutation::{
+        Cluster, Divide, Endpoints, Listener, NoCluster, Point, Route, Table,
+    };
+    use chancery::xds::Protocol;
+
+    #[test]
+    fn a_name_that_a_sotw_client_drops_and_wants_again_while_a_response_is_on_its_way() {
+        let plan = [
+            Event::Change(vec![Listener(1, 0, 1, 2, 0)]),
+            Event::Change(vec![Listener(0, 0, 0, 0, 2)]),
+            Event::Run(13),
+            Event::Run(4),
+            Event::Change(vec![Listener(0, 0, 1, 0, 1)]),
+            Event::Accept(5),
+            Event::Run(10),
+            Event::Wish(false, 0, true),
+        ];
+        play(Protocol::Sotw, &plan);
+    }
+
+    #[test]
+    fn a_table_of_a_scope_whose_removal_is_on_its_way() {
+        let plan = [
+            Event::Change(vec![Route(0, 0, 1)]),
+            Event::Change(vec![Divide([2, 1, 0])]),
+            Event::Run(19),
+            Event::Change(vec![Point(1, 0), Endpoints(0, 1)]),
+            Event::Change(vec![Cluster(1, 0, false, 2)]),
+            Event::Change(vec![Point(1, 1)]),
+            Event::Run(15),
+            Event::Accept(6),
+            Event::Change(vec![Point(1, 0)]),
+        ];
+        play(Protocol::Delta, &plan);
+    }
+
+    #[test]
+    fn a_cluster_of_a_table_that_was_gone_when_it_was_asked_for() {
+        let plan = [
+            Event::Change(vec![Point(0, 0)]),
+            Event::Run(12),
+            Event::Change(vec![Table(0, 0, 5), Divide([0, 2, 3])]),
+            Event::Run(10),
+            Event::Change(vec![Divide([2, 2, 3]), NoCluster(0)]),
+            Event::Send,
+            Event::Change(vec![Point(0, 0)]),
+            Event::Change(vec![Cluster(1, 0, false, 0)]),
+            Event::Change(vec![Listener(0, 0, 0, 0, 0)]),
+        ];
+        play(Protocol::Sotw, &plan);
+    }
+}

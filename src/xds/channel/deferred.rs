@@ -51,8 +51,7 @@ impl Channel {
     /// The snapshots that forms which the client keeps are from, and what is still to be taken away.
     pub fn kept_from(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
         let deferred = self.deferred.values().filter_map(|each| each.from.as_ref());
-        let stale_from = self.stale_from.iter().filter(|_| !self.stale.is_empty());
-        deferred.chain(stale_from)
+        deferred.chain(&self.stale_from)
     }
 
     /// The children of all that the client surely has.

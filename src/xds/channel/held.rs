@@ -82,11 +82,17 @@ impl Channel {
     /// The client no longer has what `sent` does not have.
     pub fn forget(&mut self, name: &str) {
         self.stale.remove(name);
+        self.left.remove(name);
+        self.deferred.remove(name);
+    }
+
+    /// The client has accepted what was sent: what it no longer has came from nowhere.
+    pub(super) fn release(&mut self) {
         if self.stale.is_empty() {
             self.stale_from.clear();
         }
-        self.left.remove(name);
-        self.deferred.remove(name);
+        let left = &self.left;
+        self.borrowed.retain(|name, _| left.contains_key(name));
     }
 
     /// The state of the world was sent: of what `sent` does not have, the client has what went with it.

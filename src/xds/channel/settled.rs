@@ -62,6 +62,13 @@ impl Channel {
         }
     }
 
+    /// The snapshots whose clusters the client may use by what it has, or is sent, of this type.
+    pub fn used(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
+        let in_flight = self.in_flight.as_ref().map(|in_flight| &in_flight.snapshot);
+        let accepted = self.acked.iter().chain(in_flight);
+        accepted.chain(self.borrowed.values())
+    }
+
     /// Whether something was refused that was not sent again.
     pub fn is_refused(&self) -> bool {
         !self.owed.is_empty()
@@ -77,14 +84,18 @@ impl Channel {
         if self.owed.is_empty() && !self.is_deferring() {
             let set = snapshot.set(self.resource_type);
             let whole = self.wants_all(set) || self.has_every_table(&snapshot);
-            let mut names = self.subscription.names();
+            let has_any = || {
+                let mut names = self.subscription.names();
+                names.any(|name| set.find(name).is_some())
+            };
             // Whoever was sent nothing has accepted nothing.
-            if whole || names.any(|name| set.find(name).is_some()) {
+            if whole || has_any() {
                 self.accepted.whole = whole;
                 self.accepted.sequence = Some(snapshot.sequence);
             }
             self.acked = Some(snapshot);
             self.mixed = false;
+            self.release();
         }
     }
 

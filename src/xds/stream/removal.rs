@@ -91,10 +91,7 @@ impl Stream {
         let used = users
             .into_iter()
             .filter(|user| user.started)
-            .flat_map(|user| {
-                let in_flight = user.in_flight.as_ref().map(|in_flight| &in_flight.snapshot);
-                user.acked.iter().chain(in_flight)
-            });
+            .flat_map(|user| user.used());
         let mut snapshots = used
             .chain(&clusters.settled)
             .chain(&clusters.sent)
