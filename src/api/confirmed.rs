@@ -1,5 +1,6 @@
 //! Which nodes have accepted a revision, and why the others have not.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -60,14 +61,35 @@ pub fn is_rejected(problem: &NotInForce) -> bool {
 
 /// The documents of which that holds.
 pub fn rejected(settled: &Settled) -> impl Iterator<Item = pb::Rejected> {
-    let rejected = settled
-        .problems
-        .iter()
-        .filter(|(_, problem)| is_rejected(problem));
-    rejected.map(|(path, problem)| pb::Rejected {
+    told(settled, is_rejected)
+}
+
+/// The documents whose text will be in force once a service has been answered.
+pub fn waiting(settled: &Settled) -> impl Iterator<Item = pb::Rejected> {
+    told(settled, |problem| !is_rejected(problem))
+}
+
+fn told(settled: &Settled, of: impl Fn(&NotInForce) -> bool) -> impl Iterator<Item = pb::Rejected> {
+    let problems = settled.problems.iter();
+    let told = problems.filter(move |(_, problem)| of(problem));
+    told.map(|(path, problem)| pb::Rejected {
         document: path.to_string(),
         revision: problem.revision,
         reason: telemetry::shown(&problem.reason, REASON),
+    })
+}
+
+/// What of a revision waits, as somebody who is behind.
+pub fn behind_by(
+    waiting: impl Iterator<Item = pb::Rejected>,
+    revision: i64,
+    replica: &str,
+) -> impl Iterator<Item = pb::Behind> {
+    let waiting = waiting.filter(move |one| one.revision == revision);
+    waiting.map(move |one| pb::Behind {
+        replica: replica.to_owned(),
+        reason: format!("{} waits: {}", one.document, one.reason),
+        ..pb::Behind::default()
     })
 }
 
@@ -98,12 +120,16 @@ pub fn own(gateways: &Gateways, nodes: &Nodes, limit: usize) -> pb::Replica {
     behind.sort_by(|a, b| (&a.gateway, &a.node).cmp(&(&b.gateway, &b.node)));
     behind.truncate(limit);
     replica.behind = behind;
-    replica.rejected = rejected(&settled).collect();
+    replica.rejected = newest(rejected(&settled), limit);
+    replica.waiting = newest(waiting(&settled), limit);
     replica
-        .rejected
-        .sort_by_key(|rejected| std::cmp::Reverse(rejected.revision));
-    replica.rejected.truncate(limit);
-    replica
+}
+
+fn newest(texts: impl Iterator<Item = pb::Rejected>, limit: usize) -> Vec<pb::Rejected> {
+    let mut texts: Vec<_> = texts.collect();
+    texts.sort_by_key(|text| Reverse(text.revision));
+    texts.truncate(limit);
+    texts
 }
 
 /// Since when a node is behind: since the oldest of what it was sent and has not accepted.

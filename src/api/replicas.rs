@@ -173,6 +173,13 @@ fn read(id: &str, record: &Record) -> pb::Replica {
 
 /// Who of one replica has not accepted a revision of documents.
 fn behind(replica: &pb::Replica, revision: i64) -> Vec<pb::Behind> {
+    let waiting = replica.waiting.iter().cloned();
+    let mut behind = nodes_behind(replica, revision);
+    behind.extend(confirmed::behind_by(waiting, revision, &replica.id));
+    behind
+}
+
+fn nodes_behind(replica: &pb::Replica, revision: i64) -> Vec<pb::Behind> {
     if replica.confirmed >= revision {
         return Vec::new();
     }

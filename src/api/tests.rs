@@ -264,13 +264,16 @@ async fn what_is_not_confirmed_is_named() {
     assert!(wait::wait(&api, ask(0)).await.is_err());
 }
 
-#[tokio::test]
-async fn the_other_replicas_count() {
-    let record = |replica: &pb::Replica| Record {
+fn record(replica: &pb::Replica) -> Record {
+    Record {
         value: json::whole(replica).unwrap().into(),
         lease: 1,
         revision: 1,
-    };
+    }
+}
+
+#[tokio::test]
+async fn the_other_replicas_count() {
     let mut other = pb::Replica {
         revision: 7,
         confirmed: 5,
@@ -369,4 +372,58 @@ async fn what_is_not_in_force_is_not_confirmed() {
     let answer = wait::wait(&api, ask(7)).await.unwrap();
     assert!(!answer.confirmed && answer.behind.is_empty());
     assert_eq!(answer.rejected[0].document, "routes/bad");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_service_is_not_confirmed_here_or_elsewhere() {
+    let waiting = NotInForce {
+        revision: 7,
+        cause: Cause::Waiting,
+        reason: "consul/late has not been answered yet".into(),
+    };
+    let settled = Settled {
+        revision: 8,
+        documents: 8,
+        ..Settled::default()
+    };
+    let mut other = pb::Replica {
+        revision: 8,
+        confirmed: 8,
+        waiting: vec![pb::Rejected {
+            document: "routes/late".to_owned(),
+            revision: 7,
+            reason: waiting.reason.to_string(),
+        }],
+        ..pb::Replica::default()
+    };
+    let (sender, records) = watch::channel(Records {
+        current: true,
+        own: "a".into(),
+        by_id: [("b".into(), record(&other))].into(),
+    });
+    let others = Others::new(records);
+    let (api, _seat) = api(settled.clone(), node("envoy-1", true, 8), others);
+    assert!(wait::wait(&api, ask(8)).await.unwrap().confirmed);
+    let says = async |replica| {
+        let answer = wait::wait(&api, ask(7)).await.unwrap();
+        assert!(!answer.confirmed && answer.rejected.is_empty());
+        let [behind] = answer.behind.as_slice() else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(behind.replica, replica);
+        assert!(
+            behind.reason.starts_with("routes/late waits: consul/late"),
+            "{behind:?}"
+        );
+    };
+    says("b").await;
+    other.waiting.clear();
+    sender.send_modify(|records| _ = records.by_id.insert("b".into(), record(&other)));
+    api.gateways.settle(Settled {
+        problems: Arc::new([("routes/late".into(), waiting)].into()),
+        ..settled.clone()
+    });
+    says("a").await;
+    api.gateways.settle(settled);
+    assert!(wait::wait(&api, ask(7)).await.unwrap().confirmed);
 }

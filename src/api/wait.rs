@@ -81,10 +81,17 @@ fn is_rejected(settled: &Settled, revision: i64) -> bool {
     problems.any(|problem| problem.revision == revision && confirmed::is_rejected(problem))
 }
 
-/// Whether every node here has accepted the revision.
+/// Whether a document that the revision wrote waits for a service's first answer.
+fn is_waiting(settled: &Settled, revision: i64) -> bool {
+    let mut problems = settled.problems.values();
+    problems.any(|problem| problem.revision == revision && !confirmed::is_rejected(problem))
+}
+
+/// Whether every node here has accepted the revision, and nothing of it waits.
 fn is_confirmed(api: &Api, settled: &Settled, asked: i64, awaited: &mut Awaited) -> bool {
     let revision = asked.min(settled.documents);
     settled.revision >= asked
+        && !is_waiting(settled, asked)
         && awaited.is_over(&api.nodes, |node| {
             confirmed::has(&api.gateways, node, revision)
         })
@@ -145,6 +152,8 @@ fn look(api: &Api, began: &Looked) -> pb::WaitResponse {
     for behind in &mut behind {
         behind.replica = api.others.own();
     }
+    let waiting = confirmed::waiting(&settled);
+    behind.extend(confirmed::behind_by(waiting, asked, &api.others.own()));
     behind.extend(api.others.behind(&live, asked.min(settled.documents)));
     if behind.is_empty() {
         // Who has just gone may not be noted yet. All of them are gone through only where nobody else holds it up.

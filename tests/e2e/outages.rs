@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use serde_json::json;
 
 use crate::support::consul::Memory;
 use crate::support::envoy::Protocol;
-use crate::support::eventually;
 use crate::support::instance::Instance;
 use crate::support::load::Load;
 use crate::support::stage::{Stage, gateway, route_to, route_to_service};
+use crate::support::{PATIENTLY, eventually};
 
 /// How long what goes away stays away at least.
 const AWAY: Duration = Duration::from_secs(1);
@@ -223,6 +224,41 @@ async fn consul_is_killed_and_starts() {
     stage.consul.start_again().await;
     let _green = a_new_instance_arrives(&stage).await;
     load.stop().await.assert_flawless();
+}
+
+/// Nobody has answered for its service: whoever waits for it is told so, and has it once somebody has.
+#[tokio::test]
+async fn a_route_of_an_unknown_service_is_not_confirmed_while_consul_is_away() {
+    let (mut stage, _blue) = stage_at_work(Protocol::Delta).await;
+    let green = stage.instance("green").await;
+    stage.consul.register("late", "green", green.address).await;
+    stage.consul.stop().await;
+    let route = route_to_service("/late", "late");
+    let revision = stage.etcd.write("routes/late", &route).await.to_string();
+    let wait = async |timeout| {
+        let arguments = ["wait", "--revision", &revision, "--timeout", timeout];
+        let output = stage.chancery.ask(&arguments).await;
+        let said = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), said)
+    };
+    eventually(async || {
+        let (ended, said) = wait("1s").await;
+        assert_eq!(ended, Some(1), "{said}");
+        ensure!(said.contains("routes/late waits: consul/late"), "{said}");
+        Ok(())
+    })
+    .await;
+    // What needs none of it is confirmed meanwhile.
+    let route = json!({ "uri": "/own", "plugins": { "mocking": { "response_example": "own" } } });
+    let own = stage.etcd.write("routes/own", &route).await.to_string();
+    let arguments = ["wait", "--revision", &own, "--timeout", PATIENTLY];
+    let output = stage.chancery.ask(&arguments).await;
+    assert!(output.status.success(), "{output:?}");
+
+    stage.consul.start_again().await;
+    let (ended, said) = wait(PATIENTLY).await;
+    assert_eq!(ended, Some(0), "{said}");
+    assert_eq!(stage.envoy.get("/late").await.instance().unwrap(), "green");
 }
 
 #[tokio::test]

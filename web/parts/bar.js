@@ -2,7 +2,7 @@
 // How far a change is: which Envoys of each gateway have it, who has not and why. It moves with each answer of a proxy.
 import { html, signal, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Away, away, follow } from "../core/api.js";
-import { now, published } from "../core/live.js";
+import { now } from "../core/live.js";
 import { to } from "../core/place.js";
 import { moment, span } from "../core/text.js";
 import { t } from "../core/words.js";
@@ -50,11 +50,6 @@ export function Bar({ revision, rollBack = null }) {
     breaks(false);
     again(round + 1);
   }, [broken, away.value]);
-  // What waits, for the first answer about a service, is sent when that is there.
-  const idle = Boolean(told?.confirmed) && told.gateways.length === 0;
-  useEffect(() => {
-    if (idle) again(round + 1);
-  }, [idle, published.value]);
   if (!told) return html`<div class="confirm" role="status">${t("bar.asking")}</div>`;
   if (told.error) return html`<div class="confirm note bad" role="alert">${told.error.message}</div>`;
   // Only whom it concerns is counted: who is late with something else holds nothing up. Those are the gateways that it was
