@@ -149,6 +149,17 @@ export class Stage {
     ]);
   }
 
+  /** One more Chancery on the same etcd and Consul, under a name of its own. */
+  async replica(id) {
+    const [xds, admin] = [await free(), await free()];
+    this.start(id, chancery, [
+      "serve", "--etcd", `http://127.0.0.1:${this.ports.etcd}`, "--consul", this.consulUrl, "--replica-id", id,
+      "--xds", `127.0.0.1:${xds}`, "--admin", `127.0.0.1:${admin}`,
+    ]);
+    await eventually(id, async () => (await fetch(`http://127.0.0.1:${admin}/readyz`)).ok);
+    return { xds, admin };
+  }
+
   async chancery() {
     const sources = this.files ? ["--files", join(this.folder, "documents")] : ["--etcd", `http://127.0.0.1:${this.ports.etcd}`, "--consul", this.consulUrl];
     const args = [
@@ -165,11 +176,11 @@ export class Stage {
   }
 
   /** Envoys of one gateway share its port. */
-  async envoy(id, { gateway = "default", more = [] } = {}) {
+  async envoy(id, { gateway = "default", xds = this.ports.xds, more = [] } = {}) {
     const admin = await free();
     const text = await readFile("envoy/bootstrap.yaml", "utf8");
     const bootstrap = text
-      .replaceAll("port_value: 18000", `port_value: ${this.ports.xds}`)
+      .replaceAll("port_value: 18000", `port_value: ${xds}`)
       .replaceAll("port_value: 9901", `port_value: ${admin}`);
     await mkdir(join(this.folder, id), { recursive: true });
     const file = join(this.folder, id, "bootstrap.yaml");
@@ -180,7 +191,7 @@ export class Stage {
     ]);
     this.proxies.push(id);
     await eventually(`${id} to be connected`, async () => {
-      const { nodes } = await this.ask("/v1/nodes");
+      const { nodes } = await this.ask("/v1/nodes?elsewhere=true");
       return nodes.some((node) => node.id === id && node.synced);
     });
   }

@@ -32,6 +32,33 @@ export const scenes = {
     return page;
   },
 
+  async "replicas, their proxies, and one that is gone"() {
+    const stage = await Stage.set({ envoys: 1 });
+    const page = await tab(stage);
+    await page.at("#/");
+    const card = (title) => page.locator("section.card").filter({ has: page.getByRole("heading", { name: title }) });
+    await card("Who has everything").getByText("1 of 1").waitFor();
+    const { xds, admin } = await stage.replica("second");
+    const beside = card("Sources").getByText("second", { exact: true });
+    await beside.waitFor();
+    await card("Sources").getByText(new RegExp(`127.0.0.1:${admin} · revision \\d+`)).waitFor();
+    await stage.envoy("far", { xds });
+    await card("Who has everything").getByText("2 of 2").waitFor();
+    // What is written here is confirmed by the proxy there.
+    const revision = await stage.put("routes/both", { uri: "/both", plugins: { mocking: { response_example: "both" } } });
+    await page.at(`#/changes/${revision}`);
+    await page.getByLabel("Confirmations").getByText("2 of 2").first().waitFor();
+    await page.at("#/");
+    await shots(page, "replicas");
+    // With its replica a proxy is behind for a while, until it counts no more.
+    await Promise.all([stage.stop("second"), stage.stop("far")]);
+    await beside.waitFor({ state: "detached" });
+    await card("Who has everything").getByText("1 of 1").waitFor();
+    await shots(page, "replica-gone");
+    await stage.end();
+    return page;
+  },
+
   async "Chancery goes and comes back by itself, and an edit outlives it"(stage) {
     await stage.put("routes/kept", { uri: "/kept", upstream: { nodes: { "127.0.0.1:1": 1 } } });
     const [page, list] = [await tab(stage), await tab(stage)];
