@@ -6,6 +6,7 @@
 mod all;
 mod configured;
 pub(crate) mod contract;
+mod differences;
 mod meta;
 pub(crate) mod metadata;
 pub(crate) mod shared;
@@ -46,6 +47,8 @@ mod zipkin;
 pub use all::{NOT_IN_ENVOY, http_filters, names};
 pub(crate) use all::{plugins_schema, replies, schema_of};
 pub use configured::Plugins;
+pub use contract::Difference;
+pub use differences::{differences, differences_in, refused_fields};
 pub use shared::metadata::Metadata;
 
 #[cfg(test)]

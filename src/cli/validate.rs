@@ -1,5 +1,7 @@
 //! `chancery validate`: what would become of documents, without serving them.
 
+mod differences;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,6 +14,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::differences::Used;
 use super::remote::Output;
 use crate::cohort::Envoy;
 use crate::config::{self, Settings};
@@ -115,6 +118,9 @@ struct Verdict {
     schema: Option<String>,
     /// What Envoy does not do exactly.
     warnings: Vec<String>,
+    /// What its plugins do otherwise than in APISIX.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differs: Vec<String>,
 }
 
 pub async fn run(validate: Validate) -> Result<ExitCode> {
@@ -131,10 +137,17 @@ pub async fn run(validate: Validate) -> Result<ExitCode> {
     let not_served = not_served(&documents.settle(), envoy);
     let statuses = documents.statuses(telemetry::now());
     let mut verdicts: Vec<_> = statuses.map(|one| verdict(one, &not_served)).collect();
+    let used = Used::by(&documents);
+    for verdict in &mut verdicts {
+        verdict.differs = used.said(&verdict.document);
+    }
     verdicts.sort_by(|a, b| a.document.cmp(&b.document));
     match output {
         Output::Json => say!("{}", serde_json::to_string(&verdicts)?),
-        Output::Table => print(&verdicts, envoy),
+        Output::Table => {
+            print(&verdicts, envoy);
+            used.print();
+        }
     }
     let rejected = verdicts.iter().any(|verdict| verdict.reason.is_some());
     Ok(if rejected {
@@ -269,6 +282,7 @@ fn verdict(status: DocumentStatus, not_served: &BTreeMap<String, String>) -> Ver
         reason: problem.map(Problem::said).or(not_served.cloned()),
         schema,
         warnings: status.warnings.iter().map(Problem::said).collect(),
+        differs: Vec::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::header::{self, Checked, Headers, Text};
 use super::shared::instead::BROKEN;
 use crate::model::bounds::{List, LongText};
@@ -23,6 +23,12 @@ pub(super) const ENTRY: Definition = Definition {
     name: "api-breaker",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[(
+        "unhealthy",
+        "breaks by instance, not by URI: one that fails gets no requests for 2 s, 4 s, 6 s …; \
+            clients are told when none is left",
+    )],
     http_filters: || vec![BROKEN.disabled()],
 };
 

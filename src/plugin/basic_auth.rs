@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::identity::{
     self, BASIC, BASIC_CHALLENGE, Extension, KEY_CHALLENGE, NOBODY, Realm, UNKNOWN,
 };
@@ -21,6 +21,12 @@ pub(super) const ENTRY: Definition = Definition {
     name: "basic-auth",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[(
+        "",
+        "consumers are known by name and password, as APISIX knows them, and hold for all \
+            gateways",
+    )],
     http_filters: || {
         vec![
             Extension::Basics.filter(),

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use crate::cohort::Ability;
 use crate::envoy::place;
 use crate::envoy::proto::uint64;
@@ -23,6 +23,8 @@ pub(super) const ENTRY: Definition = Definition {
     name: "client-control",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[],
     http_filters: || vec![place::empty(FILTER)],
 };
 

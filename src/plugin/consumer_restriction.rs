@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::denial::{self, Status};
 use super::shared::identity::{
     self, CONSUMER, Extension, GROUP, MISSING, NO_GROUP, NOBODY, UNKNOWN,
@@ -28,6 +28,8 @@ pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[],
     http_filters: || {
         vec![
             Extension::Groups.filter(),

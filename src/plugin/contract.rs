@@ -13,6 +13,7 @@ use super::shared::asked::Asked;
 use super::shared::metadata::Metadata;
 use crate::cohort::Ability;
 use crate::model::Path;
+use crate::model::decode;
 use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
 use crate::model::upstream::{self, Breaker, Cluster, Target};
@@ -125,6 +126,9 @@ pub trait Plugin: fmt::Debug + Send + Sync {
     }
 }
 
+/// What is not as in APISIX: the field, or nothing for the whole, and how.
+pub type Difference = (&'static str, &'static str);
+
 pub type Read = fn(&Value, &mut Reading) -> Result<Arc<dyn Plugin>, Remark>;
 
 /// A plugin as it is known without any document.
@@ -134,6 +138,11 @@ pub struct Definition {
     pub read: Read,
     /// The schema of its configuration: `schema::<Form>`.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
+    /// The fields of APISIX's that it refuses, and why: `refused::<Form>`.
+    pub refused: fn() -> Vec<(&'static str, &'static str)>,
+    /// What is not as in APISIX: the field, or nothing for the whole, and how. A document that this depends on further is warned of,
+    /// or refused, besides.
+    pub differs: &'static [Difference],
     /// The filters that it needs in every listener's chain, disabled until a route enables them.
     pub http_filters: fn() -> Vec<HttpFilter>,
 }
@@ -173,4 +182,11 @@ pub fn schema<F: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
         fields.insert(META.to_owned(), meta.into());
     }
     schema
+}
+
+/// The fields that a plugin's form refuses by name, and why.
+pub fn refused<F: decode::Form>() -> Vec<(&'static str, &'static str)> {
+    let not_served = F::NOT_SERVED.iter();
+    let not_served = not_served.map(|name| (*name, "this version does not have it"));
+    not_served.chain(F::NOT_IN_ENVOY.iter().copied()).collect()
 }

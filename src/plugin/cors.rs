@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::metadata::Metadata;
 use super::shared::narrow::by_headers;
 use super::shared::script;
@@ -28,6 +28,8 @@ pub(super) const ENTRY: Definition = Definition {
     name: "cors",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[],
     http_filters: || vec![script::disabled(FILTER, include_str!("cors/answer.lua"))],
 };
 

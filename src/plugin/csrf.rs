@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::share;
 use crate::envoy::filter;
 use crate::model::decode;
@@ -22,6 +22,8 @@ pub(super) const ENTRY: Definition = Definition {
     name: "csrf",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[("", "compares the origin, not tokens")],
     http_filters: || vec![filter::disabled(FILTER, &policy())],
 };
 

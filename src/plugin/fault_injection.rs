@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::answer::{ANSWER_BYTES, Body, Text, answer_with};
 use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
@@ -37,6 +37,14 @@ pub(super) const ENTRY: Definition = Definition {
     name: "fault-injection",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        (
+            "abort",
+            "variables in bodies and headers only where every request is meant that fits `vars`",
+        ),
+        ("abort.body", "an abort without it has Envoy's own"),
+    ],
     http_filters: || {
         vec![
             filter::disabled(HEADERS, &HeaderMutation::default()),

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::condition::Condition;
 use super::shared::metadata::Metadata;
 use super::shared::router;
@@ -31,6 +31,22 @@ pub(super) const ENTRY: Definition = Definition {
     name: "file-logger",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        (
+            "",
+            "a line for each attempt to send a request to an instance, none for requests that \
+            Envoy answers by itself",
+        ),
+        (
+            "path",
+            "a whole path, and Envoy refuses the route when it cannot open the file",
+        ),
+        (
+            "log_format",
+            "variables as in the error that refuses another; without it no headers",
+        ),
+    ],
     // Its place is that of a route's own router.
     http_filters: Vec::new,
 };

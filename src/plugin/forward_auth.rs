@@ -18,7 +18,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
 use envoy_types::pb::envoy::r#type::matcher::v3::{ListStringMatcher, StringMatcher};
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::header::Checked;
 use super::shared::instead::UNDECIDED;
 use crate::cohort::Ability;
@@ -37,6 +37,11 @@ pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<form::Form>,
+    refused: refused::<form::Form>,
+    differs: &[
+        ("request_method", "asks with GET only"),
+        ("status_on_error", "also where the service answers with 5xx"),
+    ],
     http_filters: || {
         vec![
             listed(NAME, false),

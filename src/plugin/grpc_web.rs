@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::header;
 use super::shared::narrow::by_headers;
 use crate::cohort::Ability;
@@ -27,6 +27,8 @@ pub(super) const ENTRY: Definition = Definition {
     name: "grpc-web",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[("", "trailers always stand in the body")],
     http_filters: || vec![place::empty(FILTER)],
 };
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::compression::{self, Compression, HttpVersion, Types};
 use crate::envoy::place;
 use crate::envoy::proto::extension;
@@ -21,6 +21,11 @@ pub(super) const ENTRY: Definition = Definition {
     name: "gzip",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        ("buffers", "buffers are Envoy's"),
+        ("vary", "`Vary` is always added"),
+    ],
     http_filters: || vec![place::empty(FILTER)],
 };
 

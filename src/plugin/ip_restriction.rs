@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::denial::{self, Denial, Status};
 use super::shared::message::Message;
 use crate::envoy::proto::cidr_range;
@@ -25,6 +25,11 @@ pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[(
+        "",
+        "the address is the one that the gateway trusts, by its `real_ip`",
+    )],
     http_filters: || vec![denial::filter(NAME)],
 };
 

@@ -28,7 +28,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::identity::{
     self, CLAIM_PREFIX, CLAIMED, CLAIMS, Extension, JWT_CHALLENGE, KEY_CHALLENGE, MAY_BE_WRONG,
     NOBODY, Realm, SELECTED, TOKEN, UNKNOWN, UNVERIFIED,
@@ -48,6 +48,11 @@ pub(super) const ENTRY: Definition = Definition {
     name: "jwt-auth",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[(
+        "claims_to_verify",
+        "`exp` and `nbf` are verified of every token that has them",
+    )],
     http_filters,
 };
 

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::identity::{
     self, Extension, KEY, KEY_CHALLENGE, MISSING, NOBODY, Realm, UNKNOWN,
 };
@@ -32,6 +32,11 @@ pub(super) const ENTRY: Definition = Definition {
     name: "key-auth",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[(
+        "",
+        "consumers are known by their keys, as APISIX knows them, and hold for all gateways",
+    )],
     http_filters,
 };
 

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading};
+use super::contract::{Definition, Plugin, Reading, refused};
 use super::shared::answer::{Rejection, rejection};
 use super::shared::limit::{self, Code, KeyType, Limit, LimitKey, Limits, Of};
 use crate::model::decode;
@@ -22,6 +22,30 @@ pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: limit::schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        (
+            "policy",
+            "counts of `local` lie in a proxy, apart by port, and start anew when a limit of \
+            other numbers than all others comes or goes",
+        ),
+        (
+            "policy",
+            "`redis` wants `rate_limit` in the gateway, and the password of Redis in `chancery \
+            ratelimit`",
+        ),
+        ("burst", "is not held back"),
+        ("rejected_code", "400 and more"),
+        ("redis_cluster_ssl", limit::NOT_READ),
+        ("redis_cluster_ssl_verify", limit::NOT_READ),
+        ("redis_keepalive_pool", limit::NOT_READ),
+        ("redis_keepalive_timeout", limit::NOT_READ),
+        ("redis_password", limit::NOT_READ),
+        ("redis_ssl", limit::NOT_READ),
+        ("redis_ssl_verify", limit::NOT_READ),
+        ("redis_timeout", limit::NOT_READ),
+        ("redis_username", limit::NOT_READ),
+    ],
     http_filters: || limit::filters(&[Of::Rate]),
 };
 

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::answer::{ANSWER_BYTES, Body, Text, answer_with};
 use super::shared::header::{self, Checked, Headers};
 use super::shared::{fault, share};
@@ -26,6 +26,8 @@ pub(super) const ENTRY: Definition = Definition {
     name: "mocking",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[],
     http_filters: || vec![fault::disabled(FILTER)],
 };
 

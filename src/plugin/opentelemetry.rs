@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::header;
 use super::shared::span::{self, Ratio};
 use super::shared::variable::{self, Piece};
@@ -21,6 +21,12 @@ pub(super) const ENTRY: Definition = Definition {
     name: "opentelemetry",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        ("", "spans go where `tracing` of the gateway says"),
+        ("sampler", "a request's `traceparent` decides before it"),
+        ("additional_header_prefix_attributes", "no `*`"),
+    ],
     http_filters: Vec::new,
 };
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{CountedBy, Definition, Plugin, Reading, schema};
+use super::contract::{CountedBy, Definition, Plugin, Reading, refused, schema};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
@@ -16,6 +16,19 @@ pub(super) const ENTRY: Definition = Definition {
     name: "prometheus",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        (
+            "",
+            "statistics are Envoy's: `vhost.<host>.route.<id>.…`, `envoy_vhost_…` at \
+            `/stats/prometheus` of its admin port",
+        ),
+        ("", "without requests that Envoy answers by itself"),
+        (
+            "prefer_name",
+            "in ids and names all but letters, digits, `-` and `_` becomes `_`",
+        ),
+    ],
     http_filters: Vec::new,
 };
 

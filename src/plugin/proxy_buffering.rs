@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
@@ -17,6 +17,11 @@ pub(super) const ENTRY: Definition = Definition {
     name: "proxy-buffering",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[(
+        "disable_proxy_buffering",
+        "answers are always passed on as they come",
+    )],
     http_filters: Vec::new,
 };
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::share;
 use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
@@ -19,6 +19,8 @@ pub(super) const ENTRY: Definition = Definition {
     name: "proxy-mirror",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[],
     http_filters: Vec::new,
 };
 

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::header::{self, Checked, Headers};
 use super::shared::pattern::{Among, Rewrite};
 use super::shared::variable;
@@ -36,6 +36,14 @@ pub(super) const ENTRY: Definition = Definition {
     name: "proxy-rewrite",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        (
+            "uri",
+            "variables as the client wrote them; no query of its own in a global rule",
+        ),
+        ("regex_uri", "patterns that PCRE and RE2 mean alike"),
+    ],
     http_filters: || {
         vec![
             filter::disabled(HEADERS, &HeaderMutation::default()),

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use crate::model::decode;
 use crate::model::problem::Remark;
 
@@ -14,6 +14,8 @@ pub(super) const ENTRY: Definition = Definition {
     name: "real-ip",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[("", "refused: write `real_ip` of the gateway")],
     http_filters: Vec::new,
 };
 

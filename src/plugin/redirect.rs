@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::narrow::by_headers;
 use super::shared::pattern::{Among, Rewrite};
 use super::shared::variable::{self, Piece};
@@ -25,6 +25,19 @@ pub(super) const ENTRY: Definition = Definition {
     name: "redirect",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        ("uri", "few variables"),
+        (
+            "regex_uri",
+            "patterns that PCRE and RE2 mean alike; a request that it does not match passes; \
+            `Location` is a whole URL where the pattern has more than seven groups",
+        ),
+        (
+            "http_to_https",
+            "where the client named a port, `Location` names 443",
+        ),
+    ],
     http_filters: Vec::new,
 };
 

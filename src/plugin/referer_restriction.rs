@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::denial::{self, Denial, Status};
 use super::shared::message::Message;
 use crate::model::decode::{self, quoted};
@@ -29,6 +29,11 @@ pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        ("whitelist", "hosts of up to 52 characters"),
+        ("blacklist", "hosts of up to 52 characters"),
+    ],
     http_filters: || vec![denial::filter(NAME)],
 };
 

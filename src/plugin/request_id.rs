@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::{header, script};
 use crate::envoy::filter;
 use crate::model::decode;
@@ -27,6 +27,11 @@ pub(super) const ENTRY: Definition = Definition {
     name: "request-id",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[(
+        "range_id",
+        "`char_set` in ASCII, and at most 256 characters",
+    )],
     http_filters: || {
         vec![
             script::disabled(IDS, include_str!("request_id/ids.lua")),

@@ -25,7 +25,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::answer::{ANSWER_BYTES, Body};
 use super::shared::asked::{ANSWERS, Answer, Asked};
 use super::shared::condition::Condition;
@@ -60,6 +60,19 @@ pub(super) const ENTRY: Definition = Definition {
     name: "response-rewrite",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        (
+            "filters",
+            "look for texts, not for patterns, and not in what is compressed",
+        ),
+        (
+            "vars",
+            "about the request, and about `status` where all conditions must hold; then no \
+            variables in headers without `body`",
+        ),
+        ("body", "the instance's headers are replaced as well"),
+    ],
     http_filters: || {
         vec![
             filter::disabled(HEADERS, &HeaderMutation::default()),

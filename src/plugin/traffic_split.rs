@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::condition::Condition;
 use super::shared::share;
 use crate::cohort::Ability;
@@ -23,6 +23,14 @@ pub(super) const ENTRY: Definition = Definition {
     name: "traffic-split",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        ("rules[].match", "no `remote_addr`"),
+        (
+            "rules[].weighted_upstreams",
+            "a share is a probability, not a turn",
+        ),
+    ],
     http_filters: Vec::new,
 };
 

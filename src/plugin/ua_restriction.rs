@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::denial::{self, Denial, Status};
 use super::shared::message::Message;
 use super::shared::pattern::search;
@@ -20,6 +20,11 @@ pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        ("allowlist", "patterns that PCRE and RE2 mean alike"),
+        ("denylist", "patterns that PCRE and RE2 mean alike"),
+    ],
     http_filters: || vec![denial::filter(NAME)],
 };
 

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::answer::{Rejection, answer, rejection};
 use super::shared::header;
 use super::shared::pattern::search;
@@ -23,6 +23,12 @@ pub(super) const ENTRY: Definition = Definition {
     name: "uri-blocker",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[(
+        "block_rules",
+        "patterns that PCRE and RE2 mean alike; paths are looked at as Envoy has normalised \
+            them",
+    )],
     http_filters: Vec::new,
 };
 

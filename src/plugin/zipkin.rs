@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contract::{Definition, Plugin, Reading, schema};
+use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::span::{self, Ratio};
 use crate::model::decode;
 use crate::model::problem::Remark;
@@ -18,6 +18,19 @@ pub(super) const ENTRY: Definition = Definition {
     name: "zipkin",
     read,
     schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        ("", "spans go where `tracing` of the gateway says"),
+        (
+            "sample_ratio",
+            "a request's own trace context decides before it; of `opentelemetry` and `zipkin` on \
+            one route the larger share holds",
+        ),
+        ("endpoint", "is not used"),
+        ("service_name", "is not used"),
+        ("server_addr", "is not used"),
+        ("span_version", "is not used"),
+    ],
     http_filters: Vec::new,
 };
 

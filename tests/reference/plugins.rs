@@ -1,10 +1,10 @@
-//! `plugins/<name>.md`: each plugin, and `plugins.md`, which lists them. What no type says is in `plugins.yaml`: what differs
-//! from APISIX, and examples of what is refused.
+//! `plugins/<name>.md`: each plugin, and `plugins.md`, which lists them. What the code does not say is in `plugins.yaml`: examples
+//! of what is refused, and other pages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chancery::documents::schema;
-use chancery::plugin;
+use chancery::plugin::{self, Difference};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -17,8 +17,6 @@ use crate::golden::case::Case;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Known {
-    /// What differs from APISIX.
-    differs: Vec<String>,
     /// What should be read before anything else.
     #[serde(default)]
     first: Option<String>,
@@ -112,16 +110,14 @@ fn index(data: &Data) -> String {
     {
         page.paragraph(&format!("**{}**", first.replace("DOCS", "..")));
     }
-    let rows = data.served.iter().map(|(name, known)| {
-        let differs = if known.differs.is_empty() {
+    let rows = data.served.keys().map(|name| {
+        let differs: Vec<_> = plugin::differences(name).iter().map(difference).collect();
+        let differs = if differs.is_empty() {
             "Nothing.".to_owned()
         } else {
-            sentence(&known.differs.join("; "))
+            sentence(&differs.join("; "))
         };
-        [
-            format!("[`{name}`](plugins/{name}.md)"),
-            differs.replace("DOCS", ".."),
-        ]
+        [format!("[`{name}`](plugins/{name}.md)"), differs]
     });
     page.table(["plugin", "what differs from APISIX"], rows.collect());
     page.paragraph(
@@ -161,15 +157,11 @@ fn page(name: &str, known: &Known, warned: BTreeSet<(String, String)>, cases: &[
         page.paragraph(&format!("See {}.", see.join(", ")));
     }
     page.heading("What differs from APISIX");
-    if known.differs.is_empty() {
+    let differs = plugin::differences(name);
+    if differs.is_empty() {
         page.paragraph("Nothing.");
     } else {
-        page.list(
-            known
-                .differs
-                .iter()
-                .map(|said| sentence(&said.replace("DOCS", "../.."))),
-        );
+        page.list(differs.iter().map(|one| sentence(&difference(one))));
     }
     page.heading("Fields");
     let links = Links {
@@ -180,7 +172,22 @@ fn page(name: &str, known: &Known, warned: BTreeSet<(String, String)>, cases: &[
     if fields.is_empty() {
         page.paragraph("It has none.");
     }
-    page.table(["field", "type", "default", "says"], fields);
+    for (field, _) in differs.iter().filter(|(field, _)| !field.is_empty()) {
+        let is_there = fields.iter().any(|[name, ..]| *name == code(field));
+        assert!(
+            is_there,
+            "{name} says of `{field}`, which it does not have, that it differs"
+        );
+    }
+    let fields = fields.into_iter().map(|[field, kind, default, says]| {
+        let differs = differs.iter().any(|(other, _)| code(other) == field);
+        let as_there = if differs { "differs" } else { "same" };
+        [field, kind, default, as_there.to_owned(), says]
+    });
+    page.table(
+        ["field", "type", "default", "APISIX", "says"],
+        fields.collect(),
+    );
     if !warned.is_empty() {
         page.heading("Warnings");
         page.paragraph("A document with it is accepted, and says what Envoy does not do exactly:");
@@ -218,6 +225,13 @@ fn refusals(page: &mut Page, name: &str, known: &Known) {
     page.paragraph(
         "A field or value that this version does not have is refused by name. The document then keeps its last good form:",
     );
+    let fields = plugin::refused_fields(name).into_iter();
+    page.table(
+        ["field", "why it is refused"],
+        fields
+            .map(|(field, why)| [code(field), sentence(why)])
+            .collect(),
+    );
     let rows = known.refused.iter().map(|configuration| {
         let problem = told::refusal(name, configuration).unwrap_or_else(|| {
             panic!("{name} accepts {configuration}, which plugins.yaml says it refuses")
@@ -238,4 +252,13 @@ fn refusals(page: &mut Page, name: &str, known: &Known) {
         "{name} has no example of what it refuses in plugins.yaml"
     );
     page.table(["configuration", "what is said"], rows);
+}
+
+/// `field`: how, or only how.
+fn difference((field, how): &Difference) -> String {
+    if field.is_empty() {
+        (*how).to_owned()
+    } else {
+        format!("{}: {how}", code(field))
+    }
 }

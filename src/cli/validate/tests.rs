@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::{not_served, one, verdict};
+use super::{Used, not_served, one, verdict};
 use crate::cohort::Envoy;
 use crate::documents::Documents;
 
@@ -54,4 +54,25 @@ fn what_an_envoy_cannot_serve_is_told_when_it_is_asked_for() {
         reason.starts_with("plugins.gzip: needs Envoy 1.40 or newer: "),
         "{reason}"
     );
+}
+
+#[test]
+fn what_plugins_do_otherwise_is_told_of_the_fields_that_a_document_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("routes/a.yaml");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let text =
+        "uri: /a\nplugins: {cors: {}, redirect: {uri: /b}, gzip: {vary: true}, limit-req: 5}\n";
+    fs::write(&file, text).unwrap();
+    let mut documents = Documents::new(Vec::new());
+    documents.list(vec![one(&file).unwrap()]);
+    let used = Used::by(&documents);
+    assert_eq!(
+        used.said("routes/a"),
+        [
+            "plugins.gzip.vary: `Vary` is always added",
+            "plugins.redirect.uri: few variables"
+        ]
+    );
+    assert!(used.said("routes/b").is_empty());
 }

@@ -11,6 +11,10 @@ use crate::model::scalar::{Port, Quantity, Within};
 use crate::model::shared_limit;
 use crate::plugin::contract;
 
+/// What is said of fields that others are told in the place of a document.
+pub const NOT_READ: &str = "is not read: `chancery ratelimit` is told how to speak with Redis, and `rate_limit` of the \
+    gateway how long to wait";
+
 /// How many nodes of a cluster a document may name.
 const NODES: usize = 64;
 
@@ -108,9 +112,7 @@ impl Form {
                 return Err(Remark::new(name, message));
             }
             if !wanted(name) {
-                let message = "is not read: `chancery ratelimit` is told how to speak with Redis, and `rate_limit` of the \
-                    gateway how long to wait";
-                warnings.push(Remark::new(name, message));
+                warnings.push(Remark::new(name, NOT_READ));
             }
         }
         match self.policy {
