@@ -11,8 +11,8 @@ use super::{
     api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf,
     fault_injection, file_logger, forward_auth, grpc_web, gzip, ip_restriction, jwt_auth, key_auth,
     limit_count, limit_req, mocking, opentelemetry, prometheus, proxy_buffering, proxy_mirror,
-    proxy_rewrite, real_ip, redirect, referer_restriction, request_id, response_rewrite,
-    traffic_split, ua_restriction, uri_blocker, zipkin,
+    proxy_rewrite, real_ip, redirect, referer_restriction, request_id, request_validation,
+    response_rewrite, traffic_split, ua_restriction, uri_blocker, zipkin,
 };
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
@@ -30,6 +30,7 @@ pub const ALL: &[Definition] = &[
     referer_restriction::ENTRY,
     csrf::ENTRY,
     uri_blocker::ENTRY,
+    request_validation::ENTRY,
     basic_auth::ENTRY,
     jwt_auth::ENTRY,
     key_auth::ENTRY,

@@ -362,7 +362,7 @@ pub(super) fn limits(plugins: &Plugins) -> Vec<String> {
     let asked = plugins.asked();
     let names = asked.filter_map(|one| match one {
         Asked::Limit(bucket) => Some(bucket.name()),
-        Asked::Answer(_) => None,
+        _ => None,
     });
     names.collect()
 }

@@ -1,4 +1,4 @@
-//! The filters that routes ask by name, which count requests or give other answers: one resource each, named by every listener.
+//! The filters that routes ask by name, which count requests, give other answers or run a script: one resource each, named by every listener.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -43,6 +43,7 @@ use crate::plugin::shared::asked::{Answer, Asked, Filter};
 use crate::plugin::shared::limit::{
     Bucket, Code, Counter, Of, SLOTS, bucket_header, from_header, key_header,
 };
+use crate::plugin::shared::script;
 
 /// How many keys are counted at a time; the one that was silent for the longest makes room for the next.
 const KEYS: u32 = 100_000;
@@ -66,17 +67,22 @@ pub fn asked<'a>(
 ) -> TypedExtensionConfig {
     let buckets = asked.clone().filter_map(|one| match one {
         Asked::Limit(bucket) => Some(bucket),
-        Asked::Answer(_) => None,
+        _ => None,
+    });
+    let mut scripts = asked.clone().filter_map(|one| match one {
+        Asked::Script(script) => Some(script.source),
+        _ => None,
     });
     let answers = asked.filter_map(|one| match one {
         Asked::Answer(answer) => Some(answer),
-        Asked::Limit(_) => None,
+        _ => None,
     });
     TypedExtensionConfig {
         name: filter.name(),
         typed_config: Some(match filter {
             Filter::Counts(counter) => any(&limits(counter, buckets)),
             Filter::Answers { of_rules } => any(&other_answers(of_rules, answers)),
+            Filter::Runs { .. } => any(&script::lua(scripts.next())),
         }),
     }
 }

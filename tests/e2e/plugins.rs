@@ -10,6 +10,7 @@ mod redis;
 mod request_ids;
 mod requests;
 mod restrictions;
+mod validation;
 
 use reqwest::Method;
 use serde_json::{Value, json};

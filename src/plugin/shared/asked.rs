@@ -13,6 +13,7 @@ use crate::envoy::{canonical, filter};
 pub enum Asked {
     Limit(Bucket),
     Answer(Answer),
+    Script(Script),
 }
 
 impl Asked {
@@ -22,6 +23,10 @@ impl Asked {
             Self::Limit(bucket) => Filter::Counts(bucket.counter),
             Self::Answer(answer) => Filter::Answers {
                 of_rules: answer.of_rules,
+            },
+            Self::Script(script) => Filter::Runs {
+                filter: script.filter,
+                of_rules: script.of_rules,
             },
         }
     }
@@ -35,25 +40,56 @@ pub enum Filter {
     Answers {
         of_rules: bool,
     },
+    /// Runs a script, while it is asked to.
+    Runs {
+        /// The name of the filter of routes.
+        filter: &'static str,
+        of_rules: bool,
+    },
 }
 
 /// The filter of routes that gives other answers.
 pub const ANSWERS: &str = "chancery.response-rewrite.answer";
 
+/// The filter of routes that checks requests.
+pub const CHECKS: &str = "chancery.request-validation";
+
+/// The filters of routes that run a script only while they are asked to.
+const RUNNING: [&str; 1] = [CHECKS];
+
 impl Filter {
     pub fn all() -> impl Iterator<Item = Self> {
         let answers = [false, true].map(|of_rules| Self::Answers { of_rules });
-        Counter::all().map(Self::Counts).chain(answers)
+        let both = |filter| [false, true].map(|of_rules| Self::Runs { filter, of_rules });
+        let running = RUNNING.into_iter().flat_map(both);
+        Counter::all()
+            .map(Self::Counts)
+            .chain(answers)
+            .chain(running)
     }
 
     /// Its name, which is that of its configuration.
     pub fn name(self) -> String {
-        match self {
-            Self::Counts(counter) => counter.name(),
-            Self::Answers { of_rules: true } => filter::of_rules(ANSWERS),
-            Self::Answers { of_rules: false } => ANSWERS.to_owned(),
+        let (of_routes, of_rules) = match self {
+            Self::Counts(counter) => return counter.name(),
+            Self::Answers { of_rules } => (ANSWERS, of_rules),
+            Self::Runs { filter, of_rules } => (filter, of_rules),
+        };
+        if of_rules {
+            filter::of_rules(of_routes)
+        } else {
+            of_routes.to_owned()
         }
     }
+}
+
+/// A script for one of the filters that run theirs only while they are asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Script {
+    pub of_rules: bool,
+    /// The name of the filter of routes.
+    pub filter: &'static str,
+    pub source: &'static str,
 }
 
 /// An answer in the place of the instance's.

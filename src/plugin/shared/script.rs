@@ -1,4 +1,5 @@
-//! A plugin's script in Lua: it stands in the chain once, and each route that enables it gives it what it goes by.
+//! A plugin's script in Lua: it stands in the chain once, and each route that enables it gives it what it goes by. A long one
+//! comes by name, and only while a route asks for it: every filter chain has each script once for every thread of Envoy's.
 
 use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
 use envoy_types::pb::envoy::config::route::v3::Route;
@@ -11,17 +12,27 @@ use serde_json::{Map, Value};
 use crate::envoy::proto::{boolean, structure};
 use crate::envoy::{canonical, filter};
 
-/// The filter as it stands in the chain. The route that was chosen stays, whatever the script changes.
+/// The filter as it stands in the chain.
 pub fn disabled(name: &str, script: &str) -> HttpFilter {
-    let script = Lua {
-        default_source_code: Some(DataSource {
-            specifier: Some(Specifier::InlineString(script.to_owned())),
-            ..DataSource::default()
-        }),
+    filter::disabled(name, &lua(Some(script)))
+}
+
+/// The filter as it stands in the chain where its script comes by name.
+pub fn discovered(name: &str) -> HttpFilter {
+    filter::discovered(name, Lua::type_url())
+}
+
+/// What a filter is told: a script, or nothing to do. The route that was chosen stays, whatever the script changes.
+pub fn lua(script: Option<&str>) -> Lua {
+    let inline = |script: &str| DataSource {
+        specifier: Some(Specifier::InlineString(script.to_owned())),
+        ..DataSource::default()
+    };
+    Lua {
+        default_source_code: script.map(inline),
         clear_route_cache: Some(boolean(false)),
         ..Lua::default()
-    };
-    filter::disabled(name, &script)
+    }
 }
 
 /// Runs it for a route, with this as its `filterContext`.

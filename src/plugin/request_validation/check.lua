@@ -1,0 +1,305 @@
+-- Turns requests away that do not keep to a schema: of headers, then of a body in JSON or of a form.
+local null, LIST = {}, {}
+local WORDS = { ["true"] = true, ["false"] = false, ["null"] = null }
+local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", ['"'] = '"', ["\\"] = "\\", ["/"] = "/" }
+local DEEPEST = 100
+
+local function fail(text) error({ said = text }, 0) end
+
+local function utf8(code)
+  if code < 0x80 then return string.char(code) end
+  if code < 0x800 then return string.char(0xC0 + math.floor(code / 64), 0x80 + code % 64) end
+  local last = string.char(0x80 + math.floor(code / 64) % 64, 0x80 + code % 64)
+  if code < 0x10000 then return string.char(0xE0 + math.floor(code / 4096)) .. last end
+  return string.char(0xF0 + math.floor(code / 262144), 0x80 + math.floor(code / 4096) % 64) .. last
+end
+
+-- Behind `\u`: the character, and where what follows begins.
+local function unicode(text, at)
+  local digits = text:match("^%x%x%x%x", at)
+  local code = digits and tonumber(digits, 16) or fail("found no character at " .. at)
+  if code < 0xD800 or code > 0xDFFF then return utf8(code), at + 4 end
+  local low = tonumber(text:match("^\\u([dD][c-fC-F]%x%x)", at + 4) or fail("found half a character at " .. at), 16)
+  if code > 0xDBFF then fail("found half a character at " .. at) end
+  return utf8(0x10000 + (code - 0xD800) * 1024 + low - 0xDC00), at + 10
+end
+
+local function read_text(text, at)
+  local parts = {}
+  while true do
+    local stop = text:find('[%c"\\]', at)
+    local sign = stop and text:sub(stop, stop)
+    if sign == "\127" then
+      parts[#parts + 1] = text:sub(at, stop)
+      at = stop + 1
+    elseif sign == '"' then
+      parts[#parts + 1] = text:sub(at, stop - 1)
+      return table.concat(parts), stop + 1
+    elseif sign ~= "\\" then
+      fail("found no end of a text")
+    else
+      parts[#parts + 1] = text:sub(at, stop - 1)
+      local kind = text:sub(stop + 1, stop + 1)
+      if kind == "u" then
+        parts[#parts + 1], at = unicode(text, stop + 2)
+      else
+        parts[#parts + 1] = ESCAPES[kind] or fail("found no character at " .. stop)
+        at = stop + 2
+      end
+    end
+  end
+end
+
+local function skip(text, at) return text:find("[^ \t\r\n]", at) or #text + 1 end
+
+local read
+
+local function read_list(text, at, depth)
+  local list, count = setmetatable({}, LIST), 0
+  at = skip(text, at)
+  if text:byte(at) == 93 then return list, at + 1 end
+  while true do
+    count = count + 1
+    list[count], at = read(text, at, depth)
+    at = skip(text, at)
+    local sign = text:byte(at)
+    if sign == 93 then return list, at + 1 end
+    if sign ~= 44 then fail("found no comma and no end of a list at " .. at) end
+    at = skip(text, at + 1)
+  end
+end
+
+local function read_object(text, at, depth)
+  local object = {}
+  at = skip(text, at)
+  if text:byte(at) == 125 then return object, at + 1 end
+  while true do
+    if text:byte(at) ~= 34 then fail("found no name at " .. at) end
+    local name
+    name, at = read_text(text, at + 1)
+    at = skip(text, at)
+    if text:byte(at) ~= 58 then fail("found no colon at " .. at) end
+    -- Whom the request goes to could take the other of the two.
+    if object[name] ~= nil then fail("found a name twice in an object at " .. at) end
+    object[name], at = read(text, skip(text, at + 1), depth)
+    at = skip(text, at)
+    local sign = text:byte(at)
+    if sign == 125 then return object, at + 1 end
+    if sign ~= 44 then fail("found no comma and no end of an object at " .. at) end
+    at = skip(text, at + 1)
+  end
+end
+
+function read(text, at, depth)
+  if depth == 0 then fail("found more than " .. DEEPEST .. " levels") end
+  local sign = text:byte(at)
+  if sign == 123 then return read_object(text, at + 1, depth - 1) end
+  if sign == 91 then return read_list(text, at + 1, depth - 1) end
+  if sign == 34 then return read_text(text, at + 1) end
+  local word = text:match("^%a+", at)
+  if word and WORDS[word] ~= nil then return WORDS[word], at + #word end
+  local whole = text:match("^-?[1-9]%d*", at) or text:match("^-?0", at) or fail("found no value at " .. at)
+  local fraction = text:match("^%.%d+", at + #whole) or ""
+  local number = whole .. fraction
+  number = number .. (text:match("^[eE][+-]?%d+", at + #number) or "")
+  return tonumber(number), at + #number
+end
+
+local function read_json(text)
+  local value, at = read(text, skip(text, 1), DEEPEST)
+  if skip(text, at) <= #text then fail("found something behind the end at " .. at) end
+  return value
+end
+
+local function unescaped(text)
+  return (text:gsub("%+", " "):gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
+end
+
+-- A name that comes several times has a list of values, as nginx reads forms.
+local function read_form(text)
+  local form = {}
+  for pair in text:gmatch("[^&]+") do
+    local name, value = pair:match("^([^=]*)=(.*)$")
+    value = name and unescaped(value) or true
+    name = unescaped(name or pair)
+    local before = form[name]
+    if before == nil then
+      form[name] = value
+    elseif getmetatable(before) == LIST then
+      before[#before + 1] = value
+    else
+      form[name] = setmetatable({ before, value }, LIST)
+    end
+  end
+  return form
+end
+
+local function of_kind(value, kind)
+  if value == null then return kind == "null" end
+  if type(value) == "table" then
+    -- As in APISIX, what is empty is both.
+    return next(value) == nil and (kind == "array" or kind == "object")
+      or kind == (getmetatable(value) == LIST and "array" or "object")
+  end
+  if kind == "integer" then return type(value) == "number" and math.fmod(value, 1) == 0 end
+  return type(value) == kind
+end
+
+local function letters(text)
+  local _, following = text:gsub("[\128-\191]", "")
+  return #text - following
+end
+
+local function set_of(list)
+  local set = {}
+  for _, one in ipairs(list) do set[one] = true end
+  return set
+end
+
+-- What equal values have in common, and no others.
+local function key(value)
+  if value == null then return "null" end
+  if type(value) == "boolean" then return tostring(value) end
+  if type(value) == "number" then return ("%.17g"):format(value + 0) end
+  if type(value) == "string" then return #value .. ":" .. value end
+  local parts = {}
+  if getmetatable(value) == LIST then
+    for at, item in ipairs(value) do parts[at] = key(item) end
+  else
+    local names = {}
+    for name in pairs(value) do names[#names + 1] = name end
+    table.sort(names)
+    for at, name in ipairs(names) do parts[at] = key(name) .. "=" .. key(value[name]) end
+  end
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+local function quoted(text) return (("%q"):format(text):gsub("\\\n", "\\n")) end
+
+local wrong
+
+local function wrong_object(rule, object)
+  for _, property in ipairs(rule.properties) do
+    local value = object[property.name]
+    if value == nil then
+      if property.required then return "property " .. quoted(property.name) .. " is required" end
+    else
+      local said = wrong(property.rule, value)
+      if said then return "property " .. quoted(property.name) .. " validation failed: " .. said end
+    end
+  end
+  if rule.closed then
+    if not rule.known then
+      rule.known = {}
+      for _, property in ipairs(rule.properties) do rule.known[property.name] = property.written end
+    end
+    for name in pairs(object) do
+      if not rule.known[name] then return "additional properties forbidden, found " .. name end
+    end
+  end
+end
+
+local function wrong_list(rule, list)
+  if rule.min_items and #list < rule.min_items then
+    return "expect array to have at least " .. rule.min_items .. " items"
+  end
+  if rule.max_items and #list > rule.max_items then
+    return "expect array to have at most " .. rule.max_items .. " items"
+  end
+  for at, item in ipairs(rule.items and list or {}) do
+    local said = wrong(rule.items, item)
+    if said then return "failed to validate item " .. at .. ": " .. said end
+  end
+  local places = {}
+  for at, item in ipairs(rule.unique and list or {}) do
+    local name = key(item)
+    if places[name] then return "expected unique items but items " .. places[name] .. " and " .. at .. " are equal" end
+    places[name] = at
+  end
+end
+
+local function wrong_text(rule, text)
+  local length = letters(text)
+  if rule.min_length and length < rule.min_length then
+    return "string too short, expected at least " .. rule.min_length .. ", got " .. length
+  end
+  if rule.max_length and length > rule.max_length then
+    return "string too long, expected at most " .. rule.max_length .. ", got " .. length
+  end
+  if rule.pattern and not text:find(rule.pattern) then
+    return "failed to match pattern " .. quoted(rule.regex) .. " with " .. quoted(text)
+  end
+end
+
+local function wrong_number(rule, number)
+  local least, most, over, under = rule.minimum, rule.maximum, rule.over, rule.under
+  if least and number < least then return "expected " .. number .. " to be greater than " .. least end
+  if over and number <= over then return "expected " .. number .. " to be sctrictly greater than " .. over end
+  if most and number > most then return "expected " .. number .. " to be smaller than " .. most end
+  if under and number >= under then return "expected " .. number .. " to be sctrictly smaller than " .. under end
+end
+
+-- What is wrong with a value, in the words of APISIX.
+function wrong(rule, value)
+  if rule.kinds then
+    local fits = false
+    for _, kind in ipairs(rule.kinds) do fits = fits or of_kind(value, kind) end
+    local kind = value == null and "userdata" or type(value)
+    local expected = (rule.kinds[2] and "one of " or "") .. table.concat(rule.kinds, ", ")
+    if not fits then return "wrong type: expected " .. expected .. ", got " .. kind end
+  end
+  local said
+  if rule.properties and of_kind(value, "object") then said = wrong_object(rule, value) end
+  if not said and rule.is_list and of_kind(value, "array") then said = wrong_list(rule, value) end
+  if not said and type(value) == "string" then said = wrong_text(rule, value) end
+  if not said and type(value) == "number" then said = wrong_number(rule, value) end
+  if said or not rule.values then return said end
+  rule.among = rule.among or set_of(rule.values)
+  if rule.among[value] then return nil end
+  return rule.only and "failed to check const value" or "matches none of the enum values"
+end
+
+-- The headers that the schema names, as nginx would find them.
+local function named_headers(rule, headers)
+  local found = {}
+  for _, property in ipairs(rule.properties or {}) do
+    local name = property.name:lower():gsub("_", "-")
+    if name == "host" then name = ":authority" end
+    local count = headers:getNumValues(name)
+    if count == 1 then found[property.name] = headers:get(name) end
+    if count > 1 then
+      local all = setmetatable({}, LIST)
+      for at = 0, count - 1 do all[at + 1] = headers:getAtIndex(name, at) end
+      found[property.name] = all
+    end
+  end
+  return found
+end
+
+local function wrong_body(rule, text, is_form) return wrong(rule, (is_form and read_form or read_json)(text)) end
+
+-- What is wrong, where the script itself fails too: else Envoy would let the request through.
+local function checked(check, ...)
+  local done, said = pcall(check, ...)
+  if done then return said end
+  return type(said) == "table" and said.said or "cannot be checked"
+end
+
+local function read_body(request)
+  local body = request:body()
+  return body and body:getBytes(0, body:length()) or ""
+end
+
+function envoy_on_request(request)
+  local context, headers = request:filterContext(), request:headers()
+  -- What the context holds cannot be asked for once the body has been waited for.
+  local of_headers, of_body = context:get("headers"), context:get("body")
+  local status, message = context:get("status"), context:get("message")
+  local said = of_headers and checked(wrong, of_headers, named_headers(of_headers, headers))
+  if not said and of_body then
+    local is_form = headers:get("content-type") == "application/x-www-form-urlencoded"
+    local text = read_body(request)
+    said = text == "" and "" or checked(wrong_body, of_body, text, is_form)
+  end
+  if said then request:respond({ [":status"] = status, ["content-type"] = "text/plain" }, message or said) end
+end
