@@ -10,6 +10,7 @@ macro_rules! say {
 mod accept;
 mod apply;
 mod audit;
+mod beside;
 mod bootstrap;
 mod collect;
 mod delete;
@@ -24,6 +25,7 @@ mod export;
 mod get;
 mod health;
 mod history;
+mod logs;
 mod man;
 mod nodes;
 mod place;
@@ -82,6 +84,9 @@ enum Command {
     /// Count requests in Redis, for all proxies of a gateway together
     #[command(after_help = RATELIMIT_EXAMPLES)]
     Ratelimit(Box<ratelimit::RateLimit>),
+    /// Post what proxies write down of requests, for documents with http-logger
+    #[command(after_help = LOGS_EXAMPLES)]
+    Logs(Box<logs::Logs>),
     /// Print the bootstrap of an Envoy, filled in: what `envoy -c` takes
     #[command(after_help = BOOTSTRAP_EXAMPLES)]
     Bootstrap(Box<bootstrap::Bootstrap>),
@@ -216,6 +221,12 @@ Examples:
   chancery ratelimit --redis redis://127.0.0.1:6379
   CHANCERY_REDIS=rediss://limits:…@redis.internal:6380/1 chancery ratelimit --listen 10.0.0.5:18090 --insecure
   chancery ratelimit --redis-cluster limits=redis://10.0.0.6:6379,redis://10.0.0.7:6379";
+
+const LOGS_EXAMPLES: &str = "\
+Examples:
+  chancery logs
+  chancery logs --listen 10.0.0.5:18091 --insecure --authorization /etc/chancery/collectors
+  chancery logs --cert logs.pem --key logs.key --client-ca proxies.pem --listen 10.0.0.5:18091";
 
 const BOOTSTRAP_EXAMPLES: &str = "\
 Examples:
@@ -391,6 +402,7 @@ pub fn run() -> ExitCode {
         Command::Demo(demo) => block_on(demo::run(demo)),
         Command::Echo(echo) => block_on(echo::run(echo)),
         Command::Ratelimit(asked) => block_on(ratelimit::run(*asked)),
+        Command::Logs(asked) => block_on(logs::run(*asked)),
         Command::Bootstrap(asked) => bootstrap::run(&asked),
         Command::Health(health) => ask("health", health::run(health)),
         Command::Nodes(nodes) => ask("nodes", nodes::run(nodes)),

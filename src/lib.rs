@@ -20,6 +20,7 @@
 //! | [`cohort`] | what proxies are by what they say of themselves, and which Envoys there are | know what they are sent |
 //! | [`xds`] | the protocol: sans-IO streams, and the gRPC shell around them | know a route |
 //! | [`ratelimit`] | the process beside Redis that counts requests for proxies | know a document |
+//! | [`logs`] | the process that posts what proxies write down of requests | know a document |
 //! | [`admin`] | health, readiness, metrics | change anything |
 //! | [`drain`] | taking instances out before they die | speak HTTP or etcd itself |
 //! | [`editing`] | writing documents: checked first, with what they name, in one transaction | speak HTTP or etcd itself |
@@ -43,6 +44,7 @@ pub mod editing;
 pub mod envoy;
 pub mod explain;
 mod folder;
+pub mod logs;
 pub mod model;
 pub mod plugin;
 pub mod ratelimit;

@@ -23,6 +23,7 @@ mod file_logger;
 mod forward_auth;
 mod grpc_web;
 mod gzip;
+mod http_logger;
 mod ip_restriction;
 mod jwt_auth;
 mod key_auth;

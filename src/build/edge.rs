@@ -16,9 +16,11 @@ use crate::translate;
 #[derive(Debug, Default)]
 pub(super) struct Edge {
     gateway: Option<Arc<Gateway>>,
-    /// The cluster that spans go to, and that of who counts, once their instances are known: they do not hold up a gateway.
+    /// The cluster that spans go to, that of who counts and that of who posts logs, once their instances are known: they do not
+    /// hold up a gateway.
     collector: Option<Arc<Cluster>>,
     limiter: Option<Arc<Cluster>>,
+    logger: Option<Arc<Cluster>>,
     /// The gateway's stream routes, once their instances are known.
     stream_routes: BTreeMap<Id, Arc<StreamRoute>>,
     /// The services whose first answer one of these waits for.
@@ -81,7 +83,8 @@ impl Edge {
     pub(super) fn names_any(&self, clusters: &[Arc<str>]) -> bool {
         let these: HashSet<&Arc<str>> = clusters.iter().collect();
         let routes = self.stream_routes.values().map(|route| &route.cluster);
-        let mut named = routes.chain(&self.collector).chain(&self.limiter);
+        let helpers = self.collector.iter().chain(&self.limiter);
+        let mut named = routes.chain(helpers).chain(&self.logger);
         named.any(|one| these.contains(&one.name))
     }
 
@@ -102,6 +105,7 @@ impl Edge {
         Some(Gateway {
             collector: helper(&self.collector),
             limiter: helper(&self.limiter),
+            logger: helper(&self.logger),
             http: Http {
                 route_tables: if is_divided {
                     Tables::Divided
@@ -154,8 +158,10 @@ impl Edge {
         let wanted =
             |of: fn(&Gateway) -> &Option<Arc<Cluster>>| gateway.and_then(|it| of(it).clone());
         let (collector, limiter) = (wanted(|it| &it.collector), wanted(|it| &it.limiter));
+        let logger = wanted(|it| &it.logger);
         self.dirty |= follow_helper(&mut self.collector, collector, instances, uses);
         self.dirty |= follow_helper(&mut self.limiter, limiter, instances, uses);
+        self.dirty |= follow_helper(&mut self.logger, logger, instances, uses);
         self.follow_stream_routes(instances, uses);
         let gateway = self.gateway.iter();
         let streams = gateway.clone().flat_map(|one| &one.stream_routes);
@@ -242,6 +248,8 @@ fn listen_alike(one: Option<&Arc<Gateway>>, other: Option<&Arc<Gateway>>) -> boo
         collector,
         rate_limit,
         limiter,
+        logs,
+        logger,
         real_ip,
         ssls,
         stream_routes,
@@ -254,6 +262,8 @@ fn listen_alike(one: Option<&Arc<Gateway>>, other: Option<&Arc<Gateway>>) -> boo
         && *collector == other.collector
         && *rate_limit == other.rate_limit
         && *limiter == other.limiter
+        && *logs == other.logs
+        && *logger == other.logger
         && *real_ip == other.real_ip
         && *stream_routes == other.stream_routes
         && ssls.len() == other.ssls.len()

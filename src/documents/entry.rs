@@ -49,7 +49,8 @@ impl GoodForm {
         if let Self::Gateway(gateway) = self {
             let collector = gateway.tracing.iter().map(|tracing| &tracing.upstream);
             let limiter = gateway.rate_limit.iter().map(|limiter| &limiter.upstream);
-            let helpers = collector.chain(limiter);
+            let logger = gateway.logs.iter().map(|logs| &logs.upstream);
+            let helpers = collector.chain(limiter).chain(logger);
             references.extend(helpers.map(|id| format!("upstreams/{id}").into()));
         }
         if let Self::Consumer(consumer, _) = self

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::entry::{Entry, GoodForm};
-use super::{Documents, limiters, resolve, sources};
+use super::{Documents, helpers, resolve, sources};
 use crate::model::problem::Remark;
 use crate::plugin::Plugins;
 
@@ -57,7 +57,7 @@ impl Documents {
             let written = &mut self.rules.written;
             match self.entries.get(&path).and_then(Entry::form) {
                 Some(GoodForm::GlobalRule(plugins)) => {
-                    let resolved = limiters::everywhere(&self.entries, plugins)
+                    let resolved = helpers::everywhere(&self.entries, plugins)
                         .and_then(|()| resolve::plugins(&self.entries, plugins));
                     match resolved {
                         Ok(plugins) => {

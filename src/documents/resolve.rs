@@ -8,7 +8,7 @@ use super::route::Sources;
 use super::route::form::Draft;
 use super::route::size;
 use super::service::Service;
-use super::{Route, limiters, stream_route};
+use super::{Route, helpers, stream_route};
 use crate::model::key::Id;
 use crate::model::problem::Remark;
 use crate::model::upstream::{Breaker, Target};
@@ -40,7 +40,7 @@ pub(super) fn route(
     if let Some(vars) = &draft.vars {
         plugins.check_with(vars, &draft.paths)?;
     }
-    limiters::check(entries, &draft.gateways, &plugins)?;
+    helpers::check(entries, &draft.gateways, &plugins)?;
     let cluster = match (&draft.target, service) {
         (Some(target), _) => Some(http_cluster(entries, target)?),
         (
@@ -208,6 +208,11 @@ pub(super) fn gateway(entries: &Entries, gateway: &Arc<Gateway>) -> Result<Arc<G
         rate_limit.check(limiter.upstream.scheme)?;
         own.limiter = Some(limiter);
     }
+    if let Some(logs) = &gateway.logs {
+        let logger = found(&logs.upstream, "logs")?;
+        logs.check(logger.upstream.scheme)?;
+        own.logger = Some(logger);
+    }
     Ok(Arc::new(own))
 }
 
@@ -347,7 +352,7 @@ pub(super) fn stream_route(
         })
     })?;
     for gateway in &draft.gateways {
-        let written = limiters::gateway(entries, gateway);
+        let written = helpers::gateway(entries, gateway);
         // One that is not there yet may have whatever is needed.
         if let Some(gateway) = written {
             let scheme = cluster.upstream.scheme;

@@ -19,7 +19,7 @@ impl Documents {
         }
         let mut changes = Changes::default();
         let mut affected = self.references.affected(dirty);
-        self.settle_limiters(&mut affected);
+        self.settle_helpers(&mut affected);
         self.settle_global_rules(&mut affected);
         self.settle_edge(&mut affected);
         self.settle_ends(&affected);

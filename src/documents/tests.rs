@@ -5,6 +5,7 @@ mod encrypted;
 mod gateways;
 mod incremental;
 mod limiters;
+mod loggers;
 mod looked_up;
 mod metadata;
 mod plugins;

@@ -21,6 +21,7 @@ const SECRETS: &[&str] = &[
     "secret_key",
     "redis_password",
     "session_secret",
+    "auth_header",
 ];
 /// A field that is a secret where a plugin asks who calls; elsewhere it says what is counted.
 const KEY: &str = "key";
@@ -169,6 +170,7 @@ mod tests {
                 "csrf": {"key": "S"},
                 "limit-count": {"count": 2, "key": "remote_addr", "redis_password": "S"},
                 "forward-auth": {"uri": "http://a/b?key=\"S\"", "request_headers": ["shown"], "extra_headers": {"x-shown": "S"}},
+                "http-logger": {"uri": "http://a/shown", "auth_header": "S"},
                 "redirect": {"uri": "https://user:\"S\"@a/b"},
                 "mocking": {"response_headers": {"x-shown": "S"}},
                 "proxy-rewrite": {"headers": {"set": {"x-shown": "S"}, "add": ["x-a: S"], "remove": ["S"]}},

@@ -5,6 +5,7 @@ pub mod access_log;
 pub(crate) mod form;
 pub mod http;
 pub mod listener;
+pub mod logs;
 pub mod rate_limit;
 pub mod real_ip;
 pub mod tracing;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 pub use access_log::AccessLog;
 pub use http::Http;
 pub use listener::{Listener, Protocol};
+pub use logs::Logs;
 pub use rate_limit::RateLimit;
 pub use real_ip::RealIp;
 pub use tracing::Tracing;
@@ -37,6 +39,9 @@ pub struct Gateway {
     pub rate_limit: Option<RateLimit>,
     /// The cluster of its upstream, likewise.
     pub limiter: Option<Arc<Cluster>>,
+    pub logs: Option<Logs>,
+    /// The cluster of its upstream, likewise.
+    pub logger: Option<Arc<Cluster>>,
     /// Who may say on whose behalf a request comes; nobody without it.
     pub real_ip: Option<RealIp>,
     /// The certificates that its HTTPS listeners show, by id; no name is in two of them.
@@ -68,6 +73,8 @@ impl Gateway {
             collector: None,
             rate_limit: None,
             limiter: None,
+            logs: None,
+            logger: None,
             real_ip: None,
             ssls: Vec::new(),
             stream_routes: Vec::new(),
@@ -75,6 +82,7 @@ impl Gateway {
     }
     /// What it sends traffic to by itself, whatever routes there are.
     pub fn helpers(&self) -> impl Iterator<Item = &Arc<Cluster>> {
-        self.collector.iter().chain(&self.limiter)
+        let both = self.collector.iter().chain(&self.limiter);
+        both.chain(&self.logger)
     }
 }

@@ -103,7 +103,7 @@ impl Id {
     }
 }
 
-const NO_ROUTE: &str = "chancery.no-route";
+pub(crate) const NO_ROUTE: &str = "chancery.no-route";
 
 impl FromStr for Id {
     type Err = KeyError;

@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use super::contract::Definition;
 use super::shared::reply::Reply;
-use super::shared::{denial, identity, rule};
+use super::shared::{denial, identity, logged, rule};
 use super::{
     api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf,
-    fault_injection, file_logger, forward_auth, grpc_web, gzip, ip_restriction, jwt_auth, key_auth,
-    limit_count, limit_req, mocking, opentelemetry, prometheus, proxy_buffering, proxy_mirror,
-    proxy_rewrite, real_ip, redirect, referer_restriction, request_id, request_validation,
-    response_rewrite, traffic_split, ua_restriction, uri_blocker, zipkin,
+    fault_injection, file_logger, forward_auth, grpc_web, gzip, http_logger, ip_restriction,
+    jwt_auth, key_auth, limit_count, limit_req, mocking, opentelemetry, prometheus,
+    proxy_buffering, proxy_mirror, proxy_rewrite, real_ip, redirect, referer_restriction,
+    request_id, request_validation, response_rewrite, traffic_split, ua_restriction, uri_blocker,
+    zipkin,
 };
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
@@ -48,6 +49,7 @@ pub const ALL: &[Definition] = &[
     response_rewrite::ENTRY,
     grpc_web::ENTRY,
     prometheus::ENTRY,
+    http_logger::ENTRY,
     file_logger::ENTRY,
     proxy_buffering::ENTRY,
 ];
@@ -57,10 +59,6 @@ pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
     (
         "hmac-auth",
         "Envoy does not verify these signatures; let a service of yours do it, with forward-auth",
-    ),
-    (
-        "http-logger",
-        "Envoy does not post logs; write `access_log` of the gateway, and have the log shipped from there",
     ),
     (
         "limit-conn",
@@ -73,7 +71,7 @@ pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
     ),
     (
         "tcp-logger",
-        "Envoy does not write logs to a connection; write `access_log` of the gateway, and have the log shipped from there",
+        "Envoy does not write logs to a connection; write http-logger, or `access_log` of the gateway and have a collector ship it",
     ),
 ];
 
@@ -101,7 +99,7 @@ const OF_ANSWERS: [&str; 3] = [
 ];
 
 /// The filters that the plugins need in the chain of every listener, each `disabled`; in the order of the plugins. Requests pass
-/// those of global rules first, and so do answers; before all stands what says which answer a request gets.
+/// those of global rules first, and so do answers; before all stands what writes requests down, then what says which answer one gets.
 pub fn http_filters() -> Vec<HttpFilter> {
     let filters = |entry: &Definition| (entry.http_filters)();
     let of_rules = |of_answers: bool| {
@@ -111,6 +109,8 @@ pub fn http_filters() -> Vec<HttpFilter> {
     };
     let of_routes = ALL.iter().flat_map(filters);
     let first = [
+        rule::filter(logged::filter()),
+        logged::filter(),
         rule::filter(response_rewrite::which()),
         response_rewrite::which(),
     ];

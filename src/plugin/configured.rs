@@ -9,7 +9,7 @@ use std::sync::Arc;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 
 use super::all::ALL;
-use super::contract::{CountedBy, Plugin};
+use super::contract::{CountedBy, Helper, Plugin};
 use super::meta::META;
 use super::shared::asked::Asked;
 use super::shared::condition::Condition;
@@ -170,16 +170,17 @@ impl Plugins {
         Err(Remark::new("plugins", message))
     }
 
-    /// Where one of them stands whose counts a service keeps for all proxies.
-    pub(crate) fn counted_by_service(&self) -> Option<String> {
-        let mut enabled = self.enabled();
-        let counted = |own: &&Configured| {
-            let plugin = own.plugin.as_ref();
-            plugin.is_some_and(|plugin| plugin.is_counted_by_service())
-        };
-        enabled
-            .find(counted)
-            .map(|own| format!("{}.policy", own.place()))
+    /// Who has to stand beside their gateways, and the field of the plugin that wants it.
+    pub(crate) fn helped(&self) -> impl Iterator<Item = (Helper, String)> {
+        self.enabled().filter_map(|own| {
+            let helper = own.plugin.as_ref()?.helper()?;
+            let place = own.place();
+            let field = match helper {
+                Helper::Counts => format!("{place}.policy"),
+                Helper::Logs => place,
+            };
+            Some((helper, field))
+        })
     }
 
     /// Where they send requests beside the route's own upstream.

@@ -26,6 +26,19 @@ pub enum CountedBy {
     Name,
 }
 
+/// Who has to stand beside the gateways of a plugin, as Envoy cannot do it alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Helper {
+    /// Who keeps counts for all proxies: `chancery ratelimit`.
+    Counts,
+    /// Who posts what proxies write down: `chancery logs`.
+    Logs,
+}
+
+impl Helper {
+    pub const ALL: [Self; 2] = [Self::Counts, Self::Logs];
+}
+
 /// A plugin as documents configured it.
 pub trait Plugin: fmt::Debug + Send + Sync {
     /// Adds what it does to a route of Envoy, which already has its match, its cluster and its time-outs. `clusters` are
@@ -90,9 +103,9 @@ pub trait Plugin: fmt::Debug + Send + Sync {
         0
     }
 
-    /// Whether a service keeps its counts, for all proxies of a gateway.
-    fn is_counted_by_service(&self) -> bool {
-        false
+    /// Who has to stand beside each of its gateways.
+    fn helper(&self) -> Option<Helper> {
+        None
     }
 
     /// What an Envoy has to be able to do for it, of what not every one can.

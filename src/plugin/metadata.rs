@@ -8,18 +8,18 @@ use serde_json::Value;
 
 use super::all::ALL;
 use super::shared::metadata::Metadata;
-use super::{cors, file_logger};
+use super::{cors, file_logger, http_logger};
 use crate::model::key::Key;
 use crate::model::problem::Remark;
 use crate::model::{bookkeeping, decode};
 
-/// What a plugin does wherever a document leaves it to that. The id is the plugin's name: `cors` or `file-logger`.
+/// What a plugin does wherever a document leaves it to that. The id is the plugin's name: `cors`, `file-logger` or `http-logger`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     /// Of `cors`: origins with commas between them, by the names that `allow_origins_by_metadata` has for them.
     allow_origins: Option<BTreeMap<String, String>>,
-    /// Of `file-logger`: the fields of a line where a plugin has no `log_format` of its own.
+    /// Of `file-logger` and `http-logger`: the fields of a line or an entry where a plugin has no `log_format` of its own.
     log_format: Option<BTreeMap<String, String>>,
 }
 
@@ -34,9 +34,10 @@ impl bookkeeping::Kept for Form {
 }
 
 /// The plugins with metadata here, and the field of each.
-const FIELDS: [(&str, &str); 2] = [
+const FIELDS: [(&str, &str); 3] = [
     (cors::ENTRY.name, "allow_origins"),
     (file_logger::ENTRY.name, "log_format"),
+    (http_logger::ENTRY.name, "log_format"),
 ];
 
 pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
@@ -74,6 +75,8 @@ pub(crate) fn read(
     let fields = form.allow_origins.or(form.log_format).unwrap_or_default();
     if name == cors::ENTRY.name {
         cors::check_metadata(&fields)?;
+    } else if name == http_logger::ENTRY.name {
+        http_logger::check_metadata(&fields)?;
     } else {
         file_logger::check_metadata(&fields, warnings)?;
     }

@@ -11,6 +11,7 @@ pub mod header;
 pub mod identity;
 pub mod instead;
 pub mod limit;
+pub mod logged;
 pub mod message;
 pub mod metadata;
 pub mod narrow;

@@ -195,6 +195,28 @@ metrics! {
     start_time: Seconds = Seconds::default(), "start_time_seconds", "When the process began, in seconds since 1970";
 }
 
+metrics! {
+    /// What `chancery logs` counts, which shows them on its own port.
+    LogMetrics "chancery_logs"
+    entries: Counter = Counter::default(), "entries", "Requests that proxies told of";
+    sent: Counter = Counter::default(), "sent", "Entries that a target has taken; a request has one for each of its targets";
+    lost: Family<Reason, Counter> = Family::default(), "lost", "Entries that no target has: its buffer was `full`, it `refused` them, all retries included, there are too many `targets`, the target is `unknown` to this version, or they waited at the `end` of the process";
+    failures: Counter = Counter::default(), "failures", "Times that a target did not take a batch; it is sent again as often as its document says";
+    waiting: Gauge = Gauge::default(), "waiting", "Entries that wait for their targets, with those on their way";
+    targets: Gauge = Gauge::default(), "targets", "Targets that entries came for in the last ten minutes";
+}
+
+impl LogMetrics {
+    /// All of them, as OpenMetrics text.
+    pub fn encode(&self, process: &Process) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        text::encode_registry(&mut out, &process.registry)?;
+        text::encode_registry(&mut out, &self.registry)?;
+        text::encode_eof(&mut out)?;
+        Ok(out)
+    }
+}
+
 /// Of nobody's changes yet.
 pub fn change_seconds() -> ChangeSeconds {
     Family::new_with_constructor(|| {

@@ -11,6 +11,7 @@ mod https;
 mod identity;
 mod limits;
 mod local_reply;
+mod logs;
 mod misdirected;
 mod origin;
 mod port;

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chancery::telemetry::metrics::{Gauges, Metrics, Process};
+use chancery::telemetry::metrics::{Gauges, LogMetrics, Metrics, Process};
 use regex::Regex;
 use serde_json::Value;
 
@@ -13,6 +13,7 @@ use crate::page::read;
 /// The names that samples in `/metrics` have.
 pub fn samples() -> BTreeSet<String> {
     let all = Gauges::ALL.iter().chain(Metrics::ALL).chain(Process::ALL);
+    let all = all.chain(LogMetrics::ALL);
     let names = all.flat_map(|(name, kept_in, _)| {
         let ends: &[&str] = match *kept_in {
             "CountedSeconds" => &["_total"],

@@ -20,9 +20,10 @@ use tokio::net::TcpListener;
 
 use crate::support::http::{self, Answer};
 use crate::support::instance::Instance;
+use crate::support::logs;
 use crate::support::own_address;
 use crate::support::redis;
-use crate::support::stage::{Stage, settled};
+use crate::support::stage::{Stage, gateway, settled};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,6 +80,9 @@ async fn documents_mean_what_they_mean_in_apisix() {
     // Takes connections, and never says a word.
     let mute = TcpListener::bind((stage.address, 0)).await.unwrap();
     let (_redis, _limiter) = redis::counting(&stage).await;
+    let _logs = logs::logging(&stage, &[]).await;
+    let both = redis::names_who_counts(logs::names_who_posts(gateway(stage.envoy.listener())));
+    stage.etcd.put("gateways/default", &both).await;
     let plugins = cases(&echo, &mute.local_addr().unwrap().to_string());
     for case in plugins.values().flatten() {
         for (name, document) in &case.also {

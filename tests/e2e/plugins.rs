@@ -4,6 +4,7 @@ mod answers;
 mod counts;
 mod forward_auth;
 mod global_rules;
+mod http_logger;
 mod limits;
 mod observability;
 mod redis;

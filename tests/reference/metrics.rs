@@ -1,6 +1,6 @@
 //! `metrics.md`: what `/metrics` exposes.
 
-use chancery::telemetry::metrics::{Gauges, Metrics, Process};
+use chancery::telemetry::metrics::{Gauges, LogMetrics, Metrics, Process};
 
 use super::page::{Page, code, sentence};
 
@@ -8,13 +8,14 @@ pub fn page() -> String {
     let mut page = Page::new("Metrics");
     page.paragraph(
         "`/metrics` on the admin port exposes these as OpenMetrics text. [Observing](../how-to/observe.md) says which of \
-         them deserve an alert. Envoy's own statistics are at `/stats/prometheus` of its admin port.",
+         them deserve an alert. Those that `chancery logs` counts are at its own port instead, beside those of its process. Envoy's own statistics are at `/stats/prometheus` of its admin port.",
     );
     page.paragraph(
         "A metric with labels has a sample once there is something to count. What is about a gateway that is \
          gone is gone as well.",
     );
     let all = Gauges::ALL.iter().chain(Metrics::ALL).chain(Process::ALL);
+    let all = all.chain(LogMetrics::ALL);
     let mut rows: Vec<_> = all.map(row).collect();
     rows.sort();
     page.table(["metric", "type", "labels", "says"], rows);

@@ -99,6 +99,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tls", &[]),
     ("folder", &["telemetry"]),
     ("ratelimit", &["model"]),
+    ("logs", &["model", "telemetry", "tls"]),
 ];
 
 #[rustfmt::skip]
@@ -119,7 +120,7 @@ const RUN: &[&str] =
 
 #[rustfmt::skip]
 const INNER: &[&str] =
-    &["run", "config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry", "tls", "ratelimit"];
+    &["run", "config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry", "tls", "ratelimit", "logs"];
 
 /// Arrows within one layer of [`LINE`].
 const BESIDE: &[(&str, &str)] = &[
@@ -143,7 +144,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     (r"\betcd_client\b", &["store/etcd"]),
     (
         r"\benvoy_types\b",
-        &["envoy", "plugin", "translate", "xds", "ratelimit"],
+        &["envoy", "plugin", "translate", "xds", "ratelimit", "logs"],
     ),
     (
         r"\bredis::(\w+::)*(Client|cmd|Redis|cluster)",
@@ -156,10 +157,13 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     (r"\brs_consul\b", &["registry/consul"]),
     (r"\bsd_notify\b", &["run/supervisor"]),
     // The demo is a client of its own Envoy.
-    (r"\breqwest\b", &["registry/consul", "cli/demo", "cli/web"]),
+    (
+        r"\breqwest\b",
+        &["registry/consul", "cli/demo", "cli/web", "logs/post"],
+    ),
     (
         r"\btonic::(\{[^}]*\b)?Status\b",
-        &["xds", "api", "cli/remote", "ratelimit"],
+        &["xds", "api", "cli/remote", "ratelimit", "logs"],
     ),
 ];
 
@@ -170,6 +174,9 @@ const PURE: &[&str] = &[
     "documents",
     "envoy",
     "explain",
+    "logs/buffer",
+    "logs/entry",
+    "logs/variable",
     "model",
     "plugin",
     "ratelimit/asked",

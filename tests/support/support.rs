@@ -17,6 +17,7 @@ pub mod etcd;
 pub mod http;
 pub mod instance;
 pub mod load;
+pub mod logs;
 pub mod process;
 pub mod redis;
 pub mod relay;

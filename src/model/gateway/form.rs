@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Gateway, access_log, http, listener, rate_limit, real_ip, tracing};
+use super::{Gateway, access_log, http, listener, logs, rate_limit, real_ip, tracing};
 use crate::model::bounds::{GATEWAYS, List};
 use crate::model::key::Key;
 use crate::model::problem::Remark;
@@ -25,6 +25,8 @@ struct Form {
     tracing: Option<tracing::Form>,
     /// Who counts requests for all its proxies together; nobody when absent.
     rate_limit: Option<rate_limit::Form>,
+    /// Who posts what its proxies write down of requests, for plugins such as `http-logger`; nobody when absent.
+    logs: Option<logs::Form>,
     /// Who may say on whose behalf a request comes; nobody when absent.
     real_ip: Option<real_ip::Form>,
 }
@@ -66,6 +68,7 @@ pub(crate) fn read(
             .rate_limit
             .map(|form| form.checked().map_err(|remark| remark.under("rate_limit")))
             .transpose()?,
+        logs: form.logs.map(logs::Form::checked),
         real_ip: form
             .real_ip
             .map(|form| {

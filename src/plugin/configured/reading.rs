@@ -11,7 +11,7 @@ use crate::model::decode::{self, kind_of, quoted, shown};
 use crate::model::key::Key;
 use crate::model::problem::Remark;
 use crate::plugin::all::{ALL, NOT_IN_ENVOY, OF_CONSUMERS, is_before_consumers, names};
-use crate::plugin::contract::{Plugin, Reading};
+use crate::plugin::contract::{Helper, Plugin, Reading};
 use crate::plugin::meta::{META, Meta};
 use crate::plugin::shared::condition::Condition;
 use crate::plugin::shared::reply;
@@ -62,7 +62,8 @@ impl Plugins {
         warnings: &mut Vec<Remark>,
     ) -> Result<Self, Remark> {
         let plugins = Self::read(key, Some(&Value::Object(plugins)), warnings)?;
-        if let Some(field) = plugins.counted_by_service() {
+        let counts = plugins.helped().find(|(one, _)| *one == Helper::Counts);
+        if let Some((_, field)) = counts {
             let message = "counts in Redis, which this version does for routes only, allowed: `policy: local`";
             return Err(Remark::new(field, message));
         }

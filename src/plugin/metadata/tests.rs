@@ -18,6 +18,7 @@ fn metadata_is_that_of_its_plugin() {
         ("cors", json!({})),
         ("file-logger", json!({"log_format": {"host": "$host"}})),
         ("file-logger", json!({"log_format": {}, "create_time": 1})),
+        ("http-logger", json!({"log_format": {"host": "$host"}})),
     ] {
         assert_eq!(said(&format!("plugin_metadata/{id}"), document), Ok(()));
     }
@@ -49,24 +50,25 @@ fn metadata_is_that_of_its_plugin() {
             "log_format.a: ",
         ),
         (
-            "http-logger",
+            "kafka-logger",
             json!({"log_format": {}}),
-            "is the metadata of a plugin that has none here, allowed: cors, file-logger; write `access_log` of the gateway",
+            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger; write `access_log` of the \
+             gateway",
         ),
         (
             "opentelemetry",
             json!({}),
-            "is the metadata of a plugin that has none here, allowed: cors, file-logger; write `tracing` of the gateway",
+            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger; write `tracing` of the gateway",
         ),
         (
             "key-auth",
             json!({}),
-            "is the metadata of a plugin that has none here, allowed: cors, file-logger; write what it says at the plugin itself",
+            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger; write what it says at the plugin itself",
         ),
         (
             "nothing",
             json!({}),
-            "is the metadata of a plugin that has none here, allowed: cors, file-logger; the id is a plugin's name",
+            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger; the id is a plugin's name",
         ),
     ] {
         let said = said(&format!("plugin_metadata/{id}"), document).unwrap_err();

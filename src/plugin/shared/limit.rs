@@ -25,7 +25,7 @@ use crate::model::key::{Key, Kind};
 use crate::model::problem::Remark;
 use crate::model::shared_limit::{How, SharedLimit};
 use crate::model::upstream::Cluster;
-use crate::plugin::contract::Plugin;
+use crate::plugin::contract::{Helper, Plugin};
 
 pub use counter::{
     Bucket, Counter, Of, SLOTS, STATUS, bucket_header, filters, from_header, key_header,
@@ -156,8 +156,8 @@ impl Plugin for Limits {
         self.each.len()
     }
 
-    fn is_counted_by_service(&self) -> bool {
-        self.redis.is_some()
+    fn helper(&self) -> Option<Helper> {
+        self.redis.as_ref().map(|_| Helper::Counts)
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {

@@ -15,7 +15,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::google::protobuf::Any;
 use prost::{Message, Name};
 
-use super::{denial, reply, router};
+use super::{denial, logged, reply, router};
 use crate::envoy::any;
 use crate::envoy::filter::{OF_RULES, of_rules};
 use crate::plugin::contract::Plugin;
@@ -101,6 +101,9 @@ fn together(earlier: &Any, later: &Any) -> Option<Any> {
         return Some(any(&HeaderMutationPerRoute {
             mutations: Some(all),
         }));
+    }
+    if let Some(both) = logged::together(earlier, later) {
+        return Some(both);
     }
     let (one, other) = (decoded(earlier)?, decoded(later)?);
     Some(any(&denial::together(one, other)))

@@ -13,6 +13,7 @@ use super::http_filters::http_filters;
 use super::identity::own_headers;
 use super::limits::{connection_limit, http3, limits};
 use super::local_reply::local_reply;
+use super::logs::logs;
 use super::origin::origin;
 use super::port::port;
 use super::routes::routes;
@@ -109,7 +110,12 @@ fn connection_manager(
             .collect(),
         route_specifier: Some(routes(&gateway.id, tables)),
         local_reply_config: Some(local_reply(carried.envoy)),
-        access_log: gateway.access_log.iter().map(access_log).collect(),
+        access_log: gateway
+            .access_log
+            .iter()
+            .map(access_log)
+            .chain(logs(gateway))
+            .collect(),
         tracing: tracing(gateway),
         // One kind of upgrade, which a route has to allow.
         upgrade_configs: vec![UpgradeConfig {

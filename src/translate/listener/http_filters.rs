@@ -17,7 +17,7 @@ use crate::envoy::{any, filter, place};
 use crate::model::Gateway;
 use crate::plugin;
 use crate::plugin::shared::limit::{Code, Service};
-use crate::plugin::shared::router;
+use crate::plugin::shared::{logged, router};
 use crate::translate::asked::slots;
 use crate::translate::retry;
 
@@ -25,7 +25,7 @@ use crate::translate::retry;
 /// own, and the one that serves every route.
 ///
 /// An Envoy that has no places has nothing there, and no route that needs one; nor has a gateway that names nobody who counts
-/// a filter that asks, and a route that needs one.
+/// a filter that asks, and a route that needs one, nor one that names nobody who posts logs a filter that gathers them.
 pub(super) fn http_filters(gateway: &Gateway, envoy: Envoy) -> Vec<HttpFilter> {
     let shared = HttpFilter {
         name: "envoy.filters.http.router".to_owned(),
@@ -35,6 +35,7 @@ pub(super) fn http_filters(gateway: &Gateway, envoy: Envoy) -> Vec<HttpFilter> {
     let last = [retry::disabled(), router::place(), shared];
     let all = plugin::http_filters().into_iter().chain(last);
     let all = all.filter(|filter| envoy.can(Ability::Places) || !place::is_one(filter));
+    let all = all.filter(|filter| gateway.logger.is_some() || !logged::is_one(filter));
     all.filter_map(|filter| match Service::of(&filter) {
         Some(service) => asking(gateway, service),
         None => Some(filter),

@@ -25,7 +25,7 @@ fn routes_carry_the_limit_to_whoever_counts_and_no_filter_counts_it() {
     );
     let plugins = read(json!({ "limit-count": fixed.clone() })).unwrap();
     assert!(limits(&plugins).is_empty(), "{:?}", limits(&plugins));
-    let place = plugins.counted_by_service();
+    let place = plugins.helped().next().map(|(_, field)| field);
     assert_eq!(place.as_deref(), Some("plugins.limit-count.policy"));
     let route = applied(json!({ "limit-count": fixed }));
     let filters: Vec<_> = route.typed_per_filter_config.keys().collect();

@@ -1,4 +1,5 @@
-//! Limits whose counts lie in Redis: each gateway that has one names who asks Redis for its proxies.
+//! Who has to stand beside a gateway for what documents ask: somebody who counts in Redis, or who posts logs. Each gateway of
+//! such a document names them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,17 +11,26 @@ use crate::model::key::{Key, Kind};
 use crate::model::problem::Remark;
 use crate::model::{Gateway, Id};
 use crate::plugin::Plugins;
+use crate::plugin::contract::Helper;
+
+/// Whether a gateway names somebody for this.
+fn has(gateway: &Gateway, helper: Helper) -> bool {
+    match helper {
+        Helper::Counts => gateway.rate_limit.is_some(),
+        Helper::Logs => gateway.logs.is_some(),
+    }
+}
 
 impl Documents {
-    /// A gateway begins or ceases to name who counts: what depends on that is affected.
-    pub(super) fn settle_limiters(&self, affected: &mut BTreeSet<Arc<str>>) {
-        let has = |gateway: &Arc<Gateway>| gateway.rate_limit.is_some();
+    /// A gateway begins or ceases to name who counts or posts logs: what depends on that is affected.
+    pub(super) fn settle_helpers(&mut self, affected: &mut BTreeSet<Arc<str>>) {
+        let all = |gateway: &Arc<Gateway>| Helper::ALL.map(|helper| has(gateway, helper));
         let changed = below("gateways/", affected).into_iter().any(|path| {
             let now = path
                 .parse()
                 .ok()
                 .and_then(|Key { id, .. }| gateway(&self.entries, &id));
-            self.in_force.gateways.get(&path).map(has) != now.as_ref().map(has)
+            self.in_force.gateways.get(&path).map(all) != now.as_ref().map(all)
         });
         if changed {
             let concerns =
@@ -41,29 +51,28 @@ pub(super) fn gateway(entries: &HashMap<Arc<str>, Entry>, id: &Id) -> Option<Arc
     }
 }
 
-/// Refuses limits that nobody would count in one of these gateways.
+/// Refuses plugins that nobody would serve in one of these gateways.
 pub(super) fn check(
     entries: &HashMap<Arc<str>, Entry>,
     gateways: &[Id],
     plugins: &Plugins,
 ) -> Result<(), Remark> {
-    let Some(field) = plugins.counted_by_service() else {
-        return Ok(());
-    };
-    // One that is not there yet may have whatever is needed.
-    let mut there = gateways.iter().filter_map(|id| gateway(entries, id));
-    match there.find(|gateway| gateway.rate_limit.is_none()) {
-        None => Ok(()),
-        Some(gateway) => Err(missing(&field, &gateway.id)),
+    for (helper, field) in plugins.helped() {
+        // One that is not there yet may have whatever is needed.
+        let mut there = gateways.iter().filter_map(|id| gateway(entries, id));
+        if let Some(gateway) = there.find(|gateway| !has(gateway, helper)) {
+            return Err(missing(helper, &field, &gateway.id));
+        }
     }
+    Ok(())
 }
 
-/// Refuses limits of a global rule that nobody would count in one of all gateways.
+/// Refuses plugins of a global rule that nobody would serve in one of all gateways.
 pub(super) fn everywhere(
     entries: &HashMap<Arc<str>, Entry>,
     plugins: &Plugins,
 ) -> Result<(), Remark> {
-    if plugins.counted_by_service().is_none() {
+    if plugins.helped().next().is_none() {
         return Ok(());
     }
     let written = entries.keys().filter_map(|path| path.parse().ok());
@@ -75,10 +84,16 @@ pub(super) fn everywhere(
     check(entries, &all, plugins)
 }
 
-fn missing(field: &str, gateway: &Id) -> Remark {
-    let message = format!(
-        "counts in Redis, and `gateways/{gateway}` names nobody who asks it, allowed: `policy: local`, or `rate_limit` in the \
-         gateway, whose upstream is `chancery ratelimit`"
-    );
+fn missing(helper: Helper, field: &str, gateway: &Id) -> Remark {
+    let message = match helper {
+        Helper::Counts => format!(
+            "counts in Redis, and `gateways/{gateway}` names nobody who asks it, allowed: `policy: local`, or `rate_limit` in the \
+             gateway, whose upstream is `chancery ratelimit`"
+        ),
+        Helper::Logs => format!(
+            "is not served by Envoy itself, and `gateways/{gateway}` names nobody who does it, allowed: with `logs` in the gateway, \
+             whose upstream is `chancery logs`"
+        ),
+    };
     Remark::new(field, message)
 }

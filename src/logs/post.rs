@@ -1,0 +1,135 @@
+//! How a batch gets to its target. The only file here that names the HTTP client.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, redirect};
+
+use crate::model::log_target::To;
+
+/// Bytes of an answer that are read, so that its connection can be used again.
+const ANSWER: usize = 64 << 10;
+
+/// Connections to all targets, and what they are shown.
+#[derive(Debug)]
+pub struct Poster {
+    /// Looks whether certificates are good.
+    checking: Client,
+    trusting: Client,
+    /// By the `uri` of documents.
+    authorizations: HashMap<String, HeaderValue>,
+}
+
+/// What targets cannot be shown, or why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    #[error(
+        "line {0}: allowed: the `uri` of a document, a space, and what the server is shown as `Authorization`"
+    )]
+    Line(usize),
+    #[error("no client for HTTP: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// Why a batch is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{}", innermost(.0))]
+    Lost(reqwest::Error),
+    #[error("the server answers {0}")]
+    Refused(u16),
+}
+
+impl Poster {
+    /// `authorizations` has a line for each `uri`.
+    pub fn new(authorizations: &str) -> Result<Self, Unusable> {
+        crate::tls::install();
+        Ok(Self {
+            checking: client().build()?,
+            trusting: client().tls_danger_accept_invalid_certs(true).build()?,
+            authorizations: read(authorizations)?,
+        })
+    }
+
+    /// A server has taken a batch that it answers with a status below 400.
+    pub async fn post(&self, to: &To, batch: Bytes) -> Result<(), Error> {
+        let To::Http {
+            uri,
+            timeout,
+            verify,
+            lines,
+        } = to;
+        let client = if *verify {
+            &self.checking
+        } else {
+            &self.trusting
+        };
+        let content_type = if *lines {
+            "text/plain"
+        } else {
+            "application/json"
+        };
+        let mut request = client
+            .post(uri)
+            .timeout(Duration::from_secs((*timeout).into()))
+            .header(CONTENT_TYPE, content_type)
+            .body(batch);
+        if let Some(value) = self.authorizations.get(uri) {
+            request = request.header(AUTHORIZATION, value);
+        }
+        let mut response = request.send().await.map_err(Error::Lost)?;
+        let status = response.status().as_u16();
+        if status >= 400 {
+            return Err(Error::Refused(status));
+        }
+        let mut bytes = 0;
+        while bytes < ANSWER {
+            match response.chunk().await {
+                Ok(Some(chunk)) => bytes += chunk.len(),
+                // It was taken; what the rest of the answer is does not matter.
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn client() -> reqwest::ClientBuilder {
+    Client::builder()
+        .no_proxy()
+        // What is told to one server is not for another.
+        .redirect(redirect::Policy::none())
+        .pool_idle_timeout(Duration::from_secs(60))
+        .tcp_nodelay(true)
+}
+
+fn read(lines: &str) -> Result<HashMap<String, HeaderValue>, Unusable> {
+    let lines = lines.lines().map(str::trim).enumerate();
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let read = lines.map(|(at, line)| {
+        let wrong = || Unusable::Line(at + 1);
+        let (uri, value) = line.split_once(' ').ok_or_else(wrong)?;
+        let mut value = HeaderValue::from_str(value.trim()).map_err(|_| wrong())?;
+        value.set_sensitive(true);
+        Ok((uri.to_owned(), value))
+    });
+    read.collect()
+}
+
+/// The cause alone, as what stands around it quotes the address, which may hold a secret.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    match cause.downcast_ref::<reqwest::Error>() {
+        Some(_) if error.is_timeout() => "no answer in time".to_owned(),
+        Some(_) => "no answer".to_owned(),
+        None => cause.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! The targets that documents name: each has entries that wait for it, and a task that sends them, until nothing has come for
+//! a while. What does not get there is counted, and said.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::time::{sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use super::buffer::{Buffer, Refused};
+use super::entry::Entry;
+use super::post::Poster;
+use crate::model::log_target::{LogTarget, To};
+use crate::telemetry::metrics::{LogMetrics, Reason};
+
+/// How many there are at once.
+const MOST: usize = 256;
+/// A target of which nothing was heard for so long is forgotten.
+const IDLE: Duration = Duration::from_secs(600);
+/// How long those that wait at the end may take.
+const LAST: Duration = Duration::from_secs(10);
+/// How often it is said that a target takes nothing.
+const SAID: Duration = Duration::from_secs(10);
+/// No target is tried again at once.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Why entries are lost.
+mod reason {
+    pub const FULL: &str = "full";
+    pub const TARGETS: &str = "targets";
+    pub const UNKNOWN: &str = "unknown";
+    pub const REFUSED: &str = "refused";
+    pub const END: &str = "end";
+}
+
+struct Queue {
+    target: LogTarget,
+    name: String,
+    waiting: Mutex<Buffer>,
+    came: Notify,
+}
+
+/// All of them, by the lines that routes have for them.
+pub struct Targets {
+    all: Mutex<HashMap<Arc<str>, Arc<Queue>>>,
+    /// By reason and target, since it was last said.
+    losses: Mutex<BTreeMap<(&'static str, String), u64>>,
+    poster: Poster,
+    /// How many entries may wait for one.
+    most: usize,
+    pub(super) metrics: Arc<LogMetrics>,
+    tasks: TaskTracker,
+    ending: CancellationToken,
+}
+
+impl fmt::Debug for Targets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Targets").finish_non_exhaustive()
+    }
+}
+
+impl Targets {
+    pub fn new(poster: Poster, most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            all: Mutex::default(),
+            losses: Mutex::default(),
+            poster,
+            most,
+            metrics: Arc::default(),
+            tasks: TaskTracker::new(),
+            ending: CancellationToken::new(),
+        })
+    }
+
+    /// Has an entry wait for each of its targets.
+    pub fn take(self: &Arc<Self>, entry: &Entry) {
+        self.metrics.entries.inc();
+        for line in entry.targets() {
+            self.push(line, entry);
+        }
+    }
+
+    fn push(self: &Arc<Self>, line: &str, entry: &Entry) {
+        loop {
+            let queue = match self.queue(line) {
+                Ok(queue) => queue,
+                Err(reason) => return self.lose(reason, "", 1),
+            };
+            let text = entry.json(&queue.target);
+            match locked(&queue.waiting).push(text, Instant::now()) {
+                Ok(()) => {
+                    self.metrics.waiting.inc();
+                    queue.came.notify_one();
+                    return;
+                }
+                Err(Refused::Full) => return self.lose(reason::FULL, &queue.name, 1),
+                // It was forgotten just now.
+                Err(Refused::Closed) => {}
+            }
+        }
+    }
+
+    /// The target of a line, with a task that sends to it.
+    fn queue(self: &Arc<Self>, line: &str) -> Result<Arc<Queue>, &'static str> {
+        let mut all = locked(&self.all);
+        if let Some(queue) = all.get(line) {
+            return Ok(queue.clone());
+        }
+        let target = LogTarget::read(line).map_err(|_| reason::UNKNOWN)?;
+        if all.len() >= MOST {
+            return Err(reason::TARGETS);
+        }
+        let line: Arc<str> = line.into();
+        let queue = Arc::new(Queue {
+            name: target.name(),
+            waiting: Mutex::new(Buffer::new(target.batch, self.most)),
+            came: Notify::new(),
+            target,
+        });
+        all.insert(line.clone(), queue.clone());
+        self.metrics.targets.set(count(all.len()));
+        self.tasks.spawn(self.clone().send_all(line, queue.clone()));
+        Ok(queue)
+    }
+
+    /// Sends what waits, until nothing has come for a while or this process ends.
+    async fn send_all(self: Arc<Self>, line: Arc<str>, queue: Arc<Queue>) {
+        let mut said = None;
+        loop {
+            let (batch, due) = {
+                let mut waiting = locked(&queue.waiting);
+                let batch = if self.ending.is_cancelled() {
+                    waiting.take_some()
+                } else {
+                    waiting.take(Instant::now())
+                };
+                (batch, waiting.due())
+            };
+            if let Some(batch) = batch {
+                self.send(&queue, &batch, &mut said).await;
+                continue;
+            }
+            let until = due.unwrap_or_else(|| Instant::now() + IDLE);
+            tokio::select! {
+                () = queue.came.notified() => continue,
+                () = self.ending.cancelled() => {}
+                () = sleep_until(until.into()) => {}
+            }
+            if due.is_none() && self.forget(&line, &queue) {
+                return;
+            }
+        }
+    }
+
+    fn forget(&self, line: &str, queue: &Queue) -> bool {
+        let mut all = locked(&self.all);
+        let is_over = locked(&queue.waiting).close();
+        if is_over {
+            all.remove(line);
+            self.metrics.targets.set(count(all.len()));
+        }
+        is_over
+    }
+
+    /// Sends a batch as often as its target says.
+    async fn send(&self, queue: &Queue, batch: &[String], said: &mut Option<Instant>) {
+        let LogTarget { to, batch: how, .. } = &queue.target;
+        let body = body(to, batch, how.most);
+        let mut left = how.retries;
+        loop {
+            let Err(error) = self.poster.post(to, body.clone()).await else {
+                self.metrics
+                    .sent
+                    .inc_by(batch.len().try_into().unwrap_or(u64::MAX));
+                break;
+            };
+            self.metrics.failures.inc();
+            if said.is_none_or(|last| last.elapsed() >= SAID) {
+                *said = Some(Instant::now());
+                warn!(to = queue.name, %error, retries = left, "a target does not take entries");
+            }
+            if left == 0 || self.ending.is_cancelled() {
+                self.lose(reason::REFUSED, &queue.name, batch.len());
+                break;
+            }
+            left -= 1;
+            let pause = Duration::from_secs(how.pause.into()).max(PAUSE);
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.ending.cancelled() => {}
+            }
+        }
+        self.metrics.waiting.dec_by(count(batch.len()));
+    }
+
+    fn lose(&self, reason: &'static str, name: &str, entries: usize) {
+        let entries = u64::try_from(entries).unwrap_or(u64::MAX);
+        self.metrics
+            .lost
+            .get_or_create(&Reason { reason })
+            .inc_by(entries);
+        let mut losses = locked(&self.losses);
+        *losses.entry((reason, name.to_owned())).or_default() += entries;
+    }
+
+    /// Says what was lost since the last time.
+    pub fn tell_losses(&self) {
+        for ((reason, target), entries) in std::mem::take(&mut *locked(&self.losses)) {
+            warn!(reason, to = target, entries, "entries are lost");
+        }
+    }
+
+    /// Sends what still waits, once more and in no time without end.
+    pub async fn end(&self) {
+        self.ending.cancel();
+        self.tasks.close();
+        if timeout(LAST, self.tasks.wait()).await.is_err() {
+            let left = usize::try_from(self.metrics.waiting.get()).unwrap_or_default();
+            self.lose(reason::END, "", left);
+        }
+        self.tell_losses();
+    }
+}
+
+/// Entries as they go together.
+fn body(to: &To, batch: &[String], most: u32) -> Bytes {
+    let To::Http { lines, .. } = to;
+    match batch {
+        // As APISIX has it: what is never more than one is no list.
+        [one] if most == 1 => one.clone().into(),
+        all if *lines => all.join("\n").into(),
+        all => format!("[{}]", all.join(",")).into(),
+    }
+}
+
+/// What is in there was whole before any panic.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn count(number: usize) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}
