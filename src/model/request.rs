@@ -24,13 +24,14 @@ pub struct Request {
 }
 
 impl Request {
-    /// The host in lower case, without a port.
+    /// The host in lower case, without a port and without the root's dot.
     pub fn host(&self) -> String {
         let digits = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
         let host = match self.authority.rsplit_once(':') {
             Some((host, port)) if digits(port) => host,
             _ => &self.authority,
         };
+        let host = host.strip_suffix('.').unwrap_or(host);
         host.to_ascii_lowercase()
     }
 

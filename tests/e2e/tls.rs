@@ -1,5 +1,6 @@
 //! HTTPS: which certificate a client sees, who is let in, and what stays when certificates come and go.
 
+mod dotted;
 mod http3;
 
 use std::net::SocketAddr;

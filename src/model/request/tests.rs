@@ -19,6 +19,8 @@ fn a_host_has_no_port_and_no_capitals() {
     for (authority, host) in [
         ("WWW.a.test", "www.a.test"),
         ("a.test:80", "a.test"),
+        ("a.test.", "a.test"),
+        ("a.test.:80", "a.test"),
         ("[::1]:80", "[::1]"),
         ("[::1]", "[::1]"),
     ] {

@@ -37,6 +37,8 @@ pub(super) fn origin(http: &Http, trusted: Option<&RealIp>) -> HttpConnectionMan
             }],
             ..InternalAddressConfig::default()
         }),
+        // `example.com.` is `example.com`, to routes and to checks of hosts.
+        strip_trailing_host_dot: true,
         // Only what the client lacks is added.
         preserve_external_request_id: true,
         ..path(http)

@@ -156,7 +156,7 @@ fn chain(
         name: chain_name(on, route),
         filter_chain_match: Some(FilterChainMatch {
             prefix_ranges: on.address.map(IpNet::from).iter().map(cidr_range).collect(),
-            server_names: on.sni.iter().map(ToString::to_string).collect(),
+            server_names: on.sni.into_iter().flat_map(tls::server_names).collect(),
             source_prefix_ranges: on.source.iter().map(cidr_range).collect::<Vec<CidrRange>>(),
             // What is no TLS has no business there.
             transport_protocol: match listener.protocol {

@@ -14,8 +14,8 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
 
 use crate::envoy::any;
 use crate::envoy::proto::boolean;
-use crate::model::Ssl;
 use crate::model::ssl::Versions;
+use crate::model::{Host, Ssl};
 use crate::translate::secret::{certificate_names, client_ca_name, sds};
 
 /// Looks into the first bytes of a connection for the name that the client asks for.
@@ -29,9 +29,14 @@ pub(super) fn inspector() -> ListenerFilter {
     }
 }
 
+/// A name as clients ask for it: some write the dot of the root behind it, which Envoy takes for another name.
+pub(super) fn server_names(name: &Host) -> [String; 2] {
+    [name.to_string(), format!("{name}.")]
+}
+
 /// The chains, each for connections that ask for the document's names.
 pub(super) fn for_names(ssl: &Ssl, chains: &[FilterChain]) -> Vec<FilterChain> {
-    let names = ssl.names.iter().map(ToString::to_string).collect();
+    let names = ssl.names.iter().flat_map(server_names).collect();
     let named = (!ssl.names.is_empty()).then_some(("", names));
     let any = ssl.any_name.then(|| ("/any", Vec::new()));
     let sets = named.into_iter().chain(any);
