@@ -251,6 +251,7 @@ fn listen_alike(one: Option<&Arc<Gateway>>, other: Option<&Arc<Gateway>>) -> boo
         logs,
         logger,
         real_ip,
+        real_ip_of_rules,
         ssls,
         stream_routes,
     } = &**one;
@@ -265,6 +266,7 @@ fn listen_alike(one: Option<&Arc<Gateway>>, other: Option<&Arc<Gateway>>) -> boo
         && *logs == other.logs
         && *logger == other.logger
         && *real_ip == other.real_ip
+        && *real_ip_of_rules == other.real_ip_of_rules
         && *stream_routes == other.stream_routes
         && ssls.len() == other.ssls.len()
         && ssls.iter().zip(&other.ssls).all(|(a, b)| show_alike(a, b))

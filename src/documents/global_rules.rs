@@ -4,8 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::edge::below;
 use super::entry::{Entry, GoodForm};
 use super::{Documents, helpers, resolve, sources};
+use crate::model::Id;
+use crate::model::gateway::RealIp;
+use crate::model::key::Key;
 use crate::model::problem::Remark;
 use crate::plugin::Plugins;
 
@@ -22,6 +26,11 @@ pub(super) struct GlobalRules {
 impl GlobalRules {
     pub fn in_force(&self) -> &BTreeMap<Arc<str>, Plugins> {
         &self.in_force
+    }
+
+    /// Where the client's address stands, where one of them says so.
+    pub fn client(&self) -> Option<&RealIp> {
+        self.in_force.values().find_map(Plugins::client)
     }
 
     /// What of them is in force, and what is wrong with the others.
@@ -72,7 +81,11 @@ impl Documents {
                 _ => changed |= written.remove(&path).is_some(),
             }
         }
+        let before = self.rules.client().cloned();
         self.remark_on_rules(missing, affected);
+        if self.rules.client() != before.as_ref() {
+            affected.extend(self.in_force.gateways.keys().cloned());
+        }
         if changed {
             let paths = self.rules.in_force.keys().cloned();
             self.rule_texts = sources::of(&self.entries, paths).into();
@@ -90,6 +103,9 @@ impl Documents {
         affected: &mut BTreeSet<Arc<str>>,
     ) {
         let mut remarks = self.rules.settle();
+        for (path, remark) in self.beside_gateways(affected) {
+            remarks.entry(path).or_insert(remark);
+        }
         remarks.extend(missing);
         for path in self.rules.written.keys().chain(remarks.keys()) {
             let Some(entry) = self.entries.get_mut(path) else {
@@ -101,5 +117,31 @@ impl Documents {
                 affected.insert(path.clone());
             }
         }
+    }
+
+    /// What is wrong with rules that say otherwise where the client's address stands than a gateway does, which goes by its own
+    /// word. `affected` has the gateways that are not in force yet.
+    fn beside_gateways(&self, affected: &BTreeSet<Arc<str>>) -> Vec<(Arc<str>, Remark)> {
+        let in_force = self.rules.in_force.iter();
+        let of_rules = in_force.filter_map(|(path, rule)| Some((path, rule.client()?)));
+        let of_rules: Vec<_> = of_rules.collect();
+        if of_rules.is_empty() {
+            return Vec::new();
+        }
+        let mut paths: BTreeSet<_> = below("gateways/", affected).into_iter().collect();
+        paths.extend(self.in_force.gateways.keys().cloned());
+        let ids = paths.iter().filter_map(|path| path.parse().ok());
+        let gateways = ids.filter_map(|Key { id, .. }| helpers::gateway(&self.entries, &id));
+        let own =
+            gateways.filter_map(|gateway| Some((gateway.id.clone(), gateway.real_ip.clone()?)));
+        let own: Vec<(Id, RealIp)> = own.collect();
+        let remarks = of_rules.into_iter().filter_map(|(path, of_rule)| {
+            let (gateway, _) = own.iter().find(|(_, own)| !own.is_like(of_rule))?;
+            let message = format!(
+                "is not in force at `gateways/{gateway}`, which has another `real_ip`, allowed: one of the two, or the same in both"
+            );
+            Some((path.clone(), Remark::new("plugins.real-ip", message)))
+        });
+        remarks.collect()
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Route;
+use crate::model::gateway::RealIp;
 use crate::model::{Cluster, Gateway, Host, Ssl, StreamRoute};
 
 /// By path.
@@ -35,8 +36,8 @@ impl InForce {
         of_routes.chain(of_streams).chain(helpers)
     }
 
-    /// The gateway with its ssls and stream routes.
-    pub fn with_edge(&self, gateway: &Gateway) -> Arc<Gateway> {
+    /// The gateway with its ssls and stream routes, and what a global rule says of its clients.
+    pub fn with_edge(&self, gateway: &Gateway, real_ip_of_rules: Option<RealIp>) -> Arc<Gateway> {
         let mut taken = BTreeSet::new();
         let candidates = self.ssls.values().filter(|ssl| ssl.belongs_to(&gateway.id));
         let ssls = candidates.filter_map(|ssl| {
@@ -58,6 +59,7 @@ impl InForce {
             .values()
             .filter(|route| route.gateways.contains(&gateway.id));
         Arc::new(Gateway {
+            real_ip_of_rules,
             ssls: ssls.collect(),
             stream_routes: routes.cloned().collect(),
             ..gateway.clone()

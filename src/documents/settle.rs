@@ -148,7 +148,10 @@ impl Documents {
         } else {
             gateway.or(built_in)
         };
-        let gateway = gateway.map(|gateway| self.in_force.with_edge(&gateway));
+        let gateway = gateway.map(|gateway| {
+            let of_rules = self.rules.client().cloned();
+            self.in_force.with_edge(&gateway, of_rules)
+        });
         if self.in_force.gateways.get(path) == gateway.as_ref() {
             return;
         }

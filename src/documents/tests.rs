@@ -9,6 +9,7 @@ mod loggers;
 mod looked_up;
 mod metadata;
 mod plugins;
+mod real_ip;
 mod texts;
 
 use super::{Changes, Documents};

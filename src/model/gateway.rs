@@ -44,6 +44,8 @@ pub struct Gateway {
     pub logger: Option<Arc<Cluster>>,
     /// Who may say on whose behalf a request comes; nobody without it.
     pub real_ip: Option<RealIp>,
+    /// What a global rule says of that, for gateways that say nothing themselves.
+    pub real_ip_of_rules: Option<RealIp>,
     /// The certificates that its HTTPS listeners show, by id; no name is in two of them.
     pub ssls: Vec<Arc<Ssl>>,
     /// Where the bytes of its TCP and TLS listeners go, by id.
@@ -76,10 +78,17 @@ impl Gateway {
             logs: None,
             logger: None,
             real_ip: None,
+            real_ip_of_rules: None,
             ssls: Vec::new(),
             stream_routes: Vec::new(),
         }
     }
+
+    /// Who may say on whose behalf a request comes, whoever said so.
+    pub fn trusted(&self) -> Option<&RealIp> {
+        self.real_ip.as_ref().or(self.real_ip_of_rules.as_ref())
+    }
+
     /// What it sends traffic to by itself, whatever routes there are.
     pub fn helpers(&self) -> impl Iterator<Item = &Arc<Cluster>> {
         let both = self.collector.iter().chain(&self.limiter);

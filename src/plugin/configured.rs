@@ -19,6 +19,7 @@ use super::shared::metadata::Metadata;
 use super::shared::rule;
 use crate::cohort::Envoy;
 use crate::model::Path;
+use crate::model::gateway::RealIp;
 use crate::model::key::Id;
 use crate::model::problem::Remark;
 use crate::model::upstream::{Breaker, Cluster, Target};
@@ -168,6 +169,11 @@ impl Plugins {
             "are {limits} limits of requests with those of global rules, allowed: at most {SLOTS}"
         );
         Err(Remark::new("plugins", message))
+    }
+
+    /// Where the client's address stands, where one of them says so.
+    pub(crate) fn client(&self) -> Option<&RealIp> {
+        self.enabled().find_map(|own| own.plugin.as_ref()?.client())
     }
 
     /// Who has to stand beside their gateways, and the field of the plugin that wants it.

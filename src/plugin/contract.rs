@@ -14,6 +14,7 @@ use super::shared::metadata::Metadata;
 use crate::cohort::Ability;
 use crate::model::Path;
 use crate::model::decode;
+use crate::model::gateway::RealIp;
 use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
 use crate::model::upstream::{self, Breaker, Cluster, Target};
@@ -96,6 +97,11 @@ pub trait Plugin: fmt::Debug + Send + Sync {
     /// What Envoy's filters have to know before a route with it asks them.
     fn asked(&self) -> Vec<Asked> {
         Vec::new()
+    }
+
+    /// Where the client's address stands, at gateways that do not say so themselves.
+    fn client(&self) -> Option<&RealIp> {
+        None
     }
 
     /// How many limits a request is under because of it.

@@ -40,6 +40,7 @@ mod outages;
 mod plugin_metadata;
 mod plugins;
 mod preservation;
+mod real_ip;
 mod references_to_secrets;
 mod refusals;
 mod restarts;

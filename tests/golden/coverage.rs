@@ -11,19 +11,10 @@ use serde_json::Value;
 use super::case::Case;
 
 /// Fields that no accepted document can have, and why.
-pub const REFUSED: &[(&str, &str)] = &[
-    ("plugins.real-ip", REAL_IP),
-    ("plugins.real-ip.recursive", REAL_IP),
-    ("plugins.real-ip.source", REAL_IP),
-    ("plugins.real-ip.trusted_addresses", REAL_IP),
-    (
-        "ssls.client.skip_mtls_uri_regex",
-        "Envoy asks for the client's certificate before there is a URI",
-    ),
-];
-
-const REAL_IP: &str =
-    "the gateway says who its clients are, since Envoy decides it before it looks for a route";
+pub const REFUSED: &[(&str, &str)] = &[(
+    "ssls.client.skip_mtls_uri_regex",
+    "Envoy asks for the client's certificate before there is a URI",
+)];
 
 /// Every field, as `kind.field.field`. What may stand in several places is one: `plugins.NAME.field`, `upstreams.field`.
 pub fn all() -> BTreeSet<String> {

@@ -22,10 +22,23 @@ pub struct RealIp {
 pub enum By {
     /// The last address in `X-Forwarded-For` that is not trusted itself.
     TrustedAddresses,
+    /// The last address in `X-Forwarded-For`, which routes do not see: as a global rule asks for it.
+    Last,
     /// The address that so many proxies ago was put in `X-Forwarded-For`: 1 is the last one.
     TrustedHops(u32),
     /// A header that holds one address, in lower case.
     Header(String),
+}
+
+impl RealIp {
+    /// Whether both say the same, in whatever order.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let trusts = |one: &Self, other: &Self| {
+            let mut all = one.trusted_addresses.iter();
+            all.all(|range| other.trusted_addresses.contains(range))
+        };
+        self.by == other.by && trusts(self, other) && trusts(other, self)
+    }
 }
 
 /// `real_ip` as it is written.

@@ -135,8 +135,13 @@ fn said_by(
     warnings: &mut Vec<Remark>,
 ) -> Result<(Condition, Option<String>), Remark> {
     let condition = meta.condition(warnings)?;
-    let of_all = plugin.breaker().is_some() || plugin.counted_by().is_some();
-    if of_all && !condition.is_always() {
+    let of_route = plugin.breaker().is_some() || plugin.counted_by().is_some();
+    if plugin.client().is_some() && !condition.is_always() {
+        let message =
+            "is not served for this plugin: what it does is for all requests of a gateway";
+        return Err(Remark::new("filter", message));
+    }
+    if of_route && !condition.is_always() {
         let message = "is not served for this plugin: what it does is for all requests of a route";
         return Err(Remark::new("filter", message));
     }

@@ -68,7 +68,11 @@ pub fn can_both(one: &dyn Plugin, other: &dyn Plugin) -> bool {
         let beside = those.get(filter);
         beside.is_none_or(|(other, told)| body == told && together(other, config).is_some())
     };
-    these.iter().all(fits)
+    let clients_fit = match (one.client(), other.client()) {
+        (Some(one), Some(other)) => one.is_like(other),
+        _ => true,
+    };
+    clients_fit && these.iter().all(fits)
 }
 
 /// What a plugin says to filters, with what its clients are told; the last of its routes speaks for all.

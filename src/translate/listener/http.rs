@@ -45,7 +45,7 @@ pub(super) fn filter_chains(
     carried: &Carried,
 ) -> Vec<FilterChain> {
     let chain = |trusted| filter_chain(name, gateway, listener, carried, trusted);
-    match &gateway.real_ip {
+    match gateway.trusted() {
         Some(everybody) if everybody.trusted_addresses.is_empty() => vec![chain(Some(everybody))],
         Some(some) => {
             let ranges = some.trusted_addresses.iter();

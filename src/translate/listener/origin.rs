@@ -43,25 +43,29 @@ pub(super) fn origin(http: &Http, trusted: Option<&RealIp>) -> HttpConnectionMan
         preserve_external_request_id: true,
         ..path(http)
     };
-    let hops = match trusted.map(|real_ip| (&real_ip.by, real_ip)) {
-        None => 0,
-        Some((By::TrustedHops(hops), _)) => *hops,
-        // Envoy refuses these beside `use_remote_address`.
-        Some((By::TrustedAddresses, real_ip)) => {
-            return HttpConnectionManager {
-                original_ip_detection_extensions: vec![forwarded_for(&real_ip.trusted_addresses)],
-                early_header_mutation_extensions: vec![peer()],
-                ..manager
-            };
-        }
-        Some((By::Header(name), _)) => {
-            return HttpConnectionManager {
-                original_ip_detection_extensions: vec![header(name)],
-                early_header_mutation_extensions: vec![peer(), forwarded()],
-                ..manager
-            };
-        }
+    let Some(RealIp {
+        trusted_addresses,
+        by,
+    }) = trusted
+    else {
+        return connected(0, manager);
     };
+    let (detection, early) = match by {
+        By::TrustedHops(hops) => return connected(*hops, manager),
+        By::TrustedAddresses => (forwarded_for(Some(trusted_addresses)), vec![peer()]),
+        By::Last => (forwarded_for(None), vec![peer()]),
+        By::Header(name) => (header(name), vec![peer(), forwarded()]),
+    };
+    // Envoy refuses it beside `use_remote_address`.
+    HttpConnectionManager {
+        original_ip_detection_extensions: vec![detection],
+        early_header_mutation_extensions: early,
+        ..manager
+    }
+}
+
+/// The client is whoever connects, or whom so many proxies name.
+fn connected(hops: u32, manager: HttpConnectionManager) -> HttpConnectionManager {
     HttpConnectionManager {
         use_remote_address: Some(boolean(true)),
         xff_num_trusted_hops: hops,
@@ -123,9 +127,10 @@ fn path(http: &Http) -> HttpConnectionManager {
     }
 }
 
-fn forwarded_for(trusted: &[IpNet]) -> TypedExtensionConfig {
+/// The last address that is not trusted; the last one where that is not asked.
+fn forwarded_for(trusted: Option<&Vec<IpNet>>) -> TypedExtensionConfig {
     let config = XffConfig {
-        xff_trusted_cidrs: Some(XffTrustedCidrs {
+        xff_trusted_cidrs: trusted.map(|trusted| XffTrustedCidrs {
             cidrs: trusted.iter().map(cidr_range).collect(),
         }),
         // The upstream sees the proxy in the list, as it does without this extension.
