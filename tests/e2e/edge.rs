@@ -103,6 +103,26 @@ async fn limits_hold() {
 }
 
 #[tokio::test]
+async fn a_header_with_an_underscore_is_refused_or_dropped_or_passed_on() {
+    let (stage, _blue) = stage_with(json!({ "http": { "max_headers_count": 50 } })).await;
+    let to = stage.envoy.listener();
+    let send = async || raw(stage.address, to, &request("/", "X_A: 1\r\n")).await;
+    assert_eq!(status(&send().await.unwrap()), "400");
+    for (setting, arrives) in [("drop", Value::Null), ("allow", json!("1"))] {
+        let before = stage.envoy.configured().await.listeners;
+        let http = json!({ "headers_with_underscores": setting });
+        change(&stage, before, json!({ "http": http })).await;
+        eventually(async || {
+            let answer = send().await?;
+            ensure!(status(&answer) == "200", "{answer}");
+            ensure!(seen(&answer)["headers"]["x_a"] == arrives, "{answer}");
+            Ok(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn routes_and_instances_see_the_same_path() {
     let (stage, _blue) = stage_with(json!({ "http": { "max_headers_count": 50 } })).await;
     let to = stage.envoy.listener();
