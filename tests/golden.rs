@@ -23,6 +23,7 @@ use std::path::Path;
 use chancery::cohort::{Ability, Envoy};
 use golden::case::Case;
 use golden::envoy::Bootstrap;
+use serde_json::Value;
 
 /// Compares with the file, or writes the file when the environment asks for it.
 fn expect(file: &Path, actual: &str) {
@@ -99,6 +100,67 @@ fn bootstrap(envoy: Envoy) -> Bootstrap {
         bootstrap.add(&case.name, &case.resources_for(envoy));
     }
     bootstrap
+}
+
+/// A route may enable a filter whose script comes by name only where that script is there.
+#[test]
+fn each_script_that_a_route_runs_is_there() {
+    let mut ran = 0;
+    for case in Case::all() {
+        let resources = case.resources();
+        let extensions = resources["extensions"].as_array().into_iter().flatten();
+        let scripts: BTreeSet<&str> = extensions
+            .filter(|one| one["typed_config"]["default_source_code"].is_object())
+            .filter_map(|one| one["name"].as_str())
+            .collect();
+        let (mut by_name, mut enabled) = (BTreeSet::new(), BTreeSet::new());
+        scripts_by_name(&resources["listeners"], &mut by_name);
+        enabled_by(&resources["routes"], &mut enabled);
+        for name in enabled.intersection(&by_name) {
+            assert!(
+                scripts.contains(name),
+                "{}: a route runs {name}, which nothing asks for",
+                case.name
+            );
+            ran += 1;
+        }
+    }
+    assert!(ran > 15, "{ran} filters");
+}
+
+/// The filters whose script comes by name.
+fn scripts_by_name<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| scripts_by_name(item, found)),
+        Value::Object(fields) => {
+            let of = value.pointer("/config_discovery/type_urls/0");
+            let of = of.and_then(Value::as_str).unwrap_or_default();
+            if of.ends_with(".lua.v3.Lua") {
+                found.extend(value["name"].as_str());
+            }
+            fields
+                .values()
+                .for_each(|item| scripts_by_name(item, found));
+        }
+        _ => {}
+    }
+}
+
+/// The filters that routes enable.
+fn enabled_by<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| enabled_by(item, found)),
+        Value::Object(fields) => {
+            let configs = value["typed_per_filter_config"].as_object();
+            found.extend(
+                configs
+                    .into_iter()
+                    .flat_map(|all| all.keys().map(String::as_str)),
+            );
+            fields.values().for_each(|item| enabled_by(item, found));
+        }
+        _ => {}
+    }
 }
 
 #[test]

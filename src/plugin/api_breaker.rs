@@ -29,7 +29,7 @@ pub(super) const ENTRY: Definition = Definition {
         "breaks by instance, not by URI: one that fails gets no requests for 2 s, 4 s, 6 s …; \
             clients are told when none is left",
     )],
-    http_filters: || vec![BROKEN.disabled()],
+    http_filters: || vec![BROKEN.filter()],
 };
 
 /// An upstream that keeps answering with errors gets no requests for a while.
@@ -183,6 +183,10 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
 impl Plugin for ApiBreaker {
     fn breaker(&self) -> Option<&Breaker> {
         Some(&self.breaker)
+    }
+
+    fn runs(&self) -> Vec<&'static str> {
+        vec![BROKEN.filter]
     }
 
     /// Its cluster breaks; the route says what clients are told then.

@@ -97,6 +97,10 @@ impl Plugin for BasicAuth {
         self.anonymous.is_some()
     }
 
+    fn runs(&self) -> Vec<&'static str> {
+        vec![identity::TOLD]
+    }
+
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         match &self.anonymous {
             Some(anonymous) => Extension::BasicsOrElse.enable_or_else(route, anonymous),

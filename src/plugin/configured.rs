@@ -11,7 +11,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use super::all::ALL;
 use super::contract::{CountedBy, Helper, Plugin};
 use super::meta::META;
-use super::shared::asked::Asked;
+use super::shared::asked::{Asked, Script};
 use super::shared::condition::Condition;
 use super::shared::identity::Extension;
 use super::shared::limit::SLOTS;
@@ -154,8 +154,14 @@ impl Plugins {
     }
 
     fn own_asked(&self) -> impl Iterator<Item = Asked> {
-        let plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
-        plugins.flat_map(|plugin| plugin.asked())
+        let plugins = self
+            .enabled()
+            .filter_map(|own| Some((own.of_rule, own.plugin.as_ref()?)));
+        plugins.flat_map(|(of_rules, plugin)| {
+            let scripts = plugin.runs().into_iter();
+            let scripts = scripts.filter_map(move |filter| Script::of(filter, of_rules));
+            plugin.asked().into_iter().chain(scripts.map(Asked::Script))
+        })
     }
 
     /// Refuses more limits than Envoy's filters are asked for.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, refused, schema};
+use super::shared::asked::DENIES;
 use super::shared::denial::{self, Status};
 use super::shared::identity::{
     self, CONSUMER, Extension, GROUP, MISSING, NO_GROUP, NOBODY, UNKNOWN,
@@ -249,6 +250,11 @@ fn exactly(text: &str) -> StringMatcher {
 }
 
 impl Plugin for ConsumerRestriction {
+    fn runs(&self) -> Vec<&'static str> {
+        let status = Status::try_from(i64::from(self.form.rejected_code.0));
+        status.err().map(|_| DENIES).into_iter().collect()
+    }
+
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         let what = self.form.by.as_str();
         let not_known =

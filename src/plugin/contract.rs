@@ -99,6 +99,11 @@ pub trait Plugin: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// The filters of routes whose scripts it runs.
+    fn runs(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Where the client's address stands, at gateways that do not say so themselves.
     fn client(&self) -> Option<&RealIp> {
         None

@@ -30,7 +30,7 @@ pub(super) const ENTRY: Definition = Definition {
     schema: schema::<Form>,
     refused: refused::<Form>,
     differs: &[],
-    http_filters: || vec![script::disabled(FILTER, include_str!("cors/answer.lua"))],
+    http_filters: || vec![script::discovered(FILTER)],
 };
 
 /// Tells browsers which pages of other origins may read the answers.
@@ -238,6 +238,10 @@ impl Plugin for Cors {
             part
         });
         enabled.collect()
+    }
+
+    fn runs(&self) -> Vec<&'static str> {
+        vec![FILTER]
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {

@@ -46,7 +46,7 @@ pub(super) const ENTRY: Definition = Definition {
         vec![
             listed(NAME, false),
             listed(DEGRADED, true),
-            UNDECIDED.disabled(),
+            UNDECIDED.filter(),
         ]
     },
 };
@@ -115,6 +115,11 @@ impl Plugin for ForwardAuth {
 
     fn targets(&self) -> &[Target] {
         std::slice::from_ref(&self.target)
+    }
+
+    fn runs(&self) -> Vec<&'static str> {
+        let other = self.status_on_error != form::FORBIDDEN;
+        other.then_some(UNDECIDED.filter).into_iter().collect()
     }
 
     fn apply(&self, route: &mut Route, clusters: &[Arc<Cluster>]) {

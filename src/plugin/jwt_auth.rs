@@ -147,7 +147,7 @@ fn warn_of_more(asked: &[Verified], warnings: &mut Vec<Remark>) {
 
 fn http_filters() -> Vec<HttpFilter> {
     vec![
-        script::disabled(FIND, include_str!("jwt_auth/token.lua")),
+        script::discovered(FIND),
         filter::disabled(SELECT, &SetFilterState::default()),
         Extension::Jwts.filter(),
         filter::disabled(COMPARE, &HeaderMutation::default()),
@@ -251,6 +251,10 @@ impl JwtAuth {
 impl Plugin for JwtAuth {
     fn welcomes_strangers(&self) -> bool {
         self.form.anonymous_consumer.is_some()
+    }
+
+    fn runs(&self) -> Vec<&'static str> {
+        vec![FIND, identity::TOLD]
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {

@@ -78,7 +78,7 @@ fn http_filters() -> Vec<HttpFilter> {
         // Behind the last of the filters that find a consumer.
         identity::told(),
         // And of what has a route be chosen anew, which may ask for the argument.
-        script::disabled(HIDE, include_str!("key_auth/hide.lua")),
+        script::discovered(HIDE),
     ]
 }
 
@@ -121,6 +121,11 @@ impl KeyAuth {
 impl Plugin for KeyAuth {
     fn welcomes_strangers(&self) -> bool {
         self.0.anonymous_consumer.is_some()
+    }
+
+    fn runs(&self) -> Vec<&'static str> {
+        let hide = self.0.hide_credentials.then_some(HIDE);
+        hide.into_iter().chain([identity::TOLD]).collect()
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {

@@ -47,7 +47,7 @@ pub(super) const ENTRY: Definition = Definition {
     http_filters: || {
         vec![
             filter::disabled(HEADERS, &HeaderMutation::default()),
-            script::disabled(LINE, include_str!("proxy_rewrite/line.lua")),
+            script::discovered(LINE),
         ]
     },
 };
@@ -386,6 +386,14 @@ impl Plugin for ProxyRewrite {
             }
         }
         branches
+    }
+
+    fn runs(&self) -> Vec<&'static str> {
+        let mut paths = self.paths.iter();
+        let writes = self.method.is_some()
+            || self.with_query.is_some()
+            || paths.any(|path| path.with_query().is_some());
+        writes.then_some(LINE).into_iter().collect()
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {

@@ -34,7 +34,7 @@ pub(super) const ENTRY: Definition = Definition {
     )],
     http_filters: || {
         vec![
-            script::disabled(IDS, include_str!("request_id/ids.lua")),
+            script::discovered(IDS),
             filter::disabled(FILTER, &HeaderMutation::default()),
         ]
     },
@@ -143,6 +143,10 @@ fn ids(form: &Form, header: &str) -> Result<Option<Map<String, Value>>, Remark> 
 }
 
 impl Plugin for RequestId {
+    fn runs(&self) -> Vec<&'static str> {
+        self.ids.iter().map(|_| IDS).collect()
+    }
+
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         if let Some(ids) = &self.ids {
             script::enable(route, IDS, ids);

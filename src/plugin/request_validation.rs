@@ -8,11 +8,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::contract::{Definition, Plugin, Reading, refused, schema};
-use super::shared::asked::{Asked, CHECKS, Script};
+use super::shared::asked::CHECKS;
 use super::shared::script;
 use crate::model::bounds::LongText;
 use crate::model::decode;
-use crate::model::key::Kind;
 use crate::model::problem::Remark;
 use crate::model::scalar::{AnswerStatus, Within};
 use crate::model::upstream::Cluster;
@@ -81,12 +80,11 @@ fn bad_request() -> AnswerStatus {
 
 #[derive(Debug)]
 struct RequestValidation {
-    of_rules: bool,
     /// What the script goes by.
     told: Map<String, Value>,
 }
 
-fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
     if form.header_schema.is_none() && form.body_schema.is_none() {
         let message = "needs one of `header_schema` and `body_schema`, or both";
@@ -104,18 +102,13 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     let told = told.into_iter();
     let told = told.filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Ok(Arc::new(RequestValidation {
-        of_rules: reading.key.kind == Kind::GlobalRule,
         told: told.collect(),
     }))
 }
 
 impl Plugin for RequestValidation {
-    fn asked(&self) -> Vec<Asked> {
-        vec![Asked::Script(Script {
-            of_rules: self.of_rules,
-            filter: CHECKS,
-            source: include_str!("request_validation/check.lua"),
-        })]
+    fn runs(&self) -> Vec<&'static str> {
+        vec![CHECKS]
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {

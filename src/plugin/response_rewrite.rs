@@ -77,7 +77,7 @@ pub(super) const ENTRY: Definition = Definition {
         vec![
             filter::disabled(HEADERS, &HeaderMutation::default()),
             filter::discovered(ANSWER, CustomResponse::type_url()),
-            script::disabled(CHANGES, include_str!("response_rewrite/answer.lua")),
+            script::discovered(CHANGES),
         ]
     },
 };
@@ -354,6 +354,11 @@ impl ResponseRewrite {
 }
 
 impl Plugin for ResponseRewrite {
+    fn runs(&self) -> Vec<&'static str> {
+        let changes = !self.changes.is_empty();
+        changes.then_some(CHANGES).into_iter().collect()
+    }
+
     fn asked(&self) -> Vec<Asked> {
         let answer = self.answer.iter();
         answer.map(|answer| Asked::Answer(answer.clone())).collect()

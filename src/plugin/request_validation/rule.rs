@@ -88,12 +88,23 @@ enum AllHeaders {
 
 pub(super) fn of_headers(schema: &Value) -> Result<Value, Remark> {
     let under = |remark: Remark| remark.under("header_schema");
+    check_fields(schema).map_err(under)?;
     decode::read::<HeadersForm>(schema).map_err(under)?;
     rule(schema, DEEPEST, &mut 0).map_err(under)
 }
 
 pub(super) fn of_body(schema: &Value) -> Result<Value, Remark> {
     rule(schema, DEEPEST, &mut 0).map_err(|remark| remark.under("body_schema"))
+}
+
+/// Refuses what is too large before each field is looked at.
+fn check_fields(schema: &Value) -> Result<(), Remark> {
+    let found = schema.as_object().map_or(0, serde_json::Map::len);
+    if found > MOST {
+        let message = format!("found {found} fields, allowed: at most {MOST}");
+        return Err(Remark::whole(message));
+    }
+    Ok(())
 }
 
 fn rule(schema: &Value, depth: usize, count: &mut usize) -> Result<Value, Remark> {
@@ -103,6 +114,7 @@ fn rule(schema: &Value, depth: usize, count: &mut usize) -> Result<Value, Remark
             "is too large, allowed: {MOST} schemas, and {DEEPEST} within each other"
         )));
     }
+    check_fields(schema)?;
     let form: Form = decode::read(schema)?;
     let pattern = form.pattern.as_ref().map(|written| {
         let pattern = pattern::of_lua(written).map_err(|said| Remark::new("pattern", said))?;

@@ -3,11 +3,11 @@ use envoy_types::pb::google::protobuf::value::Kind;
 use prost::Message;
 use serde_json::json;
 
+use super::CHECKS;
 use super::pattern::of_lua;
-use super::{CHECKS, Script};
 use crate::envoy::filter;
 use crate::plugin::Plugins;
-use crate::plugin::shared::asked::{Asked, Filter};
+use crate::plugin::shared::asked::{Asked, Script};
 use crate::plugin::tests::{applied, refusal};
 
 #[test]
@@ -33,21 +33,20 @@ fn the_script_is_told_the_schema() {
 
 #[test]
 fn each_filter_is_asked_to_run_the_script_by_those_whose_it_is() {
-    for (key, of_rules) in [("routes/r", false), ("global_rules/r", true)] {
-        let value = json!({"request-validation": {"header_schema": {}}});
-        let read = Plugins::read(&key.parse().unwrap(), Some(&value), &mut Vec::new());
-        let asked: Vec<Asked> = read.unwrap().asked().collect();
+    let value = json!({"request-validation": {"header_schema": {}}});
+    let key = "routes/r".parse().unwrap();
+    let own = Plugins::read(&key, Some(&value), &mut Vec::new()).unwrap();
+    let of_rule = Plugins::default().below(&own);
+    for (plugins, expected) in [
+        (own, CHECKS.to_owned()),
+        (of_rule, filter::of_rules(CHECKS)),
+    ] {
+        let asked: Vec<Asked> = plugins.asked().collect();
         let [Asked::Script(Script { source, .. })] = asked[..] else {
-            panic!("{key} asks for {asked:?}");
+            panic!("{expected} is asked for {asked:?}");
         };
         assert!(source.contains("envoy_on_request"));
-        let name = asked[0].filter().name();
-        let expected = [CHECKS.to_owned(), filter::of_rules(CHECKS)];
-        assert_eq!(name, expected[usize::from(of_rules)]);
-        assert!(
-            Filter::all().any(|one| one.name() == name),
-            "{name} is there"
-        );
+        assert_eq!(asked[0].filter().name(), expected);
     }
 }
 

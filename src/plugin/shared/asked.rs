@@ -54,14 +54,47 @@ pub const ANSWERS: &str = "chancery.response-rewrite.answer";
 /// The filter of routes that checks requests.
 pub const CHECKS: &str = "chancery.request-validation";
 
-/// The filters of routes that run a script only while they are asked to.
-const RUNNING: [&str; 1] = [CHECKS];
+/// The filter of routes that answers others whom `consumer-restriction` denies.
+pub const DENIES: &str = "chancery.consumer-restriction.answer";
+
+/// The filters of routes that run a script only while a route enables them, and their scripts. Every filter chain would have each of
+/// them once for every thread of Envoy's, 150 KB and more.
+pub const SCRIPTS: [(&str, &str); 11] = [
+    ("chancery.api-breaker.answer", include_str!("instead.lua")),
+    ("chancery.consumer", include_str!("identity/told.lua")),
+    (DENIES, include_str!("denial/answer.lua")),
+    ("chancery.cors", include_str!("../cors/answer.lua")),
+    ("chancery.forward-auth.answer", include_str!("instead.lua")),
+    (
+        "chancery.jwt_auth.find",
+        include_str!("../jwt_auth/token.lua"),
+    ),
+    (
+        "chancery.key_auth.hide",
+        include_str!("../key_auth/hide.lua"),
+    ),
+    (
+        "chancery.proxy-rewrite.line",
+        include_str!("../proxy_rewrite/line.lua"),
+    ),
+    (
+        "chancery.request-id.ids",
+        include_str!("../request_id/ids.lua"),
+    ),
+    (CHECKS, include_str!("../request_validation/check.lua")),
+    (
+        "chancery.response-rewrite.changes",
+        include_str!("../response_rewrite/answer.lua"),
+    ),
+];
 
 impl Filter {
     pub fn all() -> impl Iterator<Item = Self> {
         let answers = [false, true].map(|of_rules| Self::Answers { of_rules });
         let both = |filter| [false, true].map(|of_rules| Self::Runs { filter, of_rules });
-        let running = RUNNING.into_iter().flat_map(both);
+        let running = SCRIPTS
+            .into_iter()
+            .flat_map(move |(filter, _)| both(filter));
         Counter::all()
             .map(Self::Counts)
             .chain(answers)
@@ -90,6 +123,18 @@ pub struct Script {
     /// The name of the filter of routes.
     pub filter: &'static str,
     pub source: &'static str,
+}
+
+impl Script {
+    /// The script of a filter of routes, or of the filter beside it.
+    pub fn of(filter: &'static str, of_rules: bool) -> Option<Self> {
+        let (_, source) = SCRIPTS.into_iter().find(|(name, _)| *name == filter)?;
+        Some(Self {
+            of_rules,
+            filter,
+            source,
+        })
+    }
 }
 
 /// An answer in the place of the instance's.

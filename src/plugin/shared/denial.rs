@@ -84,7 +84,7 @@ pub fn apply_with(route: &mut Route, name: &str, denied: &[Denied], other: Other
 
 /// The filter that answers others who are denied.
 pub fn answer(name: &str) -> HttpFilter {
-    script::disabled(&answering(name), include_str!("denial/answer.lua"))
+    script::discovered(&answering(name))
 }
 
 fn answering(name: &str) -> String {

@@ -157,11 +157,11 @@ impl Extension {
 pub const OR_ELSE: &str = include_str!("identity/or_else.lua");
 
 /// What tells upstreams who sends a request.
-const TOLD: &str = "chancery.consumer";
+pub const TOLD: &str = "chancery.consumer";
 
 /// The filter behind all that find a consumer, disabled.
 pub fn told() -> HttpFilter {
-    script::disabled(TOLD, include_str!("identity/told.lua"))
+    script::discovered(TOLD)
 }
 
 /// Has upstreams be told who sends requests of a route.

@@ -41,8 +41,8 @@ pub const UNDECIDED: Reason = Reason {
 };
 
 impl Reason {
-    pub fn disabled(self) -> HttpFilter {
-        script::disabled(self.filter, include_str!("instead.lua"))
+    pub fn filter(self) -> HttpFilter {
+        script::discovered(self.filter)
     }
 
     /// Gives a route this status for it, and this body with these headers. A route's own words win over a global rule's.
