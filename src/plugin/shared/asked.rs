@@ -58,7 +58,7 @@ pub const CHECKS: &str = "chancery.request-validation";
 pub const DENIES: &str = "chancery.consumer-restriction.answer";
 
 /// The filters of routes that run a script only while a route enables them, and their scripts. Every filter chain would have each of
-/// them once for every thread of Envoy's, 150 KB and more.
+/// them once for every thread of Envoy's, some 100 KB each.
 pub const SCRIPTS: [(&str, &str); 11] = [
     ("chancery.api-breaker.answer", include_str!("instead.lua")),
     ("chancery.consumer", include_str!("identity/told.lua")),
