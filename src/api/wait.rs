@@ -14,6 +14,7 @@ use super::expected::{self, Name};
 use super::shares::count;
 use super::{Api, confirmed, pb};
 use crate::xds::Settled;
+use crate::xds::gateways::NotInForce;
 
 pub use stream::follow;
 
@@ -54,7 +55,7 @@ pub async fn until(
         let now = settled.borrow_and_update().clone();
         nodes.mark_unchanged();
         if std::mem::take(&mut told)
-            || is_rejected(&now, revision)
+            || has(&now, revision, confirmed::is_rejected)
             || is_confirmed(api, &now, revision, &mut awaited)
         {
             let answer = look(api, &began);
@@ -75,23 +76,17 @@ pub async fn until(
     }
 }
 
-/// Whether a document that the revision wrote is not in force here.
-fn is_rejected(settled: &Settled, revision: i64) -> bool {
+/// Whether a document that the revision wrote has such a problem here.
+fn has(settled: &Settled, revision: i64, of: impl Fn(&NotInForce) -> bool) -> bool {
     let mut problems = settled.problems.values();
-    problems.any(|problem| problem.revision == revision && confirmed::is_rejected(problem))
-}
-
-/// Whether a document that the revision wrote waits for a service's first answer.
-fn is_waiting(settled: &Settled, revision: i64) -> bool {
-    let mut problems = settled.problems.values();
-    problems.any(|problem| problem.revision == revision && !confirmed::is_rejected(problem))
+    problems.any(|problem| problem.revision == revision && of(problem))
 }
 
 /// Whether every node here has accepted the revision, and nothing of it waits.
 fn is_confirmed(api: &Api, settled: &Settled, asked: i64, awaited: &mut Awaited) -> bool {
     let revision = asked.min(settled.documents);
     settled.revision >= asked
-        && !is_waiting(settled, asked)
+        && !has(settled, asked, |problem| !confirmed::is_rejected(problem))
         && awaited.is_over(&api.nodes, |node| {
             confirmed::has(&api.gateways, node, revision)
         })

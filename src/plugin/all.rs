@@ -136,11 +136,14 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|entry| entry.name)
 }
 
+/// The plugin of that name.
+pub(super) fn definition(name: &str) -> Option<&'static Definition> {
+    ALL.iter().find(|entry| entry.name == name)
+}
+
 /// What makes the schema of the plugin of that name.
 pub fn schema_of(name: &str) -> Option<fn(&mut SchemaGenerator) -> Schema> {
-    let mut all = ALL.iter();
-    all.find(|entry| entry.name == name)
-        .map(|entry| entry.schema)
+    definition(name).map(|entry| entry.schema)
 }
 
 /// The answers that Envoy gives for plugins, each by its own details.

@@ -35,7 +35,7 @@ pub(super) const ENTRY: Definition = Definition {
         vec![
             Extension::Groups.filter(),
             denial::filter(NAME),
-            denial::answer(NAME),
+            denial::answer(),
         ]
     },
 };

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::all::ALL;
-use super::contract::{Definition, Difference};
+use super::all::definition;
+use super::contract::Difference;
 
 /// All of a plugin's.
 pub fn differences(name: &str) -> &'static [Difference] {
@@ -22,10 +22,6 @@ pub fn differences_in(
 /// The fields of APISIX's that a plugin refuses by name, and why.
 pub fn refused_fields(name: &str) -> Vec<(&'static str, &'static str)> {
     definition(name).map_or_else(Vec::new, |entry| (entry.refused)())
-}
-
-fn definition(name: &str) -> Option<&'static Definition> {
-    ALL.iter().find(|entry| entry.name == name)
 }
 
 /// Whether a field is written: `rules[].match` in any of the rules.

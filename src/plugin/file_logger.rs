@@ -93,16 +93,24 @@ pub(super) fn check_metadata(fields: &Fields, warnings: &mut Vec<Remark>) -> Res
     Format::read(fields, warnings).map(|_| ())
 }
 
+/// Refuses to log what no log of Envoy's has.
+pub(super) fn check_bodies(request: bool, response: bool, why: &str) -> Result<(), Remark> {
+    let bodies = [
+        ("include_req_body", request),
+        ("include_resp_body", response),
+    ];
+    match bodies.iter().find(|(_, included)| *included) {
+        Some((field, _)) => {
+            let message = format!("found true, allowed: false, as {why}");
+            Err(Remark::new(*field, message))
+        }
+        None => Ok(()),
+    }
+}
+
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
-    let bodies = [
-        ("include_req_body", form.include_req_body),
-        ("include_resp_body", form.include_resp_body),
-    ];
-    if let Some((field, _)) = bodies.iter().find(|(_, included)| *included) {
-        let message = format!("found true, allowed: false, as {BODIES}");
-        return Err(Remark::new(*field, message));
-    }
+    check_bodies(form.include_req_body, form.include_resp_body, BODIES)?;
     let path = form.path;
     if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
         let message = format!(

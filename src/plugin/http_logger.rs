@@ -153,14 +153,7 @@ struct HttpLogger(LogTarget);
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
-    let bodies = [
-        ("include_req_body", form.include_req_body),
-        ("include_resp_body", form.include_resp_body),
-    ];
-    if let Some((field, _)) = bodies.iter().find(|(_, included)| *included) {
-        let message = format!("found true, allowed: false, as {BODIES}");
-        return Err(Remark::new(*field, message));
-    }
+    file_logger::check_bodies(form.include_req_body, form.include_resp_body, BODIES)?;
     check_uri(&form.uri.0)?;
     if form.auth_header.is_some() {
         let message = "is not read, as Envoy would have to know it: `chancery logs` is told what it shows the server \

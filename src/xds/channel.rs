@@ -349,30 +349,6 @@ impl Channel {
         diff
     }
 
-    /// Whether some names are to be answered even if nothing changed.
-    pub fn is_asked(&self) -> bool {
-        !self.asked.is_empty() || !self.forced.is_empty()
-    }
-
-    /// There is nothing to say of what was sent, until something happens.
-    pub fn rest(&mut self) {
-        self.rests = true;
-    }
-
-    /// Whether it is known that there is nothing to say of `target`, as for most types of a stream whenever anything happens.
-    pub fn rests_at(&self, target: &Arc<Snapshot>) -> bool {
-        self.rests
-            && self.has_nothing_new(target)
-            && !self.is_deferring()
-            && !self.is_refused()
-            && self.stale.is_empty()
-    }
-
-    fn has_nothing_new(&self, target: &Arc<Snapshot>) -> bool {
-        let same = |sent| Arc::ptr_eq(sent, target);
-        self.sent.as_ref().is_some_and(same) && !self.is_asked()
-    }
-
     /// The version of all that the client wants, has not refused, and `snapshot` has.
     pub fn version(&self, snapshot: &Snapshot) -> Version {
         let set = snapshot.set(self.resource_type);

@@ -20,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 
+use super::asked::DENIES;
 use super::reply::{self, Reply};
 use super::script;
 use crate::envoy::filter;
@@ -79,16 +80,12 @@ pub fn apply_with(route: &mut Route, name: &str, denied: &[Denied], other: Other
         ("body", json!({"message": message}).to_string()),
     ];
     let fields = fields.map(|(name, text)| (name.to_owned(), text.into()));
-    script::enable(route, &answering(name), &Map::from_iter(fields));
+    script::enable(route, DENIES, &Map::from_iter(fields));
 }
 
 /// The filter that answers others who are denied.
-pub fn answer(name: &str) -> HttpFilter {
-    script::discovered(&answering(name))
-}
-
-fn answering(name: &str) -> String {
-    format!("chancery.{name}.answer")
+pub fn answer() -> HttpFilter {
+    script::discovered(DENIES)
 }
 
 fn rbac(route: &mut Route, name: &str, denied: &[Denied]) -> Rbac {

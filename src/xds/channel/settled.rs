@@ -69,6 +69,30 @@ impl Channel {
         accepted.chain(self.borrowed.values())
     }
 
+    /// Whether some names are to be answered even if nothing changed.
+    pub fn is_asked(&self) -> bool {
+        !self.asked.is_empty() || !self.forced.is_empty()
+    }
+
+    /// There is nothing to say of what was sent, until something happens.
+    pub fn rest(&mut self) {
+        self.rests = true;
+    }
+
+    /// Whether it is known that there is nothing to say of `target`, as for most types of a stream whenever anything happens.
+    pub fn rests_at(&self, target: &Arc<Snapshot>) -> bool {
+        self.rests
+            && self.has_nothing_new(target)
+            && !self.is_deferring()
+            && !self.is_refused()
+            && self.stale.is_empty()
+    }
+
+    pub(super) fn has_nothing_new(&self, target: &Arc<Snapshot>) -> bool {
+        let same = |sent| Arc::ptr_eq(sent, target);
+        self.sent.as_ref().is_some_and(same) && !self.is_asked()
+    }
+
     /// Whether something was refused that was not sent again.
     pub fn is_refused(&self) -> bool {
         !self.owed.is_empty()
