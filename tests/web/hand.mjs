@@ -66,11 +66,23 @@ export async function reach(page, name) {
   throw new Error(`${name} is not reached by the keyboard`);
 }
 
+/** Waits until a page has what it loads and stays as it is for a moment; what goes on changing is looked at as it is. */
+export const settled = (page) => page.evaluate(() => new Promise((still) => {
+  let moment;
+  const watch = new MutationObserver(() => wait());
+  const end = () => (watch.disconnect(), clearTimeout(moment), clearTimeout(most), still());
+  // Whoever loads says so after 300 ms.
+  const wait = () => (clearTimeout(moment), (moment = setTimeout(() => (document.querySelector(".loading") ? wait() : end()), 350)));
+  const most = setTimeout(end, 5000);
+  watch.observe(document, { attributes: true, characterData: true, childList: true, subtree: true });
+  wait();
+}));
+
 /** Nothing serious that axe finds. */
 export async function axe(page, name) {
   // In the page's own world and past its policy, which has no place for it.
-  const session = await page.context().newCDPSession(page);
-  await session.send("Runtime.evaluate", { expression: AXE });
+  const session = (page.session ??= await page.context().newCDPSession(page));
+  if (!(await page.evaluate(() => "axe" in window))) await session.send("Runtime.evaluate", { expression: AXE });
   const { result } = await session.send("Runtime.evaluate", {
     expression: `axe.run(document, { resultTypes: ["violations"] }).then((found) => JSON.stringify(found.violations.map((one) => [one.impact, one.id, one.nodes.map((node) => node.html + " " + node.failureSummary)])))`,
     awaitPromise: true, returnByValue: true,
@@ -81,6 +93,6 @@ export async function axe(page, name) {
 
 /** A picture of the whole page. */
 export async function shots(page, name) {
-  await page.waitForTimeout(300);
+  await settled(page);
   await page.screenshot({ path: `${SHOTS}/${name}.png`, fullPage: true });
 }

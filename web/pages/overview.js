@@ -51,8 +51,8 @@ export function Overview() {
         </section>
         <section class="card"><h2>${t("overview.sources")}</h2><ul>${(status.value?.sources ?? []).map((source) => html`<li class="gateway">
             <span class="mono">${source.name}</span>
-            <${State} of=${source.error ? "down" : source.saved ? "saved" : source.answered ? "up" : "waiting"} title=${source.error} />
-            <span class="faint num">${source.answered ? html`<${Ago} at=${source.answered} />` : t("never")}</span></li>`)}</ul>
+            <${State} of=${fares(source, all.problems)} title=${source.error} />
+            <span class="faint num">${source.answered ? html`<${Ago} at=${source.answered} />` : t(fares(source, all.problems) === "unasked" ? "overview.unasked" : "never")}</span></li>`)}</ul>
           ${(status.value?.sources ?? []).filter((source) => source.error).map((source) => html`<p class="said">${source.error}</p>`)}
           <h3>${t("overview.replicas")}</h3>
           <ul><li><span class="mono">${status.value?.replica || t("overview.this")}</span> <span class="faint">${t("overview.this.version", { v: status.value?.version ?? "" })}</span></li>
@@ -74,6 +74,14 @@ export function Overview() {
       </div>`}<//>
     <${Same} args=${[["chancery", "nodes"], ["chancery", "problems"], ["chancery", "history"]]} />
   <//>`;
+}
+
+/** How a source fares: a registry is asked once a document names a service, and is not waited for before. */
+function fares(source, problems) {
+  if (source.error) return "down";
+  if (source.saved) return "saved";
+  if (source.answered) return "up";
+  return ["etcd", "files"].includes(source.name) || problems.some((one) => one.kind === "waiting") ? "waiting" : "unasked";
 }
 
 /** One sentence: whether somebody has to do something. */

@@ -12,7 +12,7 @@ const TONES = /** @type {Record<string, string>} */ ({
   accepted: "good", passing: "good", synced: "good", confirmed: "good", up: "good", done: "good", valid: "good",
   warned: "warn", waiting: "warn", warning: "warn", not_served: "warn", draining: "warn", behind: "warn", soon: "warn", unconfirmed: "warn", large: "warn", saved: "warn", kept: "warn",
   rejected: "bad", refused: "bad", critical: "bad", missing: "bad", emptied: "bad", failed: "bad", down: "bad", expired: "bad",
-  off: "none", maintenance: "none", unknown: "none",
+  off: "none", maintenance: "none", unasked: "none", unknown: "none",
 });
 
 /** A state: a shape, and a word. */

@@ -1,6 +1,6 @@
 // A picture of each page in both themes, both languages, on a phone and zoomed; on each axe finds nothing serious.
 import assert from "node:assert/strict";
-import { SHOTS, axe, shots, tab } from "../hand.mjs";
+import { SHOTS, axe, settled, shots, tab } from "../hand.mjs";
 import { certificate } from "../stage.mjs";
 
 const PAGES = {
@@ -50,7 +50,6 @@ async function pages(stage, [scheme, width, locale, mark, zoom], revision) {
       await stage.put("routes/off", { uri: `/off${mark}`, status: 0, upstream: { nodes: { "127.0.0.1:1": 1 } } });
       await stage.put("routes/live", { uri: `/live${mark}`, upstream: { discovery_type: "consul", service_name: "echo" } });
     }
-    await page.waitForTimeout(400);
     await shots(page, name + mark);
     await fits(page, name + mark);
     if (width > 390) continue;
@@ -70,7 +69,7 @@ async function pages(stage, [scheme, width, locale, mark, zoom], revision) {
     await page.at(hash);
     await page.getByRole("button", { name: word, exact: !begins }).first().click();
     await page.getByRole("dialog").waitFor();
-    await page.waitForTimeout(500);
+    await settled(page);
     await page.screenshot({ path: `${SHOTS}/window-${name}${mark}.png` });
     await fits(page, `window-${name}${mark}`);
     const aside = await page.getByRole("dialog").evaluate((of) => of.scrollWidth - of.clientWidth);

@@ -115,6 +115,9 @@ export const scenes = {
         await page.at(hash);
         await sees(page, new RegExp(said));
       }
+      // A registry that nobody needs is not one that is waited for.
+      await page.at("");
+      await sees(page, "no document names a service");
       await page.at("#/documents/routes");
       await shots(page, "empty");
       return page;
