@@ -25,7 +25,7 @@ fn limit(count: u32, more: Value) -> Value {
 }
 
 #[tokio::test]
-async fn two_hosts_and_two_paths_are_counted_together_through_a_hundred_edits() {
+async fn two_hosts_and_two_paths_are_counted_together_through_a_thousand_edits() {
     let mut stage = Stage::set().await;
     let blue = stage.instance("blue").await;
     let mut shop = route_to("/a", &[&blue]);
@@ -46,7 +46,7 @@ async fn two_hosts_and_two_paths_are_counted_together_through_a_hundred_edits() 
     assert_eq!(statuses(&stage.envoy, &all).await, [200, 200, 429, 429]);
 
     // Other routes come, change and go, with the same limit as well.
-    for turn in 0..100 {
+    for turn in 0..1000 {
         let mut other = route_to(&format!("/other-{turn}"), &[&blue]);
         if turn % 2 == 0 {
             other["plugins"] = limit(2, json!({}));
