@@ -27,7 +27,6 @@ use crate::model::problem::Remark;
 use crate::model::upstream::{Cluster, Target};
 
 mod form;
-mod uri;
 
 const NAME: &str = "forward-auth";
 /// The filter of routes that pass requests while the service is away: Envoy has that per filter.

@@ -20,6 +20,7 @@ pub mod reply;
 pub mod router;
 pub mod rule;
 pub mod script;
+pub mod server;
 pub mod share;
 pub mod span;
 pub mod uri;

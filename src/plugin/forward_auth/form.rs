@@ -1,21 +1,19 @@
 //! `forward-auth` as it is written.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::ForwardAuth;
-use super::uri::Uri;
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::{AnswerStatus, Quantity, Within};
 use crate::model::upstream::{Check, Cluster, Target};
 use crate::plugin::contract::Reading;
 use crate::plugin::shared::header::{self, Headers};
+use crate::plugin::shared::server::{Server, Uri};
 
 /// Asks a service whether a request may pass.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -62,6 +60,18 @@ impl decode::Form for Form {
     const NOT_SERVED: &'static [&'static str] = &["consumer_header"];
 }
 
+impl Form {
+    fn server(&self) -> Server {
+        Server {
+            verify: self.ssl_verify,
+            timeout: self.timeout,
+            keepalive: self.keepalive,
+            keepalive_timeout: self.keepalive_timeout,
+            keepalive_pool: self.keepalive_pool,
+        }
+    }
+}
+
 /// What Envoy answers by itself.
 pub(super) const FORBIDDEN: u32 = 403;
 
@@ -88,7 +98,8 @@ pub(super) fn read(value: &Value, reading: &mut Reading) -> Result<ForwardAuth, 
         let message = "found \"POST\", allowed: GET, as Envoy asks without the client's body";
         return Err(Remark::new("request_method", message));
     }
-    let timeout = millis("timeout", form.timeout, 3000, 1..=60_000)?;
+    let server = form.server();
+    let timeout = server.timeout()?;
     let uri = Uri::read(&form.uri).map_err(|said| Remark::new("uri", said))?;
     let upstream = names("upstream_headers", &form.upstream_headers)?;
     if upstream.iter().any(|name| name == "host") {
@@ -110,7 +121,7 @@ pub(super) fn read(value: &Value, reading: &mut Reading) -> Result<ForwardAuth, 
             request.push((name, format));
         }
     }
-    let target = target(&form, &uri, timeout, reading)?;
+    let target = server.target("uri", &uri, reading)?;
     let failure = "an answer of 5xx counts as none: the status is this one, or the request passes with `allow_degradation`";
     reading
         .warnings
@@ -143,40 +154,7 @@ fn forwarded() -> Vec<(String, String)> {
     .into()
 }
 
-/// The service as an upstream.
-fn target(
-    form: &Form,
-    uri: &Uri,
-    timeout: Duration,
-    reading: &mut Reading,
-) -> Result<Target, Remark> {
-    let idle = millis(
-        "keepalive_timeout",
-        form.keepalive_timeout,
-        60_000,
-        1000..=u32::MAX,
-    )?;
-    let mut pool = json!({ "idle_timeout": idle.as_secs_f64() });
-    match form.keepalive_pool {
-        _ if !form.keepalive => pool["requests"] = 1.into(),
-        Some(size) => pool["size"] = size.0.into(),
-        None => {}
-    }
-    let seconds = timeout.as_secs_f64();
-    let mut upstream = json!({
-        "nodes": { uri.node.clone(): 1 },
-        "scheme": if uri.tls { "https" } else { "http" },
-        "pass_host": "node",
-        "timeout": { "connect": seconds, "send": seconds, "read": seconds },
-        "keepalive_pool": pool,
-    });
-    if uri.tls {
-        upstream["tls"] = json!({ "verify": form.ssl_verify });
-    }
-    reading.upstream("uri", &upstream)
-}
-
-/// The same, told that its requests are checks.
+/// The service as an upstream that is told that its requests are checks.
 fn asking(target: Target, uri: &Uri, upstream: &[String], client: &[String]) -> Target {
     let Target::Inline(cluster) = target else {
         return target;
@@ -191,27 +169,6 @@ fn asking(target: Target, uri: &Uri, upstream: &[String], client: &[String]) -> 
         })),
         ..(*cluster).clone()
     }))
-}
-
-fn millis(
-    field: &str,
-    written: Option<Quantity>,
-    default: u32,
-    allowed: RangeInclusive<u32>,
-) -> Result<Duration, Remark> {
-    let millis = written.map_or(default, |millis| millis.0);
-    if allowed.contains(&millis) {
-        Ok(Duration::from_millis(millis.into()))
-    } else {
-        Err(Remark::new(
-            field,
-            format!(
-                "found {millis}, allowed: {}–{}",
-                allowed.start(),
-                allowed.end()
-            ),
-        ))
-    }
 }
 
 fn names(field: &str, names: &[String]) -> Result<Vec<String>, Remark> {

@@ -7,7 +7,6 @@ use envoy_types::pb::envoy::extensions::filters::http::ext_authz::v3::{
 use prost::Message;
 use serde_json::{Value, json};
 
-use super::uri::Uri;
 use super::{ForwardAuth, form};
 use crate::model::problem::Remark;
 use crate::model::upstream::{Check, Cluster, Target};
@@ -89,25 +88,6 @@ fn a_service_that_may_be_away_has_a_filter_of_its_own() {
     let (plugin, cluster) = read(json!({"uri": "http://10.0.0.1", "allow_degradation": true}));
     let service = service(&plugin, cluster, "forward-auth/degraded");
     assert_eq!(service.path_override, "/");
-}
-
-#[test]
-fn uris_are_taken_apart() {
-    let uri = Uri::read("https://auth.example.com?a").unwrap();
-    assert!(uri.tls);
-    assert_eq!(uri.node, "auth.example.com:443");
-    assert_eq!(uri.authority, "auth.example.com");
-    assert_eq!(uri.path, "/?a");
-    assert_eq!(Uri::read("http://[::1]/a").unwrap().node, "[::1]:80");
-    for wrong in [
-        "auth",
-        "ftp://a/",
-        "http://a@b/",
-        "http:///a",
-        "http://a\"b/",
-    ] {
-        assert!(Uri::read(wrong).is_err(), "{wrong}");
-    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::model::decode::quoted;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Uri {
+pub struct Uri {
     /// Whether it is asked over TLS.
     pub tls: bool,
     /// The host, with the port where one is written: the Host that the service sees.
@@ -30,7 +30,7 @@ fn shown(text: &str) -> String {
 }
 
 impl Uri {
-    pub(super) fn read(text: &str) -> Result<Self, String> {
+    pub fn read(text: &str) -> Result<Self, String> {
         let wrong = || {
             format!(
                 "found {}, allowed: a URI such as http://auth.example.com:8080/check",
