@@ -122,16 +122,15 @@ impl Plugin for ForwardAuth {
     }
 
     fn apply(&self, route: &mut Route, clusters: &[Arc<Cluster>]) {
-        let Some(cluster) = clusters.first() else {
-            return;
-        };
+        // There is none where it is only asked what it says to filters.
+        let cluster = clusters.first().map_or("", |cluster| &*cluster.name);
         let header = |(name, value): &(String, String)| HeaderValue {
             key: name.clone(),
             value: value.clone(),
             ..HeaderValue::default()
         };
         let service = HttpService {
-            server_uri: Some(server("http://forward-auth", &cluster.name, self.timeout)),
+            server_uri: Some(server("http://forward-auth", cluster, self.timeout)),
             path_override: self.path.clone(),
             authorization_request: Some(AuthorizationRequest {
                 headers_to_add: self.request.iter().map(header).collect(),

@@ -18,6 +18,7 @@ use prost::{Message, Name};
 use super::{denial, logged, reply, router};
 use crate::envoy::any;
 use crate::envoy::filter::{OF_RULES, of_rules};
+use crate::model::upstream::{Cluster, Target};
 use crate::plugin::contract::Plugin;
 
 /// The filter of global rules beside that of routes.
@@ -68,11 +69,29 @@ pub fn can_both(one: &dyn Plugin, other: &dyn Plugin) -> bool {
         let beside = those.get(filter);
         beside.is_none_or(|(other, told)| body == told && together(other, config).is_some())
     };
+    let shares = these.keys().any(|filter| those.contains_key(filter));
     let clients_fit = match (one.client(), other.client()) {
         (Some(one), Some(other)) => one.is_like(other),
         _ => true,
     };
-    clients_fit && these.iter().all(fits)
+    clients_fit && these.iter().all(fits) && (!shares || ask_the_same(one, other))
+}
+
+/// Whether two plugins ask the same servers, in the same way.
+fn ask_the_same(one: &dyn Plugin, other: &dyn Plugin) -> bool {
+    let alike = |(one, other): (&Target, &Target)| match (one, other) {
+        (Target::Inline(one), Target::Inline(other)) => {
+            let named = Cluster {
+                name: other.name.clone(),
+                ..(**one).clone()
+            };
+            named == **other
+        }
+        (Target::Reference(one), Target::Reference(other)) => one == other,
+        _ => false,
+    };
+    let (these, those) = (one.targets(), other.targets());
+    these.len() == those.len() && these.iter().zip(those).all(alike)
 }
 
 /// What a plugin says to filters, with what its clients are told; the last of its routes speaks for all.

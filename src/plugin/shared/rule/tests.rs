@@ -84,6 +84,13 @@ fn what_one_filter_cannot_say_of_two_rules_is_told() {
     let denial = |message: &str| json!({"ua-restriction": {"denylist": ["a"], "message": message}});
     let refused = Some("plugins.ua-restriction".to_owned());
     assert_eq!(told(denial("one"), denial("other")), refused);
+    // Of two checks the second would not be asked for.
+    let auth = |server: &str, verify: bool| json!({"forward-auth": {"uri": server, "ssl_verify": verify}});
+    assert_eq!(told(auth("https://a", true), auth("https://a", true)), None);
+    for (server, verify) in [("https://b", true), ("https://a", false)] {
+        let refused = told(auth("https://a", true), auth(server, verify));
+        assert_eq!(refused.as_deref(), Some("plugins.forward-auth"));
+    }
     // Where it is answered by routes, both are asked.
     let blocker = |rule: &str| json!({"uri-blocker": {"block_rules": [rule]}});
     assert_eq!(told(blocker("a"), blocker("b")), None);
