@@ -30,6 +30,7 @@ mod key_auth;
 mod limit_count;
 mod limit_req;
 mod mocking;
+mod opa;
 mod opentelemetry;
 mod prometheus;
 mod proxy_buffering;

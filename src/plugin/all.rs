@@ -10,7 +10,7 @@ use super::shared::{denial, identity, logged, rule};
 use super::{
     api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf,
     fault_injection, file_logger, forward_auth, grpc_web, gzip, http_logger, ip_restriction,
-    jwt_auth, key_auth, limit_count, limit_req, mocking, opentelemetry, prometheus,
+    jwt_auth, key_auth, limit_count, limit_req, mocking, opa, opentelemetry, prometheus,
     proxy_buffering, proxy_mirror, proxy_rewrite, real_ip, redirect, referer_restriction,
     request_id, request_validation, response_rewrite, traffic_split, ua_restriction, uri_blocker,
     zipkin,
@@ -37,6 +37,7 @@ pub const ALL: &[Definition] = &[
     key_auth::ENTRY,
     consumer_restriction::ENTRY,
     forward_auth::ENTRY,
+    opa::ENTRY,
     proxy_mirror::ENTRY,
     proxy_rewrite::ENTRY,
     api_breaker::ENTRY,
@@ -63,11 +64,6 @@ pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
     (
         "limit-conn",
         "Envoy does not count requests in flight by key; limit-req and limit-count bound how many come",
-    ),
-    (
-        "opa",
-        "Envoy cannot ask an Open Policy Agent with the input document of APISIX; put a service before the agent that \
-         does, with forward-auth",
     ),
     (
         "tcp-logger",

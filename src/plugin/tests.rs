@@ -179,9 +179,9 @@ fn plugins_are_refused_by_name_and_in_their_fields() {
             ),
         ),
         (
-            json!({"opa": {}}),
-            "plugins.opa: is not served: Envoy cannot ask an Open Policy Agent with the input document of APISIX; put a \
-             service before the agent that does, with forward-auth",
+            json!({"hmac-auth": {}}),
+            "plugins.hmac-auth: is not served: Envoy does not verify these signatures; let a service of yours do it, with \
+             forward-auth",
         ),
         (
             json!({"redirect": true}),

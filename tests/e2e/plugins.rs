@@ -7,6 +7,7 @@ mod global_rules;
 mod http_logger;
 mod limits;
 mod observability;
+mod opa;
 mod redis;
 mod request_ids;
 mod requests;

@@ -8,6 +8,7 @@
 #![allow(dead_code)]
 
 pub mod admin;
+pub mod agent;
 pub mod certificates;
 pub mod chancery;
 pub mod collector;

@@ -54,12 +54,15 @@ pub const ANSWERS: &str = "chancery.response-rewrite.answer";
 /// The filter of routes that checks requests.
 pub const CHECKS: &str = "chancery.request-validation";
 
+/// The filter of routes that asks an agent whether a request may pass.
+pub const ASKS: &str = "chancery.opa";
+
 /// The filter of routes that answers others whom `consumer-restriction` denies.
 pub const DENIES: &str = "chancery.consumer-restriction.answer";
 
 /// The filters of routes that run a script only while a route enables them, and their scripts. Every filter chain would have each of
 /// them once for every thread of Envoy's, some 100 KB each.
-pub const SCRIPTS: [(&str, &str); 11] = [
+pub const SCRIPTS: [(&str, &str); 12] = [
     ("chancery.api-breaker.answer", include_str!("instead.lua")),
     ("chancery.consumer", include_str!("identity/told.lua")),
     (DENIES, include_str!("denial/answer.lua")),
@@ -74,6 +77,10 @@ pub const SCRIPTS: [(&str, &str); 11] = [
         include_str!("../key_auth/hide.lua"),
     ),
     (
+        ASKS,
+        concat!(include_str!("data.lua"), include_str!("../opa/ask.lua")),
+    ),
+    (
         "chancery.proxy-rewrite.line",
         include_str!("../proxy_rewrite/line.lua"),
     ),
@@ -81,7 +88,13 @@ pub const SCRIPTS: [(&str, &str); 11] = [
         "chancery.request-id.ids",
         include_str!("../request_id/ids.lua"),
     ),
-    (CHECKS, include_str!("../request_validation/check.lua")),
+    (
+        CHECKS,
+        concat!(
+            include_str!("data.lua"),
+            include_str!("../request_validation/check.lua")
+        ),
+    ),
     (
         "chancery.response-rewrite.changes",
         include_str!("../response_rewrite/answer.lua"),

@@ -85,11 +85,16 @@ fn what_one_filter_cannot_say_of_two_rules_is_told() {
     let refused = Some("plugins.ua-restriction".to_owned());
     assert_eq!(told(denial("one"), denial("other")), refused);
     // Of two checks the second would not be asked for.
-    let auth = |server: &str, verify: bool| json!({"forward-auth": {"uri": server, "ssl_verify": verify}});
+    let auth =
+        |server: &str, verify: bool| json!({"forward-auth": {"uri": server, "ssl_verify": verify}});
     assert_eq!(told(auth("https://a", true), auth("https://a", true)), None);
+    let opa = |server: &str, verify: bool| json!({"opa": {"host": server, "policy": "p", "ssl_verify": verify}});
+    assert_eq!(told(opa("https://a", true), opa("https://a", true)), None);
     for (server, verify) in [("https://b", true), ("https://a", false)] {
         let refused = told(auth("https://a", true), auth(server, verify));
         assert_eq!(refused.as_deref(), Some("plugins.forward-auth"));
+        let refused = told(opa("https://a", true), opa(server, verify));
+        assert_eq!(refused.as_deref(), Some("plugins.opa"));
     }
     // Where it is answered by routes, both are asked.
     let blocker = |rule: &str| json!({"uri-blocker": {"block_rules": [rule]}});
