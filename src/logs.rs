@@ -2,6 +2,7 @@
 //! name on the other. A process of its own, as Chancery sees no traffic.
 
 mod buffer;
+mod encode;
 mod entry;
 mod post;
 mod targets;

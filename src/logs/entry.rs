@@ -85,12 +85,11 @@ impl<'a> Entry<'a> {
     }
 
     /// As this target has it.
-    pub fn json(&self, target: &LogTarget) -> String {
-        let object = match &target.format {
+    pub fn object(&self, target: &LogTarget) -> Map<String, Value> {
+        match &target.format {
             Some(fields) => self.custom(fields, target),
             None => self.full(target),
-        };
-        Value::Object(object).to_string()
+        }
     }
 
     fn custom(&self, fields: &BTreeMap<String, String>, target: &LogTarget) -> Map<String, Value> {

@@ -6,7 +6,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -14,9 +13,10 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::buffer::{Buffer, Refused};
+use super::encode;
 use super::entry::Entry;
 use super::post::Poster;
-use crate::model::log_target::{LogTarget, To};
+use crate::model::log_target::LogTarget;
 use crate::telemetry::metrics::{LogMetrics, Reason};
 
 /// How many there are at once.
@@ -92,7 +92,7 @@ impl Targets {
                 Ok(queue) => queue,
                 Err(reason) => return self.lose(reason, "", 1),
             };
-            let text = entry.json(&queue.target);
+            let text = encode::entry(entry, &queue.target);
             match locked(&queue.waiting).push(text, Instant::now()) {
                 Ok(()) => {
                     self.metrics.waiting.inc();
@@ -171,7 +171,7 @@ impl Targets {
     /// Sends a batch as often as its target says.
     async fn send(&self, queue: &Queue, batch: &[String], said: &mut Option<Instant>) {
         let LogTarget { to, batch: how, .. } = &queue.target;
-        let body = body(to, batch, how.most);
+        let body = encode::batch(to, batch, how.most);
         let mut left = how.retries;
         loop {
             let Err(error) = self.poster.post(to, body.clone()).await else {
@@ -225,17 +225,6 @@ impl Targets {
             self.lose(reason::END, "", left);
         }
         self.tell_losses();
-    }
-}
-
-/// Entries as they go together.
-fn body(to: &To, batch: &[String], most: u32) -> Bytes {
-    let To::Http { lines, .. } = to;
-    match batch {
-        // As APISIX has it: what is never more than one is no list.
-        [one] if most == 1 => one.clone().into(),
-        all if *lines => all.join("\n").into(),
-        all => format!("[{}]", all.join(",")).into(),
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::all::ALL;
+use super::shared::logger;
 use super::shared::metadata::Metadata;
 use super::{cors, file_logger, http_logger};
 use crate::model::key::Key;
@@ -75,10 +76,10 @@ pub(crate) fn read(
     let fields = form.allow_origins.or(form.log_format).unwrap_or_default();
     if name == cors::ENTRY.name {
         cors::check_metadata(&fields)?;
-    } else if name == http_logger::ENTRY.name {
-        http_logger::check_metadata(&fields)?;
-    } else {
+    } else if name == file_logger::ENTRY.name {
         file_logger::check_metadata(&fields, warnings)?;
+    } else {
+        logger::check_format(&fields)?;
     }
     Ok(Metadata {
         fields,

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod instead;
 pub mod limit;
 pub mod logged;
+pub mod logger;
 pub mod message;
 pub mod metadata;
 pub mod narrow;

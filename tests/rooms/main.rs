@@ -175,6 +175,7 @@ const PURE: &[&str] = &[
     "envoy",
     "explain",
     "logs/buffer",
+    "logs/encode",
     "logs/entry",
     "logs/variable",
     "model",

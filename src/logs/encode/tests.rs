@@ -1,0 +1,29 @@
+use super::*;
+
+fn http(lines: bool) -> To {
+    To::Http {
+        uri: "http://a".to_owned(),
+        timeout: 1,
+        verify: false,
+        lines,
+    }
+}
+
+fn together(to: &To, entries: &[&str], most: u32) -> String {
+    let entries: Vec<_> = entries.iter().map(|entry| (*entry).to_owned()).collect();
+    String::from_utf8(batch(to, &entries, most).to_vec()).unwrap()
+}
+
+#[test]
+fn a_post_has_an_object_an_array_or_lines() {
+    for (lines, entries, most, body) in [
+        (false, &[r#"{"a":1}"#][..], 1, r#"{"a":1}"#),
+        (true, &[r#"{"a":1}"#], 1, r#"{"a":1}"#),
+        (false, &[r#"{"a":1}"#], 2, r#"[{"a":1}]"#),
+        (true, &[r#"{"a":1}"#], 2, r#"{"a":1}"#),
+        (false, &["1", "2"], 2, "[1,2]"),
+        (true, &["1", "2"], 2, "1\n2"),
+    ] {
+        assert_eq!(together(&http(lines), entries, most), body);
+    }
+}

@@ -1,0 +1,220 @@
+//! What the loggers have in common whose entries `chancery logs` hands on: how entries go together, what they have, and how their
+//! target travels. Where entries go is each plugin's own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::route::v3::Route;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::logged;
+use super::metadata::Metadata;
+use crate::model::decode::{self, Reader, quoted};
+use crate::model::key::Id;
+use crate::model::log_target::{Batching, LogTarget, To};
+use crate::model::problem::Remark;
+use crate::model::scalar::Within;
+use crate::model::upstream::Cluster;
+use crate::plugin::contract::{self, Helper, Plugin};
+use crate::plugin::file_logger;
+
+const NO_BODIES: &str = "Envoy tells no bodies to its logs";
+
+/// Fields that no form of theirs has.
+pub const BODIES: &[(&str, &str)] = &[
+    ("include_req_body_expr", NO_BODIES),
+    ("include_resp_body_expr", NO_BODIES),
+    ("max_req_body_bytes", NO_BODIES),
+    ("max_resp_body_bytes", NO_BODIES),
+];
+
+/// What is not as in APISIX: a plugin's own, then what all of them have.
+macro_rules! differs {
+    ($($own:expr),* $(,)?) => {
+        &[
+            $($own,)*
+            (
+                "log_format",
+                "variables as in the error that refuses another; `$time_iso8601` is when the request came, in UTC",
+            ),
+            (
+                "",
+                "request headers are those that came, before any plugin changed them, with `x-request-id` and \
+                `x-forwarded-proto` of Envoy's",
+            ),
+            ("", "`server` is Envoy: its node's id, and its version"),
+            ("include_req_body", "no bodies"),
+            ("include_resp_body", "no bodies"),
+            ("", "nothing of what Envoy refuses before it looks for a route"),
+        ]
+    };
+}
+pub(crate) use differs;
+
+/// The names of [`Fields`].
+const NAMES: &[&str] = &[
+    "name",
+    "batch_max_size",
+    "inactive_timeout",
+    "buffer_duration",
+    "max_retry_count",
+    "retry_delay",
+    "log_format",
+    "include_req_body",
+    "include_resp_body",
+];
+
+/// Which entries go together, and what they have.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+pub struct Fields {
+    /// What APISIX calls the batches; not used.
+    #[serde(rename = "name")]
+    _name: Option<String>,
+    /// So many entries go together at most.
+    #[serde(default = "thousand")]
+    batch_max_size: Within<1, 10_000>,
+    /// Seconds after the last entry until a batch goes that is not full.
+    #[serde(default = "five")]
+    inactive_timeout: Within<1, 86_400>,
+    /// Seconds after the first entry.
+    #[serde(default = "minute")]
+    buffer_duration: Within<1, 86_400>,
+    /// How often a batch is sent again that the server did not take; then it is lost, and counted.
+    #[serde(default = "never")]
+    max_retry_count: Within<0, 1_000_000>,
+    /// Seconds until then.
+    #[serde(default = "second")]
+    retry_delay: Within<0, 86_400>,
+    /// The fields of an entry: texts, or `$` and the name of a variable.
+    log_format: Option<BTreeMap<String, String>>,
+    /// No other: Envoy tells no bodies.
+    #[serde(default)]
+    include_req_body: bool,
+    /// No other: Envoy tells no bodies.
+    #[serde(default)]
+    include_resp_body: bool,
+}
+
+impl decode::Form for Fields {}
+
+fn thousand() -> Within<1, 10_000> {
+    Within(1000)
+}
+
+fn five() -> Within<1, 86_400> {
+    Within(5)
+}
+
+fn minute() -> Within<1, 86_400> {
+    Within(60)
+}
+
+fn never() -> Within<0, 1_000_000> {
+    Within(0)
+}
+
+fn second() -> Within<0, 86_400> {
+    Within(1)
+}
+
+/// Reads what is a plugin's own, and what all of them have.
+pub fn read<F: decode::Form>(value: &Value) -> Result<(F, Fields), Remark> {
+    let mut beside = Map::new();
+    let mut take = |name: &str, field: Reader<'_>| {
+        beside.insert(name.to_owned(), Value::deserialize(field)?);
+        Ok(())
+    };
+    let form = decode::read_beside(value, NAMES, &mut take)?;
+    let fields: Fields = decode::read(&Value::Object(beside))?;
+    file_logger::check_bodies(fields.include_req_body, fields.include_resp_body, NO_BODIES)?;
+    if let Some(format) = &fields.log_format {
+        check_format(format)?;
+    }
+    Ok((form, fields))
+}
+
+/// The schema of a plugin's form with the fields that all of them have.
+pub fn schema<F: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = contract::schema::<F>(generator);
+    let common = generator.subschema_for::<Fields>();
+    let common = common.get("properties").and_then(Value::as_object).cloned();
+    if let Some(Value::Object(fields)) = schema.get_mut("properties") {
+        fields.extend(common.into_iter().flatten());
+    }
+    schema
+}
+
+/// Refuses fields that no entry can have, of a plugin or of its metadata. What Envoy does not do exactly in lines of its own, it
+/// does not have to do here.
+pub fn check_format(fields: &BTreeMap<String, String>) -> Result<(), Remark> {
+    file_logger::check_metadata(fields, &mut Vec::new())
+}
+
+/// Refuses what is no URL of a server, or has a user.
+pub fn check_url(field: &str, text: &str) -> Result<(), Remark> {
+    let is_one = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    let of_nobody = |url: &Url| url.username().is_empty() && url.password().is_none();
+    let said = match Url::parse(text) {
+        Ok(url) if is_one(&url) && of_nobody(&url) => return Ok(()),
+        Ok(url) if is_one(&url) => "found a user in it, allowed: none".to_owned(),
+        _ => format!(
+            "found {}, allowed: http://HOST/PATH, https://…",
+            quoted(text)
+        ),
+    };
+    Err(Remark::new(field, said))
+}
+
+/// A route's requests are told to `chancery logs`, for this target.
+#[derive(Debug, Clone)]
+struct Logger(LogTarget);
+
+impl Fields {
+    /// The plugin whose entries go there.
+    pub fn to(self, to: To) -> Arc<dyn Plugin> {
+        Arc::new(Logger(LogTarget {
+            to,
+            batch: Batching {
+                most: self.batch_max_size.0,
+                idle: self.inactive_timeout.0,
+                age: self.buffer_duration.0,
+                retries: self.max_retry_count.0,
+                pause: self.retry_delay.0,
+            },
+            format: self.log_format,
+            service: None,
+        }))
+    }
+}
+
+impl Plugin for Logger {
+    fn helper(&self) -> Option<Helper> {
+        Some(Helper::Logs)
+    }
+
+    fn asks_for_metadata(&self) -> bool {
+        self.0.format.is_none()
+    }
+
+    fn with_metadata(&self, metadata: &Metadata) -> Option<Arc<dyn Plugin>> {
+        // Of no fields it is as without metadata, as in APISIX. Checked as the metadata was read.
+        let fields = Some(&metadata.fields).filter(|fields| !fields.is_empty())?;
+        let mut target = self.0.clone();
+        target.format = Some(fields.clone());
+        Some(Arc::new(Self(target)))
+    }
+
+    fn of_service(&self, service: &Id) -> Option<Arc<dyn Plugin>> {
+        let mut target = self.0.clone();
+        target.service = Some(service.to_string());
+        Some(Arc::new(Self(target)))
+    }
+
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        logged::log(route, &self.0);
+    }
+}
