@@ -84,7 +84,7 @@ enum Command {
     /// Count requests in Redis, for all proxies of a gateway together
     #[command(after_help = RATELIMIT_EXAMPLES)]
     Ratelimit(Box<ratelimit::RateLimit>),
-    /// Post what proxies write down of requests, for documents with http-logger
+    /// Hand on what proxies write down of requests, for documents with http-logger or another logger over the network
     #[command(after_help = LOGS_EXAMPLES)]
     Logs(Box<logs::Logs>),
     /// Print the bootstrap of an Envoy, filled in: what `envoy -c` takes

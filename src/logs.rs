@@ -1,11 +1,14 @@
-//! The service that posts what proxies write down of requests: Envoy's access log service on one side, the servers that documents
+//! The service that hands on what proxies write down of requests: Envoy's access log service on one side, the servers that documents
 //! name on the other. A process of its own, as Chancery sees no traffic.
 
 mod buffer;
 mod encode;
 mod entry;
 mod post;
+mod send;
+mod socket;
 mod targets;
+mod trusting;
 mod variable;
 
 use std::sync::Arc;
@@ -32,7 +35,8 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::telemetry::metrics::LogMetrics;
 use crate::telemetry::process;
 use entry::{Entry, Proxy};
-pub use post::{Poster, Unusable};
+pub use post::Unusable;
+pub use send::Sinks;
 pub use targets::Targets;
 
 /// Bytes of a message: proxies send what is written down in pieces of 16 KiB, and of one request more if its headers are.

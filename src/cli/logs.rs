@@ -1,4 +1,4 @@
-//! `chancery logs`: posts what proxies write down of requests.
+//! `chancery logs`: hands on what proxies write down of requests.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use tracing::info;
 
 use super::beside::{self, Beside};
-use crate::logs::{self, Poster, Targets};
+use crate::logs::{self, Sinks, Targets};
 
 /// What `logs` takes.
 #[derive(Debug, clap::Args)]
@@ -47,9 +47,9 @@ async fn serve(asked: Logs) -> anyhow::Result<()> {
             .map_err(|_| anyhow::anyhow!("--authorization: no text of UTF-8"))?,
         None => String::new(),
     };
-    let poster = Poster::new(&authorizations)
-        .map_err(|error| anyhow::anyhow!("--authorization: {error}"))?;
-    let targets = Targets::new(poster, usize::try_from(asked.buffer)?);
+    let sinks =
+        Sinks::new(&authorizations).map_err(|error| anyhow::anyhow!("--authorization: {error}"))?;
+    let targets = Targets::new(sinks, usize::try_from(asked.buffer)?);
     let tls = asked.beside.tls().await?;
     let listener = beside::listen(asked.listen).await?;
     let address = listener.local_addr()?;

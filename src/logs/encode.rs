@@ -13,11 +13,16 @@ pub fn entry(entry: &Entry, target: &LogTarget) -> String {
 
 /// Entries as they go together, of which there are never more than `most`.
 pub fn batch(to: &To, entries: &[String], most: u32) -> Bytes {
-    let To::Http { lines, .. } = to;
+    match to {
+        To::Http { lines: true, .. } => entries.join("\n").into(),
+        To::Http { lines: false, .. } | To::Tcp(_) => json(entries, most),
+    }
+}
+
+/// As APISIX has it: what is never more than one is no list.
+fn json(entries: &[String], most: u32) -> Bytes {
     match entries {
-        // As APISIX has it: what is never more than one is no list.
         [one] if most == 1 => one.clone().into(),
-        all if *lines => all.join("\n").into(),
         all => format!("[{}]", all.join(",")).into(),
     }
 }

@@ -1,4 +1,4 @@
-//! How a batch gets to its target. The only file here that names the HTTP client.
+//! How a batch is posted. The only file here that names the HTTP client.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,8 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, redirect};
-
-use crate::model::log_target::To;
 
 /// Bytes of an answer that are read, so that its connection can be used again.
 const ANSWER: usize = 64 << 10;
@@ -22,6 +20,18 @@ pub struct Poster {
     authorizations: HashMap<String, HeaderValue>,
 }
 
+/// How a batch is posted.
+#[derive(Debug)]
+pub struct Post<'a> {
+    pub uri: &'a str,
+    pub timeout: Duration,
+    /// Whether the server's certificate has to be good.
+    pub verify: bool,
+    pub content_type: &'static str,
+    /// A server that answers with this status, or a higher one, has not taken it.
+    pub refused_from: u16,
+}
+
 /// What targets cannot be shown, or why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
@@ -31,6 +41,8 @@ pub enum Unusable {
     Line(usize),
     #[error("no client for HTTP: {0}")]
     Client(#[from] reqwest::Error),
+    #[error("no TLS: {0}")]
+    Tls(#[from] rustls::Error),
 }
 
 /// Why a batch is not there.
@@ -53,35 +65,24 @@ impl Poster {
         })
     }
 
-    /// A server has taken a batch that it answers with a status below 400.
-    pub async fn post(&self, to: &To, batch: Bytes) -> Result<(), Error> {
-        let To::Http {
-            uri,
-            timeout,
-            verify,
-            lines,
-        } = to;
-        let client = if *verify {
+    /// Once a server has taken it.
+    pub async fn post(&self, post: Post<'_>, body: Bytes) -> Result<(), Error> {
+        let client = if post.verify {
             &self.checking
         } else {
             &self.trusting
         };
-        let content_type = if *lines {
-            "text/plain"
-        } else {
-            "application/json"
-        };
         let mut request = client
-            .post(uri)
-            .timeout(Duration::from_secs((*timeout).into()))
-            .header(CONTENT_TYPE, content_type)
-            .body(batch);
-        if let Some(value) = self.authorizations.get(uri) {
+            .post(post.uri)
+            .timeout(post.timeout)
+            .header(CONTENT_TYPE, post.content_type)
+            .body(body);
+        if let Some(value) = self.authorizations.get(post.uri) {
             request = request.header(AUTHORIZATION, value);
         }
         let mut response = request.send().await.map_err(Error::Lost)?;
         let status = response.status().as_u16();
-        if status >= 400 {
+        if status >= post.refused_from {
             return Err(Error::Refused(status));
         }
         let mut bytes = 0;

@@ -15,7 +15,7 @@ use tracing::warn;
 use super::buffer::{Buffer, Refused};
 use super::encode;
 use super::entry::Entry;
-use super::post::Poster;
+use super::send::Sinks;
 use crate::model::log_target::LogTarget;
 use crate::telemetry::metrics::{LogMetrics, Reason};
 
@@ -51,7 +51,7 @@ pub struct Targets {
     all: Mutex<HashMap<Arc<str>, Arc<Queue>>>,
     /// By reason and target, since it was last said.
     losses: Mutex<BTreeMap<(&'static str, String), u64>>,
-    poster: Poster,
+    sinks: Sinks,
     /// How many entries may wait for one.
     most: usize,
     pub(super) metrics: Arc<LogMetrics>,
@@ -66,11 +66,11 @@ impl fmt::Debug for Targets {
 }
 
 impl Targets {
-    pub fn new(poster: Poster, most: usize) -> Arc<Self> {
+    pub fn new(sinks: Sinks, most: usize) -> Arc<Self> {
         Arc::new(Self {
             all: Mutex::default(),
             losses: Mutex::default(),
-            poster,
+            sinks,
             most,
             metrics: Arc::default(),
             tasks: TaskTracker::new(),
@@ -174,7 +174,7 @@ impl Targets {
         let body = encode::batch(to, batch, how.most);
         let mut left = how.retries;
         loop {
-            let Err(error) = self.poster.post(to, body.clone()).await else {
+            let Err(error) = self.sinks.send(to, body.clone()).await else {
                 self.metrics
                     .sent
                     .inc_by(batch.len().try_into().unwrap_or(u64::MAX));

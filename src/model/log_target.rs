@@ -43,6 +43,47 @@ pub enum To {
         /// Whether a post has a line for each entry; else it is an array.
         lines: bool,
     },
+    /// A server that gets each batch by a connection of its own.
+    Tcp(Tcp),
+}
+
+/// How a server is connected with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tcp {
+    pub host: String,
+    pub port: u16,
+    /// Milliseconds that it may take to connect, and as many to send a batch.
+    pub millis: u32,
+    /// Without it, in plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+}
+
+/// TLS, of whatever certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The name that the server is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Tcp {
+    /// What it is called where people read it.
+    fn name(&self) -> String {
+        let scheme = if self.tls.is_some() { "tls" } else { "tcp" };
+        format!("{scheme}://{}", address(&self.host, self.port))
+    }
+}
+
+/// A host and its port, in brackets where they would run together.
+fn address(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
 }
 
 /// When entries go, and how often it is tried.
@@ -82,9 +123,13 @@ impl LogTarget {
 
     /// What it is called where people read it: without what may be secret of it.
     pub fn name(&self) -> String {
-        let To::Http { uri, .. } = &self.to;
-        let end = uri.find(['?', '#']).unwrap_or(uri.len());
-        uri[..end].to_owned()
+        match &self.to {
+            To::Http { uri, .. } => {
+                let end = uri.find(['?', '#']).unwrap_or(uri.len());
+                uri[..end].to_owned()
+            }
+            To::Tcp(tcp) => tcp.name(),
+        }
     }
 }
 
@@ -102,6 +147,30 @@ mod tests {
         let target = LogTarget::read(LINE).unwrap();
         assert_eq!(target.line(), LINE);
         assert_eq!(target.name(), "http://a/b");
+    }
+
+    #[test]
+    fn a_server_without_http_is_written_and_named() {
+        for (to, name) in [
+            (
+                r#"{"tcp":{"host":"::1","port":5044,"millis":1000}}"#,
+                "tcp://[::1]:5044",
+            ),
+            (
+                r#"{"tcp":{"host":"a","port":1,"millis":1,"tls":{}}}"#,
+                "tls://a:1",
+            ),
+            (
+                r#"{"tcp":{"host":"a","port":1,"millis":1,"tls":{"name":"b"}}}"#,
+                "tls://a:1",
+            ),
+        ] {
+            let (_, batch) = LINE.split_once(r#","batch""#).unwrap();
+            let line = format!(r#"{{"to":{to},"batch"{batch}"#);
+            let target = LogTarget::read(&line).unwrap();
+            assert_eq!(target.line(), line);
+            assert_eq!(target.name(), name);
+        }
     }
 
     #[test]

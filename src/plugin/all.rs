@@ -12,8 +12,8 @@ use super::{
     fault_injection, file_logger, forward_auth, grpc_web, gzip, http_logger, ip_restriction,
     jwt_auth, key_auth, limit_count, limit_req, mocking, opa, opentelemetry, prometheus,
     proxy_buffering, proxy_mirror, proxy_rewrite, real_ip, redirect, referer_restriction,
-    request_id, request_validation, response_rewrite, traffic_split, ua_restriction, uri_blocker,
-    zipkin,
+    request_id, request_validation, response_rewrite, tcp_logger, traffic_split, ua_restriction,
+    uri_blocker, zipkin,
 };
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
@@ -51,6 +51,7 @@ pub const ALL: &[Definition] = &[
     grpc_web::ENTRY,
     prometheus::ENTRY,
     http_logger::ENTRY,
+    tcp_logger::ENTRY,
     file_logger::ENTRY,
     proxy_buffering::ENTRY,
 ];
@@ -62,12 +63,12 @@ pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
         "Envoy does not verify these signatures; let a service of yours do it, with forward-auth",
     ),
     (
-        "limit-conn",
-        "Envoy does not count requests in flight by key; limit-req and limit-count bound how many come",
+        "kafka-logger",
+        "no proxy and no process of Chancery's speaks Kafka's protocol; write http-logger to a collector that does",
     ),
     (
-        "tcp-logger",
-        "Envoy does not write logs to a connection; write http-logger, or `access_log` of the gateway and have a collector ship it",
+        "limit-conn",
+        "Envoy does not count requests in flight by key; limit-req and limit-count bound how many come",
     ),
 ];
 

@@ -88,4 +88,4 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -9,18 +9,19 @@ use serde_json::Value;
 use super::all::ALL;
 use super::shared::logger;
 use super::shared::metadata::Metadata;
-use super::{cors, file_logger, http_logger};
+use super::{cors, file_logger, http_logger, tcp_logger};
 use crate::model::key::Key;
 use crate::model::problem::Remark;
 use crate::model::{bookkeeping, decode};
 
-/// What a plugin does wherever a document leaves it to that. The id is the plugin's name: `cors`, `file-logger` or `http-logger`.
+/// What a plugin does wherever a document leaves it to that. The id is the plugin's name: `cors`, `file-logger`, `http-logger` or another
+/// logger over the network.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     /// Of `cors`: origins with commas between them, by the names that `allow_origins_by_metadata` has for them.
     allow_origins: Option<BTreeMap<String, String>>,
-    /// Of `file-logger` and `http-logger`: the fields of a line or an entry where a plugin has no `log_format` of its own.
+    /// Of loggers: the fields of a line or an entry where a plugin has no `log_format` of its own.
     log_format: Option<BTreeMap<String, String>>,
 }
 
@@ -35,10 +36,11 @@ impl bookkeeping::Kept for Form {
 }
 
 /// The plugins with metadata here, and the field of each.
-const FIELDS: [(&str, &str); 3] = [
+const FIELDS: [(&str, &str); 4] = [
     (cors::ENTRY.name, "allow_origins"),
     (file_logger::ENTRY.name, "log_format"),
     (http_logger::ENTRY.name, "log_format"),
+    (tcp_logger::ENTRY.name, "log_format"),
 ];
 
 pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {

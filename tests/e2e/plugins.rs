@@ -6,6 +6,7 @@ mod forward_auth;
 mod global_rules;
 mod http_logger;
 mod limits;
+mod loggers;
 mod observability;
 mod opa;
 mod redis;

@@ -23,6 +23,7 @@ pub mod process;
 pub mod redis;
 pub mod relay;
 pub mod secure;
+pub mod sockets;
 pub mod stage;
 pub mod tools;
 

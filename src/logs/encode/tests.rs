@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::log_target::Tcp;
 
 fn http(lines: bool) -> To {
     To::Http {
@@ -26,4 +27,16 @@ fn a_post_has_an_object_an_array_or_lines() {
     ] {
         assert_eq!(together(&http(lines), entries, most), body);
     }
+}
+
+#[test]
+fn a_connection_has_an_object_or_an_array_and_no_line_end() {
+    let to = To::Tcp(Tcp {
+        host: "a".to_owned(),
+        port: 1,
+        millis: 1,
+        tls: None,
+    });
+    assert_eq!(together(&to, &[r#"{"a":1}"#], 1), r#"{"a":1}"#);
+    assert_eq!(together(&to, &["1", "2"], 1000), "[1,2]");
 }

@@ -19,7 +19,7 @@ fn told(route: &Route, filter: &str) -> String {
     }
 }
 
-fn target(route: &Route) -> Value {
+pub(crate) fn target(route: &Route) -> Value {
     serde_json::from_str(&told(route, "chancery.logs")).unwrap()
 }
 

@@ -2,6 +2,7 @@
 //! target travels. Where entries go is each plugin's own.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::Route;
@@ -167,6 +168,22 @@ pub fn check_url(field: &str, text: &str) -> Result<(), Remark> {
         ),
     };
     Err(Remark::new(field, said))
+}
+
+/// The host of a server, as a resolver takes it. Refuses what is none, a socket's path among it.
+pub fn host(field: &str, text: &str) -> Result<String, Remark> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    let bare = bare.unwrap_or(text);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let is_name = !bare.is_empty() && bare.chars().all(is_plain);
+    if is_name || bare.parse::<Ipv6Addr>().is_ok() {
+        return Ok(bare.to_owned());
+    }
+    let found = quoted(text);
+    let message = format!("found {found}, allowed: a name or an address, without a port");
+    Err(Remark::new(field, message))
 }
 
 /// A route's requests are told to `chancery logs`, for this target.

@@ -1,0 +1,149 @@
+//! What became of requests, handed on by `chancery logs` to servers that are none of HTTP. What all loggers have in common is in
+//! `http_logger`.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::with_plugins;
+use crate::support::certificates::Authority;
+use crate::support::eventually;
+use crate::support::instance::Instance;
+use crate::support::logs::{self, Logs};
+use crate::support::sockets::{Listener, entries};
+use crate::support::stage::{Stage, settled};
+
+/// A route from `uri` with a logger, whose entries say where they are from.
+fn logged(uri: &str, node: &Instance, plugin: &str, own: Value, most: u32) -> Value {
+    let mut logger = json!({
+        "batch_max_size": most, "inactive_timeout": 1, "log_format": { "at": "$uri", "host": "$http_host" },
+    });
+    let fields = logger.as_object_mut().unwrap();
+    fields.extend(own.as_object().unwrap().clone());
+    with_plugins(uri, node, json!({ plugin: logger }))
+}
+
+/// Waits until a sample has this value.
+async fn counted(logs: &Logs, sample: &str, value: u64) {
+    let sample = format!("chancery_logs_{sample}");
+    eventually(async || {
+        let found = logs.metric(&sample).await?;
+        anyhow::ensure!(found == value, "{sample}: {found}, not {value}");
+        Ok(())
+    })
+    .await;
+}
+
+/// The paths of entries.
+fn paths(entries: &[Value]) -> BTreeSet<&str> {
+    let paths = entries.iter().map(|entry| entry["at"].as_str().unwrap());
+    paths.collect()
+}
+
+#[tokio::test]
+async fn a_batch_has_a_connection_of_its_own() {
+    let stage = Stage::set().await;
+    let (etcd, envoy) = (&stage.etcd, &stage.envoy);
+    let blue = stage.instance("blue").await;
+    let plain = Listener::start(stage.address).await;
+    // Nobody vouches for it, and it is for another name.
+    let identity = Authority::new().identity(&["other.example.com"]);
+    let secure = Listener::secure(stage.address, &identity).await;
+    let logs = logs::logging(&stage, &[]).await;
+    let to =
+        |listener: &Listener| json!({ "host": stage.address, "port": listener.address.port() });
+    let tls = |name: Option<&str>| {
+        let mut own = to(&secure);
+        own["tls"] = json!(true);
+        if let Some(name) = name {
+            own["tls_options"] = json!(name);
+        }
+        own
+    };
+    let routes = [
+        ("single", to(&plain), 1),
+        ("pair", to(&plain), 2),
+        ("named", tls(Some("logs.example.com")), 1),
+        ("nameless", tls(None), 1),
+    ];
+    for (name, own, most) in routes {
+        let route = logged(&format!("/{name}/*"), &blue, "tcp-logger", own, most);
+        etcd.put(&format!("routes/{name}"), &route).await;
+    }
+    let metadata = json!({ "log_format": { "by": "metadata", "at": "$uri" } });
+    etcd.put("plugin_metadata/tcp-logger", &metadata).await;
+    let mut told = logged("/told/*", &blue, "tcp-logger", to(&plain), 1);
+    let own = told["plugins"]["tcp-logger"].as_object_mut().unwrap();
+    own.remove("log_format");
+    etcd.put("routes/told", &told).await;
+    settled(etcd, &stage.chancery).await;
+
+    assert_eq!(envoy.get("/single/a").await.status, 200);
+    let came = plain.has(1).await;
+    let host = envoy.listener();
+    let entry = format!(r#"{{"at":"/single/a","host":"{host}","route_id":"single"}}"#);
+    assert_eq!(came, [entry]);
+
+    for path in ["/pair/a", "/pair/b"] {
+        assert_eq!(envoy.get(path).await.status, 200);
+    }
+    let came = plain.has(2).await;
+    let both: Vec<Value> = serde_json::from_str(&came[1]).unwrap();
+    assert_eq!(paths(&both), BTreeSet::from(["/pair/a", "/pair/b"]));
+
+    assert_eq!(envoy.get("/told/a").await.status, 200);
+    let came = plain.has(3).await;
+    let entry = r#"{"at":"/told/a","by":"metadata","route_id":"told"}"#;
+    assert_eq!(came[2], entry);
+
+    for (count, path) in [(1, "/named/a"), (2, "/nameless/a")] {
+        assert_eq!(envoy.get(path).await.status, 200);
+        secure.has(count).await;
+    }
+    let came = entries(&secure.has(2).await);
+    assert_eq!(paths(&came), BTreeSet::from(["/named/a", "/nameless/a"]));
+    assert_eq!(secure.names(), ["logs.example.com", "-"]);
+    counted(&logs, "sent_total", 6).await;
+    counted(&logs, "failures_total", 0).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_in_silence_while_a_listener_is_away() {
+    let stage = Stage::set().await;
+    let (etcd, envoy) = (&stage.etcd, &stage.envoy);
+    let blue = stage.instance("blue").await;
+    let mut logs = logs::logging(&stage, &[]).await;
+    let listener = Listener::start(stage.address).await;
+    let address = listener.address;
+    drop(listener);
+    let to = |retries: u32| json!({ "host": stage.address, "port": address.port(), "max_retry_count": retries, "retry_delay": 0 });
+    let patient = logged("/patient/*", &blue, "tcp-logger", to(1_000_000), 1);
+    etcd.put("routes/patient", &patient).await;
+    let hasty = logged("/hasty/*", &blue, "tcp-logger", to(0), 1);
+    etcd.put("routes/hasty", &hasty).await;
+    settled(etcd, &stage.chancery).await;
+
+    assert_eq!(envoy.get("/hasty/a").await.status, 200);
+    counted(&logs, r#"lost_total{reason="refused"}"#, 1).await;
+    for path in ["/patient/a", "/patient/b"] {
+        assert_eq!(envoy.get(path).await.status, 200);
+    }
+    counted(&logs, "waiting", 2).await;
+    assert!(logs.metric("chancery_logs_failures_total").await.unwrap() > 1);
+
+    let listener = Listener::at(address, None).await;
+    let came = entries(&listener.has(2).await);
+    assert_eq!(paths(&came), BTreeSet::from(["/patient/a", "/patient/b"]));
+    counted(&logs, "sent_total", 2).await;
+    assert!(logs.process.stop().await.success());
+    let output = logs.process.output();
+    let to = format!(r#"to="tcp://{address}""#);
+    for said in [
+        "a target does not take entries",
+        r#"entries are lost reason="refused""#,
+    ] {
+        let line = output.lines().find(|line| line.contains(said));
+        let line = line.unwrap_or_else(|| panic!("{said}: {output}"));
+        assert!(line.contains(&to), "{line}");
+    }
+}
