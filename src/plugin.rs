@@ -45,6 +45,7 @@ mod response_rewrite;
 mod tcp_logger;
 mod traffic_split;
 mod ua_restriction;
+mod udp_logger;
 mod uri_blocker;
 mod zipkin;
 

@@ -66,7 +66,7 @@ impl Poster {
     }
 
     /// Once a server has taken it.
-    pub async fn post(&self, post: Post<'_>, body: Bytes) -> Result<(), Error> {
+    pub async fn post(&self, post: &Post<'_>, body: Bytes) -> Result<(), Error> {
         let client = if post.verify {
             &self.checking
         } else {

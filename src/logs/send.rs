@@ -34,7 +34,7 @@ impl Sinks {
     }
 
     /// Once the target has taken it, as far as its protocol tells.
-    pub async fn send(&self, to: &To, batch: Bytes) -> Result<(), Error> {
+    pub async fn send(&self, to: &To, batch: &[Bytes]) -> Result<(), Error> {
         match to {
             To::Http {
                 uri,
@@ -53,9 +53,13 @@ impl Sinks {
                     },
                     refused_from: 400,
                 };
-                Ok(self.posts.post(post, batch).await?)
+                for body in batch {
+                    self.posts.post(&post, body.clone()).await?;
+                }
+                Ok(())
             }
-            To::Tcp(tcp) => Ok(self.sockets.tcp(tcp, &batch).await?),
+            To::Tcp(tcp) => Ok(self.sockets.tcp(tcp, batch).await?),
+            To::Udp(udp) => Ok(socket::udp(udp, batch).await?),
         }
     }
 }

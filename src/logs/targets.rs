@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::buffer::{Buffer, Refused};
-use super::encode;
+use super::encode::{self, Batch};
 use super::entry::Entry;
 use super::send::Sinks;
 use crate::model::log_target::LogTarget;
@@ -35,6 +36,7 @@ mod reason {
     pub const FULL: &str = "full";
     pub const TARGETS: &str = "targets";
     pub const UNKNOWN: &str = "unknown";
+    pub const LARGE: &str = "large";
     pub const REFUSED: &str = "refused";
     pub const END: &str = "end";
 }
@@ -168,26 +170,38 @@ impl Targets {
         is_over
     }
 
-    /// Sends a batch as often as its target says.
+    /// Sends a batch but for what no target of its kind can take.
     async fn send(&self, queue: &Queue, batch: &[String], said: &mut Option<Instant>) {
         let LogTarget { to, batch: how, .. } = &queue.target;
-        let body = encode::batch(to, batch, how.most);
+        let Batch { pieces, large } = encode::batch(to, batch, how.most);
+        if large > 0 {
+            self.lose(reason::LARGE, &queue.name, large);
+        }
+        if !pieces.is_empty() {
+            let entries = batch.len().saturating_sub(large);
+            self.send_often(queue, &pieces, entries, said).await;
+        }
+        self.metrics.waiting.dec_by(count(batch.len()));
+    }
+
+    /// Sends it as often as its target says.
+    async fn send_often(
+        &self,
+        queue: &Queue,
+        pieces: &[Bytes],
+        entries: usize,
+        said: &mut Option<Instant>,
+    ) {
+        let LogTarget { to, batch: how, .. } = &queue.target;
         let mut left = how.retries;
-        loop {
-            let Err(error) = self.sinks.send(to, body.clone()).await else {
-                self.metrics
-                    .sent
-                    .inc_by(batch.len().try_into().unwrap_or(u64::MAX));
-                break;
-            };
+        while let Err(error) = self.sinks.send(to, pieces).await {
             self.metrics.failures.inc();
             if said.is_none_or(|last| last.elapsed() >= SAID) {
                 *said = Some(Instant::now());
                 warn!(to = queue.name, %error, retries = left, "a target does not take entries");
             }
             if left == 0 || self.ending.is_cancelled() {
-                self.lose(reason::REFUSED, &queue.name, batch.len());
-                break;
+                return self.lose(reason::REFUSED, &queue.name, entries);
             }
             left -= 1;
             let pause = Duration::from_secs(how.pause.into()).max(PAUSE);
@@ -196,7 +210,8 @@ impl Targets {
                 () = self.ending.cancelled() => {}
             }
         }
-        self.metrics.waiting.dec_by(count(batch.len()));
+        let entries = entries.try_into().unwrap_or(u64::MAX);
+        self.metrics.sent.inc_by(entries);
     }
 
     fn lose(&self, reason: &'static str, name: &str, entries: usize) {

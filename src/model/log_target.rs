@@ -45,6 +45,8 @@ pub enum To {
     },
     /// A server that gets each batch by a connection of its own.
     Tcp(Tcp),
+    /// A server that gets each batch as a datagram.
+    Udp(Udp),
 }
 
 /// How a server is connected with.
@@ -67,6 +69,23 @@ pub struct Tls {
     /// The name that the server is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+}
+
+/// How datagrams get to a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Udp {
+    pub host: String,
+    pub port: u16,
+    /// Milliseconds that a batch may take.
+    pub millis: u32,
+}
+
+impl Udp {
+    /// What it is called where people read it.
+    fn name(&self) -> String {
+        format!("udp://{}", address(&self.host, self.port))
+    }
 }
 
 impl Tcp {
@@ -129,6 +148,7 @@ impl LogTarget {
                 uri[..end].to_owned()
             }
             To::Tcp(tcp) => tcp.name(),
+            To::Udp(udp) => udp.name(),
         }
     }
 }
@@ -156,6 +176,7 @@ mod tests {
                 r#"{"tcp":{"host":"::1","port":5044,"millis":1000}}"#,
                 "tcp://[::1]:5044",
             ),
+            (r#"{"udp":{"host":"a","port":1,"millis":1}}"#, "udp://a:1"),
             (
                 r#"{"tcp":{"host":"a","port":1,"millis":1,"tls":{}}}"#,
                 "tls://a:1",

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::all::ALL;
 use super::shared::logger;
 use super::shared::metadata::Metadata;
-use super::{cors, file_logger, http_logger, tcp_logger};
+use super::{cors, file_logger, http_logger, tcp_logger, udp_logger};
 use crate::model::key::Key;
 use crate::model::problem::Remark;
 use crate::model::{bookkeeping, decode};
@@ -36,11 +36,12 @@ impl bookkeeping::Kept for Form {
 }
 
 /// The plugins with metadata here, and the field of each.
-const FIELDS: [(&str, &str); 4] = [
+const FIELDS: [(&str, &str); 5] = [
     (cors::ENTRY.name, "allow_origins"),
     (file_logger::ENTRY.name, "log_format"),
     (http_logger::ENTRY.name, "log_format"),
     (tcp_logger::ENTRY.name, "log_format"),
+    (udp_logger::ENTRY.name, "log_format"),
 ];
 
 pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {

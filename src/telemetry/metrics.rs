@@ -200,7 +200,7 @@ metrics! {
     LogMetrics "chancery_logs"
     entries: Counter = Counter::default(), "entries", "Requests that proxies told of";
     sent: Counter = Counter::default(), "sent", "Entries that a target has taken; a request has one for each of its targets";
-    lost: Family<Reason, Counter> = Family::default(), "lost", "Entries that no target has: its buffer was `full`, it `refused` them, all retries included, there are too many `targets`, the target is `unknown` to this version, or they waited at the `end` of the process";
+    lost: Family<Reason, Counter> = Family::default(), "lost", "Entries that no target has: its buffer was `full`, it `refused` them, all retries included, they are too `large` for a datagram, there are too many `targets`, the target is `unknown` to this version, or they waited at the `end` of the process";
     failures: Counter = Counter::default(), "failures", "Times that a target did not take a batch; it is sent again as often as its document says";
     waiting: Gauge = Gauge::default(), "waiting", "Entries that wait for their targets, with those on their way";
     targets: Gauge = Gauge::default(), "targets", "Targets that entries came for in the last ten minutes";

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -95,6 +95,51 @@ async fn read(mut stream: impl AsyncRead + Unpin, came: Came) {
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
     came.lock().unwrap().push(text);
+}
+
+/// Takes datagrams. It is away when dropped.
+pub struct Datagrams {
+    pub address: SocketAddr,
+    came: Came,
+    task: JoinHandle<()>,
+}
+
+impl Datagrams {
+    pub async fn at(address: SocketAddr) -> Self {
+        let socket = UdpSocket::bind(address).await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let came = Came::default();
+        let kept = came.clone();
+        let task = tokio::spawn(async move {
+            let mut bytes = vec![0; 1 << 16];
+            loop {
+                let length = socket.recv(&mut bytes).await.unwrap();
+                let text = str::from_utf8(&bytes[..length]).unwrap();
+                kept.lock().unwrap().push(text.to_owned());
+            }
+        });
+        Self {
+            address,
+            came,
+            task,
+        }
+    }
+
+    /// What came so far.
+    pub fn came(&self) -> Vec<String> {
+        self.came.lock().unwrap().clone()
+    }
+
+    /// Waits for so many, and no more.
+    pub async fn has(&self, count: usize) -> Vec<String> {
+        has(&self.came, count).await
+    }
+}
+
+impl Drop for Datagrams {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 async fn has(came: &Came, count: usize) -> Vec<String> {

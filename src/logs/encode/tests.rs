@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::log_target::Tcp;
+use crate::model::log_target::{Tcp, Udp};
 
 fn http(lines: bool) -> To {
     To::Http {
@@ -12,7 +12,12 @@ fn http(lines: bool) -> To {
 
 fn together(to: &To, entries: &[&str], most: u32) -> String {
     let entries: Vec<_> = entries.iter().map(|entry| (*entry).to_owned()).collect();
-    String::from_utf8(batch(to, &entries, most).to_vec()).unwrap()
+    let batch = batch(to, &entries, most);
+    assert_eq!(batch.large, 0);
+    let [piece] = &batch.pieces[..] else {
+        panic!("not one piece: {batch:?}");
+    };
+    String::from_utf8(piece.to_vec()).unwrap()
 }
 
 #[test]
@@ -39,4 +44,28 @@ fn a_connection_has_an_object_or_an_array_and_no_line_end() {
     });
     assert_eq!(together(&to, &[r#"{"a":1}"#], 1), r#"{"a":1}"#);
     assert_eq!(together(&to, &["1", "2"], 1000), "[1,2]");
+}
+
+#[test]
+fn a_datagram_has_no_more_than_it_can() {
+    let to = To::Udp(Udp {
+        host: "a".to_owned(),
+        port: 1,
+        millis: 1,
+    });
+    assert_eq!(together(&to, &[r#"{"a":1}"#], 1), r#"{"a":1}"#);
+    assert_eq!(together(&to, &["1", "2"], 1000), "[1,2]");
+    let most = "a".repeat(65_507);
+    assert_eq!(together(&to, &[&most], 1), most);
+    for (entries, most) in [
+        (vec![format!("{most}a")], 1),
+        (vec![most, String::new()], 2),
+    ] {
+        let large = entries.len();
+        let lost = Batch {
+            pieces: Vec::new(),
+            large,
+        };
+        assert_eq!(batch(&to, &entries, most), lost);
+    }
 }

@@ -10,7 +10,7 @@ use crate::support::certificates::Authority;
 use crate::support::eventually;
 use crate::support::instance::Instance;
 use crate::support::logs::{self, Logs};
-use crate::support::sockets::{Listener, entries};
+use crate::support::sockets::{Datagrams, Listener, entries};
 use crate::support::stage::{Stage, settled};
 
 /// A route from `uri` with a logger, whose entries say where they are from.
@@ -146,4 +146,81 @@ async fn nothing_is_lost_in_silence_while_a_listener_is_away() {
         let line = line.unwrap_or_else(|| panic!("{said}: {output}"));
         assert!(line.contains(&to), "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_batch_is_a_datagram_and_one_that_is_too_large_is_counted() {
+    let stage = Stage::set().await;
+    let (etcd, envoy) = (&stage.etcd, &stage.envoy);
+    let blue = stage.instance("blue").await;
+    let mut logs = logs::logging(&stage, &[]).await;
+    let server = Datagrams::at((stage.address, 0).into()).await;
+    let address = server.address;
+    let own = json!({ "host": stage.address, "port": address.port() });
+    for (name, most) in [("single", 1), ("pair", 2)] {
+        let route = logged(
+            &format!("/{name}/*"),
+            &blue,
+            "udp-logger",
+            own.clone(),
+            most,
+        );
+        etcd.put(&format!("routes/{name}"), &route).await;
+    }
+    let mut large = logged("/large/*", &blue, "udp-logger", own.clone(), 6);
+    let long = "a".repeat(7000);
+    let fields = (0..2).map(|number| (format!("f{number}"), json!(long)));
+    large["plugins"]["udp-logger"]["log_format"] = Value::Object(fields.collect());
+    etcd.put("routes/large", &large).await;
+    let mut patient = own.clone();
+    patient["max_retry_count"] = json!(1_000_000);
+    patient["retry_delay"] = json!(0);
+    let patient = logged("/patient/*", &blue, "udp-logger", patient, 1);
+    etcd.put("routes/patient", &patient).await;
+    settled(etcd, &stage.chancery).await;
+
+    assert_eq!(envoy.get("/single/a").await.status, 200);
+    let came = server.has(1).await;
+    let host = envoy.listener();
+    let entry = format!(r#"{{"at":"/single/a","host":"{host}","route_id":"single"}}"#);
+    assert_eq!(came, [entry]);
+    for path in ["/pair/a", "/pair/b"] {
+        assert_eq!(envoy.get(path).await.status, 200);
+    }
+    let came = server.has(2).await;
+    let both: Vec<Value> = serde_json::from_str(&came[1]).unwrap();
+    assert_eq!(paths(&both), BTreeSet::from(["/pair/a", "/pair/b"]));
+    counted(&logs, "sent_total", 3).await;
+
+    // 14,000 bytes are a datagram, and six times as many are none.
+    for _ in 0..6 {
+        assert_eq!(envoy.get("/large/a").await.status, 200);
+    }
+    counted(&logs, r#"lost_total{reason="large"}"#, 6).await;
+    counted(&logs, "waiting", 0).await;
+    assert_eq!(server.came().len(), 2);
+
+    // What is sent where nobody listens may be known to be lost, and then is sent again.
+    drop(server);
+    eventually(async || {
+        assert_eq!(envoy.get("/patient/a").await.status, 200);
+        anyhow::ensure!(logs.metric("chancery_logs_failures_total").await? > 0);
+        Ok(())
+    })
+    .await;
+    let server = Datagrams::at(address).await;
+    eventually(async || {
+        anyhow::ensure!(!server.came().is_empty(), "nothing came");
+        Ok(())
+    })
+    .await;
+    counted(&logs, "waiting", 0).await;
+    assert!(logs.process.stop().await.success());
+    let output = logs.process.output();
+    let to = format!(r#"to="udp://{address}""#);
+    let line = output
+        .lines()
+        .find(|line| line.contains(r#"entries are lost reason="large""#));
+    let line = line.unwrap_or_else(|| panic!("{output}"));
+    assert!(line.contains(&to) && line.contains("entries=6"), "{line}");
 }
