@@ -42,6 +42,7 @@ mod referer_restriction;
 mod request_id;
 mod request_validation;
 mod response_rewrite;
+mod syslog;
 mod tcp_logger;
 mod traffic_split;
 mod ua_restriction;

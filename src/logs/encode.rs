@@ -1,14 +1,39 @@
 //! What targets get: an entry as it waits for its batch, and a batch as it goes.
 
+use std::time::UNIX_EPOCH;
+
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::entry::Entry;
-use crate::model::log_target::{LogTarget, To};
+use super::variable;
+use crate::model::log_target::{LogTarget, To, Transport};
 
-/// An entry as it waits.
-pub fn entry(entry: &Entry, target: &LogTarget) -> String {
-    Value::Object(entry.object(target)).to_string()
+/// An entry as it waits; `process` is the number of the one that sends it.
+pub fn entry(entry: &Entry, target: &LogTarget, process: u32) -> String {
+    let json = Value::Object(entry.object(target)).to_string();
+    match &target.to {
+        To::Syslog(_) => syslog(entry, process, &json),
+        To::Http { .. } | To::Tcp(_) | To::Udp(_) => json,
+    }
+}
+
+/// Facility SYSLOG, severity INFO.
+const PRIORITY: u32 = 5 * 8 + 6;
+/// Characters of a host's name in a message.
+const HOST: usize = 255;
+
+/// A message of RFC 5424 as APISIX writes it: the moment is that of the request's end, the host the one that was asked for.
+fn syslog(entry: &Entry, process: u32, message: &str) -> String {
+    let end = UNIX_EPOCH.checked_add(entry.end()).unwrap_or(UNIX_EPOCH);
+    let time = humantime::format_rfc3339_millis(end);
+    // A client says it, and could write a message of its own with it.
+    let is_plain = |host: &String| {
+        (1..=HOST).contains(&host.len()) && host.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let host = variable::value(entry, "host").filter(is_plain);
+    let host = host.as_deref().unwrap_or("-");
+    format!("<{PRIORITY}>1 {time} {host} apisix {process} - - {message}\n")
 }
 
 /// Bytes that a datagram has at most: 64 KiB without the headers of IP and UDP.
@@ -35,6 +60,14 @@ pub fn batch(to: &To, entries: &[String], most: u32) -> Batch {
                 large: entries.len(),
             },
         },
+        To::Syslog(Transport::Tcp(_)) => whole(entries.concat()),
+        // As RFC 5426 has it: a message each.
+        To::Syslog(Transport::Udp(_)) => {
+            let fits = entries.iter().filter(|entry| entry.len() <= DATAGRAM);
+            let pieces: Vec<_> = fits.map(|entry| entry.clone().into()).collect();
+            let large = entries.len() - pieces.len();
+            Batch { pieces, large }
+        }
     }
 }
 

@@ -15,6 +15,9 @@ use super::variable;
 use crate::model::key::NO_ROUTE;
 use crate::model::log_target::{LogTarget, METADATA, REQUEST, RESPONSE, TO};
 
+/// The last second that can be written as a date: that of the year 9999, since 1970.
+const LAST: u64 = 253_402_300_799;
+
 /// The header that says who sent a request, which the gateway itself writes.
 const CONSUMER: &str = "x-consumer-username";
 
@@ -210,6 +213,14 @@ impl<'a> Entry<'a> {
         start.map_or(Duration::ZERO, |start| since(start.seconds, start.nanos))
     }
 
+    /// When it was over, since 1970.
+    pub fn end(&self) -> Duration {
+        let took = self.common.and_then(|common| common.duration.as_ref());
+        let took = took.map(|took| since(took.seconds, took.nanos));
+        let end = self.start().saturating_add(took.unwrap_or_default());
+        end.min(Duration::from_secs(LAST))
+    }
+
     fn latency(&self) -> f64 {
         let took = self.common.and_then(|common| common.duration.as_ref());
         took.map_or(0.0, in_millis)
@@ -224,7 +235,7 @@ impl<'a> Entry<'a> {
 }
 
 fn since(seconds: i64, nanos: i32) -> Duration {
-    let seconds = u64::try_from(seconds).unwrap_or_default();
+    let seconds = u64::try_from(seconds).unwrap_or_default().min(LAST);
     let nanos = u32::try_from(nanos).unwrap_or_default().min(999_999_999);
     Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanos.into()))
 }
@@ -323,4 +334,4 @@ fn arguments(uri: &str) -> Map<String, Value> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

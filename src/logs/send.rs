@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::post::{self, Post, Poster, Unusable};
 use super::socket::{self, Sockets};
-use crate::model::log_target::To;
+use crate::model::log_target::{To, Transport};
 
 /// What reaches targets of all kinds.
 #[derive(Debug)]
@@ -58,8 +58,10 @@ impl Sinks {
                 }
                 Ok(())
             }
-            To::Tcp(tcp) => Ok(self.sockets.tcp(tcp, batch).await?),
-            To::Udp(udp) => Ok(socket::udp(udp, batch).await?),
+            To::Tcp(tcp) | To::Syslog(Transport::Tcp(tcp)) => {
+                Ok(self.sockets.tcp(tcp, batch).await?)
+            }
+            To::Udp(udp) | To::Syslog(Transport::Udp(udp)) => Ok(socket::udp(udp, batch).await?),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -94,7 +95,7 @@ impl Targets {
                 Ok(queue) => queue,
                 Err(reason) => return self.lose(reason, "", 1),
             };
-            let text = encode::entry(entry, &queue.target);
+            let text = encode::entry(entry, &queue.target, process::id());
             match locked(&queue.waiting).push(text, Instant::now()) {
                 Ok(()) => {
                     self.metrics.waiting.inc();

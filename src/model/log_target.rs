@@ -47,6 +47,16 @@ pub enum To {
     Tcp(Tcp),
     /// A server that gets each batch as a datagram.
     Udp(Udp),
+    /// A server of syslog.
+    Syslog(Transport),
+}
+
+/// What messages of syslog are sent by: lines on a connection, or datagrams.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Transport {
+    Tcp(Tcp),
+    Udp(Udp),
 }
 
 /// How a server is connected with.
@@ -147,8 +157,8 @@ impl LogTarget {
                 let end = uri.find(['?', '#']).unwrap_or(uri.len());
                 uri[..end].to_owned()
             }
-            To::Tcp(tcp) => tcp.name(),
-            To::Udp(udp) => udp.name(),
+            To::Tcp(tcp) | To::Syslog(Transport::Tcp(tcp)) => tcp.name(),
+            To::Udp(udp) | To::Syslog(Transport::Udp(udp)) => udp.name(),
         }
     }
 }
@@ -177,6 +187,10 @@ mod tests {
                 "tcp://[::1]:5044",
             ),
             (r#"{"udp":{"host":"a","port":1,"millis":1}}"#, "udp://a:1"),
+            (
+                r#"{"syslog":{"udp":{"host":"a","port":514,"millis":1}}}"#,
+                "udp://a:514",
+            ),
             (
                 r#"{"tcp":{"host":"a","port":1,"millis":1,"tls":{}}}"#,
                 "tls://a:1",

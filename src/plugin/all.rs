@@ -12,8 +12,8 @@ use super::{
     fault_injection, file_logger, forward_auth, grpc_web, gzip, http_logger, ip_restriction,
     jwt_auth, key_auth, limit_count, limit_req, mocking, opa, opentelemetry, prometheus,
     proxy_buffering, proxy_mirror, proxy_rewrite, real_ip, redirect, referer_restriction,
-    request_id, request_validation, response_rewrite, tcp_logger, traffic_split, ua_restriction,
-    udp_logger, uri_blocker, zipkin,
+    request_id, request_validation, response_rewrite, syslog, tcp_logger, traffic_split,
+    ua_restriction, udp_logger, uri_blocker, zipkin,
 };
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
@@ -52,6 +52,7 @@ pub const ALL: &[Definition] = &[
     prometheus::ENTRY,
     http_logger::ENTRY,
     tcp_logger::ENTRY,
+    syslog::ENTRY,
     udp_logger::ENTRY,
     file_logger::ENTRY,
     proxy_buffering::ENTRY,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::all::ALL;
 use super::shared::logger;
 use super::shared::metadata::Metadata;
-use super::{cors, file_logger, http_logger, tcp_logger, udp_logger};
+use super::{cors, file_logger, http_logger, syslog, tcp_logger, udp_logger};
 use crate::model::key::Key;
 use crate::model::problem::Remark;
 use crate::model::{bookkeeping, decode};
@@ -36,10 +36,11 @@ impl bookkeeping::Kept for Form {
 }
 
 /// The plugins with metadata here, and the field of each.
-const FIELDS: [(&str, &str); 5] = [
+const FIELDS: [(&str, &str); 6] = [
     (cors::ENTRY.name, "allow_origins"),
     (file_logger::ENTRY.name, "log_format"),
     (http_logger::ENTRY.name, "log_format"),
+    (syslog::ENTRY.name, "log_format"),
     (tcp_logger::ENTRY.name, "log_format"),
     (udp_logger::ENTRY.name, "log_format"),
 ];
@@ -93,7 +94,6 @@ pub(crate) fn read(
 /// Why a plugin has no metadata here, and what to do.
 fn not_here(plugin: &str) -> String {
     let logs = [
-        "syslog",
         "loggly",
         "splunk-hec-logging",
         "google-cloud-logging",

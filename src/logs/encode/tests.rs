@@ -1,4 +1,6 @@
 use super::*;
+use crate::logs::entry::Proxy;
+use crate::logs::entry::tests::{target, told};
 use crate::model::log_target::{Tcp, Udp};
 
 fn http(lines: bool) -> To {
@@ -7,6 +9,23 @@ fn http(lines: bool) -> To {
         timeout: 1,
         verify: false,
         lines,
+    }
+}
+
+fn tcp() -> Tcp {
+    Tcp {
+        host: "a".to_owned(),
+        port: 1,
+        millis: 1,
+        tls: None,
+    }
+}
+
+fn udp() -> Udp {
+    Udp {
+        host: "a".to_owned(),
+        port: 1,
+        millis: 1,
     }
 }
 
@@ -36,23 +55,14 @@ fn a_post_has_an_object_an_array_or_lines() {
 
 #[test]
 fn a_connection_has_an_object_or_an_array_and_no_line_end() {
-    let to = To::Tcp(Tcp {
-        host: "a".to_owned(),
-        port: 1,
-        millis: 1,
-        tls: None,
-    });
+    let to = To::Tcp(tcp());
     assert_eq!(together(&to, &[r#"{"a":1}"#], 1), r#"{"a":1}"#);
     assert_eq!(together(&to, &["1", "2"], 1000), "[1,2]");
 }
 
 #[test]
 fn a_datagram_has_no_more_than_it_can() {
-    let to = To::Udp(Udp {
-        host: "a".to_owned(),
-        port: 1,
-        millis: 1,
-    });
+    let to = To::Udp(udp());
     assert_eq!(together(&to, &[r#"{"a":1}"#], 1), r#"{"a":1}"#);
     assert_eq!(together(&to, &["1", "2"], 1000), "[1,2]");
     let most = "a".repeat(65_507);
@@ -68,4 +78,54 @@ fn a_datagram_has_no_more_than_it_can() {
         };
         assert_eq!(batch(&to, &entries, most), lost);
     }
+}
+
+#[test]
+fn syslog_has_messages_of_rfc_5424() {
+    let mut target = target(Some(&[("at", "$uri")]));
+    target.to = To::Syslog(Transport::Tcp(tcp()));
+    let (asked, proxy) = (told("route/echo"), Proxy::default());
+    let mut asked = Entry::read(&asked, &proxy);
+    assert_eq!(
+        entry(&asked, &target, 7),
+        "<46>1 2020-09-23T23:09:05.262Z www.example.com apisix 7 - - \
+         {\"at\":\"/a%20b\",\"route_id\":\"echo\",\"service_id\":\"s\"}\n"
+    );
+    // What is no name cannot begin another message.
+    for host in ["a b", "a\n<46>1", "gr\u{fc}", "", &"a".repeat(256)] {
+        let authority = ":authority".to_owned();
+        asked.request.insert(authority, vec![host.to_owned()]);
+        let said = entry(&asked, &target, 7);
+        assert!(said.contains("Z - apisix 7 - - {"), "{said}");
+        assert_eq!(said.matches('\n').count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_moment_that_is_none_is_written_too() {
+    let mut target = target(None);
+    target.to = To::Syslog(Transport::Tcp(tcp()));
+    let mut asked = told("route/echo");
+    let common = asked.common_properties.as_mut().unwrap();
+    common.start_time.as_mut().unwrap().seconds = i64::MAX;
+    common.duration.as_mut().unwrap().seconds = i64::MAX;
+    let said = entry(&Entry::read(&asked, &Proxy::default()), &target, 7);
+    assert!(
+        said.starts_with("<46>1 9999-12-31T23:59:59.000Z "),
+        "{said}"
+    );
+}
+
+#[test]
+fn messages_of_syslog_are_lines_on_a_connection_and_datagrams_of_their_own() {
+    let lines = To::Syslog(Transport::Tcp(tcp()));
+    assert_eq!(together(&lines, &["a\n", "b\n"], 1000), "a\nb\n");
+    let datagrams = To::Syslog(Transport::Udp(udp()));
+    let large = "a".repeat(65_508);
+    let entries = ["a\n", &large, "b\n"].map(ToOwned::to_owned);
+    let both = Batch {
+        pieces: vec!["a\n".into(), "b\n".into()],
+        large: 1,
+    };
+    assert_eq!(batch(&datagrams, &entries, 1000), both);
 }

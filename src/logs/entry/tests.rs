@@ -42,7 +42,7 @@ fn nanos(millis: i32) -> Option<protobuf::Duration> {
     })
 }
 
-fn told(route: &str) -> HttpAccessLogEntry {
+pub(in crate::logs) fn told(route: &str) -> HttpAccessLogEntry {
     let request = object([
         (":method", &["GET"][..]),
         (":path", &["/a%2520b?x=1&x=%2532&y&z=a+b"]),
@@ -96,7 +96,7 @@ fn told(route: &str) -> HttpAccessLogEntry {
     }
 }
 
-fn target(format: Option<&[(&str, &str)]>) -> LogTarget {
+pub(in crate::logs) fn target(format: Option<&[(&str, &str)]>) -> LogTarget {
     let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
     LogTarget {
         to: To::Http {

@@ -2,7 +2,9 @@
 //! `http_logger`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::with_plugins;
@@ -223,4 +225,75 @@ async fn a_batch_is_a_datagram_and_one_that_is_too_large_is_counted() {
         .find(|line| line.contains(r#"entries are lost reason="large""#));
     let line = line.unwrap_or_else(|| panic!("{output}"));
     assert!(line.contains(&to) && line.contains("entries=6"), "{line}");
+}
+
+/// What stands behind the head of a message, which is as it must be.
+fn message(line: &str, process: u32) -> Value {
+    let rest = line
+        .strip_prefix("<46>1 ")
+        .unwrap_or_else(|| panic!("{line}"));
+    let (time, rest) = rest.split_once(' ').unwrap();
+    let time = humantime::parse_rfc3339(time).unwrap();
+    assert!(time.elapsed().unwrap() < Duration::from_secs(600), "{line}");
+    let head = format!("logs.example.com apisix {process} - - ");
+    let json = rest.strip_prefix(&head).unwrap_or_else(|| panic!("{line}"));
+    serde_json::from_str(json).unwrap()
+}
+
+#[tokio::test]
+async fn syslog_gets_a_line_for_each_request() {
+    let stage = Stage::set().await;
+    let (etcd, envoy) = (&stage.etcd, &stage.envoy);
+    let blue = stage.instance("blue").await;
+    let listener = Listener::start(stage.address).await;
+    let identity = Authority::new().identity(&["logs.example.com"]);
+    let secure = Listener::secure(stage.address, &identity).await;
+    let datagrams = Datagrams::at((stage.address, 0).into()).await;
+    let logs = logs::logging(&stage, &[]).await;
+    let process = logs.process.id();
+    let address = stage.address;
+    for (name, own) in [
+        (
+            "lines",
+            json!({ "host": address, "port": listener.address.port() }),
+        ),
+        (
+            "secure",
+            json!({ "host": address, "port": secure.address.port(), "tls": true }),
+        ),
+        (
+            "datagrams",
+            json!({ "host": address, "port": datagrams.address.port(), "sock_type": "udp" }),
+        ),
+    ] {
+        let route = logged(&format!("/{name}/*"), &blue, "syslog", own, 2);
+        etcd.put(&format!("routes/{name}"), &route).await;
+    }
+    settled(etcd, &stage.chancery).await;
+    let host = [("host", "logs.example.com")];
+    for name in ["lines", "secure", "datagrams"] {
+        for last in ["a", "b"] {
+            let answer = envoy
+                .send(Method::GET, &format!("/{name}/{last}"), &host)
+                .await;
+            assert_eq!(answer.unwrap().status, 200);
+        }
+    }
+    for (listener, name) in [(&listener, "lines"), (&secure, "secure")] {
+        let came = listener.has(1).await;
+        assert!(came[0].ends_with('\n'), "{came:?}");
+        let messages: Vec<_> = came[0].lines().map(|line| message(line, process)).collect();
+        let both = ["a", "b"].map(|last| format!("/{name}/{last}"));
+        assert_eq!(paths(&messages), both.iter().map(String::as_str).collect());
+    }
+    let came = datagrams.has(2).await;
+    let messages: Vec<_> = came
+        .iter()
+        .map(|line| message(line.trim_end(), process))
+        .collect();
+    assert_eq!(
+        paths(&messages),
+        BTreeSet::from(["/datagrams/a", "/datagrams/b"])
+    );
+    counted(&logs, "sent_total", 6).await;
 }
