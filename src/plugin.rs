@@ -29,6 +29,7 @@ mod jwt_auth;
 mod key_auth;
 mod limit_count;
 mod limit_req;
+mod loki_logger;
 mod mocking;
 mod opa;
 mod opentelemetry;

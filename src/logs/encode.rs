@@ -1,21 +1,39 @@
 //! What targets get: an entry as it waits for its batch, and a batch as it goes.
 
+use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::entry::Entry;
 use super::variable;
-use crate::model::log_target::{LogTarget, To, Transport};
+use crate::model::log_target::{LogTarget, Loki, To, Transport};
 
 /// An entry as it waits; `process` is the number of the one that sends it.
 pub fn entry(entry: &Entry, target: &LogTarget, process: u32) -> String {
-    let json = Value::Object(entry.object(target)).to_string();
+    let object = entry.object(target);
     match &target.to {
-        To::Syslog(_) => syslog(entry, process, &json),
-        To::Http { .. } | To::Tcp(_) | To::Udp(_) => json,
+        To::Syslog(_) => syslog(entry, process, &Value::Object(object).to_string()),
+        To::Loki(loki) => labelled(entry, loki, object),
+        To::Http { .. } | To::Tcp(_) | To::Udp(_) => Value::Object(object).to_string(),
     }
+}
+
+/// What Loki finds an entry by, and on a line of its own the moment and the entry.
+fn labelled(entry: &Entry, loki: &Loki, mut object: Map<String, Value>) -> String {
+    // As APISIX has it, also beside the fields of a document.
+    object
+        .entry("route_id")
+        .or_insert_with(|| "no-matched".into());
+    let labels = loki.labels.iter().map(|(name, text)| {
+        let value = entry.text(text).unwrap_or_default();
+        (name.clone(), value.into())
+    });
+    let labels = Value::Object(labels.collect());
+    let moment = entry.start().as_nanos().to_string();
+    let value = json!([moment, Value::Object(object).to_string()]);
+    format!("{labels}\n{value}")
 }
 
 /// Facility SYSLOG, severity INFO.
@@ -52,8 +70,9 @@ pub struct Batch {
 pub fn batch(to: &To, entries: &[String], most: u32) -> Batch {
     match to {
         To::Http { lines: true, .. } => whole(entries.join("\n")),
-        To::Http { lines: false, .. } | To::Tcp(_) => whole(json(entries, most)),
-        To::Udp(_) => match json(entries, most) {
+        To::Loki(_) => whole(streams(entries)),
+        To::Http { lines: false, .. } | To::Tcp(_) => whole(array(entries, most)),
+        To::Udp(_) => match array(entries, most) {
             fits if fits.len() <= DATAGRAM => whole(fits),
             _ => Batch {
                 pieces: Vec::new(),
@@ -71,6 +90,20 @@ pub fn batch(to: &To, entries: &[String], most: u32) -> Batch {
     }
 }
 
+/// What Loki takes: entries with the same labels are a stream.
+fn streams(entries: &[String]) -> String {
+    let mut by_labels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (labels, value) in entries.iter().filter_map(|entry| entry.split_once('\n')) {
+        by_labels.entry(labels).or_default().push(value);
+    }
+    let streams = by_labels.iter().map(|(labels, values)| {
+        let values = values.join(",");
+        format!(r#"{{"stream":{labels},"values":[{values}]}}"#)
+    });
+    let streams: Vec<_> = streams.collect();
+    format!(r#"{{"streams":[{}]}}"#, streams.join(","))
+}
+
 fn whole(text: String) -> Batch {
     Batch {
         pieces: vec![text.into()],
@@ -79,7 +112,7 @@ fn whole(text: String) -> Batch {
 }
 
 /// As APISIX has it: what is never more than one is no list.
-fn json(entries: &[String], most: u32) -> String {
+fn array(entries: &[String], most: u32) -> String {
     match entries {
         [one] if most == 1 => one.clone(),
         all => format!("[{}]", all.join(",")),

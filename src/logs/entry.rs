@@ -95,14 +95,18 @@ impl<'a> Entry<'a> {
         }
     }
 
-    fn custom(&self, fields: &BTreeMap<String, String>, target: &LogTarget) -> Map<String, Value> {
-        let value = |text: &String| match text.strip_prefix('$') {
+    /// What a document's text stands for: itself, or a variable, which a request may not have.
+    pub fn text(&self, text: &str) -> Option<String> {
+        match text.strip_prefix('$') {
             Some(variable) => variable::value(self, variable),
-            None => Some(text.clone()),
-        };
+            None => Some(text.to_owned()),
+        }
+    }
+
+    fn custom(&self, fields: &BTreeMap<String, String>, target: &LogTarget) -> Map<String, Value> {
         let own = fields
             .iter()
-            .filter_map(|(name, text)| Some((name.clone(), value(text)?.into())));
+            .filter_map(|(name, text)| Some((name.clone(), self.text(text)?.into())));
         let mut object: Map<_, _> = own.collect();
         let ids = [
             ("route_id", self.route()),

@@ -16,7 +16,7 @@ pub struct Poster {
     /// Looks whether certificates are good.
     checking: Client,
     trusting: Client,
-    /// By the `uri` of documents.
+    /// By the URL that is posted to.
     authorizations: HashMap<String, HeaderValue>,
 }
 
@@ -28,6 +28,8 @@ pub struct Post<'a> {
     /// Whether the server's certificate has to be good.
     pub verify: bool,
     pub content_type: &'static str,
+    /// Whose it is, by the header of Loki.
+    pub tenant: Option<&'a str>,
     /// A server that answers with this status, or a higher one, has not taken it.
     pub refused_from: u16,
 }
@@ -36,7 +38,7 @@ pub struct Post<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
     #[error(
-        "line {0}: allowed: the `uri` of a document, a space, and what the server is shown as `Authorization`"
+        "line {0}: allowed: the URL that is posted to, a space, and what the server is shown as `Authorization`"
     )]
     Line(usize),
     #[error("no client for HTTP: {0}")]
@@ -55,7 +57,7 @@ pub enum Error {
 }
 
 impl Poster {
-    /// `authorizations` has a line for each `uri`.
+    /// `authorizations` has a line for each URL.
     pub fn new(authorizations: &str) -> Result<Self, Unusable> {
         crate::tls::install();
         Ok(Self {
@@ -79,6 +81,9 @@ impl Poster {
             .body(body);
         if let Some(value) = self.authorizations.get(post.uri) {
             request = request.header(AUTHORIZATION, value);
+        }
+        if let Some(tenant) = post.tenant {
+            request = request.header("x-scope-orgid", tenant);
         }
         let mut response = request.send().await.map_err(Error::Lost)?;
         let status = response.status().as_u16();

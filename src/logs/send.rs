@@ -51,17 +51,34 @@ impl Sinks {
                     } else {
                         "application/json"
                     },
+                    tenant: None,
                     refused_from: 400,
                 };
-                for body in batch {
-                    self.posts.post(&post, body.clone()).await?;
-                }
-                Ok(())
+                self.post(&post, batch).await
+            }
+            To::Loki(loki) => {
+                let uri = fastrand::choice(&loki.uris).map_or("", String::as_str);
+                let post = Post {
+                    uri,
+                    timeout: Duration::from_millis(loki.millis.into()),
+                    verify: loki.verify,
+                    content_type: "application/json",
+                    tenant: Some(&loki.tenant),
+                    refused_from: 300,
+                };
+                self.post(&post, batch).await
             }
             To::Tcp(tcp) | To::Syslog(Transport::Tcp(tcp)) => {
                 Ok(self.sockets.tcp(tcp, batch).await?)
             }
             To::Udp(udp) | To::Syslog(Transport::Udp(udp)) => Ok(socket::udp(udp, batch).await?),
         }
+    }
+
+    async fn post(&self, post: &Post<'_>, batch: &[Bytes]) -> Result<(), Error> {
+        for body in batch {
+            self.posts.post(post, body.clone()).await?;
+        }
+        Ok(())
     }
 }

@@ -49,6 +49,40 @@ pub enum To {
     Udp(Udp),
     /// A server of syslog.
     Syslog(Transport),
+    /// Grafana's Loki.
+    Loki(Loki),
+}
+
+/// A Loki, which may be several servers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loki {
+    /// Any of them takes a batch.
+    pub uris: Vec<String>,
+    /// Whose logs they are.
+    pub tenant: String,
+    /// What entries are found by: texts, or `$` and the name of a variable.
+    pub labels: BTreeMap<String, String>,
+    /// Milliseconds that a post may take.
+    pub millis: u32,
+    /// Whether the server's certificate has to be good.
+    pub verify: bool,
+}
+
+impl Loki {
+    /// What it is called where people read it.
+    fn name(&self) -> String {
+        let first = self.uris.first().map_or("", |uri| plain(uri));
+        match self.uris.len() {
+            0 | 1 => first.to_owned(),
+            all => format!("{first} and {} more", all - 1),
+        }
+    }
+}
+
+/// Without what may be secret of it.
+fn plain(uri: &str) -> &str {
+    &uri[..uri.find(['?', '#']).unwrap_or(uri.len())]
 }
 
 /// What messages of syslog are sent by: lines on a connection, or datagrams.
@@ -146,17 +180,19 @@ impl LogTarget {
             return Err(Unknown);
         }
         let target: Self = serde_json::from_str(line).map_err(|_| Unknown)?;
-        let known = (1..=BATCH).contains(&target.batch.most);
+        let is_somewhere = match &target.to {
+            To::Loki(loki) => !loki.uris.is_empty(),
+            To::Http { .. } | To::Tcp(_) | To::Udp(_) | To::Syslog(_) => true,
+        };
+        let known = is_somewhere && (1..=BATCH).contains(&target.batch.most);
         Some(target).filter(|_| known).ok_or(Unknown)
     }
 
     /// What it is called where people read it: without what may be secret of it.
     pub fn name(&self) -> String {
         match &self.to {
-            To::Http { uri, .. } => {
-                let end = uri.find(['?', '#']).unwrap_or(uri.len());
-                uri[..end].to_owned()
-            }
+            To::Http { uri, .. } => plain(uri).to_owned(),
+            To::Loki(loki) => loki.name(),
             To::Tcp(tcp) | To::Syslog(Transport::Tcp(tcp)) => tcp.name(),
             To::Udp(udp) | To::Syslog(Transport::Udp(udp)) => udp.name(),
         }
@@ -180,8 +216,16 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_http_is_written_and_named() {
+    fn a_server_of_any_kind_is_written_and_named() {
         for (to, name) in [
+            (
+                r#"{"loki":{"uris":["http://a/p?token=planted"],"tenant":"t","labels":{},"millis":1,"verify":false}}"#,
+                "http://a/p",
+            ),
+            (
+                r#"{"loki":{"uris":["http://a/p","http://b/p"],"tenant":"t","labels":{"a":"$host"},"millis":1,"verify":true}}"#,
+                "http://a/p and 1 more",
+            ),
             (
                 r#"{"tcp":{"host":"::1","port":5044,"millis":1000}}"#,
                 "tcp://[::1]:5044",
@@ -215,6 +259,10 @@ mod tests {
             "{}",
             &LINE.replace("http\"", "carrier\""),
             &LINE.replace("1000", "0"),
+            &LINE.replace(
+                r#"{"http":{"uri":"http://a/b?token=planted","timeout":3,"verify":false,"lines":false}}"#,
+                r#"{"loki":{"uris":[],"tenant":"t","labels":{},"millis":1,"verify":false}}"#,
+            ),
             &LINE.replace("1000", "10001"),
             &LINE.replace("\"idle\"", "\"other\""),
             &LINE.replace("planted", &"a".repeat(70_000)),

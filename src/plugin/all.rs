@@ -10,10 +10,10 @@ use super::shared::{denial, identity, logged, rule};
 use super::{
     api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf,
     fault_injection, file_logger, forward_auth, grpc_web, gzip, http_logger, ip_restriction,
-    jwt_auth, key_auth, limit_count, limit_req, mocking, opa, opentelemetry, prometheus,
-    proxy_buffering, proxy_mirror, proxy_rewrite, real_ip, redirect, referer_restriction,
-    request_id, request_validation, response_rewrite, syslog, tcp_logger, traffic_split,
-    ua_restriction, udp_logger, uri_blocker, zipkin,
+    jwt_auth, key_auth, limit_count, limit_req, loki_logger, mocking, opa, opentelemetry,
+    prometheus, proxy_buffering, proxy_mirror, proxy_rewrite, real_ip, redirect,
+    referer_restriction, request_id, request_validation, response_rewrite, syslog, tcp_logger,
+    traffic_split, ua_restriction, udp_logger, uri_blocker, zipkin,
 };
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
@@ -50,6 +50,7 @@ pub const ALL: &[Definition] = &[
     response_rewrite::ENTRY,
     grpc_web::ENTRY,
     prometheus::ENTRY,
+    loki_logger::ENTRY,
     http_logger::ENTRY,
     tcp_logger::ENTRY,
     syslog::ENTRY,

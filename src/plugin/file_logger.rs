@@ -71,6 +71,9 @@ struct Form {
     include_resp_body: bool,
 }
 
+/// The field that says what a line has.
+pub(super) const FORMAT: &str = "log_format";
+
 const BODIES: &str = "Envoy writes no bodies to its logs";
 
 impl decode::Form for Form {
@@ -88,9 +91,13 @@ struct FileLogger {
     condition: Arc<Condition>,
 }
 
-/// Refuses metadata that says fields of lines which no line can have.
-pub(super) fn check_metadata(fields: &Fields, warnings: &mut Vec<Remark>) -> Result<(), Remark> {
-    Format::read(fields, warnings).map(|_| ())
+/// Refuses texts of the field `of` that no line can have.
+pub(super) fn check_texts(
+    of: &str,
+    texts: &Fields,
+    warnings: &mut Vec<Remark>,
+) -> Result<(), Remark> {
+    Format::read(of, texts, warnings).map(|_| ())
 }
 
 /// Refuses to log what no log of Envoy's has.
@@ -129,7 +136,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
                    by itself; those are in `access_log` of the gateway";
     reading.warnings.push(Remark::whole(message));
     let format = match form.log_format {
-        Some(fields) => Some(Format::read(&fields, &mut reading.warnings)?),
+        Some(fields) => Some(Format::read(FORMAT, &fields, &mut reading.warnings)?),
         None => {
             let fields = format!(
                 "is missing: lines have {}, and no headers, unless `plugin_metadata/file-logger` says what they have",
@@ -180,7 +187,7 @@ impl Plugin for FileLogger {
     fn with_metadata(&self, metadata: &Metadata) -> Option<Arc<dyn Plugin>> {
         // Of no fields it is as without metadata, as in APISIX. Checked as the metadata was read.
         let fields = Some(&metadata.fields).filter(|fields| !fields.is_empty())?;
-        let format = Format::read(fields, &mut Vec::new()).ok()?;
+        let format = Format::read(FORMAT, fields, &mut Vec::new()).ok()?;
         Some(Arc::new(Self {
             format: Some(Arc::new(format)),
             ..self.clone()

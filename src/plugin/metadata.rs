@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::all::ALL;
 use super::shared::logger;
 use super::shared::metadata::Metadata;
-use super::{cors, file_logger, http_logger, syslog, tcp_logger, udp_logger};
+use super::{cors, file_logger, http_logger, loki_logger, syslog, tcp_logger, udp_logger};
 use crate::model::key::Key;
 use crate::model::problem::Remark;
 use crate::model::{bookkeeping, decode};
@@ -36,10 +36,11 @@ impl bookkeeping::Kept for Form {
 }
 
 /// The plugins with metadata here, and the field of each.
-const FIELDS: [(&str, &str); 6] = [
+const FIELDS: [(&str, &str); 7] = [
     (cors::ENTRY.name, "allow_origins"),
     (file_logger::ENTRY.name, "log_format"),
     (http_logger::ENTRY.name, "log_format"),
+    (loki_logger::ENTRY.name, "log_format"),
     (syslog::ENTRY.name, "log_format"),
     (tcp_logger::ENTRY.name, "log_format"),
     (udp_logger::ENTRY.name, "log_format"),
@@ -81,7 +82,7 @@ pub(crate) fn read(
     if name == cors::ENTRY.name {
         cors::check_metadata(&fields)?;
     } else if name == file_logger::ENTRY.name {
-        file_logger::check_metadata(&fields, warnings)?;
+        file_logger::check_texts(file_logger::FORMAT, &fields, warnings)?;
     } else {
         logger::check_format(&fields)?;
     }

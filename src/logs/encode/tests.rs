@@ -129,3 +129,49 @@ fn messages_of_syslog_are_lines_on_a_connection_and_datagrams_of_their_own() {
     };
     assert_eq!(batch(&datagrams, &entries, 1000), both);
 }
+
+#[test]
+fn loki_gets_entries_by_their_labels() {
+    let mut target = target(Some(&[("at", "$uri")]));
+    let labels = [
+        ("job", "apisix"),
+        ("host", "$host"),
+        ("none", "$cookie_none"),
+    ];
+    let labels = labels.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    target.to = To::Loki(Loki {
+        uris: vec!["http://a".to_owned()],
+        tenant: "fake".to_owned(),
+        labels: labels.into(),
+        millis: 1,
+        verify: false,
+    });
+    let proxy = Proxy::default();
+    let waiting = |route, host: &str| {
+        let asked = told(route);
+        let mut asked = Entry::read(&asked, &proxy);
+        asked
+            .request
+            .insert(":authority".to_owned(), vec![host.to_owned()]);
+        entry(&asked, &target, 7)
+    };
+    let entries = [
+        waiting("route/echo", "b.com"),
+        waiting("route/chancery.no-route", "a.com"),
+        waiting("route/echo", "b.com"),
+    ];
+    let entries: Vec<_> = entries.iter().map(String::as_str).collect();
+    let body: Value = serde_json::from_str(&together(&target.to, &entries, 1000)).unwrap();
+    let value = |route: &str| {
+        let entry = format!(r#"{{"at":"/a%20b","route_id":"{route}","service_id":"s"}}"#);
+        json!(["1600902545250000000", entry])
+    };
+    let stream = |host: &str| json!({"host": host, "job": "apisix", "none": ""});
+    assert_eq!(
+        body,
+        json!({"streams": [
+            {"stream": stream("a.com"), "values": [value("no-matched")]},
+            {"stream": stream("b.com"), "values": [value("echo"), value("echo")]},
+        ]})
+    );
+}

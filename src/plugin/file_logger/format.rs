@@ -50,10 +50,15 @@ impl Format {
     pub(super) const NAMES: &str =
         "client_ip, latency (in milliseconds), method, route_id, start_time, status, upstream, uri";
 
-    pub(super) fn read(fields: &Fields, warnings: &mut Vec<Remark>) -> Result<Self, Remark> {
+    /// The texts of the field `of`.
+    pub(super) fn read(
+        of: &str,
+        fields: &Fields,
+        warnings: &mut Vec<Remark>,
+    ) -> Result<Self, Remark> {
         let mut format = BTreeMap::new();
         for (name, text) in fields {
-            let place = format!("log_format.{name}");
+            let place = format!("{of}.{name}");
             // As in APISIX, a text is a variable as a whole or not at all.
             let value = match text.strip_prefix('$') {
                 None => variable::literal(text),

@@ -19,6 +19,7 @@ fn metadata_is_that_of_its_plugin() {
         ("file-logger", json!({"log_format": {"host": "$host"}})),
         ("file-logger", json!({"log_format": {}, "create_time": 1})),
         ("http-logger", json!({"log_format": {"host": "$host"}})),
+        ("loki-logger", json!({"log_format": {"host": "$host"}})),
         ("syslog", json!({"log_format": {"host": "$host"}})),
         ("tcp-logger", json!({"log_format": {"host": "$host"}})),
         ("udp-logger", json!({"log_format": {"host": "$host"}})),
@@ -55,23 +56,23 @@ fn metadata_is_that_of_its_plugin() {
         (
             "kafka-logger",
             json!({"log_format": {}}),
-            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger, syslog, tcp-logger, udp-logger; write `access_log` of the \
+            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger, loki-logger, syslog, tcp-logger, udp-logger; write `access_log` of the \
              gateway",
         ),
         (
             "opentelemetry",
             json!({}),
-            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger, syslog, tcp-logger, udp-logger; write `tracing` of the gateway",
+            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger, loki-logger, syslog, tcp-logger, udp-logger; write `tracing` of the gateway",
         ),
         (
             "key-auth",
             json!({}),
-            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger, syslog, tcp-logger, udp-logger; write what it says at the plugin itself",
+            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger, loki-logger, syslog, tcp-logger, udp-logger; write what it says at the plugin itself",
         ),
         (
             "nothing",
             json!({}),
-            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger, syslog, tcp-logger, udp-logger; the id is a plugin's name",
+            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger, loki-logger, syslog, tcp-logger, udp-logger; the id is a plugin's name",
         ),
     ] {
         let said = said(&format!("plugin_metadata/{id}"), document).unwrap_err();

@@ -152,7 +152,12 @@ pub fn schema<F: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 /// Refuses fields that no entry can have, of a plugin or of its metadata. What Envoy does not do exactly in lines of its own, it
 /// does not have to do here.
 pub fn check_format(fields: &BTreeMap<String, String>) -> Result<(), Remark> {
-    file_logger::check_metadata(fields, &mut Vec::new())
+    check_texts(file_logger::FORMAT, fields)
+}
+
+/// The same of another field's texts.
+pub fn check_texts(of: &str, texts: &BTreeMap<String, String>) -> Result<(), Remark> {
+    file_logger::check_texts(of, texts, &mut Vec::new())
 }
 
 /// Refuses what is no URL of a server, or has a user.

@@ -1,8 +1,9 @@
-//! What became of requests, handed on by `chancery logs` to servers that are none of HTTP. What all loggers have in common is in
+//! What became of requests, handed on by `chancery logs` to servers of other kinds than `http-logger` has. What all loggers have in common is in
 //! `http_logger`.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, SystemTime};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use super::with_plugins;
 use crate::support::certificates::Authority;
 use crate::support::eventually;
 use crate::support::instance::Instance;
-use crate::support::logs::{self, Logs};
+use crate::support::logs::{self, Logs, Post, Receiver};
 use crate::support::sockets::{Datagrams, Listener, entries};
 use crate::support::stage::{Stage, settled};
 
@@ -296,4 +297,121 @@ async fn syslog_gets_a_line_for_each_request() {
         BTreeSet::from(["/datagrams/a", "/datagrams/b"])
     );
     counted(&logs, "sent_total", 6).await;
+}
+
+/// The streams of a post: labels, and for each entry when it was and what it says.
+fn streams(post: &Post) -> Vec<(Value, Vec<Value>)> {
+    let body: Value = serde_json::from_str(&post.body).unwrap();
+    let streams = body["streams"].as_array().unwrap().iter();
+    let streams = streams.map(|stream| {
+        let values = stream["values"].as_array().unwrap().iter();
+        let values = values.map(|value| {
+            let nanos: u64 = value[0].as_str().unwrap().parse().unwrap();
+            let moment = SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos);
+            assert!(
+                moment.elapsed().unwrap() < Duration::from_secs(600),
+                "{value}"
+            );
+            serde_json::from_str(value[1].as_str().unwrap()).unwrap()
+        });
+        (stream["stream"].clone(), values.collect())
+    });
+    streams.collect()
+}
+
+#[tokio::test]
+async fn loki_gets_streams_by_label() {
+    let stage = Stage::set().await;
+    let (etcd, envoy) = (&stage.etcd, &stage.envoy);
+    let blue = stage.instance("blue").await;
+    let one = Receiver::start(stage.address).await;
+    let other = Receiver::start(stage.address).await;
+    one.answer(204);
+    other.answer(204);
+    let push = "/loki/api/v1/push";
+    let file = stage.folder().join("authorizations");
+    fs::write(&file, format!("{} Basic planted\n", one.uri(push))).unwrap();
+    let mut logs = logs::logging(&stage, &["--authorization", file.to_str().unwrap()]).await;
+    let labels = json!({ "job": "shop", "host": "$host" });
+    let own = json!({ "endpoint_addrs": [one.uri("")], "tenant_id": "shop", "log_labels": labels });
+    let pair = logged("/pair/*", &blue, "loki-logger", own, 2);
+    etcd.put("routes/pair", &pair).await;
+    let own = json!({ "endpoint_addrs": [one.uri(""), other.uri("")], "endpoint_uri": "/any" });
+    let any = logged("/any", &blue, "loki-logger", own, 1);
+    etcd.put("routes/any", &any).await;
+    let own = json!({
+        "endpoint_addrs": [other.uri("")], "endpoint_uri": "/again", "max_retry_count": 1_000_000, "retry_delay": 0,
+        "headers": { "Authorization": "Basic written" },
+    });
+    let again = logged("/again", &blue, "loki-logger", own, 1);
+    etcd.put("routes/again", &again).await;
+    settled(etcd, &stage.chancery).await;
+    let dump = envoy.dump().await.unwrap();
+    for secret in ["planted", "written"] {
+        assert!(!dump.contains(secret), "the proxy knows a secret");
+    }
+
+    for host in ["a.example.com", "b.example.com"] {
+        let answer = envoy.send(Method::GET, "/pair/a", &[("host", host)]).await;
+        assert_eq!(answer.unwrap().status, 200);
+    }
+    let posts = eventually(async || {
+        let posts = one.posts();
+        anyhow::ensure!(posts.len() == 1, "{posts:#?}");
+        Ok(posts)
+    })
+    .await;
+    let post = &posts[0];
+    assert_eq!((post.method.clone(), &*post.path), (Method::POST, push));
+    assert_eq!(post.headers["content-type"], "application/json");
+    assert_eq!(post.headers["x-scope-orgid"], "shop");
+    assert_eq!(post.headers["authorization"], "Basic planted");
+    let entry = |host: &str| json!({ "at": "/pair/a", "host": host, "route_id": "pair" });
+    let stream = |host: &str| (json!({ "host": host, "job": "shop" }), vec![entry(host)]);
+    assert_eq!(
+        streams(post),
+        [stream("a.example.com"), stream("b.example.com")]
+    );
+
+    // Any of the servers gets a batch, and in the end each.
+    let of_any = |receiver: &Receiver| {
+        let mut posts = receiver.posts();
+        posts.retain(|post| post.path == "/any");
+        posts
+    };
+    eventually(async || {
+        assert_eq!(envoy.get("/any").await.status, 200);
+        let counts = [&one, &other].map(|receiver| of_any(receiver).len());
+        anyhow::ensure!(!counts.contains(&0), "{counts:?}");
+        Ok(())
+    })
+    .await;
+    let post = &of_any(&other)[0];
+    assert_eq!(post.headers["x-scope-orgid"], "fake");
+    assert!(post.headers.get("authorization").is_none());
+    assert_eq!(streams(post)[0].0, json!({ "job": "apisix" }));
+
+    // A server that sends elsewhere has taken nothing, and is asked again.
+    other.answer(302);
+    assert_eq!(envoy.get("/again").await.status, 200);
+    eventually(async || {
+        anyhow::ensure!(logs.metric("chancery_logs_failures_total").await? > 1);
+        Ok(())
+    })
+    .await;
+    other.answer(204);
+    eventually(async || {
+        let posts = other.posts();
+        let came = posts.iter().filter(|post| post.path == "/again").count();
+        anyhow::ensure!(came == 1, "{came}");
+        Ok(())
+    })
+    .await;
+    counted(&logs, "waiting", 0).await;
+    assert!(logs.process.stop().await.success());
+    let output = logs.process.output();
+    assert!(output.contains("the server answers 302"), "{output}");
+    for secret in ["planted", "written"] {
+        assert!(!output.contains(secret), "{output}");
+    }
 }
