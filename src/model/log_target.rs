@@ -13,8 +13,9 @@ pub const RESPONSE: &str = "response";
 
 /// Entries that one post has at most.
 pub const BATCH: u32 = 10_000;
-/// Bytes of a line.
-const LINE: usize = 64 << 10;
+/// Bytes of a line, and of those the fields of entries.
+pub const LINE: usize = 64 << 10;
+pub const FORMAT: usize = 16 << 10;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -79,12 +79,12 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
                        (--authorization)";
         reading.warnings.push(Remark::new("auth_header", message));
     }
-    Ok(fields.to(To::Http {
+    fields.to(To::Http {
         uri: form.uri.0,
         timeout: form.timeout.0,
         verify: form.ssl_verify,
         lines: form.concat_method == Concatenation::NewLine,
-    }))
+    })
 }
 
 #[cfg(test)]

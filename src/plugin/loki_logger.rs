@@ -102,13 +102,13 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         [job].into()
     });
     check_labels(&labels)?;
-    Ok(fields.to(To::Loki(Loki {
+    fields.to(To::Loki(Loki {
         uris,
         tenant: form.tenant_id.0,
         labels,
         millis: form.timeout.0,
         verify: form.ssl_verify,
-    })))
+    }))
 }
 
 /// What is posted to: each address with the path behind it.

@@ -107,7 +107,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
             tls: form.tls.then_some(Tls { name: None }),
         }),
     };
-    Ok(fields.to(To::Syslog(by)))
+    fields.to(To::Syslog(by))
 }
 
 #[cfg(test)]

@@ -60,12 +60,12 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
         .tls_options
         .map(|name| logger::host("tls_options", &name.0));
     let name = name.transpose()?;
-    Ok(fields.to(To::Tcp(Tcp {
+    fields.to(To::Tcp(Tcp {
         host: logger::host("host", &form.host.0)?,
         port: form.port.0,
         millis: form.timeout.0,
         tls: form.tls.then_some(Tls { name }),
-    })))
+    }))
 }
 
 #[cfg(test)]

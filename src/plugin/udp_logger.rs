@@ -52,11 +52,11 @@ fn three() -> Within<1, 3600> {
 
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let (form, fields) = logger::read::<Form>(value)?;
-    Ok(fields.to(To::Udp(Udp {
+    fields.to(To::Udp(Udp {
         host: logger::host("host", &form.host.0)?,
         port: form.port.0,
         millis: form.timeout.0 * 1000,
-    })))
+    }))
 }
 
 #[cfg(test)]

@@ -80,6 +80,22 @@ fn a_secret_is_not_for_envoy() {
 }
 
 #[test]
+fn what_no_entry_can_carry_is_refused() {
+    let long = "a".repeat(8000);
+    let format = |fields: usize| {
+        let fields = (0..fields).map(|number| (number.to_string(), json!(long)));
+        Value::Object(fields.collect())
+    };
+    let most = json!({"http-logger": {"uri": "http://a", "log_format": format(2)}});
+    assert_eq!(target(&applied(most))["format"], format(2));
+    let more = json!({"uri": "http://a", "log_format": format(3)});
+    assert_eq!(
+        refusal("http-logger", &more.to_string()),
+        "log_format: found 24022 bytes, allowed: at most 16384"
+    );
+}
+
+#[test]
 fn what_is_refused() {
     let table = [
         (

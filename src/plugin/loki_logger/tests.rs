@@ -49,6 +49,19 @@ fn what_is_not_read_is_told() {
 }
 
 #[test]
+fn what_no_entry_can_carry_is_refused() {
+    let long = "a".repeat(8000);
+    let labels = (0..7).map(|number| (number.to_string(), json!(long)));
+    let labels = serde_json::Value::Object(labels.collect());
+    let more = json!({"endpoint_addrs": ["http://a"], "log_labels": labels});
+    let said = refusal("loki-logger", &more.to_string());
+    assert!(
+        said.contains(" bytes for where entries go, allowed: at most 49024"),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_is_refused() {
     for (more, said) in [
         (

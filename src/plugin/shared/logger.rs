@@ -8,14 +8,15 @@ use std::sync::Arc;
 use envoy_types::pb::envoy::config::route::v3::Route;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::logged;
 use super::metadata::Metadata;
+use crate::model::bounds;
 use crate::model::decode::{self, Reader, quoted};
 use crate::model::key::Id;
-use crate::model::log_target::{Batching, LogTarget, To};
+use crate::model::log_target::{Batching, FORMAT, LINE, LogTarget, To};
 use crate::model::problem::Remark;
 use crate::model::scalar::Within;
 use crate::model::upstream::Cluster;
@@ -152,6 +153,8 @@ pub fn schema<F: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 /// Refuses fields that no entry can have, of a plugin or of its metadata. What Envoy does not do exactly in lines of its own, it
 /// does not have to do here.
 pub fn check_format(fields: &BTreeMap<String, String>) -> Result<(), Remark> {
+    bounds::within(json!(fields).to_string().len(), "bytes", FORMAT)
+        .map_err(|said| Remark::new(file_logger::FORMAT, said))?;
     check_texts(file_logger::FORMAT, fields)
 }
 
@@ -191,14 +194,17 @@ pub fn host(field: &str, text: &str) -> Result<String, Remark> {
     Err(Remark::new(field, message))
 }
 
+/// Bytes that a service's id takes of a line, and more.
+const SERVICE: usize = 128;
+
 /// A route's requests are told to `chancery logs`, for this target.
 #[derive(Debug, Clone)]
 struct Logger(LogTarget);
 
 impl Fields {
-    /// The plugin whose entries go there.
-    pub fn to(self, to: To) -> Arc<dyn Plugin> {
-        Arc::new(Logger(LogTarget {
+    /// The plugin whose entries go there. Refuses what no entry can carry, whatever its service is and its metadata says.
+    pub fn to(self, to: To) -> Result<Arc<dyn Plugin>, Remark> {
+        let target = LogTarget {
             to,
             batch: Batching {
                 most: self.batch_max_size.0,
@@ -209,7 +215,14 @@ impl Fields {
             },
             format: self.log_format,
             service: None,
-        }))
+        };
+        let most = match target.format {
+            Some(_) => LINE - SERVICE,
+            None => LINE - SERVICE - FORMAT,
+        };
+        bounds::within(target.line().len(), "bytes for where entries go", most)
+            .map_err(Remark::whole)?;
+        Ok(Arc::new(Logger(target)))
     }
 }
 
