@@ -21,6 +21,7 @@ mod lookup;
 pub mod path;
 pub(crate) mod pattern;
 pub mod problem;
+pub mod protos;
 mod request;
 pub mod resource_name;
 pub(crate) mod scalar;

@@ -21,6 +21,7 @@ mod csrf;
 mod fault_injection;
 mod file_logger;
 mod forward_auth;
+mod grpc_transcode;
 mod grpc_web;
 mod gzip;
 mod http_logger;

@@ -10,6 +10,7 @@ use super::{Reader, plugin_config, route, stream_route, text};
 use crate::model::consumer::{self, Consumer, Credentials};
 use crate::model::key::{Id, Key, Kind};
 use crate::model::problem::{Problem, Remark};
+use crate::model::protos::{self, Protos};
 use crate::model::upstream::{self, Target};
 use crate::model::{Cluster, Discovery, Document, Gateway, ServiceKey, gateway, ssl};
 use crate::plugin::{Metadata, Plugins, metadata};
@@ -32,6 +33,7 @@ pub(super) enum GoodForm {
     },
     ConsumerGroup(Arc<Plugins>),
     PluginMetadata(Arc<Metadata>),
+    Proto(Arc<Protos>),
 }
 
 impl GoodForm {
@@ -66,6 +68,9 @@ impl GoodForm {
             let gateways = draft.gateways.iter().map(|id| format!("gateways/{id}"));
             references.extend(service.chain(gateways).map(Into::into));
         }
+        let plugins = self.plugins().into_iter();
+        let protos = plugins.flat_map(Plugins::protos);
+        references.extend(protos.map(|id| format!("protos/{id}").into()));
         let plugins = self.plugins().into_iter();
         let asking = plugins.flat_map(Plugins::asking_for_metadata);
         references.extend(asking.map(|name| format!("plugin_metadata/{name}").into()));
@@ -128,7 +133,8 @@ impl GoodForm {
             | Self::Consumer(..)
             | Self::Credential { .. }
             | Self::ConsumerGroup(_)
-            | Self::PluginMetadata(_) => None,
+            | Self::PluginMetadata(_)
+            | Self::Proto(_) => None,
         }
     }
 }
@@ -355,6 +361,7 @@ fn form(
         Kind::PluginMetadata => {
             GoodForm::PluginMetadata(Arc::new(metadata::read(&key, value, warnings)?))
         }
+        Kind::Proto => GoodForm::Proto(Arc::new(protos::read(&key, value)?)),
     };
     let registries = &*reader.registries;
     let unknown = |service: &&ServiceKey| !registries.contains(&service.discovery);

@@ -59,6 +59,9 @@ pub(super) fn route(
         let message = "has no upstream, and neither has this route";
         return Err(by_service(draft, &Remark::whole(message)));
     }
+    if let Some(cluster) = &cluster {
+        plugins.check_scheme(cluster.upstream.scheme)?;
+    }
     let timeout = match (&draft.timeout, &cluster) {
         (Some(own), _) => *own,
         (None, Some(cluster)) => cluster.upstream.timeout,
@@ -179,9 +182,13 @@ fn of_service(plugins: Plugins, draft: &Draft) -> Plugins {
     }
 }
 
-/// Plugins with the clusters of their targets, and with the metadata that there is.
+/// Plugins with the clusters of their targets, the protos that they go by, and the metadata that there is.
 pub(super) fn plugins(entries: &Entries, plugins: &Plugins) -> Result<Plugins, Remark> {
     let resolved = plugins.resolved(|target| http_cluster(entries, target))?;
+    let resolved = resolved.with_protos(|id| match find(entries, "protos", "proto_id", id)? {
+        GoodForm::Proto(protos) => Ok(protos.clone()),
+        _ => Err(missing("protos", "proto_id", id)),
+    })?;
     Ok(resolved.with_metadata(|name| {
         let entry = entries.get(&*format!("plugin_metadata/{name}"))?;
         match entry.form()? {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{plugin_config, route, service, stream_route};
 use crate::model::bounds;
 use crate::model::key::Kind;
-use crate::model::{consumer, gateway, ssl, upstream};
+use crate::model::{consumer, gateway, protos, ssl, upstream};
 use crate::plugin;
 
 /// The schema of a kind of documents.
@@ -24,6 +24,7 @@ pub fn of(kind: Kind) -> Value {
         Kind::Credential => consumer::credential_schema,
         Kind::ConsumerGroup => consumer::group_schema,
         Kind::PluginMetadata => plugin::metadata::schema,
+        Kind::Proto => protos::schema,
     })
 }
 

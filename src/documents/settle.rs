@@ -38,7 +38,8 @@ impl Documents {
                     | Kind::Consumer
                     | Kind::Credential
                     | Kind::ConsumerGroup
-                    | Kind::PluginMetadata => {}
+                    | Kind::PluginMetadata
+                    | Kind::Proto => {}
                 }
             }
         }

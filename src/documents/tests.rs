@@ -324,7 +324,7 @@ fn an_earlier_form_comes_too_late_for_a_deleted_document() {
 
 #[test]
 fn a_kind_that_is_not_served_has_no_earlier_form() {
-    play(&[(put("protos/jack", "{}"), "bad /chancery/protos/jack")]);
+    play(&[(put("secrets/jack", "{}"), "bad /chancery/secrets/jack")]);
 }
 
 #[test]

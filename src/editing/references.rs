@@ -37,6 +37,10 @@ const NAMED_BY: &[(Kind, &[&str])] = &[
         &["upstreams/", "routes/", "services/", "stream_routes/"],
     ),
     (Kind::Gateway, &["routes/", "ssls/", "stream_routes/"]),
+    (
+        Kind::Proto,
+        &["routes/", "services/", "plugin_configs/", "global_rules/"],
+    ),
 ];
 
 /// The folders in which documents may lie that name one of this kind.
@@ -68,7 +72,8 @@ pub fn of(key: &Key, document: &Value) -> Vec<Reference> {
         | Kind::GlobalRule
         | Kind::Ssl
         | Kind::ConsumerGroup
-        | Kind::PluginMetadata => {}
+        | Kind::PluginMetadata
+        | Kind::Proto => {}
     }
     if let Kind::Route | Kind::StreamRoute = key.kind {
         add("services", document.get("service_id"), false);
@@ -92,6 +97,7 @@ pub fn of(key: &Key, document: &Value) -> Vec<Reference> {
             Value::Object(fields) => {
                 add("upstreams", fields.get("upstream_id"), true);
                 add("ssls", fields.get("client_cert_id"), true);
+                add("protos", fields.get("proto_id"), false);
                 open.extend(fields.values());
             }
             Value::Array(items) => open.extend(items),
@@ -171,13 +177,14 @@ mod tests {
             "upstream": {"tls": {"client_cert_id": "c"}},
             "plugins": {"traffic-split": {"rules": [{"weighted_upstreams": [
                 {"upstream_id": "u"}, {"upstream": {"tls": {"client_cert_id": 7}}}, {"weight": 1},
-            ]}]}},
+            ]}]}, "grpc-transcode": {"proto_id": 3}},
         });
         assert_eq!(
             paths("routes/1", &route),
             [
                 "gateways/edge",
                 "plugin_configs/p",
+                "protos/3",
                 "services/s",
                 "ssls/7",
                 "ssls/c",
@@ -250,6 +257,10 @@ mod tests {
         assert_eq!(
             reference("plugin_configs/9", false).in_use("routes/1"),
             "can not delete this plugin config, route [1] is still using it now"
+        );
+        assert_eq!(
+            reference("protos/9", false).in_use("routes/1"),
+            "can not delete this proto, route [1] is still using it now"
         );
     }
 }

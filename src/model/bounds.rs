@@ -21,6 +21,8 @@ pub(crate) const FIELDS: usize = 512;
 pub(crate) const CHARACTERS: usize = 8192;
 /// Characters of certificates, as PEM: a bundle of all that browsers trust has half of them.
 pub(crate) const CERTIFICATES: usize = 512 * 1024;
+/// Characters of a `.proto` file, and of a set of descriptors.
+pub(crate) const CONTENT: usize = 1024 * 1024;
 /// Characters of a key, as PEM, and of a credential.
 pub(crate) const KEY: usize = 16 * 1024;
 /// Ranges of addresses in one list.

@@ -23,10 +23,11 @@ pub enum Kind {
     ConsumerGroup,
     /// `plugin_metadata/<plugin>`
     PluginMetadata,
+    Proto,
 }
 
 impl Kind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Route,
         Self::Upstream,
         Self::Service,
@@ -39,6 +40,7 @@ impl Kind {
         Self::Credential,
         Self::ConsumerGroup,
         Self::PluginMetadata,
+        Self::Proto,
     ];
 
     /// The name that the store uses, a plural.
@@ -56,6 +58,7 @@ impl Kind {
             Self::Credential => "credentials",
             Self::ConsumerGroup => "consumer_groups",
             Self::PluginMetadata => "plugin_metadata",
+            Self::Proto => "protos",
         }
     }
 
@@ -76,7 +79,7 @@ impl Kind {
 }
 
 /// Kinds that stores of this schema hold and this version does not serve.
-const NOT_SERVED: &[&str] = &["drains", "plugins", "protos", "replicas", "secrets"];
+const NOT_SERVED: &[&str] = &["drains", "plugins", "replicas", "secrets"];
 
 /// A document's id: `[a-zA-Z0-9-_.]{1,64}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,9 +9,9 @@ use super::shared::reply::Reply;
 use super::shared::{denial, identity, logged, rule};
 use super::{
     api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf,
-    fault_injection, file_logger, forward_auth, grpc_web, gzip, http_logger, ip_restriction,
-    jwt_auth, key_auth, limit_count, limit_req, loki_logger, mocking, opa, opentelemetry,
-    prometheus, proxy_buffering, proxy_mirror, proxy_rewrite, real_ip, redirect,
+    fault_injection, file_logger, forward_auth, grpc_transcode, grpc_web, gzip, http_logger,
+    ip_restriction, jwt_auth, key_auth, limit_count, limit_req, loki_logger, mocking, opa,
+    opentelemetry, prometheus, proxy_buffering, proxy_mirror, proxy_rewrite, real_ip, redirect,
     referer_restriction, request_id, request_validation, response_rewrite, syslog, tcp_logger,
     traffic_split, ua_restriction, udp_logger, uri_blocker, zipkin,
 };
@@ -48,6 +48,7 @@ pub const ALL: &[Definition] = &[
     traffic_split::ENTRY,
     redirect::ENTRY,
     response_rewrite::ENTRY,
+    grpc_transcode::ENTRY,
     grpc_web::ENTRY,
     prometheus::ENTRY,
     loki_logger::ENTRY,
@@ -98,16 +99,23 @@ const OF_ANSWERS: [&str; 3] = [
     response_rewrite::ENTRY.name,
 ];
 
+/// The plugin whose filters have all others see JSON: they stand next to where requests go.
+const NEXT_TO_UPSTREAMS: &str = grpc_transcode::ENTRY.name;
+
 /// The filters that the plugins need in the chain of every listener, each `disabled`; in the order of the plugins. Requests pass
 /// those of global rules first, and so do answers; before all stands what writes requests down, then what says which answer one gets.
 pub fn http_filters() -> Vec<HttpFilter> {
     let filters = |entry: &Definition| (entry.http_filters)();
-    let of_rules = |of_answers: bool| {
+    let all = || {
         let all = ALL.iter();
-        let some = all.filter(move |entry| OF_ANSWERS.contains(&entry.name) == of_answers);
+        all.filter(|entry| entry.name != NEXT_TO_UPSTREAMS)
+    };
+    let of_rules = |of_answers: bool| {
+        let some = all().filter(move |entry| OF_ANSWERS.contains(&entry.name) == of_answers);
         some.flat_map(filters).map(rule::filter)
     };
-    let of_routes = ALL.iter().flat_map(filters);
+    let of_routes = all().flat_map(filters);
+    let last = || (grpc_transcode::ENTRY.http_filters)().into_iter();
     let first = [
         rule::filter(logged::filter()),
         logged::filter(),
@@ -119,6 +127,8 @@ pub fn http_filters() -> Vec<HttpFilter> {
         .chain(of_rules(false))
         .chain(of_routes)
         .chain(of_rules(true))
+        .chain(last().map(rule::filter))
+        .chain(last())
         .collect()
 }
 

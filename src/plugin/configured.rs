@@ -22,7 +22,8 @@ use crate::model::Path;
 use crate::model::gateway::RealIp;
 use crate::model::key::Id;
 use crate::model::problem::Remark;
-use crate::model::upstream::{Breaker, Cluster, Target};
+use crate::model::protos::Protos;
+use crate::model::upstream::{Breaker, Cluster, Scheme, Target};
 use crate::model::vars::{Predicate, Vars};
 
 /// The plugins of one document, parsed; or of a route with those of all documents that it refers to.
@@ -249,6 +250,49 @@ impl Plugins {
             }
         }
         self
+    }
+
+    /// The documents of `protos` that they go by.
+    pub(crate) fn protos(&self) -> impl Iterator<Item = &Id> {
+        let plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        plugins.filter_map(|plugin| plugin.proto())
+    }
+
+    /// These plugins with the documents of `protos` that they go by.
+    pub(crate) fn with_protos(
+        mut self,
+        find: impl Fn(&Id) -> Result<Arc<Protos>, Remark>,
+    ) -> Result<Self, Remark> {
+        for own in &mut self.configured {
+            let Some(plugin) = own.plugin.as_ref() else {
+                continue;
+            };
+            let Some(id) = plugin.proto() else { continue };
+            let other = find(id).and_then(|protos| plugin.with_proto(&protos));
+            if let Some((other, bytes)) = other.map_err(|remark| remark.under(&own.place()))? {
+                own.plugin = Some(other);
+                own.bytes += bytes;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Refuses an upstream that would not understand what they send.
+    pub(crate) fn check_scheme(&self, scheme: Scheme) -> Result<(), Remark> {
+        let mut speaking = self.enabled().filter(|own| {
+            let plugin = own.plugin.as_ref();
+            plugin.is_some_and(|plugin| plugin.speaks_grpc())
+        });
+        match (speaking.next(), scheme) {
+            (None, _) | (_, Scheme::Grpc | Scheme::Grpcs) => Ok(()),
+            (Some(own), other) => {
+                let message = format!(
+                    "calls services of gRPC, and the upstream has the scheme \"{}\", allowed: \"grpc\", \"grpcs\"",
+                    other.as_str()
+                );
+                Err(Remark::new(own.place(), message))
+            }
+        }
     }
 
     /// The clusters that they send requests to, beside the route's own.

@@ -17,6 +17,7 @@ use crate::model::decode;
 use crate::model::gateway::RealIp;
 use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
+use crate::model::protos::Protos;
 use crate::model::upstream::{self, Breaker, Cluster, Target};
 
 /// What a route is called in statistics.
@@ -142,6 +143,21 @@ pub trait Plugin: fmt::Debug + Send + Sync {
     /// What it is with the metadata of its plugin, where that is something else.
     fn with_metadata(&self, _metadata: &Metadata) -> Option<Arc<dyn Plugin>> {
         None
+    }
+
+    /// The document of `protos` that it goes by.
+    fn proto(&self) -> Option<&Id> {
+        None
+    }
+
+    /// What it is with that document, where that is something else, and how many bytes it has more.
+    fn with_proto(&self, _protos: &Protos) -> Result<Option<(Arc<dyn Plugin>, usize)>, Remark> {
+        Ok(None)
+    }
+
+    /// Whether what it sends is for services of gRPC alone.
+    fn speaks_grpc(&self) -> bool {
+        false
     }
 
     /// Refuses the paths of a route on which Envoy would not do what the configuration says.

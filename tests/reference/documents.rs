@@ -43,6 +43,7 @@ fn more(kind: Kind) -> &'static str {
         Kind::PluginMetadata => {
             "[Documents](../../explanation/documents.md#kinds) explains who goes by it."
         }
+        Kind::Proto => "[gRPC](../../how-to/grpc.md) explains how requests over HTTP become calls.",
         Kind::Consumer | Kind::Credential | Kind::ConsumerGroup => {
             "[Consumers](../../how-to/consumers.md) explains how callers are authenticated."
         }

@@ -12,6 +12,7 @@ const ONES = /** @type {Record<string, string>} */ ({
   consumers: "GET /apisix/admin/consumers/{id}",
   consumer_groups: "GET /apisix/admin/consumer_groups/{id}",
   ssls: "GET /apisix/admin/ssls/{id}",
+  protos: "GET /apisix/admin/protos/{id}",
   plugin_metadata: "GET /apisix/admin/plugin_metadata/{id}",
   gateways: "GET /apisix/admin/gateways/{id}",
 });
@@ -28,6 +29,7 @@ export const FIRST = /** @type {Record<string, any>} */ ({
   consumers: { username: "jack", plugins: { "key-auth": { key: "…" } } },
   consumer_groups: { plugins: {} },
   ssls: { snis: ["www.example.com"], cert: "-----BEGIN CERTIFICATE-----\n…", key: "-----BEGIN PRIVATE KEY-----\n…" },
+  protos: { content: 'syntax = "proto3";\npackage hello;\nservice Greeter { rpc Greet (Name) returns (Name); }\nmessage Name { string name = 1; }' },
   plugin_metadata: { log_format: { host: "$host", status: "$status" } },
   gateways: { listeners: [{ name: "http", address: "0.0.0.0", port: 9080, protocol: "http" }] },
 });

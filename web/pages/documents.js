@@ -23,6 +23,7 @@ const SHOWN = /** @type {Record<string, string[]>} */ ({
   consumers: ["plugins"],
   consumer_groups: ["plugins"],
   ssls: ["host"],
+  protos: [],
   plugin_metadata: [],
   gateways: ["listeners"],
 });

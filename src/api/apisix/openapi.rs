@@ -12,6 +12,8 @@ use crate::model::Kind;
 const PLUGINS: &str = "plugins";
 const ERROR: &str = "AdminError";
 const DRY_RUN: &str = "DryRun";
+const PROTO: &str = "syntax = \"proto3\"; package hello; message Name { string name = 1; } \
+                     service Greeter { rpc Greet (Name) returns (Name); }";
 /// What stands for a certificate and its key: neither is in the program.
 const PAIR: &str = "(PEM)";
 
@@ -19,16 +21,14 @@ pub fn say(said: &mut Said) {
     for kind in Kind::ALL {
         of_kind(kind, said);
     }
-    for folder in ["protos", "secrets"] {
-        let list = json!({ "type": "object", "properties": { "list": { "maxItems": 0 }, "total": { "const": 0 } } });
-        let call = call(
-            "this version serves none of them",
-            "read",
-            &[],
-            &answers(&["200"], &list),
-        );
-        said.call(&format!("{ROOT}/{folder}"), "get", call);
-    }
+    let list = json!({ "type": "object", "properties": { "list": { "maxItems": 0 }, "total": { "const": 0 } } });
+    let secrets = call(
+        "this version serves none of them",
+        "read",
+        &[],
+        &answers(&["200"], &list),
+    );
+    said.call(&format!("{ROOT}/secrets"), "get", secrets);
     about(said);
     let error = json!({
         "type": "object",
@@ -450,5 +450,6 @@ fn example(kind: Kind) -> Value {
         Kind::Credential => json!({ "plugins": { "key-auth": { "key": "another-key-of-jacks" } } }),
         Kind::ConsumerGroup => json!({ "plugins": {} }),
         Kind::PluginMetadata => json!({ "allow_origins": { "shop": "https://shop.example.com" } }),
+        Kind::Proto => json!({ "content": PROTO }),
     }
 }

@@ -3,7 +3,7 @@
 use crate::model::{Id, Key, Kind};
 
 /// Kinds that APISIX has and this version does not serve: there are none of them.
-const NOT_SERVED: &[&str] = &["protos", "secrets"];
+const NOT_SERVED: &[&str] = &["secrets"];
 
 /// What a call is about.
 #[derive(Debug, PartialEq, Eq)]
@@ -153,6 +153,7 @@ pub const fn can_post(kind: Kind) -> bool {
             | Kind::Ssl
             | Kind::StreamRoute
             | Kind::Gateway
+            | Kind::Proto
     )
 }
 
@@ -211,10 +212,11 @@ mod tests {
             ("/schema/route", Target::Schema("route")),
             ("/schema/validate/routes", Target::Validate(Kind::Route)),
             ("/configs/validate", Target::ValidateAll),
+            ("/protos/1", one("protos/1")),
             (
-                "/protos/1",
+                "/secrets/vault/1",
                 Target::NotServed {
-                    folder: "protos",
+                    folder: "secrets",
                     is_one: true,
                 },
             ),

@@ -16,8 +16,9 @@ const PIECE: usize = 60;
 const BYTES: usize = 1024 * 1024;
 
 /// Those that others name before those that name them.
-const ORDER: [Kind; 12] = [
+const ORDER: [Kind; 13] = [
     Kind::PluginMetadata,
+    Kind::Proto,
     Kind::Ssl,
     Kind::Upstream,
     Kind::Service,

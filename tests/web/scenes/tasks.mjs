@@ -22,6 +22,7 @@ const kinds = async (stage) => ({
   plugin_configs: { plugins: { cors: {} } },
   global_rules: { plugins: { "request-id": {} } },
   consumers: { username: "anna", plugins: { "key-auth": { key: "anna-key" } } },
+  protos: { content: 'syntax = "proto3"; package tried; message Name { string name = 1; }' },
   consumer_groups: { desc: "tried", plugins: {} },
   ssls: { snis: ["tried.example.com"], ...(await certificate(stage.folder, "tried.example.com")) },
   gateways: { listeners: [{ name: "http", address: "127.0.0.1", port: stage.ports.serf, protocol: "http" }] },

@@ -151,6 +151,11 @@ fn requests_pass_the_filters_of_rules_first_and_so_do_answers() {
         if name.ends_with(".which") {
             continue;
         }
+        if name.contains("grpc-transcode") {
+            // Next to where requests go, whosever it is.
+            assert!(of_rules + 4 >= names.len() && at(name) + 2 >= names.len());
+            continue;
+        }
         let changes_answers =
             name.contains("response-rewrite") || name.contains("zip") || name.contains("brotli");
         if changes_answers {
