@@ -13,6 +13,7 @@ mod redis;
 mod request_ids;
 mod requests;
 mod restrictions;
+mod transcoding;
 mod validation;
 
 use reqwest::Method;

@@ -15,6 +15,7 @@ pub mod collector;
 pub mod consul;
 pub mod envoy;
 pub mod etcd;
+pub mod greeter;
 pub mod http;
 pub mod instance;
 pub mod load;
