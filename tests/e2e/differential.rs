@@ -4,7 +4,7 @@
 //!
 //! A case is a route with plugins, what else it needs, and requests with the answers of APISIX. The route has a host of its own
 //! and an echoing upstream unless it says others. `@c` is the case's name, `@node` the echo, `@dead` where nobody listens, `@mute` who never answers,
-//! `@redis` the host of a Redis, `@agent` who is asked for policies.
+//! `@redis` the host of a Redis, `@agent` who is asked for policies, `@greeter` a service of gRPC.
 //! `differs` says what is otherwise here, and `refused` what to write instead: both must be so, or the case is a failure. A
 //! document that APISIX refuses is `invalid`.
 
@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::agent::Agent;
+use crate::support::greeter::Greeter;
 use crate::support::http::{self, Answer};
 use crate::support::instance::Instance;
 use crate::support::logs;
@@ -85,7 +86,14 @@ async fn documents_mean_what_they_mean_in_apisix() {
     let both = redis::names_who_counts(logs::names_who_posts(gateway(stage.envoy.listener())));
     stage.etcd.put("gateways/default", &both).await;
     let agent = Agent::start(stage.address).await;
-    let plugins = cases(&echo, &mute.local_addr().unwrap().to_string(), &agent);
+    let greeter = Greeter::start(stage.address).await;
+    let others = [
+        ("@mute", mute.local_addr().unwrap().to_string()),
+        ("@redis", stage.address.to_string()),
+        ("@agent", agent.address.to_string()),
+        ("@greeter", greeter.node()),
+    ];
+    let plugins = cases(&echo, &others);
     for case in plugins.values().flatten() {
         for (name, document) in &case.also {
             stage.etcd.put(name, document).await;
@@ -172,7 +180,7 @@ fn told(plugins: &BTreeMap<String, Vec<Case>>) -> String {
 }
 
 /// All cases by plugin, with names of their own.
-fn cases(echo: &Instance, mute: &str, agent: &Agent) -> BTreeMap<String, Vec<Case>> {
+fn cases(echo: &Instance, others: &[(&str, String)]) -> BTreeMap<String, Vec<Case>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/differential");
     let mut plugins = BTreeMap::new();
     for file in std::fs::read_dir(folder).unwrap() {
@@ -185,12 +193,10 @@ fn cases(echo: &Instance, mute: &str, agent: &Agent) -> BTreeMap<String, Vec<Cas
         let cases = cases.into_iter().enumerate().map(|(at, case)| {
             let name = format!("{plugin}-{at}");
             let text = case.to_string().replace("@c", &name);
-            let text = text
-                .replace("@node", &echo.node())
-                .replace("@dead", &dead)
-                .replace("@mute", mute)
-                .replace("@agent", &agent.address.to_string())
-                .replace("@redis", echo.node().split(':').next().unwrap());
+            let text = text.replace("@node", &echo.node()).replace("@dead", &dead);
+            let text = others
+                .iter()
+                .fold(text, |text, (sign, at)| text.replace(sign, at));
             let mut case: Case = serde_json::from_str(&text)
                 .unwrap_or_else(|error| panic!("{name}: {error}: {text}"));
             case.also.insert(
