@@ -72,12 +72,20 @@ const LISTED: usize = 20;
 /// Reads what a document holds.
 fn of(content: &str) -> Result<Protos, String> {
     let files = match binary(content) {
-        Some(set) => set?.file,
+        Some(set) => without_places(set?.file),
         None => vec![text::parse(content)?],
     };
-    let files = files::complete(files)?;
+    let files = without_places(files::complete(files)?);
     let types = cut::places(&files);
     Ok(Protos { files, types })
+}
+
+/// Files without what says where in a text something stands.
+fn without_places(mut files: Vec<FileDescriptorProto>) -> Vec<FileDescriptorProto> {
+    for file in &mut files {
+        file.source_code_info = None;
+    }
+    files
 }
 
 /// The set of descriptors that a text is in base64; nothing where it is none. A `.proto` file has other characters as well.

@@ -150,8 +150,8 @@ pub trait Plugin: fmt::Debug + Send + Sync {
         None
     }
 
-    /// What it is with that document, where that is something else, and how many bytes it has more.
-    fn with_proto(&self, _protos: &Protos) -> Result<Option<(Arc<dyn Plugin>, usize)>, Remark> {
+    /// What it is with that document, where that is something else.
+    fn with_proto(&self, _protos: &Protos) -> Result<Option<Grown>, Remark> {
         Ok(None)
     }
 
@@ -165,6 +165,9 @@ pub trait Plugin: fmt::Debug + Send + Sync {
         Ok(())
     }
 }
+
+/// A plugin with what another document says, and how many bytes it has more.
+pub type Grown = (Arc<dyn Plugin>, usize);
 
 /// What is not as in APISIX: the field, or nothing for the whole, and how.
 pub type Difference = (&'static str, &'static str);

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::contract::{Definition, Plugin, Reading, refused, schema};
+use super::contract::{Definition, Grown, Plugin, Reading, refused, schema};
 use super::shared::asked::TRANSCODES;
 use super::shared::{header, script};
 use crate::envoy::filter;
@@ -185,7 +185,7 @@ impl Plugin for GrpcTranscode {
         Some(&self.proto)
     }
 
-    fn with_proto(&self, protos: &Protos) -> Result<Option<(Arc<dyn Plugin>, usize)>, Remark> {
+    fn with_proto(&self, protos: &Protos) -> Result<Option<Grown>, Remark> {
         let detail = self.detail.as_deref();
         let method = protos.method(&self.service, &self.method, detail)?;
         if let (Some(field), false) = (method.wide, self.wide) {

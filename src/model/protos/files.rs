@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost_reflect::DescriptorPool;
-use prost_types::FileDescriptorProto;
+use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto};
 
+use crate::model::bounds::ITEMS;
 use crate::model::decode::quoted;
 
 /// Where the files lie that every compiler of protobuf brings along.
@@ -21,6 +22,8 @@ pub fn complete(files: Vec<FileDescriptorProto>) -> Result<Vec<FileDescriptorPro
                 "has the syntax {syntax} in {name}, allowed: \"proto2\", \"proto3\""
             ));
         }
+        file.message_type.iter().try_for_each(of_message)?;
+        file.enum_type.iter().try_for_each(of_enum)?;
         if let Some(twice) = named.insert(file.name().to_owned(), file) {
             return Err(format!("has the file {} twice", quoted(twice.name())));
         }
@@ -39,6 +42,28 @@ pub fn complete(files: Vec<FileDescriptorProto>) -> Result<Vec<FileDescriptorPro
     Ok(found
         .map(|file| file.file_descriptor_proto().clone())
         .collect())
+}
+
+/// Refuses more ranges than each field is held against in good time.
+fn of_message(message: &DescriptorProto) -> Result<(), String> {
+    let ranges = message.reserved_range.len() + message.extension_range.len();
+    few(message.name(), ranges)?;
+    message.enum_type.iter().try_for_each(of_enum)?;
+    message.nested_type.iter().try_for_each(of_message)
+}
+
+fn of_enum(one: &EnumDescriptorProto) -> Result<(), String> {
+    few(one.name(), one.reserved_range.len())
+}
+
+fn few(name: &str, ranges: usize) -> Result<(), String> {
+    if ranges <= ITEMS {
+        return Ok(());
+    }
+    let name = quoted(name);
+    Err(format!(
+        "has {ranges} ranges of numbers that {name} reserves or leaves to others, allowed: at most {ITEMS}"
+    ))
 }
 
 /// Adds what is imported and known without being there.

@@ -271,6 +271,46 @@ fn a_document_is_bounded() {
     assert_eq!(remark.message, "`content` is missing");
 }
 
+#[test]
+fn what_each_field_is_held_against_is_bounded() {
+    let ranges =
+        |many: usize| (1..=many).fold(String::new(), |all, at| format!("{all}reserved {at};"));
+    for (kind, first) in [("message", ""), ("enum", "Z = 0;")] {
+        let within = |many| {
+            format!(
+                "syntax = \"proto3\"; message M {{ {kind} A {{ {first} {} }} }}",
+                ranges(many)
+            )
+        };
+        of(&within(512)).unwrap();
+        assert_eq!(
+            refusal(&within(513)),
+            "has 513 ranges of numbers that \"A\" reserves or leaves to others, allowed: at most 512"
+        );
+    }
+}
+
+#[test]
+fn a_long_text_is_read_and_its_faults_are_told_without_lines() {
+    let long = |field: &str| {
+        let enums = (0..4000).fold(String::new(), |all, at| {
+            format!("{all}enum E{at} {{ Z{at} = 0; }}\n")
+        });
+        format!("{ECHO}{enums}message Last {{ {field} a = 1; }}")
+    };
+    let of_short = of(ECHO).unwrap().method("echo.v1.Echo", "Say", None);
+    assert_eq!(
+        of(&long("Ask"))
+            .unwrap()
+            .method("echo.v1.Echo", "Say", None),
+        of_short
+    );
+    assert_eq!(
+        refusal(&long("Asked")),
+        "is wrong: name 'Asked' is not defined"
+    );
+}
+
 proptest! {
     /// Whatever is written, and whatever a good set of descriptors becomes by accident.
     #[test]
