@@ -36,6 +36,7 @@ mod opa;
 mod opentelemetry;
 mod prometheus;
 mod proxy_buffering;
+mod proxy_control;
 mod proxy_mirror;
 mod proxy_rewrite;
 mod real_ip;

@@ -26,7 +26,7 @@ struct Form {
     sni: Option<Host>,
     /// Where the client is: an address or a range.
     remote_addr: Option<Net>,
-    /// Not served: streams have no plugins.
+    /// `prometheus`, which is on in any case. No other is served.
     plugins: Option<Map<String, Value>>,
     /// Where connections go; in place of `upstream_id`.
     #[serde(default)]
@@ -66,12 +66,9 @@ pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
 pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Result<Draft, Remark> {
     let (form, _) = bookkeeping::read::<Form>(key, value)?;
     each_once("gateways", &form.gateways.0)?;
-    if let Some((name, _)) = form.plugins.iter().flatten().next() {
-        let message = "is not served for stream routes, allowed: no plugins";
-        return Err(Remark::new(
-            format!("plugins.{}", decode::shown(name)),
-            message,
-        ));
+    for (name, value) in form.plugins.iter().flatten() {
+        plugin(name, value, warnings)
+            .map_err(|remark| remark.under(&format!("plugins.{}", decode::shown(name))))?;
     }
     let target = target(key, form.upstream.as_ref(), form.upstream_id, warnings)?;
     if target.is_none() && form.service_id.is_none() {
@@ -93,6 +90,28 @@ pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Resu
         target,
         service: form.service_id,
     })
+}
+
+/// How connections are counted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Counted {
+    #[serde(default, rename = "prefer_name")]
+    _prefer_name: bool,
+}
+
+impl decode::Form for Counted {}
+
+/// Refuses a plugin that Envoy does not have for connections.
+fn plugin(name: &str, value: &Value, warnings: &mut Vec<Remark>) -> Result<(), Remark> {
+    if name != "prometheus" {
+        let message = "is not served for stream routes, allowed: prometheus; `remote_addr` says whose connections they take";
+        return Err(Remark::whole(message));
+    }
+    decode::read::<Counted>(value)?;
+    let message = "counts as Envoy does: `envoy_tcp_…` at /stats/prometheus of its admin port, also without it";
+    warnings.push(Remark::new("plugins.prometheus", message));
+    Ok(())
 }
 
 /// Refuses an upstream that needs requests to do its work.

@@ -11,15 +11,16 @@ use super::{
     api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf,
     fault_injection, file_logger, forward_auth, grpc_transcode, grpc_web, gzip, http_logger,
     ip_restriction, jwt_auth, key_auth, limit_count, limit_req, loki_logger, mocking, opa,
-    opentelemetry, prometheus, proxy_buffering, proxy_mirror, proxy_rewrite, real_ip, redirect,
-    referer_restriction, request_id, request_validation, response_rewrite, syslog, tcp_logger,
-    traffic_split, ua_restriction, udp_logger, uri_blocker, zipkin,
+    opentelemetry, prometheus, proxy_buffering, proxy_control, proxy_mirror, proxy_rewrite,
+    real_ip, redirect, referer_restriction, request_id, request_validation, response_rewrite,
+    syslog, tcp_logger, traffic_split, ua_restriction, udp_logger, uri_blocker, zipkin,
 };
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
 pub const ALL: &[Definition] = &[
     real_ip::ENTRY,
     client_control::ENTRY,
+    proxy_control::ENTRY,
     request_id::ENTRY,
     zipkin::ENTRY,
     opentelemetry::ENTRY,
@@ -62,6 +63,15 @@ pub const ALL: &[Definition] = &[
 
 /// Plugins of APISIX that Envoy has nothing for, and what to do.
 pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
+    ("attach-consumer-label", LABELS),
+    ("body-transformer", TEMPLATES),
+    ("clickhouse-logger", NO_LOG),
+    ("degraphql", TEMPLATES),
+    ("echo", "write mocking, or response-rewrite"),
+    ("elasticsearch-logger", NO_LOG),
+    ("ext-plugin-post-req", RUNNERS),
+    ("ext-plugin-post-resp", RUNNERS),
+    ("ext-plugin-pre-req", RUNNERS),
     (
         "hmac-auth",
         "Envoy does not verify these signatures; let a service of yours do it, with forward-auth",
@@ -74,7 +84,38 @@ pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
         "limit-conn",
         "Envoy does not count requests in flight by key; limit-req and limit-count bound how many come",
     ),
+    (
+        "multi-auth",
+        "each of Envoy's filters turns strangers away by itself; write a route for each way to sign in, told apart by `vars` about \
+         the header",
+    ),
+    (
+        "proxy-cache",
+        "Envoy's cache keeps only what `cache-control` says, and has no bound; put a cache before the instances",
+    ),
+    (
+        "public-api",
+        "Envoy has none of APISIX's own addresses; ask the admin port, or the proxy's for metrics",
+    ),
+    ("rocketmq-logger", NO_LOG),
+    (
+        "server-info",
+        "it is switched on in APISIX's config.yaml, and a document says nothing with it; leave it out",
+    ),
+    ("serverless-post-function", LUA),
+    ("serverless-pre-function", LUA),
+    (
+        "workflow",
+        "write what it does as plugins with a condition: fault-injection with `vars` for `return`, limit-count with `_meta.filter`",
+    ),
 ];
+
+const LABELS: &str = "Envoy knows no labels of consumers; write proxy-rewrite in the consumer, with the labels as headers";
+const LUA: &str =
+    "Envoy does not run the Lua of a document; write the plugin that does it, or forward-auth";
+const NO_LOG: &str = "Envoy does not speak its protocol; write http-logger, or `access_log` of the gateway, to a collector that does";
+const RUNNERS: &str = "Envoy does not speak with the runners of APISIX; let a service of yours do it, with forward-auth";
+const TEMPLATES: &str = "Envoy makes no bodies of templates; let a service do it";
 
 /// Plugins that consumers and their groups may have: those of which all that Envoy does follows the route that is chosen once
 /// the consumer is known.

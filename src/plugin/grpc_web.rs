@@ -43,19 +43,29 @@ struct Form {
     #[serde(default)]
     #[expect(dead_code, reason = "both mean what Envoy does")]
     enable_in_body_trailers_on_success: bool,
+    /// The request headers that pages of other origins may send, with commas between them.
+    #[serde(default = "usual")]
+    cors_allow_headers: String,
 }
 
 impl decode::Form for Form {}
 
+fn usual() -> String {
+    "content-type,x-grpc-web,x-user-agent,grpc-accept-encoding".to_owned()
+}
+
 #[derive(Debug)]
 struct GrpcWeb {
     strip_path: bool,
+    allowed: String,
 }
 
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
+    let wrong = |said| Remark::new("cors_allow_headers", said);
     Ok(Arc::new(GrpcWeb {
         strip_path: form.strip_path,
+        allowed: header::text(&form.cors_allow_headers).map_err(wrong)?,
     }))
 }
 
@@ -78,10 +88,7 @@ impl Plugin for GrpcWeb {
         answer(&mut preflight, 204);
         for (name, value) in [
             ("access-control-allow-methods", "POST, OPTIONS"),
-            (
-                "access-control-allow-headers",
-                "content-type,x-grpc-web,x-user-agent,grpc-accept-encoding",
-            ),
+            ("access-control-allow-headers", &self.allowed),
         ] {
             let headers = &mut preflight.response_headers_to_add;
             headers.push(header::set(name, value));

@@ -49,10 +49,13 @@ pub(super) const ENTRY: Definition = Definition {
     read,
     schema: schema::<Form>,
     refused: refused::<Form>,
-    differs: &[(
-        "claims_to_verify",
-        "`exp` and `nbf` are verified of every token that has them",
-    )],
+    differs: &[
+        (
+            "claims_to_verify",
+            "`exp` and `nbf` are verified of every token that has them",
+        ),
+        ("store_in_ctx", "no plugin could read it"),
+    ],
     http_filters,
 };
 
@@ -99,14 +102,12 @@ struct Form {
     realm: Realm,
     /// The consumer that strangers are. Without one they are turned away.
     anonymous_consumer: Option<Id>,
+    /// Whether plugins in Lua can read what the token says. There are none in Envoy.
+    #[serde(default)]
+    store_in_ctx: bool,
 }
 
-impl decode::Form for Form {
-    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[(
-        "store_in_ctx",
-        "there is no Lua in Envoy that could read it",
-    )];
-}
+impl decode::Form for Form {}
 
 fn realm() -> Realm {
     Realm::new("jwt")
@@ -198,6 +199,10 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     identity::argument(&form.cookie).map_err(|said| Remark::new("cookie", said))?;
     identity::argument(&form.key_claim_name).map_err(|said| Remark::new("key_claim_name", said))?;
     warn_of_more(&form.claims_to_verify, &mut reading.warnings);
+    if form.store_in_ctx {
+        let message = "has no effect: there is no Lua in Envoy that could read it";
+        reading.warnings.push(Remark::new("store_in_ctx", message));
+    }
     Ok(Arc::new(JwtAuth {
         challenge: form.realm.challenge("Bearer"),
         form,

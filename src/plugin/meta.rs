@@ -29,7 +29,13 @@ pub struct Meta {
 }
 
 impl decode::Form for Meta {
-    const NOT_SERVED: &'static [&'static str] = &["pre_function", "priority"];
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[
+        ("pre_function", "Envoy does not run the Lua of a document"),
+        (
+            "priority",
+            "plugins run in the order of APISIX's own priorities on all routes; leave it out where that order will do",
+        ),
+    ];
 }
 
 fn text_or_object(_: &mut SchemaGenerator) -> Schema {

@@ -43,6 +43,10 @@ pub(super) const ENTRY: Definition = Definition {
             "variables as the client wrote them; no query of its own in a global rule",
         ),
         ("regex_uri", "patterns that PCRE and RE2 mean alike"),
+        (
+            "headers",
+            "one that is set to a variable that is not there is empty, where APISIX sends none",
+        ),
     ],
     http_filters: || {
         vec![
@@ -77,7 +81,8 @@ struct Form {
 }
 
 impl decode::Form for Form {
-    const NOT_SERVED: &'static [&'static str] = &["scheme"];
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] =
+        &[("scheme", "write `scheme` of the upstream, as for APISIX 3")];
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
@@ -212,7 +217,7 @@ fn change(
 ) -> Result<(Changed, Vec<String>), Remark> {
     let operator = |name: &str| match (rewrite, name.parse::<u32>()) {
         (Some(rewrite), Ok(group)) => rewrite.group(group),
-        _ => variable::operator(name),
+        _ => variable::operator_of_request(name),
     };
     let add = header::checked_by("headers.add", &headers.add, &operator, warnings)?;
     let (set, emptied) = header::set_or_removed(set_in, headers.set, &operator, warnings)?;
@@ -246,9 +251,18 @@ impl Changed {
         let set = self
             .set
             .iter()
-            .map(|(name, value)| header::set(name, value));
+            .map(|(name, value)| match is_of_groups(value) {
+                // Taken away before, as is that of a group that is not there.
+                true => header::set(name, value),
+                false => header::set_in_any_case(name, value),
+            });
         added.chain(set)
     }
+}
+
+/// Whether a header's value has groups of a pattern.
+fn is_of_groups(value: &str) -> bool {
+    value.contains("re.extract(request.url_path")
 }
 
 /// Bytes of a header's value that Envoy takes.
@@ -457,10 +471,7 @@ impl ProxyRewrite {
             return route.request_headers_to_add.extend(changed.added());
         }
         // A group that is not there leaves a header without a value, and not the client's.
-        let varying = changed
-            .set
-            .iter()
-            .filter(|(_, value)| value.contains("re.extract(request.url_path"));
+        let varying = changed.set.iter().filter(|(_, value)| is_of_groups(value));
         let removed = self.remove.iter().chain(varying.map(|(name, _)| name));
         let path = path.map(|path| header::set(PATH_HEADER, path));
         let mutations = removed

@@ -305,10 +305,15 @@ impl ResponseRewrite {
         Ok(())
     }
 
-    /// In APISIX's order: it adds, then sets, then removes.
+    /// In APISIX's order: it adds, then sets, then removes. What is set to nothing is taken away.
     fn headers(&self) -> HeaderMutationPerRoute {
-        let put = self.put().map(header::mutation);
+        let varying = self.set.iter();
+        let varying = varying.filter(|(_, value)| variable::as_written(value).is_none());
+        let replaced = varying.map(|(name, _)| header::removal(name));
+        let (added, set) = (self.added(), self.set());
         let removed = self.remove.iter().map(|name| header::removal(name));
+        let put = added.map(header::mutation).chain(replaced);
+        let put = put.chain(set.map(header::mutation));
         HeaderMutationPerRoute {
             mutations: Some(Mutations {
                 response_mutations: put.chain(removed).collect(),
@@ -323,19 +328,17 @@ impl ResponseRewrite {
             let name = option.header.as_ref().map(|header| &header.key);
             name.is_none_or(|name| !self.remove.contains(name))
         };
-        self.put().filter(kept).collect()
+        self.added().chain(self.set()).filter(kept).collect()
     }
 
-    fn put(&self) -> impl Iterator<Item = HeaderValueOption> {
-        let add = self
-            .add
-            .iter()
-            .map(|(name, value)| header::add(name, value));
-        let set = self
-            .set
-            .iter()
-            .map(|(name, value)| header::set(name, value));
-        add.chain(set)
+    fn added(&self) -> impl Iterator<Item = HeaderValueOption> {
+        let add = self.add.iter();
+        add.map(|(name, value)| header::add(name, value))
+    }
+
+    fn set(&self) -> impl Iterator<Item = HeaderValueOption> {
+        let set = self.set.iter();
+        set.map(|(name, value)| header::set(name, value))
     }
 
     fn enable(&self, route: &mut Route) {

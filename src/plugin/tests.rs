@@ -189,7 +189,8 @@ fn plugins_are_refused_by_name_and_in_their_fields() {
         ),
         (
             json!({"redirect": {"uri": "/b", "_meta": {"priority": 1}}}),
-            "plugins.redirect._meta.priority: this version does not have `priority`",
+            "plugins.redirect._meta.priority: `priority` is not served: plugins run in the order of APISIX's own priorities on all \
+             routes; leave it out where that order will do",
         ),
         (
             json!({"prometheus": {"_meta": {"filter": [["arg_a", "==", "1"]]}}}),

@@ -1,5 +1,7 @@
 //! S3, a route as APISIX has it, literally: `examples/etcd/routes/echo.json`.
 
+mod documentation;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -96,6 +96,12 @@ impl Etcd {
         self.client().await.put(key, text, None).await.unwrap();
     }
 
+    /// Writes a document under a whole key, of whatever prefix.
+    pub async fn put_at(&self, key: &str, document: &Value) {
+        let mut client = self.client().await;
+        client.put(key, document.to_string(), None).await.unwrap();
+    }
+
     /// Writes a document, and tells the revision.
     pub async fn write(&self, key: &str, document: &Value) -> i64 {
         let key = format!("{PREFIX}/{key}");

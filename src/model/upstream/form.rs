@@ -142,6 +142,7 @@ pub(crate) fn read(
     value: &Value,
     warnings: &mut Vec<Remark>,
 ) -> Result<Cluster, Remark> {
+    registry(value)?;
     let (form, _) = bookkeeping::read::<Form>(key, value)?;
     Ok(Cluster::new(key, check(&form, warnings)?))
 }
@@ -152,8 +153,17 @@ pub(crate) fn read_inline(
     value: &Value,
     warnings: &mut Vec<Remark>,
 ) -> Result<Cluster, Remark> {
+    registry(value)?;
     let (form, _) = bookkeeping::read_part::<Form>(value)?;
     Ok(Cluster::new(key, check(&form, warnings)?))
+}
+
+/// Refuses another registry before its arguments are looked at, of which each has others.
+fn registry(value: &Value) -> Result<(), Remark> {
+    let named = value.get("discovery_type").filter(|named| !named.is_null());
+    let read = named.map(decode::read::<DiscoveryForm>).transpose();
+    read.map(|_| ())
+        .map_err(|remark| remark.under("discovery_type"))
 }
 
 /// Reads and checks an upstream that a plugin of the document `key` has beside the document's own; `plugin` tells which.

@@ -57,7 +57,10 @@ pub(super) struct Form {
 }
 
 impl decode::Form for Form {
-    const NOT_SERVED: &'static [&'static str] = &["consumer_header"];
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[(
+        "consumer_header",
+        "Envoy knows no consumer by the word of a service; have `upstream_headers` tell the instance who it is",
+    )];
 }
 
 impl Form {

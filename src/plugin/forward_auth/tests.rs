@@ -132,7 +132,8 @@ fn what_is_refused() {
         ),
         (
             r#"{"uri":"http://a","consumer_header":"x"}"#,
-            "consumer_header: this version does not have `consumer_header`",
+            "consumer_header: `consumer_header` is not served: Envoy knows no consumer by the word of a service; have \
+             `upstream_headers` tell the instance who it is",
         ),
     ];
     for (configuration, said) in table {

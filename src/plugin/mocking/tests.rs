@@ -1,8 +1,8 @@
 use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
 use envoy_types::pb::envoy::config::route::v3::route::Action;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::plugin::tests::{applied, refusal, shown};
+use crate::plugin::tests::{applied, refusal, shown, warned};
 
 #[test]
 fn the_answer_is_as_written() {
@@ -62,8 +62,16 @@ fn what_is_refused() {
     let table = [
         (r#"{"delay":-1}"#, "delay: found -1, allowed: 0–4294967295"),
         (
-            r#"{"response_schema":{}}"#,
-            "response_schema: this version does not have `response_schema`",
+            r#"{"response_schema":{"properties":{"a":{"type":"date"}}}}"#,
+            "response_schema.properties.a.type: found \"date\", allowed: string, number, integer, boolean, array, object",
+        ),
+        (
+            r#"{"response_schema":{"properties":{"a":{"type":"array","items":1}}}}"#,
+            "response_schema.properties.a.items: found 1, allowed: an object",
+        ),
+        (
+            r#"{"response_schema":{},"content_type":"text/xml"}"#,
+            "content_type: found \"text/xml\" beside `response_schema`, allowed: application/json, text/plain; write other answers as `response_example`",
         ),
         (
             r#"{"response_status":100}"#,
@@ -94,4 +102,47 @@ fn what_is_refused() {
             "of {configuration}"
         );
     }
+}
+
+/// The body of the answer.
+fn body(configuration: Value) -> String {
+    let route = applied(json!({ "mocking": configuration }));
+    let Some(Action::DirectResponse(answer)) = route.action else {
+        panic!("not answered: {route:?}");
+    };
+    match answer.body.and_then(|body| body.specifier) {
+        Some(Specifier::InlineString(text)) => text,
+        other => panic!("another body: {other:?}"),
+    }
+}
+
+#[test]
+fn an_answer_by_a_schema_has_its_examples_and_else_something_that_fits() {
+    let schema = json!({"type": "object", "properties": {
+        "text": {"type": "string", "example": "abcd"},
+        "some": {"type": "String", "example": 5},
+        "number": {"type": "number", "example": 123.12},
+        "whole": {"type": "integer", "example": 155.55},
+        "big": {"type": "integer", "example": 1e300},
+        "yes": {"type": "boolean", "example": false},
+        "list": {"type": "array", "items": {"type": "integer"}},
+        "none": {"type": "array"},
+        "inner": {"type": "object", "properties": {"a": {"type": "boolean"}}},
+        "empty": {"type": "object"},
+    }});
+    let made: Value = serde_json::from_str(&body(json!({"response_schema": schema}))).unwrap();
+    let expected = json!({
+        "text": "abcd", "some": "text", "number": 123.12, "whole": 155, "big": 1e300, "yes": false,
+        "list": [1], "inner": {"a": true}, "empty": {},
+    });
+    assert_eq!(made, expected);
+    let both = json!({"response_schema": schema, "response_example": "written"});
+    assert_eq!(body(both.clone()), "written");
+    assert!(warned("mocking", both).is_empty());
+    assert_eq!(
+        warned("mocking", json!({"response_schema": {}})),
+        [
+            "response_schema: makes the same answer each time: what has no `example` is not drawn by lot"
+        ]
+    );
 }

@@ -184,7 +184,7 @@ fn what_is_refused() {
         ),
         (
             r#"{"scheme":"https"}"#,
-            "scheme: this version does not have `scheme`",
+            "scheme: `scheme` is not served: write `scheme` of the upstream, as for APISIX 3",
         ),
         (
             r#"{"use_real_request_uri_unsafe":true}"#,
@@ -288,7 +288,7 @@ fn what_is_refused() {
         ),
         (
             r#"{"uri":"/a$arg_x","headers":{"x-a":"$1"}}"#,
-            "headers.x-a: found the variable \"$1\", allowed: $arg_NAME, $consumer_name, $cookie_NAME, $host, $http_NAME, $remote_addr, $remote_port, $request_method, $request_uri, $route_id, $scheme, $server_addr, $server_port, $uri",
+            "headers.x-a: found the variable \"$1\", allowed: $arg_NAME, $consumer_name, $cookie_NAME, $host, $http_NAME, $remote_addr, $remote_port, $request_method, $request_uri, $route_id, $scheme, $server_addr, $server_port, $uri, $ssl_cipher, $ssl_client_escaped_cert, $ssl_client_fingerprint, $ssl_client_i_dn, $ssl_client_s_dn, $ssl_client_serial, $ssl_protocol, $ssl_server_name",
         ),
         (
             r#"{"regex_uri":["^/(a)","b"]}"#,
@@ -304,7 +304,7 @@ fn what_is_refused() {
         ),
         (
             r#"{"headers":{"X-A":"$foo"}}"#,
-            r#"headers.X-A: found the variable "$foo", allowed: $arg_NAME, $consumer_name, $cookie_NAME, $host, $http_NAME, $remote_addr, $remote_port, $request_method, $request_uri, $route_id, $scheme, $server_addr, $server_port, $uri"#,
+            r#"headers.X-A: found the variable "$foo", allowed: $arg_NAME, $consumer_name, $cookie_NAME, $host, $http_NAME, $remote_addr, $remote_port, $request_method, $request_uri, $route_id, $scheme, $server_addr, $server_port, $uri, $ssl_cipher, $ssl_client_escaped_cert, $ssl_client_fingerprint, $ssl_client_i_dn, $ssl_client_s_dn, $ssl_client_serial, $ssl_protocol, $ssl_server_name"#,
         ),
         (
             r#"{"headers":{"X-A":["a"]}}"#,
@@ -362,4 +362,18 @@ fn what_is_refused() {
             "of {configuration}"
         );
     }
+}
+
+/// A client that sends the header itself must not get it through.
+#[test]
+fn a_header_is_set_in_any_case_where_its_variable_may_not_be_there() {
+    let headers = json!({"set": {"x-a": "$arg_a", "x-b": "b", "x-c": "$ssl_client_s_dn"}});
+    let route = applied(json!({"proxy-rewrite": {"headers": headers}}));
+    let kept = route.request_headers_to_add.into_iter().map(|option| {
+        let header = option.header.unwrap();
+        (header.key, option.keep_empty_value)
+    });
+    let kept: Vec<_> = kept.collect();
+    let expected = [("x-a", true), ("x-b", false), ("x-c", true)];
+    assert_eq!(kept, expected.map(|(name, kept)| (name.to_owned(), kept)));
 }

@@ -262,6 +262,14 @@ pub fn set(name: &str, value: &str) -> HeaderValueOption {
     option(name, value, HeaderAppendAction::OverwriteIfExistsOrAdd)
 }
 
+/// The same with a value that may have variables: what is set to nothing is empty, or what came would stay.
+pub fn set_in_any_case(name: &str, value: &str) -> HeaderValueOption {
+    HeaderValueOption {
+        keep_empty_value: variable::as_written(value).is_none(),
+        ..set(name, value)
+    }
+}
+
 /// Adds a header where there is none of its name.
 pub fn default(name: &str, value: &str) -> HeaderValueOption {
     option(name, value, HeaderAppendAction::AddIfAbsent)

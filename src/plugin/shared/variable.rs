@@ -127,12 +127,45 @@ pub fn operator(name: &str) -> Result<String, String> {
     Ok(operator.to_owned())
 }
 
+/// Variables where an answer is at hand.
+const OF_ANSWERS: &[(&str, &str)] = &[
+    ("balancer_ip", "%UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"),
+    ("balancer_port", "%UPSTREAM_REMOTE_PORT%"),
+    ("status", "%RESP(:STATUS)%"),
+    ("upstream_addr", "%UPSTREAM_REMOTE_ADDRESS%"),
+];
+
+/// Variables of a client's TLS, for headers of the request. Without TLS, or without a certificate, they are empty.
+const OF_TLS: &[(&str, &str)] = &[
+    ("ssl_cipher", "%DOWNSTREAM_TLS_CIPHER%"),
+    ("ssl_client_escaped_cert", "%DOWNSTREAM_PEER_CERT%"),
+    ("ssl_client_fingerprint", "%DOWNSTREAM_PEER_FINGERPRINT_1%"),
+    ("ssl_client_i_dn", "%DOWNSTREAM_PEER_ISSUER%"),
+    ("ssl_client_s_dn", "%DOWNSTREAM_PEER_SUBJECT%"),
+    (SERIAL, "%DOWNSTREAM_PEER_SERIAL%"),
+    ("ssl_protocol", "%DOWNSTREAM_TLS_VERSION%"),
+    ("ssl_server_name", "%REQUESTED_SERVER_NAME%"),
+];
+
+const SERIAL: &str = "ssl_client_serial";
+
 /// The command operator of a variable where an answer is at hand.
 pub fn operator_of_answer(name: &str) -> Result<String, String> {
-    match name {
-        "status" => Ok("%RESP(:STATUS)%".to_owned()),
-        "upstream_addr" => Ok("%UPSTREAM_REMOTE_ADDRESS%".to_owned()),
-        _ => operator(name).map_err(|said| format!("{said}, $status, $upstream_addr")),
+    operator_beside(OF_ANSWERS, name)
+}
+
+/// The command operator of a variable in a header that goes to an instance.
+pub fn operator_of_request(name: &str) -> Result<String, String> {
+    operator_beside(OF_TLS, name)
+}
+
+fn operator_beside(more: &[(&str, &str)], name: &str) -> Result<String, String> {
+    match more.iter().find(|(other, _)| *other == name) {
+        Some((_, operator)) => Ok((*operator).to_owned()),
+        None => operator(name).map_err(|said| {
+            let names = more.iter().map(|(name, _)| format!(", ${name}"));
+            said + &names.collect::<String>()
+        }),
     }
 }
 
@@ -191,9 +224,11 @@ fn not_served(name: &str) -> String {
 
 /// What to know of a text's variables that Envoy does not do exactly.
 pub fn warning(pieces: &[Piece<'_>]) -> Option<&'static str> {
-    pieces
-        .contains(&Piece::Variable("host"))
-        .then_some("`$host` holds the port as well where the client names one")
+    let has = |name| pieces.contains(&Piece::Variable(name));
+    if has("host") {
+        return Some("`$host` holds the port as well where the client names one");
+    }
+    has(SERIAL).then_some("`$ssl_client_serial` is in small letters, where nginx has capitals")
 }
 
 #[cfg(test)]

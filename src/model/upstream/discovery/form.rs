@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Discovered, Selection};
 use crate::model::bounds::List;
-use crate::model::decode::quoted;
+use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
 use crate::model::scalar::each_once;
 use crate::model::service_key::Scope;
@@ -30,6 +30,8 @@ pub enum DiscoveryForm {
     /// A file of instances per service.
     File,
 }
+
+impl decode::Form for DiscoveryForm {}
 
 /// Which instances of the service are meant, and where in Consul they are.
 #[derive(Debug, Deserialize, JsonSchema)]

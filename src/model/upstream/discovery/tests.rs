@@ -123,6 +123,13 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn another_registry_is_named_rather_than_its_arguments() {
+    let remark = of("nacos", json!({"group_name": "g"})).unwrap_err();
+    assert_eq!(remark.field, "discovery_type");
+    assert!(remark.message.contains("allowed: consul, dns, file"));
+}
+
+#[test]
 fn files_know_meta_and_nothing_else() {
     let (cluster, _) = of("file", json!({"meta": {"version": "2"}})).unwrap();
     assert_eq!(&*cluster.load_assignment(), "file/echo?meta.version=2");

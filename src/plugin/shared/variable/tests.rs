@@ -1,5 +1,5 @@
 use super::Piece::{Text, Variable};
-use super::{none_in, operator, pieces};
+use super::{none_in, operator, operator_of_answer, operator_of_request, pieces};
 
 #[test]
 fn a_text_is_taken_apart_at_its_variables() {
@@ -48,4 +48,23 @@ fn a_variable_is_refused_where_envoy_takes_none() {
         none_in("/$arg_x"),
         Err("found the variable `$arg_x`, allowed: no variables here".into())
     );
+}
+
+#[test]
+fn what_is_refused_says_what_is_there_besides() {
+    assert_eq!(
+        operator_of_answer("balancer_port"),
+        Ok("%UPSTREAM_REMOTE_PORT%".into())
+    );
+    let said = operator_of_answer("ssl_client_s_dn").unwrap_err();
+    assert!(
+        said.ends_with("$uri, $balancer_ip, $balancer_port, $status, $upstream_addr"),
+        "{said}"
+    );
+    assert_eq!(
+        operator_of_request("ssl_client_s_dn"),
+        Ok("%DOWNSTREAM_PEER_SUBJECT%".into())
+    );
+    let said = operator_of_request("status").unwrap_err();
+    assert!(said.ends_with("$ssl_protocol, $ssl_server_name"), "{said}");
 }
