@@ -20,6 +20,7 @@ pub mod http;
 pub mod instance;
 pub mod load;
 pub mod logs;
+pub mod openbao;
 pub mod process;
 pub mod redis;
 pub mod relay;
