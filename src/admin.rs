@@ -97,17 +97,12 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
                 revision: snapshot.revision,
             })
             .collect(),
-        sources: admin
-            .sources
-            .iter()
-            .map(|source| {
-                let report = source.report();
-                SourceState {
-                    name: report.name,
-                    answered_seconds_ago: report.age.map(|age| age.as_secs_f64()),
-                    error: report.error,
-                    serving_saved_seconds_ago: report.saved.map(|age| age.as_secs_f64()),
-                }
+        sources: Source::reports(&admin.sources)
+            .map(|report| SourceState {
+                name: report.name,
+                answered_seconds_ago: report.age.map(|age| age.as_secs_f64()),
+                error: report.error,
+                serving_saved_seconds_ago: report.saved.map(|age| age.as_secs_f64()),
             })
             .collect(),
         missing_documents: admin.metrics.documents_missing.get(),
@@ -192,8 +187,7 @@ impl Admin {
             let behind = i64::from(!node.status.synced);
             gauges.nodes_behind.get_or_create(&label).inc_by(behind);
         }
-        for source in &self.sources {
-            let report = source.report();
+        for report in Source::reports(&self.sources) {
             let label = metrics::Source {
                 source: report.name,
             };

@@ -20,6 +20,7 @@ mod refused;
 mod report;
 mod restored;
 mod saved;
+mod secrets;
 mod services;
 mod since;
 mod traced;
@@ -36,7 +37,9 @@ use tracing::{info, warn};
 
 use crate::documents::{Documents, Reader};
 use crate::model::document::Change;
-use crate::model::{Discovery, Document, Drains, Keyring, Lookup, ServiceKey};
+use crate::model::{
+    Asked, Discovery, Document, Drains, Keyring, Lookup, SecretName, ServiceKey, Verdict,
+};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
 use crate::state::{SaveRequest, Saved};
@@ -56,6 +59,7 @@ use readiness::Readiness;
 use recall::Recall;
 use refused::Refused;
 use restored::Restored;
+use secrets::Managers;
 use services::Services;
 pub use services::Wanted;
 use unjudged::Unjudged;
@@ -87,6 +91,11 @@ pub struct Inputs {
     pub keyring: Keyring,
     /// What references to secrets in documents stand for.
     pub lookup: Lookup,
+    /// Tells what secret managers are to be asked, and what they say.
+    pub asked: watch::Sender<Arc<Asked>>,
+    pub secrets: mpsc::Receiver<Arrived<Vec<(SecretName, Verdict)>>>,
+    /// How the managers fare.
+    pub managers: Source,
     /// What an earlier process saved.
     pub saved: Option<Saved>,
     /// Asks for what is to be saved.
@@ -98,6 +107,7 @@ pub struct Inputs {
 enum Input {
     Store(store::Event),
     Registry(Answer),
+    Managers(Vec<(SecretName, Verdict)>),
     Proxy(Said),
 }
 
@@ -107,6 +117,7 @@ struct Control {
     missing: Missing,
     drains: Drains,
     services: Services,
+    managers: Managers,
     builders: Builders,
     large: LargeTables,
     refused: Refused,
@@ -140,6 +151,7 @@ pub async fn run(
                 None => break,
             },
             Some(answer) = inputs.answers.recv() => Some((Input::Registry(answer.what), answer.at)),
+            Some(told) = inputs.secrets.recv() => Some((Input::Managers(told.what), told.at)),
             Some(said) = inputs.said.recv() => Some((Input::Proxy(said), Instant::now())),
             () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => None,
             Ok(place) = inputs.earlier.reserve(), if !control.recall.is_empty() => {
@@ -164,6 +176,9 @@ pub async fn run(
             }
             while let Ok(answer) = inputs.answers.try_recv() {
                 control.arrive(Input::Registry(answer.what), answer.at, now);
+            }
+            while let Ok(told) = inputs.secrets.try_recv() {
+                control.arrive(Input::Managers(told.what), told.at, now);
             }
             while let Ok(said) = inputs.said.try_recv() {
                 control.handle(Input::Proxy(said), now);
@@ -202,6 +217,11 @@ impl Control {
                 inputs.freshness.clone(),
                 inputs.keep_lost,
             ),
+            managers: Managers::new(
+                inputs.asked.clone(),
+                inputs.managers.clone(),
+                inputs.saved.as_ref().map(|saved| saved.secrets.clone()),
+            ),
             builders: Builders::default(),
             large: LargeTables::default(),
             refused: Refused::default(),
@@ -232,6 +252,7 @@ impl Control {
         match input {
             Input::Store(event) => self.handle_store(event, now),
             Input::Registry(answer) => self.handle_answer(answer, now),
+            Input::Managers(told) => self.handle_secrets(told, now),
             Input::Proxy(said) => self.hear(said, now),
         }
     }
@@ -382,6 +403,9 @@ impl Control {
         for document in &changes.formless {
             self.recall.want(document.path.clone(), document.revision);
             self.readiness.handle_wanted_earlier(document.path.clone());
+        }
+        if let Some(asked) = &changes.secrets {
+            self.ask_managers(asked);
         }
         self.services.handle_changes(&changes);
         for service in &changes.services_removed {

@@ -19,6 +19,7 @@ mod references;
 mod resolve;
 mod route;
 pub mod schema;
+mod secrets;
 mod service;
 mod settle;
 mod sources;
@@ -34,7 +35,8 @@ use std::sync::Arc;
 use crate::model::document::Change;
 use crate::model::problem::Remark;
 use crate::model::{
-    Cluster, Consumers, Discovery, Document, Gateway, Id, Keyring, Lookup, Problem, ServiceKey,
+    Asked, Cluster, Consumers, Discovery, Document, Gateway, Id, Keyring, Lookup, Problem,
+    ServiceKey,
 };
 
 use consumers::Registered;
@@ -45,6 +47,7 @@ use in_force::InForce;
 pub use reader::Reader;
 use references::References;
 pub use route::Route;
+use secrets::Secrets;
 pub use sources::remade;
 pub use status::DocumentStatus;
 pub(crate) use text::{json, read as text};
@@ -65,6 +68,12 @@ pub struct Changes {
     pub services_added: Vec<ServiceKey>,
     /// Services that no document names any more.
     pub services_removed: Vec<ServiceKey>,
+    /// What secret managers are to be asked, when it is something else than before.
+    pub secrets: Option<Arc<Asked>>,
+    /// Documents that wait for a secret manager and did not, or for something else.
+    pub waiting: Vec<Problem>,
+    /// Whether others wait than before.
+    pub others_wait: bool,
     /// Documents whose problem is new or another one.
     pub problems: Vec<Problem>,
     /// Sources of documents whose problem is gone.
@@ -83,6 +92,7 @@ pub struct Documents {
     entries: HashMap<Arc<str>, Entry>,
     references: References,
     uses: Uses,
+    secrets: Secrets,
     /// Documents whose good form came, changed or went since the last time.
     dirty: BTreeSet<Arc<str>>,
     /// Documents of which something else is to be told, while their good form is the same.
@@ -113,6 +123,7 @@ impl Documents {
             entries: HashMap::new(),
             references: References::default(),
             uses: Uses::default(),
+            secrets: Secrets::default(),
             dirty: BTreeSet::new(),
             reworded: BTreeSet::new(),
             rules: GlobalRules::default(),
@@ -151,11 +162,18 @@ impl Documents {
     /// Takes an earlier form of a document that has no good form, or whose form a proxy refused; ignored when it has one by now, or is gone.
     pub fn earlier(&mut self, document: Document) {
         let path = document.path.clone();
+        self.reread(path, |entry, reader| entry.earlier(document, reader));
+    }
+
+    /// Has a document read something anew, which says whether its good form is another then.
+    fn reread(&mut self, path: Arc<str>, read: impl FnOnce(&mut Entry, &Reader) -> bool) {
         let Some(entry) = self.entries.get_mut(&path) else {
             return;
         };
-        let before = entry.form().cloned();
-        if entry.earlier(document, &self.reader) {
+        let (before, names) = (entry.form().cloned(), entry.names());
+        let is_another = read(entry, &self.reader);
+        self.secrets.replace(&path, &names, &entry.names());
+        if is_another {
             self.adopt(path, before);
         } else {
             self.reworded.insert(path);
@@ -227,13 +245,9 @@ impl Documents {
         let Some(entry) = self.entries.get_mut(path).filter(|entry| entry.given_up) else {
             return false;
         };
-        let (document, before) = (entry.texts().0.clone(), entry.form().cloned());
+        let document = entry.texts().0.clone();
         let path = document.path.clone();
-        if entry.put(document, &self.reader) {
-            self.adopt(path, before);
-        } else {
-            self.reworded.insert(path);
-        }
+        self.reread(path, |entry, reader| entry.put(document, reader));
         true
     }
 
@@ -243,23 +257,21 @@ impl Documents {
         }
         let path = document.path.clone();
         let Some(held) = self.entries.get_mut(&path) else {
-            self.entries
-                .insert(path.clone(), Entry::new(document, &self.reader));
+            let entry = Entry::new(document, &self.reader);
+            self.secrets
+                .replace(&path, &BTreeSet::new(), &entry.names());
+            self.entries.insert(path.clone(), entry);
             return self.adopt(path, None);
         };
         if held.holds(&document) {
             return;
         }
-        let before = held.form().cloned();
-        if held.put(document, &self.reader) {
-            self.adopt(path, before);
-        } else {
-            self.reworded.insert(path);
-        }
+        self.reread(path, |entry, reader| entry.put(document, reader));
     }
 
     fn delete(&mut self, path: &Arc<str>) {
         if let Some(entry) = self.entries.remove(path) {
+            self.secrets.replace(path, &entry.names(), &BTreeSet::new());
             self.adopt(path.clone(), entry.form().cloned());
         }
     }

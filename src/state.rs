@@ -9,10 +9,11 @@ mod file;
 mod keeper;
 mod origin;
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use crate::build::Acceptance;
-use crate::model::Document;
+use crate::model::{Document, SecretName};
 use crate::registry::Answer;
 
 pub use file::load;
@@ -31,6 +32,8 @@ pub struct Saved {
     pub answers: Vec<Answered>,
     /// What the proxies had accepted of what they were served.
     pub acceptances: Vec<Acceptance>,
+    /// What secret managers had answered; without the answers.
+    pub secrets: BTreeSet<SecretName>,
 }
 
 /// One document.

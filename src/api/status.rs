@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use crate::drain::Caller;
+use crate::telemetry::Source;
 use crate::telemetry::source::Report;
 
 use super::access::Role;
@@ -10,7 +11,7 @@ use super::{Api, pb};
 
 pub fn read(api: &Api, caller: Caller) -> pb::ReplicaStatus {
     let now = SystemTime::now();
-    let sources = api.sources.iter();
+    let sources = Source::reports(&api.sources);
     let may = [
         (Role::Read, true),
         (Role::Drain, caller.drains),
@@ -22,7 +23,7 @@ pub fn read(api: &Api, caller: Caller) -> pb::ReplicaStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         replica: api.others.own(),
         revision: api.gateways.revision(),
-        sources: sources.map(|it| source(it.report(), now)).collect(),
+        sources: sources.map(|report| source(report, now)).collect(),
         writable: api.editor.is_some(),
         caller: caller.name,
         roles: roles.map(|(role, _)| role.as_str().to_owned()).collect(),

@@ -24,6 +24,9 @@ pub fn problems(
             reason.into(),
         )
     });
+    let unanswered = documents
+        .waiting()
+        .map(|(path, problem)| (path.clone(), Cause::Waiting, problem.said().into()));
     let unable = builders.unable().into_iter().map(|(route, said)| {
         let path = documents.behind(route).into();
         (path, Cause::NotServed, said.join("; ").into())
@@ -50,6 +53,7 @@ pub fn problems(
     });
     // Of several problems of one document the last counts.
     let all = waiting
+        .chain(unanswered)
         .chain(unable)
         .chain(rejected)
         .chain(refused)

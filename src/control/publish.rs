@@ -66,6 +66,7 @@ impl Publication {
     /// Documents have changed.
     pub fn reword(&mut self, changes: &Changes) {
         self.reworded |= !changes.problems.is_empty() || !changes.mended.is_empty();
+        self.reworded |= changes.others_wait;
     }
 }
 

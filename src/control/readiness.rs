@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::model::{Discovery, ServiceKey};
 
@@ -36,6 +36,10 @@ pub struct Readiness {
     saved: Option<(BTreeSet<ServiceKey>, Instant)>,
     /// Registries that have answered something, and when they did first.
     answering: Vec<(Discovery, Instant)>,
+    /// The secret managers, by their documents' paths, that have not answered all that they were asked.
+    managers: BTreeSet<Arc<str>>,
+    /// Those that have answered something, and when they did first.
+    answering_managers: BTreeMap<Arc<str>, Instant>,
 }
 
 impl Readiness {
@@ -46,8 +50,15 @@ impl Readiness {
 
     /// When the wait ends at the latest.
     pub fn deadline(&self) -> Option<Instant> {
+        let managers = self.managers.iter();
+        let managers = managers.map(|manager| {
+            let since = self.answering_managers.get(manager)?;
+            Some(*since + STRAGGLERS)
+        });
+        let managers = managers.collect::<Option<Vec<_>>>()?.into_iter().max();
         let Some(listed) = self.listed else {
-            return self.saved.as_ref().map(|(_, until)| *until);
+            let saved = self.saved.as_ref().map(|(_, until)| *until);
+            return saved.map(|until| managers.map_or(until, |latest| latest.max(until)));
         };
         // A store that goes on answering is waited for, however many there are.
         let since = self.recalled.max(Some(listed)).unwrap_or(listed);
@@ -57,7 +68,7 @@ impl Readiness {
             .filter(|(_, services)| !services.is_empty())
             .map(|(kind, _)| self.straggler(*kind));
         let latest = stragglers.collect::<Option<Vec<_>>>()?.into_iter().max();
-        Some(earlier.max(latest).unwrap_or(listed))
+        Some(earlier.max(latest).max(managers).unwrap_or(listed))
     }
 
     /// Documents and the instances of these services are known from before.
@@ -115,6 +126,29 @@ impl Readiness {
         }
     }
 
+    /// These secret managers have not answered all that they were asked. Which documents proxies have is not known, so they are
+    /// waited for as a registry is: without end, as long as one has not answered at all.
+    pub fn handle_unanswered(&mut self, managers: BTreeSet<Arc<str>>) {
+        if self.open {
+            return;
+        }
+        for manager in managers.difference(&self.managers) {
+            if !self.answering_managers.contains_key(manager) {
+                info!(%manager, "documents wait for a secret manager: nothing is published before it answers, or is not asked any more");
+            }
+        }
+        self.managers = managers;
+    }
+
+    /// A secret manager has said something.
+    pub fn handle_manager(&mut self, manager: &Arc<str>, now: Instant) {
+        if !self.open {
+            self.answering_managers
+                .entry(manager.clone())
+                .or_insert(now);
+        }
+    }
+
     /// Opens once nothing is left to wait for, and stays open.
     pub fn check(&mut self, now: Instant) -> bool {
         if self.open {
@@ -128,7 +162,11 @@ impl Readiness {
         for service in unknown.flat_map(|(_, services)| services) {
             warn!(%service, "service has not answered yet: routes to it wait, the others are served");
         }
+        for manager in &self.managers {
+            warn!(%manager, "a secret manager has not answered all that it was asked: documents with it wait, the others are served");
+        }
         self.open = true;
+        self.managers.clear();
         self.unanswered.clear();
         self.saved = None;
         true

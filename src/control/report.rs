@@ -38,6 +38,14 @@ pub fn documents(metrics: &Metrics, changes: &Changes, rejected: usize) {
     for source in &changes.mended {
         info!(document = %shown(source, KEY), "document accepted again");
     }
+    for waiting in &changes.waiting {
+        info!(
+            document = %shown(&waiting.source, KEY),
+            field = %waiting.field,
+            problem = waiting.message,
+            "document waits for a secret manager: what was in force of it stays"
+        );
+    }
     for warning in &changes.warnings {
         warn!(
             document = %shown(&warning.source, KEY),

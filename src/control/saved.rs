@@ -112,6 +112,7 @@ impl Control {
             documents: self.documents.texts().chain(drains).map(kept).collect(),
             answers: self.services.instances().iter().map(answered).collect(),
             acceptances: self.acceptances(),
+            secrets: self.documents.reader().lookup().answers().known(),
         };
         // Whoever wished may have gone meanwhile: then there will be another wish, or no need.
         self.unsaved = wish.send(saved).is_err();

@@ -327,6 +327,9 @@ fn inputs() -> (Inputs, Arc<Gateways>) {
         freshness: Default::default(),
         keyring: Default::default(),
         lookup: Default::default(),
+        asked: Default::default(),
+        secrets: mpsc::channel(1).1,
+        managers: Source::new("vault"),
         accept_store: false,
         keep_lost: KeepLost {
             time: Duration::ZERO,

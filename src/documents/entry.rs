@@ -1,5 +1,6 @@
 //! One document: its text, and the last good form that it had.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -12,7 +13,9 @@ use crate::model::key::{Id, Key, Kind};
 use crate::model::problem::{Problem, Remark};
 use crate::model::protos::{self, Protos};
 use crate::model::upstream::{self, Target};
-use crate::model::{Cluster, Discovery, Document, Gateway, ServiceKey, gateway, ssl};
+use crate::model::{
+    Cluster, Discovery, Document, Gateway, Manager, SecretName, ServiceKey, gateway, manager, ssl,
+};
 use crate::plugin::{Metadata, Plugins, metadata};
 
 /// A good form. Cheap to clone.
@@ -34,6 +37,22 @@ pub(super) enum GoodForm {
     ConsumerGroup(Arc<Plugins>),
     PluginMetadata(Arc<Metadata>),
     Proto(Arc<Protos>),
+    Secret(Arc<Manager>),
+}
+
+/// A document as it was read.
+pub(super) struct Read {
+    /// Its form, and what Envoy does not do exactly.
+    pub form: Result<(GoodForm, Vec<Remark>), Unread>,
+    /// What secret managers are asked for it.
+    pub names: BTreeSet<SecretName>,
+}
+
+/// Why a document has no form.
+pub(super) enum Unread {
+    Wrong(Remark),
+    /// A secret manager has not answered yet.
+    Waits(Remark),
 }
 
 impl GoodForm {
@@ -134,7 +153,8 @@ impl GoodForm {
             | Self::Credential { .. }
             | Self::ConsumerGroup(_)
             | Self::PluginMetadata(_)
-            | Self::Proto(_) => None,
+            | Self::Proto(_)
+            | Self::Secret(_) => None,
         }
     }
 }
@@ -154,6 +174,13 @@ pub(super) struct Entry {
     good: Option<Document>,
     /// What is wrong with the text; then the form is one that it had before.
     wrong: Option<Remark>,
+    /// What the text waits for; so it is then as well.
+    waits: Option<Remark>,
+    /// What secret managers are asked for the text, and for that of the form.
+    names: BTreeSet<SecretName>,
+    names_of_form: BTreeSet<SecretName>,
+    /// Why a secret manager is not asked.
+    pub unasked: Option<Remark>,
     /// Why a proxy refused the form; then an earlier one is to take its place.
     refused: Option<Remark>,
     /// Whether that has happened to the newest text.
@@ -179,6 +206,10 @@ impl Entry {
             form: None,
             good: None,
             wrong: None,
+            waits: None,
+            names: BTreeSet::new(),
+            names_of_form: BTreeSet::new(),
+            unasked: None,
             refused: None,
             given_up: false,
             warnings: Vec::new(),
@@ -203,28 +234,58 @@ impl Entry {
         self.wanted = None;
         self.refused = None;
         self.given_up = false;
-        let read = read(&document, reader);
-        let good = read.is_ok();
-        match read {
+        let Read { form, names } = read(&document, reader);
+        let good = form.is_ok();
+        let was_good = self.wrong.is_none() && self.waits.is_none();
+        (self.wrong, self.waits) = (None, None);
+        match form {
             Ok((form, warnings)) => {
                 self.form = Some(form);
                 self.good = None;
                 self.warnings = warnings;
-                self.wrong = None;
+                self.names_of_form.clone_from(&names);
             }
-            Err(remark) => {
-                let served = document.path.parse::<Key>().is_ok();
-                if self.form.is_none() && served {
-                    self.want(document.clone());
-                }
-                if self.form.is_some() && self.wrong.is_none() {
+            Err(unread) => {
+                if self.form.is_some() && was_good {
                     self.good = Some(self.document.clone());
                 }
-                self.wrong = Some(remark);
+                match unread {
+                    Unread::Wrong(remark) => {
+                        let served = document.path.parse::<Key>().is_ok();
+                        if self.form.is_none() && served {
+                            self.want(document.clone());
+                        }
+                        self.wrong = Some(remark);
+                    }
+                    Unread::Waits(remark) => {
+                        // Who only checks is told that more was not looked at.
+                        if reader.trusts() {
+                            self.warnings = vec![remark.clone()];
+                        }
+                        self.waits = Some(remark);
+                    }
+                }
             }
         }
+        self.names = names;
         self.document = document;
         good
+    }
+
+    /// Secret managers have answered otherwise: reads the text anew, and that of the form where this is another. Tells whether
+    /// the form is another.
+    pub(super) fn again(&mut self, reader: &Reader) -> bool {
+        if self.put(self.document.clone(), reader) {
+            return true;
+        }
+        let good = self.good.clone().filter(|_| !self.names_of_form.is_empty());
+        match good.map(|good| read(&good, reader).form) {
+            Some(Ok((form, _))) => {
+                self.form = Some(form);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Takes an earlier text where there is no good form; true when it gave one. After a bad one the one before that is
@@ -233,8 +294,10 @@ impl Entry {
         if self.form.is_some() && self.refused.is_none() {
             return false;
         }
-        match read(&document, reader) {
+        let Read { form, names } = read(&document, reader);
+        match form {
             Ok((form, warnings)) => {
+                self.names_of_form = names;
                 self.wrong = self.wrong.take().or(self.refused.take());
                 self.refused = None;
                 self.form = Some(form);
@@ -242,8 +305,10 @@ impl Entry {
                 self.warnings = warnings;
                 true
             }
+            // The newest text has an answer first.
+            Err(Unread::Waits(_)) => false,
             // Only ever back, or two bad texts would ask for each other.
-            Err(_) => {
+            Err(Unread::Wrong(_)) => {
                 if document.revision < self.asked {
                     self.want(document);
                 }
@@ -283,8 +348,20 @@ impl Entry {
 
     /// What is wrong: with the text, else with what it refers to.
     pub(super) fn problem(&self) -> Option<Problem> {
-        let remark = self.wrong.as_ref().or(self.unresolved.as_ref())?;
+        let remark = self.wrong.as_ref().or(self.unasked.as_ref());
+        let remark = remark.or(self.unresolved.as_ref())?;
         Some(remark.clone().of(&self.document.source))
+    }
+
+    /// What the text waits for, where nothing is wrong with it.
+    pub(super) fn waiting(&self) -> Option<Problem> {
+        let remark = self.waits.as_ref().filter(|_| self.problem().is_none())?;
+        Some(remark.clone().of(&self.document.source))
+    }
+
+    /// What secret managers are asked for it.
+    pub(super) fn names(&self) -> BTreeSet<SecretName> {
+        self.names.union(&self.names_of_form).cloned().collect()
     }
 
     /// What Envoy does not do exactly, or not for this document.
@@ -296,20 +373,45 @@ impl Entry {
     }
 }
 
-/// Reads and checks a document for itself: its form, and what Envoy does not do exactly.
-pub(super) fn read(
+/// Reads and checks a document for itself.
+pub(super) fn read(document: &Document, reader: &Reader) -> Read {
+    let mut names = BTreeSet::new();
+    let form = read_form(document, reader, &mut names);
+    Read { form, names }
+}
+
+fn read_form(
     document: &Document,
     reader: &Reader,
-) -> Result<(GoodForm, Vec<Remark>), Remark> {
+    names: &mut BTreeSet<SecretName>,
+) -> Result<(GoodForm, Vec<Remark>), Unread> {
     let key: Key = document
         .path
         .parse()
-        .map_err(|error| Remark::whole(format!("{error}")))?;
-    let mut fields = text::read(document.format, &document.value)?;
-    let (mut warnings, hidden) = reader.open(key.kind, &mut fields)?;
-    let form = form(key, &Value::Object(fields), reader, &mut warnings)
-        .map_err(|remark| hidden.censor(remark))?;
-    let warnings = warnings.into_iter().map(|remark| hidden.censor(remark));
+        .map_err(|error| Unread::Wrong(Remark::whole(format!("{error}"))))?;
+    let mut fields = text::read(document.format, &document.value).map_err(Unread::Wrong)?;
+    let opened = reader.open(key.kind, &mut fields).map_err(Unread::Wrong)?;
+    let (mut warnings, mut resolved) = opened;
+    *names = std::mem::take(&mut resolved.names);
+    if let Some(wrong) = resolved.wrong.take() {
+        return Err(Unread::Wrong(wrong));
+    }
+    let form = form(key, &Value::Object(fields), reader, &mut warnings);
+    // What a reference stands for that waits is not known: all else is looked at.
+    let form = match (form, resolved.waits()) {
+        (Ok(form), None) => form,
+        (Ok(form), Some(waits)) if reader.trusts() => {
+            warnings.push(waits);
+            form
+        }
+        (Ok(_), Some(waits)) => return Err(Unread::Waits(waits)),
+        (Err(remark), Some(waits)) if resolved.concerns(&remark.field) => {
+            return Err(Unread::Waits(waits));
+        }
+        (Err(remark), _) => return Err(Unread::Wrong(resolved.hidden.censor(remark))),
+    };
+    let warnings = warnings.into_iter();
+    let warnings = warnings.map(|remark| resolved.hidden.censor(remark));
     Ok((form, warnings.collect()))
 }
 
@@ -362,6 +464,7 @@ fn form(
             GoodForm::PluginMetadata(Arc::new(metadata::read(&key, value, warnings)?))
         }
         Kind::Proto => GoodForm::Proto(Arc::new(protos::read(&key, value)?)),
+        Kind::Secret => GoodForm::Secret(Arc::new(manager::read(&key, value, warnings)?)),
     };
     let registries = &*reader.registries;
     let unknown = |service: &&ServiceKey| !registries.contains(&service.discovery);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{plugin_config, route, service, stream_route};
 use crate::model::bounds;
 use crate::model::key::Kind;
-use crate::model::{consumer, gateway, protos, ssl, upstream};
+use crate::model::{consumer, gateway, manager, protos, ssl, upstream};
 use crate::plugin;
 
 /// The schema of a kind of documents.
@@ -25,6 +25,7 @@ pub fn of(kind: Kind) -> Value {
         Kind::ConsumerGroup => consumer::group_schema,
         Kind::PluginMetadata => plugin::metadata::schema,
         Kind::Proto => protos::schema,
+        Kind::Secret => manager::schema,
     })
 }
 

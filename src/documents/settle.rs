@@ -39,12 +39,14 @@ impl Documents {
                     | Kind::Credential
                     | Kind::ConsumerGroup
                     | Kind::PluginMetadata
-                    | Kind::Proto => {}
+                    | Kind::Proto
+                    | Kind::Secret => {}
                 }
             }
         }
         self.settle_no_route(&mut changes);
         self.settle_strangers(&mut changes);
+        changes.secrets = self.settle_secrets(&affected);
         let reworded = std::mem::take(&mut self.reworded);
         for path in affected.union(&reworded) {
             self.told

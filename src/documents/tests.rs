@@ -7,6 +7,7 @@ mod incremental;
 mod limiters;
 mod loggers;
 mod looked_up;
+mod managed;
 mod metadata;
 mod plugins;
 mod real_ip;

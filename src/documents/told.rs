@@ -12,6 +12,7 @@ use crate::model::problem::Problem;
 pub(super) struct Told {
     problems: BTreeMap<Arc<str>, Problem>,
     warnings: BTreeMap<Arc<str>, Vec<Problem>>,
+    waiting: BTreeMap<Arc<str>, Problem>,
 }
 
 impl Told {
@@ -20,16 +21,23 @@ impl Told {
         self.problems.iter()
     }
 
+    /// The paths of documents that wait for a secret manager, and why.
+    pub fn waiting(&self) -> impl Iterator<Item = (&Arc<str>, &Problem)> {
+        self.waiting.iter()
+    }
+
     /// Tells what is newly wrong with a document, and what no longer is. Of one that is gone there is nothing to tell.
     pub fn tell(&mut self, path: &Arc<str>, entry: Option<&mut Entry>, changes: &mut Changes) {
         let Some(entry) = entry else {
             self.problems.remove(path);
             self.warnings.remove(path);
+            changes.others_wait |= self.waiting.remove(path).is_some();
             return;
         };
         entry.settled = true;
         changes.formless.extend(entry.wanted.take());
         self.warn(path, entry.warnings(), changes);
+        self.wait(path, entry.waiting(), changes);
         match (entry.problem(), self.problems.get(path)) {
             (Some(problem), before) if before != Some(&problem) => {
                 changes.problems.push(problem.clone());
@@ -40,6 +48,17 @@ impl Told {
                 self.problems.remove(path);
             }
             _ => {}
+        }
+    }
+
+    fn wait(&mut self, path: &Arc<str>, waiting: Option<Problem>, changes: &mut Changes) {
+        let before = match &waiting {
+            Some(problem) => self.waiting.insert(path.clone(), problem.clone()),
+            None => self.waiting.remove(path),
+        };
+        if before != waiting {
+            changes.others_wait = true;
+            changes.waiting.extend(waiting);
         }
     }
 

@@ -225,7 +225,13 @@ impl Editor {
             .map(|folder| Condition::Unchanged(folder, reading.revision));
         let conditions = unchanged.collect();
         // All texts may be looked through: not on the threads that answer others.
+        let keyring = self.reader.keyring().clone();
         let user = tokio::task::spawn_blocking(move || {
+            // What refers to a secret may be sealed as that would be.
+            if gone.iter().any(|(_, key)| key.kind == Kind::Secret) {
+                let all = reading.documents.into_iter();
+                reading.documents = all.map(|held| opened(&keyring, held)).collect();
+            }
             gone.iter()
                 .find_map(|(path, key)| user(&reading.documents, path, key.id.as_str()))
         });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::model::{Key, Kind};
+use crate::model::{Key, Kind, SecretName};
 
 /// One document that another names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +41,19 @@ const NAMED_BY: &[(Kind, &[&str])] = &[
         Kind::Proto,
         &["routes/", "services/", "plugin_configs/", "global_rules/"],
     ),
+    (
+        Kind::Secret,
+        &[
+            "routes/",
+            "services/",
+            "stream_routes/",
+            "plugin_configs/",
+            "global_rules/",
+            "consumers/",
+            "consumer_groups/",
+            "ssls/",
+        ],
+    ),
 ];
 
 /// The folders in which documents may lie that name one of this kind.
@@ -73,7 +86,8 @@ pub fn of(key: &Key, document: &Value) -> Vec<Reference> {
         | Kind::Ssl
         | Kind::ConsumerGroup
         | Kind::PluginMetadata
-        | Kind::Proto => {}
+        | Kind::Proto
+        | Kind::Secret => {}
     }
     if let Kind::Route | Kind::StreamRoute = key.kind {
         add("services", document.get("service_id"), false);
@@ -91,13 +105,21 @@ pub fn of(key: &Key, document: &Value) -> Vec<Reference> {
         let named = gateways.into_iter().flatten().filter(|id| *id != "default");
         named.for_each(|gateway| add("gateways", Some(gateway), false));
     }
+    found.extend(managers(key.kind, document));
+    let mut add = |folder: &str, value: Option<&Value>| {
+        if let Some(id) = value.and_then(id) {
+            let path = format!("{folder}/{id}").into();
+            let by_plugin = true;
+            found.push(Reference { path, by_plugin });
+        }
+    };
     let mut open: Vec<&Value> = document.get("plugins").into_iter().collect();
     while let Some(value) = open.pop() {
         match value {
             Value::Object(fields) => {
-                add("upstreams", fields.get("upstream_id"), true);
-                add("ssls", fields.get("client_cert_id"), true);
-                add("protos", fields.get("proto_id"), false);
+                add("upstreams", fields.get("upstream_id"));
+                add("ssls", fields.get("client_cert_id"));
+                add("protos", fields.get("proto_id"));
                 open.extend(fields.values());
             }
             Value::Array(items) => open.extend(items),
@@ -107,6 +129,19 @@ pub fn of(key: &Key, document: &Value) -> Vec<Reference> {
     found.sort();
     found.dedup_by(|a, b| a.path == b.path);
     found
+}
+
+/// The documents of the secret managers that a document's references are about.
+fn managers(kind: Kind, document: &Value) -> Vec<Reference> {
+    if let Kind::Upstream | Kind::Gateway | Kind::PluginMetadata | Kind::Secret = kind {
+        return Vec::new();
+    }
+    let names = SecretName::all_in(kind, document).into_iter();
+    let named = names.map(|name| Reference {
+        path: name.manager,
+        by_plugin: false,
+    });
+    named.collect()
 }
 
 /// What a document is checked with though it does not name it, and though it need not be there.
@@ -175,7 +210,7 @@ mod tests {
         let route = json!({
             "upstream_id": 1, "service_id": "s", "plugin_config_id": "p", "gateways": ["default", "edge"],
             "upstream": {"tls": {"client_cert_id": "c"}},
-            "plugins": {"traffic-split": {"rules": [{"weighted_upstreams": [
+            "plugins": {"proxy-rewrite": {"headers": {"set": {"x-a": "$secret://vault/1/a/b"}}}, "traffic-split": {"rules": [{"weighted_upstreams": [
                 {"upstream_id": "u"}, {"upstream": {"tls": {"client_cert_id": 7}}}, {"weight": 1},
             ]}]}, "grpc-transcode": {"proto_id": 3}},
         });
@@ -185,6 +220,7 @@ mod tests {
                 "gateways/edge",
                 "plugin_configs/p",
                 "protos/3",
+                "secrets/vault/1",
                 "services/s",
                 "ssls/7",
                 "ssls/c",
@@ -211,12 +247,13 @@ mod tests {
         let all = json!({
             "upstream_id": 1, "service_id": 1, "plugin_config_id": 1, "group_id": 1, "gateways": ["g"],
             "tls": {"client_cert_id": 1}, "upstream": {"tls": {"client_cert_id": 1}}, "tracing": {"upstream_id": 1},
+            "plugins": {"a": {"b": "$secret://vault/a/b/c"}}, "key": "$secret://vault/a/b/c",
         });
         for kind in Kind::ALL {
-            let path = if kind == Kind::Credential {
-                "consumers/jack/credentials/a".to_owned()
-            } else {
-                format!("{}/a", kind.as_str())
+            let path = match kind {
+                Kind::Credential => "consumers/jack/credentials/a".to_owned(),
+                Kind::Secret => "secrets/vault/a".to_owned(),
+                _ => format!("{}/a", kind.as_str()),
             };
             for named in of(&path.parse().unwrap(), &all) {
                 let of_kind = named.path.parse::<Key>().unwrap().kind;

@@ -9,7 +9,7 @@ use crate::store::writer::Held;
 
 use super::commit::named_by;
 use super::transaction::Draft;
-use super::{Editor, Refused, check, references};
+use super::{Editor, Refused, check, opened, references};
 
 /// How many documents that would be wrong are named.
 const NAMED: usize = 5;
@@ -66,19 +66,24 @@ fn broken(
     reader: &Reader,
 ) -> Vec<(Arc<str>, String)> {
     let by_path: BTreeMap<_, _> = documents.iter().map(|held| (&held.path, held)).collect();
-    let mut names: BTreeMap<&Arc<str>, Vec<Arc<str>>> = BTreeMap::new();
-    let mut users: BTreeMap<Arc<str>, Vec<&Arc<str>>> = BTreeMap::new();
+    let mut names: BTreeMap<Arc<str>, Vec<Arc<str>>> = BTreeMap::new();
+    let mut users: BTreeMap<Arc<str>, Vec<Arc<str>>> = BTreeMap::new();
     for held in documents {
+        // What refers to a secret may be sealed as that would be.
+        let held = &opened(reader.keyring(), held.clone());
         for reference in named_by(held).unwrap_or_default() {
             let of = users.entry(reference.path.clone()).or_default();
-            of.push(&held.path);
-            names.entry(&held.path).or_default().push(reference.path);
+            of.push(held.path.clone());
+            names
+                .entry(held.path.clone())
+                .or_default()
+                .push(reference.path);
         }
     }
     // Those that name it, and those that name these.
     let reached = reach(changed.iter().cloned(), |path| {
         let of = users.get(path).into_iter().flatten();
-        of.map(|user| (*user).clone()).collect()
+        of.cloned().collect()
     });
     let own: BTreeSet<_> = written.iter().map(|(path, _)| path).collect();
     let users: BTreeSet<_> = reached

@@ -69,6 +69,14 @@ pub(crate) fn read_part<F: Kept>(value: &Value) -> Result<(F, Bookkeeping), Rema
     Ok((form, bookkeeping))
 }
 
+/// As [`read_part`], of a document in which a secret stands: what is wrong is said without what was found.
+pub(crate) fn read_part_unquoted<F: Kept>(value: &Value) -> Result<(F, Bookkeeping), Remark> {
+    let mut bookkeeping = Bookkeeping::default();
+    let mut take = |name: &str, field: Reader<'_>| bookkeeping.take(name, field);
+    let form = decode::read_beside_unquoted(value, F::BOOKKEEPING, &mut take)?;
+    Ok((form, bookkeeping))
+}
+
 /// Reads the form of the document `key`, and what stands beside it.
 pub(crate) fn read<F: Kept>(key: &Key, value: &Value) -> Result<(F, Bookkeeping), Remark> {
     let (form, bookkeeping) = read_part::<F>(value)?;

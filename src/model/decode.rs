@@ -41,17 +41,33 @@ pub(crate) fn read_beside<F: Form>(
 /// Reads a form in which secrets stand. What is wrong is said without what was found: it may be one that belongs to another
 /// field.
 pub(crate) fn read_unquoted<F: Form>(value: &Value) -> Result<F, Remark> {
-    F::deserialize(Reader(value)).map_err(|fault| {
-        let found = fault.place(value);
-        let remark = remark(fault, F::NOT_SERVED, F::NOT_IN_ENVOY);
-        let (quoted, kind) = match found {
-            Some(Value::String(text)) => (quoted(text), "a text"),
-            Some(Value::Number(number)) => (number.to_string(), "a number"),
-            _ => return remark,
-        };
-        let message = remark.message.replacen(&quoted, kind, 1);
-        Remark { message, ..remark }
-    })
+    F::deserialize(Reader(value)).map_err(|fault| unquoted::<F>(fault, value))
+}
+
+/// As [`read_unquoted`], beside other fields.
+pub(crate) fn read_beside_unquoted<F: Form>(
+    value: &Value,
+    names: &'static [&'static str],
+    take: &mut Take<'_>,
+) -> Result<F, Remark> {
+    let beside = Beside {
+        value: Reader(value),
+        names,
+        take,
+    };
+    F::deserialize(beside).map_err(|fault| unquoted::<F>(fault, value))
+}
+
+fn unquoted<F: Form>(fault: Fault, value: &Value) -> Remark {
+    let found = fault.place(value);
+    let remark = remark(fault, F::NOT_SERVED, F::NOT_IN_ENVOY);
+    let (quoted, kind) = match found {
+        Some(Value::String(text)) => (quoted(text), "a text"),
+        Some(Value::Number(number)) => (number.to_string(), "a number"),
+        _ => return remark,
+    };
+    let message = remark.message.replacen(&quoted, kind, 1);
+    Remark { message, ..remark }
 }
 
 fn remark(fault: Fault, not_served: &[&str], not_in_envoy: &[(&str, &str)]) -> Remark {

@@ -24,10 +24,12 @@ pub enum Kind {
     /// `plugin_metadata/<plugin>`
     PluginMetadata,
     Proto,
+    /// `secrets/<manager>/<id>`: where a secret manager is asked.
+    Secret,
 }
 
 impl Kind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Route,
         Self::Upstream,
         Self::Service,
@@ -41,6 +43,7 @@ impl Kind {
         Self::ConsumerGroup,
         Self::PluginMetadata,
         Self::Proto,
+        Self::Secret,
     ];
 
     /// The name that the store uses, a plural.
@@ -59,6 +62,7 @@ impl Kind {
             Self::ConsumerGroup => "consumer_groups",
             Self::PluginMetadata => "plugin_metadata",
             Self::Proto => "protos",
+            Self::Secret => "secrets",
         }
     }
 
@@ -79,9 +83,12 @@ impl Kind {
 }
 
 /// Kinds that stores of this schema hold and this version does not serve.
-const NOT_SERVED: &[&str] = &["drains", "plugins", "replicas", "secrets"];
+const NOT_SERVED: &[&str] = &["drains", "plugins", "replicas"];
 
-/// A document's id: `[a-zA-Z0-9-_.]{1,64}`.
+/// The managers that are asked for secrets.
+pub(crate) const MANAGERS: [&str; 1] = ["vault"];
+
+/// A document's id: `[a-zA-Z0-9-_.]{1,64}`; of `secrets` with the manager before it, `vault/1`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(Arc<str>);
 
@@ -99,6 +106,17 @@ impl Id {
     /// Whether it is that.
     pub fn is_no_route(&self) -> bool {
         &*self.0 == NO_ROUTE
+    }
+
+    /// `vault/1`: who a secret manager is to `secrets` documents.
+    pub fn of_manager(manager: &str, id: &str) -> Result<Self, KeyError> {
+        if !MANAGERS.contains(&manager) {
+            return Err(KeyError::Manager(
+                manager.escape_debug().take(100).collect(),
+            ));
+        }
+        let id: Self = id.parse()?;
+        Ok(Self(format!("{manager}/{id}").into()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -161,6 +179,15 @@ impl FromStr for Key {
                 consumer: Some(consumer.parse()?),
             });
         }
+        // The manager stands before the id.
+        if known == Some(Kind::Secret) {
+            let (manager, id) = id.split_once('/').unwrap_or((id, ""));
+            return Ok(Self {
+                kind: Kind::Secret,
+                id: Id::of_manager(manager, id)?,
+                consumer: None,
+            });
+        }
         let Some(kind) = known.filter(|kind| *kind != Kind::Credential) else {
             let shown = folder.escape_debug().take(100).collect();
             return Err(if NOT_SERVED.contains(&folder) {
@@ -188,4 +215,10 @@ pub enum KeyError {
     Unknown(String),
     #[error("found the id `{0}`, allowed: 1 to 64 letters, digits, `-`, `_` and `.`")]
     Id(String),
+    /// A secret manager that nobody here asks.
+    #[error(
+        "found the secret manager `{0}`, allowed: `vault`, as in `secrets/vault/1`; have the agent of another one fill a variable \
+         where Chancery runs, list that in `secrets-env`, and write `$env://NAME`"
+    )]
+    Manager(String),
 }

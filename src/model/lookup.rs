@@ -1,7 +1,10 @@
-//! What references to secrets in documents stand for: `$env://NAME`, and `$env://NAME/key` for a text in the JSON of that variable.
-//! Only variables that the operator lists may be named, or whoever writes documents could read Chancery's own secrets.
+//! What references to secrets in documents stand for: `$env://NAME`, and `$env://NAME/key` for a text in the JSON of that variable;
+//! `$secret://vault/1/key/field` for what a manager answers. Only variables that the operator lists may be named, or whoever writes
+//! documents could read Chancery's own secrets.
 
+mod answers;
 mod fields;
+mod name;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,15 +14,16 @@ use serde_json::Value;
 
 use super::decode::{quoted, shown};
 
-pub use fields::Hidden;
+pub use answers::{Answers, Standing, Verdict};
+pub use fields::Resolved;
+pub use name::{SecretName, steps};
 
 /// What a reference to a variable begins with, in any case of letters, as in APISIX.
 const ENVIRONMENT: &str = "$env://";
 /// What a reference to a secret manager begins with.
 const MANAGER: &str = "$secret://";
-/// What is said of one.
-const NO_MANAGER: &str = "refers to a secret manager, and none is asked: have it fill a variable where Chancery runs (as Vault Agent and \
-                          External Secrets do), list that in `secrets-env`, and write `$env://NAME`";
+/// What is said where APISIX would take the reference itself.
+const SMALL: &str = "is no reference to a secret manager, allowed: `$secret://` in small letters";
 
 /// How the names of variables begin that are Chancery's own settings, and hold its secrets.
 const OWN: [&str; 2] = ["CHANCERY_", "OTEL_"];
@@ -28,13 +32,21 @@ const VARIABLE: usize = 64 * 1024;
 /// Shorter values are looked for as a whole where they must not be shown: parts of them are anywhere.
 const PART: usize = 6;
 
-/// The variables that documents may name, with their values. Cheap to clone.
-#[derive(Clone, Default, PartialEq, Eq)]
+/// The variables that documents may name, with their values, and what managers have answered. Cheap to clone.
+#[derive(Clone, Default)]
 pub struct Lookup {
     names: Arc<[Name]>,
     values: Arc<BTreeMap<String, String>>,
     /// The values, and the texts of the JSON in them: what must not be shown.
     secrets: Arc<[String]>,
+    answers: Answers,
+}
+
+/// What a text stands for.
+enum Found {
+    Text(String),
+    /// What nobody has answered yet.
+    Waits(SecretName),
 }
 
 /// A name that documents may write, or how all such names begin.
@@ -98,27 +110,38 @@ impl Lookup {
             values: Arc::new(values),
             names,
             secrets,
+            answers: Answers::default(),
         })
     }
 
-    /// Whether there is nothing that documents may name.
+    /// What managers have answered.
+    pub fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
+    /// Whether there is nothing that must not be shown.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.names.is_empty() && self.answers.is_empty()
     }
 
     /// Whether a text has in it what must not be shown: a value, or a text of the JSON in one.
     pub fn is_in(&self, text: &str) -> bool {
-        self.secrets.iter().any(|secret| match secret.len() {
-            0..PART => text == secret,
-            _ => text.contains(secret.as_str()),
-        })
+        self.secrets.iter().any(|secret| shows(text, secret)) || self.answers.is_in(text)
     }
 
     /// What a text stands for; nothing when it is no reference. What is wrong is said without any value.
-    fn find(&self, text: &str) -> Option<Result<String, String>> {
+    fn find(&self, text: &str) -> Option<Result<Found, String>> {
         if begins(text, MANAGER) {
-            return Some(Err(NO_MANAGER.to_owned()));
+            return Some(match text.strip_prefix(MANAGER) {
+                Some(path) => SecretName::read(path).and_then(|name| self.answers.find(name)),
+                None => Err(SMALL.to_owned()),
+            });
         }
+        let found = self.find_variable(text)?;
+        Some(found.map(Found::Text))
+    }
+
+    fn find_variable(&self, text: &str) -> Option<Result<String, String>> {
         begins(text, ENVIRONMENT).then(|| {
             let path = &text[ENVIRONMENT.len()..];
             match path.split_once('/') {
@@ -171,6 +194,14 @@ impl Lookup {
                 key.1
             )),
         }
+    }
+}
+
+/// Whether a text has a secret in it.
+fn shows(text: &str, secret: &str) -> bool {
+    match secret.len() {
+        0..PART => text == secret,
+        _ => text.contains(secret),
     }
 }
 

@@ -2,6 +2,7 @@
 //! [`crate::store::Store`] and [`crate::registry::Registry`].
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
@@ -9,13 +10,14 @@ use tokio::sync::{mpsc, watch};
 use crate::config::Config;
 use crate::control::question::Question;
 use crate::control::{Arrived, Inputs, KeepLost, Wanted};
-use crate::model::{Discovery, Keyring, Lookup};
+use crate::model::{Asked, Discovery, Keyring, Lookup, SecretName, Verdict};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
 use crate::state::{SaveRequest, Saved};
 use crate::store::replicas::Membership;
 use crate::store::{Event, PriorRevision, Told};
 use crate::telemetry::Source;
+use crate::vault;
 use crate::xds::gateways::Heard;
 
 use super::QUEUE;
@@ -32,6 +34,9 @@ pub struct Sources {
     freshness: Freshness,
     keyring: Keyring,
     lookup: Lookup,
+    managers: Source,
+    asked: watch::Sender<Arc<Asked>>,
+    secrets: mpsc::Receiver<Arrived<Vec<(SecretName, Verdict)>>>,
     accept_store: bool,
     keep_lost: KeepLost,
 }
@@ -66,6 +71,17 @@ pub fn watch(config: &Config, membership: Membership, told: Told, tasks: &mut Ta
         tasks.spawn(source.name(), watching);
         registries.push((registry.discovery(), source, wanted));
     }
+    let managers = Source::new(vault::NAME);
+    managers.asked(false);
+    let asked = watch::Sender::<Arc<Asked>>::default();
+    let (secrets_sender, secrets) = mpsc::channel(QUEUE);
+    let asking = vault::watch(
+        managers.clone(),
+        asked.subscribe(),
+        secrets_sender,
+        tasks.shutdown.clone(),
+    );
+    tasks.spawn(managers.name(), asking);
     Sources {
         store,
         events: stamped("events", events, tasks),
@@ -75,6 +91,9 @@ pub fn watch(config: &Config, membership: Membership, told: Told, tasks: &mut Ta
         freshness,
         keyring: config.keyring.clone(),
         lookup: config.lookup.clone(),
+        managers,
+        asked,
+        secrets: stamped("secrets", secrets, tasks),
         accept_store: config.accept_store,
         keep_lost: KeepLost {
             time: config.keep_lost,
@@ -110,6 +129,7 @@ impl Sources {
         let registries = self.registries.iter().map(|(_, source, _)| source);
         std::iter::once(&self.store)
             .chain(registries)
+            .chain([&self.managers])
             .cloned()
             .collect()
     }
@@ -139,6 +159,9 @@ impl Sources {
             freshness: self.freshness,
             keyring: self.keyring,
             lookup: self.lookup,
+            asked: self.asked,
+            secrets: self.secrets,
+            managers: self.managers,
             accept_store: self.accept_store,
             keep_lost: self.keep_lost,
             saved,

@@ -61,7 +61,7 @@ pub fn start(
 }
 
 fn waiting(sources: &[Source]) -> String {
-    let silent = sources.iter().map(Source::report);
+    let silent = Source::reports(sources);
     let silent = silent.filter(|report| report.age.is_none());
     let names: Vec<_> = silent.map(|report| report.name).collect();
     if names.is_empty() {

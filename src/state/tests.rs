@@ -14,7 +14,7 @@ use crate::cohort::Cohort;
 use crate::model::document::Format;
 use crate::model::instance::Status;
 use crate::model::service_key::Scope;
-use crate::model::{Discovery, Instance, ServiceKey};
+use crate::model::{Discovery, Instance, SecretName, ServiceKey};
 use crate::snapshot::{Resource, ResourceType, Version};
 use crate::telemetry::Metrics;
 
@@ -87,6 +87,12 @@ pub(super) fn saved() -> Saved {
         ],
         answers: vec![answered("echo", 2), answered("nobody", 0)],
         acceptances: vec![acceptance()],
+        secrets: [SecretName {
+            manager: "secrets/vault/1".into(),
+            key: "shop/jack".into(),
+            field: "key".into(),
+        }]
+        .into(),
     }
 }
 

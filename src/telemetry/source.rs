@@ -22,6 +22,8 @@ struct State {
     failing: Option<Failure>,
     saved: Option<SystemTime>,
     emptied: Option<Arc<str>>,
+    /// Whether nobody asks it: then it is not told of.
+    idle: bool,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,26 @@ impl Source {
             state: Arc::default(),
             meant: Arc::default(),
         }
+    }
+
+    /// Whether it is asked for anything at all.
+    pub fn asked(&self, is_asked: bool) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.idle = !is_asked;
+        if !is_asked {
+            (state.answered, state.failing) = (None, None);
+        }
+    }
+
+    /// How those fare that are asked for anything.
+    pub fn reports(all: &[Self]) -> impl Iterator<Item = Report> {
+        let is_idle = |source: &&Self| {
+            let state = source.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.idle
+        };
+        all.iter()
+            .filter(move |one| !is_idle(one))
+            .map(Self::report)
     }
 
     /// `etcd`, `consul`, `files`.

@@ -136,7 +136,7 @@ pub struct NotInForce {
 /// What keeps a document's text from being in force, the gravest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// Nobody has said yet which instances its service has.
+    /// Nobody has said yet which instances its service has, or what a secret manager has for it.
     Waiting,
     /// Some proxies are too old for it.
     NotServed,

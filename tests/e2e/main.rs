@@ -45,6 +45,7 @@ mod references_to_secrets;
 mod refusals;
 mod restarts;
 mod retries;
+mod secret_managers;
 mod secrets;
 mod sizes;
 mod stage;

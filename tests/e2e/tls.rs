@@ -54,7 +54,7 @@ fn ssl(names: &[&str], identity: &Identity) -> Value {
 }
 
 /// Waits until a client that asks for `name` sees this certificate.
-async fn shows(stage: &Stage, client: &Secure, name: &str, identity: &Identity) {
+pub async fn shows(stage: &Stage, client: &Secure, name: &str, identity: &Identity) {
     eventually(async || {
         let connection = client.connect(https(stage), name).await?;
         ensure!(

@@ -44,6 +44,9 @@ fn more(kind: Kind) -> &'static str {
             "[Documents](../../explanation/documents.md#kinds) explains who goes by it."
         }
         Kind::Proto => "[gRPC](../../how-to/grpc.md) explains how requests over HTTP become calls.",
+        Kind::Secret => {
+            "[Secrets outside documents](../../how-to/secrets.md#vault) explains who is asked for what."
+        }
         Kind::Consumer | Kind::Credential | Kind::ConsumerGroup => {
             "[Consumers](../../how-to/consumers.md) explains how callers are authenticated."
         }
@@ -56,6 +59,7 @@ fn key(kind: Kind) -> String {
         Kind::Credential => "consumers/<username>/credentials/<id>".to_owned(),
         Kind::Consumer => "consumers/<username>".to_owned(),
         Kind::PluginMetadata => "plugin_metadata/<plugin>".to_owned(),
+        Kind::Secret => "secrets/vault/<id>".to_owned(),
         kind => format!("{}/<id>", kind.as_str()),
     }
 }

@@ -13,7 +13,7 @@ use regex::Regex;
 use source::{SOURCES, Source, arrows};
 
 /// The arrows in one line, as ARCHITECTURE.md and the crate's own page have it: a room imports what is to its right.
-const LINE: &str = "cli → run → {admin, api} → {drain, editing} → control → {state, store, registry, xds} → build → {snapshot, translate} → \
+const LINE: &str = "cli → run → {admin, api} → {drain, editing} → control → {state, store, registry, vault, xds} → build → {snapshot, translate} → \
     documents → plugin → {model, envoy}";
 
 /// Which rooms each room may import, itself aside.
@@ -62,6 +62,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("store", &["model", "folder", "telemetry", "tls"]),
     ("registry", &["model", "folder", "telemetry", "tls"]),
+    ("vault", &["model", "telemetry", "tls"]),
     (
         "xds",
         &[
@@ -116,11 +117,11 @@ const API: &[&str] =
 
 #[rustfmt::skip]
 const RUN: &[&str] =
-    &["config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "xds", "documents", "model", "telemetry", "tls"];
+    &["config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "vault", "xds", "documents", "model", "telemetry", "tls"];
 
 #[rustfmt::skip]
 const INNER: &[&str] =
-    &["run", "config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry", "tls", "ratelimit", "logs"];
+    &["run", "config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "vault", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry", "tls", "ratelimit", "logs"];
 
 /// Arrows within one layer of [`LINE`].
 const BESIDE: &[(&str, &str)] = &[
@@ -159,7 +160,13 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     // The demo is a client of its own Envoy.
     (
         r"\breqwest\b",
-        &["registry/consul", "cli/demo", "cli/web", "logs/post"],
+        &[
+            "registry/consul",
+            "cli/demo",
+            "cli/web",
+            "logs/post",
+            "vault/client",
+        ],
     ),
     (
         r"\btonic::(\{[^}]*\b)?Status\b",
@@ -196,6 +203,7 @@ const PURE: &[&str] = &[
     "registry/consul/query",
     "store/etcd/answers",
     "store/etcd/keys",
+    "vault/answer",
     "xds/channel",
     "xds/gateways/changes",
     "xds/limits",

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::documents::{self, Reader, schema};
-use crate::editing::{self, Refused};
+use crate::editing;
 use crate::model::document::Format;
 use crate::model::{Document, Kind};
 use crate::plugin;
@@ -26,14 +26,6 @@ impl Call {
     pub async fn about(&self, target: Target<'_>) -> Result<Response, Refusal> {
         match (target, self.method.as_str()) {
             (Target::Root, "GET") => Ok(answer::json(StatusCode::OK, &json!({}))),
-            (Target::NotServed { is_one: false, .. }, "GET") => {
-                let none = json!({ "list": [], "total": 0 });
-                Ok(answer::json(StatusCode::OK, &none))
-            }
-            (Target::NotServed { .. }, "GET" | "DELETE") => Err(Refused::Absent.into()),
-            (Target::NotServed { folder, .. }, _) => Err(Refusal::bad(format!(
-                "this version does not serve `{folder}`: nothing would come of it"
-            ))),
             (Target::PluginNames, "GET") => {
                 let is_http = self.asks_for_http()?;
                 let names: Vec<_> = plugin::names().filter(|_| is_http).collect();
@@ -198,7 +190,11 @@ fn id_of(kind: Kind, fields: &Map<String, Value>) -> Option<String> {
 
 /// The document as it would lie in the store.
 fn document_of(kind: Kind, fields: &Map<String, Value>) -> Document {
-    let id = id_of(kind, fields).unwrap_or_else(|| "new".to_owned());
+    let new = match kind {
+        Kind::Secret => "vault/new",
+        _ => "new",
+    };
+    let id = id_of(kind, fields).unwrap_or_else(|| new.to_owned());
     let path: Arc<str> = format!("{}/{id}", kind.as_str()).into();
     Document {
         source: path.clone(),

@@ -227,6 +227,11 @@ fn key_below(kind: Kind, folder: &str, document: &Map<String, Value>) -> Result<
     };
     let written = document.get(field).and_then(editing::id);
     let id = written.ok_or_else(|| Refusal::bad(format!("missing {what}")))?;
+    if kind == Kind::Secret {
+        // With the manager before it.
+        let key = format!("{}/{id}", kind.as_str()).parse();
+        return key.map_err(|error| Refusal::bad(format!("{field}: {error}")));
+    }
     let parsed = id.parse::<Id>();
     let id = parsed.map_err(|error| Refusal::bad(format!("{field}: {error}")))?;
     // `consumers/jack/credentials/`

@@ -21,14 +21,6 @@ pub fn say(said: &mut Said) {
     for kind in Kind::ALL {
         of_kind(kind, said);
     }
-    let list = json!({ "type": "object", "properties": { "list": { "maxItems": 0 }, "total": { "const": 0 } } });
-    let secrets = call(
-        "this version serves none of them",
-        "read",
-        &[],
-        &answers(&["200"], &list),
-    );
-    said.call(&format!("{ROOT}/secrets"), "get", secrets);
     about(said);
     let error = json!({
         "type": "object",
@@ -58,10 +50,10 @@ fn of_kind(kind: Kind, said: &mut Said) {
         said.schemas.insert(PLUGINS.to_owned(), plugins);
     }
     said.schemas.insert(plural.to_owned(), schema);
-    let folder = if kind == Kind::Credential {
-        format!("{ROOT}/consumers/{{username}}/credentials")
-    } else {
-        format!("{ROOT}/{plural}")
+    let folder = match kind {
+        Kind::Credential => format!("{ROOT}/consumers/{{username}}/credentials"),
+        Kind::Secret => format!("{ROOT}/{plural}/vault"),
+        _ => format!("{ROOT}/{plural}"),
     };
     let owner = (kind == Kind::Credential).then(|| in_path("username", "jack"));
     let consumer: Vec<_> = owner.into_iter().collect();
@@ -85,7 +77,11 @@ fn of_kind(kind: Kind, said: &mut Said) {
     let written = written(kind);
     let with_id = |mut document: Value| {
         if kind != Kind::Consumer {
-            document["id"] = id(kind).into();
+            let id = id(kind);
+            document["id"] = match kind {
+                Kind::Secret => format!("vault/{id}").into(),
+                _ => id.into(),
+            };
         }
         document
     };
@@ -451,5 +447,8 @@ fn example(kind: Kind) -> Value {
         Kind::ConsumerGroup => json!({ "plugins": {} }),
         Kind::PluginMetadata => json!({ "allow_origins": { "shop": "https://shop.example.com" } }),
         Kind::Proto => json!({ "content": PROTO }),
+        Kind::Secret => {
+            json!({ "uri": "http://127.0.0.1:8200", "prefix": "kv/apisix", "token": "a-token-of-vaults" })
+        }
     }
 }

@@ -2,9 +2,6 @@
 
 use crate::model::{Id, Key, Kind};
 
-/// Kinds that APISIX has and this version does not serve: there are none of them.
-const NOT_SERVED: &[&str] = &["secrets"];
-
 /// What a call is about.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Target<'a> {
@@ -18,8 +15,6 @@ pub enum Target<'a> {
     },
     /// One document, or a part of it.
     One { key: Key, steps: Vec<&'a str> },
-    /// Documents of a kind that this version does not serve; one of them where there is an id.
-    NotServed { folder: &'a str, is_one: bool },
     /// The names of all plugins.
     PluginNames,
     /// All plugins with their schemas.
@@ -40,12 +35,11 @@ impl Target<'_> {
     /// The template of the paths that mean it.
     pub fn template(&self) -> String {
         match self {
+            Self::All { kind, folder } if *kind == Kind::Secret => {
+                format!("/{}", folder.trim_end_matches('/'))
+            }
             Self::All { kind, .. } => folder(*kind),
             Self::One { key, .. } => format!("{}/{{id}}", folder(key.kind)),
-            Self::NotServed { folder, is_one } => {
-                let id = if *is_one { "/{id}" } else { "" };
-                format!("/{folder}{id}")
-            }
             Self::Root => String::new(),
             Self::PluginNames => "/plugins/list".to_owned(),
             Self::Plugins => "/plugins".to_owned(),
@@ -61,6 +55,7 @@ impl Target<'_> {
 fn folder(kind: Kind) -> String {
     match kind {
         Kind::Credential => "/consumers/{id}/credentials".to_owned(),
+        Kind::Secret => "/secrets/vault".to_owned(),
         _ => format!("/{}", kind.as_str()),
     }
 }
@@ -89,11 +84,8 @@ pub fn read(path: &str) -> Result<Target<'_>, Unknown> {
         ["schema", name] => Ok(Target::Schema(name)),
         ["configs", "validate"] => Ok(Target::ValidateAll),
         ["consumers", consumer, "credentials", rest @ ..] => credentials(consumer, rest),
-        [folder, rest @ ..] if NOT_SERVED.contains(folder) => Ok(Target::NotServed {
-            folder,
-            // A secret's id has its manager before it.
-            is_one: rest.len() > usize::from(*folder == "secrets"),
-        }),
+        // The manager stands before the id.
+        ["secrets", manager, rest @ ..] => of_manager(manager, rest),
         [folder, rest @ ..] => of_kind(kind_of(folder)?, rest),
     }
 }
@@ -138,6 +130,27 @@ fn credentials<'a>(consumer: &str, rest: &[&str]) -> Result<Target<'a>, Unknown>
     }
 }
 
+fn of_manager<'a>(manager: &str, rest: &[&'a str]) -> Result<Target<'a>, Unknown> {
+    let kind = Kind::Secret;
+    let own = |id: &str| {
+        let id = Id::of_manager(manager, id);
+        id.map_err(|error| Unknown::Id(error.to_string()))
+    };
+    let Some((id, steps)) = rest.split_first() else {
+        // Whether there is such a manager.
+        own("any")?;
+        let folder = format!("{}/{manager}/", kind.as_str());
+        return Ok(Target::All { kind, folder });
+    };
+    let key = Key {
+        kind,
+        id: own(id)?,
+        consumer: None,
+    };
+    let steps = steps.to_vec();
+    Ok(Target::One { key, steps })
+}
+
 fn id_of(text: &str) -> Result<Id, Unknown> {
     text.parse()
         .map_err(|error| Unknown::Id(format!("{error}")))
@@ -169,6 +182,7 @@ pub const fn can_patch(kind: Kind) -> bool {
             | Kind::PluginConfig
             | Kind::GlobalRule
             | Kind::Gateway
+            | Kind::Secret
     )
 }
 
@@ -213,20 +227,9 @@ mod tests {
             ("/schema/validate/routes", Target::Validate(Kind::Route)),
             ("/configs/validate", Target::ValidateAll),
             ("/protos/1", one("protos/1")),
-            (
-                "/secrets/vault/1",
-                Target::NotServed {
-                    folder: "secrets",
-                    is_one: true,
-                },
-            ),
-            (
-                "/secrets/vault",
-                Target::NotServed {
-                    folder: "secrets",
-                    is_one: false,
-                },
-            ),
+            ("/secrets", all(Kind::Secret, "secrets/")),
+            ("/secrets/vault", all(Kind::Secret, "secrets/vault/")),
+            ("/secrets/vault/1", one("secrets/vault/1")),
         ] {
             assert_eq!(read(path), Ok(meant), "{path}");
         }
@@ -238,7 +241,9 @@ mod tests {
                 "/consumers/jack/credentials/a",
                 "/consumers/{id}/credentials/{id}",
             ),
-            ("/secrets/vault/1", "/secrets/{id}"),
+            ("/secrets", "/secrets"),
+            ("/secrets/vault", "/secrets/vault"),
+            ("/secrets/vault/1/uri", "/secrets/vault/{id}"),
             ("/schema/plugins/cors", "/plugins/{name}"),
             ("/schema/validate/routes", "/schema/validate/{kind}"),
         ] {
@@ -264,7 +269,14 @@ mod tests {
             read("/schema/validate/routs"),
             Err(Unknown::Kind("routs".into()))
         );
-        assert!(matches!(read("/routes/a%20b"), Err(Unknown::Id(_))));
+        for path in [
+            "/routes/a%20b",
+            "/secrets/aws/1",
+            "/secrets/aws",
+            "/secrets/vault/a%20b",
+        ] {
+            assert!(matches!(read(path), Err(Unknown::Id(_))), "{path}");
+        }
         assert_eq!(read("/consumers/jack/credentials/a/b"), Err(Unknown::Path));
     }
 }

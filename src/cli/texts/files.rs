@@ -101,6 +101,7 @@ fn document(path: &Path) -> Option<String> {
         .collect();
     let of = match names.as_slice() {
         ["credentials", consumer, "consumers"] => format!("consumers/{consumer}/credentials/{id}"),
+        [manager, "secrets", ..] => format!("secrets/{manager}/{id}"),
         [kind, ..] => format!("{kind}/{id}"),
         [] => return None,
     };

@@ -16,7 +16,8 @@ const PIECE: usize = 60;
 const BYTES: usize = 1024 * 1024;
 
 /// Those that others name before those that name them.
-const ORDER: [Kind; 13] = [
+const ORDER: [Kind; 14] = [
+    Kind::Secret,
     Kind::PluginMetadata,
     Kind::Proto,
     Kind::Ssl,

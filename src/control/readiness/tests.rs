@@ -126,3 +126,40 @@ fn saved_state_is_served_after_two_seconds_and_its_services_are_known() {
     scene.answered(3, "new");
     assert!(scene.is_open_at(3), "`b` was saved");
 }
+
+#[test]
+fn what_a_secret_manager_has_not_answered_is_waited_for() {
+    let mut scene = Scene::new();
+    let manager: Arc<str> = "secrets/vault/1".into();
+    let other: Arc<str> = "secrets/vault/2".into();
+    scene
+        .readiness
+        .handle_unanswered([manager.clone(), other.clone()].into());
+    scene.listed(1, &[]);
+    // Without end, as proxies may have what waits for it.
+    assert_eq!(scene.opens(), None);
+    let now = scene.at(5);
+    scene.readiness.handle_manager(&manager, now);
+    assert_eq!(scene.opens(), None);
+    // One that is not asked any more holds nobody up, and one that answers is waited for a while.
+    scene.readiness.handle_unanswered([manager.clone()].into());
+    assert_eq!(scene.opens(), Some(15));
+    assert!(!scene.is_open_at(14));
+    scene.readiness.handle_unanswered(BTreeSet::new());
+    assert!(scene.is_open_at(6));
+    scene.readiness.handle_unanswered([other].into());
+    assert!(scene.is_open_at(7));
+}
+
+#[test]
+fn saved_documents_are_no_reason_to_take_away_what_waits_for_a_secret_manager() {
+    let mut scene = Scene::new();
+    let now = scene.at(0);
+    scene
+        .readiness
+        .handle_unanswered(["secrets/vault/1".into()].into());
+    scene.readiness.handle_restored(BTreeSet::new(), now);
+    assert_eq!(scene.opens(), None);
+    scene.readiness.handle_unanswered(BTreeSet::new());
+    assert_eq!(scene.opens(), Some(2));
+}

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::{Arrived, Inputs, KeepLost, run};
 use super::*;
-use crate::model::Discovery;
 use crate::model::document::Format;
+use crate::model::{Discovery, SecretName, Verdict};
 use crate::snapshot::{ResourceType, Snapshot};
 use crate::store::Event;
 use crate::telemetry::{Metrics, Source};
@@ -27,6 +27,7 @@ struct Loop {
     events: mpsc::Sender<Arrived<Event>>,
     answers: mpsc::Sender<Arrived<Answer>>,
     wishes: mpsc::Sender<SaveRequest>,
+    secrets: mpsc::Sender<Arrived<Vec<(SecretName, Verdict)>>>,
     gateways: Arc<Gateways>,
     store: Source,
     consul: Source,
@@ -39,6 +40,7 @@ impl Loop {
         let (events, told) = mpsc::channel(16);
         let (answers, answered) = mpsc::channel(16);
         let (wishes, granting) = mpsc::channel(1);
+        let (secrets, kept) = mpsc::channel(16);
         let (store, consul) = (Source::new("etcd"), Source::new("consul"));
         let inputs = Inputs {
             events: told,
@@ -51,6 +53,9 @@ impl Loop {
             questions: mpsc::channel(1).1,
             keyring: Default::default(),
             lookup: Default::default(),
+            asked: watch::Sender::default(),
+            secrets: kept,
+            managers: Source::new("vault"),
             accept_store: false,
             keep_lost: KeepLost {
                 time: Duration::ZERO,
@@ -68,6 +73,7 @@ impl Loop {
             events,
             answers,
             wishes,
+            secrets,
             gateways,
             store,
             consul,
@@ -148,6 +154,7 @@ fn saved() -> Saved {
             as_of,
         }],
         acceptances: Vec::new(),
+        secrets: Default::default(),
     }
 }
 
@@ -304,4 +311,71 @@ async fn nothing_is_granted_twice_but_once_more_at_the_end() {
     let last = timeout(DEADLINE, granted).await.unwrap().unwrap();
     assert_eq!((last.documents, last.revision), (first.documents, 9));
     scene.running.await.unwrap();
+}
+
+const KEYED: &str =
+    r#"{"uri":"/keyed","plugins":{"mocking":{"response_status":204},"key-auth":{}}}"#;
+const JACK: &str =
+    r#"{"username":"jack","plugins":{"key-auth":{"key":"$secret://vault/1/jack/key"}}}"#;
+const VAULT: &str = r#"{"uri":"https://vault","prefix":"kv","token":"t"}"#;
+
+fn key_of_jack() -> SecretName {
+    SecretName {
+        manager: "secrets/vault/1".into(),
+        key: "jack".into(),
+        field: "key".into(),
+    }
+}
+
+/// A loop on a saved state of these documents, which the store still has.
+async fn keyed(secrets: &[SecretName]) -> Loop {
+    let documents = [
+        document("routes/keyed", KEYED, 42),
+        document("consumers/jack", JACK, 42),
+        document("secrets/vault/1", VAULT, 42),
+    ];
+    let kept = |document: &Document| Kept {
+        document: document.clone(),
+        good: None,
+    };
+    let scene = Loop::start(Some(Saved {
+        documents: documents.iter().map(kept).collect(),
+        secrets: secrets.iter().cloned().collect(),
+        ..saved()
+    }));
+    scene.lists(42, &documents).await;
+    scene
+}
+
+#[tokio::test]
+async fn what_a_manager_had_answered_before_is_waited_for() {
+    let scene = keyed(&[key_of_jack()]).await;
+    let says = async |verdict| {
+        let told = vec![(key_of_jack(), verdict)];
+        scene.secrets.send(arrived(told)).await.unwrap();
+    };
+    let nothing = async || {
+        let soon = Duration::from_millis(500);
+        let published = timeout(soon, scene.publishes(|_| true)).await;
+        assert!(published.is_err(), "{published:?}");
+    };
+    nothing().await;
+    // Who is not let in is told nothing of what there is.
+    says(Verdict::Denied("which is denied".to_owned())).await;
+    nothing().await;
+    says(Verdict::Value("pl4nted".to_owned())).await;
+    scene.publishes(|_| true).await;
+    let saved = scene.grants().await;
+    assert_eq!(saved.secrets, [key_of_jack()].into());
+    assert!(!format!("{saved:?}").contains("pl4nted"));
+}
+
+#[tokio::test]
+async fn what_no_manager_had_answered_before_holds_nobody_up() {
+    let scene = keyed(&[]).await;
+    scene.publishes(|_| true).await;
+    let settled = scene.gateways.settled().borrow().clone();
+    let problem = &settled.problems["consumers/jack"];
+    assert_eq!(problem.cause.as_str(), "waiting");
+    assert!(scene.grants().await.secrets.is_empty());
 }

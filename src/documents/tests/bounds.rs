@@ -82,6 +82,7 @@ fn wrong(kind: Kind, value: &Value) -> String {
             "plugin_metadata/file-logger".to_owned()
         }
         Kind::PluginMetadata => "plugin_metadata/cors".to_owned(),
+        Kind::Secret => "secrets/vault/a".to_owned(),
         other => format!("{}/a", other.as_str()),
     };
     let mut whole = match kind {

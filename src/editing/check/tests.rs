@@ -159,6 +159,9 @@ fn compare(kind: Kind, seed: u64) {
         Kind::PluginMetadata => draw
             .one_of(&["plugin_metadata/cors", "plugin_metadata/file-logger"])
             .into(),
+        Kind::Secret => draw
+            .one_of(&["secrets/vault/1", "secrets/vault/new"])
+            .into(),
         kind => format!("{}/{}", kind.as_str(), draw.one_of(&["u", "s", "new"])).into(),
     };
     let key: Key = path.parse().unwrap();

@@ -49,7 +49,7 @@ impl Keyring {
     pub fn concerns(&self, kind: Kind, text: &[u8]) -> bool {
         match kind {
             _ if self.is_empty() => false,
-            Kind::Ssl | Kind::Consumer | Kind::Credential => true,
+            Kind::Ssl | Kind::Consumer | Kind::Credential | Kind::Secret => true,
             Kind::Gateway | Kind::ConsumerGroup | Kind::PluginMetadata => false,
             _ => {
                 let text = String::from_utf8_lossy(text);
@@ -104,6 +104,9 @@ fn secrets(kind: Kind, document: &mut Map<String, Value>) -> Vec<Secret<'_>> {
     for (name, value) in document {
         match (kind, name.as_str(), value) {
             (Kind::Ssl, "key" | "keys", value) => add(&mut found, name, Shape::PrivateKey, value),
+            // The name of a variable is no secret.
+            (Kind::Secret, "token", Value::String(text)) if text.starts_with('$') => {}
+            (Kind::Secret, "token", value) => add(&mut found, name, Shape::Any, value),
             (Kind::Upstream, "tls", value) => of_tls(&mut found, name, value),
             (_, "upstream", value) => of_upstream(&mut found, name, value),
             (_, "plugins", Value::Object(plugins)) => {

@@ -2,7 +2,6 @@ use serde_json::json;
 
 use super::*;
 use crate::model::Kind;
-use crate::model::problem::Remark;
 
 fn lookup(names: &[&str]) -> Result<Lookup, String> {
     let names: Vec<_> = names.iter().map(ToString::to_string).collect();
@@ -24,7 +23,7 @@ fn lookup(names: &[&str]) -> Result<Lookup, String> {
 
 #[test]
 fn references_stand_for_what_variables_hold() {
-    let found = |text: &str| lookup(&["KEY", "SHOP_*"]).unwrap().find(text);
+    let found = |text: &str| lookup(&["KEY", "SHOP_*"]).unwrap().find_variable(text);
     for (text, value) in [
         ("$env://KEY", "an-unsaid-key"),
         ("$ENV://SHOP_KEY", "pl4nted"),
@@ -78,17 +77,39 @@ fn what_stands_for_nothing_is_told_without_a_value() {
         ),
         (
             "$Secret://vault/1/a/b",
-            "refers to a secret manager, and none is asked",
+            "is no reference to a secret manager, allowed: `$secret://` in small letters",
+        ),
+        (
+            "$secret://vault/1/a",
+            "refers to `vault/1/a`, allowed: the manager",
+        ),
+        (
+            "$secret://vault/1",
+            "refers to `vault/1`, allowed: the manager",
+        ),
+        (
+            "$secret://vault/1/a/",
+            "refers to `vault/1/a/`, allowed: the manager",
+        ),
+        ("$secret://vault/1//b", "found `` in the path ``"),
+        (
+            "$secret://vault/1/a/../b/c",
+            "found `..` in the path `a/../b`",
+        ),
+        ("$secret://vault/1 2/a/b", "found the id `1 2`"),
+        (
+            "$secret://aws/1/a/b",
+            "found the secret manager `aws`, allowed: `vault`, as in `secrets/vault/1`; have the agent of another one fill",
         ),
     ] {
-        let told = of.find(text).unwrap().unwrap_err();
+        let told = of.find(text).unwrap().err().unwrap();
         assert!(told.starts_with(said), "{text}: {told}");
     }
     let long = Lookup::new(
         &["A".to_owned()],
         [("A".to_owned(), "x".repeat(VARIABLE + 1))],
     );
-    let told = long.unwrap().find("$env://A").unwrap().unwrap_err();
+    let told = long.unwrap().find("$env://A").unwrap().err().unwrap();
     assert!(told.contains("allowed: at most 65536"), "{told}");
 }
 
@@ -117,8 +138,11 @@ fn references_are_followed_where_apisix_follows_them() {
     let of = lookup(&["SHOP_*"]).unwrap();
     let resolved = |kind, document: Value| {
         let mut fields = document.as_object().unwrap().clone();
-        let done = of.resolve_in(kind, &mut fields).map(|_| ());
-        (Value::Object(fields), done.map_err(Remark::said))
+        let wrong = of.resolve_in(kind, &mut fields).wrong;
+        (
+            Value::Object(fields),
+            wrong.map_or(Ok(()), |wrong| Err(wrong.said())),
+        )
     };
     let reference = "$env://SHOP_KEY";
     let (told, done) = resolved(
@@ -139,6 +163,16 @@ fn references_are_followed_where_apisix_follows_them() {
         told,
         json!({"sni": reference, "cert": "pl4nted", "keys": ["pl4nted"]})
     );
+    // What a manager is shown is no answer of one.
+    let token = |token: &str| resolved(Kind::Secret, json!({ "uri": reference, "token": token }));
+    let (told, done) = token(reference);
+    assert_eq!(done, Ok(()));
+    assert_eq!(told, json!({ "uri": reference, "token": "pl4nted" }));
+    let (_, done) = token("$secret://vault/1/a/b");
+    assert!(
+        done.unwrap_err()
+            .starts_with("token: refers to a secret manager, where")
+    );
     let (_, done) = resolved(
         Kind::Consumer,
         json!({"plugins": {"a": {"b": ["$env://SHOP_NONE"]}}}),
@@ -151,4 +185,78 @@ fn references_are_followed_where_apisix_follows_them() {
     let said =
         "plugins.a.b[64]: is one reference more than there may be in a document, allowed: 64";
     assert_eq!(done, Err(said.to_owned()));
+}
+
+fn name(field: &str) -> SecretName {
+    SecretName::read(&format!("vault/1/shop/{field}")).unwrap()
+}
+
+#[test]
+fn managers_answers_are_in_force_until_the_next_ones() {
+    let of = Lookup::default();
+    let answers = of.answers();
+    let key = || name("key");
+    let found = || match of.find("$secret://vault/1/shop/key").unwrap() {
+        Ok(Found::Text(text)) => text,
+        Ok(Found::Waits(name)) => format!("waits for {name}"),
+        Err(said) => said,
+    };
+    assert_eq!(found(), "waits for `key` of `shop` in `secrets/vault/1`");
+    assert!(answers.is_empty() && of.is_empty());
+    assert_eq!(answers.standing(&key()), Standing::Unanswered);
+    answers.take(key(), Verdict::Denied("which is denied".to_owned()));
+    assert_eq!(answers.standing(&key()), Standing::Denied);
+    assert!(found().ends_with("which is denied") && answers.known().is_empty());
+    assert!(answers.take(key(), Verdict::Value("pl4nted-1".to_owned())));
+    assert!(!answers.take(key(), Verdict::Value("pl4nted-1".to_owned())));
+    assert_eq!(found(), "pl4nted-1");
+    assert!(answers.take(key(), Verdict::Value("pl4nted-2".to_owned())));
+    assert_eq!(found(), "pl4nted-2");
+    // Proxies may have what was there before.
+    assert!(of.is_in("a pl4nted-1") && of.is_in("pl4nted-2 b") && !of.is_empty());
+    assert_eq!(answers.known(), [key()].into());
+    let denied = || Verdict::Denied("which is denied".to_owned());
+    assert!(answers.take(key(), denied()) && !answers.take(key(), denied()));
+    assert_eq!(
+        found(),
+        "refers to `key` of `shop` in `secrets/vault/1`, which is denied"
+    );
+    assert_eq!(answers.standing(&key()), Standing::Known);
+    assert!(answers.take(key(), Verdict::Value("pl4nted-2".to_owned())));
+    for (value, said) in [
+        (String::new(), "is empty"),
+        ("x".repeat(VARIABLE + 1), "allowed: at most 65536"),
+    ] {
+        answers.take(key(), Verdict::Value(value));
+        assert!(found().contains(said), "{}", found());
+    }
+    answers.keep(&[name("other")].into());
+    assert_eq!(found(), "waits for `key` of `shop` in `secrets/vault/1`");
+    assert!(of.is_in("pl4nted-2"));
+}
+
+#[test]
+fn what_waits_is_told_with_its_fields() {
+    let of = Lookup::default();
+    let mut jack = json!({"plugins": {"jwt-auth": {"key": "jack", "secret": "$secret://vault/1/shop/a", "b": ["$secret://vault/1/shop/b"]}}});
+    let fields = jack.as_object_mut().unwrap();
+    let resolved = of.resolve_in(Kind::Consumer, fields);
+    assert_eq!(resolved.names, [name("a"), name("b")].into());
+    let said = resolved.waits().unwrap().said();
+    assert!(
+        said.ends_with("has not been answered yet, and 1 more references"),
+        "{said}"
+    );
+    for (field, concerned) in [
+        ("plugins.jwt-auth.secret", true),
+        ("plugins.jwt-auth.b[0]", true),
+        ("plugins.jwt-auth.b", true),
+        ("plugins.jwt-auth", true),
+        ("plugins.jwt-auth.key", false),
+        ("plugins", false),
+        ("", false),
+        ("username", false),
+    ] {
+        assert_eq!(resolved.concerns(field), concerned, "{field}");
+    }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::model::service_key::Scope;
-use crate::model::{Discovery, ServiceKey, document, instance};
+use crate::model::{Discovery, SecretName, ServiceKey, document, instance};
 use crate::state::{Answered, Kept, Place, Saved};
 use crate::{registry, state};
 use acceptance::Acceptance;
@@ -28,6 +28,17 @@ pub(super) struct Body {
     /// Nothing in a state of an older Chancery.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     acceptances: Vec<Acceptance>,
+    /// As is this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<Secret>,
+}
+
+/// What a secret manager was asked for, and answered.
+#[derive(Serialize, Deserialize)]
+struct Secret {
+    manager: Arc<str>,
+    key: Arc<str>,
+    field: Arc<str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,6 +144,7 @@ impl Body {
             documents: saved.documents.into_iter().map(Document::new).collect(),
             answers: saved.answers.into_iter().map(SavedAnswer::new).collect(),
             acceptances: saved.acceptances.into_iter().map(Acceptance::new).collect(),
+            secrets: saved.secrets.into_iter().map(Secret::new).collect(),
         }
     }
 
@@ -152,8 +164,32 @@ impl Body {
                 .into_iter()
                 .filter_map(Acceptance::acceptance)
                 .collect(),
+            secrets: self.secrets.into_iter().map(Secret::name).collect(),
         };
         (self.origin.origin(), saved)
+    }
+}
+
+impl Secret {
+    fn new(name: SecretName) -> Self {
+        let SecretName {
+            manager,
+            key,
+            field,
+        } = name;
+        Self {
+            manager,
+            key,
+            field,
+        }
+    }
+
+    fn name(self) -> SecretName {
+        SecretName {
+            manager: self.manager,
+            key: self.key,
+            field: self.field,
+        }
     }
 }
 

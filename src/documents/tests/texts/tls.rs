@@ -95,7 +95,7 @@ fn what_an_ssl_cannot_be() {
         ),
         (
             json!({ "key": "$secret://vault/1" }),
-            "key: refers to a secret manager, and none is asked",
+            "key: refers to `vault/1`, allowed: the manager, the id of its document, a key and a field",
         ),
         (
             json!({ "cert": "$env://CERT" }),

@@ -58,6 +58,7 @@ pub struct Draw<'a> {
     pair: &'a (String, String),
     depth: usize,
     of_ssl: bool,
+    of_secret: bool,
 }
 
 impl<'a> Draw<'a> {
@@ -67,6 +68,7 @@ impl<'a> Draw<'a> {
             pair,
             depth: 0,
             of_ssl: false,
+            of_secret: false,
         }
     }
 
@@ -122,6 +124,7 @@ impl<'a> Draw<'a> {
 
     fn object(&mut self, field: &str, schema: &Value) -> Value {
         self.of_ssl |= field == Kind::Ssl.as_str();
+        self.of_secret |= field == Kind::Secret.as_str();
         self.depth += 1;
         let mut fields = Map::new();
         let required = |name: &str| {
@@ -177,6 +180,8 @@ impl<'a> Draw<'a> {
             // Of other documents it says what requests are told apart by.
             "key" | "keys" if self.of_ssl => return key.as_str().into(),
             "client_key" => return key.as_str().into(),
+            "uri" if self.of_secret => return "https://vault.example.com:8200".into(),
+            "prefix" | "token" if self.of_secret && !self.once_in(4) => return "a/b".into(),
             _ => {}
         }
         let usual = USUAL.iter().find(|(name, _)| *name == field);

@@ -1,0 +1,82 @@
+//! What an answer says of the names that it was asked for. Pure.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::client::Answer;
+use crate::model::{SecretName, Verdict};
+
+/// As Vault documents it; no more of it is looked at.
+#[derive(Deserialize)]
+struct Body {
+    data: Option<Map<String, Value>>,
+}
+
+/// What is said of each name, or why nothing is: then it is not known.
+pub fn verdicts(
+    answer: &Answer,
+    names: &BTreeSet<SecretName>,
+) -> Result<Vec<(SecretName, Verdict)>, String> {
+    let status = answer.status;
+    let all = |why: &str| {
+        let nothing = |name: &SecretName| (name.clone(), Verdict::Nothing(why.to_owned()));
+        Ok(names.iter().map(nothing).collect())
+    };
+    match status {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND => {
+            return all(
+                "which the manager does not have (404): write it there below `prefix`, or name another",
+            );
+        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            let why = "which the manager denies (403): give `token` a policy that may read it, or another token";
+            let denied = |name: &SecretName| (name.clone(), Verdict::Denied(why.to_owned()));
+            return Ok(names.iter().map(denied).collect());
+        }
+        StatusCode::REQUEST_TIMEOUT
+        | StatusCode::PRECONDITION_FAILED
+        | StatusCode::TOO_EARLY
+        | StatusCode::TOO_MANY_REQUESTS => return Err(format!("answers {status}")),
+        status if status.is_client_error() && status.as_u16() < 470 => {
+            return all(&format!(
+                "which the manager refuses to look for ({}): see `uri`, `prefix` and `namespace`",
+                status.as_u16()
+            ));
+        }
+        // Sealed, a standby that sends elsewhere, or somebody in between.
+        status => return Err(format!("answers {status}")),
+    }
+    let body: Body = serde_json::from_slice(&answer.body)
+        .map_err(|_| "answers with something else than Vault does: see `uri`".to_owned())?;
+    let Some(data) = body.data else {
+        return all("which the manager has nothing of: write it there, or name another");
+    };
+    let found = names
+        .iter()
+        .map(|name| (name.clone(), verdict(&data, &name.field)));
+    Ok(found.collect())
+}
+
+/// What is said of a field. KV version 2 has the fields one step deeper, beside what it says of the version.
+fn verdict(data: &Map<String, Value>, field: &str) -> Verdict {
+    let nothing = |why: &str| Verdict::Nothing(why.to_owned());
+    let versioned = match (data.get("data"), data.get("metadata")) {
+        (Some(Value::Object(inner)), Some(Value::Object(_))) => Some(inner),
+        _ => None,
+    };
+    match data.get(field).or_else(|| versioned?.get(field)) {
+        Some(Value::String(text)) => Verdict::Value(text.clone()),
+        Some(_) => nothing("which is no text there: write it as one"),
+        None if versioned.is_none() && data.contains_key("created_time") => nothing(
+            "which the manager only tells about: an engine of KV version 2 is asked with `data` at the end of its mount in `prefix`, as `secret/data`",
+        ),
+        None => nothing("which has no such field: write it there, or name another"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
