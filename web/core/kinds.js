@@ -14,6 +14,7 @@ const ONES = /** @type {Record<string, string>} */ ({
   ssls: "GET /apisix/admin/ssls/{id}",
   protos: "GET /apisix/admin/protos/{id}",
   plugin_metadata: "GET /apisix/admin/plugin_metadata/{id}",
+  secrets: "GET /apisix/admin/secrets/vault/{id}",
   gateways: "GET /apisix/admin/gateways/{id}",
 });
 export const KINDS = Object.keys(ONES);
@@ -31,6 +32,7 @@ export const FIRST = /** @type {Record<string, any>} */ ({
   ssls: { snis: ["www.example.com"], cert: "-----BEGIN CERTIFICATE-----\n…", key: "-----BEGIN PRIVATE KEY-----\n…" },
   protos: { content: 'syntax = "proto3";\npackage hello;\nservice Greeter { rpc Greet (Name) returns (Name); }\nmessage Name { string name = 1; }' },
   plugin_metadata: { log_format: { host: "$host", status: "$status" } },
+  secrets: { uri: "https://vault.example.com:8200", prefix: "kv/apisix", token: "$env://VAULT_TOKEN" },
   gateways: { listeners: [{ name: "http", address: "0.0.0.0", port: 9080, protocol: "http" }] },
 });
 
@@ -46,7 +48,8 @@ export async function one(kind, id, masked, signal) {
   const [call, fields] =
     kind === "consumers" && below
       ? ["GET /apisix/admin/consumers/{username}/credentials/{id}", { username: owner, id: last }]
-      : [ONES[kind], { id }];
+      : // The manager stands before the id.
+        [ONES[kind], { id: kind === "secrets" ? below : id }];
   try {
     const held = await ask(call, { ...fields, masked: masked ? true : undefined }, { signal });
     return { path: `${kind}/${id}`, id, value: object(held.value), modified: held.modifiedIndex };

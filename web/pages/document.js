@@ -166,7 +166,7 @@ function Draft({ kind, first }) {
   const [wrong, find] = useState(/** @type {any} */ (null));
   const [review, show] = useState(false);
   useGuard(text !== first);
-  const path = `${kind}/${named ? (parse(text).value?.username ?? "") : id}`;
+  const path = `${kind === "secrets" ? "secrets/vault" : kind}/${named ? (parse(text).value?.username ?? "") : id}`;
   const good = named || /^[\w.-]{1,64}$/.test(id);
   return html`<form class="editor" onSubmit=${(event) => (event.preventDefault(), good && !wrong && show(true))}>
     ${!named && html`<label>${t("edit.id")} <small>${t("edit.id.allowed")}</small><input class="mono" required pattern="[A-Za-z0-9._\\-]{1,64}" value=${id} autofocus onInput=${(event) => name(event.target.value)} /></label>`}

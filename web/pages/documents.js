@@ -25,6 +25,7 @@ const SHOWN = /** @type {Record<string, string[]>} */ ({
   ssls: ["host"],
   protos: [],
   plugin_metadata: [],
+  secrets: [],
   gateways: ["listeners"],
 });
 
