@@ -133,7 +133,8 @@ pub fn of(key: &Key, document: &Value) -> Vec<Reference> {
 
 /// The documents of the secret managers that a document's references are about.
 fn managers(kind: Kind, document: &Value) -> Vec<Reference> {
-    if let Kind::Upstream | Kind::Gateway | Kind::PluginMetadata | Kind::Secret = kind {
+    if let Kind::Upstream | Kind::Gateway | Kind::PluginMetadata | Kind::Proto | Kind::Secret = kind
+    {
         return Vec::new();
     }
     let names = SecretName::all_in(kind, document).into_iter();

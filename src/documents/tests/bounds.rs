@@ -115,6 +115,18 @@ fn complete(document: &mut Value) {
         ("/plugins/fault-injection/abort", "http_status", json!(500)),
         ("/plugins/fault-injection/delay", "duration", json!(1)),
         ("/plugins/file-logger", "path", json!("/a")),
+        ("/plugins/http-logger", "uri", json!("http://a/")),
+        (
+            "/plugins/loki-logger",
+            "endpoint_addrs",
+            json!(["http://a"]),
+        ),
+        ("/plugins/syslog", "host", json!("a")),
+        ("/plugins/syslog", "port", json!(1)),
+        ("/plugins/tcp-logger", "host", json!("a")),
+        ("/plugins/tcp-logger", "port", json!(1)),
+        ("/plugins/udp-logger", "host", json!("a")),
+        ("/plugins/udp-logger", "port", json!(1)),
         ("/plugins/response-rewrite/filters/0", "regex", json!("a")),
         ("/plugins/response-rewrite/filters/0", "replace", json!("b")),
     ] {

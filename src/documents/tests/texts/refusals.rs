@@ -49,9 +49,9 @@ fn a_text_that_is_no_document() {
 fn a_key_that_names_no_document() {
     refused(&[
         (
-            "secrets/jack",
+            "plugins/jack",
             "{}",
-            "this version does not serve `secrets`; it serves routes, upstreams, services, …",
+            "this version does not serve `plugins`; it serves routes, upstreams, services, …",
         ),
         (
             "foo/1",
