@@ -23,6 +23,7 @@ pub mod path;
 pub(crate) mod pattern;
 pub mod problem;
 pub mod protos;
+pub(crate) mod public_key;
 mod request;
 pub mod resource_name;
 pub(crate) mod scalar;

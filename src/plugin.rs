@@ -33,6 +33,7 @@ mod limit_req;
 mod loki_logger;
 mod mocking;
 mod opa;
+mod openid_connect;
 mod opentelemetry;
 mod prometheus;
 mod proxy_buffering;

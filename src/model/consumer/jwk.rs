@@ -13,6 +13,7 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::Secret;
+use crate::model::public_key::curve_of;
 
 /// How tokens are signed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -151,18 +152,6 @@ fn of_edwards_key(info: &SubjectPublicKeyInfo, rest: &[u8]) -> Result<Secret, St
     let x = URL_SAFE_NO_PAD.encode(point);
     let key = json!({"kty": "OKP", "crv": "Ed25519", "x": x});
     Ok(set(Algorithm::EdDSA, key))
-}
-
-fn curve_of(info: &SubjectPublicKeyInfo) -> Option<&'static str> {
-    let parameters = info.algorithm.parameters.as_ref()?;
-    let found = parameters.as_oid().ok()?;
-    let curves = [
-        (oid!(1.2.840.10045.3.1.7), "P-256"),
-        (oid!(1.3.132.0.34), "P-384"),
-        (oid!(1.3.132.0.35), "P-521"),
-    ];
-    let curve = curves.iter().find(|(oid, _)| *oid == found);
-    curve.map(|(_, name)| *name)
 }
 
 /// A set of one key, for this algorithm only: a public key is never taken for a shared secret.

@@ -12,7 +12,7 @@ const OF_CONSUMERS: &[(&str, &[&str])] = &[
     ("key-auth", &["key"]),
 ];
 /// … and of all others.
-const OF_OTHERS: &[(&str, &[&str])] = &[("csrf", &["key"])];
+const OF_OTHERS: &[(&str, &[&str])] = &[("csrf", &["key"]), ("openid-connect", &["client_secret"])];
 
 /// What a private key in the clear begins with.
 const PEM: &str = "---";
@@ -54,7 +54,7 @@ impl Keyring {
             _ => {
                 let text = String::from_utf8_lossy(text);
                 // JSON may write characters by their numbers.
-                ["client_key", "csrf", "\\u"]
+                ["client_key", "client_secret", "csrf", "\\u"]
                     .iter()
                     .any(|part| text.contains(part))
             }

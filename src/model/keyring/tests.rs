@@ -101,6 +101,7 @@ fn secrets_are_sealed_wherever_apisix_encrypts_them_and_nothing_else_is() {
     }});
     let plugins = json!({
         "csrf": {"key": "S", "name": "n"}, "key-auth": {"header": "k", "key": "n"},
+        "openid-connect": {"client_id": "n", "client_secret": "S"},
         "limit-count": {"key": "remote_addr"},
         "traffic-split": {"rules": [{}, {"weighted_upstreams": [{"weight": 1}, {"upstream": upstream}]}]},
     });
@@ -116,12 +117,12 @@ fn secrets_are_sealed_wherever_apisix_encrypts_them_and_nothing_else_is() {
         (
             Kind::Route,
             json!({"uri": "/", "upstream": upstream, "plugins": plugins}),
-            3,
+            4,
         ),
         (Kind::Service, json!({"upstream": upstream}), 1),
         (Kind::StreamRoute, json!({"upstream": upstream}), 1),
-        (Kind::PluginConfig, json!({"plugins": plugins}), 2),
-        (Kind::GlobalRule, json!({"plugins": plugins}), 2),
+        (Kind::PluginConfig, json!({"plugins": plugins}), 3),
+        (Kind::GlobalRule, json!({"plugins": plugins}), 3),
         (Kind::Gateway, json!({"tracing": {"upstream_id": "1"}}), 0),
     ];
     for (kind, document, count) in documents {

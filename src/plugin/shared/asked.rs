@@ -57,6 +57,9 @@ pub const CHECKS: &str = "chancery.request-validation";
 /// The filter of routes that asks an agent whether a request may pass.
 pub const ASKS: &str = "chancery.opa";
 
+/// The filter of routes that verifies bearer tokens by a key.
+pub const VERIFIES: &str = "chancery.openid-connect";
+
 /// The filter of routes that answers others whom `consumer-restriction` denies.
 pub const DENIES: &str = "chancery.consumer-restriction.answer";
 
@@ -65,7 +68,7 @@ pub const TRANSCODES: &str = "chancery.grpc-transcode.answer";
 
 /// The filters of routes that run a script only while a route enables them, and their scripts. Every filter chain would have each of
 /// them once for every thread of Envoy's, some 100 KB each.
-pub const SCRIPTS: [(&str, &str); 13] = [
+pub const SCRIPTS: [(&str, &str); 14] = [
     ("chancery.api-breaker.answer", include_str!("instead.lua")),
     ("chancery.consumer", include_str!("identity/told.lua")),
     (DENIES, include_str!("denial/answer.lua")),
@@ -83,6 +86,13 @@ pub const SCRIPTS: [(&str, &str); 13] = [
     (
         ASKS,
         concat!(include_str!("data.lua"), include_str!("../opa/ask.lua")),
+    ),
+    (
+        VERIFIES,
+        concat!(
+            include_str!("data.lua"),
+            include_str!("../openid_connect/verify.lua")
+        ),
     ),
     (
         "chancery.proxy-rewrite.line",

@@ -1,0 +1,112 @@
+//! `openid-connect`, of bearer tokens that a key in the document verifies. A script does, by Envoy's own cryptography: the filter of
+//! Envoy's for tokens knows keys of its listener only, not of a route.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use envoy_types::pb::envoy::config::route::v3::Route;
+use serde_json::{Map, Value, json};
+
+use super::contract::{Definition, Plugin, Reading, refused, schema};
+use super::shared::asked::VERIFIES;
+use super::shared::script;
+use crate::model::decode;
+use crate::model::problem::Remark;
+use crate::model::public_key::PublicKey;
+use crate::model::upstream::Cluster;
+
+mod form;
+
+use form::Form;
+
+pub(super) const ENTRY: Definition = Definition {
+    name: "openid-connect",
+    read,
+    schema: schema::<Form>,
+    refused: refused::<Form>,
+    differs: &[
+        (
+            "bearer_only",
+            "`true` alone: nobody is logged in, and the fields about logins have no effect",
+        ),
+        (
+            "public_key",
+            "verifies every token: of RSA (RS256 to RS512), or on a curve (ES256 to ES512)",
+        ),
+        ("use_jwks", "not `true`: `discovery` is not read"),
+        (
+            "claim_validator.issuer.valid_issuers",
+            "has to be written, as `discovery` is not read",
+        ),
+        ("discovery", "is not read"),
+        ("client_secret", "is not read"),
+        (
+            "set_access_token_header",
+            "`X-Access-Token` is the token that was verified, also where the client sent another",
+        ),
+        (
+            "set_userinfo_header",
+            "`X-Userinfo` has the claims as they were signed, not written anew",
+        ),
+        (
+            "",
+            "a token above 16 KiB, or with a name twice in an object, is none; so are two `Authorization`: 400",
+        ),
+    ],
+    http_filters: || vec![script::discovered(VERIFIES)],
+};
+
+#[derive(Debug)]
+struct OpenidConnect {
+    /// What the script goes by.
+    told: Map<String, Value>,
+}
+
+fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    let form: Form = decode::read_unquoted(value)?;
+    form.check()?;
+    let key = form.key()?;
+    let told = [
+        ("challenge", Some(json!(form.realm.challenge("Bearer")))),
+        ("key", Some(json!(hexadecimal(&key)))),
+        ("algorithms", Some(json!(form.algorithms(&key)?))),
+        ("issuers", Some(json!(form.issuers()?))),
+        ("slack", Some(json!(form.iat_slack.0))),
+        (
+            "scopes",
+            form.required_scopes.as_ref().map(|all| json!(all)),
+        ),
+        ("no_scopes", form.without_scopes().map(Value::from)),
+        ("audience", Some(json!(form.audience().claim))),
+        ("audience_required", Some(json!(form.audience().required))),
+        ("client", form.client().map(Value::from)),
+        ("token_header", Some(json!(form.tells_token()))),
+        ("userinfo", Some(json!(form.set_userinfo_header))),
+    ];
+    let told = told.into_iter();
+    let told = told.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Ok(Arc::new(OpenidConnect {
+        told: told.collect(),
+    }))
+}
+
+/// Bytes as a text: what a route tells a script is one.
+fn hexadecimal(key: &PublicKey) -> String {
+    key.der.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+impl Plugin for OpenidConnect {
+    fn runs(&self) -> Vec<&'static str> {
+        vec![VERIFIES]
+    }
+
+    fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        script::enable(route, VERIFIES, &self.told);
+    }
+}
+
+#[cfg(test)]
+mod tests;

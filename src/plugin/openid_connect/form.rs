@@ -1,0 +1,283 @@
+//! `openid-connect` as it is written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::model::bounds::{KEY, LongText};
+use crate::model::decode::{self, quoted};
+use crate::model::problem::Remark;
+use crate::model::public_key::PublicKey;
+use crate::model::scalar::{Count, Quantity};
+use crate::plugin::shared::identity::Realm;
+
+/// Lets requests pass whose bearer token a key verifies.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+pub(super) struct Form {
+    /// Who tokens are for, where `match_with_client_id` says so.
+    client_id: String,
+    /// Not read.
+    #[serde(rename = "client_secret")]
+    _client_secret: String,
+    /// Not read.
+    #[serde(rename = "discovery")]
+    _discovery: String,
+    /// No other than `true`.
+    #[serde(default)]
+    bearer_only: bool,
+    /// What verifies tokens, as PEM.
+    public_key: Option<LongText<KEY>>,
+    /// No other than `false`.
+    #[serde(default)]
+    use_jwks: bool,
+    /// The one algorithm that tokens are signed with; any that fits the key if not written.
+    token_signing_alg_values_expected: Option<String>,
+    /// What the token has to say.
+    #[serde(default)]
+    claim_validator: Validator,
+    /// The scopes that a token needs, all of them; others are answered with 403.
+    pub required_scopes: Option<Vec<String>>,
+    /// What clients are told that tokens are for.
+    #[serde(default = "realm")]
+    pub realm: Realm,
+    /// Seconds that clocks may differ.
+    #[serde(default = "two_minutes")]
+    pub iat_slack: Count,
+    /// Whether the upstream is told the token as `X-Access-Token`.
+    #[serde(default = "yes")]
+    set_access_token_header: bool,
+    /// Whether `Authorization` tells it instead.
+    #[serde(default)]
+    access_token_in_authorization_header: bool,
+    /// Whether the upstream is told the claims, as `X-Userinfo`.
+    #[serde(default = "yes")]
+    pub set_userinfo_header: bool,
+    /// No other than `false`.
+    #[serde(default)]
+    accept_none_alg: bool,
+    /// No effect: what cannot be verified does not pass.
+    #[serde(rename = "accept_unsupported_alg")]
+    _accept_unsupported_alg: Option<bool>,
+    /// No effect: for logins.
+    #[serde(rename = "scope")]
+    _scope: Option<String>,
+    /// No effect: nobody is asked.
+    #[serde(rename = "ssl_verify")]
+    _ssl_verify: Option<bool>,
+    /// No effect: nobody is asked.
+    #[serde(rename = "timeout")]
+    _timeout: Option<Quantity>,
+    /// No effect: for logins.
+    #[serde(rename = "logout_path")]
+    _logout_path: Option<String>,
+    /// No effect: for logins.
+    #[serde(rename = "unauth_action")]
+    _unauth_action: Option<String>,
+    /// No effect: for logins.
+    #[serde(rename = "use_pkce")]
+    _use_pkce: Option<bool>,
+    /// No effect: for logins.
+    #[serde(rename = "use_nonce")]
+    _use_nonce: Option<bool>,
+    /// No effect: for logins.
+    #[serde(rename = "set_id_token_header")]
+    _set_id_token_header: Option<bool>,
+    /// No effect: for logins.
+    #[serde(rename = "set_refresh_token_header")]
+    _set_refresh_token_header: Option<bool>,
+    /// No effect: for logins.
+    #[serde(rename = "renew_access_token_on_expiry")]
+    _renew_access_token_on_expiry: Option<bool>,
+    /// No effect: for logins.
+    #[serde(rename = "access_token_expires_leeway")]
+    _access_token_expires_leeway: Option<Count>,
+    /// No effect: for logins.
+    #[serde(rename = "force_reauthorize")]
+    _force_reauthorize: Option<bool>,
+    /// No effect: for logins.
+    #[serde(rename = "revoke_tokens_on_logout")]
+    _revoke_tokens_on_logout: Option<bool>,
+    /// No effect: for logins.
+    #[serde(rename = "token_endpoint_auth_method")]
+    _token_endpoint_auth_method: Option<String>,
+    /// No effect: for logins.
+    #[serde(rename = "client_jwt_assertion_expires_in")]
+    _client_jwt_assertion_expires_in: Option<Quantity>,
+    /// No effect: nobody is asked.
+    #[serde(rename = "introspection_endpoint_auth_method")]
+    _introspection_endpoint_auth_method: Option<String>,
+    /// No effect: nobody is asked.
+    #[serde(rename = "introspection_interval")]
+    _introspection_interval: Option<Count>,
+    /// No effect: nobody is asked.
+    #[serde(rename = "introspection_expiry_claim")]
+    _introspection_expiry_claim: Option<String>,
+    /// No effect: nobody is asked.
+    #[serde(rename = "jwk_expires_in")]
+    _jwk_expires_in: Option<Quantity>,
+    /// No effect: each token is verified.
+    #[serde(rename = "jwt_verification_cache_ignore")]
+    _jwt_verification_cache_ignore: Option<bool>,
+}
+
+const LOGIN: &str = "Envoy logs nobody in; let a service do it, with forward-auth";
+
+impl decode::Form for Form {
+    const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[
+        (
+            "introspection_endpoint",
+            "nobody is asked about a token; write `public_key`, or let a service ask, with forward-auth",
+        ),
+        ("session", LOGIN),
+        ("redirect_uri", LOGIN),
+        ("post_logout_redirect_uri", LOGIN),
+        ("authorization_params", LOGIN),
+        ("access_token_expires_in", LOGIN),
+        ("refresh_session_interval", LOGIN),
+        ("client_rsa_private_key", LOGIN),
+        ("client_rsa_private_key_id", LOGIN),
+    ];
+    const NOT_SERVED: &'static [&'static str] = &[
+        "claim_schema",
+        "introspection_addon_headers",
+        "proxy_opts",
+        "cache_segment",
+    ];
+}
+
+/// What a token has to say.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Validator {
+    /// Who it has to be from.
+    #[serde(default)]
+    issuer: Issuer,
+    /// Who it has to be for.
+    #[serde(default)]
+    audience: Audience,
+}
+
+/// Who a token has to be from.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Issuer {
+    /// One of these, in its claim `iss`.
+    valid_issuers: Option<Vec<String>>,
+}
+
+/// Who a token has to be for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+pub(super) struct Audience {
+    /// The claim that says it.
+    #[serde(default = "aud")]
+    pub claim: String,
+    /// Whether it has to be there.
+    #[serde(default)]
+    pub required: bool,
+    /// Whether it has to be, or to list, `client_id`.
+    #[serde(default)]
+    match_with_client_id: bool,
+}
+
+impl Default for Audience {
+    fn default() -> Self {
+        Self {
+            claim: aud(),
+            required: false,
+            match_with_client_id: false,
+        }
+    }
+}
+
+fn aud() -> String {
+    "aud".to_owned()
+}
+
+fn realm() -> Realm {
+    Realm::new("apisix")
+}
+
+fn two_minutes() -> Count {
+    Count(120)
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Form {
+    /// Refuses what only a login, or another server, could do.
+    pub fn check(&self) -> Result<(), Remark> {
+        let wrong = |field: &str, message: &str| Err(Remark::new(field, message));
+        if !self.bearer_only {
+            let message = "found false, allowed: true; Envoy logs nobody in: let a service do it, with forward-auth";
+            return wrong("bearer_only", message);
+        }
+        if self.use_jwks {
+            let message = "found true, allowed: false; `discovery` is not read: write the key as `public_key`";
+            return wrong("use_jwks", message);
+        }
+        if self.accept_none_alg {
+            let message = "found true, allowed: false; a token that nobody signed would pass";
+            return wrong("accept_none_alg", message);
+        }
+        Ok(())
+    }
+
+    pub fn key(&self) -> Result<PublicKey, Remark> {
+        let Some(LongText(pem)) = &self.public_key else {
+            let message = "is missing: nobody is asked about a token, and `discovery` is not read";
+            return Err(Remark::new("public_key", message));
+        };
+        PublicKey::of_pem(pem).map_err(|said| Remark::new("public_key", said))
+    }
+
+    /// How tokens may be signed.
+    pub fn algorithms(&self, key: &PublicKey) -> Result<Vec<&'static str>, Remark> {
+        let all = key.algorithms.iter().copied();
+        let Some(expected) = &self.token_signing_alg_values_expected else {
+            return Ok(all.collect());
+        };
+        let one = all.clone().find(|one| one == expected);
+        one.map(|one| vec![one]).ok_or_else(|| {
+            let fitting = all.collect::<Vec<_>>().join(", ");
+            let message = format!(
+                "found {}, allowed with this key: {fitting}",
+                quoted(expected)
+            );
+            Remark::new("token_signing_alg_values_expected", message)
+        })
+    }
+
+    pub fn issuers(&self) -> Result<&[String], Remark> {
+        let issuers = self.claim_validator.issuer.valid_issuers.as_deref();
+        issuers.filter(|all| !all.is_empty()).ok_or_else(|| {
+            let message = "is missing, allowed: at least one, as `discovery` is not read, which would name it";
+            Remark::new("claim_validator.issuer.valid_issuers", message)
+        })
+    }
+
+    pub fn audience(&self) -> &Audience {
+        &self.claim_validator.audience
+    }
+
+    /// Who a token has to be for.
+    pub fn client(&self) -> Option<&str> {
+        let audience = self.audience();
+        audience.match_with_client_id.then_some(&*self.client_id)
+    }
+
+    /// Whether the upstream is told the token in another header than the one that it came in.
+    pub fn tells_token(&self) -> bool {
+        self.set_access_token_header && !self.access_token_in_authorization_header
+    }
+
+    /// What clients are told whose token lacks a scope.
+    pub fn without_scopes(&self) -> Option<String> {
+        let scopes = self.required_scopes.as_ref()?.join(", ");
+        let error = format!("required scopes {scopes} not present");
+        Some(json!({ "error": error }).to_string())
+    }
+}

@@ -1,0 +1,109 @@
+use envoy_types::pb::envoy::extensions::filters::http::lua::v3::LuaPerRoute;
+use envoy_types::pb::google::protobuf::value::Kind;
+use prost::Message;
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
+use serde_json::{Value, json};
+
+use super::VERIFIES;
+use crate::plugin::tests::{applied, read, refusal};
+
+/// A configuration with a key on the curve P-256, and with these fields beside or instead.
+fn with(fields: &Value) -> Value {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+    let mut whole = json!({
+        "client_id": "me", "client_secret": "S", "discovery": "http://a/.well-known/openid-configuration",
+        "bearer_only": true, "public_key": key.public_key_pem(),
+        "claim_validator": {"issuer": {"valid_issuers": ["http://a"]}},
+    });
+    let own = whole.as_object_mut().unwrap();
+    own.extend(fields.as_object().unwrap().clone());
+    own.retain(|_, value| !value.is_null());
+    whole
+}
+
+#[test]
+fn the_script_is_told_the_key_and_no_secret() {
+    let value = with(&json!({
+        "required_scopes": ["a", "b"], "realm": "here", "set_userinfo_header": false,
+    }));
+    let route = applied(json!({ "openid-connect": value }));
+    let config = &route.typed_per_filter_config[VERIFIES].value;
+    assert!(!config.windows(3).any(|part| part == b"\x01S\x12"));
+    let told = LuaPerRoute::decode(config.as_slice())
+        .unwrap()
+        .filter_context;
+    let told = told.unwrap().fields;
+    let text = |name: &str| match &told[name].kind {
+        Some(Kind::StringValue(text)) => text.clone(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(text("challenge"), "Bearer realm=\"here\"");
+    // What the key of every curve begins with, and this curve.
+    assert!(text("key").starts_with("3059301306072a8648ce3d020106082a8648ce3d030107"));
+    assert_eq!(
+        text("no_scopes"),
+        r#"{"error":"required scopes a, b not present"}"#
+    );
+    assert_eq!(told["userinfo"].kind, Some(Kind::BoolValue(false)));
+    assert!(!told.contains_key("client"));
+    let all = format!("{told:?}");
+    assert!(all.contains("ES256") && !all.contains("RS256"), "{all}");
+}
+
+#[test]
+fn what_is_refused() {
+    let edwards = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    let table = [
+        (json!({"client_secret": null}), "`client_secret` is missing"),
+        (
+            json!({"client_secret": 5}),
+            "client_secret: found a number, allowed: a string",
+        ),
+        (
+            json!({"bearer_only": false}),
+            "bearer_only: found false, allowed: true; Envoy logs nobody in: let a service do it, with forward-auth",
+        ),
+        (
+            json!({"use_jwks": true}),
+            "use_jwks: found true, allowed: false; `discovery` is not read: write the key as `public_key`",
+        ),
+        (
+            json!({"accept_none_alg": true}),
+            "accept_none_alg: found true, allowed: false; a token that nobody signed would pass",
+        ),
+        (
+            json!({"public_key": null}),
+            "public_key: is missing: nobody is asked about a token, and `discovery` is not read",
+        ),
+        (
+            json!({"public_key": "s3cret"}),
+            "public_key: cannot be read, allowed: a public key as PEM (BEGIN PUBLIC KEY)",
+        ),
+        (
+            json!({"public_key": edwards.public_key_pem()}),
+            "public_key: found another kind of key, allowed: of RSA, or on the curve P-256, P-384 or P-521",
+        ),
+        (
+            json!({"token_signing_alg_values_expected": "RS256"}),
+            "token_signing_alg_values_expected: found \"RS256\", allowed with this key: ES256",
+        ),
+        (
+            json!({"claim_validator": null}),
+            "claim_validator.issuer.valid_issuers: is missing, allowed: at least one, as `discovery` is not read, which would name it",
+        ),
+        (
+            json!({"introspection_endpoint": "http://a"}),
+            "introspection_endpoint: `introspection_endpoint` is not served: nobody is asked about a token; write `public_key`, \
+             or let a service ask, with forward-auth",
+        ),
+        (
+            json!({"session": {"secret": "S"}}),
+            "session: `session` is not served: Envoy logs nobody in; let a service do it, with forward-auth",
+        ),
+    ];
+    for (fields, said) in table {
+        let configuration = with(&fields).to_string();
+        assert_eq!(refusal("openid-connect", &configuration), said, "{fields}");
+    }
+    assert!(read(json!({ "openid-connect": with(&json!({})) })).is_ok());
+}

@@ -1,0 +1,118 @@
+-- Lets requests pass whose bearer token a key verifies.
+local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+local LARGEST = 16384
+-- Bytes of a signature by a curve.
+local CURVES = { ES256 = 64, ES384 = 96, ES512 = 132 }
+
+local function decoded(text)
+  local out, bits, count = {}, 0, 0
+  for at = 1, #text do
+    bits, count = bits * 64 + ALPHABET:find(text:sub(at, at), 1, true) - 1, count + 6
+    if count >= 8 then
+      count = count - 8
+      local byte = math.floor(bits / 2 ^ count)
+      out[#out + 1], bits = string.char(byte), bits - byte * 2 ^ count
+    end
+  end
+  return table.concat(out)
+end
+
+local function integer(bytes)
+  bytes = bytes:gsub("^%z+", "")
+  if bytes == "" or bytes:byte() > 127 then bytes = "\0" .. bytes end
+  return "\2" .. string.char(#bytes) .. bytes
+end
+
+-- The two numbers of a signature by a curve, as Envoy reads them (DER).
+local function sequence(both)
+  local numbers = integer(both:sub(1, #both / 2)) .. integer(both:sub(#both / 2 + 1))
+  return "\48" .. (#numbers > 127 and "\129" or "") .. string.char(#numbers) .. numbers
+end
+
+local function set_of(list)
+  local set = {}
+  for _, one in ipairs(list) do set[one] = true end
+  return set
+end
+
+local function is_signed(request, route, algorithm, text, signature)
+  if CURVES[algorithm] then
+    if #signature ~= CURVES[algorithm] then return false end
+    signature = sequence(signature)
+  end
+  local key = route:get("key"):gsub("%x%x", function(digits) return string.char(tonumber(digits, 16)) end)
+  request:importPublicKey(key, #key)
+  return request:verifySignature("sha" .. algorithm:sub(3), key, signature, #signature, text, #text) == true
+end
+
+-- What a token says, once it is verified; or nothing, and what is wrong.
+local function claimed(request, route, token)
+  local header, payload, signature = token:match("^([%w_-]+)%.([%w_-]+)%.([%w_-]+)$")
+  if not header or #token > LARGEST then return nil, "invalid jwt" end
+  local head, claims = read_json(decoded(header)), read_json(decoded(payload))
+  local algorithm = head.alg
+  if type(algorithm) ~= "string" or not set_of(route:get("algorithms"))[algorithm] or head.crit ~= nil then
+    return nil, "token is signed by unexpected algorithm"
+  end
+  if not is_signed(request, route, algorithm, header .. "." .. payload, decoded(signature)) then
+    return nil, "jwt signature verification failed"
+  end
+  local now, slack = os.time(), route:get("slack")
+  if type(claims.iss) ~= "string" or not set_of(route:get("issuers"))[claims.iss] then
+    return nil, "jwt signature verification failed: Claim 'iss' returned failure"
+  end
+  if claims.exp ~= nil and not (claims.exp + slack >= now) then return nil, "JWT expired" end
+  if claims.nbf ~= nil and not (claims.nbf - slack <= now) then return nil, "JWT is not valid yet" end
+  return claims, payload
+end
+
+-- What is wrong with a token that is good as such.
+local function lacking(route, claims)
+  local scopes = {}
+  for scope in (type(claims.scope) == "string" and claims.scope or ""):gmatch("[^ ]+") do scopes[scope] = true end
+  for _, scope in ipairs(route:get("scopes") or {}) do
+    if not scopes[scope] then return route:get("no_scopes") end
+  end
+  local audience, client = claims[route:get("audience")], route:get("client")
+  if route:get("audience_required") and audience == nil then return '{"error":"required audience claim not present"}' end
+  if client and audience ~= nil then
+    local all = getmetatable(audience) == LIST and audience or { audience }
+    if not set_of(all)[client] then return '{"error":"mismatched audience"}' end
+  end
+end
+
+local function answer(status, body, challenge)
+  return { [":status"] = status, ["www-authenticate"] = challenge }, body
+end
+
+-- The headers of an answer, with its status, and its body; nothing where the request may pass.
+local function checked(request)
+  local headers, route = request:headers(), request:filterContext()
+  local challenge = route:get("challenge")
+  local told = headers:get("authorization")
+  if not told and not headers:get("x-access-token") then return answer("401", "", challenge) end
+  -- Whom the request goes to could read another than was verified.
+  if told and (not told:find(" ", 1, true) or headers:getNumValues("authorization") > 1) then return answer("400", "") end
+  local scheme, token = (told or ""):match("^(%S*) (.*)$")
+  if told and scheme:lower() ~= "bearer" then return answer("401", "", challenge) end
+  local done, claims, said = pcall(claimed, request, route, token or "")
+  if not token then done, claims, said = true, nil, "no Authorization header found" end
+  if not done or not claims then
+    local why = done and said or "invalid jwt"
+    return answer("401", "", challenge .. ', error="invalid_token", error_description="' .. why .. '"')
+  end
+  local problem = lacking(route, claims)
+  if problem then return answer("403", problem) end
+  if route:get("token_header") then headers:replace("x-access-token", token) end
+  if route:get("userinfo") then
+    local info = said:gsub("%-", "+"):gsub("_", "/")
+    headers:replace("x-userinfo", info .. ("="):rep(-#info % 4))
+  end
+end
+
+function envoy_on_request(request)
+  -- Where the script fails, Envoy would let the request through.
+  local done, headers, body = pcall(checked, request)
+  if not done then headers, body = { [":status"] = "500" }, "" end
+  if headers then request:respond(headers, body) end
+end
