@@ -109,7 +109,8 @@ pub fn of(key: &Key, document: &Value) -> Vec<Reference> {
     let mut add = |folder: &str, value: Option<&Value>| {
         if let Some(id) = value.and_then(id) {
             let path = format!("{folder}/{id}").into();
-            let by_plugin = true;
+            // As APISIX words it.
+            let by_plugin = folder != "protos";
             found.push(Reference { path, by_plugin });
         }
     };
