@@ -114,6 +114,7 @@ impl Stream {
         let awaited = GATED.map(|each| self.channel(each).awaited());
         let gates = awaited
             .into_iter()
+            .chain([self.extensions_on_their_way()])
             .flatten()
             .map(|in_flight| in_flight.since + GATE);
         let clusters = self.channel(ResourceType::Cluster);
@@ -193,9 +194,10 @@ impl Stream {
     fn open_gate(&mut self, now: Instant) {
         for each in GATED {
             let channel = &mut self.channels[each.index()];
-            if let Some(in_flight) = &channel.in_flight
+            if let Some(in_flight) = &mut channel.in_flight
                 && now.saturating_duration_since(in_flight.since) >= GATE
             {
+                in_flight.overdue = true;
                 channel.settled = Some(in_flight.snapshot.clone());
             }
         }
@@ -269,6 +271,15 @@ impl Stream {
         self.respond(ResourceType::Cluster, &sent, diff, now)
     }
 
+    /// The extension configs that are on their way, while routes wait for them.
+    fn extensions_on_their_way(&self) -> Option<&InFlight> {
+        let in_flight = self
+            .channel(ResourceType::ExtensionConfig)
+            .in_flight
+            .as_ref();
+        in_flight.filter(|one| !one.overdue)
+    }
+
     /// The snapshot that a type may move on to.
     fn target(&self, resource_type: ResourceType) -> Option<Arc<Snapshot>> {
         let clusters = self.channel(ResourceType::Cluster);
@@ -284,9 +295,10 @@ impl Stream {
         } else {
             self.latest.as_ref()?
         };
-        // What is on its way arrives first.
+        // What is on its way arrives first, and what is newer goes behind it: also where it brings nothing that is not settled, as a
+        // client that asked for more is sent it.
         let extensions = self.channel(ResourceType::ExtensionConfig);
-        let sent = extensions.awaited().and(extensions.sent.as_ref());
+        let sent = self.extensions_on_their_way().and(extensions.sent.as_ref());
         let bound = sent.filter(|sent| {
             resource_type == ResourceType::RouteConfiguration && sent.sequence < target.sequence
         });
@@ -380,6 +392,7 @@ impl Stream {
             snapshot: target.clone(),
             version,
             since: now,
+            overdue: false,
             whole,
             brings,
             removes: diff.remove.clone(),

@@ -14,6 +14,8 @@ pub struct InFlight {
     pub version: Version,
     /// When it was handed out.
     pub since: Instant,
+    /// Whether the client takes so long that nothing waits for its answer any more.
+    pub overdue: bool,
     /// Whether it is the state of the world, so that the client has nothing else once it accepts.
     pub whole: bool,
     /// The names that it brings for the first time or with a change; nothing when those are all of the snapshot.
