@@ -54,14 +54,15 @@ const BAD: &[Bad] = &[
     (r#"{ "uri": "/hello" }"#, "", &["upstream"]),
     // A plugin that is not there.
     (
-        r#"{ "uri": "/hello", "plugins": { "serverless-pre-function": {} }, "upstream_id": "a" }"#,
+        r#"{ "uri": "/hello", "plugins": { "of-our-own": {} }, "upstream_id": "a" }"#,
         "plugins",
-        &[
-            "serverless-pre-function",
-            "proxy-rewrite",
-            "redirect",
-            "mocking",
-        ],
+        &["of-our-own", "proxy-rewrite", "redirect", "mocking"],
+    ),
+    // One that Envoy has nothing for.
+    (
+        r#"{ "uri": "/hello", "plugins": { "serverless-pre-function": {} }, "upstream_id": "a" }"#,
+        "plugins.serverless-pre-function",
+        &["Lua", "forward-auth"],
     ),
 ];
 

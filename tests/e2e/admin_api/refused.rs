@@ -37,9 +37,9 @@ async fn what_cannot_be_is_refused_in_the_words_that_clients_know() {
         ("GET", "/schema/routs", 400, "not found schema: routs"),
         (
             "PUT",
-            "/secrets/vault/1",
+            "/secrets/aws/1",
             400,
-            "this version does not serve `secrets`",
+            "found the secret manager `aws`",
         ),
     ] {
         let refused = admin.call(method, path, &json!({})).await;
