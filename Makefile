@@ -20,7 +20,7 @@ demo: ## run Chancery with etcd, Consul, two echo instances and two Envoys until
 	@test -e $${CARGO_TARGET_DIR:-target}/debug/chancery || echo "Chancery is compiled first: about 300 crates, two or three minutes on two cores, and only this once; then everything starts by itself."
 	@exec cargo run -- demo --envoy $(CHANCERY_TOOLS)/envoy $(if $(FILES),,--etcd $(CURDIR)/.tools/bin/etcd --consul $(CURDIR)/.tools/bin/consul) $(if $(CHECK),--check)
 
-test: ## format, lints, and every test, with the real Envoy, etcd, Consul and Redis; ENVOY=1.38 or ENVOY=/path/to/envoy picks another Envoy
+test: ## format, lints, and every test, with the real Envoy, etcd, Consul, Redis and OpenBao; ENVOY=1.38 or ENVOY=/path/to/envoy picks another Envoy
 	@scripts/tools $(envoy) $(older:%=envoy=%) etcd consul redis-server bao
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
