@@ -105,28 +105,20 @@ pub fn of(key: &Key, document: &Value) -> Vec<Reference> {
         let named = gateways.into_iter().flatten().filter(|id| *id != "default");
         named.for_each(|gateway| add("gateways", Some(gateway), false));
     }
-    found.extend(managers(key.kind, document));
-    let mut add = |folder: &str, value: Option<&Value>| {
-        if let Some(id) = value.and_then(id) {
-            let path = format!("{folder}/{id}").into();
-            // As APISIX words it.
-            let by_plugin = folder != "protos";
-            found.push(Reference { path, by_plugin });
-        }
-    };
     let mut open: Vec<&Value> = document.get("plugins").into_iter().collect();
     while let Some(value) = open.pop() {
         match value {
             Value::Object(fields) => {
-                add("upstreams", fields.get("upstream_id"));
-                add("ssls", fields.get("client_cert_id"));
-                add("protos", fields.get("proto_id"));
+                add("upstreams", fields.get("upstream_id"), true);
+                add("ssls", fields.get("client_cert_id"), true);
+                add("protos", fields.get("proto_id"), false);
                 open.extend(fields.values());
             }
             Value::Array(items) => open.extend(items),
             _ => {}
         }
     }
+    found.extend(managers(key.kind, document));
     found.sort();
     found.dedup_by(|a, b| a.path == b.path);
     found
