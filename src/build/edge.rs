@@ -9,6 +9,7 @@ use super::named::Named;
 use super::uses::Uses;
 use crate::model::gateway::{Http, http::Tables};
 use crate::model::{Cluster, Gateway, Id, ServiceKey, Ssl, StreamRoute};
+use crate::plugin::shared::limit::nobody;
 use crate::snapshot::ResourceType;
 use crate::translate;
 
@@ -20,6 +21,8 @@ pub(super) struct Edge {
     /// hold up a gateway.
     collector: Option<Arc<Cluster>>,
     limiter: Option<Arc<Cluster>>,
+    /// That of nobody, beside the one that counts.
+    nobody: Option<Arc<Cluster>>,
     logger: Option<Arc<Cluster>>,
     /// The gateway's stream routes, once their instances are known.
     stream_routes: BTreeMap<Id, Arc<StreamRoute>>,
@@ -162,6 +165,8 @@ impl Edge {
         self.dirty |= follow_helper(&mut self.collector, collector, instances, uses);
         self.dirty |= follow_helper(&mut self.limiter, limiter, instances, uses);
         self.dirty |= follow_helper(&mut self.logger, logger, instances, uses);
+        let nobody = self.limiter.as_ref().map(|_| nobody());
+        follow_helper(&mut self.nobody, nobody, instances, uses);
         self.follow_stream_routes(instances, uses);
         let gateway = self.gateway.iter();
         let streams = gateway.clone().flat_map(|one| &one.stream_routes);

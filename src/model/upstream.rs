@@ -261,6 +261,30 @@ impl Cluster {
         }
     }
 
+    /// One of this name that has no instances.
+    pub(crate) fn of_nobody(name: &str) -> Self {
+        let timeout = Timeout::default();
+        Self {
+            name: name.into(),
+            connect_timeout: timeout.connect,
+            upstream: Arc::new(Upstream {
+                members: Members::Nodes(Vec::new()),
+                balancer: Balancer::RoundRobin,
+                scheme: Scheme::Http,
+                pass_host: PassHost::Pass,
+                retries: Some(0),
+                retry_timeout: None,
+                timeout,
+                keepalive_pool: None,
+                checks: Checks::default(),
+                slow_start: None,
+                tls: None,
+            }),
+            check: None,
+            breaker: None,
+        }
+    }
+
     /// The ssl document that it refers to for what instances are shown.
     pub(crate) fn client_cert(&self) -> Option<&Id> {
         self.upstream.tls.as_ref()?.client_cert.as_ref()

@@ -1,11 +1,11 @@
 //! What a route of Envoy's becomes with plugins.
 
-use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
 
 use super::{Configured, Plugins};
 use crate::model::upstream::Cluster;
-use crate::plugin::contract::Plugin;
+use crate::plugin::contract::{Helper, Plugin};
+use crate::plugin::shared::answer::is_answered;
 use crate::plugin::shared::{anew, reply, rule};
 
 impl Plugins {
@@ -87,7 +87,10 @@ impl Plugins {
             branches =
                 branches.saturating_mul(made(plugin.branch(&route, &own.clusters).len() + 1));
         }
-        detours.saturating_mul(branches)
+        // Those that Envoy answers by itself are two where a service counts.
+        let counted = self.helped().any(|(helper, _)| helper == Helper::Counts);
+        let each = if counted { 2 } else { 1 };
+        detours.saturating_mul(branches).saturating_mul(each)
     }
 }
 
@@ -108,12 +111,4 @@ impl Configured {
         }
         made
     }
-}
-
-/// Whether Envoy answers the requests of a route by itself.
-fn is_answered(route: &Route) -> bool {
-    matches!(
-        route.action,
-        Some(Action::DirectResponse(_) | Action::Redirect(_))
-    )
 }

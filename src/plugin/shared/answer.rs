@@ -110,3 +110,11 @@ pub fn answer(route: &mut Route, status: u32, body: &str) {
     // Envoy gives an answer of 201 or 3xx the address of the request as its `location`.
     route.response_headers_to_remove.push("location".to_owned());
 }
+
+/// Whether Envoy answers the requests of a route by itself.
+pub fn is_answered(route: &Route) -> bool {
+    matches!(
+        route.action,
+        Some(Action::DirectResponse(_) | Action::Redirect(_))
+    )
+}

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use envoy_types::pb::envoy::extensions::http::custom_response::local_response_policy::v3::LocalResponsePolicy;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::limit::{Bucket, Counter};
+use super::limit::{ANSWERED, Bucket, Counter};
 use crate::envoy::{canonical, filter};
 
 /// Something that a filter is asked for.
@@ -68,7 +68,7 @@ pub const TRANSCODES: &str = "chancery.grpc-transcode.answer";
 
 /// The filters of routes that run a script only while a route enables them, and their scripts. Every filter chain would have each of
 /// them once for every thread of Envoy's, some 100 KB each.
-pub const SCRIPTS: [(&str, &str); 14] = [
+pub const SCRIPTS: [(&str, &str); 15] = [
     ("chancery.api-breaker.answer", include_str!("instead.lua")),
     ("chancery.consumer", include_str!("identity/told.lua")),
     (DENIES, include_str!("denial/answer.lua")),
@@ -79,6 +79,7 @@ pub const SCRIPTS: [(&str, &str); 14] = [
         "chancery.jwt_auth.find",
         include_str!("../jwt_auth/token.lua"),
     ),
+    (ANSWERED, include_str!("limit/answered.lua")),
     (
         "chancery.key_auth.hide",
         include_str!("../key_auth/hide.lua"),

@@ -1,6 +1,7 @@
 //! What the plugins share that bound how many requests pass: a token bucket per key, kept by Envoy's local rate limit, or a
 //! count in Redis, for which Envoy asks a service.
 
+mod answered;
 mod counter;
 mod key;
 mod redis;
@@ -27,6 +28,7 @@ use crate::model::shared_limit::{How, SharedLimit};
 use crate::model::upstream::Cluster;
 use crate::plugin::contract::{Helper, Plugin};
 
+pub use answered::{ANSWERED, cluster as nobody, counted};
 pub use counter::{
     Bucket, Counter, Of, SLOTS, STATUS, bucket_header, filters, from_header, key_header,
 };
@@ -158,6 +160,10 @@ impl Plugin for Limits {
 
     fn helper(&self) -> Option<Helper> {
         self.redis.as_ref().map(|_| Helper::Counts)
+    }
+
+    fn runs(&self) -> Vec<&'static str> {
+        self.redis.iter().map(|_| ANSWERED).collect()
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {

@@ -25,6 +25,7 @@ use crate::model::vars::Predicate;
 use crate::model::{Cluster, Path, Timeout};
 use crate::plugin::shared::answer::{NO_ROUTE, answer};
 use crate::plugin::shared::header;
+use crate::plugin::shared::limit::counted;
 use crate::plugin::shared::narrow::narrowed;
 use crate::translate::retry;
 
@@ -59,6 +60,7 @@ pub(super) fn translate(
         let conditions = Conditions::of(route, path, alternative);
         let mut routes = route.plugins.apply(translated, elsewhere);
         routes.iter_mut().for_each(nowhere);
+        let routes = routes.into_iter().flat_map(counted).collect();
         Some((addresses, conditions, routes))
     };
     alternatives.iter().filter_map(of).collect()

@@ -219,3 +219,56 @@ async fn a_limit_that_nobody_would_count_is_refused() {
     })
     .await;
 }
+
+/// Envoy's filter asks nobody about a route that leads to no cluster.
+#[tokio::test]
+async fn requests_that_envoy_answers_by_itself_are_counted_too() {
+    let (stage, redis, _limiter) = counting().await;
+    let blue = stage.instance("blue").await;
+    let limit = |count: u32, more: Value| {
+        let mut own = json!({ "count": count, "time_window": 3600, "rejected_code": 429 });
+        let fields = own.as_object_mut().unwrap();
+        fields.extend(more.as_object().unwrap().clone());
+        within(&redis, own)
+    };
+    let sent = |to: &str| json!({ "uri": to, "ret_code": 301 });
+    let mut away = route_to("/away", &[&blue]);
+    away["plugins"] = json!({
+        "limit-count": limit(2, json!({ "rejected_msg": "slower" })), "redirect": sent("/$host"),
+    });
+    let mut secure = route_to("/secure", &[&blue]);
+    secure["plugins"] = json!({
+        "limit-count": limit(1, json!({})), "redirect": { "http_to_https": true },
+    });
+    stage.etcd.put("routes/away", &away).await;
+    stage.etcd.put("routes/secure", &secure).await;
+    settled(&stage.etcd, &stage.chancery).await;
+    // What a client says of itself counts for nothing.
+    let own = [("x-chancery-counted", "1")];
+    for _ in 0..2 {
+        let answer = stage.envoy.send(Method::GET, "/away", &own).await.unwrap();
+        assert_eq!(answer.status, 301, "{answer:?}");
+        let host = answer.headers["location"].to_str().unwrap();
+        assert!(host.starts_with("/127."), "{host}");
+    }
+    let over = stage.envoy.send(Method::GET, "/away", &own).await.unwrap();
+    let expected = (429, r#"{"error_msg":"slower"}"#);
+    assert_eq!((over.status, &*over.body), expected);
+    assert_eq!(statuses(&stage.envoy, "/secure", 2).await, [301, 429]);
+
+    let rule = json!({ "plugins": { "limit-count": limit(2, json!({})) } });
+    stage.etcd.put("global_rules/all", &rule).await;
+    let mut both = route_to("/both", &[&blue]);
+    both["plugins"] = json!({ "limit-count": limit(1, json!({})), "redirect": sent("/x") });
+    stage.etcd.put("routes/both", &both).await;
+    settled(&stage.etcd, &stage.chancery).await;
+    assert_eq!(statuses(&stage.envoy, "/both", 2).await, [301, 429]);
+    assert_eq!(statuses(&stage.envoy, "/none", 1).await, [429]);
+    let rule = json!({ "plugins": { "limit-count": limit(3, json!({ "group": "others" })) } });
+    stage.etcd.put("global_rules/all", &rule).await;
+    settled(&stage.etcd, &stage.chancery).await;
+    let not_found = stage.envoy.get("/none").await;
+    let expected = (404, "{\"error_msg\":\"404 Route Not Found\"}");
+    assert_eq!((not_found.status, not_found.body.trim()), expected);
+    assert_eq!(statuses(&stage.envoy, "/none", 3).await, [404, 404, 429]);
+}

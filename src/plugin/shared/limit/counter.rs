@@ -11,8 +11,9 @@ use envoy_types::pb::envoy::extensions::filters::http::local_ratelimit::v3::Loca
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use prost::Name;
 
-use super::service;
+use super::{ANSWERED, service};
 use crate::envoy::filter;
+use crate::plugin::shared::script;
 
 /// How many limits a request can be under. Filters look at as many headers.
 pub const SLOTS: usize = 8;
@@ -100,7 +101,7 @@ pub fn filters(of: &[Of]) -> Vec<HttpFilter> {
     let counters = counters.map(|of| filter::discovered(of.name(), LocalRateLimit::type_url()));
     // Requests pass these behind all that say what is to be counted.
     let services = of.iter().filter(|of| **of == Of::Rate);
-    let services = services.flat_map(|_| service::places());
+    let services = services.flat_map(|_| service::places().chain([script::discovered(ANSWERED)]));
     keys.chain(counters).chain(services).collect()
 }
 
