@@ -28,6 +28,7 @@ mod http_logger;
 mod ip_restriction;
 mod jwt_auth;
 mod key_auth;
+mod limit_conn;
 mod limit_count;
 mod limit_req;
 mod loki_logger;

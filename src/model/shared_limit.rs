@@ -7,6 +7,8 @@ use std::str::FromStr;
 /// What a proxy's question says of a request: which limit it is under, and what is counted together.
 pub const BUCKET: &str = "bucket";
 pub const KEY: &str = "key";
+/// What it says of one that has ended: what the service answered when it began.
+pub const ENDED: &str = "ended";
 
 /// What a server of Redis is called by documents and by the service that counts.
 pub fn server(host: &str, port: u16, database: impl fmt::Display) -> String {
@@ -41,6 +43,8 @@ pub enum How {
     Sliding { count: u32, seconds: u32 },
     /// So many thousandths of a request leak in a second, and so many stay at most.
     Leaky { thousandths: u32, burst: u32 },
+    /// So many at a time; one that does not end is forgotten after these seconds.
+    Flying { most: u32, seconds: u32 },
 }
 
 impl fmt::Display for SharedLimit {
@@ -49,6 +53,7 @@ impl fmt::Display for SharedLimit {
             How::Fixed { count, seconds } => write!(f, "fixed {count}/{seconds}")?,
             How::Sliding { count, seconds } => write!(f, "sliding {count}/{seconds}")?,
             How::Leaky { thousandths, burst } => write!(f, "leaky {thousandths}/{burst}")?,
+            How::Flying { most, seconds } => write!(f, "flying {most}/{seconds}")?,
         }
         write!(f, " {}", self.redis)?;
         match &self.told {
@@ -91,6 +96,10 @@ impl FromStr for SharedLimit {
                 thousandths: one,
                 burst: other,
             },
+            "flying" if other > 0 => How::Flying {
+                most: one,
+                seconds: other,
+            },
             _ => return Err(Unknown),
         };
         Ok(Self {
@@ -111,6 +120,7 @@ mod tests {
             "fixed 5/60 127.0.0.1:6379/0",
             "sliding 1/1 [::1]:6379/15 told=",
             "leaky 1500/0 cluster:limits told=x-api-",
+            "flying 3/3600 127.0.0.1:6379/0",
         ] {
             let limit: SharedLimit = text.parse().unwrap();
             assert_eq!(limit.to_string(), text);
@@ -126,6 +136,7 @@ mod tests {
             "fixed 5 a:1/0",
             "fixed 0/60 a:1/0",
             "fixed 5/0 a:1/0",
+            "flying 5/0 a:1/0",
             "fixed -5/60 a:1/0",
             "other 5/60 a:1/0",
             "fixed 5/60 a:1/0 tell=",

@@ -10,8 +10,8 @@ use super::shared::{denial, identity, logged, rule};
 use super::{
     api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf,
     fault_injection, file_logger, forward_auth, grpc_transcode, grpc_web, gzip, http_logger,
-    ip_restriction, jwt_auth, key_auth, limit_count, limit_req, loki_logger, mocking, opa,
-    openid_connect, opentelemetry, prometheus, proxy_buffering, proxy_control, proxy_mirror,
+    ip_restriction, jwt_auth, key_auth, limit_conn, limit_count, limit_req, loki_logger, mocking,
+    opa, openid_connect, opentelemetry, prometheus, proxy_buffering, proxy_control, proxy_mirror,
     proxy_rewrite, real_ip, redirect, referer_restriction, request_id, request_validation,
     response_rewrite, syslog, tcp_logger, traffic_split, ua_restriction, udp_logger, uri_blocker,
     zipkin,
@@ -44,6 +44,7 @@ pub const ALL: &[Definition] = &[
     proxy_mirror::ENTRY,
     proxy_rewrite::ENTRY,
     api_breaker::ENTRY,
+    limit_conn::ENTRY,
     limit_count::ENTRY,
     limit_req::ENTRY,
     brotli::ENTRY,
@@ -81,10 +82,6 @@ pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
     (
         "kafka-logger",
         "no proxy and no process of Chancery's speaks Kafka's protocol; write http-logger to a collector that does",
-    ),
-    (
-        "limit-conn",
-        "Envoy does not count requests in flight by key; limit-req and limit-count bound how many come",
     ),
     (
         "multi-auth",

@@ -1,10 +1,15 @@
 //! What a proxy asks of a request, and what it is answered.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
 use envoy_types::pb::envoy::config::core::v3::HeaderValue;
 use envoy_types::pb::envoy::service::ratelimit::v3::rate_limit_response::{Code, DescriptorStatus};
 use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
+use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 
-use crate::model::shared_limit::{BUCKET, How, KEY, SharedLimit};
+use crate::model::shared_limit::{BUCKET, ENDED, How, KEY, SharedLimit};
 
 /// How many limits a question has at most: as many as a request can be under.
 const MOST: usize = 16;
@@ -14,6 +19,49 @@ const MOST: usize = 16;
 pub struct Asked {
     pub limit: SharedLimit,
     pub key: String,
+}
+
+impl Asked {
+    /// Whether the request is counted until it ends.
+    pub fn is_flying(&self) -> bool {
+        matches!(self.limit.how, How::Flying { .. })
+    }
+}
+
+/// A request that is counted until it ends: what the proxy is told when it begins, and says when it has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flight {
+    pub redis: String,
+    /// By which it is known among those of its key.
+    pub own: u64,
+    /// As Redis has it.
+    pub key: String,
+}
+
+impl fmt::Display for Flight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.redis, self.own, self.key)
+    }
+}
+
+impl FromStr for Flight {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut words = text.splitn(3, ' ');
+        let mut next = || words.next().ok_or("no request that has begun");
+        let (redis, own, key) = (next()?.to_owned(), next()?, next()?.to_owned());
+        let own = own.parse().map_err(|_| "no number of a request")?;
+        Ok(Self { redis, own, key })
+    }
+}
+
+/// The requests of which a question says that they have ended, if it is about such.
+pub fn ended(request: &RateLimitRequest) -> Result<Vec<Flight>, String> {
+    let entries = request.descriptors.iter().flat_map(|one| &one.entries);
+    let ended = entries.filter(|entry| entry.key == ENDED);
+    let each = ended.flat_map(|entry| entry.value.lines().take(MOST));
+    each.take(MOST).map(str::parse).collect()
 }
 
 /// What is to be counted. A request carries all its limits; those that another filter asks about, or that lie in the proxy
@@ -26,7 +74,9 @@ pub fn limits(request: &RateLimitRequest) -> Result<Vec<Asked>, String> {
         ));
     }
     let mut asked = Vec::new();
-    for descriptor in &request.descriptors {
+    let of_requests = request.descriptors.iter();
+    let of_requests = of_requests.filter(|one| one.entries.iter().all(|entry| entry.key != ENDED));
+    for descriptor in of_requests {
         let value = |key: &str| {
             let mut entries = descriptor.entries.iter();
             entries
@@ -63,6 +113,8 @@ pub struct Counted {
 #[derive(Debug, Default)]
 pub struct Answer {
     over: bool,
+    /// Of the requests that are counted until they end.
+    pub flights: Vec<Flight>,
     statuses: Vec<DescriptorStatus>,
     headers: Vec<HeaderValue>,
 }
@@ -84,6 +136,7 @@ impl Answer {
             let most = match asked.limit.how {
                 How::Fixed { count, .. } | How::Sliding { count, .. } => count,
                 How::Leaky { burst, .. } => burst,
+                How::Flying { most, .. } => most,
             };
             let told = [
                 ("Limit", most.into()),
@@ -100,13 +153,25 @@ impl Answer {
         counted.passes
     }
 
-    pub fn response(self) -> RateLimitResponse {
+    /// What the proxy is told; what it has to say at the end stands under the question's domain.
+    pub fn response(self, domain: &str) -> RateLimitResponse {
+        let flights: Vec<_> = self.flights.iter().map(ToString::to_string).collect();
+        let told = || Struct {
+            fields: HashMap::from([(domain.to_owned(), text(flights.join("\n")))]),
+        };
         RateLimitResponse {
+            dynamic_metadata: (!flights.is_empty()).then(told),
             overall_code: code(self.over).into(),
             statuses: self.statuses,
             response_headers_to_add: self.headers,
             ..RateLimitResponse::default()
         }
+    }
+}
+
+fn text(text: String) -> Value {
+    Value {
+        kind: Some(Kind::StringValue(text)),
     }
 }
 

@@ -13,7 +13,7 @@ use redis::{Client, ConnectionAddr, IntoConnectionInfo};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::asked::{Asked, Counted};
+use super::asked::{Asked, Counted, Flight};
 use super::script::{self, Call};
 use crate::model::shared_limit;
 
@@ -88,10 +88,30 @@ impl Servers {
         self.all.keys().map(String::as_str)
     }
 
-    /// Counts a request.
-    pub async fn count(&self, asked: &Asked) -> Result<Counted, Error> {
-        let server = self.all.get(&asked.limit.redis).ok_or(Error::Unknown)?;
-        let answered = timeout(self.patience, server.run(script::call(asked)));
+    /// Counts a request; tells how its end is said, where it is counted until then.
+    pub async fn count(&self, asked: &Asked) -> Result<(Counted, Option<Flight>), Error> {
+        let own = fastrand::u64(..);
+        let call = script::call(asked, own);
+        let flight = asked.is_flying().then(|| Flight {
+            redis: asked.limit.redis.clone(),
+            own,
+            key: call.key.clone(),
+        });
+        let counted = self.call(&asked.limit.redis, call).await?;
+        Ok((counted, flight.filter(|_| counted.passes)))
+    }
+
+    /// A request has ended.
+    pub async fn end(&self, flight: &Flight) -> Result<(), Error> {
+        if let Some(call) = script::end(&flight.key, flight.own) {
+            self.call(&flight.redis, call).await?;
+        }
+        Ok(())
+    }
+
+    async fn call(&self, redis: &str, call: Call) -> Result<Counted, Error> {
+        let server = self.all.get(redis).ok_or(Error::Unknown)?;
+        let answered = timeout(self.patience, server.run(call));
         let (passes, left, millis): (u8, u64, u64) =
             answered.await.map_err(|_| Error::Late(self.patience))??;
         Ok(Counted {

@@ -1,4 +1,4 @@
-//! How Redis counts: one script for each way. All take a key and two numbers, and say whether the request passes, how many more
+//! How Redis counts: one script for each way. All take a key and some numbers, and say whether the request passes, how many more
 //! do, and after how many milliseconds that is another number by itself. Redis' own clock counts, as proxies have several.
 
 use xxhash_rust::xxh3::xxh3_128;
@@ -59,23 +59,53 @@ redis.call('HSET', KEYS[1], 'excess', tostring(excess), 'at', string.format('%d'
 redis.call('PEXPIRE', KEYS[1], math.ceil((excess + 1000) * 1000 / rate))
 return {1, math.floor((burst - excess) / 1000), math.ceil(1000000 / rate)}";
 
+/// Those that have begun and not ended, each with the time until which it is counted.
+const FLYING: &str = "
+local most, span, own = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
+local now = redis.call('TIME')
+local millis = now[1] * 1000 + math.floor(now[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%d', millis))
+local used = redis.call('ZCARD', KEYS[1])
+if used >= most then
+  return {0, 0, 0}
+end
+redis.call('ZADD', KEYS[1], string.format('%d', millis + span), own)
+redis.call('PEXPIRE', KEYS[1], span)
+return {1, most - used - 1, 0}";
+
+/// One of them ends.
+const ENDED: &str = "
+redis.call('ZREM', KEYS[1], ARGV[1])
+return {1, 0, 0}";
+
+/// What keys of those begin with.
+const OF_FLYING: &str = "chancery:flying:";
+
 /// What is sent to Redis for a limit.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Call {
     pub script: &'static str,
     pub key: String,
-    pub numbers: [u64; 2],
+    pub numbers: Vec<u64>,
 }
 
-pub fn call(asked: &Asked) -> Call {
+/// Counts a request, which is known by this number until it ends.
+pub fn call(asked: &Asked, own: u64) -> Call {
     let (script, name, numbers) = match asked.limit.how {
-        How::Fixed { count, seconds } => (FIXED, "fixed", [count.into(), millis(seconds)]),
-        How::Sliding { count, seconds } => (SLIDING, "sliding", [count.into(), millis(seconds)]),
-        How::Leaky { thousandths, burst } => (LEAKY, "leaky", [thousandths.into(), burst.into()]),
+        How::Fixed { count, seconds } => (FIXED, "fixed", vec![count.into(), millis(seconds)]),
+        How::Sliding { count, seconds } => {
+            (SLIDING, "sliding", vec![count.into(), millis(seconds)])
+        }
+        How::Leaky { thousandths, burst } => {
+            (LEAKY, "leaky", vec![thousandths.into(), burst.into()])
+        }
+        How::Flying { most, seconds } => {
+            (FLYING, "flying", vec![most.into(), millis(seconds), own])
+        }
     };
     // What clients say stands in it, and may be long.
     let key = match asked.key.as_str() {
-        short if short.len() <= LONGEST => short.to_owned(),
+        short if short.len() <= LONGEST && !short.contains('\n') => short.to_owned(),
         long => format!("{:032x}", xxh3_128(long.as_bytes())),
     };
     Call {
@@ -83,6 +113,15 @@ pub fn call(asked: &Asked) -> Call {
         key: format!("chancery:{name}:{key}"),
         numbers,
     }
+}
+
+/// Ends one; nothing where that is none's key.
+pub fn end(key: &str, own: u64) -> Option<Call> {
+    key.starts_with(OF_FLYING).then(|| Call {
+        script: ENDED,
+        key: key.to_owned(),
+        numbers: vec![own],
+    })
 }
 
 fn millis(seconds: u32) -> u64 {
@@ -94,10 +133,11 @@ mod tests {
     use super::*;
 
     fn made(limit: &str, key: &str) -> Call {
-        call(&Asked {
+        let asked = Asked {
             limit: limit.parse().unwrap(),
             key: key.to_owned(),
-        })
+        };
+        call(&asked, 7)
     }
 
     #[test]
@@ -111,5 +151,9 @@ mod tests {
         let leaky = made("leaky 1500/3 a:1/0", &"x".repeat(10_000));
         assert_eq!(leaky.numbers, [1500, 3]);
         assert_eq!(leaky.key.len(), "chancery:leaky:".len() + 32);
+        let flying = made("flying 3/60 a:1/0", "k");
+        assert_eq!(flying.numbers, [3, 60_000, 7]);
+        assert_eq!(end(&flying.key, 7).unwrap().numbers, [7]);
+        assert_eq!(end(&fixed.key, 7), None);
     }
 }

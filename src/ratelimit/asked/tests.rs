@@ -76,7 +76,8 @@ fn the_first_limit_that_is_reached_is_the_answer() {
     };
     assert!(answer.add(&asked("fixed 5/60 a:1/0 told="), counted(true, 4, 59_001)));
     assert!(!answer.add(&asked("sliding 2/1 a:1/0 told=1"), counted(false, 0, 900)));
-    let response = answer.response();
+    let response = answer.response("chancery.limit.redis");
+    assert_eq!(response.dynamic_metadata, None);
     assert_eq!(response.overall_code, i32::from(Code::OverLimit));
     let headers = response.response_headers_to_add.iter();
     let headers: Vec<_> = headers
@@ -93,6 +94,39 @@ fn the_first_limit_that_is_reached_is_the_answer() {
             "X-1-RateLimit-Reset: 1",
         ]
     );
-    let nothing = Answer::default().response();
+    let nothing = Answer::default().response("");
     assert_eq!(nothing.overall_code, i32::from(Code::Ok));
+}
+
+#[test]
+fn what_is_told_when_a_request_begins_is_said_when_it_has_ended() {
+    let flight = |own| Flight {
+        redis: "a:1/0".to_owned(),
+        own,
+        key: "chancery:flying:route/x|1.2.3.4 5".to_owned(),
+    };
+    let flights = vec![flight(7), flight(u64::MAX)];
+    let answer = Answer {
+        flights: flights.clone(),
+        ..Answer::default()
+    };
+    let told = answer.response("global/chancery.limit.redis");
+    let told = told.dynamic_metadata.unwrap();
+    let said = match &told.fields["global/chancery.limit.redis"].kind {
+        Some(Kind::StringValue(text)) => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    let at_the_end = RateLimitRequest {
+        descriptors: vec![descriptor(&[("ended", &said)])],
+        ..question(&[])
+    };
+    assert_eq!(ended(&at_the_end).unwrap(), flights);
+    assert_eq!(limits(&at_the_end).unwrap(), []);
+    for wrong in ["a:1/0", "a:1/0 7", "a:1/0 x chancery:flying:k"] {
+        let wrong = RateLimitRequest {
+            descriptors: vec![descriptor(&[("ended", wrong)])],
+            ..question(&[])
+        };
+        assert!(ended(&wrong).is_err());
+    }
 }

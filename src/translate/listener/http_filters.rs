@@ -5,9 +5,18 @@ use envoy_types::pb::envoy::config::core::v3::{
     grpc_service::{EnvoyGrpc, TargetSpecifier},
 };
 use envoy_types::pb::envoy::config::ratelimit::v3::RateLimitServiceConfig;
+use envoy_types::pb::envoy::config::route::v3::RateLimit as Asked;
+use envoy_types::pb::envoy::config::route::v3::rate_limit::{
+    Action,
+    action::{ActionSpecifier, MetaData},
+};
 use envoy_types::pb::envoy::extensions::filters::http::ratelimit::v3::RateLimit;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpFilter, http_filter::ConfigType,
+};
+use envoy_types::pb::envoy::r#type::metadata::v3::{
+    MetadataKey,
+    metadata_key::{PathSegment, path_segment::Segment},
 };
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 
@@ -15,11 +24,15 @@ use crate::cohort::{Ability, Envoy};
 use crate::envoy::proto::exactly;
 use crate::envoy::{any, filter, place};
 use crate::model::Gateway;
+use crate::model::shared_limit::ENDED;
 use crate::plugin;
 use crate::plugin::shared::limit::{Code, Service};
 use crate::plugin::shared::{logged, router};
 use crate::translate::asked::slots;
 use crate::translate::retry;
+
+/// Where Envoy keeps what these filters were answered.
+const ANSWERED: &str = "envoy.filters.http.ratelimit";
 
 /// The plugins' filters, then that which lets requests be repeated, all disabled; then the place for a router of a route's
 /// own, and the one that serves every route.
@@ -69,8 +82,30 @@ fn asking(gateway: &Gateway, service: Service) -> Option<HttpFilter> {
         rate_limited_status: Some(HttpStatus {
             code: i32::try_from(Code::of_filters()).unwrap_or_default(),
         }),
-        rate_limits: slots(),
+        rate_limits: slots().into_iter().chain([ended(&name)]).collect(),
         ..RateLimit::default()
     };
     Some(filter::disabled(&name, &config))
+}
+
+/// What a filter says of a request that has ended: what it was answered when that began, if there is something to be said.
+fn ended(filter: &str) -> Asked {
+    let path = PathSegment {
+        segment: Some(Segment::Key(filter.to_owned())),
+    };
+    let answered = MetaData {
+        descriptor_key: ENDED.to_owned(),
+        metadata_key: Some(MetadataKey {
+            key: ANSWERED.to_owned(),
+            path: vec![path],
+        }),
+        ..MetaData::default()
+    };
+    Asked {
+        actions: vec![Action {
+            action_specifier: Some(ActionSpecifier::Metadata(answered)),
+        }],
+        apply_on_stream_done: true,
+        ..Asked::default()
+    }
 }

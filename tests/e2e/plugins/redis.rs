@@ -1,6 +1,7 @@
 //! Limits whose counts lie in Redis: for all proxies together, by `chancery ratelimit`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -271,4 +272,75 @@ async fn requests_that_envoy_answers_by_itself_are_counted_too() {
     let expected = (404, "{\"error_msg\":\"404 Route Not Found\"}");
     assert_eq!((not_found.status, not_found.body.trim()), expected);
     assert_eq!(statuses(&stage.envoy, "/none", 3).await, [404, 404, 429]);
+}
+
+/// A request that begins is counted until it ends, however it does.
+#[tokio::test]
+async fn so_many_requests_of_a_client_are_under_way_at_a_time() {
+    let (stage, redis, mut limiter) = counting().await;
+    let blue = stage.instance("blue").await;
+    let mut slow = route_to("/slow", &[&blue]);
+    slow["plugins"] = json!({ "limit-conn": within(&redis, json!({
+        "conn": 2, "burst": 0, "default_conn_delay": 0.1, "key": "http_user", "rejected_code": 429, "rejected_msg": "later",
+    })) });
+    stage.etcd.put("routes/slow", &slow).await;
+    settled(&stage.etcd, &stage.chancery).await;
+    let envoy = &stage.envoy;
+    let ask = async |user: &str, millis: u32| {
+        let path = format!("/slow?chunks=1&every_ms={millis}");
+        envoy
+            .send(Method::GET, &path, &[("user", user)])
+            .await
+            .unwrap()
+    };
+    let several = async |count: usize| {
+        let asked = (0..count).map(|_| ask("ann", 1500));
+        let answers = futures_util::future::join_all(asked).await;
+        let mut statuses: Vec<_> = answers.iter().map(|one| one.status).collect();
+        statuses.sort_unstable();
+        (statuses, answers)
+    };
+    // One after the other they all pass.
+    for _ in 0..4 {
+        assert_eq!(ask("ann", 0).await.status, 200);
+    }
+    let (statuses, answers) = several(4).await;
+    assert_eq!(statuses, [200, 200, 429, 429]);
+    let over = answers.iter().find(|one| one.status == 429).unwrap();
+    assert_eq!(over.body, r#"{"error_msg":"later"}"#);
+    // Those are over; and of each user so many.
+    let ((statuses, _), other) = tokio::join!(several(3), ask("bob", 1500));
+    assert_eq!((statuses, other.status), (vec![200, 200, 429], 200));
+
+    // Clients that hang up have ended theirs.
+    for _ in 0..6 {
+        let gone = tokio::time::timeout(Duration::from_millis(300), ask("ann", 5000)).await;
+        assert!(gone.is_err() || gone.unwrap().status == 429);
+    }
+    eventually(async || {
+        let (statuses, _) = several(2).await;
+        anyhow::ensure!(statuses == [200, 200], "{statuses:?}");
+        Ok(())
+    })
+    .await;
+    // Who counts comes and goes, and what is under way stays.
+    let during = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        limiter.process.kill();
+        limiter.process.start_again();
+        eventually(async || {
+            let status = ask("ann", 0).await.status;
+            anyhow::ensure!(status != 500, "{status}");
+            Ok(())
+        })
+        .await;
+    };
+    let ((statuses, _), ()) = tokio::join!(several(2), during);
+    assert_eq!(statuses, [200, 200]);
+    eventually(async || {
+        let (statuses, _) = several(2).await;
+        anyhow::ensure!(statuses == [200, 200], "{statuses:?}");
+        Ok(())
+    })
+    .await;
 }
