@@ -16,6 +16,7 @@ mod host;
 pub mod instance;
 pub mod key;
 mod keyring;
+pub mod log_format;
 pub mod log_target;
 mod lookup;
 pub mod manager;

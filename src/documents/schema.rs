@@ -45,10 +45,10 @@ pub fn of_credential(name: &str) -> Option<Value> {
 
 /// The schema of a plugin's metadata; nothing for a plugin without any.
 pub fn of_metadata(name: &str) -> Option<Value> {
-    let field = plugin::metadata::field_of(name)?;
+    let own = plugin::metadata::fields_of(name)?;
     let mut schema = of(Kind::PluginMetadata);
     if let Some(Value::Object(fields)) = schema.get_mut("properties") {
-        fields.retain(|name, _| name == field);
+        fields.retain(|name, _| own.contains(&name.as_str()));
     }
     Some(schema)
 }

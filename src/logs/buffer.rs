@@ -27,8 +27,10 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// At most so many wait.
+    /// At most so many wait, or fewer where its target says so.
     pub fn new(batching: Batching, most: usize) -> Self {
+        let pending = batching.pending.and_then(|most| most.try_into().ok());
+        let most = pending.unwrap_or(most).min(most);
         Self {
             entries: VecDeque::new(),
             bytes: 0,

@@ -13,6 +13,7 @@ use url::form_urlencoded;
 
 use super::variable;
 use crate::model::key::NO_ROUTE;
+use crate::model::log_format::{Field, Fields};
 use crate::model::log_target::{LogTarget, METADATA, REQUEST, RESPONSE, TO};
 
 /// The last second that can be written as a date: that of the year 9999, since 1970.
@@ -103,11 +104,20 @@ impl<'a> Entry<'a> {
         }
     }
 
-    fn custom(&self, fields: &BTreeMap<String, String>, target: &LogTarget) -> Map<String, Value> {
-        let own = fields
+    /// The fields that the request has, with all objects among them.
+    fn some(&self, fields: &Fields) -> Map<String, Value> {
+        let value = |field: &Field| match field {
+            Field::Text(text) => self.text(text).map(Value::from),
+            Field::Object(fields) => Some(self.some(fields).into()),
+        };
+        let some = fields
             .iter()
-            .filter_map(|(name, text)| Some((name.clone(), self.text(text)?.into())));
-        let mut object: Map<_, _> = own.collect();
+            .filter_map(|(name, field)| Some((name.clone(), value(field)?)));
+        some.collect()
+    }
+
+    fn custom(&self, fields: &Fields, target: &LogTarget) -> Map<String, Value> {
+        let mut object = self.some(fields);
         let ids = [
             ("route_id", self.route()),
             ("service_id", target.service.clone()),

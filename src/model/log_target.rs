@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::log_format::Fields;
+
 /// Where proxies keep what they hand on of a request: its targets, a line each, and the headers of both sides.
 pub const METADATA: &str = "chancery.logs";
 pub const TO: &str = "to";
@@ -24,7 +26,7 @@ pub struct LogTarget {
     pub batch: Batching,
     /// The fields of an entry by their names: texts, or `$` and the name of a variable. Those of APISIX without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub format: Option<BTreeMap<String, String>>,
+    pub format: Option<Fields>,
     /// The id of the service that the route is of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
@@ -164,6 +166,9 @@ pub struct Batching {
     pub retries: u32,
     /// Seconds before they are.
     pub pause: u32,
+    /// So many may wait; as many as the service lets wait without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<u32>,
 }
 
 /// A text that is no target.
@@ -214,6 +219,16 @@ mod tests {
         let target = LogTarget::read(LINE).unwrap();
         assert_eq!(target.line(), LINE);
         assert_eq!(target.name(), "http://a/b");
+    }
+
+    #[test]
+    fn what_waits_and_objects_of_fields_travel_along() {
+        let line = LINE
+            .replace(r#""pause":1"#, r#""pause":1,"pending":7"#)
+            .replace(r#""$host""#, r#"{"b":"$host","c":{}}"#);
+        let target = LogTarget::read(&line).unwrap();
+        assert_eq!(target.batch.pending, Some(7));
+        assert_eq!(target.line(), line);
     }
 
     #[test]

@@ -214,7 +214,7 @@ impl Plugin for Cors {
         let mut own = self.clone();
         for name in &self.named {
             // Checked as the metadata was read.
-            let found = metadata.fields.get(name);
+            let found = metadata.origins.get(name);
             let found = found.and_then(|text| origins_of(name, text).ok());
             own.origins.extend(found.into_iter().flatten());
         }

@@ -23,9 +23,10 @@ use super::shared::router;
 use crate::cohort::Ability;
 use crate::envoy::any;
 use crate::model::decode::{self, quoted};
+use crate::model::log_format::Fields;
 use crate::model::problem::Remark;
 use crate::model::upstream::Cluster;
-use format::{Fields, Format};
+use format::Format;
 
 pub(super) const ENTRY: Definition = Definition {
     name: "file-logger",
@@ -44,7 +45,8 @@ pub(super) const ENTRY: Definition = Definition {
         ),
         (
             "log_format",
-            "variables as in the error that refuses another; without it no headers",
+            "variables as in the error that refuses another; without it no headers; an object of which a \
+            request has nothing is left out",
         ),
     ],
     // Its place is that of a route's own router.
@@ -57,7 +59,7 @@ pub(super) const ENTRY: Definition = Definition {
 struct Form {
     /// The file's whole path on Envoy's machine.
     path: String,
-    /// The fields of a line: texts, or `$` and the name of a variable.
+    /// The fields of a line: texts, `$` and the name of a variable, or objects of such, at most five in each other.
     log_format: Option<Fields>,
     /// Which requests: one of these must hold; all by default.
     #[serde(default, rename = "match")]
@@ -91,13 +93,13 @@ struct FileLogger {
     condition: Arc<Condition>,
 }
 
-/// Refuses texts of the field `of` that no line can have.
-pub(super) fn check_texts(
+/// Refuses fields of the field `of` that no line can have.
+pub(super) fn check_fields(
     of: &str,
-    texts: &Fields,
+    fields: &Fields,
     warnings: &mut Vec<Remark>,
 ) -> Result<(), Remark> {
-    Format::read(of, texts, warnings).map(|_| ())
+    Format::read(of, fields, warnings).map(|_| ())
 }
 
 /// Refuses to log what no log of Envoy's has.
@@ -186,7 +188,7 @@ impl Plugin for FileLogger {
 
     fn with_metadata(&self, metadata: &Metadata) -> Option<Arc<dyn Plugin>> {
         // Of no fields it is as without metadata, as in APISIX. Checked as the metadata was read.
-        let fields = Some(&metadata.fields).filter(|fields| !fields.is_empty())?;
+        let fields = Some(&metadata.format).filter(|fields| !fields.is_empty())?;
         let format = Format::read(FORMAT, fields, &mut Vec::new()).ok()?;
         Some(Arc::new(Self {
             format: Some(Arc::new(format)),

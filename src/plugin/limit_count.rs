@@ -10,13 +10,14 @@ use serde_json::Value;
 use super::contract::{Definition, Plugin, Reading, refused};
 use super::shared::answer::{Rejection, rejection};
 use super::shared::limit::{self, Code, KeyType, Limit, LimitKey, Limits, Of, SLOTS};
+use super::shared::metadata::Quota;
 use crate::model::bounds::{List, LongText};
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::Quantity;
 use crate::model::shared_limit::How;
 
-const NAME: &str = "limit-count";
+pub(super) const NAME: &str = "limit-count";
 
 /// Envoy's bound of a span of time, a year, keeps the arithmetic of its buckets exact.
 const LONGEST: u32 = 365 * 24 * 60 * 60;
@@ -130,6 +131,11 @@ fn yes() -> bool {
 }
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    Ok(Arc::new(limits(value, reading)?))
+}
+
+/// The limits that a configuration says.
+pub(super) fn limits(value: &Value, reading: &mut Reading) -> Result<Limits, Remark> {
     let (own, redis) = limit::split(value, &mut reading.warnings)?;
     let form: Form = decode::read(&own)?;
     let group = form.group.as_ref().map(|LongText(group)| group.as_str());
@@ -149,7 +155,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     }
     let told = form.show_limit_quota_header && form.rules.is_none();
     let (shared, of_rules) = limit::place(reading.key, group);
-    Ok(Arc::new(Limits {
+    Ok(Limits {
         of: if told { Of::Told } else { Of::Untold },
         redis: redis.map(|redis| (redis, form.allow_degradation)),
         shared,
@@ -157,7 +163,8 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         each,
         code: form.rejected_code,
         body: rejection(form.rejected_msg.as_ref()),
-    }))
+        names: Quota::default(),
+    })
 }
 
 /// What Envoy's own counts are not.

@@ -12,6 +12,7 @@ use super::contract::{Definition, Plugin, Reading, refused};
 use super::shared::logger;
 use crate::model::bounds::{List, LongText};
 use crate::model::decode::{self, quoted};
+use crate::model::log_format::Field;
 use crate::model::log_target::{Loki, To};
 use crate::model::problem::Remark;
 use crate::model::scalar::{Quantity, Within};
@@ -183,7 +184,8 @@ fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), Remark> {
         let field = format!("log_labels.{}", decode::shown(name));
         return Err(Remark::new(field, said));
     }
-    logger::check_texts("log_labels", labels)
+    let text = |(name, text): (&String, &String)| (name.clone(), Field::Text(text.clone()));
+    logger::check_fields("log_labels", &labels.iter().map(text).collect())
 }
 
 #[cfg(test)]

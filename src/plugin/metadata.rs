@@ -7,23 +7,42 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::all::ALL;
+use super::shared::header;
+use super::shared::limit::QUOTA;
 use super::shared::logger;
-use super::shared::metadata::Metadata;
-use super::{cors, file_logger, http_logger, loki_logger, syslog, tcp_logger, udp_logger};
+use super::shared::metadata::{Metadata, Quota};
+use super::{
+    cors, file_logger, http_logger, limit_count, loki_logger, syslog, tcp_logger, udp_logger,
+};
+use crate::model::bounds::LongText;
 use crate::model::key::Key;
 use crate::model::problem::Remark;
-use crate::model::{bookkeeping, decode};
+use crate::model::scalar::Quantity;
+use crate::model::{bookkeeping, decode, log_format};
 
-/// What a plugin does wherever a document leaves it to that. The id is the plugin's name: `cors`, `file-logger`, `http-logger` or another
-/// logger over the network.
+/// What a plugin does wherever a document leaves it to that. The id is the plugin's name: `cors`, `limit-count`, `file-logger`, `http-logger`
+/// or another logger over the network.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Form {
     /// Of `cors`: origins with commas between them, by the names that `allow_origins_by_metadata` has for them.
     allow_origins: Option<BTreeMap<String, String>>,
-    /// Of loggers: the fields of a line or an entry where a plugin has no `log_format` of its own.
-    log_format: Option<BTreeMap<String, String>>,
+    /// Of loggers: the fields of a line or an entry where a plugin has no `log_format` of its own. Texts, `$` and the name of a
+    /// variable, or objects of such, at most five in each other.
+    log_format: Option<log_format::Fields>,
+    /// Of loggers over the network: how many entries of a target may wait in `chancery logs`. At most as many as its `--buffer` says, also
+    /// without it; what comes beyond is lost, and counted.
+    max_pending_entries: Option<Quantity>,
+    /// Of `limit-count`: the header that tells how many requests pass; `X-RateLimit-Limit` when absent.
+    limit_header: Option<LongText<NAME>>,
+    /// How many are left; `X-RateLimit-Remaining` when absent.
+    remaining_header: Option<LongText<NAME>>,
+    /// In how many seconds all are back; `X-RateLimit-Reset` when absent.
+    reset_header: Option<LongText<NAME>>,
 }
+
+/// Characters of a header's name.
+const NAME: usize = 256;
 
 const ONE_PATH: &str = "write `path` in each file-logger";
 
@@ -35,25 +54,32 @@ impl bookkeeping::Kept for Form {
     const BOOKKEEPING: &'static [&'static str] = &["id", "create_time", "update_time"];
 }
 
-/// The plugins with metadata here, and the field of each.
-const FIELDS: [(&str, &str); 7] = [
-    (cors::ENTRY.name, "allow_origins"),
-    (file_logger::ENTRY.name, "log_format"),
-    (http_logger::ENTRY.name, "log_format"),
-    (loki_logger::ENTRY.name, "log_format"),
-    (syslog::ENTRY.name, "log_format"),
-    (tcp_logger::ENTRY.name, "log_format"),
-    (udp_logger::ENTRY.name, "log_format"),
+/// Those of a logger over the network.
+const OF_LOGGERS: &[&str] = &["log_format", "max_pending_entries"];
+
+/// What headers of limits are called.
+const OF_QUOTA: [&str; 3] = ["limit_header", "remaining_header", "reset_header"];
+
+/// The plugins with metadata here, and the fields of each.
+const FIELDS: [(&str, &[&str]); 8] = [
+    (cors::ENTRY.name, &["allow_origins"]),
+    (file_logger::ENTRY.name, &["log_format"]),
+    (http_logger::ENTRY.name, OF_LOGGERS),
+    (limit_count::ENTRY.name, &OF_QUOTA),
+    (loki_logger::ENTRY.name, OF_LOGGERS),
+    (syslog::ENTRY.name, OF_LOGGERS),
+    (tcp_logger::ENTRY.name, OF_LOGGERS),
+    (udp_logger::ENTRY.name, OF_LOGGERS),
 ];
 
 pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
     bookkeeping::schema::<Form>(generator)
 }
 
-/// The field that the metadata of a plugin has; nothing for a plugin without any.
-pub(crate) fn field_of(plugin: &str) -> Option<&'static str> {
+/// The fields that the metadata of a plugin has; nothing for a plugin without any.
+pub(crate) fn fields_of(plugin: &str) -> Option<&'static [&'static str]> {
     let found = FIELDS.iter().find(|(name, _)| *name == plugin);
-    found.map(|(_, field)| *field)
+    found.map(|(_, fields)| *fields)
 }
 
 /// Reads the metadata of the plugin that the key names.
@@ -63,33 +89,68 @@ pub(crate) fn read(
     warnings: &mut Vec<Remark>,
 ) -> Result<Metadata, Remark> {
     let name = key.id.as_str();
-    let Some(own) = field_of(name) else {
+    let Some(own) = fields_of(name) else {
         return Err(Remark::whole(not_here(name)));
     };
     let (form, _) = bookkeeping::read::<Form>(key, value)?;
     let written = [
         ("allow_origins", form.allow_origins.is_some()),
         ("log_format", form.log_format.is_some()),
+        ("max_pending_entries", form.max_pending_entries.is_some()),
     ];
+    let quota = [form.limit_header, form.remaining_header, form.reset_header];
+    let of_quota = OF_QUOTA.into_iter().zip(quota.iter().map(Option::is_some));
+    let written = written.into_iter().chain(of_quota).collect::<Vec<_>>();
     let other = written
         .iter()
-        .find(|(field, written)| *written && *field != own);
+        .find(|(field, written)| *written && !own.contains(field));
     if let Some((field, _)) = other {
+        let own = own.join("`, `");
         let message = format!("is none of the fields of `{name}`, allowed: `{own}`");
         return Err(Remark::new(*field, message));
     }
-    let fields = form.allow_origins.or(form.log_format).unwrap_or_default();
-    if name == cors::ENTRY.name {
-        cors::check_metadata(&fields)?;
-    } else if name == file_logger::ENTRY.name {
-        file_logger::check_texts(file_logger::FORMAT, &fields, warnings)?;
+    let origins = form.allow_origins.unwrap_or_default();
+    let format = form.log_format.unwrap_or_default();
+    cors::check_metadata(&origins)?;
+    if name == file_logger::ENTRY.name {
+        file_logger::check_fields(file_logger::FORMAT, &format, warnings)?;
     } else {
-        logger::check_format(&fields)?;
+        logger::check_format(&format)?;
     }
     Ok(Metadata {
-        fields,
+        origins,
+        format,
+        pending: form.max_pending_entries.map(|most| most.0),
+        quota: names(quota)?,
         bytes: value.to_string().len(),
     })
+}
+
+/// Refuses names that no header of an answer can have.
+fn names(quota: [Option<LongText<NAME>>; 3]) -> Result<Quota, Remark> {
+    let mut names = Quota::default();
+    let each = OF_QUOTA.into_iter().zip(QUOTA).zip(quota);
+    for (((field, usual), written), name) in each.zip(&mut names) {
+        let checked = written.map(|LongText(text)| header::changeable(&text));
+        let checked = checked.transpose();
+        *name = checked.map_err(|said| Remark::new(field, said))?;
+        if let Some(other) = name
+            .as_deref()
+            .filter(|name| QUOTA.contains(name) && *name != usual)
+        {
+            let message = format!(
+                "found {other}, which another of these headers is called, allowed: other names"
+            );
+            return Err(Remark::new(field, message));
+        }
+    }
+    let mut given: Vec<_> = names.iter().flatten().collect();
+    given.sort_unstable();
+    if given.windows(2).any(|pair| pair[0] == pair[1]) {
+        let message = "two headers have one name, allowed: a name for each";
+        return Err(Remark::whole(message));
+    }
+    Ok(names)
 }
 
 /// Why a plugin has no metadata here, and what to do.

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::support::admin::Admin;
-use crate::support::stage::{Stage, route_to};
+use crate::support::stage::{Stage, route_to, settled};
 
 #[tokio::test]
 async fn origins_of_all_routes_are_changed_in_one_place() {
@@ -104,4 +104,30 @@ async fn origins_of_all_routes_are_changed_in_one_place() {
     );
     assert_eq!(allowed("http://b.com").await, None);
     assert_eq!(admin.get("/plugin_metadata/cors").await.status, 404);
+}
+
+#[tokio::test]
+async fn headers_of_limits_have_the_names_of_metadata() {
+    let stage = Stage::set().await;
+    let shop = stage.instance("shop").await;
+    let mut route = route_to("/orders", &[&shop]);
+    route["plugins"] = json!({ "limit-count": { "count": 1, "time_window": 600 } });
+    stage.etcd.put("routes/orders", &route).await;
+    let names = json!({ "limit_header": "X-Limit", "remaining_header": "X-Left" });
+    stage.etcd.put("plugin_metadata/limit-count", &names).await;
+    settled(&stage.etcd, &stage.chancery).await;
+    for (status, left) in [(200, "0"), (503, "0")] {
+        let answer = stage.envoy.get("/orders").await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        let header = |name: &str| {
+            let value = answer.headers.get(name);
+            value.map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(header("x-limit").as_deref(), Some("1"), "{answer:?}");
+        assert_eq!(header("x-left").as_deref(), Some(left), "{answer:?}");
+        assert!(header("x-ratelimit-reset").is_some(), "{answer:?}");
+        for usual in ["x-ratelimit-limit", "x-ratelimit-remaining"] {
+            assert_eq!(header(usual), None, "{answer:?}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ const BATCHING: Batching = Batching {
     age: 8,
     retries: 0,
     pause: 1,
+    pending: None,
 };
 
 /// A buffer of so many entries, and a clock.
@@ -65,6 +66,24 @@ fn what_does_not_fit_is_refused() {
     put(&mut buffer, &"d".repeat(BYTES - 1), at(0));
     assert_eq!(buffer.push("ee".into(), at(0)), Err(Refused::Full));
     put(&mut buffer, "f", at(0));
+}
+
+#[test]
+fn a_target_has_fewer_wait_and_never_more() {
+    for (pending, waiting) in [(1, 1), (2, 2), (3, 2)] {
+        let pending = Some(pending);
+        let batching = Batching {
+            pending,
+            ..BATCHING
+        };
+        let mut buffer = Buffer::new(batching, 2);
+        let now = Instant::now();
+        for _ in 0..waiting {
+            put(&mut buffer, "a", now);
+        }
+        let refused = buffer.push("b".into(), now);
+        assert_eq!(refused, Err(Refused::Full), "{pending:?}");
+    }
 }
 
 #[test]

@@ -97,7 +97,10 @@ pub(in crate::logs) fn told(route: &str) -> HttpAccessLogEntry {
 }
 
 pub(in crate::logs) fn target(format: Option<&[(&str, &str)]>) -> LogTarget {
-    let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+    let owned = |(name, text): &(&str, &str)| {
+        let text = Field::Text((*text).to_owned());
+        ((*name).to_owned(), text)
+    };
     LogTarget {
         to: To::Http {
             uri: "http://a".to_owned(),
@@ -111,6 +114,7 @@ pub(in crate::logs) fn target(format: Option<&[(&str, &str)]>) -> LogTarget {
             age: 1,
             retries: 0,
             pause: 1,
+            pending: None,
         },
         format: format.map(|fields| fields.iter().map(owned).collect()),
         service: Some("s".to_owned()),
@@ -213,4 +217,24 @@ fn an_entry_of_nothing_is_one() {
     assert_eq!(entry["response"]["status"], 0);
     assert_eq!(entry["request"]["querystring"], json!({}));
     assert!(entry.get("upstream").is_none(), "{entry}");
+}
+
+#[test]
+fn an_entry_has_objects_of_what_is_asked_for() {
+    let format = json!({
+        "request": {"method": "$request_method", "none": "$http_x_nothing", "deep": {"uri": "$uri"}},
+        "empty": {"none": "$http_x_nothing"},
+        "route_id": {"not": "this"},
+    });
+    let mut target = target(None);
+    target.format = Some(serde_json::from_value(format).unwrap());
+    assert_eq!(
+        json_of(&told("route/echo"), &target),
+        json!({
+            "request": {"method": "GET", "deep": {"uri": "/a%20b"}},
+            "empty": {},
+            "route_id": "echo",
+            "service_id": "s",
+        })
+    );
 }

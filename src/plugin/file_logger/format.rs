@@ -1,22 +1,19 @@
 //! The fields of a line, as the command operators that Envoy has for them.
 
-use std::collections::BTreeMap;
-
 use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 
+use crate::model::decode::shown;
+use crate::model::log_format::{Field, Fields, LEVELS, levels};
 use crate::model::problem::Remark;
 use crate::plugin::shared::variable::{self, Piece};
-
-/// `log_format` as it is written.
-pub(super) type Fields = BTreeMap<String, String>;
 
 /// A field that every line has.
 const ROUTE: &str = "route_id";
 
 /// Names and format strings, without that of the route.
 #[derive(Debug)]
-pub(super) struct Format(BTreeMap<String, String>);
+pub(super) struct Format(Fields);
 
 /// Variables of an answer, and of who gave it.
 const OF_ANSWERS: &[(&str, &str)] = &[
@@ -39,7 +36,7 @@ impl Default for Format {
         ];
         Self(
             fields
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .map(|(name, value)| (name.to_owned(), Field::Text(value.to_owned())))
                 .into(),
         )
     }
@@ -50,46 +47,72 @@ impl Format {
     pub(super) const NAMES: &str =
         "client_ip, latency (in milliseconds), method, route_id, start_time, status, upstream, uri";
 
-    /// The texts of the field `of`.
+    /// The fields of the field `of`.
     pub(super) fn read(
         of: &str,
         fields: &Fields,
         warnings: &mut Vec<Remark>,
     ) -> Result<Self, Remark> {
-        let mut format = BTreeMap::new();
-        for (name, text) in fields {
-            let place = format!("{of}.{name}");
-            // As in APISIX, a text is a variable as a whole or not at all.
-            let value = match text.strip_prefix('$') {
-                None => variable::literal(text),
-                Some(variable) => {
-                    if let Some(said) = variable::warning(&[Piece::Variable(variable)]) {
-                        warnings.push(Remark::new(&place, said));
-                    }
-                    operator(variable).map_err(|said| Remark::new(&place, said))?
-                }
-            };
-            format.insert(name.clone(), value);
+        let deep = levels(fields);
+        if deep > LEVELS {
+            let message = format!("found {deep} objects in each other, allowed: at most {LEVELS}");
+            return Err(Remark::new(of, message));
         }
-        Ok(Self(format))
+        operators(of, fields, warnings).map(Self)
     }
 
     /// The object of a route's lines.
     pub(super) fn of(&self, route: &Route) -> Struct {
         let id = route.name.strip_prefix("route/").unwrap_or(&route.name);
-        let of_route = (ROUTE.to_owned(), id.to_owned());
-        let own = self
-            .0
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone()));
-        let text = |(name, value)| {
-            let kind = Some(Kind::StringValue(value));
-            (name, Value { kind })
-        };
-        Struct {
-            fields: own.chain([of_route]).map(text).collect(),
-        }
+        let mut line = object(&self.0);
+        line.fields.insert(ROUTE.to_owned(), text(id));
+        line
     }
+}
+
+/// The same with a command operator for each text.
+fn operators(of: &str, fields: &Fields, warnings: &mut Vec<Remark>) -> Result<Fields, Remark> {
+    let mut format = Fields::new();
+    for (name, field) in fields {
+        let place = format!("{of}.{}", shown(name));
+        let field = match field {
+            Field::Text(text) => Field::Text(of_text(&place, text, warnings)?),
+            Field::Object(fields) => Field::Object(operators(&place, fields, warnings)?),
+        };
+        format.insert(name.clone(), field);
+    }
+    Ok(format)
+}
+
+/// As in APISIX, a text is a variable as a whole or not at all.
+fn of_text(place: &str, text: &str, warnings: &mut Vec<Remark>) -> Result<String, Remark> {
+    let Some(variable) = text.strip_prefix('$') else {
+        return Ok(variable::literal(text));
+    };
+    if let Some(said) = variable::warning(&[Piece::Variable(variable)]) {
+        warnings.push(Remark::new(place, said));
+    }
+    operator(variable).map_err(|said| Remark::new(place, said))
+}
+
+fn object(fields: &Fields) -> Struct {
+    let value = |field: &Field| match field {
+        Field::Text(operator) => text(operator),
+        Field::Object(fields) => Value {
+            kind: Some(Kind::StructValue(object(fields))),
+        },
+    };
+    let fields = fields
+        .iter()
+        .map(|(name, field)| (name.clone(), value(field)));
+    Struct {
+        fields: fields.collect(),
+    }
+}
+
+fn text(text: &str) -> Value {
+    let kind = Some(Kind::StringValue(text.to_owned()));
+    Value { kind }
 }
 
 fn operator(name: &str) -> Result<String, String> {

@@ -1,5 +1,11 @@
+use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutationPerRoute;
+use prost::Message;
 use serde_json::{Value, json};
 
+use crate::plugin::Metadata;
+use crate::plugin::contract::{Plugin, Reading};
+use crate::plugin::shared::limit::Limits;
 use crate::plugin::tests::{applied, body, counted, limits, read, refusal, warned};
 
 /// The headers that tell a filter what to count, each with its value.
@@ -169,4 +175,44 @@ fn what_is_refused() {
             "of {configuration}"
         );
     }
+}
+
+#[test]
+fn headers_have_the_names_of_metadata() {
+    let key = "routes/r".parse().unwrap();
+    let mut reading = Reading {
+        key: &key,
+        name: "limit-count",
+        upstreams: 0,
+        warnings: Vec::new(),
+    };
+    let mut of = |own: serde_json::Value| -> Limits { super::limits(&own, &mut reading).unwrap() };
+    let metadata = Metadata {
+        quota: [
+            Some("x-limit".to_owned()),
+            None,
+            Some("x-ratelimit-reset".to_owned()),
+        ],
+        ..Metadata::default()
+    };
+    let told = of(json!({"count": 1, "time_window": 60}));
+    assert!(told.asks_for_metadata());
+    let mut route = Route::default();
+    told.with_metadata(&metadata)
+        .unwrap()
+        .apply(&mut route, &[]);
+    let config = &route.typed_per_filter_config["chancery.limit-count.keys"];
+    let config = HeaderMutationPerRoute::decode(config.value.as_slice()).unwrap();
+    let steps = config.mutations.unwrap().response_mutations;
+    let shown = format!("{steps:?}");
+    assert_eq!(steps.len(), 2, "{shown}");
+    for part in [
+        "x-limit",
+        "%RESP(x-ratelimit-limit)%",
+        "Remove(\"x-ratelimit-limit\")",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let untold = json!({"count": 1, "time_window": 60, "show_limit_quota_header": false});
+    assert!(!of(untold).asks_for_metadata());
 }

@@ -282,6 +282,14 @@ pub fn mutation(header: HeaderValueOption) -> HeaderMutation {
     }
 }
 
+/// The name of the header that a step adds or sets.
+pub fn appended(step: &HeaderMutation) -> Option<&str> {
+    match &step.action {
+        Some(Action::Append(option)) => Some(&option.header.as_ref()?.key),
+        _ => None,
+    }
+}
+
 /// A header to take away, likewise.
 pub fn removal(name: &str) -> HeaderMutation {
     HeaderMutation {

@@ -19,6 +19,7 @@ use serde::Deserialize;
 
 use super::asked::Asked;
 use super::header;
+use super::metadata::{Metadata, Quota};
 use super::reply;
 use super::variable;
 use crate::envoy::filter;
@@ -81,7 +82,7 @@ impl Code {
 }
 
 /// Bounds on requests, and the plugin that sets them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// The plugin, by the filter of its own that counts.
     pub of: Of,
@@ -96,10 +97,12 @@ pub struct Limits {
     pub code: Code,
     /// Their body.
     pub body: String,
+    /// What the headers are called that tell of it.
+    pub names: Quota,
 }
 
 /// A bound on requests.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Limit {
     /// Requests of the same key have a bucket of their own.
     pub key: LimitKey,
@@ -166,6 +169,17 @@ impl Plugin for Limits {
         self.redis.iter().map(|_| ANSWERED).collect()
     }
 
+    fn asks_for_metadata(&self) -> bool {
+        self.tells()
+    }
+
+    fn with_metadata(&self, metadata: &Metadata) -> Option<Arc<dyn Plugin>> {
+        Some(Arc::new(Self {
+            names: metadata.quota.clone(),
+            ..self.clone()
+        }))
+    }
+
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
         let mut mutations = Vec::new();
         for limit in &self.each {
@@ -174,7 +188,12 @@ impl Plugin for Limits {
         let code = self.code.0 as i32;
         mutations.push(header::mutation(header::set(STATUS, &code.to_string())));
         hide(route, STATUS.to_owned());
-        say(route, self.of.keys(), mutations);
+        let names = if self.tells() {
+            self.renamed()
+        } else {
+            Vec::new()
+        };
+        say(route, self.of.keys(), mutations, names);
         match self.service() {
             Some(service) => filter::enable_as_it_is(route, service.of_routes()),
             None => filter::enable_as_it_is(route, self.of.name()),
@@ -183,7 +202,33 @@ impl Plugin for Limits {
     }
 }
 
+/// The headers that tell of a limit, as filters write them.
+pub const QUOTA: [&str; 3] = [
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+];
+
 impl Limits {
+    /// Whether headers without a prefix tell of a limit.
+    fn tells(&self) -> bool {
+        let plain = |limit: &Limit| limit.told.as_ref().is_some_and(String::is_empty);
+        self.of == Of::Told && self.each.iter().any(plain)
+    }
+
+    /// Gives these headers other names. The filter that does it has the request before those that count, and the answer behind them.
+    fn renamed(&self) -> Vec<Mutation> {
+        let other = QUOTA.into_iter().zip(&self.names);
+        let other = other.filter_map(|(usual, name)| Some((usual, name.as_ref()?)));
+        let other: Vec<_> = other.filter(|(usual, name)| usual != name).collect();
+        let copied = other.iter().map(|(usual, name)| {
+            let value = format!("%RESP({usual})%");
+            header::mutation(header::set(name, &value))
+        });
+        let removed = other.iter().map(|(usual, _)| header::removal(usual));
+        copied.chain(removed).collect()
+    }
+
     fn service(&self) -> Option<Service> {
         let (_, open) = self.redis.as_ref()?;
         Some(Service {
@@ -259,14 +304,19 @@ fn hide(route: &mut Route, header: String) {
     }
 }
 
-/// Adds to what a filter does to the headers of requests.
-fn say(route: &mut Route, filter: &str, more: Vec<Mutation>) {
+/// Adds to what a filter does to the headers of requests. The status is that of the plugin that goes first, as the body is.
+fn say(route: &mut Route, filter: &str, more: Vec<Mutation>, of_answers: Vec<Mutation>) {
     let before = route.typed_per_filter_config.get(filter);
     let before = before.and_then(|config| HeaderMutationPerRoute::decode(&*config.value).ok());
     let mut mutations = before
         .and_then(|before| before.mutations)
         .unwrap_or_default();
+    let is_status = |one: &Mutation| header::appended(one) == Some(STATUS);
+    let has_status = mutations.request_mutations.iter().any(is_status);
+    let more = more.into_iter();
+    let more = more.filter(|one| !(has_status && is_status(one)));
     mutations.request_mutations.extend(more);
+    mutations.response_mutations.extend(of_answers);
     let config = HeaderMutationPerRoute {
         mutations: Some(mutations),
     };

@@ -1,7 +1,6 @@
 //! What the loggers have in common whose entries `chancery logs` hands on: how entries go together, what they have, and how their
 //! target travels. Where entries go is each plugin's own.
 
-use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use super::metadata::Metadata;
 use crate::model::bounds;
 use crate::model::decode::{self, Reader, quoted};
 use crate::model::key::Id;
+use crate::model::log_format;
 use crate::model::log_target::{Batching, FORMAT, LINE, LogTarget, To};
 use crate::model::problem::Remark;
 use crate::model::scalar::Within;
@@ -91,8 +91,8 @@ pub struct Fields {
     /// Seconds until then.
     #[serde(default = "second")]
     retry_delay: Within<0, 86_400>,
-    /// The fields of an entry: texts, or `$` and the name of a variable.
-    log_format: Option<BTreeMap<String, String>>,
+    /// The fields of an entry: texts, `$` and the name of a variable, or objects of such, at most five in each other.
+    log_format: Option<log_format::Fields>,
     /// No other: Envoy tells no bodies.
     #[serde(default)]
     include_req_body: bool,
@@ -152,15 +152,15 @@ pub fn schema<F: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 
 /// Refuses fields that no entry can have, of a plugin or of its metadata. What Envoy does not do exactly in lines of its own, it
 /// does not have to do here.
-pub fn check_format(fields: &BTreeMap<String, String>) -> Result<(), Remark> {
+pub fn check_format(fields: &log_format::Fields) -> Result<(), Remark> {
     bounds::within(json!(fields).to_string().len(), "bytes", FORMAT)
         .map_err(|said| Remark::new(file_logger::FORMAT, said))?;
-    check_texts(file_logger::FORMAT, fields)
+    check_fields(file_logger::FORMAT, fields)
 }
 
-/// The same of another field's texts.
-pub fn check_texts(of: &str, texts: &BTreeMap<String, String>) -> Result<(), Remark> {
-    file_logger::check_texts(of, texts, &mut Vec::new())
+/// The same of what another field has.
+pub fn check_fields(of: &str, fields: &log_format::Fields) -> Result<(), Remark> {
+    file_logger::check_fields(of, fields, &mut Vec::new())
 }
 
 /// Refuses what is no URL of a server, or has a user.
@@ -194,7 +194,7 @@ pub fn host(field: &str, text: &str) -> Result<String, Remark> {
     Err(Remark::new(field, message))
 }
 
-/// Bytes that a service's id takes of a line, and more.
+/// Bytes that a service's id and how many may wait take of a line, and more.
 const SERVICE: usize = 128;
 
 /// A route's requests are told to `chancery logs`, for this target.
@@ -212,6 +212,7 @@ impl Fields {
                 age: self.buffer_duration.0,
                 retries: self.max_retry_count.0,
                 pause: self.retry_delay.0,
+                pending: None,
             },
             format: self.log_format,
             service: None,
@@ -232,14 +233,15 @@ impl Plugin for Logger {
     }
 
     fn asks_for_metadata(&self) -> bool {
-        self.0.format.is_none()
+        true
     }
 
     fn with_metadata(&self, metadata: &Metadata) -> Option<Arc<dyn Plugin>> {
         // Of no fields it is as without metadata, as in APISIX. Checked as the metadata was read.
-        let fields = Some(&metadata.fields).filter(|fields| !fields.is_empty())?;
+        let fields = Some(&metadata.format).filter(|fields| !fields.is_empty());
         let mut target = self.0.clone();
-        target.format = Some(fields.clone());
+        target.format = target.format.or_else(|| fields.cloned());
+        target.batch.pending = metadata.pending;
         Some(Arc::new(Self(target)))
     }
 

@@ -2,10 +2,22 @@
 
 use std::collections::BTreeMap;
 
-/// The one field that the metadata of each plugin has here, once that plugin has checked it.
+use crate::model::log_format::Fields;
+
+/// The fields that the metadata of plugins has here, once the plugin has checked its own.
 #[derive(Debug, Clone, Default)]
 pub struct Metadata {
-    pub fields: BTreeMap<String, String>,
+    /// Of `cors`: origins by the names that routes have for them.
+    pub origins: BTreeMap<String, String>,
+    /// Of loggers: the fields of a line or an entry.
+    pub format: Fields,
+    /// Of loggers over the network: how many entries may wait.
+    pub pending: Option<u32>,
     /// Bytes of its document, which each plugin that goes by it has as well.
+    /// Of `limit-count`: what the headers are called that tell of a limit, where they are not called as always.
+    pub quota: Quota,
     pub bytes: usize,
 }
+
+/// Names of headers: of the limit, of what is left of it, and of when all of it is back.
+pub type Quota = [Option<String>; 3];

@@ -73,7 +73,10 @@ async fn a_batch_has_a_connection_of_its_own() {
         let route = logged(&format!("/{name}/*"), &blue, "tcp-logger", own, most);
         etcd.put(&format!("routes/{name}"), &route).await;
     }
-    let metadata = json!({ "log_format": { "by": "metadata", "at": "$uri" } });
+    let metadata = json!({
+        "log_format": { "by": "metadata", "request": { "at": "$uri", "none": "$http_x_nothing" } },
+        "max_pending_entries": 100,
+    });
     etcd.put("plugin_metadata/tcp-logger", &metadata).await;
     let mut told = logged("/told/*", &blue, "tcp-logger", to(&plain), 1);
     let own = told["plugins"]["tcp-logger"].as_object_mut().unwrap();
@@ -96,7 +99,7 @@ async fn a_batch_has_a_connection_of_its_own() {
 
     assert_eq!(envoy.get("/told/a").await.status, 200);
     let came = plain.has(3).await;
-    let entry = r#"{"at":"/told/a","by":"metadata","route_id":"told"}"#;
+    let entry = r#"{"by":"metadata","request":{"at":"/told/a"},"route_id":"told"}"#;
     assert_eq!(came[2], entry);
 
     for (count, path) in [(1, "/named/a"), (2, "/nameless/a")] {

@@ -68,7 +68,10 @@ async fn a_route_writes_its_requests_to_a_file() {
     let file = stage.folder().join("requests.log");
     let logger = json!({ "file-logger": {
         "path": file.to_str().unwrap(),
-        "log_format": { "at": "$uri", "user": "$http_x_user", "status": "$status", "from": "a file" },
+        "log_format": {
+            "at": "$uri", "status": "$status", "from": "a file",
+            "client": { "user": "$http_x_user", "none": { "at": "$http_x_nothing" } },
+        },
         "match": [[["arg_log", "==", "yes"]]],
     } });
     etcd.put("routes/logged", &with_plugins("/logged/*", &blue, logger))
@@ -83,8 +86,9 @@ async fn a_route_writes_its_requests_to_a_file() {
     assert_eq!(answer.unwrap().seen().unwrap()["method"], "POST");
     let line = |at: &str, user: Option<&str>| {
         let mut line = json!({ "at": at, "status": 200, "from": "a file", "route_id": "logged" });
+        // Of an object a line has what the request has.
         if let Some(user) = user {
-            line["user"] = json!(user);
+            line["client"] = json!({ "user": user });
         }
         line
     };
