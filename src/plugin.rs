@@ -60,6 +60,7 @@ pub(crate) use all::{plugins_schema, replies, schema_of};
 pub use configured::Plugins;
 pub use contract::Difference;
 pub use differences::{differences, differences_in, refused_fields};
+pub(crate) use ip_restriction::of_connections as restricted_connections;
 pub use shared::metadata::Metadata;
 
 #[cfg(test)]

@@ -372,6 +372,7 @@ pub(super) fn stream_route(
         id: id.clone(),
         gateways: draft.gateways.clone(),
         matching: draft.matching.clone(),
+        clients: draft.clients.clone(),
         cluster,
     })
 }

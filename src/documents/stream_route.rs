@@ -10,9 +10,10 @@ use crate::model::gateway::listener::Address;
 use crate::model::key::{Id, Key};
 use crate::model::problem::Remark;
 use crate::model::scalar::{Net, Port, each_once};
-use crate::model::stream_route::Matching;
+use crate::model::stream_route::{Clients, Matching};
 use crate::model::upstream::{self, Balancer, HashKey, Scheme, Target};
 use crate::model::{Host, Upstream, bookkeeping, decode};
+use crate::plugin::restricted_connections;
 
 /// Which connections are meant, and where their bytes go.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -26,7 +27,7 @@ struct Form {
     sni: Option<Host>,
     /// Where the client is: an address or a range.
     remote_addr: Option<Net>,
-    /// `prometheus`, which is on in any case. No other is served.
+    /// `ip-restriction`, whose `message` nobody is told, and `prometheus`, which is on in any case. No other is served.
     plugins: Option<Map<String, Value>>,
     /// Where connections go; in place of `upstream_id`.
     #[serde(default)]
@@ -55,6 +56,7 @@ impl bookkeeping::Kept for Form {}
 pub(crate) struct Draft {
     pub gateways: Vec<Id>,
     pub matching: Matching,
+    pub clients: Option<Clients>,
     pub target: Option<Target>,
     pub service: Option<Id>,
 }
@@ -66,9 +68,21 @@ pub(crate) fn schema(generator: &mut SchemaGenerator) -> Schema {
 pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Result<Draft, Remark> {
     let (form, _) = bookkeeping::read::<Form>(key, value)?;
     each_once("gateways", &form.gateways.0)?;
+    let mut clients = None;
     for (name, value) in form.plugins.iter().flatten() {
-        plugin(name, value, warnings)
-            .map_err(|remark| remark.under(&format!("plugins.{}", decode::shown(name))))?;
+        let place = format!("plugins.{}", decode::shown(name));
+        let mut said = Vec::new();
+        let read = match name.as_str() {
+            "ip-restriction" => {
+                restricted_connections(value, &mut said).map(|some| clients = Some(some))
+            }
+            "prometheus" => counted(value, &mut said),
+            _ => Err(Remark::whole(
+                "is not served for stream routes, allowed: ip-restriction, prometheus; `remote_addr` says whose connections they take",
+            )),
+        };
+        read.map_err(|remark| remark.under(&place))?;
+        warnings.extend(said.into_iter().map(|remark| remark.under(&place)));
     }
     let target = target(key, form.upstream.as_ref(), form.upstream_id, warnings)?;
     if target.is_none() && form.service_id.is_none() {
@@ -87,6 +101,7 @@ pub(crate) fn read(key: &Key, value: &Value, warnings: &mut Vec<Remark>) -> Resu
             sni: form.sni,
             source: form.remote_addr.map(|range| range.0.trunc()),
         },
+        clients,
         target,
         service: form.service_id,
     })
@@ -102,15 +117,11 @@ struct Counted {
 
 impl decode::Form for Counted {}
 
-/// Refuses a plugin that Envoy does not have for connections.
-fn plugin(name: &str, value: &Value, warnings: &mut Vec<Remark>) -> Result<(), Remark> {
-    if name != "prometheus" {
-        let message = "is not served for stream routes, allowed: prometheus; `remote_addr` says whose connections they take";
-        return Err(Remark::whole(message));
-    }
+/// Says how connections are counted in any case.
+fn counted(value: &Value, warnings: &mut Vec<Remark>) -> Result<(), Remark> {
     decode::read::<Counted>(value)?;
     let message = "counts as Envoy does: `envoy_tcp_…` at /stats/prometheus of its admin port, also without it";
-    warnings.push(Remark::new("plugins.prometheus", message));
+    warnings.push(Remark::whole(message));
     Ok(())
 }
 

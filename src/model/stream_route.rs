@@ -1,5 +1,6 @@
 //! A stream route as the gateway uses it: where the bytes of a connection go that carries no HTTP.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub struct StreamRoute {
     pub gateways: Vec<Id>,
     /// Which connections it takes.
     pub matching: Matching,
+    /// Whose connections go on, where not everybody's do.
+    pub clients: Option<Clients>,
     pub cluster: Arc<Cluster>,
 }
 
@@ -32,6 +35,14 @@ pub struct Matching {
     pub sni: Option<Host>,
     /// Where the client is.
     pub source: Option<IpNet>,
+}
+
+/// Who may connect: those of a list, or all but those.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clients {
+    pub listed: BTreeSet<IpNet>,
+    /// Whether these are the ones whose connections go on. The others are closed.
+    pub go_on: bool,
 }
 
 impl StreamRoute {

@@ -18,6 +18,7 @@ use crate::envoy::proto::cidr_range;
 use crate::model::bounds::{List, RANGES};
 use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
+use crate::model::stream_route::Clients;
 
 const NAME: &str = "ip-restriction";
 
@@ -88,6 +89,44 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
         status: form.response_code,
         message: form.message.0,
     }))
+}
+
+/// The same of connections: nobody is told anything there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct OfConnections {
+    whitelist: Option<List<Addresses, RANGES>>,
+    blacklist: Option<List<Addresses, RANGES>>,
+    message: Option<Message>,
+    response_code: Option<Status>,
+}
+
+impl decode::Form for OfConnections {}
+
+/// What it says in a stream route, by the same lists.
+pub(crate) fn of_connections(value: &Value, warnings: &mut Vec<Remark>) -> Result<Clients, Remark> {
+    let form: OfConnections = decode::read(value)?;
+    denial::unfit(
+        ("whitelist", form.whitelist.as_ref().map(|list| &list.0[..])),
+        ("blacklist", form.blacklist.as_ref().map(|list| &list.0[..])),
+        "address",
+        |addresses| Ok(remote(addresses.0)),
+    )?;
+    let unsaid = [
+        ("message", form.message.is_some()),
+        ("response_code", form.response_code.is_some()),
+    ];
+    for (field, _) in unsaid.iter().filter(|(_, written)| *written) {
+        let message = "is told nobody: a connection is closed without a word";
+        warnings.push(Remark::new(*field, message));
+    }
+    let go_on = form.whitelist.is_some();
+    let listed = form.whitelist.or(form.blacklist).unwrap_or_default();
+    let listed = listed.0.iter().map(|addresses| addresses.0.trunc());
+    Ok(Clients {
+        listed: listed.collect(),
+        go_on,
+    })
 }
 
 fn remote(addresses: IpNet) -> Principal {

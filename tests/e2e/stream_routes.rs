@@ -1,9 +1,15 @@
 //! Stream routes: bytes by port, by where the client is, and TLS by the name that it asks for, unopened.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use crate::support::certificates::Authority;
 use crate::support::http::raw;
@@ -112,4 +118,99 @@ async fn tls_passes_through_by_name() {
         .await;
     }
     assert!(client.connect(tls, "one.example.org").await.is_err());
+}
+
+#[tokio::test]
+async fn only_some_clients_have_a_stream_route_and_no_instance_hears_of_the_others() {
+    let stage = stage().await;
+    let tcp = SocketAddr::from((stage.address, 9100));
+    let (blue, greeting) = (
+        stage.instance("blue").await,
+        Greeting::start(stage.address).await,
+    );
+    let all = json!({ "server_port": 9100, "upstream": upstream(&blue) });
+    stage.etcd.put("stream_routes/all", &all).await;
+    answers(stage.address, tcp, "blue").await;
+    let mut open = TcpStream::connect(tcp).await.unwrap();
+    assert!(asked(&mut open).await.unwrap().contains("blue"));
+
+    let client = own_address();
+    let restricted = |list: &str, who: Ipv4Addr| {
+        let plugins = json!({ "ip-restriction": { list: [who] } });
+        json!({ "server_port": 9100, "remote_addr": client, "plugins": plugins, "upstream": {
+            "scheme": "tcp", "nodes": { greeting.address.to_string(): 1 },
+        } })
+    };
+    let denied = restricted("blacklist", client);
+    stage.etcd.put("stream_routes/some", &denied).await;
+    greeted(client, tcp, "").await;
+    // Whoever connects is greeted before a word of the client: nobody was connected.
+    assert_eq!(greeting.connections(), 0);
+    assert!(asked(&mut open).await.unwrap().contains("blue"));
+    for (list, who, heard) in [
+        ("whitelist", client, "welcome"),
+        ("whitelist", stage.address, ""),
+        ("blacklist", stage.address, "welcome"),
+    ] {
+        let document = restricted(list, who);
+        stage.etcd.put("stream_routes/some", &document).await;
+        greeted(client, tcp, heard).await;
+        // Connections of another stream route of the same port live on.
+        assert!(asked(&mut open).await.unwrap().contains("blue"));
+    }
+    answers(stage.address, tcp, "blue").await;
+}
+
+/// Says a word to whoever connects.
+struct Greeting {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Greeting {
+    async fn start(address: Ipv4Addr) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::<AtomicUsize>::default();
+        let count = connections.clone();
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                let _ = connection.write_all(b"welcome").await;
+            }
+        });
+        Self {
+            address,
+            connections,
+        }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+/// Waits until a client that says nothing hears this, until its connection is closed.
+async fn greeted(from: Ipv4Addr, to: SocketAddr, wanted: &str) {
+    eventually(async || {
+        // An instance that waits for a request says nothing.
+        let heard = timeout(Duration::from_secs(2), raw(from, to, "")).await??;
+        ensure!(heard == wanted, "{heard:?}");
+        Ok(())
+    })
+    .await;
+}
+
+/// Sends a request and reads what comes first of its answer.
+async fn asked(connection: &mut TcpStream) -> anyhow::Result<String> {
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    connection.write_all(request).await?;
+    let mut answer = vec![0; 4096];
+    let mut text = String::new();
+    while !text.contains("\"instance\"") {
+        let read = connection.read(&mut answer).await?;
+        ensure!(read > 0, "closed: {text}");
+        text.push_str(&String::from_utf8_lossy(&answer[..read]));
+    }
+    Ok(text)
 }

@@ -44,6 +44,7 @@ fn stream_route(name: &str, members: Members) -> Arc<StreamRoute> {
         id: id(name),
         gateways: vec![id("default")],
         matching: Matching::default(),
+        clients: None,
         cluster: Arc::new(cluster),
     })
 }

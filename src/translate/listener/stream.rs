@@ -4,6 +4,8 @@
 //! is, and never goes back: a name that only clients of one network may use would be closed to the others, though a route
 //! without a name takes them. So every combination that routes can take stands there with the route that is nearest.
 
+mod clients;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use crate::model::gateway::{self, Protocol};
 use crate::model::upstream::Balancer;
 use crate::model::{Gateway, Host, StreamRoute};
 use crate::translate::retry;
+use clients::{Part, parts};
 
 /// The listener; nothing without a stream route.
 pub(super) fn listener(
@@ -45,10 +48,20 @@ pub(super) fn listener(
     if listener.protocol == Protocol::Tls {
         opened.listener_filters.push(tls::inspector());
     }
-    let chains = chosen(&routes).into_iter();
-    opened.filter_chains = chains
-        .map(|(on, route)| chain(&name, listener, &on, route))
-        .collect();
+    let chosen = chosen(&routes);
+    let chains = chosen.iter().flat_map(|(on, route)| {
+        let beside = chosen.iter().map(|(other, _)| other);
+        let beside = beside.filter(|other| (other.address, other.sni) == (on.address, on.sni));
+        let sources: Vec<_> = match &route.clients {
+            Some(_) => beside.map(|other| other.source).collect(),
+            None => Vec::new(),
+        };
+        let parts = parts(route.clients.as_ref(), on.source, &sources).into_iter();
+        let name = &name;
+        let chains = parts.enumerate();
+        chains.map(move |(at, part)| chain(name, listener, on, route, (at, part)))
+    });
+    opened.filter_chains = chains.collect();
     (!routes.is_empty()).then_some(Opened {
         name,
         listener: opened,
@@ -148,16 +161,28 @@ fn chain(
     listener: &gateway::Listener,
     on: &On<'_>,
     route: &StreamRoute,
+    (at, part): (usize, Part),
 ) -> FilterChain {
     let limit = listener
         .max_connections
         .map(|most| connection_limit(name, most));
+    let filters = if part.go_on {
+        limit.into_iter().chain([proxy(route)]).collect()
+    } else {
+        vec![clients::closed()]
+    };
+    // Clients that a plugin lists have the second chain.
+    let listed = if at == 0 { "" } else { " listed" };
     FilterChain {
-        name: chain_name(on, route),
+        name: format!("{}{listed}", chain_name(on, route)),
         filter_chain_match: Some(FilterChainMatch {
             prefix_ranges: on.address.map(IpNet::from).iter().map(cidr_range).collect(),
             server_names: on.sni.into_iter().flat_map(tls::server_names).collect(),
-            source_prefix_ranges: on.source.iter().map(cidr_range).collect::<Vec<CidrRange>>(),
+            source_prefix_ranges: part
+                .sources
+                .iter()
+                .map(cidr_range)
+                .collect::<Vec<CidrRange>>(),
             // What is no TLS has no business there.
             transport_protocol: match listener.protocol {
                 Protocol::Tls => "tls".to_owned(),
@@ -165,7 +190,7 @@ fn chain(
             },
             ..FilterChainMatch::default()
         }),
-        filters: limit.into_iter().chain([proxy(route)]).collect(),
+        filters,
         ..FilterChain::default()
     }
 }

@@ -266,7 +266,7 @@ fn what_a_stream_route_cannot_be() {
         (
             "stream_routes/s",
             r#"{"plugins":{"limit-conn":{}},"upstream_id":"u"}"#,
-            "plugins.limit-conn: is not served for stream routes, allowed: prometheus; `remote_addr` says whose connections they take",
+            "plugins.limit-conn: is not served for stream routes, allowed: ip-restriction, prometheus; `remote_addr` says whose connections they take",
         ),
         (
             "stream_routes/s",

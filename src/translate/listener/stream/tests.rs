@@ -26,6 +26,7 @@ fn route(id: &str, address: &str, sni: &str, source: &str) -> StreamRoute {
             sni: Host::try_from(sni.to_owned()).ok(),
             source: source.parse().ok(),
         },
+        clients: None,
         cluster: Arc::new(Cluster {
             name: id.into(),
             upstream: Arc::new(upstream),
