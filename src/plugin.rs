@@ -53,6 +53,7 @@ mod traffic_split;
 mod ua_restriction;
 mod udp_logger;
 mod uri_blocker;
+mod workflow;
 mod zipkin;
 
 pub use all::{NOT_IN_ENVOY, http_filters, names};

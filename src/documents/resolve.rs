@@ -37,9 +37,7 @@ pub(super) fn route(
         .map(|id| find_service(entries, id))
         .transpose()?;
     let plugins = layered(entries, global_rules, consumers, draft, service)?;
-    if let Some(vars) = &draft.vars {
-        plugins.check_with(vars, &draft.paths)?;
-    }
+    plugins.check_with(draft.vars.as_deref(), &draft.paths)?;
     helpers::check(entries, &draft.gateways, &plugins)?;
     let cluster = match (&draft.target, service) {
         (Some(target), _) => Some(http_cluster(entries, target)?),
@@ -165,9 +163,7 @@ fn of_consumer(
     draft: &Draft,
 ) -> Result<Plugins, Remark> {
     plugins.check(&draft.paths)?;
-    if let Some(vars) = &draft.vars {
-        plugins.check_with(vars, &draft.paths)?;
-    }
+    plugins.check_with(draft.vars.as_deref(), &draft.paths)?;
     for rule in global_rules.values() {
         plugins = plugins.below(rule);
     }

@@ -14,7 +14,7 @@ use super::{
     opa, openid_connect, opentelemetry, prometheus, proxy_buffering, proxy_control, proxy_mirror,
     proxy_rewrite, real_ip, redirect, referer_restriction, request_id, request_validation,
     response_rewrite, syslog, tcp_logger, traffic_split, ua_restriction, udp_logger, uri_blocker,
-    zipkin,
+    workflow, zipkin,
 };
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
@@ -43,6 +43,7 @@ pub const ALL: &[Definition] = &[
     opa::ENTRY,
     proxy_mirror::ENTRY,
     proxy_rewrite::ENTRY,
+    workflow::ENTRY,
     api_breaker::ENTRY,
     limit_conn::ENTRY,
     limit_count::ENTRY,
@@ -103,10 +104,6 @@ pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
     ),
     ("serverless-post-function", LUA),
     ("serverless-pre-function", LUA),
-    (
-        "workflow",
-        "write what it does as plugins with a condition: fault-injection with `vars` for `return`, limit-count with `_meta.filter`",
-    ),
 ];
 
 const LABELS: &str = "Envoy knows no labels of consumers; write proxy-rewrite in the consumer, with the labels as headers";

@@ -17,6 +17,7 @@ use super::shared::identity::Extension;
 use super::shared::limit::SLOTS;
 use super::shared::metadata::Metadata;
 use super::shared::rule;
+use super::workflow;
 use crate::cohort::Envoy;
 use crate::model::Path;
 use crate::model::gateway::RealIp;
@@ -189,6 +190,7 @@ impl Plugins {
             let helper = own.plugin.as_ref()?.helper()?;
             let place = own.place();
             let field = match helper {
+                Helper::Counts if ALL[own.at].name == workflow::NAME => format!("{place}.rules"),
                 Helper::Counts => format!("{place}.policy"),
                 Helper::Logs => place,
             };
@@ -301,20 +303,20 @@ impl Plugins {
         enabled.flat_map(|configured| configured.clusters.iter())
     }
 
-    /// Refuses a pattern of a plugin about these paths, where the route's own `vars` have one already.
-    pub(crate) fn check_with(&self, vars: &Vars, paths: &[Path]) -> Result<(), Remark> {
-        let mut by_filter = self.enabled().filter(|own| own.condition.asks_for_paths());
-        if let Some(own) = by_filter.next() {
-            let others = self.enabled().filter(|other| other.asks_for_paths(paths));
-            if others.count() > 1 {
+    /// Refuses a pattern of a plugin about these paths, where another plugin or the route's own `vars` have one already.
+    pub(crate) fn check_with(&self, vars: Option<&Vars>, paths: &[Path]) -> Result<(), Remark> {
+        if let Some(field) = self.enabled().find_map(|own| own.field_of_paths(paths)) {
+            let patterns = self.enabled().map(|own| own.patterns_of_paths(paths));
+            if patterns.sum::<usize>() > 1 {
                 return Err(Remark::new(
-                    format!("{}.{META}.filter", own.place()),
+                    field,
                     "asks a pattern of `uri` beside another plugin that asks one, allowed: one of the two, as an Envoy route has one",
                 ));
             }
         }
         let of_path = |predicate: &Predicate| matches!(predicate, Predicate::Path(_));
-        if !vars.alternatives().iter().flatten().any(of_path) {
+        let mut asked = vars.iter().flat_map(|vars| vars.alternatives()).flatten();
+        if !asked.any(of_path) {
             return Ok(());
         }
         let asks = |own: &&Configured| own.asks_for_paths(paths);
@@ -410,8 +412,24 @@ impl Configured {
     }
 
     fn asks_for_paths(&self, paths: &[Path]) -> bool {
+        self.patterns_of_paths(paths) > 0
+    }
+
+    /// How many patterns of paths a route of Envoy's would have to have for it.
+    fn patterns_of_paths(&self, paths: &[Path]) -> usize {
         let plugin = self.plugin.as_ref();
-        plugin.is_some_and(|plugin| plugin.asks_for_paths(paths)) || self.condition.asks_for_paths()
+        let of_plugin = plugin.is_some_and(|plugin| plugin.asks_for_paths(paths));
+        usize::from(of_plugin) + usize::from(self.condition.asks_for_paths())
+    }
+
+    /// Where it asks which requests are meant, by a pattern of paths.
+    fn field_of_paths(&self, paths: &[Path]) -> Option<String> {
+        let by_rules = ALL[self.at].name == workflow::NAME && self.asks_for_paths(paths);
+        if self.condition.asks_for_paths() {
+            Some(format!("{}.{META}.filter", self.place()))
+        } else {
+            by_rules.then(|| format!("{}.rules", self.place()))
+        }
     }
 
     fn targets(&self) -> &[Target] {

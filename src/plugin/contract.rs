@@ -6,7 +6,7 @@ use std::sync::Arc;
 use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::meta::{META, Meta};
 use super::shared::asked::Asked;
@@ -203,6 +203,19 @@ pub struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Reads what stands at `place`: what is wrong with it and what is told of it are said of there.
+    pub fn at<T>(
+        &mut self,
+        place: &str,
+        read: impl FnOnce(&mut Self) -> Result<T, Remark>,
+    ) -> Result<T, Remark> {
+        let before = self.warnings.len();
+        let read = read(self).map_err(|remark| remark.under(place));
+        let said = self.warnings.split_off(before).into_iter();
+        self.warnings.extend(said.map(|remark| remark.under(place)));
+        read
+    }
+
     /// Reads an upstream that stands in the configuration, at `field`. Its cluster is named after the document and the
     /// plugin: `route/echo/traffic-split/0`.
     pub fn upstream(&mut self, field: &str, value: &Value) -> Result<Target, Remark> {
@@ -221,6 +234,9 @@ impl Reading<'_> {
 pub fn schema<F: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = generator.subschema_for::<F>();
     let meta = generator.subschema_for::<Meta>();
+    // A form without fields names none.
+    let fields = schema.ensure_object().entry("properties");
+    fields.or_insert_with(|| Map::new().into());
     if let Some(Value::Object(fields)) = schema.get_mut("properties") {
         fields.insert(META.to_owned(), meta.into());
     }

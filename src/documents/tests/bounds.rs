@@ -127,6 +127,11 @@ fn complete(document: &mut Value) {
         ("/plugins/tcp-logger", "port", json!(1)),
         ("/plugins/udp-logger", "host", json!("a")),
         ("/plugins/udp-logger", "port", json!(1)),
+        (
+            "/plugins/workflow/rules/0",
+            "actions",
+            json!([["return", {"code": 403}]]),
+        ),
         ("/plugins/response-rewrite/filters/0", "regex", json!("a")),
         ("/plugins/response-rewrite/filters/0", "replace", json!("b")),
     ] {
