@@ -33,6 +33,7 @@ mod limit_count;
 mod limit_req;
 mod loki_logger;
 mod mocking;
+mod multi_auth;
 mod opa;
 mod openid_connect;
 mod opentelemetry;

@@ -153,6 +153,7 @@ fn layered(
         all = all.below(rule);
     }
     all.check_limits()?;
+    all.check_identities()?;
     Ok(of_service(all, draft).with_consumers(of_consumers))
 }
 

@@ -11,10 +11,10 @@ use super::{
     api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf,
     fault_injection, file_logger, forward_auth, grpc_transcode, grpc_web, gzip, http_logger,
     ip_restriction, jwt_auth, key_auth, limit_conn, limit_count, limit_req, loki_logger, mocking,
-    opa, openid_connect, opentelemetry, prometheus, proxy_buffering, proxy_control, proxy_mirror,
-    proxy_rewrite, real_ip, redirect, referer_restriction, request_id, request_validation,
-    response_rewrite, syslog, tcp_logger, traffic_split, ua_restriction, udp_logger, uri_blocker,
-    workflow, zipkin,
+    multi_auth, opa, openid_connect, opentelemetry, prometheus, proxy_buffering, proxy_control,
+    proxy_mirror, proxy_rewrite, real_ip, redirect, referer_restriction, request_id,
+    request_validation, response_rewrite, syslog, tcp_logger, traffic_split, ua_restriction,
+    udp_logger, uri_blocker, workflow, zipkin,
 };
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
@@ -34,6 +34,7 @@ pub const ALL: &[Definition] = &[
     csrf::ENTRY,
     uri_blocker::ENTRY,
     request_validation::ENTRY,
+    multi_auth::ENTRY,
     openid_connect::ENTRY,
     basic_auth::ENTRY,
     jwt_auth::ENTRY,
@@ -83,11 +84,6 @@ pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
     (
         "kafka-logger",
         "no proxy and no process of Chancery's speaks Kafka's protocol; write http-logger to a collector that does",
-    ),
-    (
-        "multi-auth",
-        "each of Envoy's filters turns strangers away by itself; write a route for each way to sign in, told apart by `vars` about \
-         the header",
     ),
     (
         "proxy-cache",

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::identity::{
-    self, BASIC, BASIC_CHALLENGE, Extension, KEY_CHALLENGE, NOBODY, Realm, UNKNOWN,
+    self, BASIC, BASIC_CHALLENGE, Extension, KEY_CHALLENGE, NOBODY, Realm, Turn, UNKNOWN,
 };
 use super::shared::reply;
 use crate::model::decode;
@@ -77,19 +77,31 @@ fn realm() -> Realm {
 }
 
 #[derive(Debug)]
-struct BasicAuth {
-    hide_credentials: bool,
-    challenge: String,
-    anonymous: Option<Id>,
+pub(super) struct BasicAuth {
+    pub hide_credentials: bool,
+    pub challenge: String,
+    pub anonymous: Option<Id>,
 }
 
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
-    let form: Form = decode::read(value)?;
-    Ok(Arc::new(BasicAuth {
-        hide_credentials: form.hide_credentials,
-        challenge: form.realm.challenge("Basic"),
-        anonymous: form.anonymous_consumer,
-    }))
+    Ok(Arc::new(BasicAuth::read(value)?))
+}
+
+impl BasicAuth {
+    pub(super) fn read(value: &Value) -> Result<Self, Remark> {
+        let form: Form = decode::read(value)?;
+        Ok(Self {
+            hide_credentials: form.hide_credentials,
+            challenge: form.realm.challenge("Basic"),
+            anonymous: form.anonymous_consumer,
+        })
+    }
+
+    /// Looks for a consumer, as one of several.
+    pub(super) fn apply_in_turn(&self, route: &mut Route, turn: &Turn) {
+        Extension::BasicsOrElse.enable_in_turn(route, turn);
+        identity::tell(route);
+    }
 }
 
 impl Plugin for BasicAuth {

@@ -17,7 +17,7 @@ use super::shared::identity::Extension;
 use super::shared::limit::SLOTS;
 use super::shared::metadata::Metadata;
 use super::shared::rule;
-use super::workflow;
+use super::{multi_auth, workflow};
 use crate::cohort::Envoy;
 use crate::model::Path;
 use crate::model::gateway::RealIp;
@@ -137,7 +137,11 @@ impl Plugins {
             extensions.any(|one| one.of_routes() == filter.name)
         };
         let mut enabled = self.enabled();
-        enabled.any(|own| (ALL[own.at].http_filters)().iter().any(asks))
+        // multi-auth has the filters of others.
+        enabled.any(|own| {
+            ALL[own.at].name == multi_auth::ENTRY.name
+                || (ALL[own.at].http_filters)().iter().any(asks)
+        })
     }
 
     /// Whether one of them has strangers be somebody, those of global rules aside.
@@ -177,6 +181,25 @@ impl Plugins {
             "are {limits} limits of requests with those of global rules, allowed: at most {SLOTS}"
         );
         Err(Remark::new("plugins", message))
+    }
+
+    /// Refuses a plugin that finds consumers beside one that has its filters.
+    pub(crate) fn check_identities(&self) -> Result<(), Remark> {
+        for several in self.enabled() {
+            let mut others = self.enabled().filter(|other| {
+                other.of_rule == several.of_rule && multi_auth::WAYS.contains(&ALL[other.at].name)
+            });
+            if ALL[several.at].name == multi_auth::ENTRY.name
+                && let Some(other) = others.next()
+            {
+                let message = format!(
+                    "stands beside `{}`, which has the same filters of Envoy's, allowed: one of the two",
+                    other.place()
+                );
+                return Err(Remark::new(several.place(), message));
+            }
+        }
+        Ok(())
     }
 
     /// Where the client's address stands, where one of them says so.

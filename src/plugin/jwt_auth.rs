@@ -31,7 +31,7 @@ use serde_json::{Map, Value, json};
 use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::identity::{
     self, CLAIM_PREFIX, CLAIMED, CLAIMS, Extension, JWT_CHALLENGE, KEY_CHALLENGE, MAY_BE_WRONG,
-    NOBODY, Realm, SELECTED, TOKEN, UNKNOWN, UNVERIFIED,
+    NOBODY, Realm, SELECTED, TOKEN, Turn, UNKNOWN, UNVERIFIED,
 };
 use super::shared::{header, reply, script};
 use crate::envoy::filter;
@@ -185,34 +185,63 @@ fn text(text: String) -> DataSource {
 }
 
 #[derive(Debug)]
-struct JwtAuth {
+pub(super) struct JwtAuth {
     form: Form,
-    challenge: String,
+    pub challenge: String,
     /// Where what is verified of a token lies.
     payload: &'static str,
 }
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
-    let mut form: Form = decode::read(value)?;
-    form.header = header::changeable(&form.header).map_err(|said| Remark::new("header", said))?;
-    identity::argument(&form.query).map_err(|said| Remark::new("query", said))?;
-    identity::argument(&form.cookie).map_err(|said| Remark::new("cookie", said))?;
-    identity::argument(&form.key_claim_name).map_err(|said| Remark::new("key_claim_name", said))?;
-    warn_of_more(&form.claims_to_verify, &mut reading.warnings);
-    if form.store_in_ctx {
-        let message = "has no effect: there is no Lua in Envoy that could read it";
-        reading.warnings.push(Remark::new("store_in_ctx", message));
-    }
-    Ok(Arc::new(JwtAuth {
-        challenge: form.realm.challenge("Bearer"),
-        form,
-        payload: identity::payload(reading.key.kind == Kind::GlobalRule),
-    }))
+    Ok(Arc::new(JwtAuth::read(value, reading)?))
 }
 
 impl JwtAuth {
+    pub(super) fn read(value: &Value, reading: &mut Reading) -> Result<Self, Remark> {
+        let mut form: Form = decode::read(value)?;
+        form.header =
+            header::changeable(&form.header).map_err(|said| Remark::new("header", said))?;
+        identity::argument(&form.query).map_err(|said| Remark::new("query", said))?;
+        identity::argument(&form.cookie).map_err(|said| Remark::new("cookie", said))?;
+        identity::argument(&form.key_claim_name)
+            .map_err(|said| Remark::new("key_claim_name", said))?;
+        warn_of_more(&form.claims_to_verify, &mut reading.warnings);
+        if form.store_in_ctx {
+            let message = "has no effect: there is no Lua in Envoy that could read it";
+            reading.warnings.push(Remark::new("store_in_ctx", message));
+        }
+        Ok(Self {
+            challenge: form.realm.challenge("Bearer"),
+            form,
+            payload: identity::payload(reading.key.kind == Kind::GlobalRule),
+        })
+    }
+
+    pub(super) fn anonymous(&self) -> Option<&Id> {
+        self.form.anonymous_consumer.as_ref()
+    }
+
+    /// Looks for a consumer, as one of several.
+    pub(super) fn apply_in_turn(&self, route: &mut Route, turn: &Turn) {
+        self.look(route, true);
+        Extension::JwtsOrElse.enable_in_turn(route, turn);
+    }
+
+    /// Has the token be found and verified, and its consumer be told. Whether strangers pass these filters, and those whose token is wrong.
+    fn look(&self, route: &mut Route, strangers: bool) {
+        script::enable(route, FIND, &self.context(strangers));
+        let before = if strangers { MAY_BE_WRONG } else { "" };
+        filter::enable(route, SELECT, &select(before));
+        Extension::Jwts.enable(route);
+        filter::enable(route, COMPARE, &self.compare());
+        identity::tell(route);
+        let removed = &mut route.request_headers_to_remove;
+        removed.extend([TOKEN, UNVERIFIED, CLAIMED].map(ToOwned::to_owned));
+        removed.extend(CLAIMS.map(|claim| format!("{CLAIM_PREFIX}{claim}")));
+    }
+
     /// What the script is told.
-    fn context(&self) -> Map<String, Value> {
+    fn context(&self, strangers: bool) -> Map<String, Value> {
         let Self {
             form, challenge, ..
         } = self;
@@ -223,7 +252,7 @@ impl JwtAuth {
             ("claim", json!(form.key_claim_name)),
             ("hide", json!(form.hide_credentials)),
             ("challenge", json!(challenge)),
-            ("strangers", json!(form.anonymous_consumer.is_some())),
+            ("strangers", json!(strangers)),
         ];
         let fields = fields.map(|(name, value)| (name.to_owned(), value));
         Map::from_iter(fields)
@@ -263,17 +292,12 @@ impl Plugin for JwtAuth {
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        let anonymous = self.form.anonymous_consumer.as_ref();
-        script::enable(route, FIND, &self.context());
-        let before = anonymous.map_or("", |_| MAY_BE_WRONG);
-        filter::enable(route, SELECT, &select(before));
-        Extension::Jwts.enable(route);
-        filter::enable(route, COMPARE, &self.compare());
+        let anonymous = self.anonymous();
+        self.look(route, anonymous.is_some());
         match anonymous {
             Some(anonymous) => Extension::JwtsOrElse.enable_or_else(route, anonymous),
             None => Extension::JwtConsumers.enable(route),
         }
-        identity::tell(route);
         identity::say(route, NOBODY, "Missing related consumer");
         identity::say(route, UNKNOWN, "Invalid user key in JWT token");
         for (reason, message) in REASONS {
@@ -282,8 +306,5 @@ impl Plugin for JwtAuth {
         for name in [JWT_CHALLENGE, KEY_CHALLENGE] {
             reply::set_body(route, name, &self.challenge);
         }
-        let removed = &mut route.request_headers_to_remove;
-        removed.extend([TOKEN, UNVERIFIED, CLAIMED].map(ToOwned::to_owned));
-        removed.extend(CLAIMS.map(|claim| format!("{CLAIM_PREFIX}{claim}")));
     }
 }

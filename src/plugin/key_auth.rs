@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::identity::{
-    self, Extension, KEY, KEY_CHALLENGE, MISSING, NOBODY, Realm, UNKNOWN,
+    self, Extension, KEY, KEY_CHALLENGE, MISSING, NOBODY, Realm, Turn, UNKNOWN,
 };
 use super::shared::{header, reply, script};
 use crate::envoy::filter;
@@ -83,16 +83,45 @@ fn http_filters() -> Vec<HttpFilter> {
 }
 
 #[derive(Debug)]
-struct KeyAuth(Form);
+pub(super) struct KeyAuth(Form);
 
 fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
-    let mut form: Form = decode::read(value)?;
-    form.header = header::changeable(&form.header).map_err(|said| Remark::new("header", said))?;
-    identity::argument(&form.query).map_err(|said| Remark::new("query", said))?;
-    Ok(Arc::new(KeyAuth(form)))
+    Ok(Arc::new(KeyAuth::read(value)?))
 }
 
 impl KeyAuth {
+    pub(super) fn read(value: &Value) -> Result<Self, Remark> {
+        let mut form: Form = decode::read(value)?;
+        form.header =
+            header::changeable(&form.header).map_err(|said| Remark::new("header", said))?;
+        identity::argument(&form.query).map_err(|said| Remark::new("query", said))?;
+        Ok(Self(form))
+    }
+
+    pub(super) fn anonymous(&self) -> Option<&Id> {
+        self.0.anonymous_consumer.as_ref()
+    }
+
+    /// What clients without a key are told in `WWW-Authenticate`.
+    pub(super) fn challenge(&self) -> String {
+        self.0.realm.challenge("apikey")
+    }
+
+    /// Looks for a consumer, as one of several.
+    pub(super) fn apply_in_turn(&self, route: &mut Route, turn: &Turn) {
+        self.look(route);
+        Extension::KeysOrElse.enable_in_turn(route, turn);
+    }
+
+    /// Has the key be found, and its consumer be told.
+    fn look(&self, route: &mut Route) {
+        filter::enable(route, FIND, &self.find());
+        if self.0.hide_credentials {
+            script::enable(route, HIDE, &self.hidden());
+        }
+        identity::tell(route);
+    }
+
     /// The header wins over the argument.
     fn find(&self) -> HeaderMutationPerRoute {
         let Self(form) = self;
@@ -129,20 +158,15 @@ impl Plugin for KeyAuth {
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
-        filter::enable(route, FIND, &self.find());
-        if self.0.hide_credentials {
-            script::enable(route, HIDE, &self.hidden());
-        }
+        self.look(route);
         match &self.0.anonymous_consumer {
             Some(anonymous) => Extension::KeysOrElse.enable_or_else(route, anonymous),
             None => Extension::Keys.enable(route),
         }
-        identity::tell(route);
         identity::say(route, NOBODY, "Missing related consumer");
         identity::say(route, MISSING, "Missing API key in request");
         identity::say(route, UNKNOWN, "Invalid API key in request");
-        let challenge = self.0.realm.challenge("apikey");
-        reply::set_body(route, KEY_CHALLENGE, &challenge);
+        reply::set_body(route, KEY_CHALLENGE, &self.challenge());
     }
 }
 

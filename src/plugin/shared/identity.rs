@@ -15,7 +15,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use prost::Name;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::reply::{self, Reply};
 use super::script;
@@ -141,15 +141,54 @@ impl Extension {
 
     /// Enables the filter for a route on which strangers are the consumer of this name.
     pub fn enable_or_else(self, route: &mut Route, anonymous: &Id) {
+        self.enable_with(route, vec![("anonymous", json!(anonymous.as_str()))]);
+    }
+
+    /// Enables the filter for a route on which several look for a consumer.
+    pub fn enable_in_turn(self, route: &mut Route, turn: &Turn) {
+        let anonymous = turn.anonymous.iter();
+        let anonymous = anonymous.map(|anonymous| ("anonymous", json!(anonymous.as_str())));
+        let last = turn.last.iter().flat_map(|last| {
+            let hides = last.hides.iter().map(|rank| ("hides", json!(rank)));
+            [("challenge", json!(last.challenge))]
+                .into_iter()
+                .chain(hides)
+        });
+        let rank = [("rank", json!(turn.rank))].into_iter();
+        self.enable_with(route, rank.chain(anonymous).chain(last).collect());
+    }
+
+    fn enable_with(self, route: &mut Route, mut fields: Vec<(&str, Value)>) {
         let kind = match self {
             Self::BasicsOrElse => "basic",
             Self::JwtsOrElse => "jwt",
             _ => "key",
         };
-        let fields = [("kind", kind), ("anonymous", anonymous.as_str())];
-        let fields = fields.map(|(name, text)| (name.to_owned(), text.into()));
-        script::enable(route, self.of_routes(), &Map::from_iter(fields));
+        fields.push(("kind", json!(kind)));
+        let fields = fields.into_iter();
+        let fields = fields.map(|(name, value)| (name.to_owned(), value));
+        script::enable(route, self.of_routes(), &fields.collect());
     }
+}
+
+/// One of several filters that look for a consumer, whose order is another than that in which their plugins are asked.
+#[derive(Debug)]
+pub struct Turn {
+    /// Of all that find somebody, the one of the lowest counts.
+    pub rank: usize,
+    /// Whom it finds in a stranger.
+    pub anonymous: Option<Id>,
+    /// Of the filter that stands last: it turns those away whom none has found.
+    pub last: Option<Last>,
+}
+
+/// What the last of several filters does.
+#[derive(Debug)]
+pub struct Last {
+    /// What those are told in `WWW-Authenticate`.
+    pub challenge: String,
+    /// The rank of the plugin whose credential, a password, upstreams are not shown.
+    pub hides: Option<usize>,
 }
 
 /// What filters run that have somebody be in the place of strangers, behind the lists of whom they know: those that Envoy has for

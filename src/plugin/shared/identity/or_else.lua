@@ -92,13 +92,47 @@ end
 
 function shown.jwt(headers) return headers:get("x-chancery-claimed") end
 
+-- Whom this request is of, as far as the lists say.
+local function found(headers, route)
+  local credential, anonymous = shown[route:get("kind")](headers), route:get("anonymous")
+  if not CONSUMERS then return anonymous end
+  return credential and known[credential] or anonymous and consumers[anonymous]
+end
+
+-- Where several look for a consumer, the one of the lowest rank that finds somebody counts.
+local RANK = "x-chancery-rank"
+
+local function in_turn(headers, route)
+  local rank, consumer = route:get("rank"), found(headers, route)
+  local told = headers:get(RANK)
+  local best = told and tonumber(told)
+  if consumer and not (best and best < rank) then
+    headers:replace("x-consumer-username", consumer)
+    headers:replace(RANK, tostring(rank))
+    best = rank
+  end
+  if route:get("challenge") then headers:remove(RANK) end
+  if best and best == route:get("hides") then headers:remove("authorization") end
+  return best
+end
+
 function envoy_on_request(request)
   local headers, route = request:headers(), request:filterContext()
-  local credential = shown[route:get("kind")](headers)
-  local found = credential and known[credential] or consumers[route:get("anonymous")]
-  if not CONSUMERS then found = route:get("anonymous") end
-  if found then
-    headers:replace("x-consumer-username", found)
+  if route:get("rank") then
+    -- A script that fails lets a request pass, so here it must not: the last turns away whom none has found.
+    local fine, best = pcall(in_turn, headers, route)
+    local challenge = route:get("challenge")
+    if (fine and best) or not challenge then return end
+    request:respond({
+      [":status"] = "401",
+      ["content-type"] = "application/json",
+      ["www-authenticate"] = challenge,
+    }, '{"message":"Authorization Failed"}')
+    return
+  end
+  local consumer = found(headers, route)
+  if consumer then
+    headers:replace("x-consumer-username", consumer)
     return
   end
   request:respond({
