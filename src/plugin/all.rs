@@ -8,13 +8,13 @@ use super::contract::Definition;
 use super::shared::reply::Reply;
 use super::shared::{denial, identity, logged, rule};
 use super::{
-    api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf,
-    fault_injection, file_logger, forward_auth, grpc_transcode, grpc_web, gzip, http_logger,
+    api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf, degraphql,
+    echo, fault_injection, file_logger, forward_auth, grpc_transcode, grpc_web, gzip, http_logger,
     ip_restriction, jwt_auth, key_auth, limit_conn, limit_count, limit_req, loki_logger, mocking,
     multi_auth, opa, openid_connect, opentelemetry, prometheus, proxy_buffering, proxy_control,
     proxy_mirror, proxy_rewrite, real_ip, redirect, referer_restriction, request_id,
-    request_validation, response_rewrite, syslog, tcp_logger, traffic_split, ua_restriction,
-    udp_logger, uri_blocker, workflow, zipkin,
+    request_validation, response_rewrite, server_info, syslog, tcp_logger, traffic_split,
+    ua_restriction, udp_logger, uri_blocker, workflow, zipkin,
 };
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
@@ -51,13 +51,16 @@ pub const ALL: &[Definition] = &[
     limit_req::ENTRY,
     brotli::ENTRY,
     gzip::ENTRY,
+    server_info::ENTRY,
     traffic_split::ENTRY,
     redirect::ENTRY,
     response_rewrite::ENTRY,
+    degraphql::ENTRY,
     grpc_transcode::ENTRY,
     grpc_web::ENTRY,
     prometheus::ENTRY,
     loki_logger::ENTRY,
+    echo::ENTRY,
     http_logger::ENTRY,
     tcp_logger::ENTRY,
     syslog::ENTRY,
@@ -71,8 +74,6 @@ pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
     ("attach-consumer-label", LABELS),
     ("body-transformer", TEMPLATES),
     ("clickhouse-logger", NO_LOG),
-    ("degraphql", TEMPLATES),
-    ("echo", "write mocking, or response-rewrite"),
     ("elasticsearch-logger", NO_LOG),
     ("ext-plugin-post-req", RUNNERS),
     ("ext-plugin-post-resp", RUNNERS),
@@ -94,10 +95,6 @@ pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
         "Envoy has none of APISIX's own addresses; ask the admin port, or the proxy's for metrics",
     ),
     ("rocketmq-logger", NO_LOG),
-    (
-        "server-info",
-        "it is switched on in APISIX's config.yaml, and a document says nothing with it; leave it out",
-    ),
     ("serverless-post-function", LUA),
     ("serverless-pre-function", LUA),
 ];

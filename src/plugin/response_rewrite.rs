@@ -27,7 +27,7 @@ use serde_json::{Map, Value, json};
 
 use super::contract::{Definition, Plugin, Reading, refused, schema};
 use super::shared::answer::{ANSWER_BYTES, Body};
-use super::shared::asked::{ANSWERS, Answer, Asked};
+use super::shared::asked::{ANSWERS, Answer, Asked, ECHOES};
 use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
 use super::shared::{script, variable};
@@ -75,6 +75,8 @@ pub(super) const ENTRY: Definition = Definition {
     ],
     http_filters: || {
         vec![
+            // That of echo, which changes what is made of an answer here: answers pass the chain from its end.
+            script::discovered(ECHOES),
             filter::disabled(HEADERS, &HeaderMutation::default()),
             filter::discovered(ANSWER, CustomResponse::type_url()),
             script::discovered(CHANGES),

@@ -63,16 +63,30 @@ pub const VERIFIES: &str = "chancery.openid-connect";
 /// The filter of routes that answers others whom `consumer-restriction` denies.
 pub const DENIES: &str = "chancery.consumer-restriction.answer";
 
+/// The filter of routes that makes requests ones of GraphQL.
+pub const QUERIES: &str = "chancery.degraphql";
+
+/// The filter of routes that puts texts beside an instance's.
+pub const ECHOES: &str = "chancery.echo";
+
 /// The filter of routes that has `grpc-transcode` read requests as APISIX does.
 pub const TRANSCODES: &str = "chancery.grpc-transcode.answer";
 
 /// The filters of routes that run a script only while a route enables them, and their scripts. Every filter chain would have each of
 /// them once for every thread of Envoy's, some 100 KB each.
-pub const SCRIPTS: [(&str, &str); 15] = [
+pub const SCRIPTS: [(&str, &str); 17] = [
     ("chancery.api-breaker.answer", include_str!("instead.lua")),
     ("chancery.consumer", include_str!("identity/told.lua")),
     (DENIES, include_str!("denial/answer.lua")),
     ("chancery.cors", include_str!("../cors/answer.lua")),
+    (
+        QUERIES,
+        concat!(
+            include_str!("data.lua"),
+            include_str!("../degraphql/ask.lua")
+        ),
+    ),
+    (ECHOES, include_str!("../echo/answer.lua")),
     ("chancery.forward-auth.answer", include_str!("instead.lua")),
     (TRANSCODES, include_str!("../grpc_transcode/answer.lua")),
     (
