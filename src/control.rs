@@ -10,6 +10,7 @@ pub mod foresight;
 mod kept;
 mod large;
 mod missing;
+mod outside;
 mod pace;
 mod problems;
 mod publish;
@@ -20,7 +21,6 @@ mod refused;
 mod report;
 mod restored;
 mod saved;
-mod secrets;
 mod services;
 mod since;
 mod traced;
@@ -38,7 +38,7 @@ use tracing::{info, warn};
 use crate::documents::{Documents, Reader};
 use crate::model::document::Change;
 use crate::model::{
-    Asked, Discovery, Document, Drains, Keyring, Lookup, SecretName, ServiceKey, Verdict,
+    Asked, Discovery, Document, Drains, Keyring, Lookup, ServiceKey, Subject, Verdict,
 };
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
@@ -53,13 +53,13 @@ pub use kept::KeepLost;
 use kept::Turn;
 use large::LargeTables;
 use missing::Missing;
+use outside::Outside;
 use publish::Publication;
 use question::{Doubted, Question};
 use readiness::Readiness;
 use recall::Recall;
 use refused::Refused;
 use restored::Restored;
-use secrets::Managers;
 use services::Services;
 pub use services::Wanted;
 use unjudged::Unjudged;
@@ -91,9 +91,9 @@ pub struct Inputs {
     pub keyring: Keyring,
     /// What references to secrets in documents stand for.
     pub lookup: Lookup,
-    /// Tells what secret managers are to be asked, and what they say.
+    /// Tells what others are to be asked, and what they say.
     pub asked: watch::Sender<Arc<Asked>>,
-    pub secrets: mpsc::Receiver<Arrived<Vec<(SecretName, Verdict)>>>,
+    pub outside: mpsc::Receiver<Arrived<Vec<(Subject, Verdict)>>>,
     /// How the managers fare.
     pub managers: Source,
     /// What an earlier process saved.
@@ -107,7 +107,7 @@ pub struct Inputs {
 enum Input {
     Store(store::Event),
     Registry(Answer),
-    Managers(Vec<(SecretName, Verdict)>),
+    Outside(Vec<(Subject, Verdict)>),
     Proxy(Said),
 }
 
@@ -117,7 +117,7 @@ struct Control {
     missing: Missing,
     drains: Drains,
     services: Services,
-    managers: Managers,
+    outside: Outside,
     builders: Builders,
     large: LargeTables,
     refused: Refused,
@@ -151,7 +151,7 @@ pub async fn run(
                 None => break,
             },
             Some(answer) = inputs.answers.recv() => Some((Input::Registry(answer.what), answer.at)),
-            Some(told) = inputs.secrets.recv() => Some((Input::Managers(told.what), told.at)),
+            Some(told) = inputs.outside.recv() => Some((Input::Outside(told.what), told.at)),
             Some(said) = inputs.said.recv() => Some((Input::Proxy(said), Instant::now())),
             () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => None,
             Ok(place) = inputs.earlier.reserve(), if !control.recall.is_empty() => {
@@ -177,8 +177,8 @@ pub async fn run(
             while let Ok(answer) = inputs.answers.try_recv() {
                 control.arrive(Input::Registry(answer.what), answer.at, now);
             }
-            while let Ok(told) = inputs.secrets.try_recv() {
-                control.arrive(Input::Managers(told.what), told.at, now);
+            while let Ok(told) = inputs.outside.try_recv() {
+                control.arrive(Input::Outside(told.what), told.at, now);
             }
             while let Ok(said) = inputs.said.try_recv() {
                 control.handle(Input::Proxy(said), now);
@@ -217,7 +217,7 @@ impl Control {
                 inputs.freshness.clone(),
                 inputs.keep_lost,
             ),
-            managers: Managers::new(
+            outside: Outside::new(
                 inputs.asked.clone(),
                 inputs.managers.clone(),
                 inputs.saved.as_ref().map(|saved| saved.secrets.clone()),
@@ -252,7 +252,7 @@ impl Control {
         match input {
             Input::Store(event) => self.handle_store(event, now),
             Input::Registry(answer) => self.handle_answer(answer, now),
-            Input::Managers(told) => self.handle_secrets(told, now),
+            Input::Outside(told) => self.handle_outside(told, now),
             Input::Proxy(said) => self.hear(said, now),
         }
     }
@@ -405,7 +405,7 @@ impl Control {
             self.readiness.handle_wanted_earlier(document.path.clone());
         }
         if let Some(asked) = &changes.secrets {
-            self.ask_managers(asked);
+            self.ask(asked);
         }
         self.services.handle_changes(&changes);
         for service in &changes.services_removed {

@@ -68,9 +68,9 @@ pub struct Changes {
     pub services_added: Vec<ServiceKey>,
     /// Services that no document names any more.
     pub services_removed: Vec<ServiceKey>,
-    /// What secret managers are to be asked, when it is something else than before.
+    /// What others are to be asked, when it is something else than before.
     pub secrets: Option<Arc<Asked>>,
-    /// Documents that wait for a secret manager and did not, or for something else.
+    /// Documents that wait for an answer and did not, or for something else.
     pub waiting: Vec<Problem>,
     /// Whether others wait than before.
     pub others_wait: bool,

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`store`] | where documents live: etcd, files | read a document |
 //! | [`registry`] | where instances live: Consul, files | know a route |
-//! | [`vault`] | asks secret managers for what documents refer to | know a document |
+//! | [`asking`] | asks others for what documents refer to: secret managers | know a document |
 //! | [`control`] | the loop: one task, sole owner of all inputs | do I/O |
 //! | [`state`] | the last good inputs on disk, for a start without the sources | decide when they are served |
 //! | [`build`] | each gateway's snapshots: what changed is translated; what proxies refuse | know a stream |
@@ -28,11 +28,12 @@
 //! | [`api`] | the control API, as gRPC and as JSON, and who may call it | have types of its own |
 //! | [`mod@run`] | the server: settings and open listeners in, tasks until a token ends them | read flags, log set-up, signals |
 //!
-//! Imports point one way: `cli → run → {admin, api} → {drain, editing} → control → {state, store, registry, vault, xds} → build → {snapshot, translate} →
+//! Imports point one way: `cli → run → {admin, api} → {drain, editing} → control → {state, store, registry, asking, xds} → build → {snapshot, translate} →
 //! documents → plugin → {model, envoy}`.
 
 pub mod admin;
 pub mod api;
+pub mod asking;
 pub mod build;
 pub mod cli;
 pub mod cohort;
@@ -57,7 +58,6 @@ pub mod store;
 pub mod telemetry;
 pub mod tls;
 pub mod translate;
-pub mod vault;
 pub mod xds;
 
 pub use run::run;

@@ -21,7 +21,7 @@ impl Control {
                 Some(self.restored.store())
             }
             Input::Registry(answer) => self.restored.registry(answer.service.discovery),
-            Input::Managers(_) => Some(self.managers.source()),
+            Input::Outside(told) => self.outside.source(told),
             // Nothing changes, or a question is answered; and proxies are no source.
             Input::Store(_) | Input::Proxy(_) => None,
         };

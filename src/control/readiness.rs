@@ -36,10 +36,10 @@ pub struct Readiness {
     saved: Option<(BTreeSet<ServiceKey>, Instant)>,
     /// Registries that have answered something, and when they did first.
     answering: Vec<(Discovery, Instant)>,
-    /// The secret managers, by their documents' paths, that have not answered all that they were asked.
-    managers: BTreeSet<Arc<str>>,
-    /// Those that have answered something, and when they did first.
-    answering_managers: BTreeMap<Arc<str>, Instant>,
+    /// Others that have not answered all that they were asked: secret managers, by their documents' paths.
+    silent: BTreeSet<Arc<str>>,
+    /// Those of them that have answered something, and when they did first.
+    telling: BTreeMap<Arc<str>, Instant>,
 }
 
 impl Readiness {
@@ -50,15 +50,15 @@ impl Readiness {
 
     /// When the wait ends at the latest.
     pub fn deadline(&self) -> Option<Instant> {
-        let managers = self.managers.iter();
-        let managers = managers.map(|manager| {
-            let since = self.answering_managers.get(manager)?;
+        let silent = self.silent.iter();
+        let silent = silent.map(|of| {
+            let since = self.telling.get(of)?;
             Some(*since + STRAGGLERS)
         });
-        let managers = managers.collect::<Option<Vec<_>>>()?.into_iter().max();
+        let silent = silent.collect::<Option<Vec<_>>>()?.into_iter().max();
         let Some(listed) = self.listed else {
             let saved = self.saved.as_ref().map(|(_, until)| *until);
-            return saved.map(|until| managers.map_or(until, |latest| latest.max(until)));
+            return saved.map(|until| silent.map_or(until, |latest| latest.max(until)));
         };
         // A store that goes on answering is waited for, however many there are.
         let since = self.recalled.max(Some(listed)).unwrap_or(listed);
@@ -68,7 +68,7 @@ impl Readiness {
             .filter(|(_, services)| !services.is_empty())
             .map(|(kind, _)| self.straggler(*kind));
         let latest = stragglers.collect::<Option<Vec<_>>>()?.into_iter().max();
-        Some(earlier.max(latest).max(managers).unwrap_or(listed))
+        Some(earlier.max(latest).max(silent).unwrap_or(listed))
     }
 
     /// Documents and the instances of these services are known from before.
@@ -126,26 +126,24 @@ impl Readiness {
         }
     }
 
-    /// These secret managers have not answered all that they were asked. Which documents proxies have is not known, so they are
+    /// These have not answered all that they were asked. Which documents proxies have is not known, so they are
     /// waited for as a registry is: without end, as long as one has not answered at all.
-    pub fn handle_unanswered(&mut self, managers: BTreeSet<Arc<str>>) {
+    pub fn handle_unanswered(&mut self, silent: BTreeSet<Arc<str>>) {
         if self.open {
             return;
         }
-        for manager in managers.difference(&self.managers) {
-            if !self.answering_managers.contains_key(manager) {
-                info!(%manager, "documents wait for a secret manager: nothing is published before it answers, or is not asked any more");
+        for asked in silent.difference(&self.silent) {
+            if !self.telling.contains_key(asked) {
+                info!(%asked, "documents wait for an answer: nothing is published before it comes, or is not asked for any more");
             }
         }
-        self.managers = managers;
+        self.silent = silent;
     }
 
-    /// A secret manager has said something.
-    pub fn handle_manager(&mut self, manager: &Arc<str>, now: Instant) {
+    /// One that is asked has said something.
+    pub fn handle_told(&mut self, of: &Arc<str>, now: Instant) {
         if !self.open {
-            self.answering_managers
-                .entry(manager.clone())
-                .or_insert(now);
+            self.telling.entry(of.clone()).or_insert(now);
         }
     }
 
@@ -162,11 +160,11 @@ impl Readiness {
         for service in unknown.flat_map(|(_, services)| services) {
             warn!(%service, "service has not answered yet: routes to it wait, the others are served");
         }
-        for manager in &self.managers {
-            warn!(%manager, "a secret manager has not answered all that it was asked: documents with it wait, the others are served");
+        for asked in &self.silent {
+            warn!(%asked, "not all that was asked is answered: documents with it wait, the others are served");
         }
         self.open = true;
-        self.managers.clear();
+        self.silent.clear();
         self.unanswered.clear();
         self.saved = None;
         true

@@ -43,7 +43,7 @@ pub fn documents(metrics: &Metrics, changes: &Changes, rejected: usize) {
             document = %shown(&waiting.source, KEY),
             field = %waiting.field,
             problem = waiting.message,
-            "document waits for a secret manager: what was in force of it stays"
+            "document waits for an answer: what was in force of it stays"
         );
     }
     for warning in &changes.warnings {

@@ -328,7 +328,7 @@ fn inputs() -> (Inputs, Arc<Gateways>) {
         keyring: Default::default(),
         lookup: Default::default(),
         asked: Default::default(),
-        secrets: mpsc::channel(1).1,
+        outside: mpsc::channel(1).1,
         managers: Source::new("vault"),
         accept_store: false,
         keep_lost: KeepLost {

@@ -14,7 +14,7 @@ use crate::model::problem::{Problem, Remark};
 use crate::model::protos::{self, Protos};
 use crate::model::upstream::{self, Target};
 use crate::model::{
-    Cluster, Discovery, Document, Gateway, Manager, SecretName, ServiceKey, gateway, manager, ssl,
+    Cluster, Discovery, Document, Gateway, Manager, ServiceKey, Subject, gateway, manager, ssl,
 };
 use crate::plugin::{Metadata, Plugins, metadata};
 
@@ -44,14 +44,14 @@ pub(super) enum GoodForm {
 pub(super) struct Read {
     /// Its form, and what Envoy does not do exactly.
     pub form: Result<(GoodForm, Vec<Remark>), Unread>,
-    /// What secret managers are asked for it.
-    pub names: BTreeSet<SecretName>,
+    /// What others are asked for it.
+    pub names: BTreeSet<Subject>,
 }
 
 /// Why a document has no form.
 pub(super) enum Unread {
     Wrong(Remark),
-    /// A secret manager has not answered yet.
+    /// Somebody outside has not answered yet.
     Waits(Remark),
 }
 
@@ -176,10 +176,10 @@ pub(super) struct Entry {
     wrong: Option<Remark>,
     /// What the text waits for; so it is then as well.
     waits: Option<Remark>,
-    /// What secret managers are asked for the text, and for that of the form.
-    names: BTreeSet<SecretName>,
-    names_of_form: BTreeSet<SecretName>,
-    /// Why a secret manager is not asked.
+    /// What others are asked for the text, and for that of the form.
+    names: BTreeSet<Subject>,
+    names_of_form: BTreeSet<Subject>,
+    /// Why they are not asked.
     pub unasked: Option<Remark>,
     /// Why a proxy refused the form; then an earlier one is to take its place.
     refused: Option<Remark>,
@@ -272,7 +272,7 @@ impl Entry {
         good
     }
 
-    /// Secret managers have answered otherwise: reads the text anew, and that of the form where this is another. Tells whether
+    /// Others have answered otherwise: reads the text anew, and that of the form where this is another. Tells whether
     /// the form is another.
     pub(super) fn again(&mut self, reader: &Reader) -> bool {
         if self.put(self.document.clone(), reader) {
@@ -359,8 +359,8 @@ impl Entry {
         Some(remark.clone().of(&self.document.source))
     }
 
-    /// What secret managers are asked for it.
-    pub(super) fn names(&self) -> BTreeSet<SecretName> {
+    /// What others are asked for it.
+    pub(super) fn names(&self) -> BTreeSet<Subject> {
         self.names.union(&self.names_of_form).cloned().collect()
     }
 
@@ -383,7 +383,7 @@ pub(super) fn read(document: &Document, reader: &Reader) -> Read {
 fn read_form(
     document: &Document,
     reader: &Reader,
-    names: &mut BTreeSet<SecretName>,
+    names: &mut BTreeSet<Subject>,
 ) -> Result<(GoodForm, Vec<Remark>), Unread> {
     let key: Key = document
         .path

@@ -1,4 +1,4 @@
-//! What secret managers are asked, for which documents, and what follows from their answers.
+//! What others are asked, for which documents, and what follows from their answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Documents;
 use super::entry::{Entry, GoodForm};
 use crate::model::problem::Remark;
-use crate::model::{Asked, Problem, SecretName, Verdict};
+use crate::model::{Asked, Problem, Subject, Verdict};
 
 /// Names that are asked at most, of all documents.
 const NAMES: usize = 4096;
@@ -14,7 +14,7 @@ const NAMES: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Secrets {
     /// The paths of the documents that have a name.
-    users: BTreeMap<SecretName, BTreeSet<Arc<str>>>,
+    users: BTreeMap<Subject, BTreeSet<Arc<str>>>,
     asked: Arc<Asked>,
     /// Whether others may be asked than the last time.
     touched: bool,
@@ -25,8 +25,8 @@ impl Secrets {
     pub fn replace(
         &mut self,
         path: &Arc<str>,
-        before: &BTreeSet<SecretName>,
-        now: &BTreeSet<SecretName>,
+        before: &BTreeSet<Subject>,
+        now: &BTreeSet<Subject>,
     ) {
         for name in before.difference(now) {
             if let Some(users) = self.users.get_mut(name) {
@@ -45,8 +45,8 @@ impl Secrets {
 }
 
 impl Documents {
-    /// Takes what managers say.
-    pub fn answer(&mut self, answers: impl IntoIterator<Item = (SecretName, Verdict)>) {
+    /// Takes what others say.
+    pub fn answer(&mut self, answers: impl IntoIterator<Item = (Subject, Verdict)>) {
         let known = self.reader.lookup().answers().clone();
         let mut users = BTreeSet::new();
         for (name, verdict) in answers {
@@ -60,40 +60,23 @@ impl Documents {
         }
     }
 
-    /// The documents that wait for a manager, by path, and why.
+    /// The documents that wait for an answer, by path, and why.
     pub fn waiting(&self) -> impl Iterator<Item = (&Arc<str>, &Problem)> {
         self.told.waiting()
     }
 
-    /// What managers are to be asked, where it is something else than the last time.
+    /// What others are to be asked, where it is something else than the last time.
     pub(super) fn settle_secrets(&mut self, affected: &BTreeSet<Arc<str>>) -> Option<Arc<Asked>> {
         let are_managers = !super::edge::below("secrets/", affected).is_empty();
         if !std::mem::take(&mut self.secrets.touched) && !are_managers {
             return None;
         }
-        let mut asked = Asked::new();
+        let mut asked = Asked::default();
         let mut unasked: BTreeMap<Arc<str>, Remark> = BTreeMap::new();
-        for (name, users) in &self.secrets.users {
-            let manager = match self.entries.get(&name.manager).map(Entry::form) {
-                Some(Some(GoodForm::Secret(manager))) if asked.len() < NAMES => Ok(manager.clone()),
-                Some(Some(_)) => Err(format!(
-                    "refers to {name}, beyond what managers are asked, allowed: {NAMES} references in all documents"
-                )),
-                Some(None) => Err(format!(
-                    "refers to `{}`, which is wrong itself",
-                    name.manager
-                )),
-                None => Err(format!(
-                    "refers to `{}`, which does not exist: write it, or name another",
-                    name.manager
-                )),
-            };
-            match manager {
-                Ok(manager) => drop(asked.insert(name.clone(), manager)),
-                Err(said) => {
-                    let users = users.iter().cloned();
-                    unasked.extend(users.map(|user| (user, Remark::whole(said.clone()))));
-                }
+        for (subject, users) in &self.secrets.users {
+            if let Err(said) = self.ask(subject, &mut asked) {
+                let users = users.iter().cloned();
+                unasked.extend(users.map(|user| (user, Remark::whole(said.clone()))));
             }
         }
         for path in self.secrets.users.values().flatten() {
@@ -109,5 +92,32 @@ impl Documents {
         }
         self.secrets.asked = Arc::new(asked);
         Some(self.secrets.asked.clone())
+    }
+
+    /// Has a subject be asked for, or says why it is not.
+    fn ask(&self, subject: &Subject, asked: &mut Asked) -> Result<(), String> {
+        let Subject::Secret(name) = subject;
+        let manager = match self.entries.get(&name.manager).map(Entry::form) {
+            Some(Some(GoodForm::Secret(manager))) if asked.secrets.len() < NAMES => manager.clone(),
+            Some(Some(_)) => {
+                return Err(format!(
+                    "refers to {name}, beyond what managers are asked, allowed: {NAMES} references in all documents"
+                ));
+            }
+            Some(None) => {
+                return Err(format!(
+                    "refers to `{}`, which is wrong itself",
+                    name.manager
+                ));
+            }
+            None => {
+                return Err(format!(
+                    "refers to `{}`, which does not exist: write it, or name another",
+                    name.manager
+                ));
+            }
+        };
+        asked.secrets.insert(name.clone(), manager);
+        Ok(())
     }
 }

@@ -21,7 +21,7 @@ impl Told {
         self.problems.iter()
     }
 
-    /// The paths of documents that wait for a secret manager, and why.
+    /// The paths of documents that wait for an answer, and why.
     pub fn waiting(&self) -> impl Iterator<Item = (&Arc<str>, &Problem)> {
         self.waiting.iter()
     }

@@ -5,6 +5,7 @@
 mod answers;
 mod fields;
 mod name;
+mod subject;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +18,7 @@ use super::decode::{quoted, shown};
 pub use answers::{Answers, Standing, Verdict};
 pub use fields::Resolved;
 pub use name::{SecretName, steps};
+pub use subject::Subject;
 
 /// What a reference to a variable begins with, in any case of letters, as in APISIX.
 const ENVIRONMENT: &str = "$env://";
@@ -46,7 +48,7 @@ pub struct Lookup {
 enum Found {
     Text(String),
     /// What nobody has answered yet.
-    Waits(SecretName),
+    Waits(Subject),
 }
 
 /// A name that documents may write, or how all such names begin.
@@ -133,7 +135,9 @@ impl Lookup {
     fn find(&self, text: &str) -> Option<Result<Found, String>> {
         if begins(text, MANAGER) {
             return Some(match text.strip_prefix(MANAGER) {
-                Some(path) => SecretName::read(path).and_then(|name| self.answers.find(name)),
+                Some(path) => {
+                    SecretName::read(path).and_then(|name| self.answers.find(Subject::Secret(name)))
+                }
                 None => Err(SMALL.to_owned()),
             });
         }

@@ -12,7 +12,7 @@ use super::bookkeeping::{self, Kept};
 use super::consumer::Secret;
 use super::decode::{self, quoted};
 use super::key::Key;
-use super::lookup::{SecretName, steps};
+use super::lookup::{SecretName, Subject, steps};
 use super::problem::Remark;
 
 /// Where a secret manager is asked: the id is the manager and a name, `vault/1`.
@@ -38,8 +38,17 @@ impl Kept for Form {
         &["name", "desc", "labels", "create_time", "update_time"];
 }
 
-/// What managers are to be asked, and where.
-pub type Asked = BTreeMap<SecretName, Arc<Manager>>;
+/// What is to be asked for, and where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    pub secrets: BTreeMap<SecretName, Arc<Manager>>,
+}
+
+impl Asked {
+    pub fn subjects(&self) -> impl Iterator<Item = Subject> {
+        self.secrets.keys().cloned().map(Subject::Secret)
+    }
+}
 
 /// Where a manager is asked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,17 +7,17 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::asking;
 use crate::config::Config;
 use crate::control::question::Question;
 use crate::control::{Arrived, Inputs, KeepLost, Wanted};
-use crate::model::{Asked, Discovery, Keyring, Lookup, SecretName, Verdict};
+use crate::model::{Asked, Discovery, Keyring, Lookup, Subject, Verdict};
 use crate::registry::Answer;
 use crate::registry::freshness::Freshness;
 use crate::state::{SaveRequest, Saved};
 use crate::store::replicas::Membership;
 use crate::store::{Event, PriorRevision, Told};
 use crate::telemetry::Source;
-use crate::vault;
 use crate::xds::gateways::Heard;
 
 use super::QUEUE;
@@ -36,7 +36,7 @@ pub struct Sources {
     lookup: Lookup,
     managers: Source,
     asked: watch::Sender<Arc<Asked>>,
-    secrets: mpsc::Receiver<Arrived<Vec<(SecretName, Verdict)>>>,
+    outside: mpsc::Receiver<Arrived<Vec<(Subject, Verdict)>>>,
     accept_store: bool,
     keep_lost: KeepLost,
 }
@@ -71,17 +71,21 @@ pub fn watch(config: &Config, membership: Membership, told: Told, tasks: &mut Ta
         tasks.spawn(source.name(), watching);
         registries.push((registry.discovery(), source, wanted));
     }
-    let managers = Source::new(vault::NAME);
-    managers.asked(false);
     let asked = watch::Sender::<Arc<Asked>>::default();
-    let (secrets_sender, secrets) = mpsc::channel(QUEUE);
-    let asking = vault::watch(
-        managers.clone(),
-        asked.subscribe(),
-        secrets_sender,
-        tasks.shutdown.clone(),
-    );
-    tasks.spawn(managers.name(), asking);
+    let (sender, answered) = mpsc::channel(QUEUE);
+    let [managers] = asking::Whom::ALL.map(|whom| {
+        let source = Source::new(whom.name());
+        source.asked(false);
+        let asking = asking::watch(
+            whom,
+            source.clone(),
+            asked.subscribe(),
+            sender.clone(),
+            tasks.shutdown.clone(),
+        );
+        tasks.spawn(source.name(), asking);
+        source
+    });
     Sources {
         store,
         events: stamped("events", events, tasks),
@@ -93,7 +97,7 @@ pub fn watch(config: &Config, membership: Membership, told: Told, tasks: &mut Ta
         lookup: config.lookup.clone(),
         managers,
         asked,
-        secrets: stamped("secrets", secrets, tasks),
+        outside: stamped("outside", answered, tasks),
         accept_store: config.accept_store,
         keep_lost: KeepLost {
             time: config.keep_lost,
@@ -160,7 +164,7 @@ impl Sources {
             keyring: self.keyring,
             lookup: self.lookup,
             asked: self.asked,
-            secrets: self.secrets,
+            outside: self.outside,
             managers: self.managers,
             accept_store: self.accept_store,
             keep_lost: self.keep_lost,

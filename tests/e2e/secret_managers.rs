@@ -312,7 +312,7 @@ async fn a_start_without_the_manager_takes_nothing_from_proxies() {
     bao.process.pause();
     stage.chancery.process.stop().await;
     started(&mut stage).await;
-    stage.chancery.logs(0, "documents wait for a secret manager: nothing is published before it answers, or is not asked any more").await;
+    stage.chancery.logs(0, "documents wait for an answer: nothing is published before it comes, or is not asked for any more").await;
     // Longer than saved documents are waited for.
     tokio::time::sleep(Duration::from_secs(4)).await;
     let answer = stage.chancery.admin("readyz").await.unwrap();

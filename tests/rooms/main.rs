@@ -13,7 +13,7 @@ use regex::Regex;
 use source::{SOURCES, Source, arrows};
 
 /// The arrows in one line, as ARCHITECTURE.md and the crate's own page have it: a room imports what is to its right.
-const LINE: &str = "cli → run → {admin, api} → {drain, editing} → control → {state, store, registry, vault, xds} → build → {snapshot, translate} → \
+const LINE: &str = "cli → run → {admin, api} → {drain, editing} → control → {state, store, registry, asking, xds} → build → {snapshot, translate} → \
     documents → plugin → {model, envoy}";
 
 /// Which rooms each room may import, itself aside.
@@ -62,7 +62,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("store", &["model", "folder", "telemetry", "tls"]),
     ("registry", &["model", "folder", "telemetry", "tls"]),
-    ("vault", &["model", "telemetry", "tls"]),
+    ("asking", &["model", "telemetry", "tls"]),
     (
         "xds",
         &[
@@ -117,11 +117,11 @@ const API: &[&str] =
 
 #[rustfmt::skip]
 const RUN: &[&str] =
-    &["config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "vault", "xds", "documents", "model", "telemetry", "tls"];
+    &["config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "asking", "xds", "documents", "model", "telemetry", "tls"];
 
 #[rustfmt::skip]
 const INNER: &[&str] =
-    &["run", "config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "vault", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry", "tls", "ratelimit", "logs"];
+    &["run", "config", "control", "admin", "api", "drain", "editing", "state", "store", "registry", "asking", "xds", "build", "snapshot", "translate", "explain", "documents", "plugin", "model", "cohort", "telemetry", "tls", "ratelimit", "logs"];
 
 /// Arrows within one layer of [`LINE`].
 const BESIDE: &[(&str, &str)] = &[
@@ -165,7 +165,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
             "cli/demo",
             "cli/web",
             "logs/post",
-            "vault/client",
+            "asking/client",
         ],
     ),
     (
@@ -176,6 +176,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 
 /// The pure core: no async, no clock (a time is an argument), no I/O.
 const PURE: &[&str] = &[
+    "asking/vault",
     "build",
     "cohort",
     "documents",
@@ -203,7 +204,6 @@ const PURE: &[&str] = &[
     "registry/consul/query",
     "store/etcd/answers",
     "store/etcd/keys",
-    "vault/answer",
     "xds/channel",
     "xds/gateways/changes",
     "xds/limits",

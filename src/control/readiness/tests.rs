@@ -139,7 +139,7 @@ fn what_a_secret_manager_has_not_answered_is_waited_for() {
     // Without end, as proxies may have what waits for it.
     assert_eq!(scene.opens(), None);
     let now = scene.at(5);
-    scene.readiness.handle_manager(&manager, now);
+    scene.readiness.handle_told(&manager, now);
     assert_eq!(scene.opens(), None);
     // One that is not asked any more holds nobody up, and one that answers is waited for a while.
     scene.readiness.handle_unanswered([manager.clone()].into());

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::{Arrived, Inputs, KeepLost, run};
 use super::*;
 use crate::model::document::Format;
-use crate::model::{Discovery, SecretName, Verdict};
+use crate::model::{Discovery, SecretName, Subject, Verdict};
 use crate::snapshot::{ResourceType, Snapshot};
 use crate::store::Event;
 use crate::telemetry::{Metrics, Source};
@@ -27,7 +27,7 @@ struct Loop {
     events: mpsc::Sender<Arrived<Event>>,
     answers: mpsc::Sender<Arrived<Answer>>,
     wishes: mpsc::Sender<SaveRequest>,
-    secrets: mpsc::Sender<Arrived<Vec<(SecretName, Verdict)>>>,
+    outside: mpsc::Sender<Arrived<Vec<(Subject, Verdict)>>>,
     gateways: Arc<Gateways>,
     store: Source,
     consul: Source,
@@ -40,7 +40,7 @@ impl Loop {
         let (events, told) = mpsc::channel(16);
         let (answers, answered) = mpsc::channel(16);
         let (wishes, granting) = mpsc::channel(1);
-        let (secrets, kept) = mpsc::channel(16);
+        let (outside, told_outside) = mpsc::channel(16);
         let (store, consul) = (Source::new("etcd"), Source::new("consul"));
         let inputs = Inputs {
             events: told,
@@ -54,7 +54,7 @@ impl Loop {
             keyring: Default::default(),
             lookup: Default::default(),
             asked: watch::Sender::default(),
-            secrets: kept,
+            outside: told_outside,
             managers: Source::new("vault"),
             accept_store: false,
             keep_lost: KeepLost {
@@ -73,7 +73,7 @@ impl Loop {
             events,
             answers,
             wishes,
-            secrets,
+            outside,
             gateways,
             store,
             consul,
@@ -351,8 +351,8 @@ async fn keyed(secrets: &[SecretName]) -> Loop {
 async fn what_a_manager_had_answered_before_is_waited_for() {
     let scene = keyed(&[key_of_jack()]).await;
     let says = async |verdict| {
-        let told = vec![(key_of_jack(), verdict)];
-        scene.secrets.send(arrived(told)).await.unwrap();
+        let told = vec![(Subject::Secret(key_of_jack()), verdict)];
+        scene.outside.send(arrived(told)).await.unwrap();
     };
     let nothing = async || {
         let soon = Duration::from_millis(500);

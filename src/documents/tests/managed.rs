@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::texts::{json as document, put};
 use crate::documents::{Changes, Documents, Reader};
 use crate::model::document::Change;
-use crate::model::{Document, SecretName, Verdict};
+use crate::model::{Document, SecretName, Subject, Verdict};
 
 /// No other text has it.
 const PLANTED: &str = "pl4nted-s3cret";
@@ -33,12 +33,18 @@ fn name(field: &str) -> SecretName {
     }
 }
 
-fn value(text: &str) -> [(SecretName, Verdict); 1] {
-    [(name("key"), Verdict::Value(text.to_owned()))]
+fn value(text: &str) -> [(Subject, Verdict); 1] {
+    [(
+        Subject::Secret(name("key")),
+        Verdict::Value(text.to_owned()),
+    )]
 }
 
-fn nothing() -> [(SecretName, Verdict); 1] {
-    [(name("key"), Verdict::Nothing("which is denied".to_owned()))]
+fn nothing() -> [(Subject, Verdict); 1] {
+    [(
+        Subject::Secret(name("key")),
+        Verdict::Nothing("which is denied".to_owned()),
+    )]
 }
 
 fn keys(changes: &Changes) -> Option<Vec<String>> {
@@ -65,7 +71,7 @@ fn a_document_waits_for_the_answer_and_follows_it() {
     let changes = documents.settle();
     let asked = changes.secrets.unwrap();
     assert_eq!(
-        &*asked[&name("key")].base,
+        &*asked.secrets[&name("key")].base,
         "https://vault.example.com/v1/kv"
     );
     assert!(changes.problems.is_empty() && changes.formless.is_empty() && changes.others_wait);
@@ -86,7 +92,7 @@ fn a_document_waits_for_the_answer_and_follows_it() {
     // Nobody is asked for what nobody refers to.
     documents.apply(Change::Put(jack("literal")));
     let changes = documents.settle();
-    assert!(changes.secrets.as_ref().unwrap().is_empty());
+    assert!(changes.secrets.as_ref().unwrap().secrets.is_empty());
     assert_eq!(keys(&changes).unwrap(), ["literal"]);
 }
 
@@ -122,7 +128,7 @@ fn what_is_not_there_any_more_leaves_the_last_good_form() {
     let changes = documents.settle();
     assert!(changes.consumers.is_none());
     assert_eq!(waiting(&documents).len(), 1);
-    let names: BTreeSet<_> = changes.secrets.unwrap().keys().cloned().collect();
+    let names: BTreeSet<_> = changes.secrets.unwrap().secrets.keys().cloned().collect();
     assert_eq!(names, [name("key"), name("other")].into());
     documents.answer(value("rotated"));
     assert_eq!(keys(&documents.settle()).unwrap(), ["rotated"]);
@@ -158,7 +164,7 @@ fn a_manager_that_is_not_written_is_told_and_not_waited_for() {
     let path: Arc<str> = "secrets/vault/1".into();
     documents.apply(Change::Deleted { path });
     let changes = documents.settle();
-    assert!(changes.consumers.is_none() && changes.secrets.unwrap().is_empty());
+    assert!(changes.consumers.is_none() && changes.secrets.unwrap().secrets.is_empty());
     assert_eq!(problems(&documents).len(), 1);
 }
 

@@ -1,9 +1,9 @@
-//! What secret managers have answered, as long as documents name it.
+//! What has been answered from outside, as long as documents name it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Found, SecretName, VARIABLE, shows};
+use super::{Found, SecretName, Subject, VARIABLE, shows};
 
 /// Values of before of one name that must not be shown either: proxies may still have them.
 const FORMER: usize = 16;
@@ -11,7 +11,7 @@ const FORMER: usize = 16;
 /// Names that no document has any more, of which that is known.
 const FORGOTTEN: usize = 4096;
 
-/// What a manager says of a name.
+/// What is said of a name.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Verdict {
     Value(String),
@@ -31,9 +31,9 @@ pub enum Standing {
     Known,
 }
 
-/// What managers have answered. All clones are the same: the loop writes it, and whoever reads, checks or shows documents looks it up.
+/// What has been answered. All clones are the same: the loop writes it, and whoever reads, checks or shows documents looks it up.
 #[derive(Clone, Default)]
-pub struct Answers(Arc<RwLock<BTreeMap<SecretName, Answered>>>);
+pub struct Answers(Arc<RwLock<BTreeMap<Subject, Answered>>>);
 
 #[derive(Default)]
 struct Answered {
@@ -47,7 +47,7 @@ struct Answered {
 
 impl Answers {
     /// What is in force of a name: an answer that there is none counts, so that nobody takes what was taken back.
-    pub(super) fn find(&self, name: SecretName) -> Result<Found, String> {
+    pub(super) fn find(&self, name: Subject) -> Result<Found, String> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         match all.get(&name) {
             Some(Answered {
@@ -60,8 +60,8 @@ impl Answers {
         }
     }
 
-    /// Takes what a manager says. Tells whether that is something else than before.
-    pub fn take(&self, name: SecretName, verdict: Verdict) -> bool {
+    /// Takes what is said. Tells whether that is something else than before.
+    pub fn take(&self, name: Subject, verdict: Verdict) -> bool {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let one = all.entry(name).or_default();
         let verdict = match verdict {
@@ -93,7 +93,7 @@ impl Answers {
     }
 
     /// Documents name these, and no others: what nobody names is asked anew when somebody does.
-    pub fn keep(&self, wanted: &BTreeSet<SecretName>) {
+    pub fn keep(&self, wanted: &BTreeSet<Subject>) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut unwanted = 0;
         all.retain(|name, one| {
@@ -107,7 +107,7 @@ impl Answers {
         });
     }
 
-    pub fn standing(&self, name: &SecretName) -> Standing {
+    pub fn standing(&self, name: &Subject) -> Standing {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         match all.get(name) {
             Some(Answered { value: Some(_), .. }) => Standing::Known,
@@ -117,11 +117,14 @@ impl Answers {
         }
     }
 
-    /// The names that there is a value of.
+    /// The secrets that there is a value of.
     pub fn known(&self) -> BTreeSet<SecretName> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let known = all.iter().filter(|(_, one)| one.value.is_some());
-        known.map(|(name, _)| name.clone()).collect()
+        let secrets = known.map(|(subject, _)| match subject {
+            Subject::Secret(name) => name.clone(),
+        });
+        secrets.collect()
     }
 
     /// Whether there is no value, and was none.

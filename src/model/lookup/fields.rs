@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::{Found, Lookup, MANAGER, SecretName, begins};
+use super::{Found, Lookup, MANAGER, SecretName, Subject, begins};
 use crate::model::Kind;
 use crate::model::decode::shown;
 use crate::model::problem::Remark;
@@ -53,9 +53,9 @@ pub struct Resolved {
     /// The first that stands for nothing.
     pub(crate) wrong: Option<Remark>,
     /// Those that nobody has answered yet, with their fields; the references stay in these.
-    pub(crate) waiting: Vec<(String, SecretName)>,
-    /// All that managers are asked for.
-    pub(crate) names: BTreeSet<SecretName>,
+    pub(crate) waiting: Vec<(String, Subject)>,
+    /// All that is asked for.
+    pub(crate) names: BTreeSet<Subject>,
 }
 
 impl Resolved {
@@ -170,7 +170,7 @@ impl Lookup {
         match found {
             Ok(Found::Text(found)) => {
                 if let Some(Ok(name)) = text.strip_prefix(MANAGER).map(SecretName::read) {
-                    all.names.insert(name);
+                    all.names.insert(Subject::Secret(name));
                 }
                 all.take(text, found);
             }
@@ -183,7 +183,7 @@ impl Lookup {
                 if let Some(Ok(name)) = text.strip_prefix(MANAGER).map(SecretName::read)
                     && all.names.len() < REFERENCES
                 {
-                    all.names.insert(name);
+                    all.names.insert(Subject::Secret(name));
                 }
                 let remark = || Remark::new(field(place), message);
                 all.wrong.get_or_insert_with(remark);

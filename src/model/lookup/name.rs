@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Lookup;
+use super::{Lookup, Subject};
 use crate::model::decode::shown;
 use crate::model::key::{Id, Kind};
 
@@ -58,7 +58,11 @@ impl SecretName {
     /// All that a document refers to, wherever references are followed.
     pub fn all_in(kind: Kind, document: &Value) -> BTreeSet<Self> {
         let mut fields = document.as_object().cloned().unwrap_or_default();
-        Lookup::default().resolve_in(kind, &mut fields).names
+        let names = Lookup::default().resolve_in(kind, &mut fields).names;
+        let secrets = names.into_iter().map(|subject| match subject {
+            Subject::Secret(name) => name,
+        });
+        secrets.collect()
     }
 }
 

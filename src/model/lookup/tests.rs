@@ -195,7 +195,7 @@ fn name(field: &str) -> SecretName {
 fn managers_answers_are_in_force_until_the_next_ones() {
     let of = Lookup::default();
     let answers = of.answers();
-    let key = || name("key");
+    let key = || Subject::Secret(name("key"));
     let found = || match of.find("$secret://vault/1/shop/key").unwrap() {
         Ok(Found::Text(text)) => text,
         Ok(Found::Waits(name)) => format!("waits for {name}"),
@@ -214,7 +214,7 @@ fn managers_answers_are_in_force_until_the_next_ones() {
     assert_eq!(found(), "pl4nted-2");
     // Proxies may have what was there before.
     assert!(of.is_in("a pl4nted-1") && of.is_in("pl4nted-2 b") && !of.is_empty());
-    assert_eq!(answers.known(), [key()].into());
+    assert_eq!(answers.known(), [name("key")].into());
     let denied = || Verdict::Denied("which is denied".to_owned());
     assert!(answers.take(key(), denied()) && !answers.take(key(), denied()));
     assert_eq!(
@@ -230,7 +230,7 @@ fn managers_answers_are_in_force_until_the_next_ones() {
         answers.take(key(), Verdict::Value(value));
         assert!(found().contains(said), "{}", found());
     }
-    answers.keep(&[name("other")].into());
+    answers.keep(&[Subject::Secret(name("other"))].into());
     assert_eq!(found(), "waits for `key` of `shop` in `secrets/vault/1`");
     assert!(of.is_in("pl4nted-2"));
 }
@@ -241,7 +241,10 @@ fn what_waits_is_told_with_its_fields() {
     let mut jack = json!({"plugins": {"jwt-auth": {"key": "jack", "secret": "$secret://vault/1/shop/a", "b": ["$secret://vault/1/shop/b"]}}});
     let fields = jack.as_object_mut().unwrap();
     let resolved = of.resolve_in(Kind::Consumer, fields);
-    assert_eq!(resolved.names, [name("a"), name("b")].into());
+    assert_eq!(
+        resolved.names,
+        ["a", "b"].map(|field| Subject::Secret(name(field))).into()
+    );
     let said = resolved.waits().unwrap().said();
     assert!(
         said.ends_with("has not been answered yet, and 1 more references"),

@@ -1,15 +1,14 @@
-//! How the managers fare, all together: as a source that fails while one of them does not answer.
+//! How those of a kind fare, all together: as a source that fails while one of them does not answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Question;
 use crate::telemetry::Source;
 
 #[derive(Debug)]
 pub struct Fares {
     source: Source,
-    /// By the path of a manager's document, why it does not answer.
+    /// By who is asked, why it does not answer.
     failing: Mutex<BTreeMap<Arc<str>, String>>,
 }
 
@@ -25,18 +24,18 @@ impl Fares {
     pub fn keep<'a>(&self, asked: impl Iterator<Item = &'a Arc<str>>) {
         let asked: BTreeSet<_> = asked.collect();
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        failing.retain(|manager, _| asked.contains(manager));
+        failing.retain(|of, _| asked.contains(of));
     }
 
-    /// A manager has answered, or has not and why: its last word counts.
-    pub fn note(&self, question: &Question, error: Option<&String>) {
+    /// One has answered, or has not and why: its last word counts.
+    pub fn note(&self, of: &Arc<str>, error: Option<&String>) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         match error {
-            Some(error) => drop(failing.insert(question.of.clone(), error.clone())),
-            None => drop(failing.remove(&question.of)),
+            Some(error) => drop(failing.insert(of.clone(), error.clone())),
+            None => drop(failing.remove(of)),
         }
         match failing.iter().next() {
-            Some((manager, why)) => self.source.failed(&format!("`{manager}`: {why}")),
+            Some((of, why)) => self.source.failed(&format!("`{of}`: {why}")),
             None => self.source.answered(),
         }
     }

@@ -1,18 +1,38 @@
-//! What an answer says of the names that it was asked for. Pure.
+//! What a secret manager is asked, and what its answer says of the names that it was asked for. Pure.
 
 use std::collections::BTreeSet;
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use url::Url;
 
 use super::client::Answer;
-use crate::model::{SecretName, Verdict};
+use crate::model::{Manager, SecretName, Verdict, steps};
 
 /// As Vault documents it; no more of it is looked at.
 #[derive(Deserialize)]
 struct Body {
     data: Option<Map<String, Value>>,
+}
+
+/// What asks a manager for a key; or why it cannot be asked.
+pub fn request(manager: &Manager, key: &str) -> Result<(Url, HeaderMap), String> {
+    let unusable = |why: &dyn std::fmt::Display| format!("cannot be asked: {why}");
+    let mut url = Url::parse(&manager.base).map_err(|error| unusable(&error))?;
+    let steps = steps(key).map_err(|error| unusable(&error))?;
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.extend(steps);
+    }
+    let header = |text: &str| HeaderValue::from_str(text).map_err(|error| unusable(&error));
+    let mut headers = HeaderMap::new();
+    let mut token = header(manager.token.reveal())?;
+    token.set_sensitive(true);
+    headers.insert("x-vault-token", token);
+    if let Some(namespace) = &manager.namespace {
+        headers.insert("x-vault-namespace", header(namespace)?);
+    }
+    Ok((url, headers))
 }
 
 /// What is said of each name, or why nothing is: then it is not known.

@@ -1,14 +1,10 @@
-//! How a manager is asked. The only file here that names the HTTP client.
+//! How others are asked. The only file here that names the HTTP client.
 
-use std::fmt;
 use std::time::Duration;
 
-use http::StatusCode;
-use reqwest::header::HeaderValue;
+use http::{HeaderMap, StatusCode};
 use reqwest::redirect;
 use url::Url;
-
-use crate::model::{Manager, steps};
 
 const CONNECT: Duration = Duration::from_secs(2);
 /// From the connection to the last byte of the answer.
@@ -16,11 +12,11 @@ const WHOLE: Duration = Duration::from_secs(5);
 /// Bytes of an answer: Vault's own bound of an entry.
 const BODY: usize = 1024 * 1024;
 
-/// Connections to any manager.
+/// Connections to any of them.
 #[derive(Debug)]
 pub struct Client(reqwest::Client);
 
-/// What a manager answered.
+/// What was answered.
 pub struct Answer {
     pub status: StatusCode,
     pub body: Vec<u8>,
@@ -42,7 +38,7 @@ impl Client {
         crate::tls::install();
         let client = reqwest::Client::builder()
             .no_proxy()
-            // A redirect would carry the token elsewhere.
+            // A redirect would carry a token elsewhere, or have somebody else answer.
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
             .timeout(WHOLE)
@@ -54,21 +50,9 @@ impl Client {
             .map_err(|error| Error::Unusable(innermost(&error)))
     }
 
-    /// What a manager has under a key, whatever it answers.
-    pub async fn read(&self, manager: &Manager, key: &str) -> Result<Answer, Error> {
-        let unusable = |why: &dyn fmt::Display| Error::Unusable(why.to_string());
-        let mut url = Url::parse(&manager.base).map_err(|error| unusable(&error))?;
-        let steps = steps(key).map_err(|error| unusable(&error))?;
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.extend(steps);
-        }
-        let mut token =
-            HeaderValue::from_str(manager.token.reveal()).map_err(|error| unusable(&error))?;
-        token.set_sensitive(true);
-        let mut request = self.0.get(url).header("X-Vault-Token", token);
-        if let Some(namespace) = &manager.namespace {
-            request = request.header("X-Vault-Namespace", &**namespace);
-        }
+    /// What is there, whatever it is.
+    pub async fn get(&self, url: Url, headers: HeaderMap) -> Result<Answer, Error> {
+        let request = self.0.get(url).headers(headers);
         let lost = |error: reqwest::Error| Error::Lost(innermost(&error));
         let mut response = request.send().await.map_err(lost)?;
         let status = response.status();
