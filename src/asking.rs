@@ -1,20 +1,22 @@
-//! Asks others for what documents refer to, again and again: secret managers that speak Vault's API (HashiCorp Vault, OpenBao). What
-//! is not answered is told to nobody but operators: whoever has an answer keeps it.
+//! Asks others for what documents refer to, again and again: secret managers that speak Vault's API (HashiCorp Vault, OpenBao), and
+//! identity providers. What is not answered is told to nobody but operators: whoever has an answer keeps it.
 
 mod client;
 mod fares;
+mod provider;
 mod vault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Asked, Manager, SecretName, Subject, Verdict};
+use crate::model::{Asked, Manager, Provider, SecretName, Subject, Verdict, address};
 use crate::telemetry::Source;
 
 use client::Client;
@@ -34,21 +36,27 @@ const AT_ONCE: usize = 8;
 #[derive(Debug, Clone, Copy)]
 pub enum Whom {
     Managers,
+    Providers,
 }
 
 impl Whom {
-    pub const ALL: [Self; 1] = [Self::Managers];
+    pub const ALL: [Self; 2] = [Self::Managers, Self::Providers];
 
     /// What it is called among the sources.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Managers => "vault",
+            Self::Providers => "openid",
         }
     }
 
     fn questions(self, asked: &Asked) -> BTreeSet<Question> {
         match self {
             Self::Managers => keys(asked).collect(),
+            Self::Providers => {
+                let providers = asked.providers.iter().cloned();
+                providers.map(Question::Provider).collect()
+            }
         }
     }
 }
@@ -64,6 +72,8 @@ enum Question {
         key: Arc<str>,
         names: BTreeSet<SecretName>,
     },
+    /// What one says of itself, and its keys.
+    Provider(Provider),
 }
 
 impl Question {
@@ -71,6 +81,7 @@ impl Question {
     fn of(&self) -> &Arc<str> {
         match self {
             Self::Key { of, .. } => of,
+            Self::Provider(provider) => &provider.address,
         }
     }
 }
@@ -168,13 +179,38 @@ impl Asking {
                 ..
             } => {
                 let (url, headers) = vault::request(manager, key)?;
-                let answer = self.client.get(url, headers).await.map_err(lost)?;
+                let answer = self.client.get(url, headers, true).await.map_err(lost)?;
                 let verdicts = vault::verdicts(&answer, names)?.into_iter();
                 Ok(verdicts
                     .map(|(name, verdict)| (Subject::Secret(name), verdict))
                     .collect())
             }
+            Question::Provider(provider) => {
+                let verdict = self.provider(provider).await?;
+                Ok(vec![(Subject::Provider(provider.clone()), verdict)])
+            }
         }
+    }
+
+    /// What a provider says: first of itself, then, if that is wanted, of its keys.
+    async fn provider(&self, provider: &Provider) -> Result<Verdict, String> {
+        let get = async |url| {
+            let answer = self.client.get(url, HeaderMap::new(), provider.verify);
+            answer.await.map_err(|error| error.to_string())
+        };
+        let url = address(&provider.address)?;
+        let document = match provider::document(&get(url).await?, provider)? {
+            Ok(document) => document,
+            Err(verdict) => return Ok(verdict),
+        };
+        let Some(keys) = document.keys else {
+            return Ok(provider::said(document.issuer, Vec::new()));
+        };
+        let keys = get(keys).await;
+        provider::keys(
+            &keys.map_err(|error| format!("its key set {error}"))?,
+            document.issuer,
+        )
     }
 }
 

@@ -94,8 +94,8 @@ pub struct Inputs {
     /// Tells what others are to be asked, and what they say.
     pub asked: watch::Sender<Arc<Asked>>,
     pub outside: mpsc::Receiver<Arrived<Vec<(Subject, Verdict)>>>,
-    /// How the managers fare.
-    pub managers: Source,
+    /// How secret managers and identity providers fare.
+    pub others: [Source; 2],
     /// What an earlier process saved.
     pub saved: Option<Saved>,
     /// Asks for what is to be saved.
@@ -219,7 +219,7 @@ impl Control {
             ),
             outside: Outside::new(
                 inputs.asked.clone(),
-                inputs.managers.clone(),
+                inputs.others.clone(),
                 inputs.saved.as_ref().map(|saved| saved.secrets.clone()),
             ),
             builders: Builders::default(),

@@ -44,7 +44,10 @@ pub use host::Host;
 pub use instance::Instance;
 pub use key::{Id, Key, Kind};
 pub use keyring::{Keyring, Opened};
-pub use lookup::{Answers, Lookup, Resolved, SecretName, Standing, Subject, Verdict, steps};
+pub use lookup::{
+    Answers, Lookup, Provider, ProviderKey, ProviderSaid, Resolved, SecretName, Standing, Subject,
+    Verdict, address, steps,
+};
 pub use manager::{Asked, Manager};
 pub use path::Path;
 pub use problem::Problem;

@@ -9,11 +9,11 @@ mod file;
 mod keeper;
 mod origin;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use crate::build::Acceptance;
-use crate::model::{Document, SecretName};
+use crate::model::{Document, Provider, SecretName};
 use crate::registry::Answer;
 
 pub use file::load;
@@ -34,6 +34,8 @@ pub struct Saved {
     pub acceptances: Vec<Acceptance>,
     /// What secret managers had answered; without the answers.
     pub secrets: BTreeSet<SecretName>,
+    /// What identity providers had said.
+    pub providers: BTreeMap<Provider, String>,
 }
 
 /// One document.

@@ -14,7 +14,11 @@ const BODY: usize = 1024 * 1024;
 
 /// Connections to any of them.
 #[derive(Debug)]
-pub struct Client(reqwest::Client);
+pub struct Client {
+    verifying: reqwest::Client,
+    /// To those whose certificate may be anything.
+    trusting: reqwest::Client,
+}
 
 /// What was answered.
 pub struct Answer {
@@ -36,23 +40,32 @@ pub enum Error {
 impl Client {
     pub fn new() -> Result<Self, Error> {
         crate::tls::install();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            // A redirect would carry a token elsewhere, or have somebody else answer.
-            .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(WHOLE)
-            .pool_idle_timeout(Duration::from_secs(90))
-            .tcp_nodelay(true)
-            .build();
-        client
-            .map(Self)
-            .map_err(|error| Error::Unusable(innermost(&error)))
+        let build = |is_verified: bool| {
+            let client = reqwest::Client::builder()
+                .tls_danger_accept_invalid_certs(!is_verified)
+                .no_proxy()
+                // A redirect would carry a token elsewhere, or have somebody else answer.
+                .redirect(redirect::Policy::none())
+                .connect_timeout(CONNECT)
+                .timeout(WHOLE)
+                .pool_idle_timeout(Duration::from_secs(90))
+                .tcp_nodelay(true)
+                .build();
+            client.map_err(|error| Error::Unusable(innermost(&error)))
+        };
+        Ok(Self {
+            verifying: build(true)?,
+            trusting: build(false)?,
+        })
     }
 
-    /// What is there, whatever it is.
-    pub async fn get(&self, url: Url, headers: HeaderMap) -> Result<Answer, Error> {
-        let request = self.0.get(url).headers(headers);
+    /// What is there, whatever it is; of somebody whose certificate is `verified`, or may be anything.
+    pub async fn get(&self, url: Url, headers: HeaderMap, verified: bool) -> Result<Answer, Error> {
+        let client = match verified {
+            true => &self.verifying,
+            false => &self.trusting,
+        };
+        let request = client.get(url).headers(headers);
         let lost = |error: reqwest::Error| Error::Lost(innermost(&error));
         let mut response = request.send().await.map_err(lost)?;
         let status = response.status();

@@ -15,6 +15,7 @@ use crate::telemetry::Source;
 pub struct Outside {
     asked: watch::Sender<Arc<Asked>>,
     managers: Source,
+    providers: Source,
     /// What managers had answered to an earlier process; nothing where no state was saved.
     saved: Option<BTreeSet<SecretName>>,
 }
@@ -22,12 +23,13 @@ pub struct Outside {
 impl Outside {
     pub fn new(
         asked: watch::Sender<Arc<Asked>>,
-        managers: Source,
+        [managers, providers]: [Source; 2],
         saved: Option<BTreeSet<SecretName>>,
     ) -> Self {
         Self {
             asked,
             managers,
+            providers,
             saved,
         }
     }
@@ -36,6 +38,7 @@ impl Outside {
     pub fn source(&self, told: &[(Subject, Verdict)]) -> Option<&Source> {
         told.first().map(|(subject, _)| match subject {
             Subject::Secret(_) => &self.managers,
+            Subject::Provider(_) => &self.providers,
         })
     }
 
@@ -44,6 +47,8 @@ impl Outside {
         let saved = self.saved.as_ref()?;
         Some(match subject {
             Subject::Secret(name) => saved.contains(name),
+            // What one had said is saved itself, and known then.
+            Subject::Provider(_) => false,
         })
     }
 }

@@ -7,7 +7,7 @@ use super::Control;
 use crate::build::{Acceptance, Inputs};
 use crate::documents;
 use crate::model::document::Change;
-use crate::model::{Document, Drains, Id, Instance, ServiceKey};
+use crate::model::{Document, Drains, Id, Instance, ServiceKey, Subject, Verdict};
 use crate::registry::Answer;
 use crate::snapshot::{Resource, ResourceType};
 use crate::state::{Answered, Kept, SaveRequest, Saved};
@@ -30,6 +30,10 @@ impl Control {
                 }
                 None => documents.push(document),
             }
+        }
+        for (provider, said) in saved.providers {
+            let answers = self.documents.reader().lookup().answers();
+            answers.take(Subject::Provider(provider), Verdict::Value(said));
         }
         self.documents.list(documents);
         for Answered { answer, .. } in saved.answers {
@@ -113,6 +117,7 @@ impl Control {
             answers: self.services.instances().iter().map(answered).collect(),
             acceptances: self.acceptances(),
             secrets: self.documents.reader().lookup().answers().known(),
+            providers: self.documents.reader().lookup().answers().providers(),
         };
         // Whoever wished may have gone meanwhile: then there will be another wish, or no need.
         self.unsaved = wish.send(saved).is_err();

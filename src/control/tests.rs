@@ -329,7 +329,7 @@ fn inputs() -> (Inputs, Arc<Gateways>) {
         lookup: Default::default(),
         asked: Default::default(),
         outside: mpsc::channel(1).1,
-        managers: Source::new("vault"),
+        others: ["vault", "openid"].map(Source::new),
         accept_store: false,
         keep_lost: KeepLost {
             time: Duration::ZERO,

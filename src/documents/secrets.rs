@@ -10,6 +10,8 @@ use crate::model::{Asked, Problem, Subject, Verdict};
 
 /// Names that are asked at most, of all documents.
 const NAMES: usize = 4096;
+/// Identity providers that are asked at most, likewise.
+const PROVIDERS: usize = 256;
 
 #[derive(Debug, Default)]
 pub(super) struct Secrets {
@@ -96,7 +98,19 @@ impl Documents {
 
     /// Has a subject be asked for, or says why it is not.
     fn ask(&self, subject: &Subject, asked: &mut Asked) -> Result<(), String> {
-        let Subject::Secret(name) = subject;
+        let name = match subject {
+            Subject::Secret(name) => name,
+            Subject::Provider(_) if asked.providers.len() >= PROVIDERS => {
+                return Err(format!(
+                    "refers to {subject}, beyond what providers are asked, allowed: {PROVIDERS} in all documents, each counted once for \
+                     each `ssl_verify`, and for whether its keys are wanted"
+                ));
+            }
+            Subject::Provider(provider) => {
+                asked.providers.insert(provider.clone());
+                return Ok(());
+            }
+        };
         let manager = match self.entries.get(&name.manager).map(Entry::form) {
             Some(Some(GoodForm::Secret(manager))) if asked.secrets.len() < NAMES => manager.clone(),
             Some(Some(_)) => {

@@ -10,6 +10,7 @@ mod looked_up;
 mod managed;
 mod metadata;
 mod plugins;
+mod provided;
 mod real_ip;
 mod texts;
 

@@ -1,6 +1,6 @@
 //! Documents of the kind `secrets`: where a secret manager is asked, and what it is shown. Vault's API alone is known, which OpenBao has too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -12,7 +12,7 @@ use super::bookkeeping::{self, Kept};
 use super::consumer::Secret;
 use super::decode::{self, quoted};
 use super::key::Key;
-use super::lookup::{SecretName, Subject, steps};
+use super::lookup::{Provider, SecretName, Subject, steps};
 use super::problem::Remark;
 
 /// Where a secret manager is asked: the id is the manager and a name, `vault/1`.
@@ -42,11 +42,14 @@ impl Kept for Form {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asked {
     pub secrets: BTreeMap<SecretName, Arc<Manager>>,
+    pub providers: BTreeSet<Provider>,
 }
 
 impl Asked {
     pub fn subjects(&self) -> impl Iterator<Item = Subject> {
-        self.secrets.keys().cloned().map(Subject::Secret)
+        let secrets = self.secrets.keys().cloned().map(Subject::Secret);
+        let providers = self.providers.iter().cloned();
+        secrets.chain(providers.map(Subject::Provider))
     }
 }
 

@@ -1,7 +1,7 @@
-//! `openid-connect`, of bearer tokens that a key in the document verifies. A script does, by Envoy's own cryptography: the filter of
-//! Envoy's for tokens knows keys of its listener only, not of a route.
+//! `openid-connect`, of bearer tokens that a key verifies: of the document, or of the provider, which Chancery asks. A script does, by
+//! Envoy's own cryptography: the filter of Envoy's for tokens knows keys of its listener only, not of a route, and a key that is
+//! replaced would touch listeners.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::Route;
@@ -12,7 +12,6 @@ use super::shared::asked::VERIFIES;
 use super::shared::script;
 use crate::model::decode;
 use crate::model::problem::Remark;
-use crate::model::public_key::PublicKey;
 use crate::model::upstream::Cluster;
 
 mod form;
@@ -33,12 +32,14 @@ pub(super) const ENTRY: Definition = Definition {
             "public_key",
             "verifies every token: of RSA (RS256 to RS512), or on a curve (ES256 to ES512)",
         ),
-        ("use_jwks", "not `true`: `discovery` is not read"),
         (
-            "claim_validator.issuer.valid_issuers",
-            "has to be written, as `discovery` is not read",
+            "use_jwks",
+            "keys are asked for every 30 s, not when a token names an unknown one; keys on a curve verify too",
         ),
-        ("discovery", "is not read"),
+        (
+            "discovery",
+            "is asked by Chancery, not by Envoy: before it has ever been answered, the document waits",
+        ),
         ("client_secret", "is not read"),
         (
             "set_access_token_header",
@@ -62,15 +63,17 @@ struct OpenidConnect {
     told: Map<String, Value>,
 }
 
-fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read_unquoted(value)?;
     form.check()?;
-    let key = form.key()?;
+    let said = form.said();
+    let said = said.as_ref();
+    reading.warnings.extend(form.doubts(said));
     let told = [
         ("challenge", Some(json!(form.realm.challenge("Bearer")))),
-        ("key", Some(json!(hexadecimal(&key)))),
-        ("algorithms", Some(json!(form.algorithms(&key)?))),
-        ("issuers", Some(json!(form.issuers()?))),
+        ("keys", Some(json!(form.keys(said)?))),
+        ("named", Some(json!(form.are_named()))),
+        ("issuers", Some(json!(form.issuers(said)))),
         ("slack", Some(json!(form.iat_slack.0))),
         (
             "scopes",
@@ -88,14 +91,6 @@ fn read(value: &Value, _: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     Ok(Arc::new(OpenidConnect {
         told: told.collect(),
     }))
-}
-
-/// Bytes as a text: what a route tells a script is one.
-fn hexadecimal(key: &PublicKey) -> String {
-    key.der.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 impl Plugin for OpenidConnect {

@@ -34,7 +34,7 @@ pub struct Sources {
     freshness: Freshness,
     keyring: Keyring,
     lookup: Lookup,
-    managers: Source,
+    others: [Source; 2],
     asked: watch::Sender<Arc<Asked>>,
     outside: mpsc::Receiver<Arrived<Vec<(Subject, Verdict)>>>,
     accept_store: bool,
@@ -73,7 +73,7 @@ pub fn watch(config: &Config, membership: Membership, told: Told, tasks: &mut Ta
     }
     let asked = watch::Sender::<Arc<Asked>>::default();
     let (sender, answered) = mpsc::channel(QUEUE);
-    let [managers] = asking::Whom::ALL.map(|whom| {
+    let others = asking::Whom::ALL.map(|whom| {
         let source = Source::new(whom.name());
         source.asked(false);
         let asking = asking::watch(
@@ -95,7 +95,7 @@ pub fn watch(config: &Config, membership: Membership, told: Told, tasks: &mut Ta
         freshness,
         keyring: config.keyring.clone(),
         lookup: config.lookup.clone(),
-        managers,
+        others,
         asked,
         outside: stamped("outside", answered, tasks),
         accept_store: config.accept_store,
@@ -133,7 +133,7 @@ impl Sources {
         let registries = self.registries.iter().map(|(_, source, _)| source);
         std::iter::once(&self.store)
             .chain(registries)
-            .chain([&self.managers])
+            .chain(&self.others)
             .cloned()
             .collect()
     }
@@ -165,7 +165,7 @@ impl Sources {
             lookup: self.lookup,
             asked: self.asked,
             outside: self.outside,
-            managers: self.managers,
+            others: self.others,
             accept_store: self.accept_store,
             keep_lost: self.keep_lost,
             saved,

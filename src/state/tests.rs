@@ -14,7 +14,7 @@ use crate::cohort::Cohort;
 use crate::model::document::Format;
 use crate::model::instance::Status;
 use crate::model::service_key::Scope;
-use crate::model::{Discovery, Instance, SecretName, ServiceKey};
+use crate::model::{Discovery, Instance, Provider, SecretName, ServiceKey};
 use crate::snapshot::{Resource, ResourceType, Version};
 use crate::telemetry::Metrics;
 
@@ -73,6 +73,11 @@ pub(super) fn saved() -> Saved {
     };
     let mut yaml = document("routes/yaml", b"uri: /yaml", 3);
     yaml.format = Format::Yaml;
+    let provider = Provider {
+        address: "https://login.example.com/d".into(),
+        verify: true,
+        keys: true,
+    };
     Saved {
         revision: 42,
         as_of: UNIX_EPOCH + Duration::from_secs(1_700_000_000),
@@ -93,6 +98,7 @@ pub(super) fn saved() -> Saved {
             field: "key".into(),
         }]
         .into(),
+        providers: [(provider, "what it said".to_owned())].into(),
     }
 }
 

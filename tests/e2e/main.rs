@@ -30,6 +30,7 @@ mod files;
 mod gateways;
 mod health;
 mod http2;
+mod identity_providers;
 mod instances;
 mod last_good_state;
 mod make_before_break;

@@ -176,6 +176,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 
 /// The pure core: no async, no clock (a time is an argument), no I/O.
 const PURE: &[&str] = &[
+    "asking/provider",
     "asking/vault",
     "build",
     "cohort",

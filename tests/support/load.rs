@@ -35,11 +35,20 @@ pub struct Report {
 impl Load {
     /// Sends `GET url` `per_second` times a second until [`Load::stop`].
     pub fn on(url: &str, per_second: u32) -> Self {
+        Self::with(url, per_second, &[])
+    }
+
+    /// The same, with these headers.
+    pub fn with(url: &str, per_second: u32, headers: &[(&str, &str)]) -> Self {
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let stop = CancellationToken::new();
         let mut clients = JoinSet::new();
         let period = Duration::from_secs(1) * CLIENTS / per_second;
         for _ in 0..CLIENTS {
-            clients.spawn(keep_asking(url.to_owned(), period, stop.clone()));
+            clients.spawn(keep_asking(url.to_owned(), headers.clone(), period, stop.clone()));
         }
         Self { stop, clients }
     }
@@ -55,14 +64,20 @@ impl Load {
     }
 }
 
-async fn keep_asking(url: String, period: Duration, stop: CancellationToken) -> Report {
+async fn keep_asking(
+    url: String,
+    headers: Vec<(String, String)>,
+    period: Duration,
+    stop: CancellationToken,
+) -> Report {
     let client = http::client();
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     let begin = Instant::now();
     let mut report = Report::default();
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let answer = http::send(&client, Method::GET, &url, &[]).await;
+        let answer = http::send(&client, Method::GET, &url, &headers).await;
         match answer.and_then(|answer| answer.instance()) {
             Ok(instance) => *report.answered.entry(instance).or_default() += 1,
             Err(error) => report.fail(format!("after {:?}: {error:#}", begin.elapsed())),

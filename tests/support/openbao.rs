@@ -96,3 +96,48 @@ impl OpenBao {
             .unwrap();
     }
 }
+
+/// As an identity provider: its issuer is below `/v1/identity/oidc`.
+impl OpenBao {
+    /// Has tokens signed by a key for a client: key and role have the same name.
+    pub async fn issue(&self, name: &str, algorithm: &str, client: &str) {
+        let key = json!({ "algorithm": algorithm, "allowed_client_ids": ["*"] });
+        let role = json!({ "key": name, "client_id": client, "ttl": "1h" });
+        for (path, body) in [("key", &key), ("role", &role)] {
+            let path = format!("identity/oidc/{path}/{name}");
+            self.call(Method::POST, &path, body).await.unwrap();
+        }
+    }
+
+    /// A token of a role, for somebody who has logged in.
+    pub async fn token(&self, role: &str) -> String {
+        let policy = json!({ "policy": r#"path "identity/oidc/token/*" { capabilities = ["read"] }"# });
+        let ann = json!({ "password": "of-the-scene", "policies": ["tokens"] });
+        // There already, the second time.
+        let _ = self.call(Method::POST, "sys/auth/userpass", &json!({ "type": "userpass" })).await;
+        for (path, body) in [("sys/policies/acl/tokens", &policy), ("auth/userpass/users/ann", &ann)] {
+            self.call(Method::POST, path, body).await.unwrap();
+        }
+        let url = format!("{}/v1/auth/userpass/login/ann", self.url());
+        let login = self.client.post(url).json(&ann).send().await.unwrap();
+        let login: Value = login.json().await.unwrap();
+        let own = login["auth"]["client_token"].as_str().unwrap();
+        let url = format!("{}/v1/identity/oidc/token/{role}", self.url());
+        let answer = self.client.get(url).header("X-Vault-Token", own).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        answer["data"]["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Has another key sign; tokens of the one before are good for a day.
+    pub async fn rotate(&self, name: &str) {
+        let path = format!("identity/oidc/key/{name}/rotate");
+        self.call(Method::POST, &path, &json!({})).await.unwrap();
+    }
+
+    /// Takes a key away, with its role.
+    pub async fn withdraw(&self, name: &str) {
+        for path in ["role", "key"] {
+            self.delete(&format!("identity/oidc/{path}/{name}")).await;
+        }
+    }
+}

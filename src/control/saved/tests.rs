@@ -55,7 +55,7 @@ impl Loop {
             lookup: Default::default(),
             asked: watch::Sender::default(),
             outside: told_outside,
-            managers: Source::new("vault"),
+            others: ["vault", "openid"].map(Source::new),
             accept_store: false,
             keep_lost: KeepLost {
                 time: Duration::ZERO,
@@ -155,6 +155,7 @@ fn saved() -> Saved {
         }],
         acceptances: Vec::new(),
         secrets: Default::default(),
+        providers: Default::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{Found, SecretName, Subject, VARIABLE, shows};
+use super::{Found, Provider, SecretName, Subject, VARIABLE, shows};
 
 /// Values of before of one name that must not be shown either: proxies may still have them.
 const FORMER: usize = 16;
@@ -100,6 +100,9 @@ impl Answers {
             if wanted.contains(name) {
                 return true;
             }
+            if is_public(name) {
+                return false;
+            }
             one.former.extend(one.value.take());
             one.nothing = None;
             unwanted += 1;
@@ -121,25 +124,40 @@ impl Answers {
     pub fn known(&self) -> BTreeSet<SecretName> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let known = all.iter().filter(|(_, one)| one.value.is_some());
-        let secrets = known.map(|(subject, _)| match subject {
-            Subject::Secret(name) => name.clone(),
+        let secrets = known.filter_map(|(subject, _)| match subject {
+            Subject::Secret(name) => Some(name.clone()),
+            Subject::Provider(_) => None,
         });
         secrets.collect()
     }
 
-    /// Whether there is no value, and was none.
-    pub fn is_empty(&self) -> bool {
+    /// What providers have said last, which is no secret.
+    pub fn providers(&self) -> BTreeMap<Provider, String> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.values()
-            .all(|one| one.value.is_none() && one.former.is_empty())
+        let known = all.iter().filter_map(|(subject, one)| match subject {
+            Subject::Secret(_) => None,
+            Subject::Provider(provider) => Some((provider.clone(), one.value.clone()?)),
+        });
+        known.collect()
     }
 
-    /// Whether a text has a value in it, or one of before.
+    /// Whether there is no secret, and was none.
+    pub fn is_empty(&self) -> bool {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut secrets = all.iter().filter(|(subject, _)| !is_public(subject));
+        secrets.all(|(_, one)| one.value.is_none() && one.former.is_empty())
+    }
+
+    /// Whether a text has a secret in it, or one of before.
     pub(super) fn is_in(&self, text: &str) -> bool {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut values = all
-            .values()
-            .flat_map(|one| one.value.iter().chain(&one.former));
+        let secrets = all.iter().filter(|(subject, _)| !is_public(subject));
+        let mut values = secrets.flat_map(|(_, one)| one.value.iter().chain(&one.former));
         values.any(|value| shows(text, value))
     }
+}
+
+/// Whether everyone may see what is answered.
+fn is_public(subject: &Subject) -> bool {
+    matches!(subject, Subject::Provider(_))
 }

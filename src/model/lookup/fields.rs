@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value};
 
+use super::provider::{self, Provider};
 use super::{Found, Lookup, MANAGER, SecretName, Subject, begins};
 use crate::model::Kind;
 use crate::model::decode::shown;
@@ -112,11 +113,44 @@ impl Lookup {
 
     /// All of a plugin but what says when it runs.
     fn resolve_plugin(&self, plugin: &mut Value, place: &[Step<'_>; 2], all: &mut Resolved) {
-        for (name, value) in plugin.as_object_mut().into_iter().flatten() {
-            if name != "_meta" {
+        let Value::Object(fields) = plugin else {
+            return;
+        };
+        // As it is written: what a provider says is never taken for a reference.
+        let is_openid = matches!(place, [_, Step::Name(provider::PLUGIN)]);
+        let asked = is_openid.then(|| Provider::asked_by(fields)).flatten();
+        for (name, value) in fields.iter_mut() {
+            let is_asked = asked.is_some() && name == provider::FIELD;
+            if name != "_meta" && !is_asked {
                 let mut place = place.to_vec();
                 place.push(Step::Name(name));
                 self.resolve(value, &mut place, all);
+            }
+        }
+        if let Some(asked) = asked {
+            self.resolve_provider(asked, fields, place, all);
+        }
+    }
+
+    /// What a provider has said stands in the place of where it is asked.
+    fn resolve_provider(
+        &self,
+        asked: Result<Provider, String>,
+        fields: &mut Map<String, Value>,
+        place: &[Step<'_>; 2],
+        all: &mut Resolved,
+    ) {
+        let field = field(&[place[0], place[1], Step::Name(provider::FIELD)]);
+        let found = asked.and_then(|provider| {
+            let subject = Subject::Provider(provider);
+            all.names.insert(subject.clone());
+            self.answers.find(subject)
+        });
+        match found {
+            Ok(Found::Text(said)) => drop(fields.insert(provider::FIELD.to_owned(), said.into())),
+            Ok(Found::Waits(subject)) => all.waiting.push((field, subject)),
+            Err(message) => {
+                all.wrong.get_or_insert_with(|| Remark::new(field, message));
             }
         }
     }

@@ -59,8 +59,9 @@ impl SecretName {
     pub fn all_in(kind: Kind, document: &Value) -> BTreeSet<Self> {
         let mut fields = document.as_object().cloned().unwrap_or_default();
         let names = Lookup::default().resolve_in(kind, &mut fields).names;
-        let secrets = names.into_iter().map(|subject| match subject {
-            Subject::Secret(name) => name,
+        let secrets = names.into_iter().filter_map(|subject| match subject {
+            Subject::Secret(name) => Some(name),
+            Subject::Provider(_) => None,
         });
         secrets.collect()
     }

@@ -9,9 +9,10 @@ use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
 use crate::model::public_key::PublicKey;
 use crate::model::scalar::{Count, Quantity};
+use crate::model::{ProviderKey, ProviderSaid};
 use crate::plugin::shared::identity::Realm;
 
-/// Lets requests pass whose bearer token a key verifies.
+/// Lets requests pass whose bearer token a key verifies, which the document has or the identity provider tells.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 pub(super) struct Form {
@@ -20,15 +21,14 @@ pub(super) struct Form {
     /// Not read.
     #[serde(rename = "client_secret")]
     _client_secret: String,
-    /// Not read.
-    #[serde(rename = "discovery")]
-    _discovery: String,
+    /// Where the identity provider says who it is and where its keys are; asked by Chancery, where the document leaves that open.
+    discovery: LongText<SAID>,
     /// No other than `true`.
     #[serde(default)]
     bearer_only: bool,
-    /// What verifies tokens, as PEM.
+    /// What verifies tokens, as PEM; the provider's keys do if it is not written.
     public_key: Option<LongText<KEY>>,
-    /// No other than `false`.
+    /// Whether the provider's keys verify tokens.
     #[serde(default)]
     use_jwks: bool,
     /// The one algorithm that tokens are signed with; any that fits the key if not written.
@@ -62,10 +62,10 @@ pub(super) struct Form {
     /// No effect: for logins.
     #[serde(rename = "scope")]
     _scope: Option<String>,
-    /// No effect: nobody is asked.
-    #[serde(rename = "ssl_verify")]
-    _ssl_verify: Option<bool>,
-    /// No effect: nobody is asked.
+    /// Whether the provider's certificate has to be good for the machine that Chancery runs on.
+    #[serde(default)]
+    ssl_verify: bool,
+    /// No effect: the provider has 5 s.
     #[serde(rename = "timeout")]
     _timeout: Option<Quantity>,
     /// No effect: for logins.
@@ -113,7 +113,7 @@ pub(super) struct Form {
     /// No effect: nobody is asked.
     #[serde(rename = "introspection_expiry_claim")]
     _introspection_expiry_claim: Option<String>,
-    /// No effect: nobody is asked.
+    /// No effect: keys are asked for every 30 s.
     #[serde(rename = "jwk_expires_in")]
     _jwk_expires_in: Option<Quantity>,
     /// No effect: each token is verified.
@@ -121,13 +121,19 @@ pub(super) struct Form {
     _jwt_verification_cache_ignore: Option<bool>,
 }
 
+/// Characters of what a provider has said, where that stands in the place of its address.
+const SAID: usize = 64 * 1024;
+
+/// How tokens may be signed.
+const ALGORITHMS: [&str; 6] = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
+
 const LOGIN: &str = "Envoy logs nobody in; let a service do it, with forward-auth";
 
 impl decode::Form for Form {
     const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[
         (
             "introspection_endpoint",
-            "nobody is asked about a token; write `public_key`, or let a service ask, with forward-auth",
+            "nobody is asked about a token; write `use_jwks` or `public_key`, or let a service ask, with forward-auth",
         ),
         ("session", LOGIN),
         ("redirect_uri", LOGIN),
@@ -162,7 +168,7 @@ struct Validator {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct Issuer {
-    /// One of these, in its claim `iss`.
+    /// One of these, in its claim `iss`; what the provider calls itself if not written.
     valid_issuers: Option<Vec<String>>,
 }
 
@@ -215,10 +221,6 @@ impl Form {
             let message = "found false, allowed: true; Envoy logs nobody in: let a service do it, with forward-auth";
             return wrong("bearer_only", message);
         }
-        if self.use_jwks {
-            let message = "found true, allowed: false; `discovery` is not read: write the key as `public_key`";
-            return wrong("use_jwks", message);
-        }
         if self.accept_none_alg {
             let message = "found true, allowed: false; a token that nobody signed would pass";
             return wrong("accept_none_alg", message);
@@ -226,22 +228,84 @@ impl Form {
         Ok(())
     }
 
-    pub fn key(&self) -> Result<PublicKey, Remark> {
-        let Some(LongText(pem)) = &self.public_key else {
-            let message = "is missing: nobody is asked about a token, and `discovery` is not read";
-            return Err(Remark::new("public_key", message));
-        };
-        PublicKey::of_pem(pem).map_err(|said| Remark::new("public_key", said))
+    /// What the provider has said, which stands in the place of where it is asked; nothing before it has.
+    pub fn said(&self) -> Option<ProviderSaid> {
+        serde_json::from_str(&self.discovery.0).ok()
+    }
+
+    /// What is warned of.
+    pub fn doubts(&self, said: Option<&ProviderSaid>) -> Vec<Remark> {
+        let is_asked = self.use_jwks && self.public_key.is_none();
+        let none = "names no key that verifies tokens (of RSA, or on the curve P-256, P-384 or P-521): none passes";
+        let unverified = "is not `true`: whoever stands between Chancery and the provider can answer with keys of their own";
+        let has_no_key = is_asked && said.is_some_and(|said| said.keys.is_empty());
+        let is_open = is_asked && !self.ssl_verify;
+        [
+            has_no_key.then(|| Remark::new("discovery", none)),
+            is_open.then(|| Remark::new("ssl_verify", unverified)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// The keys that verify, of which tokens name one if they are the provider's.
+    pub fn keys(&self, said: Option<&ProviderSaid>) -> Result<Vec<ProviderKey>, Remark> {
+        match &self.public_key {
+            Some(LongText(pem)) => {
+                let key = PublicKey::of_pem(pem);
+                let key = key.map_err(|said| Remark::new("public_key", said))?;
+                Ok(vec![ProviderKey {
+                    kid: None,
+                    key: key.hexadecimal(),
+                    algorithms: self.algorithms(&key)?,
+                }])
+            }
+            None if self.use_jwks => {
+                let keys = said.iter().flat_map(|said| &said.keys).cloned();
+                self.expected(keys).map(Iterator::collect)
+            }
+            None => {
+                let message = "is missing, allowed: a public key as PEM, or `use_jwks` as `true` for those of the provider";
+                Err(Remark::new("public_key", message))
+            }
+        }
+    }
+
+    /// Whether a token says which of the keys verifies it.
+    pub fn are_named(&self) -> bool {
+        self.public_key.is_none()
+    }
+
+    /// Keys, each for the algorithm alone that is expected.
+    fn expected(
+        &self,
+        keys: impl Iterator<Item = ProviderKey>,
+    ) -> Result<impl Iterator<Item = ProviderKey>, Remark> {
+        let expected = self.token_signing_alg_values_expected.clone();
+        if let Some(expected) = expected.as_deref().filter(|one| !ALGORITHMS.contains(one)) {
+            let message = format!(
+                "found {}, allowed: {}",
+                quoted(expected),
+                ALGORITHMS.join(", ")
+            );
+            return Err(Remark::new("token_signing_alg_values_expected", message));
+        }
+        Ok(keys.map(move |mut key| {
+            key.algorithms
+                .retain(|one| expected.as_ref().is_none_or(|expected| expected == one));
+            key
+        }))
     }
 
     /// How tokens may be signed.
-    pub fn algorithms(&self, key: &PublicKey) -> Result<Vec<&'static str>, Remark> {
+    fn algorithms(&self, key: &PublicKey) -> Result<Vec<String>, Remark> {
         let all = key.algorithms.iter().copied();
         let Some(expected) = &self.token_signing_alg_values_expected else {
-            return Ok(all.collect());
+            return Ok(all.map(ToOwned::to_owned).collect());
         };
         let one = all.clone().find(|one| one == expected);
-        one.map(|one| vec![one]).ok_or_else(|| {
+        one.map(|one| vec![one.to_owned()]).ok_or_else(|| {
             let fitting = all.collect::<Vec<_>>().join(", ");
             let message = format!(
                 "found {}, allowed with this key: {fitting}",
@@ -251,12 +315,13 @@ impl Form {
         })
     }
 
-    pub fn issuers(&self) -> Result<&[String], Remark> {
+    /// Who a token may be from: nobody, before the provider has said who it is.
+    pub fn issuers(&self, said: Option<&ProviderSaid>) -> Vec<String> {
         let issuers = self.claim_validator.issuer.valid_issuers.as_deref();
-        issuers.filter(|all| !all.is_empty()).ok_or_else(|| {
-            let message = "is missing, allowed: at least one, as `discovery` is not read, which would name it";
-            Remark::new("claim_validator.issuer.valid_issuers", message)
-        })
+        match issuers.filter(|all| !all.is_empty()) {
+            Some(written) => written.to_vec(),
+            None => said.iter().map(|said| said.issuer.clone()).collect(),
+        }
     }
 
     pub fn audience(&self) -> &Audience {

@@ -5,7 +5,7 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 use serde_json::{Value, json};
 
 use super::VERIFIES;
-use crate::plugin::tests::{applied, read, refusal};
+use crate::plugin::tests::{applied, read, refusal, warned};
 
 /// A configuration with a key on the curve P-256, and with these fields beside or instead.
 fn with(fields: &Value) -> Value {
@@ -38,8 +38,10 @@ fn the_script_is_told_the_key_and_no_secret() {
         other => format!("{other:?}"),
     };
     assert_eq!(text("challenge"), "Bearer realm=\"here\"");
+    let keys = format!("{:?}", told["keys"]);
     // What the key of every curve begins with, and this curve.
-    assert!(text("key").starts_with("3059301306072a8648ce3d020106082a8648ce3d030107"));
+    assert!(keys.contains("3059301306072a8648ce3d020106082a8648ce3d030107"));
+    assert_eq!(told["named"].kind, Some(Kind::BoolValue(false)));
     assert_eq!(
         text("no_scopes"),
         r#"{"error":"required scopes a, b not present"}"#
@@ -64,8 +66,8 @@ fn what_is_refused() {
             "bearer_only: found false, allowed: true; Envoy logs nobody in: let a service do it, with forward-auth",
         ),
         (
-            json!({"use_jwks": true}),
-            "use_jwks: found true, allowed: false; `discovery` is not read: write the key as `public_key`",
+            json!({"public_key": null, "use_jwks": true, "token_signing_alg_values_expected": "HS256"}),
+            "token_signing_alg_values_expected: found \"HS256\", allowed: RS256, RS384, RS512, ES256, ES384, ES512",
         ),
         (
             json!({"accept_none_alg": true}),
@@ -73,7 +75,7 @@ fn what_is_refused() {
         ),
         (
             json!({"public_key": null}),
-            "public_key: is missing: nobody is asked about a token, and `discovery` is not read",
+            "public_key: is missing, allowed: a public key as PEM, or `use_jwks` as `true` for those of the provider",
         ),
         (
             json!({"public_key": "s3cret"}),
@@ -88,13 +90,9 @@ fn what_is_refused() {
             "token_signing_alg_values_expected: found \"RS256\", allowed with this key: ES256",
         ),
         (
-            json!({"claim_validator": null}),
-            "claim_validator.issuer.valid_issuers: is missing, allowed: at least one, as `discovery` is not read, which would name it",
-        ),
-        (
             json!({"introspection_endpoint": "http://a"}),
-            "introspection_endpoint: `introspection_endpoint` is not served: nobody is asked about a token; write `public_key`, \
-             or let a service ask, with forward-auth",
+            "introspection_endpoint: `introspection_endpoint` is not served: nobody is asked about a token; write `use_jwks` or \
+             `public_key`, or let a service ask, with forward-auth",
         ),
         (
             json!({"session": {"secret": "S"}}),
@@ -106,4 +104,78 @@ fn what_is_refused() {
         assert_eq!(refusal("openid-connect", &configuration), said, "{fields}");
     }
     assert!(read(json!({ "openid-connect": with(&json!({})) })).is_ok());
+}
+
+/// What a route tells the script, by names.
+fn told(plugin: &Value) -> String {
+    let route = applied(json!({ "openid-connect": plugin }));
+    let config = &route.typed_per_filter_config[VERIFIES].value;
+    let context = LuaPerRoute::decode(config.as_slice()).unwrap();
+    let fields = context.filter_context.unwrap().fields;
+    format!(
+        "{:?} {:?} {:?}",
+        fields["issuers"], fields["keys"], fields["named"]
+    )
+}
+
+#[test]
+fn what_the_provider_says_verifies_and_nothing_does_before_it_has() {
+    let said = json!({"issuer": "http://provider", "keys": [
+        {"kid": "one", "key": "00aa", "algorithms": ["RS256", "RS384"]},
+        {"kid": "two", "key": "00bb", "algorithms": ["ES256"]},
+    ]});
+    let of = |fields: Value| {
+        let mut plugin = with(&fields);
+        plugin["use_jwks"] = true.into();
+        plugin
+    };
+    let none = json!({"public_key": null, "claim_validator": null});
+    let unsaid = told(&of(none.clone()));
+    assert!(
+        !unsaid.contains("StringValue") && unsaid.contains("BoolValue(true)"),
+        "{unsaid}"
+    );
+    let mut answered = of(none);
+    answered["discovery"] = said.to_string().into();
+    let all = told(&answered);
+    for part in [
+        "http://provider",
+        "one",
+        "00aa",
+        "RS384",
+        "two",
+        "00bb",
+        "ES256",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    answered["token_signing_alg_values_expected"] = "RS256".into();
+    let one = told(&answered);
+    assert!(
+        one.contains("RS256") && !one.contains("RS384") && !one.contains("ES256"),
+        "{one}"
+    );
+    // What the document says itself goes before.
+    let mut own = of(json!({}));
+    own["discovery"] = said.to_string().into();
+    let own = told(&own);
+    assert!(
+        own.contains("http://a") && !own.contains("00aa") && own.contains("BoolValue(false)"),
+        "{own}"
+    );
+    let mut keyless = of(json!({"public_key": null, "ssl_verify": true}));
+    keyless["discovery"] = json!({"issuer": "a", "keys": []}).to_string().into();
+    let warnings = warned("openid-connect", keyless.clone());
+    assert!(
+        warnings.len() == 1 && warnings[0].starts_with("discovery: names no key that verifies"),
+        "{warnings:?}"
+    );
+    keyless["ssl_verify"] = false.into();
+    let warnings = warned("openid-connect", keyless);
+    assert!(
+        warnings
+            .iter()
+            .any(|one| one.starts_with("ssl_verify: is not `true`")),
+        "{warnings:?}"
+    );
 }

@@ -1,4 +1,4 @@
--- Lets requests pass whose bearer token a key verifies.
+-- Lets requests pass whose bearer token a key verifies, of those that the route has.
 local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 local LARGEST = 16384
 -- Bytes of a signature by a curve.
@@ -35,12 +35,21 @@ local function set_of(list)
   return set
 end
 
-local function is_signed(request, route, algorithm, text, signature)
+-- The key of a token: of a provider's that which it names, or the only one.
+local function chosen(route, kid)
+  local keys = route:get("keys")
+  if not route:get("named") or kid == nil then return #keys == 1 and keys[1] or nil end
+  for _, key in ipairs(keys) do
+    if key.kid == kid then return key end
+  end
+end
+
+local function is_signed(request, of, algorithm, text, signature)
   if CURVES[algorithm] then
     if #signature ~= CURVES[algorithm] then return false end
     signature = sequence(signature)
   end
-  local key = route:get("key"):gsub("%x%x", function(digits) return string.char(tonumber(digits, 16)) end)
+  local key = of.key:gsub("%x%x", function(digits) return string.char(tonumber(digits, 16)) end)
   request:importPublicKey(key, #key)
   return request:verifySignature("sha" .. algorithm:sub(3), key, signature, #signature, text, #text) == true
 end
@@ -50,11 +59,12 @@ local function claimed(request, route, token)
   local header, payload, signature = token:match("^([%w_-]+)%.([%w_-]+)%.([%w_-]+)$")
   if not header or #token > LARGEST then return nil, "invalid jwt" end
   local head, claims = read_json(decoded(header)), read_json(decoded(payload))
-  local algorithm = head.alg
-  if type(algorithm) ~= "string" or not set_of(route:get("algorithms"))[algorithm] or head.crit ~= nil then
+  local algorithm, key = head.alg, chosen(route, head.kid)
+  if not key then return nil, "no key of the issuer verifies the token" end
+  if type(algorithm) ~= "string" or not set_of(key.algorithms)[algorithm] or head.crit ~= nil then
     return nil, "token is signed by unexpected algorithm"
   end
-  if not is_signed(request, route, algorithm, header .. "." .. payload, decoded(signature)) then
+  if not is_signed(request, key, algorithm, header .. "." .. payload, decoded(signature)) then
     return nil, "jwt signature verification failed"
   end
   local now, slack = os.time(), route:get("slack")

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::model::service_key::Scope;
-use crate::model::{Discovery, SecretName, ServiceKey, document, instance};
+use crate::model::{Discovery, Provider, SecretName, ServiceKey, document, instance};
 use crate::state::{Answered, Kept, Place, Saved};
 use crate::{registry, state};
 use acceptance::Acceptance;
@@ -31,6 +31,17 @@ pub(super) struct Body {
     /// As is this.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     secrets: Vec<Secret>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    providers: Vec<SavedProvider>,
+}
+
+/// An identity provider, what it was asked, and what it said.
+#[derive(Serialize, Deserialize)]
+struct SavedProvider {
+    address: Arc<str>,
+    verify: bool,
+    keys: bool,
+    said: String,
 }
 
 /// What a secret manager was asked for, and answered.
@@ -145,6 +156,11 @@ impl Body {
             answers: saved.answers.into_iter().map(SavedAnswer::new).collect(),
             acceptances: saved.acceptances.into_iter().map(Acceptance::new).collect(),
             secrets: saved.secrets.into_iter().map(Secret::new).collect(),
+            providers: saved
+                .providers
+                .into_iter()
+                .map(SavedProvider::new)
+                .collect(),
         }
     }
 
@@ -165,8 +181,38 @@ impl Body {
                 .filter_map(Acceptance::acceptance)
                 .collect(),
             secrets: self.secrets.into_iter().map(Secret::name).collect(),
+            providers: self
+                .providers
+                .into_iter()
+                .map(SavedProvider::said)
+                .collect(),
         };
         (self.origin.origin(), saved)
+    }
+}
+
+impl SavedProvider {
+    fn new((provider, said): (Provider, String)) -> Self {
+        let Provider {
+            address,
+            verify,
+            keys,
+        } = provider;
+        Self {
+            address,
+            verify,
+            keys,
+            said,
+        }
+    }
+
+    fn said(self) -> (Provider, String) {
+        let provider = Provider {
+            address: self.address,
+            verify: self.verify,
+            keys: self.keys,
+        };
+        (provider, self.said)
     }
 }
 

@@ -40,7 +40,8 @@ fn the_format_is_this() {
         r#""resources":[{"type":"clusters","name":"consul/echo","good":{"value":"YSBjbHVzdGVy","children":[["endpoints","consul/echo"]],"full_name":"echo"},"#,
         r#""refusal":{"error":"no","nodes":["one"],"since":1700000000,"own":false}},"#,
         r#"{"type":"listeners","name":"edge/http","refusal":{"error":"no","nodes":["one"],"since":1700000000,"own":true}}]}],"#,
-        r#""secrets":[{"manager":"secrets/vault/1","key":"shop/jack","field":"key"}]}"#,
+        r#""secrets":[{"manager":"secrets/vault/1","key":"shop/jack","field":"key"}],"#,
+        r#""providers":[{"address":"https://login.example.com/d","verify":true,"keys":true,"said":"what it said"}]}"#,
     );
     let text = String::from_utf8(bytes()).unwrap();
     let (head, body) = text.split_once('\n').unwrap();
