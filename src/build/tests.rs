@@ -77,6 +77,7 @@ fn route(name: &str, members: Members) -> Arc<Route> {
             upstream: Arc::new(upstream),
             connect_timeout: SECOND,
             check: None,
+            credential: None,
             breaker: None,
         })),
     })

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::certificate::Identity;
+use super::consumer::Secret;
 use super::key::{Id, Key};
 use super::problem::Remark;
 use super::{ServiceKey, Timeout};
@@ -227,6 +228,8 @@ pub struct Cluster {
     pub check: Option<Arc<Check>>,
     /// What a route's `api-breaker` demands.
     pub breaker: Option<Breaker>,
+    /// What its requests show as `Authorization`, where they are not those of clients.
+    pub credential: Option<Secret>,
 }
 
 /// Requests that ask whether another request may pass: a 2xx says yes.
@@ -258,6 +261,7 @@ impl Cluster {
             breaker: None,
             upstream: Arc::new(upstream),
             check: None,
+            credential: None,
         }
     }
 

@@ -5,6 +5,7 @@ mod balancer;
 mod breaker;
 mod check;
 mod checks;
+mod credential;
 mod tls;
 
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ use envoy_types::pb::envoy::config::cluster::v3::{
 use envoy_types::pb::envoy::config::core::v3::{
     Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions as CommonOptions,
 };
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
     HttpProtocolOptions,
     http_protocol_options::{
@@ -152,6 +154,15 @@ fn circuit_breakers() -> CircuitBreakers {
     }
 }
 
+/// What stands before requests that are not those of clients.
+fn filters(cluster: &model::Cluster) -> Vec<HttpFilter> {
+    match (&cluster.check, &cluster.credential) {
+        (Some(check), _) => check::filters(check),
+        (None, Some(_)) => credential::filters(cluster),
+        (None, None) => Vec::new(),
+    }
+}
+
 fn http_options(cluster: &model::Cluster) -> HttpProtocolOptions {
     let upstream = &cluster.upstream;
     let pool = upstream.keepalive_pool;
@@ -181,10 +192,7 @@ fn http_options(cluster: &model::Cluster) -> HttpProtocolOptions {
                 protocol_config: Some(protocol),
             },
         )),
-        http_filters: cluster
-            .check
-            .as_deref()
-            .map_or_else(Vec::new, check::filters),
+        http_filters: filters(cluster),
         ..HttpProtocolOptions::default()
     }
 }

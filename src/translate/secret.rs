@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
-    CertificateValidationContext, SdsSecretConfig, Secret, TlsCertificate, secret,
+    CertificateValidationContext, GenericSecret, SdsSecretConfig, Secret, TlsCertificate, secret,
 };
 
 use crate::envoy::proto::{ads, uint32};
@@ -29,8 +29,18 @@ pub fn secret_names(ssl: &Ssl) -> impl Iterator<Item = Arc<str>> {
     certificate_names(ssl).chain(clients).map(Into::into)
 }
 
-/// The secret that a cluster asks for, with its name: `ssl/<id>/client`, after the ssl document that its upstream refers to.
+/// The secret that a cluster asks for, with its name: `ssl/<id>/client`, after the ssl document that its upstream refers to, or
+/// `credential/<cluster>`.
 pub fn client_secret(cluster: &Cluster) -> Option<(Arc<str>, Secret)> {
+    if let Some(credential) = &cluster.credential {
+        let name = credential_name(cluster);
+        let generic = GenericSecret {
+            secret: Some(inline(credential.reveal())),
+            ..GenericSecret::default()
+        };
+        let of = secret::Type::GenericSecret(generic);
+        return Some((name.clone().into(), secret(name, of)));
+    }
     let tls = cluster.upstream.tls.as_ref()?;
     let name = client_name(tls)?;
     let identity = tls.identity.as_ref()?;
@@ -49,6 +59,11 @@ pub(super) fn client_ca_name(ssl: &Ssl) -> String {
 pub(super) fn client_name(tls: &Tls) -> Option<String> {
     let id = tls.client_cert.as_ref()?;
     Some(format!("ssl/{id}/client"))
+}
+
+/// The name of what a cluster's requests show.
+pub(super) fn credential_name(cluster: &Cluster) -> String {
+    format!("credential/{}", cluster.name)
 }
 
 /// Asks for a secret. The source is the same for all: with another one Envoy would want the same secret anew.

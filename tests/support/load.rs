@@ -48,7 +48,12 @@ impl Load {
         let mut clients = JoinSet::new();
         let period = Duration::from_secs(1) * CLIENTS / per_second;
         for _ in 0..CLIENTS {
-            clients.spawn(keep_asking(url.to_owned(), headers.clone(), period, stop.clone()));
+            clients.spawn(keep_asking(
+                url.to_owned(),
+                headers.clone(),
+                period,
+                stop.clone(),
+            ));
         }
         Self { stop, clients }
     }
@@ -71,7 +76,10 @@ async fn keep_asking(
     stop: CancellationToken,
 ) -> Report {
     let client = http::client();
-    let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
     let begin = Instant::now();
     let mut report = Report::default();
     let mut ticks = interval(period);

@@ -111,11 +111,21 @@ impl OpenBao {
 
     /// A token of a role, for somebody who has logged in.
     pub async fn token(&self, role: &str) -> String {
-        let policy = json!({ "policy": r#"path "identity/oidc/token/*" { capabilities = ["read"] }"# });
+        let policy =
+            json!({ "policy": r#"path "identity/oidc/token/*" { capabilities = ["read"] }"# });
         let ann = json!({ "password": "of-the-scene", "policies": ["tokens"] });
         // There already, the second time.
-        let _ = self.call(Method::POST, "sys/auth/userpass", &json!({ "type": "userpass" })).await;
-        for (path, body) in [("sys/policies/acl/tokens", &policy), ("auth/userpass/users/ann", &ann)] {
+        let _ = self
+            .call(
+                Method::POST,
+                "sys/auth/userpass",
+                &json!({ "type": "userpass" }),
+            )
+            .await;
+        for (path, body) in [
+            ("sys/policies/acl/tokens", &policy),
+            ("auth/userpass/users/ann", &ann),
+        ] {
             self.call(Method::POST, path, body).await.unwrap();
         }
         let url = format!("{}/v1/auth/userpass/login/ann", self.url());
@@ -123,7 +133,13 @@ impl OpenBao {
         let login: Value = login.json().await.unwrap();
         let own = login["auth"]["client_token"].as_str().unwrap();
         let url = format!("{}/v1/identity/oidc/token/{role}", self.url());
-        let answer = self.client.get(url).header("X-Vault-Token", own).send().await.unwrap();
+        let answer = self
+            .client
+            .get(url)
+            .header("X-Vault-Token", own)
+            .send()
+            .await
+            .unwrap();
         let answer: Value = answer.json().await.unwrap();
         answer["data"]["token"].as_str().unwrap().to_owned()
     }

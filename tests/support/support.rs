@@ -18,6 +18,7 @@ pub mod etcd;
 pub mod greeter;
 pub mod http;
 pub mod instance;
+pub mod issuer;
 pub mod load;
 pub mod logs;
 pub mod openbao;

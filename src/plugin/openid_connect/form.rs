@@ -1,16 +1,25 @@
 //! `openid-connect` as it is written.
 
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::model::bounds::{KEY, LongText};
+use crate::model::consumer::Secret;
 use crate::model::decode::{self, quoted};
 use crate::model::problem::Remark;
 use crate::model::public_key::PublicKey;
 use crate::model::scalar::{Count, Quantity};
+use crate::model::upstream::{Cluster, Target};
 use crate::model::{ProviderKey, ProviderSaid};
+use crate::plugin::contract::Reading;
 use crate::plugin::shared::identity::Realm;
+use crate::plugin::shared::server::{Server, Uri};
 
 /// Lets requests pass whose bearer token a key verifies, which the document has or the identity provider tells.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -18,9 +27,8 @@ use crate::plugin::shared::identity::Realm;
 pub(super) struct Form {
     /// Who tokens are for, where `match_with_client_id` says so.
     client_id: String,
-    /// Not read.
-    #[serde(rename = "client_secret")]
-    _client_secret: String,
+    /// What the provider is shown with `client_id` where it is asked about tokens.
+    client_secret: Secret,
     /// Where the identity provider says who it is and where its keys are; asked by Chancery, where the document leaves that open.
     discovery: LongText<SAID>,
     /// No other than `true`.
@@ -62,12 +70,11 @@ pub(super) struct Form {
     /// No effect: for logins.
     #[serde(rename = "scope")]
     _scope: Option<String>,
-    /// Whether the provider's certificate has to be good for the machine that Chancery runs on.
+    /// Whether the provider's certificate has to be good, for the machine that asks.
     #[serde(default)]
     ssl_verify: bool,
-    /// No effect: the provider has 5 s.
-    #[serde(rename = "timeout")]
-    _timeout: Option<Quantity>,
+    /// Seconds that the provider has when it is asked about a token; 3 if not written. Chancery gives it 5 s.
+    timeout: Option<Quantity>,
     /// No effect: for logins.
     #[serde(rename = "logout_path")]
     _logout_path: Option<String>,
@@ -104,13 +111,14 @@ pub(super) struct Form {
     /// No effect: for logins.
     #[serde(rename = "client_jwt_assertion_expires_in")]
     _client_jwt_assertion_expires_in: Option<Quantity>,
-    /// No effect: nobody is asked.
-    #[serde(rename = "introspection_endpoint_auth_method")]
-    _introspection_endpoint_auth_method: Option<String>,
-    /// No effect: nobody is asked.
+    /// Where the provider says whether a token is good (RFC 7662), where no key verifies: by `public_key` or `use_jwks`.
+    introspection_endpoint: Option<String>,
+    /// No other than `client_secret_basic`.
+    introspection_endpoint_auth_method: Option<String>,
+    /// No effect: the provider is asked about each request.
     #[serde(rename = "introspection_interval")]
     _introspection_interval: Option<Count>,
-    /// No effect: nobody is asked.
+    /// No effect: the provider is asked about each request.
     #[serde(rename = "introspection_expiry_claim")]
     _introspection_expiry_claim: Option<String>,
     /// No effect: keys are asked for every 30 s.
@@ -127,14 +135,14 @@ const SAID: usize = 64 * 1024;
 /// How tokens may be signed.
 const ALGORITHMS: [&str; 6] = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"];
 
+const ENDPOINT: &str = "introspection_endpoint";
+/// Seconds that a provider may take.
+const LONGEST: u32 = 60;
+
 const LOGIN: &str = "Envoy logs nobody in; let a service do it, with forward-auth";
 
 impl decode::Form for Form {
     const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[
-        (
-            "introspection_endpoint",
-            "nobody is asked about a token; write `use_jwks` or `public_key`, or let a service ask, with forward-auth",
-        ),
         ("session", LOGIN),
         ("redirect_uri", LOGIN),
         ("post_logout_redirect_uri", LOGIN),
@@ -221,6 +229,14 @@ impl Form {
             let message = "found false, allowed: true; Envoy logs nobody in: let a service do it, with forward-auth";
             return wrong("bearer_only", message);
         }
+        let method = self.introspection_endpoint_auth_method.as_deref();
+        if let Some(other) = method.filter(|method| *method != "client_secret_basic") {
+            let found = quoted(other);
+            let message = format!(
+                "found {found}, allowed: client_secret_basic; in a body the secret would be shown by Envoy"
+            );
+            return wrong("introspection_endpoint_auth_method", &message);
+        }
         if self.accept_none_alg {
             let message = "found true, allowed: false; a token that nobody signed would pass";
             return wrong("accept_none_alg", message);
@@ -265,11 +281,61 @@ impl Form {
                 let keys = said.iter().flat_map(|said| &said.keys).cloned();
                 self.expected(keys).map(Iterator::collect)
             }
+            None if self.introspection_endpoint.is_some() => Ok(Vec::new()),
             None => {
-                let message = "is missing, allowed: a public key as PEM, or `use_jwks` as `true` for those of the provider";
+                let message = "is missing, allowed: a public key as PEM, or `use_jwks` as `true` for those of the provider, or \
+                               `introspection_endpoint`";
                 Err(Remark::new("public_key", message))
             }
         }
+    }
+
+    /// Where the provider is asked about tokens; nothing where keys verify them.
+    pub fn endpoint(&self) -> Result<Option<Uri>, Remark> {
+        let written = self.introspection_endpoint.as_ref();
+        let asked = written.filter(|_| self.public_key.is_none() && !self.use_jwks);
+        let uri = asked.map(|text| Uri::read(text)).transpose();
+        uri.map_err(|said| Remark::new(ENDPOINT, said))
+    }
+
+    /// The provider, as it is asked about tokens.
+    pub fn provider(&self, uri: &Uri, reading: &mut Reading) -> Result<Target, Remark> {
+        let target = self.server()?.target(ENDPOINT, uri, reading)?;
+        let Target::Inline(cluster) = target else {
+            return Ok(target);
+        };
+        let shown = format!(
+            "{}:{}",
+            escaped(&self.client_id),
+            escaped(self.client_secret.reveal())
+        );
+        let credential = format!("Basic {}", STANDARD.encode(shown));
+        Ok(Target::Inline(Arc::new(Cluster {
+            credential: Some(credential.into()),
+            ..Cluster::clone(&cluster)
+        })))
+    }
+
+    /// How the provider is reached.
+    fn server(&self) -> Result<Server, Remark> {
+        let seconds = self.timeout.map_or(3, |seconds| seconds.0);
+        if seconds > LONGEST {
+            let message = format!("found {seconds}, allowed: 1–{LONGEST}");
+            return Err(Remark::new("timeout", message));
+        }
+        Ok(Server {
+            verify: self.ssl_verify,
+            timeout: Some(Quantity(seconds * 1000)),
+            keepalive: true,
+            keepalive_timeout: None,
+            keepalive_pool: None,
+        })
+    }
+
+    /// Milliseconds that it has.
+    pub fn patience(&self) -> Result<u64, Remark> {
+        let timeout = self.server()?.timeout()?;
+        Ok(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Whether a token says which of the keys verifies it.
@@ -345,4 +411,17 @@ impl Form {
         let error = format!("required scopes {scopes} not present");
         Some(json!({ "error": error }).to_string())
     }
+}
+
+/// A text as credentials of clients have it (RFC 6749, 2.3.1).
+fn escaped(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut escaped, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(byte.into());
+            }
+            other => drop(write!(escaped, "%{other:02X}")),
+        }
+        escaped
+    })
 }

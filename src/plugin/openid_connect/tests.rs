@@ -1,3 +1,5 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use envoy_types::pb::envoy::extensions::filters::http::lua::v3::LuaPerRoute;
 use envoy_types::pb::google::protobuf::value::Kind;
 use prost::Message;
@@ -5,7 +7,10 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 use serde_json::{Value, json};
 
 use super::VERIFIES;
+use crate::model::drain::TakenNodes;
+use crate::model::upstream::Target;
 use crate::plugin::tests::{applied, read, refusal, warned};
+use crate::translate;
 
 /// A configuration with a key on the curve P-256, and with these fields beside or instead.
 fn with(fields: &Value) -> Value {
@@ -59,7 +64,7 @@ fn what_is_refused() {
         (json!({"client_secret": null}), "`client_secret` is missing"),
         (
             json!({"client_secret": 5}),
-            "client_secret: found a number, allowed: a string",
+            "client_secret: found no string, allowed: a string",
         ),
         (
             json!({"bearer_only": false}),
@@ -75,7 +80,8 @@ fn what_is_refused() {
         ),
         (
             json!({"public_key": null}),
-            "public_key: is missing, allowed: a public key as PEM, or `use_jwks` as `true` for those of the provider",
+            "public_key: is missing, allowed: a public key as PEM, or `use_jwks` as `true` for those of the provider, or \
+             `introspection_endpoint`",
         ),
         (
             json!({"public_key": "s3cret"}),
@@ -90,9 +96,17 @@ fn what_is_refused() {
             "token_signing_alg_values_expected: found \"RS256\", allowed with this key: ES256",
         ),
         (
-            json!({"introspection_endpoint": "http://a"}),
-            "introspection_endpoint: `introspection_endpoint` is not served: nobody is asked about a token; write `use_jwks` or \
-             `public_key`, or let a service ask, with forward-auth",
+            json!({"public_key": null, "introspection_endpoint": "login.example.com"}),
+            "introspection_endpoint: found \"login.example.com\", allowed: a URI such as http://auth.example.com:8080/check",
+        ),
+        (
+            json!({"introspection_endpoint_auth_method": "client_secret_post"}),
+            "introspection_endpoint_auth_method: found \"client_secret_post\", allowed: client_secret_basic; in a body the secret would \
+             be shown by Envoy",
+        ),
+        (
+            json!({"public_key": null, "introspection_endpoint": "http://a", "timeout": 61}),
+            "timeout: found 61, allowed: 1–60",
         ),
         (
             json!({"session": {"secret": "S"}}),
@@ -178,4 +192,47 @@ fn what_the_provider_says_verifies_and_nothing_does_before_it_has() {
             .any(|one| one.starts_with("ssl_verify: is not `true`")),
         "{warnings:?}"
     );
+}
+
+#[test]
+fn a_provider_is_asked_with_a_credential_that_no_route_has() {
+    let plugin = with(&json!({
+        "public_key": null, "claim_validator": null, "introspection_endpoint": "https://login.example.com/in?a=b",
+        "client_id": "a b", "client_secret": "pl4nted:ü", "timeout": 5, "ssl_verify": true,
+    }));
+    let plugins = read(json!({ "openid-connect": plugin })).unwrap();
+    let target = plugins.targets().next().unwrap();
+    let Target::Inline(cluster) = target else {
+        panic!("{target:?}");
+    };
+    assert_eq!(&*cluster.name, "route/r/openid-connect/0");
+    let shown = format!("Basic {}", STANDARD.encode("a%20b:pl4nted%3A%C3%BC"));
+    assert_eq!(cluster.credential.as_ref().unwrap().reveal(), shown);
+    assert!(!format!("{cluster:?}").contains(&shown[6..]));
+    let message = translate::cluster(cluster, &TakenNodes::default());
+    let (name, secret) = translate::client_secret(cluster).unwrap();
+    assert_eq!(&*name, "credential/route/r/openid-connect/0");
+    assert!(format!("{secret:?}").contains(&shown));
+    let bytes = message.encode_to_vec();
+    let has = |text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    assert!(has(&name) && has("credential_injector") && !has("pl4nted") && !has(&shown[6..]));
+    let own = told(&plugin);
+    assert!(
+        !own.contains("pl4nted") && !own.contains(&shown[6..]),
+        "{own}"
+    );
+    // Keys go before: then nobody is asked.
+    for keys in [
+        json!({"introspection_endpoint": "http://a"}),
+        json!({"public_key": null, "use_jwks": true}),
+    ] {
+        let mut plugin = with(&keys);
+        plugin["introspection_endpoint"] = "http://a".into();
+        let plugins = read(json!({ "openid-connect": plugin })).unwrap();
+        assert!(plugins.targets().next().is_none(), "{keys}");
+    }
 }

@@ -4,6 +4,19 @@ local LARGEST = 16384
 -- Bytes of a signature by a curve.
 local CURVES = { ES256 = 64, ES384 = 96, ES512 = 132 }
 
+-- What a route says: it cannot be asked for once the provider has been waited for.
+local TOLD = {}
+for name in ("audience audience_required challenge client cluster host issuers keys named no_scopes path scopes slack timeout "
+  .. "token_header userinfo"):gmatch("%S+") do
+  TOLD[#TOLD + 1] = name
+end
+
+local function said_by(context)
+  local route = {}
+  for _, name in ipairs(TOLD) do route[name] = context:get(name) end
+  return route
+end
+
 local function decoded(text)
   local out, bits, count = {}, 0, 0
   for at = 1, #text do
@@ -37,8 +50,8 @@ end
 
 -- The key of a token: of a provider's that which it names, or the only one.
 local function chosen(route, kid)
-  local keys = route:get("keys")
-  if not route:get("named") or kid == nil then return #keys == 1 and keys[1] or nil end
+  local keys = route.keys
+  if not route.named or kid == nil then return #keys == 1 and keys[1] or nil end
   for _, key in ipairs(keys) do
     if key.kid == kid then return key end
   end
@@ -54,8 +67,27 @@ local function is_signed(request, of, algorithm, text, signature)
   return request:verifySignature("sha" .. algorithm:sub(3), key, signature, #signature, text, #text) == true
 end
 
+-- What the provider says of a token; or nothing, and what is wrong.
+local function introspected(request, route, token)
+  if #token > LARGEST then return nil, "invalid jwt" end
+  local question = {
+    [":method"] = "POST",
+    [":path"] = route.path,
+    [":authority"] = route.host,
+    accept = "application/json",
+    ["content-type"] = "application/x-www-form-urlencoded",
+  }
+  local asked = "token=" .. token:gsub("[^%w._~-]", function(sign) return ("%%%02X"):format(sign:byte()) end)
+  local done, answer, text = pcall(request.httpCall, request, route.cluster, question, asked, route.timeout)
+  if not done or answer[":status"] ~= "200" or #(text or "") > LARGEST then return nil, "the issuer says nothing of the token" end
+  local claims = read_json(text or "")
+  if claims.active ~= true then return nil, "invalid token" end
+  return claims, request:base64Escape(text)
+end
+
 -- What a token says, once it is verified; or nothing, and what is wrong.
 local function claimed(request, route, token)
+  if route.cluster then return introspected(request, route, token) end
   local header, payload, signature = token:match("^([%w_-]+)%.([%w_-]+)%.([%w_-]+)$")
   if not header or #token > LARGEST then return nil, "invalid jwt" end
   local head, claims = read_json(decoded(header)), read_json(decoded(payload))
@@ -67,24 +99,25 @@ local function claimed(request, route, token)
   if not is_signed(request, key, algorithm, header .. "." .. payload, decoded(signature)) then
     return nil, "jwt signature verification failed"
   end
-  local now, slack = os.time(), route:get("slack")
-  if type(claims.iss) ~= "string" or not set_of(route:get("issuers"))[claims.iss] then
+  local now, slack = os.time(), route.slack
+  if type(claims.iss) ~= "string" or not set_of(route.issuers)[claims.iss] then
     return nil, "jwt signature verification failed: Claim 'iss' returned failure"
   end
   if claims.exp ~= nil and not (claims.exp + slack >= now) then return nil, "JWT expired" end
   if claims.nbf ~= nil and not (claims.nbf - slack <= now) then return nil, "JWT is not valid yet" end
-  return claims, payload
+  local info = payload:gsub("%-", "+"):gsub("_", "/")
+  return claims, info .. ("="):rep(-#info % 4)
 end
 
 -- What is wrong with a token that is good as such.
 local function lacking(route, claims)
   local scopes = {}
   for scope in (type(claims.scope) == "string" and claims.scope or ""):gmatch("[^ ]+") do scopes[scope] = true end
-  for _, scope in ipairs(route:get("scopes") or {}) do
-    if not scopes[scope] then return route:get("no_scopes") end
+  for _, scope in ipairs(route.scopes or {}) do
+    if not scopes[scope] then return route.no_scopes end
   end
-  local audience, client = claims[route:get("audience")], route:get("client")
-  if route:get("audience_required") and audience == nil then return '{"error":"required audience claim not present"}' end
+  local audience, client = claims[route.audience], route.client
+  if route.audience_required and audience == nil then return '{"error":"required audience claim not present"}' end
   if client and audience ~= nil then
     local all = getmetatable(audience) == LIST and audience or { audience }
     if not set_of(all)[client] then return '{"error":"mismatched audience"}' end
@@ -97,27 +130,25 @@ end
 
 -- The headers of an answer, with its status, and its body; nothing where the request may pass.
 local function checked(request)
-  local headers, route = request:headers(), request:filterContext()
-  local challenge = route:get("challenge")
+  local headers, route = request:headers(), said_by(request:filterContext())
+  local challenge = route.challenge
   local told = headers:get("authorization")
   if not told and not headers:get("x-access-token") then return answer("401", "", challenge) end
   -- Whom the request goes to could read another than was verified.
   if told and (not told:find(" ", 1, true) or headers:getNumValues("authorization") > 1) then return answer("400", "") end
   local scheme, token = (told or ""):match("^(%S*) (.*)$")
   if told and scheme:lower() ~= "bearer" then return answer("401", "", challenge) end
-  local done, claims, said = pcall(claimed, request, route, token or "")
-  if not token then done, claims, said = true, nil, "no Authorization header found" end
+  local done, claims, said = true, nil, "no Authorization header found"
+  if token then done, claims, said = pcall(claimed, request, route, token) end
   if not done or not claims then
     local why = done and said or "invalid jwt"
     return answer("401", "", challenge .. ', error="invalid_token", error_description="' .. why .. '"')
   end
   local problem = lacking(route, claims)
   if problem then return answer("403", problem) end
-  if route:get("token_header") then headers:replace("x-access-token", token) end
-  if route:get("userinfo") then
-    local info = said:gsub("%-", "+"):gsub("_", "/")
-    headers:replace("x-userinfo", info .. ("="):rep(-#info % 4))
-  end
+  headers = request:headers()
+  if route.token_header then headers:replace("x-access-token", token) end
+  if route.userinfo then headers:replace("x-userinfo", said) end
 end
 
 function envoy_on_request(request)

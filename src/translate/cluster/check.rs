@@ -28,7 +28,7 @@ pub(super) fn filters(check: &Check) -> Vec<HttpFilter> {
     ]
 }
 
-fn filter(name: &str, config: Any) -> HttpFilter {
+pub(super) fn filter(name: &str, config: Any) -> HttpFilter {
     HttpFilter {
         name: name.to_owned(),
         config_type: Some(ConfigType::TypedConfig(config)),

@@ -33,6 +33,7 @@ fn route(id: &str, address: &str, sni: &str, source: &str) -> StreamRoute {
             connect_timeout: Timeout::default().connect,
             breaker: None,
             check: None,
+            credential: None,
         }),
     }
 }
