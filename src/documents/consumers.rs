@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::entry::{Entry, GoodForm};
-use super::{Changes, Documents};
+use super::{Changes, Documents, resolve};
 use crate::model::Consumers;
 use crate::model::consumer::known::{Holder, Welcome, together};
 use crate::model::problem::Remark;
@@ -47,6 +47,17 @@ impl Registered {
             .take(MOST_WITH_PLUGINS)
             .map(named)
             .collect();
+    }
+
+    /// Takes up the plugins of a consumer; true where there are or were any.
+    fn replace_plugins(&mut self, path: &Arc<str>, whole: Plugins) -> bool {
+        let are_none = whole.is_empty();
+        let before = if are_none {
+            self.plugins.remove(path)
+        } else {
+            self.plugins.insert(path.clone(), whole)
+        };
+        before.is_some() || !are_none
     }
 
     /// Puts the documents together that are in force.
@@ -106,14 +117,15 @@ impl Documents {
         let mut replaced = false;
         for path in &touched {
             self.consumers.missing.remove(path);
-            match self.holder(path) {
-                Ok(Some(holder)) => {
-                    self.consumers.holders.insert(path.clone(), holder);
-                    replaced |= self.replace_plugins(path);
-                }
-                Ok(None) => {
-                    self.consumers.holders.remove(path);
-                    replaced |= self.replace_plugins(path);
+            let found = self.holder(path);
+            let found = found.and_then(|holder| Ok((holder, self.plugins_of(path)?)));
+            match found {
+                Ok((holder, plugins)) => {
+                    match holder {
+                        Some(holder) => self.consumers.holders.insert(path.clone(), holder),
+                        None => self.consumers.holders.remove(path),
+                    };
+                    replaced |= self.consumers.replace_plugins(path, plugins);
                 }
                 Err(remark) => {
                     self.consumers.missing.insert(path.clone(), remark);
@@ -156,26 +168,25 @@ impl Documents {
         Some(self.consumers.told.clone())
     }
 
-    /// Takes up the plugins of a consumer; true where there are or were any.
-    fn replace_plugins(&mut self, path: &Arc<str>) -> bool {
-        let whole = match self.entries.get(path).and_then(Entry::form) {
-            Some(GoodForm::Consumer(consumer, own)) => {
-                let group = consumer.group.as_ref();
-                let group = group.map(|group| format!("consumer_groups/{group}"));
-                let group = group.and_then(|path| self.entries.get(&*path)?.form());
-                match group {
-                    Some(GoodForm::ConsumerGroup(of_group)) => own.over(of_group),
-                    _ => Plugins::clone(own),
-                }
+    /// The plugins of a consumer over those of its group, with what they refer to.
+    fn plugins_of(&self, path: &Arc<str>) -> Result<Plugins, Remark> {
+        let Some(GoodForm::Consumer(consumer, own)) = self.entries.get(path).and_then(Entry::form)
+        else {
+            return Ok(Plugins::default());
+        };
+        let own = resolve::plugins(&self.entries, own)?;
+        let Some(group) = &consumer.group else {
+            return Ok(own);
+        };
+        let path = format!("consumer_groups/{group}");
+        match self.entries.get(&*path).and_then(Entry::form) {
+            Some(GoodForm::ConsumerGroup(of_group)) => {
+                let of_group = resolve::plugins(&self.entries, of_group)
+                    .map_err(|remark| resolve::elsewhere("group_id", &path, &remark))?;
+                Ok(own.over(&of_group))
             }
-            _ => Plugins::default(),
-        };
-        let before = if whole.is_empty() {
-            self.consumers.plugins.remove(path)
-        } else {
-            self.consumers.plugins.insert(path.clone(), whole.clone())
-        };
-        before.is_some() || !whole.is_empty()
+            _ => Ok(own),
+        }
     }
 
     /// Takes up whether strangers are somebody, once the routes are settled.

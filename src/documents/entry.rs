@@ -139,19 +139,20 @@ impl GoodForm {
         self.plugins().into_iter().flat_map(Plugins::targets)
     }
 
-    /// Its plugins, but those of consumers.
+    /// Its plugins.
     fn plugins(&self) -> Option<&Plugins> {
         match self {
             Self::Route(draft) => Some(&draft.plugins),
             Self::Service(service) => Some(&service.plugins),
-            Self::PluginConfig(plugins) | Self::GlobalRule(plugins) => Some(&**plugins),
+            Self::PluginConfig(plugins)
+            | Self::GlobalRule(plugins)
+            | Self::Consumer(_, plugins)
+            | Self::ConsumerGroup(plugins) => Some(&**plugins),
             Self::Upstream(_)
             | Self::Ssl(_)
             | Self::StreamRoute(_)
             | Self::Gateway(_)
-            | Self::Consumer(..)
             | Self::Credential { .. }
-            | Self::ConsumerGroup(_)
             | Self::PluginMetadata(_)
             | Self::Proto(_)
             | Self::Secret(_) => None,

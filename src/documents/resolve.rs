@@ -142,7 +142,7 @@ fn layered(
     let known = all.ask_for_consumers() || global_rules.values().any(Plugins::ask_for_consumers);
     let of_consumers = consumers.iter().filter(|_| known);
     let of_consumers = of_consumers.map(|(name, own)| {
-        let whole = of_consumer(own.over(&all), global_rules, draft)
+        let whole = of_consumer(own.of_consumer_over(&all), global_rules, draft)
             .map_err(|remark| elsewhere("", &format!("consumers/{name}"), &remark))?;
         Ok((name.clone(), whole))
     });
@@ -236,7 +236,7 @@ fn by_service(draft: &Draft, remark: &Remark) -> Remark {
 }
 
 /// A remark on what the route has from the document at `path`, which its `field` names.
-fn elsewhere(field: &str, path: &str, remark: &Remark) -> Remark {
+pub(super) fn elsewhere(field: &str, path: &str, remark: &Remark) -> Remark {
     let message = match remark.field.as_str() {
         "" => format!("`{path}` {}", remark.message),
         at => format!("`{at}` of `{path}` {}", remark.message),

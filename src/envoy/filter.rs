@@ -22,6 +22,26 @@ pub fn of_rules(of_routes: &str) -> String {
     format!("{OF_RULES}{of_routes}")
 }
 
+/// For whom a filter stands in the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    Routes,
+    Rules,
+    /// Consumers: behind the filters that find them.
+    Consumers,
+}
+
+impl Whose {
+    /// The name of that filter beside the one of routes.
+    pub fn name(self, of_routes: &str) -> String {
+        match self {
+            Self::Routes => of_routes.to_owned(),
+            Self::Rules => of_rules(of_routes),
+            Self::Consumers => format!("consumer/{of_routes}"),
+        }
+    }
+}
+
 /// The filter as it stands in the chain.
 pub fn disabled<M: Message + Name>(name: &str, config: &M) -> HttpFilter {
     HttpFilter {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::contract::Definition;
 use super::shared::reply::Reply;
-use super::shared::{denial, identity, logged, rule};
+use super::shared::{denial, identity, late, logged, rule};
 use super::{
     api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf, degraphql,
     echo, fault_injection, file_logger, forward_auth, grpc_transcode, grpc_web, gzip, http_logger,
@@ -17,7 +17,8 @@ use super::{
     ua_restriction, udp_logger, uri_blocker, workflow, zipkin,
 };
 
-/// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first.
+/// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first; but those that it asks only
+/// once it is known who sends a request (its phase `access`) behind all that find that out.
 pub const ALL: &[Definition] = &[
     real_ip::ENTRY,
     client_control::ENTRY,
@@ -26,12 +27,7 @@ pub const ALL: &[Definition] = &[
     zipkin::ENTRY,
     opentelemetry::ENTRY,
     fault_injection::ENTRY,
-    mocking::ENTRY,
     cors::ENTRY,
-    ip_restriction::ENTRY,
-    ua_restriction::ENTRY,
-    referer_restriction::ENTRY,
-    csrf::ENTRY,
     uri_blocker::ENTRY,
     request_validation::ENTRY,
     multi_auth::ENTRY,
@@ -39,6 +35,11 @@ pub const ALL: &[Definition] = &[
     basic_auth::ENTRY,
     jwt_auth::ENTRY,
     key_auth::ENTRY,
+    mocking::ENTRY,
+    ip_restriction::ENTRY,
+    ua_restriction::ENTRY,
+    referer_restriction::ENTRY,
+    csrf::ENTRY,
     consumer_restriction::ENTRY,
     forward_auth::ENTRY,
     opa::ENTRY,
@@ -107,13 +108,80 @@ const RUNNERS: &str = "Envoy does not speak with the runners of APISIX; let a se
 const TEMPLATES: &str = "Envoy makes no bodies of templates; let a service do it";
 
 /// Plugins that consumers and their groups may have: those of which all that Envoy does follows the route that is chosen once
-/// the consumer is known.
-pub(super) const OF_CONSUMERS: [&str; 4] = [
+/// the consumer is known, or whose filters stand behind that choice once more.
+pub(super) const OF_CONSUMERS: [&str; 20] = [
+    request_id::ENTRY.name,
+    fault_injection::ENTRY.name,
+    cors::ENTRY.name,
+    uri_blocker::ENTRY.name,
+    request_validation::ENTRY.name,
+    mocking::ENTRY.name,
+    ip_restriction::ENTRY.name,
+    ua_restriction::ENTRY.name,
+    referer_restriction::ENTRY.name,
+    csrf::ENTRY.name,
+    consumer_restriction::ENTRY.name,
+    forward_auth::ENTRY.name,
+    opa::ENTRY.name,
+    proxy_mirror::ENTRY.name,
+    proxy_rewrite::ENTRY.name,
     limit_count::ENTRY.name,
     limit_req::ENTRY.name,
-    consumer_restriction::ENTRY.name,
-    proxy_rewrite::ENTRY.name,
+    traffic_split::ENTRY.name,
+    redirect::ENTRY.name,
+    response_rewrite::ENTRY.name,
 ];
+
+/// Those of them that APISIX runs before it knows the consumer, on a route that has them: the consumer's have no effect there.
+const SETTLED_BY_ROUTES: [&str; 7] = [
+    request_id::ENTRY.name,
+    fault_injection::ENTRY.name,
+    uri_blocker::ENTRY.name,
+    request_validation::ENTRY.name,
+    proxy_mirror::ENTRY.name,
+    proxy_rewrite::ENTRY.name,
+    redirect::ENTRY.name,
+];
+
+/// Whether the plugin at this place is a route's own, where it has one, whoever sends a request.
+pub(super) fn is_settled_by_routes(at: usize) -> bool {
+    SETTLED_BY_ROUTES.contains(&ALL[at].name)
+}
+
+/// The place behind all plugins that find the consumer.
+pub(super) fn behind_consumers() -> usize {
+    let last = ALL.iter().position(|entry| entry.name == LAST_OF_CONSUMERS);
+    last.map_or(0, |last| last + 1)
+}
+
+/// The last plugin that finds the consumer.
+const LAST_OF_CONSUMERS: &str = key_auth::ENTRY.name;
+
+/// Why no consumer may have a plugin.
+pub(super) fn not_of_consumers(name: &str) -> &'static str {
+    let has_place = [
+        client_control::ENTRY.name,
+        brotli::ENTRY.name,
+        gzip::ENTRY.name,
+        grpc_web::ENTRY.name,
+        file_logger::ENTRY.name,
+    ];
+    let at_first = [
+        real_ip::ENTRY.name,
+        proxy_control::ENTRY.name,
+        zipkin::ENTRY.name,
+        opentelemetry::ENTRY.name,
+    ];
+    if has_place.contains(&name) {
+        ": Envoy puts the filter that a route has for it into the chain before it is known who sends a request, and keeps that"
+    } else if at_first.contains(&name) {
+        ": Envoy has done it before it is known who sends a request"
+    } else if name == api_breaker::ENTRY.name || name == prometheus::ENTRY.name {
+        ": Envoy counts by route and cluster, whoever sends a request"
+    } else {
+        ""
+    }
+}
 
 /// Whether the plugin at this place runs before those that find the consumer.
 pub(super) fn is_before_consumers(at: usize) -> bool {
@@ -144,7 +212,10 @@ pub fn http_filters() -> Vec<HttpFilter> {
         let some = all().filter(move |entry| OF_ANSWERS.contains(&entry.name) == of_answers);
         some.flat_map(filters).map(rule::filter)
     };
-    let of_routes = all().flat_map(filters);
+    let of_routes = all().flat_map(|entry| {
+        let late = (entry.name == LAST_OF_CONSUMERS).then(of_consumers);
+        filters(entry).into_iter().chain(late.into_iter().flatten())
+    });
     let last = || (grpc_transcode::ENTRY.http_filters)().into_iter();
     let first = [
         rule::filter(logged::filter()),
@@ -160,6 +231,16 @@ pub fn http_filters() -> Vec<HttpFilter> {
         .chain(last().map(rule::filter))
         .chain(last())
         .collect()
+}
+
+/// The filters before those that find the consumer which consumers have behind them.
+pub(super) fn of_consumers() -> Vec<HttpFilter> {
+    let before = ALL.iter().enumerate();
+    let before =
+        before.filter(|(at, entry)| is_before_consumers(*at) && OF_CONSUMERS.contains(&entry.name));
+    let filters = before.flat_map(|(_, entry)| (entry.http_filters)());
+    let which = std::iter::once(response_rewrite::which());
+    which.chain(filters).map(late::filter).collect()
 }
 
 pub fn plugins_schema(generator: &mut SchemaGenerator) -> Schema {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 
-use super::all::ALL;
+use super::all::{ALL, behind_consumers, is_settled_by_routes};
 use super::contract::{CountedBy, Helper, Plugin};
 use super::meta::META;
-use super::shared::asked::{Asked, Script};
+use super::shared::asked::{Asked, SCRIPTS_OF_CONSUMERS, Script};
 use super::shared::condition::Condition;
 use super::shared::identity::Extension;
 use super::shared::limit::SLOTS;
@@ -19,6 +19,7 @@ use super::shared::metadata::Metadata;
 use super::shared::rule;
 use super::{multi_auth, workflow};
 use crate::cohort::Envoy;
+use crate::envoy::filter::Whose;
 use crate::model::Path;
 use crate::model::gateway::RealIp;
 use crate::model::key::Id;
@@ -42,6 +43,8 @@ struct Configured {
     at: usize,
     /// Whether a global rule has it: it runs before all others, by filters of its own.
     of_rule: bool,
+    /// Whether it does what it does once the consumer is known: by filters behind those that find it.
+    late: bool,
     /// Nothing where a document switched it off.
     plugin: Option<Arc<dyn Plugin>>,
     /// Which requests it is for.
@@ -83,11 +86,28 @@ impl Plugins {
         let named = |at: usize| self.configured.iter().any(|own| own.at == at);
         let unnamed = below.configured.iter().filter(|other| !named(other.at));
         configured.extend(unnamed.cloned());
-        configured.sort_by_key(|configured| configured.at);
+        configured.sort_by_key(Configured::turn);
         Self {
             configured,
             ..Self::default()
         }
+    }
+
+    /// These plugins of a consumer, and those of a route that they leave to it: all that these do not name, and those that have
+    /// done their work before the consumer is known.
+    pub(crate) fn of_consumer_over(&self, route: &Self) -> Self {
+        let in_force = |at: usize| route.enabled().any(|own| own.at == at);
+        let settled = |own: &&Configured| in_force(own.at) && is_settled_by_routes(own.at);
+        let own = self.configured.iter().filter(|own| !settled(own));
+        let own = own.map(|own| Configured {
+            late: !in_force(own.at),
+            ..own.clone()
+        });
+        let own = Self {
+            configured: own.collect(),
+            ..Self::default()
+        };
+        own.over(route)
     }
 
     /// These plugins, and before them those of a global rule: both, where they have the same one. What these switch off is
@@ -98,7 +118,7 @@ impl Plugins {
             of_rule: true,
             ..of_rule.clone()
         }));
-        configured.sort_by_key(|own| (!own.of_rule, own.at));
+        configured.sort_by_key(Configured::turn);
         Self {
             configured,
             ..Self::default()
@@ -162,10 +182,10 @@ impl Plugins {
     fn own_asked(&self) -> impl Iterator<Item = Asked> {
         let plugins = self
             .enabled()
-            .filter_map(|own| Some((own.of_rule, own.plugin.as_ref()?)));
-        plugins.flat_map(|(of_rules, plugin)| {
+            .filter_map(|own| Some((own, own.plugin.as_ref()?)));
+        plugins.flat_map(|(own, plugin)| {
             let scripts = plugin.runs().into_iter();
-            let scripts = scripts.filter_map(move |filter| Script::of(filter, of_rules));
+            let scripts = scripts.filter_map(|filter| Script::of(filter, own.whose_script(filter)));
             plugin.asked().into_iter().chain(scripts.map(Asked::Script))
         })
     }
@@ -322,7 +342,7 @@ impl Plugins {
 
     /// The clusters that they send requests to, beside the route's own.
     pub fn clusters(&self) -> impl Iterator<Item = &Arc<Cluster>> {
-        let enabled = self.enabled();
+        let enabled = self.each().flat_map(Self::enabled);
         enabled.flat_map(|configured| configured.clusters.iter())
     }
 
@@ -357,9 +377,10 @@ impl Plugins {
         self.sender().is_some()
     }
 
-    /// A cluster in the place of the route's own, which gets no requests then.
+    /// A cluster in the place of the route's own, which gets no requests then, whoever sends them.
     pub(crate) fn stand_in(&self) -> Option<&Arc<Cluster>> {
-        self.sender()?.clusters.first()
+        let all = self.each().all(|one| one.sender().is_some());
+        self.sender().filter(|_| all)?.clusters.first()
     }
 
     fn sender(&self) -> Option<&Configured> {
@@ -405,16 +426,16 @@ impl Plugins {
         })
     }
 
-    /// Whether one of them answers every request for these paths by itself.
+    /// Whether every request for these paths, whoever sends it, is answered by one of them by itself.
     pub fn answers(&self, paths: &[Path]) -> bool {
-        self.enabled()
-            .any(|own| own.always(|plugin| plugin.answers(paths)))
+        let answers = |own: &Configured| own.always(|plugin| plugin.answers(paths));
+        self.each().all(|one| one.enabled().any(answers))
     }
 
     /// Whether with one of them a route for these paths can be without an upstream.
     pub(crate) fn are_enough(&self, paths: &[Path]) -> bool {
-        self.enabled()
-            .any(|own| own.always(|plugin| plugin.is_enough(paths)))
+        let is_enough = |own: &Configured| own.always(|plugin| plugin.is_enough(paths));
+        self.each().all(|one| one.enabled().any(is_enough))
     }
 
     /// Bytes of their configurations, of the consumer with the most.
@@ -429,6 +450,26 @@ impl Plugins {
 }
 
 impl Configured {
+    /// When it does what it does: global rules first, and each in the order of all plugins, but those that wait for the consumer.
+    fn turn(&self) -> (bool, usize, usize) {
+        let turn = match self.late {
+            true => self.at.max(behind_consumers()),
+            false => self.at,
+        };
+        (!self.of_rule, turn, self.at)
+    }
+
+    /// Whose filter runs a script of it.
+    fn whose_script(&self, filter: &str) -> Whose {
+        if self.of_rule {
+            Whose::Rules
+        } else if self.late && SCRIPTS_OF_CONSUMERS.contains(&filter) {
+            Whose::Consumers
+        } else {
+            Whose::Routes
+        }
+    }
+
     /// Whether this holds for it, whatever is asked.
     fn always(&self, holds: impl Fn(&dyn Plugin) -> bool) -> bool {
         self.condition.is_always() && self.plugin.as_deref().is_some_and(holds)

@@ -32,7 +32,8 @@ use super::shared::condition::Condition;
 use super::shared::header::{self, Checked, Headers};
 use super::shared::{script, variable};
 use crate::cohort::Ability;
-use crate::envoy::filter;
+use crate::envoy::any;
+use crate::envoy::filter::{self, Whose};
 use crate::envoy::proto::uint32;
 use crate::model::bounds::LongText;
 use crate::model::decode::{self, kind_of};
@@ -54,6 +55,27 @@ const WHICH: &str = "chancery.response-rewrite.which";
 
 pub(super) fn which() -> HttpFilter {
     filter::disabled(WHICH, &SetFilterState::default())
+}
+
+/// What no answer is called.
+const NONE: &str = "none";
+
+/// Says once more which answer a request gets where consumers have answers: the route that was chosen first may have named another.
+pub(super) fn settle(of_consumers: &mut [Route], of_others: &[Route]) {
+    let late = Whose::Consumers.name(WHICH);
+    let says = |route: &Route| {
+        let configs = &route.typed_per_filter_config;
+        configs.contains_key(WHICH) || configs.contains_key(&late)
+    };
+    if !of_consumers.iter().chain(of_others).any(says) {
+        return;
+    }
+    for route in of_consumers {
+        let configs = &mut route.typed_per_filter_config;
+        let own = configs.get(WHICH).cloned();
+        let own = own.unwrap_or_else(|| any(&named(Answer::state(false), NONE)));
+        configs.entry(late.clone()).or_insert(own);
+    }
 }
 
 pub(super) const ENTRY: Definition = Definition {
@@ -346,7 +368,8 @@ impl ResponseRewrite {
     fn enable(&self, route: &mut Route) {
         match &self.answer {
             Some(answer) => {
-                filter::enable(route, WHICH, &named(answer));
+                let state = Answer::state(answer.of_rules);
+                filter::enable(route, WHICH, &named(state, &answer.name));
                 filter::enable_as_it_is(route, ANSWER);
             }
             None if self.by_status => {}
@@ -387,16 +410,14 @@ impl Plugin for ResponseRewrite {
 }
 
 /// Names the answer of a request.
-fn named(answer: &Answer) -> SetFilterState {
+fn named(state: &str, answer: &str) -> SetFilterState {
     SetFilterState {
         on_request_headers: vec![FilterStateValue {
-            key: Some(StateKey::ObjectKey(
-                Answer::state(answer.of_rules).to_owned(),
-            )),
+            key: Some(StateKey::ObjectKey(state.to_owned())),
             factory_key: "envoy.string".to_owned(),
             value: Some(StateValue::FormatString(SubstitutionFormatString {
                 format: Some(Format::TextFormatSource(DataSource {
-                    specifier: Some(Specifier::InlineString(answer.name.clone())),
+                    specifier: Some(Specifier::InlineString(answer.to_owned())),
                     ..DataSource::default()
                 })),
                 ..SubstitutionFormatString::default()

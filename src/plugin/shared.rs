@@ -10,6 +10,7 @@ pub mod fault;
 pub mod header;
 pub mod identity;
 pub mod instead;
+pub mod late;
 pub mod limit;
 pub mod logged;
 pub mod logger;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod credentials;
+mod others;
 mod plugins;
 mod restrictions;
 mod strangers;

@@ -96,12 +96,12 @@ fn what_is_refused_is_said_without_the_credential() {
     }
     let found = problem(
         "consumers/anne",
-        r#"{"username":"anne","plugins":{"cors":{}}}"#,
+        r#"{"username":"anne","plugins":{"zipkin":{"endpoint":"http://127.0.0.1:9411","sample_ratio":1}}}"#,
     );
-    let before = "plugins.cors: is not for a consumer or a group: Envoy runs it before it is known who sends a request";
+    let before = "plugins.zipkin: is not for a consumer or a group: Envoy has done it before it is known who sends a request";
     assert!(found.starts_with(before), "{found}");
     let found = problem("consumer_groups/g", r#"{"plugins":{"gzip":{}}}"#);
-    let before = "plugins.gzip: is not for a consumer or a group, allowed: limit-count";
+    let before = "plugins.gzip: is not for a consumer or a group: Envoy puts the filter that a route has for it into the chain";
     assert!(found.starts_with(before), "{found}");
     let found = problem("consumers/anne/credentials/one", r#"{"plugins":{}}"#);
     assert_eq!(found, "refers to `consumers/anne`, which does not exist");

@@ -6,7 +6,7 @@ use super::{Configured, Plugins};
 use crate::model::upstream::Cluster;
 use crate::plugin::contract::{Helper, Plugin};
 use crate::plugin::shared::answer::is_answered;
-use crate::plugin::shared::{anew, reply, rule};
+use crate::plugin::shared::{anew, late, reply, rule};
 
 impl Plugins {
     /// What a route of Envoy, which already has its match, its cluster and its time-outs, becomes with them: one or several,
@@ -20,10 +20,11 @@ impl Plugins {
         let of_consumers = of_consumers.flat_map(|(consumer, plugins)| {
             plugins.apply_own(anew::narrowed(&route, consumer), &forward)
         });
-        let mut routes: Vec<Route> = of_consumers.collect();
-        routes.extend(self.apply_own(route, &forward));
-        anew::choose(&mut routes);
-        routes
+        let mut of_consumers: Vec<Route> = of_consumers.collect();
+        let mut of_others = self.apply_own(route, &forward);
+        anew::choose(&mut of_consumers, &mut of_others);
+        of_consumers.append(&mut of_others);
+        of_consumers
     }
 
     fn apply_own(&self, route: Route, forward: &impl Fn(&Cluster) -> RouteAction) -> Vec<Route> {
@@ -98,6 +99,7 @@ impl Configured {
     /// What it makes of a route whose requests it is for.
     fn applied(&self, plugin: &dyn Plugin, mut route: Route) -> Vec<Route> {
         let before = reply::bodies(&route);
+        let aside = self.late.then(|| late::aside(&mut route));
         let mut made = plugin.branch(&route, &self.clusters);
         plugin.apply(&mut route, &self.clusters);
         made.push(route);
@@ -105,6 +107,9 @@ impl Configured {
             made.iter_mut().for_each(|route| {
                 reply::replace_bodies(route, &before, error);
             });
+        }
+        if let Some(aside) = &aside {
+            made.iter_mut().for_each(|route| late::take(route, aside));
         }
         if self.of_rule {
             made.iter_mut().for_each(rule::take);

@@ -10,7 +10,7 @@ use super::{Configured, Plugins};
 use crate::model::decode::{self, kind_of, quoted, shown};
 use crate::model::key::Key;
 use crate::model::problem::Remark;
-use crate::plugin::all::{ALL, NOT_IN_ENVOY, OF_CONSUMERS, is_before_consumers, names};
+use crate::plugin::all::{ALL, NOT_IN_ENVOY, OF_CONSUMERS, names, not_of_consumers};
 use crate::plugin::contract::{Helper, Plugin, Reading};
 use crate::plugin::meta::{META, Meta};
 use crate::plugin::shared::condition::Condition;
@@ -72,11 +72,7 @@ impl Plugins {
         let Some(other) = all.find(|own| !OF_CONSUMERS.contains(&name(own))) else {
             return Ok(plugins);
         };
-        let reason = if is_before_consumers(other.at) {
-            ": Envoy runs it before it is known who sends a request"
-        } else {
-            ""
-        };
+        let reason = not_of_consumers(name(other));
         let allowed = OF_CONSUMERS.join(", ");
         let message = format!("is not for a consumer or a group{reason}, allowed: {allowed}");
         Err(Remark::new(other.place(), message))
@@ -120,6 +116,7 @@ fn read_one(at: usize, value: &Value, reading: &mut Reading) -> Result<Configure
     Ok(Configured {
         at,
         of_rule: false,
+        late: false,
         plugin: Some(plugin).filter(|_| !meta.disable),
         condition: Arc::new(condition),
         error: error.map(Arc::from),

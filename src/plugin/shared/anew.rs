@@ -8,18 +8,25 @@ use std::collections::BTreeMap;
 
 use envoy_types::pb::envoy::config::route::v3::header_matcher::HeaderMatchSpecifier;
 use envoy_types::pb::envoy::config::route::v3::{FilterConfig, HeaderMatcher, Route};
-use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutationPerRoute;
-use envoy_types::pb::envoy::extensions::filters::http::lua::v3::{
-    LuaPerRoute, lua_per_route::Override,
+use envoy_types::pb::envoy::extensions::filters::http::csrf::v3::CsrfPolicy;
+use envoy_types::pb::envoy::extensions::filters::http::ext_authz::v3::{
+    ExtAuthzPerRoute, ext_authz_per_route,
 };
+use envoy_types::pb::envoy::extensions::filters::http::fault::v3::HttpFault;
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutationPerRoute;
+use envoy_types::pb::envoy::extensions::filters::http::lua::v3::{LuaPerRoute, lua_per_route};
 use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::RbacPerRoute;
+use envoy_types::pb::envoy::extensions::filters::http::set_filter_state::v3::Config as SetFilterState;
 use envoy_types::pb::envoy::r#type::matcher::v3::{StringMatcher, string_matcher::MatchPattern};
 use envoy_types::pb::google::protobuf::Any;
 use prost::Name;
 
+use super::asked::ANSWERS;
 use super::identity::{self, CONSUMER};
-use super::limit;
+use super::{limit, share};
 use crate::envoy::any;
+use crate::envoy::filter::of_rules;
+use crate::plugin::response_rewrite;
 
 /// The route for requests of one consumer.
 pub fn narrowed(route: &Route, consumer: &str) -> Route {
@@ -39,15 +46,16 @@ pub fn narrowed(route: &Route, consumer: &str) -> Route {
 }
 
 /// Has one of these be chosen anew, and each have something to say to every filter of all.
-pub fn choose(routes: &mut [Route]) {
+pub fn choose(of_consumers: &mut [Route], of_others: &mut [Route]) {
+    response_rewrite::settle(of_consumers, of_others);
     let mut idle: BTreeMap<String, Any> = BTreeMap::new();
-    for route in routes.iter() {
+    for route in of_consumers.iter().chain(&*of_others) {
         let filters = route.typed_per_filter_config.iter();
         let filters =
             filters.filter_map(|(filter, said)| Some((filter.clone(), nothing(filter, said)?)));
         idle.extend(filters);
     }
-    for route in routes {
+    for route in of_consumers.iter_mut().chain(of_others) {
         for (filter, nothing) in &idle {
             let configs = &mut route.typed_per_filter_config;
             configs
@@ -60,19 +68,28 @@ pub fn choose(routes: &mut [Route]) {
 
 /// What has a filter do nothing that is told such things.
 fn nothing(filter: &str, said: &Any) -> Option<Any> {
-    let is = |type_url: String| said.type_url == type_url;
-    if is(HeaderMutationPerRoute::type_url()) {
-        Some(any(&HeaderMutationPerRoute::default()))
-    } else if is(RbacPerRoute::type_url()) {
-        Some(any(&RbacPerRoute::default()))
-    } else if is(LuaPerRoute::type_url()) {
-        Some(any(&LuaPerRoute {
-            r#override: Some(Override::Disabled(true)),
+    let idle = [
+        any(&HeaderMutationPerRoute::default()),
+        any(&RbacPerRoute::default()),
+        any(&LuaPerRoute {
+            r#override: Some(lua_per_route::Override::Disabled(true)),
             ..LuaPerRoute::default()
-        }))
-    } else {
-        // A filter that counts, as it is: it does by what requests say. Those that ask who it is do it wherever they are enabled.
-        let counts = is(FilterConfig::type_url()) && limit::counts(filter);
-        counts.then(|| said.clone())
-    }
+        }),
+        any(&HttpFault::default()),
+        any(&SetFilterState::default()),
+        any(&CsrfPolicy {
+            filter_enabled: Some(share::fixed(0)),
+            ..CsrfPolicy::default()
+        }),
+        any(&ExtAuthzPerRoute {
+            r#override: Some(ext_authz_per_route::Override::Disabled(true)),
+        }),
+    ];
+    let nothing = idle.into_iter().find(|one| one.type_url == said.type_url);
+    nothing.or_else(|| {
+        // A filter that counts or knows answers, as it is: it does by what requests say. Those that ask who it is do it wherever
+        // they are enabled.
+        let as_it_is = limit::counts(filter) || filter == ANSWERS || filter == of_rules(ANSWERS);
+        (as_it_is && said.type_url == FilterConfig::type_url()).then(|| said.clone())
+    })
 }

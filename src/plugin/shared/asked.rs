@@ -6,7 +6,8 @@ use envoy_types::pb::envoy::extensions::http::custom_response::local_response_po
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::limit::{ANSWERED, Bucket, Counter};
-use crate::envoy::{canonical, filter};
+use crate::envoy::canonical;
+use crate::envoy::filter::{self, Whose};
 
 /// Something that a filter is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +27,7 @@ impl Asked {
             },
             Self::Script(script) => Filter::Runs {
                 filter: script.filter,
-                of_rules: script.of_rules,
+                whose: script.whose,
             },
         }
     }
@@ -44,7 +45,7 @@ pub enum Filter {
     Runs {
         /// The name of the filter of routes.
         filter: &'static str,
-        of_rules: bool,
+        whose: Whose,
     },
 }
 
@@ -130,13 +131,21 @@ pub const SCRIPTS: [(&str, &str); 17] = [
     ),
 ];
 
+/// Those of these that stand before the filters which find consumers, and behind them once more.
+pub const SCRIPTS_OF_CONSUMERS: [&str; 3] = ["chancery.cors", "chancery.request-id.ids", CHECKS];
+
 impl Filter {
     pub fn all() -> impl Iterator<Item = Self> {
         let answers = [false, true].map(|of_rules| Self::Answers { of_rules });
-        let both = |filter| [false, true].map(|of_rules| Self::Runs { filter, of_rules });
-        let running = SCRIPTS
-            .into_iter()
-            .flat_map(move |(filter, _)| both(filter));
+        let both = |filter| [Whose::Routes, Whose::Rules].map(|whose| Self::Runs { filter, whose });
+        let late = SCRIPTS_OF_CONSUMERS.map(|filter| Self::Runs {
+            filter,
+            whose: Whose::Consumers,
+        });
+        let running = SCRIPTS.into_iter();
+        let running = running
+            .flat_map(move |(filter, _)| both(filter))
+            .chain(late);
         Counter::all()
             .map(Self::Counts)
             .chain(answers)
@@ -148,7 +157,7 @@ impl Filter {
         let (of_routes, of_rules) = match self {
             Self::Counts(counter) => return counter.name(),
             Self::Answers { of_rules } => (ANSWERS, of_rules),
-            Self::Runs { filter, of_rules } => (filter, of_rules),
+            Self::Runs { filter, whose } => return whose.name(filter),
         };
         if of_rules {
             filter::of_rules(of_routes)
@@ -161,18 +170,18 @@ impl Filter {
 /// A script for one of the filters that run theirs only while they are asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Script {
-    pub of_rules: bool,
+    pub whose: Whose,
     /// The name of the filter of routes.
     pub filter: &'static str,
     pub source: &'static str,
 }
 
 impl Script {
-    /// The script of a filter of routes, or of the filter beside it.
-    pub fn of(filter: &'static str, of_rules: bool) -> Option<Self> {
+    /// The script of a filter of routes, or of one of those beside it.
+    pub fn of(filter: &'static str, whose: Whose) -> Option<Self> {
         let (_, source) = SCRIPTS.into_iter().find(|(name, _)| *name == filter)?;
         Some(Self {
-            of_rules,
+            whose,
             filter,
             source,
         })

@@ -1,0 +1,85 @@
+//! What plugins of consumers do by filters that stand before those which find the consumer: the same, by the same filters once more
+//! behind these. Which of the filters run is settled by the first choice of a route, so each route that is chosen anew has something
+//! to say to all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::header_mutation::Action;
+use envoy_types::pb::envoy::config::route::v3::Route;
+use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutationPerRoute;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
+use envoy_types::pb::google::protobuf::Any;
+use prost::{Message, Name};
+
+use crate::envoy::any;
+use crate::envoy::filter::Whose;
+use crate::plugin::all;
+
+/// The filter of consumers beside that of routes.
+pub fn filter(of_routes: HttpFilter) -> HttpFilter {
+    HttpFilter {
+        name: Whose::Consumers.name(&of_routes.name),
+        ..of_routes
+    }
+}
+
+/// The filters of routes that consumers have beside them.
+static DOUBLED: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let all = all::http_filters();
+    let names: BTreeSet<&str> = all.iter().map(|filter| &*filter.name).collect();
+    let doubled = names
+        .iter()
+        .filter(|name| names.contains(&*Whose::Consumers.name(name)));
+    doubled.map(|name| (*name).to_owned()).collect()
+});
+
+/// What a route says to filters that are doubled.
+pub type Said = BTreeMap<String, Any>;
+
+/// Takes away what a route says to filters that are doubled, until a plugin was applied.
+pub fn aside(route: &mut Route) -> Said {
+    let configs = &mut route.typed_per_filter_config;
+    let said = DOUBLED.iter();
+    said.filter_map(|filter| configs.remove_entry(filter))
+        .collect()
+}
+
+/// Has a plugin that was just applied be a consumer's: what it says to filters that are doubled, it says to those behind. What was said
+/// before is said again.
+pub fn take(route: &mut Route, before: &Said) {
+    for (filter, config) in aside(route) {
+        let config = with_names_of_consumers(config);
+        let configs = &mut route.typed_per_filter_config;
+        configs.insert(Whose::Consumers.name(&filter), config);
+    }
+    route.typed_per_filter_config.extend(before.clone());
+}
+
+/// What headers are made of that a filter left behind under its own name.
+fn with_names_of_consumers(config: Any) -> Any {
+    const LEFT: &str = "%DYNAMIC_METADATA(";
+    if config.type_url != HeaderMutationPerRoute::type_url() {
+        return config;
+    }
+    let Ok(mut said) = HeaderMutationPerRoute::decode(&*config.value) else {
+        return config;
+    };
+    let mutations = said.mutations.iter_mut();
+    for mutation in mutations.flat_map(|all| &mut all.response_mutations) {
+        let Some(Action::Append(option)) = &mut mutation.action else {
+            continue;
+        };
+        let Some(header) = &mut option.header else {
+            continue;
+        };
+        for filter in &*DOUBLED {
+            let (own, of_consumers) = (
+                format!("{LEFT}{filter}:"),
+                format!("{LEFT}{}:", Whose::Consumers.name(filter)),
+            );
+            header.value = header.value.replace(&own, &of_consumers);
+        }
+    }
+    any(&said)
+}
