@@ -286,6 +286,7 @@ impl Cluster {
             }),
             check: None,
             breaker: None,
+            credential: None,
         }
     }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::contract::{Definition, Plugin, Reading, refused};
 use super::shared::answer::{Rejection, rejection};
 use super::shared::limit::{self, Code, KeyType, Limit, LimitKey, Limits, Of};
+use super::shared::metadata::Quota;
 use crate::model::decode;
 use crate::model::problem::Remark;
 use crate::model::scalar::{Count, Quantity, Seconds, Within};
@@ -124,6 +125,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         }],
         code: form.rejected_code,
         body: rejection(form.rejected_msg.as_ref()),
+        names: Quota::default(),
     }))
 }
 
