@@ -4,13 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use url::form_urlencoded;
 
 /// What has to be shown, as `Authorization`.
 type Shown = Arc<Mutex<String>>;
@@ -58,11 +59,7 @@ impl Drop for Issuer {
     }
 }
 
-async fn answer(
-    State(shown): State<Shown>,
-    headers: HeaderMap,
-    Form(asked): Form<Value>,
-) -> Response {
+async fn answer(State(shown): State<Shown>, headers: HeaderMap, body: String) -> Response {
     let wanted = shown.lock().unwrap().clone();
     if headers
         .get(header::AUTHORIZATION)
@@ -70,7 +67,12 @@ async fn answer(
     {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    let claims = match asked["token"].as_str().unwrap_or_default() {
+    let is_form = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|form| form == "application/x-www-form-urlencoded");
+    let mut fields = form_urlencoded::parse(body.as_bytes()).filter(|_| is_form);
+    let token = fields.find(|(name, _)| name == "token");
+    let claims = match token.map(|(_, token)| token).unwrap_or_default().as_ref() {
         "good+1/~" => json!({"active": true, "scope": "read write", "aud": ["me"], "sub": "ann"}),
         "narrow" => json!({"active": true, "scope": "read", "aud": "me"}),
         "foreign" => json!({"active": true, "scope": "read write", "aud": "you"}),

@@ -50,7 +50,7 @@ fn a_route_waits_for_its_provider_and_follows_its_keys() {
         [provider("http://a/d")].into()
     );
     let waiting: Vec<_> = documents.waiting().map(|(_, why)| why.said()).collect();
-    let said = "routes/r: plugins.openid-connect.discovery: refers to the provider of `http://a/d`, which has not been answered yet";
+    let said = "plugins.openid-connect.discovery: refers to the provider of `http://a/d`, which has not been answered yet";
     assert_eq!(waiting, [said]);
     for kid in ["one", "two"] {
         let changes = answered(&mut documents, keys(kid));
@@ -65,7 +65,7 @@ fn a_route_waits_for_its_provider_and_follows_its_keys() {
         Verdict::Nothing("which is not there (404)".to_owned()),
     );
     assert!(changes.routes.is_empty());
-    let said = "routes/r: plugins.openid-connect.discovery: refers to the provider of `http://a/d`, which is not there (404)";
+    let said = "plugins.openid-connect.discovery: refers to the provider of `http://a/d`, which is not there (404)";
     assert_eq!(problems(&documents), [said]);
     answered(&mut documents, keys("two"));
     assert!(problems(&documents).is_empty());
