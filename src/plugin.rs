@@ -12,6 +12,7 @@ pub(crate) mod metadata;
 pub(crate) mod shared;
 
 mod api_breaker;
+mod attach_consumer_label;
 mod basic_auth;
 mod brotli;
 mod client_control;

@@ -26,7 +26,7 @@ pub(crate) struct Bookkeeping {
     /// A description for people; kept, and not read.
     #[schemars(rename = "desc")]
     _desc: Option<String>,
-    /// Labels for people and tools; kept, and not read, but for `custom_id` of a consumer, which upstreams are told.
+    /// Labels for people and tools; kept, and not read, but for those of a consumer, which upstreams can be told.
     pub labels: Option<Labels>,
     /// Seconds since 1970 when the document was made, which its writer tells; kept, and not read.
     #[schemars(rename = "create_time")]

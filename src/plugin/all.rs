@@ -8,17 +8,17 @@ use super::contract::Definition;
 use super::shared::reply::Reply;
 use super::shared::{denial, identity, late, logged, rule};
 use super::{
-    api_breaker, basic_auth, brotli, client_control, consumer_restriction, cors, csrf, degraphql,
-    echo, fault_injection, file_logger, forward_auth, grpc_transcode, grpc_web, gzip, http_logger,
-    ip_restriction, jwt_auth, key_auth, limit_conn, limit_count, limit_req, loki_logger, mocking,
-    multi_auth, opa, openid_connect, opentelemetry, prometheus, proxy_buffering, proxy_control,
-    proxy_mirror, proxy_rewrite, real_ip, redirect, referer_restriction, request_id,
-    request_validation, response_rewrite, server_info, syslog, tcp_logger, traffic_split,
-    ua_restriction, udp_logger, uri_blocker, workflow, zipkin,
+    api_breaker, attach_consumer_label, basic_auth, brotli, client_control, consumer_restriction,
+    cors, csrf, degraphql, echo, fault_injection, file_logger, forward_auth, grpc_transcode,
+    grpc_web, gzip, http_logger, ip_restriction, jwt_auth, key_auth, limit_conn, limit_count,
+    limit_req, loki_logger, mocking, multi_auth, opa, openid_connect, opentelemetry, prometheus,
+    proxy_buffering, proxy_control, proxy_mirror, proxy_rewrite, real_ip, redirect,
+    referer_restriction, request_id, request_validation, response_rewrite, server_info, syslog,
+    tcp_logger, traffic_split, ua_restriction, udp_logger, uri_blocker, workflow, zipkin,
 };
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first; but those that it asks only
-/// once it is known who sends a request (its phase `access`) behind all that find that out.
+/// once it is known who sends a request (its phase `access`, and behind that `before_proxy`) behind all that find that out.
 pub const ALL: &[Definition] = &[
     real_ip::ENTRY,
     client_control::ENTRY,
@@ -55,6 +55,7 @@ pub const ALL: &[Definition] = &[
     server_info::ENTRY,
     traffic_split::ENTRY,
     redirect::ENTRY,
+    attach_consumer_label::ENTRY,
     response_rewrite::ENTRY,
     degraphql::ENTRY,
     grpc_transcode::ENTRY,
@@ -72,7 +73,6 @@ pub const ALL: &[Definition] = &[
 
 /// Plugins of APISIX that Envoy has nothing for, and what to do.
 pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
-    ("attach-consumer-label", LABELS),
     ("body-transformer", TEMPLATES),
     ("clickhouse-logger", NO_LOG),
     ("elasticsearch-logger", NO_LOG),
@@ -100,7 +100,6 @@ pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
     ("serverless-pre-function", LUA),
 ];
 
-const LABELS: &str = "Envoy knows no labels of consumers; write proxy-rewrite in the consumer, with the labels as headers";
 const LUA: &str =
     "Envoy does not run the Lua of a document; write the plugin that does it, or forward-auth";
 const NO_LOG: &str = "Envoy does not speak its protocol; write http-logger, or `access_log` of the gateway, to a collector that does";
@@ -109,7 +108,7 @@ const TEMPLATES: &str = "Envoy makes no bodies of templates; let a service do it
 
 /// Plugins that consumers and their groups may have: those of which all that Envoy does follows the route that is chosen once
 /// the consumer is known, or whose filters stand behind that choice once more.
-pub(super) const OF_CONSUMERS: [&str; 20] = [
+pub(super) const OF_CONSUMERS: [&str; 21] = [
     request_id::ENTRY.name,
     fault_injection::ENTRY.name,
     cors::ENTRY.name,
@@ -129,6 +128,7 @@ pub(super) const OF_CONSUMERS: [&str; 20] = [
     limit_req::ENTRY.name,
     traffic_split::ENTRY.name,
     redirect::ENTRY.name,
+    attach_consumer_label::ENTRY.name,
     response_rewrite::ENTRY.name,
 ];
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 use super::credential::{self, Credentials, Plugins};
 use crate::model::bookkeeping;
@@ -21,6 +22,8 @@ pub struct Consumer {
     pub group: Option<Id>,
     /// What upstreams know it by, beside its name.
     pub custom_id: Option<Arc<str>>,
+    /// What upstreams can be told of it: as the query of a URL is written, without what no header can hold.
+    pub labels: Arc<str>,
     /// The credentials in its own document.
     pub credentials: Credentials,
 }
@@ -98,13 +101,26 @@ pub(crate) fn read_consumer(
         return Err(Remark::new("username", message));
     }
     let (credentials, others) = credential::read(form.plugins.as_ref(), warnings)?;
+    let labels = bookkeeping.labels.as_ref().map(query).unwrap_or_default();
     let consumer = Consumer {
         username: form.username.into(),
         group: form.group_id,
         custom_id: bookkeeping.labels.map(custom_id).transpose()?.flatten(),
+        labels: labels.into(),
         credentials,
     };
     Ok((consumer, others))
+}
+
+/// Labels as a query.
+fn query(labels: &BTreeMap<String, String>) -> String {
+    let fits = |value: &str| {
+        let ends = value.starts_with(char::is_whitespace) || value.ends_with(char::is_whitespace);
+        !value.is_empty() && !ends && !value.chars().any(char::is_control)
+    };
+    let told = labels.iter().filter(|(_, value)| fits(value));
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(told).finish()
 }
 
 /// What a label tells upstreams in a header.

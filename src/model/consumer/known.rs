@@ -9,7 +9,7 @@ use crate::model::key::Id;
 use crate::model::problem::Remark;
 
 /// Who is behind which credential, and who is in which group. Whoever is behind one is `NAME` or, where upstreams are told more of
-/// it, `NAME/CREDENTIAL/CUSTOM_ID`, either of which may be empty: no name and no id of a credential has a `/`.
+/// it, `NAME/CREDENTIAL/LABELS/CUSTOM_ID`, each of which but the first may be empty: only the last may have a `/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Consumers {
     /// Consumers by the key that they send.
@@ -53,11 +53,14 @@ pub(crate) fn together(
     let mut known = Consumers::default();
     let mut owners = Owners::default();
     let mut conflicts = BTreeMap::new();
-    let custom_ids = holders.values().filter_map(|holder| match holder {
-        Holder::Consumer(consumer) => Some((&*consumer.username, consumer.custom_id.as_deref()?)),
+    let told = holders.values().filter_map(|holder| match holder {
+        Holder::Consumer(consumer) => {
+            let id = consumer.custom_id.as_deref().unwrap_or_default();
+            Some((&*consumer.username, (&*consumer.labels, id)))
+        }
         Holder::Credential { .. } => None,
     });
-    let custom_ids: HashMap<&str, &str> = custom_ids.collect();
+    let told: HashMap<&str, (&str, &str)> = told.collect();
     for (path, holder) in holders {
         let (username, credential, credentials) = match holder {
             Holder::Consumer(consumer) => (&consumer.username, None, &consumer.credentials),
@@ -71,11 +74,12 @@ pub(crate) fn together(
             continue;
         }
         owners.take(path, credentials);
-        let found = match (credential, custom_ids.get(&**username)) {
-            (None, None) => username.clone(),
-            (credential, id) => {
-                let [credential, id] = [credential, id.copied()].map(Option::unwrap_or_default);
-                format!("{username}/{credential}/{id}").into()
+        let (labels, id) = told.get(&**username).copied().unwrap_or_default();
+        let found = match (credential, labels, id) {
+            (None, "", "") => username.clone(),
+            _ => {
+                let credential = credential.unwrap_or_default();
+                format!("{username}/{credential}/{labels}/{id}").into()
             }
         };
         if let Holder::Consumer(consumer) = holder {

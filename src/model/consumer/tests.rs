@@ -189,7 +189,7 @@ fn a_credential_goes_with_its_consumer_and_a_group_is_waited_for() {
             .values()
             .map(|name| &**name)
             .collect::<Vec<_>>(),
-        ["anne/one/"]
+        ["anne/one//"]
     );
     assert!(
         !format!("{consumers:?}{documents:?}").contains("s3cret\""),

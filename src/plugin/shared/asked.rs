@@ -73,10 +73,14 @@ pub const ECHOES: &str = "chancery.echo";
 /// The filter of routes that has `grpc-transcode` read requests as APISIX does.
 pub const TRANSCODES: &str = "chancery.grpc-transcode.answer";
 
+/// The filter of routes that tells upstreams labels of consumers.
+pub const LABELS: &str = "chancery.attach-consumer-label";
+
 /// The filters of routes that run a script only while a route enables them, and their scripts. Every filter chain would have each of
 /// them once for every thread of Envoy's, some 100 KB each.
-pub const SCRIPTS: [(&str, &str); 17] = [
+pub const SCRIPTS: [(&str, &str); 18] = [
     ("chancery.api-breaker.answer", include_str!("instead.lua")),
+    (LABELS, include_str!("../attach_consumer_label/attach.lua")),
     ("chancery.consumer", include_str!("identity/told.lua")),
     (DENIES, include_str!("denial/answer.lua")),
     ("chancery.cors", include_str!("../cors/answer.lua")),
