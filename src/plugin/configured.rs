@@ -348,7 +348,7 @@ impl Plugins {
 
     /// Refuses a pattern of a plugin about these paths, where another plugin or the route's own `vars` have one already.
     pub(crate) fn check_with(&self, vars: Option<&Vars>, paths: &[Path]) -> Result<(), Remark> {
-        if let Some(field) = self.enabled().find_map(|own| own.field_of_paths(paths)) {
+        if let Some(field) = self.enabled().find_map(Configured::field_of_paths) {
             let patterns = self.enabled().map(|own| own.patterns_of_paths(paths));
             if patterns.sum::<usize>() > 1 {
                 return Err(Remark::new(
@@ -482,18 +482,19 @@ impl Configured {
     /// How many patterns of paths a route of Envoy's would have to have for it.
     fn patterns_of_paths(&self, paths: &[Path]) -> usize {
         let plugin = self.plugin.as_ref();
-        let of_plugin = plugin.is_some_and(|plugin| plugin.asks_for_paths(paths));
+        let of_plugin = plugin.is_some_and(|plugin| {
+            plugin.field_of_paths().is_some() || plugin.asks_for_paths(paths)
+        });
         usize::from(of_plugin) + usize::from(self.condition.asks_for_paths())
     }
 
     /// Where it asks which requests are meant, by a pattern of paths.
-    fn field_of_paths(&self, paths: &[Path]) -> Option<String> {
-        let by_rules = ALL[self.at].name == workflow::NAME && self.asks_for_paths(paths);
+    fn field_of_paths(&self) -> Option<String> {
         if self.condition.asks_for_paths() {
-            Some(format!("{}.{META}.filter", self.place()))
-        } else {
-            by_rules.then(|| format!("{}.rules", self.place()))
+            return Some(format!("{}.{META}.filter", self.place()));
         }
+        let field = self.plugin.as_ref()?.field_of_paths()?;
+        Some(format!("{}.{field}", self.place()))
     }
 
     fn targets(&self) -> &[Target] {

@@ -85,6 +85,11 @@ pub trait Plugin: fmt::Debug + Send + Sync {
         false
     }
 
+    /// The field of conditions about requests, where one asks a pattern of paths.
+    fn field_of_paths(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What a route is called in statistics of its own; it has none when no plugin says.
     fn counted_by(&self) -> Option<CountedBy> {
         None

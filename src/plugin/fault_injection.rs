@@ -196,10 +196,16 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         .map_err(|remark| remark.under("delay"))?;
     let of_delay = warnings.into_iter().map(|remark| remark.under("delay"));
     reading.warnings.extend(of_delay);
-    Ok(Arc::new(FaultInjection {
-        abort: abort.flatten(),
-        delay: delay.flatten(),
-    }))
+    let (abort, delay) = (abort.flatten(), delay.flatten());
+    if let (Some(abort), Some(delay)) = (&abort, &delay)
+        && abort.condition.asks_for_paths()
+        && delay.condition.asks_for_paths()
+        && abort.condition != delay.condition
+    {
+        let message = "asks a pattern of `uri` beside `abort.vars`, which asks another, allowed: one of the two, as an Envoy route has one";
+        return Err(Remark::new("delay.vars", message));
+    }
+    Ok(Arc::new(FaultInjection { abort, delay }))
 }
 
 fn condition(vars: &[Value], warnings: &mut Vec<Remark>) -> Result<Condition, Remark> {
@@ -321,6 +327,17 @@ impl Plugin for FaultInjection {
         let asked = abort.into_iter().chain(delay).flat_map(Condition::needs);
         let body = self.abort.iter().flat_map(Abort::needs);
         asked.chain(body).collect()
+    }
+
+    fn field_of_paths(&self) -> Option<&'static str> {
+        let of_abort = self.abort.as_ref().map(|abort| &abort.condition);
+        let of_delay = self.delay.as_ref().map(|delay| &delay.condition);
+        let asks = |one: Option<&Condition>| one.is_some_and(Condition::asks_for_paths);
+        if asks(of_abort) {
+            Some("abort.vars")
+        } else {
+            asks(of_delay).then_some("delay.vars")
+        }
     }
 
     /// With both faults, then with one of them, each where its conditions hold.

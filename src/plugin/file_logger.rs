@@ -202,6 +202,10 @@ impl Plugin for FileLogger {
         needs
     }
 
+    fn field_of_paths(&self) -> Option<&'static str> {
+        self.condition.asks_for_paths().then_some("match")
+    }
+
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {
         let mut parts = self.condition.branches(route);
         parts.iter_mut().for_each(|part| self.log(part));

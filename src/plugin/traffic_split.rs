@@ -197,6 +197,12 @@ impl Plugin for TrafficSplit {
         &self.targets
     }
 
+    fn field_of_paths(&self) -> Option<&'static str> {
+        let mut rules = self.rules.iter();
+        let asks = rules.any(|rule| rule.condition.asks_for_paths());
+        asks.then_some("rules")
+    }
+
     fn sends_all(&self) -> bool {
         let shares = self.rules.iter().flat_map(|rule| &rule.shares);
         self.rules

@@ -231,8 +231,10 @@ impl Plugin for Workflow {
         })
     }
 
-    fn asks_for_paths(&self, _: &[Path]) -> bool {
-        self.0.iter().any(|rule| rule.condition.asks_for_paths())
+    fn field_of_paths(&self) -> Option<&'static str> {
+        let mut rules = self.0.iter();
+        let asks = rules.any(|rule| rule.condition.asks_for_paths());
+        asks.then_some("rules")
     }
 
     fn branch(&self, route: &Route, _: &[Arc<Cluster>]) -> Vec<Route> {

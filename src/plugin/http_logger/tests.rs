@@ -135,3 +135,12 @@ fn what_is_refused() {
         "{said}"
     );
 }
+
+#[test]
+fn a_route_with_two_loggers_has_both_be_told() {
+    let route = applied(json!({
+        "http-logger": { "uri": "http://a" }, "tcp-logger": { "host": "b", "port": 1 },
+    }));
+    let both = told(&route, "chancery.logs");
+    assert_eq!(both.lines().count(), 2, "{both}");
+}

@@ -12,7 +12,7 @@ use crate::model::vars::{Predicate, Vars};
 const MOST: usize = 32;
 
 /// Alternatives of which one must hold; nothing is every request.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Condition(Option<Vec<Vec<Predicate>>>);
 
 impl Condition {

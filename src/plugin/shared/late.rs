@@ -49,15 +49,15 @@ pub fn aside(route: &mut Route) -> Said {
 /// before is said again.
 pub fn take(route: &mut Route, before: &Said) {
     for (filter, config) in aside(route) {
-        let config = with_names_of_consumers(config);
+        let config = renamed(config, &DOUBLED, Whose::Consumers);
         let configs = &mut route.typed_per_filter_config;
         configs.insert(Whose::Consumers.name(&filter), config);
     }
     route.typed_per_filter_config.extend(before.clone());
 }
 
-/// What headers are made of that a filter left behind under its own name.
-fn with_names_of_consumers(config: Any) -> Any {
+/// What headers of answers are made of that one of these filters left behind under its own name, under that of the one beside it.
+pub fn renamed(config: Any, filters: &BTreeSet<String>, whose: Whose) -> Any {
     const LEFT: &str = "%DYNAMIC_METADATA(";
     if config.type_url != HeaderMutationPerRoute::type_url() {
         return config;
@@ -73,12 +73,10 @@ fn with_names_of_consumers(config: Any) -> Any {
         let Some(header) = &mut option.header else {
             continue;
         };
-        for filter in &*DOUBLED {
-            let (own, of_consumers) = (
-                format!("{LEFT}{filter}:"),
-                format!("{LEFT}{}:", Whose::Consumers.name(filter)),
-            );
-            header.value = header.value.replace(&own, &of_consumers);
+        for filter in filters {
+            let own = format!("{LEFT}{filter}:");
+            let other = format!("{LEFT}{}:", whose.name(filter));
+            header.value = header.value.replace(&own, &other);
         }
     }
     any(&said)

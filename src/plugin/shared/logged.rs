@@ -25,13 +25,20 @@ pub fn is_one(filter: &HttpFilter) -> bool {
     filter.name == FILTER || filter.name == of_rules(FILTER)
 }
 
-/// Has a route's requests be told of, for this target.
+/// Has a route's requests be told of, for this target as well.
 pub fn log(route: &mut Route, target: &LogTarget) {
+    let before = route.typed_per_filter_config.remove(FILTER);
     let told = Map::from_iter([(TO.to_owned(), json!(target.line()))]);
     script::enable(route, FILTER, &told);
+    let configs = &mut route.typed_per_filter_config;
+    let now = configs.get(FILTER);
+    let both = before
+        .zip(now)
+        .and_then(|(before, now)| together(&before, now));
+    configs.extend(both.map(|both| (FILTER.to_owned(), both)));
 }
 
-/// What the filter is told by two global rules: the targets of both.
+/// What the filter is told by two plugins, or by two global rules: the targets of both.
 pub fn together(earlier: &Any, later: &Any) -> Option<Any> {
     let (mut both, other) = (told(earlier)?, told(later)?);
     let (before, more) = (targets(&both)?.to_owned(), targets(&other)?);

@@ -2,7 +2,7 @@
 //! listener before those of routes, so that both run where both have a plugin, the global rule's first; and what changes
 //! answers stands behind them, as answers pass the chain the other way round.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::{
@@ -15,9 +15,9 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::google::protobuf::Any;
 use prost::{Message, Name};
 
-use super::{denial, logged, reply, router};
+use super::{denial, late, logged, reply, router};
 use crate::envoy::any;
-use crate::envoy::filter::{OF_RULES, of_rules};
+use crate::envoy::filter::{OF_RULES, Whose, of_rules};
 use crate::model::upstream::{Cluster, Target};
 use crate::plugin::contract::Plugin;
 
@@ -42,15 +42,16 @@ pub fn take(route: &mut Route) {
         .typed_per_filter_config
         .keys()
         .filter(|filter| is_other(filter));
-    let others: Vec<String> = others.cloned().collect();
-    for filter in others {
-        let Some(mut config) = route.typed_per_filter_config.remove(&filter) else {
+    let others: BTreeSet<String> = others.cloned().collect();
+    for filter in &others {
+        let Some(config) = route.typed_per_filter_config.remove(filter) else {
             continue;
         };
-        let name = of_rules(&filter);
+        let mut config = late::renamed(config, &others, Whose::Rules);
+        let name = of_rules(filter);
         if let Some(rules) = decoded::<RbacPerRoute>(&config) {
-            config = any(&denial::renamed(rules, &filter, &name));
-            reply::rename_body(route, &filter, &name);
+            config = any(&denial::renamed(rules, filter, &name));
+            reply::rename_body(route, filter, &name);
         }
         let configs = &mut route.typed_per_filter_config;
         let config = match configs.get(&name) {
