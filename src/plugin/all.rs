@@ -1,5 +1,8 @@
 //! All plugins there are: the one list of them, and what follows from it.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
@@ -16,6 +19,7 @@ use super::{
     referer_restriction, request_id, request_validation, response_rewrite, server_info, syslog,
     tcp_logger, traffic_split, ua_restriction, udp_logger, uri_blocker, workflow, zipkin,
 };
+use crate::envoy::filter::Whose;
 
 /// Every plugin, in the order in which APISIX runs them: by its priority there, the highest first; but those that it asks only
 /// once it is known who sends a request (its phase `access`, and behind that `before_proxy`) behind all that find that out.
@@ -242,6 +246,16 @@ pub(super) fn of_consumers() -> Vec<HttpFilter> {
     let which = std::iter::once(response_rewrite::which());
     which.chain(filters).map(late::filter).collect()
 }
+
+/// The filters of routes that consumers have beside them.
+pub(super) static DOUBLED: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let all = http_filters();
+    let names: BTreeSet<&str> = all.iter().map(|filter| &*filter.name).collect();
+    let doubled = names
+        .iter()
+        .filter(|name| names.contains(&*Whose::Consumers.name(name)));
+    doubled.map(|name| (*name).to_owned()).collect()
+});
 
 pub fn plugins_schema(generator: &mut SchemaGenerator) -> Schema {
     let schemas = ALL.iter().map(|entry| {

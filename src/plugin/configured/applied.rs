@@ -4,6 +4,7 @@ use envoy_types::pb::envoy::config::route::v3::{Route, RouteAction};
 
 use super::{Configured, Plugins};
 use crate::model::upstream::Cluster;
+use crate::plugin::all::DOUBLED;
 use crate::plugin::contract::{Helper, Plugin};
 use crate::plugin::shared::answer::is_answered;
 use crate::plugin::shared::{anew, late, reply, rule};
@@ -99,7 +100,7 @@ impl Configured {
     /// What it makes of a route whose requests it is for.
     fn applied(&self, plugin: &dyn Plugin, mut route: Route) -> Vec<Route> {
         let before = reply::bodies(&route);
-        let aside = self.late.then(|| late::aside(&mut route));
+        let aside = self.late.then(|| late::aside(&mut route, &DOUBLED));
         let mut made = plugin.branch(&route, &self.clusters);
         plugin.apply(&mut route, &self.clusters);
         made.push(route);
@@ -109,7 +110,8 @@ impl Configured {
             });
         }
         if let Some(aside) = &aside {
-            made.iter_mut().for_each(|route| late::take(route, aside));
+            made.iter_mut()
+                .for_each(|route| late::take(route, aside, &DOUBLED));
         }
         if self.of_rule {
             made.iter_mut().for_each(rule::take);

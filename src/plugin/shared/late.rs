@@ -3,7 +3,6 @@
 //! to say to all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 
 use envoy_types::pb::envoy::config::common::mutation_rules::v3::header_mutation::Action;
 use envoy_types::pb::envoy::config::route::v3::Route;
@@ -14,7 +13,6 @@ use prost::{Message, Name};
 
 use crate::envoy::any;
 use crate::envoy::filter::Whose;
-use crate::plugin::all;
 
 /// The filter of consumers beside that of routes.
 pub fn filter(of_routes: HttpFilter) -> HttpFilter {
@@ -24,32 +22,22 @@ pub fn filter(of_routes: HttpFilter) -> HttpFilter {
     }
 }
 
-/// The filters of routes that consumers have beside them.
-static DOUBLED: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-    let all = all::http_filters();
-    let names: BTreeSet<&str> = all.iter().map(|filter| &*filter.name).collect();
-    let doubled = names
-        .iter()
-        .filter(|name| names.contains(&*Whose::Consumers.name(name)));
-    doubled.map(|name| (*name).to_owned()).collect()
-});
-
 /// What a route says to filters that are doubled.
 pub type Said = BTreeMap<String, Any>;
 
 /// Takes away what a route says to filters that are doubled, until a plugin was applied.
-pub fn aside(route: &mut Route) -> Said {
+pub fn aside(route: &mut Route, doubled: &BTreeSet<String>) -> Said {
     let configs = &mut route.typed_per_filter_config;
-    let said = DOUBLED.iter();
+    let said = doubled.iter();
     said.filter_map(|filter| configs.remove_entry(filter))
         .collect()
 }
 
 /// Has a plugin that was just applied be a consumer's: what it says to filters that are doubled, it says to those behind. What was said
 /// before is said again.
-pub fn take(route: &mut Route, before: &Said) {
-    for (filter, config) in aside(route) {
-        let config = renamed(config, &DOUBLED, Whose::Consumers);
+pub fn take(route: &mut Route, before: &Said, doubled: &BTreeSet<String>) {
+    for (filter, config) in aside(route, doubled) {
+        let config = renamed(config, doubled, Whose::Consumers);
         let configs = &mut route.typed_per_filter_config;
         configs.insert(Whose::Consumers.name(&filter), config);
     }
