@@ -13,9 +13,9 @@ pub struct Metadata {
     pub format: Fields,
     /// Of loggers over the network: how many entries may wait.
     pub pending: Option<u32>,
-    /// Bytes of its document, which each plugin that goes by it has as well.
     /// Of `limit-count`: what the headers are called that tell of a limit, where they are not called as always.
     pub quota: Quota,
+    /// Bytes of its document, which each plugin that goes by it has as well.
     pub bytes: usize,
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::envoy::{Envoy, Protocol};
 use crate::support::eventually;
+use crate::support::http::Answer;
 use crate::support::load::Load;
 use crate::support::redis::{self, RateLimit, Redis, names_who_counts};
 use crate::support::stage::{Stage, gateway, route_to, settled};
@@ -293,54 +294,68 @@ async fn so_many_requests_of_a_client_are_under_way_at_a_time() {
             .await
             .unwrap()
     };
-    let several = async |count: usize| {
-        let asked = (0..count).map(|_| ask("ann", 1500));
-        let answers = futures_util::future::join_all(asked).await;
-        let mut statuses: Vec<_> = answers.iter().map(|one| one.status).collect();
-        statuses.sort_unstable();
-        (statuses, answers)
+    let several = async |count: usize, millis: u32| {
+        let asked = (0..count).map(|_| ask("ann", millis));
+        let mut answers = futures_util::future::join_all(asked).await;
+        answers.sort_by_key(|one| one.status);
+        answers
+    };
+    let statuses = |answers: &[Answer]| answers.iter().map(|one| one.status).collect::<Vec<_>>();
+    // A client has its answer a moment before its request has ended.
+    let free = async || {
+        eventually(async || {
+            let both = statuses(&several(2, 1500).await);
+            anyhow::ensure!(both == [200, 200], "{both:?}");
+            Ok(())
+        })
+        .await;
     };
     // One after the other they all pass.
     for _ in 0..4 {
-        assert_eq!(ask("ann", 0).await.status, 200);
+        eventually(async || {
+            let status = ask("ann", 0).await.status;
+            anyhow::ensure!(status == 200, "{status}");
+            Ok(())
+        })
+        .await;
     }
-    let (statuses, answers) = several(4).await;
-    assert_eq!(statuses, [200, 200, 429, 429]);
-    let over = answers.iter().find(|one| one.status == 429).unwrap();
-    assert_eq!(over.body, r#"{"error_msg":"later"}"#);
-    // Those are over; and of each user so many.
-    let ((statuses, _), other) = tokio::join!(several(3), ask("bob", 1500));
-    assert_eq!((statuses, other.status), (vec![200, 200, 429], 200));
+    // At a time so many, and of each user.
+    eventually(async || {
+        let (answers, other) = tokio::join!(several(4, 1500), ask("bob", 1500));
+        let found = (statuses(&answers), other.status);
+        anyhow::ensure!(found == (vec![200, 200, 429, 429], 200), "{found:?}");
+        assert_eq!(answers[3].body, r#"{"error_msg":"later"}"#);
+        Ok(())
+    })
+    .await;
 
     // Clients that hang up have ended theirs.
     for _ in 0..6 {
         let gone = tokio::time::timeout(Duration::from_millis(300), ask("ann", 5000)).await;
         assert!(gone.is_err() || gone.unwrap().status == 429);
     }
-    eventually(async || {
-        let (statuses, _) = several(2).await;
-        anyhow::ensure!(statuses == [200, 200], "{statuses:?}");
-        Ok(())
-    })
-    .await;
-    // Who counts comes and goes, and what is under way stays.
-    let during = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        limiter.process.kill();
-        limiter.process.start_again();
-        eventually(async || {
-            let status = ask("ann", 0).await.status;
-            anyhow::ensure!(status != 500, "{status}");
-            Ok(())
-        })
-        .await;
-    };
-    let ((statuses, _), ()) = tokio::join!(several(2), during);
-    assert_eq!(statuses, [200, 200]);
-    eventually(async || {
-        let (statuses, _) = several(2).await;
-        anyhow::ensure!(statuses == [200, 200], "{statuses:?}");
-        Ok(())
-    })
-    .await;
+    free().await;
+    // Who counts comes and goes, and what is under way stays. A busy machine may be late with one of the two.
+    let mut turns = 0;
+    loop {
+        let during = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let before = ask("ann", 0).await.status;
+            limiter.process.kill();
+            while ask("ann", 0).await.status != 500 {}
+            limiter.process.start_again();
+            let mut after = 500;
+            while after == 500 {
+                after = ask("ann", 0).await.status;
+            }
+            [before, after]
+        };
+        let (answers, denied) = tokio::join!(several(2, 10_000), during);
+        if (statuses(&answers), denied) == (vec![200, 200], [429, 429]) {
+            break;
+        }
+        turns += 1;
+        assert!(turns < 10, "{denied:?}");
+    }
+    free().await;
 }
