@@ -24,7 +24,7 @@ pub(super) const ENTRY: Definition = Definition {
     read,
     schema: limit::schema::<Form>,
     refused: refused::<Form>,
-    differs: &[
+    differs: &limit::with_not_read::<5, 14>([
         (
             "policy",
             "`redis` and `redis-cluster` only: they want `rate_limit` in the gateway, and the password of Redis in `chancery \
@@ -34,16 +34,7 @@ pub(super) const ENTRY: Definition = Definition {
         ("default_conn_delay", "has no effect"),
         ("only_use_default_delay", "has no effect"),
         ("rejected_code", "400 and more"),
-        ("redis_cluster_ssl", limit::NOT_READ),
-        ("redis_cluster_ssl_verify", limit::NOT_READ),
-        ("redis_keepalive_pool", limit::NOT_READ),
-        ("redis_keepalive_timeout", limit::NOT_READ),
-        ("redis_password", limit::NOT_READ),
-        ("redis_ssl", limit::NOT_READ),
-        ("redis_ssl_verify", limit::NOT_READ),
-        ("redis_timeout", limit::NOT_READ),
-        ("redis_username", limit::NOT_READ),
-    ],
+    ]),
     // Those of `limit-req`, which stand behind all that say what is to be counted.
     http_filters: Vec::new,
 };

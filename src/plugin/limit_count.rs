@@ -27,7 +27,7 @@ pub(super) const ENTRY: Definition = Definition {
     read,
     schema: limit::schema::<Form>,
     refused: refused::<Form>,
-    differs: &[
+    differs: &limit::with_not_read::<6, 15>([
         (
             "policy",
             "counts of `local` lie in a proxy, apart by port, and start anew when a limit of \
@@ -45,16 +45,7 @@ pub(super) const ENTRY: Definition = Definition {
             ratelimit`",
         ),
         ("rejected_code", "400 and more"),
-        ("redis_cluster_ssl", limit::NOT_READ),
-        ("redis_cluster_ssl_verify", limit::NOT_READ),
-        ("redis_keepalive_pool", limit::NOT_READ),
-        ("redis_keepalive_timeout", limit::NOT_READ),
-        ("redis_password", limit::NOT_READ),
-        ("redis_ssl", limit::NOT_READ),
-        ("redis_ssl_verify", limit::NOT_READ),
-        ("redis_timeout", limit::NOT_READ),
-        ("redis_username", limit::NOT_READ),
-    ],
+    ]),
     http_filters: || limit::filters(&[Of::Told, Of::Untold]),
 };
 

@@ -34,7 +34,7 @@ pub use counter::{
     Bucket, Counter, Of, SLOTS, STATUS, bucket_header, filters, from_header, key_header,
 };
 pub use key::{KeyType, LimitKey};
-pub use redis::{NOT_READ, schema, split};
+pub use redis::{schema, split, with_not_read};
 pub use service::Service;
 
 /// What Envoy calls the reason of its answer, and the name of the answer's body.

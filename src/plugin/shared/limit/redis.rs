@@ -15,6 +15,36 @@ use crate::plugin::contract;
 pub const NOT_READ: &str = "is not read: `chancery ratelimit` is told how to speak with Redis, and `rate_limit` of the \
     gateway how long to wait";
 
+/// The fields of which that is said.
+const UNREAD: [&str; 9] = [
+    "redis_cluster_ssl",
+    "redis_cluster_ssl_verify",
+    "redis_keepalive_pool",
+    "redis_keepalive_timeout",
+    "redis_password",
+    "redis_ssl",
+    "redis_ssl_verify",
+    "redis_timeout",
+    "redis_username",
+];
+
+/// What a plugin does otherwise, and these fields behind: `ALL` is `OWN` and as many as they are.
+pub const fn with_not_read<const OWN: usize, const ALL: usize>(
+    own: [(&'static str, &'static str); OWN],
+) -> [(&'static str, &'static str); ALL] {
+    let mut all = [("", NOT_READ); ALL];
+    let mut at = 0;
+    while at < ALL {
+        all[at] = if at < OWN {
+            own[at]
+        } else {
+            (UNREAD[at - OWN], NOT_READ)
+        };
+        at += 1;
+    }
+    all
+}
+
 /// How many nodes of a cluster a document may name.
 const NODES: usize = 64;
 
