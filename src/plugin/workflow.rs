@@ -29,7 +29,10 @@ pub(super) const ENTRY: Definition = Definition {
     schema: schema::<Form>,
     refused: refused::<Form>,
     differs: &[
-        ("rules", "`limit-conn` is refused, as the plugin is"),
+        (
+            "rules",
+            "`limit-conn` is refused: the plugin itself is served, with `policy: redis`",
+        ),
         (
             "rules",
             "`limit-count` counts as the plugin does here; where a route has that as well, who is beyond either is answered as the \
