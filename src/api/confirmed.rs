@@ -145,7 +145,7 @@ pub fn since(node: &Node) -> Option<Timestamp> {
     late.min().map(seconds)
 }
 
-/// Why a node is behind. The same words for as long as nothing changes.
+/// Why a node is behind; since when, [`since`] says. The same words for as long as nothing changes.
 pub fn reason(node: &Node, newest: Option<&Snapshot>) -> String {
     let mut types = node
         .status
@@ -161,12 +161,8 @@ pub fn reason(node: &Node, newest: Option<&Snapshot>) -> String {
         return refused.chars().take(REASON).collect();
     }
     let unanswered = types.find_map(|(status, resource_type)| {
-        let sent = status.sent.filter(|_| is_unanswered(status))?;
-        let at = seconds(sent.at);
-        Some(format!(
-            "{} sent at {at} and not acknowledged",
-            resource_type.as_str()
-        ))
+        is_unanswered(status)
+            .then(|| format!("{} sent and not acknowledged", resource_type.as_str()))
     });
     match (unanswered, newest) {
         (Some(unanswered), _) => unanswered,

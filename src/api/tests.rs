@@ -187,9 +187,10 @@ fn why_a_node_is_behind() {
         acked: Some(mark(1)),
         refused: None,
     });
+    assert_eq!(reason(&node), "clusters sent and not acknowledged");
     assert_eq!(
-        reason(&node),
-        "clusters sent at 1970-01-01T00:01:00Z and not acknowledged"
+        confirmed::since(&node).map(|since| since.seconds),
+        Some(60)
     );
     node.status.types[ResourceType::RouteConfiguration.index()] = Some(TypeStatus {
         refused: Some((mark(61), "bad regex".into())),

@@ -61,7 +61,16 @@ fn print(answer: &pb::ListNodesResponse) {
             replica.revision,
         );
         for behind in &replica.behind {
-            say!("  {} ({}): {}", behind.node, behind.gateway, behind.reason);
+            let since = match behind.since {
+                None => String::new(),
+                since => format!(", since {}", remote::time(since)),
+            };
+            say!(
+                "  {} ({}){since}: {}",
+                behind.node,
+                behind.gateway,
+                behind.reason
+            );
         }
     }
 }

@@ -84,9 +84,10 @@ pub fn behind(behind: &[pb::Behind]) {
             or_dash(&behind.node),
             or_dash(&behind.gateway),
             behind.revision.to_string(),
+            or_dash(&remote::time(behind.since)),
             behind.reason.clone(),
         ]
     };
     let rows: Vec<_> = behind.iter().map(row).collect();
-    remote::table(["REPLICA", "NODE", "GATEWAY", "HAS", "REASON"], &rows);
+    remote::table(["REPLICA", "NODE", "GATEWAY", "HAS", "SINCE", "REASON"], &rows);
 }
