@@ -21,7 +21,7 @@ demo: ## run Chancery with etcd, Consul, two echo instances and two Envoys until
 	@exec cargo run -- demo --envoy $(CHANCERY_TOOLS)/envoy $(if $(FILES),,--etcd $(CURDIR)/.tools/bin/etcd --consul $(CURDIR)/.tools/bin/consul) $(if $(CHECK),--check)
 
 test: ## format, lints, and every test, with the real Envoy, etcd, Consul, Redis and OpenBao; ENVOY=1.38 or ENVOY=/path/to/envoy picks another Envoy
-	@scripts/tools $(envoy) $(older:%=envoy=%) etcd consul redis-server bao
+	@scripts/tools $(envoy) $(older:%=envoy=%) etcd consul redis-server bao librdkafka.so
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test --no-fail-fast

@@ -4,6 +4,7 @@
 mod buffer;
 mod encode;
 mod entry;
+mod kafka;
 mod post;
 mod send;
 mod socket;

@@ -20,7 +20,7 @@ pub struct Logs {
         env = "CHANCERY_LOGS_LISTEN"
     )]
     listen: SocketAddr,
-    /// What servers are shown as `Authorization`: a line for each, with the URL that is posted to, a space, and the value
+    /// What servers are shown as `Authorization`: a line for each, with the URL that is posted to, a space, and the value; of Kafka `kafka://USER@HOST:PORT` and the password
     #[arg(long, value_name = "FILE")]
     authorization: Option<PathBuf>,
     /// How many entries may wait for one target, at most 16 MiB of them; what comes then is lost, and counted

@@ -16,7 +16,12 @@ pub fn entry(entry: &Entry, target: &LogTarget, process: u32) -> String {
     match &target.to {
         To::Syslog(_) => syslog(entry, process, &Value::Object(object).to_string()),
         To::Loki(loki) => labelled(entry, loki, object),
-        To::Http { .. } | To::Tcp(_) | To::Udp(_) => Value::Object(object).to_string(),
+        To::Http { .. }
+        | To::Tcp(_)
+        | To::Udp(_)
+        | To::Kafka(_)
+        | To::Elasticsearch(_)
+        | To::Clickhouse(_) => Value::Object(object).to_string(),
     }
 }
 
@@ -60,7 +65,7 @@ const DATAGRAM: usize = 65_507;
 /// Entries as they go together.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// What is posted, the parts of what a connection has, or datagrams.
+    /// What is posted, the parts of what a connection has, messages, or datagrams.
     pub pieces: Vec<Bytes>,
     /// How many entries are in none of them, as they are too large for one.
     pub large: usize,
@@ -71,6 +76,22 @@ pub fn batch(to: &To, entries: &[String], most: u32) -> Batch {
     match to {
         To::Http { lines: true, .. } => whole(entries.join("\n")),
         To::Loki(_) => whole(streams(entries)),
+        To::Elasticsearch(to) => {
+            let action = json!({"create": {"_index": to.index}});
+            let lines = entries.iter().map(|entry| format!("{action}\n{entry}\n"));
+            whole(lines.collect())
+        }
+        To::Clickhouse(to) => {
+            let rows = entries.join(" ");
+            whole(format!(
+                "INSERT INTO {} FORMAT JSONEachRow {rows}",
+                to.table
+            ))
+        }
+        To::Kafka(_) => Batch {
+            pieces: messages(entries, most),
+            large: 0,
+        },
         To::Http { lines: false, .. } | To::Tcp(_) => whole(array(entries, most)),
         To::Udp(_) => match array(entries, most) {
             fits if fits.len() <= DATAGRAM => whole(fits),
@@ -102,6 +123,27 @@ fn streams(entries: &[String]) -> String {
     });
     let streams: Vec<_> = streams.collect();
     format!(r#"{{"streams":[{}]}}"#, streams.join(","))
+}
+
+/// Bytes of a message: a little less than what brokers take unless they are told otherwise (`message.max.bytes`).
+const MESSAGE: usize = 1_000_000;
+
+/// As many entries as a broker takes together, in each.
+fn messages(entries: &[String], most: u32) -> Vec<Bytes> {
+    let mut pieces = Vec::new();
+    let mut rest = entries;
+    while !rest.is_empty() {
+        let mut bytes = 1;
+        let fits = |entry: &&String| {
+            bytes += entry.len() + 1;
+            bytes <= MESSAGE
+        };
+        let count = rest.iter().take_while(fits).count().max(1);
+        let (first, later) = rest.split_at(count);
+        pieces.push(array(first, most).into());
+        rest = later;
+    }
+    pieces
 }
 
 fn whole(text: String) -> Batch {

@@ -7,8 +7,10 @@ use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, redirect};
 
-/// Bytes of an answer that are read, so that its connection can be used again.
-const ANSWER: usize = 64 << 10;
+use super::kafka;
+
+/// Bytes of an answer that are read: what it says, and so that its connection can be used again.
+const ANSWER: usize = 1 << 20;
 
 /// Connections to all targets, and what they are shown.
 #[derive(Debug)]
@@ -24,12 +26,15 @@ pub struct Poster {
 #[derive(Debug)]
 pub struct Post<'a> {
     pub uri: &'a str,
+    /// What is asked of the server beside it.
+    pub query: &'static str,
     pub timeout: Duration,
     /// Whether the server's certificate has to be good.
     pub verify: bool,
     pub content_type: &'static str,
-    /// Whose it is, by the header of Loki.
-    pub tenant: Option<&'a str>,
+    pub headers: Vec<(&'static str, &'a str)>,
+    /// What servers are shown that are shown no `Authorization`.
+    pub instead: Vec<(&'static str, &'a str)>,
     /// A server that answers with this status, or a higher one, has not taken it.
     pub refused_from: u16,
 }
@@ -67,38 +72,40 @@ impl Poster {
         })
     }
 
-    /// Once a server has taken it.
-    pub async fn post(&self, post: &Post<'_>, body: Bytes) -> Result<(), Error> {
+    /// What a server says once it has taken it.
+    pub async fn post(&self, post: &Post<'_>, body: Bytes) -> Result<Vec<u8>, Error> {
         let client = if post.verify {
             &self.checking
         } else {
             &self.trusting
         };
         let mut request = client
-            .post(post.uri)
+            .post(format!("{}{}", post.uri, post.query))
             .timeout(post.timeout)
             .header(CONTENT_TYPE, post.content_type)
             .body(body);
-        if let Some(value) = self.authorizations.get(post.uri) {
-            request = request.header(AUTHORIZATION, value);
+        let mut headers = post.headers.clone();
+        match self.authorizations.get(post.uri) {
+            Some(value) => request = request.header(AUTHORIZATION, value),
+            None => headers.extend(&post.instead),
         }
-        if let Some(tenant) = post.tenant {
-            request = request.header("x-scope-orgid", tenant);
+        for (name, value) in headers {
+            request = request.header(name, value);
         }
         let mut response = request.send().await.map_err(Error::Lost)?;
         let status = response.status().as_u16();
         if status >= post.refused_from {
             return Err(Error::Refused(status));
         }
-        let mut bytes = 0;
-        while bytes < ANSWER {
+        let mut said = Vec::new();
+        while said.len() < ANSWER {
             match response.chunk().await {
-                Ok(Some(chunk)) => bytes += chunk.len(),
+                Ok(Some(chunk)) => said.extend_from_slice(&chunk),
                 // It was taken; what the rest of the answer is does not matter.
                 Ok(None) | Err(_) => break,
             }
         }
-        Ok(())
+        Ok(said)
     }
 }
 
@@ -113,7 +120,9 @@ fn client() -> reqwest::ClientBuilder {
 
 fn read(lines: &str) -> Result<HashMap<String, HeaderValue>, Unusable> {
     let lines = lines.lines().map(str::trim).enumerate();
-    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let lines = lines.filter(|(_, line)| {
+        !line.is_empty() && !line.starts_with('#') && !line.starts_with(kafka::SCHEME)
+    });
     let read = lines.map(|(at, line)| {
         let wrong = || Unusable::Line(at + 1);
         let (uri, value) = line.split_once(' ').ok_or_else(wrong)?;

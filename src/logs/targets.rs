@@ -17,6 +17,7 @@ use tracing::warn;
 use super::buffer::{Buffer, Refused};
 use super::encode::{self, Batch};
 use super::entry::Entry;
+use super::kafka::Link;
 use super::send::Sinks;
 use crate::model::log_target::LogTarget;
 use crate::telemetry::metrics::{LogMetrics, Reason};
@@ -47,6 +48,14 @@ struct Queue {
     name: String,
     waiting: Mutex<Buffer>,
     came: Notify,
+}
+
+/// How it goes with a target.
+#[derive(Default)]
+struct Course {
+    /// When it was last said that it takes nothing.
+    said: Option<Instant>,
+    link: Link,
 }
 
 /// All of them, by the lines that routes have for them.
@@ -134,7 +143,7 @@ impl Targets {
 
     /// Sends what waits, until nothing has come for a while or this process ends.
     async fn send_all(self: Arc<Self>, line: Arc<str>, queue: Arc<Queue>) {
-        let mut said = None;
+        let mut course = Course::default();
         loop {
             let (batch, due) = {
                 let mut waiting = locked(&queue.waiting);
@@ -146,7 +155,7 @@ impl Targets {
                 (batch, waiting.due())
             };
             if let Some(batch) = batch {
-                self.send(&queue, &batch, &mut said).await;
+                self.send(&queue, &batch, &mut course).await;
                 continue;
             }
             let until = due.unwrap_or_else(|| Instant::now() + IDLE);
@@ -172,7 +181,7 @@ impl Targets {
     }
 
     /// Sends a batch but for what no target of its kind can take.
-    async fn send(&self, queue: &Queue, batch: &[String], said: &mut Option<Instant>) {
+    async fn send(&self, queue: &Queue, batch: &[String], course: &mut Course) {
         let LogTarget { to, batch: how, .. } = &queue.target;
         let Batch { pieces, large } = encode::batch(to, batch, how.most);
         if large > 0 {
@@ -180,7 +189,7 @@ impl Targets {
         }
         if !pieces.is_empty() {
             let entries = batch.len().saturating_sub(large);
-            self.send_often(queue, &pieces, entries, said).await;
+            self.send_often(queue, &pieces, entries, course).await;
         }
         self.metrics.waiting.dec_by(count(batch.len()));
     }
@@ -191,14 +200,18 @@ impl Targets {
         queue: &Queue,
         pieces: &[Bytes],
         entries: usize,
-        said: &mut Option<Instant>,
+        course: &mut Course,
     ) {
         let LogTarget { to, batch: how, .. } = &queue.target;
         let mut left = how.retries;
-        while let Err(error) = self.sinks.send(to, pieces).await {
+        let refused = loop {
+            let error = match self.sinks.send(&mut course.link, to, pieces).await {
+                Ok(refused) => break refused.min(entries),
+                Err(error) => error,
+            };
             self.metrics.failures.inc();
-            if said.is_none_or(|last| last.elapsed() >= SAID) {
-                *said = Some(Instant::now());
+            if course.said.is_none_or(|last| last.elapsed() >= SAID) {
+                course.said = Some(Instant::now());
                 warn!(to = queue.name, %error, retries = left, "a target does not take entries");
             }
             if left == 0 || self.ending.is_cancelled() {
@@ -210,8 +223,11 @@ impl Targets {
                 () = sleep(pause) => {}
                 () = self.ending.cancelled() => {}
             }
+        };
+        if refused > 0 {
+            self.lose(reason::REFUSED, &queue.name, refused);
         }
-        let entries = entries.try_into().unwrap_or(u64::MAX);
+        let entries = (entries - refused).try_into().unwrap_or(u64::MAX);
         self.metrics.sent.inc_by(entries);
     }
 

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::problem::Remark;
 use fault::{Fault, Wrong};
-pub(crate) use reader::Reader;
-use reader::{Beside, Take};
+use reader::Beside;
+pub(crate) use reader::{Reader, Take};
 
 /// What a kind of document, or a part of one, is written as. Derives with `deny_unknown_fields`.
 pub(crate) trait Form: DeserializeOwned {

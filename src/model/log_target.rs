@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::log_format::Fields;
@@ -54,6 +55,91 @@ pub enum To {
     Syslog(Transport),
     /// Grafana's Loki.
     Loki(Loki),
+    /// A topic of Kafka's.
+    Kafka(Kafka),
+    /// An index of Elasticsearch's.
+    Elasticsearch(Elasticsearch),
+    /// A table of ClickHouse's.
+    Clickhouse(Clickhouse),
+}
+
+/// An index, and the servers that take entries for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Elasticsearch {
+    /// Any of them takes a batch.
+    pub uris: Vec<String>,
+    pub index: String,
+    /// Seconds that a post may take.
+    pub timeout: u32,
+    /// Whether the server's certificate has to be good.
+    pub verify: bool,
+}
+
+/// A table, and the servers that take rows for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clickhouse {
+    /// Any of them takes a batch.
+    pub uris: Vec<String>,
+    /// Who writes, unless servers are shown something else.
+    pub user: String,
+    pub database: String,
+    pub table: String,
+    /// Seconds that a post may take.
+    pub timeout: u32,
+    /// Whether the server's certificate has to be good.
+    pub verify: bool,
+}
+
+/// A topic, and who knows where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kafka {
+    /// Who is asked first, each as `HOST:PORT`.
+    pub brokers: Vec<String>,
+    pub topic: String,
+    /// What messages are found by; by it they come to one partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Seconds that a message may take.
+    pub timeout: u32,
+    /// Seconds until it is asked again which partitions there are.
+    pub refresh: u32,
+    /// As whom it is sent; the password is not for proxies to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sasl: Option<Sasl>,
+}
+
+impl Kafka {
+    /// What it is called where people read it.
+    fn name(&self) -> String {
+        let first = self.brokers.first().map_or("", String::as_str);
+        format!("kafka://{first}/{}", self.topic)
+    }
+}
+
+/// Who sends, and how that is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sasl {
+    pub mechanism: Mechanism,
+    pub user: String,
+}
+
+/// Ways of SASL to show a password.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Mechanism {
+    /// As it is.
+    #[default]
+    #[serde(rename = "PLAIN")]
+    Plain,
+    /// Proven, and not shown.
+    #[serde(rename = "SCRAM-SHA-256")]
+    ScramSha256,
+    /// Proven, and not shown.
+    #[serde(rename = "SCRAM-SHA-512")]
+    ScramSha512,
 }
 
 /// A Loki, which may be several servers.
@@ -72,14 +158,12 @@ pub struct Loki {
     pub verify: bool,
 }
 
-impl Loki {
-    /// What it is called where people read it.
-    fn name(&self) -> String {
-        let first = self.uris.first().map_or("", |uri| plain(uri));
-        match self.uris.len() {
-            0 | 1 => first.to_owned(),
-            all => format!("{first} and {} more", all - 1),
-        }
+/// What servers of HTTP are called where people read it.
+fn any_of(uris: &[String]) -> String {
+    let first = uris.first().map_or("", |uri| plain(uri));
+    match uris.len() {
+        0 | 1 => first.to_owned(),
+        all => format!("{first} and {} more", all - 1),
     }
 }
 
@@ -144,7 +228,7 @@ impl Tcp {
 }
 
 /// A host and its port, in brackets where they would run together.
-fn address(host: &str, port: u16) -> String {
+pub fn address(host: &str, port: u16) -> String {
     if host.contains(':') {
         format!("[{host}]:{port}")
     } else {
@@ -187,7 +271,10 @@ impl LogTarget {
         }
         let target: Self = serde_json::from_str(line).map_err(|_| Unknown)?;
         let is_somewhere = match &target.to {
-            To::Loki(loki) => !loki.uris.is_empty(),
+            To::Loki(Loki { uris, .. })
+            | To::Elasticsearch(Elasticsearch { uris, .. })
+            | To::Clickhouse(Clickhouse { uris, .. }) => !uris.is_empty(),
+            To::Kafka(kafka) => !kafka.brokers.is_empty(),
             To::Http { .. } | To::Tcp(_) | To::Udp(_) | To::Syslog(_) => true,
         };
         let known = is_somewhere && (1..=BATCH).contains(&target.batch.most);
@@ -198,7 +285,10 @@ impl LogTarget {
     pub fn name(&self) -> String {
         match &self.to {
             To::Http { uri, .. } => plain(uri).to_owned(),
-            To::Loki(loki) => loki.name(),
+            To::Loki(Loki { uris, .. })
+            | To::Elasticsearch(Elasticsearch { uris, .. })
+            | To::Clickhouse(Clickhouse { uris, .. }) => any_of(uris),
+            To::Kafka(kafka) => kafka.name(),
             To::Tcp(tcp) | To::Syslog(Transport::Tcp(tcp)) => tcp.name(),
             To::Udp(udp) | To::Syslog(Transport::Udp(udp)) => udp.name(),
         }
@@ -243,6 +333,25 @@ mod tests {
                 "http://a/p and 1 more",
             ),
             (
+                r#"{"elasticsearch":{"uris":["http://a/_bulk","http://b/_bulk"],"index":"i","timeout":10,"verify":true}}"#,
+                "http://a/_bulk and 1 more",
+            ),
+            (
+                r#"{"clickhouse":{"uris":["http://a/?password=planted"],"user":"u","database":"d","table":"t","timeout":3,"verify":true}}"#,
+                "http://a/",
+            ),
+            (
+                r#"{"kafka":{"brokers":["a:9092","b:9092"],"topic":"t","timeout":3,"refresh":30}}"#,
+                "kafka://a:9092/t",
+            ),
+            (
+                concat!(
+                    r#"{"kafka":{"brokers":["[::1]:9092"],"topic":"t","key":"k","timeout":3,"refresh":30,"#,
+                    r#""sasl":{"mechanism":"SCRAM-SHA-256","user":"planted"}}}"#
+                ),
+                "kafka://[::1]:9092/t",
+            ),
+            (
                 r#"{"tcp":{"host":"::1","port":5044,"millis":1000}}"#,
                 "tcp://[::1]:5044",
             ),
@@ -278,6 +387,10 @@ mod tests {
             &LINE.replace(
                 r#"{"http":{"uri":"http://a/b?token=planted","timeout":3,"verify":false,"lines":false}}"#,
                 r#"{"loki":{"uris":[],"tenant":"t","labels":{},"millis":1,"verify":false}}"#,
+            ),
+            &LINE.replace(
+                r#"{"http":{"uri":"http://a/b?token=planted","timeout":3,"verify":false,"lines":false}}"#,
+                r#"{"kafka":{"brokers":[],"topic":"t","timeout":3,"refresh":30}}"#,
             ),
             &LINE.replace("1000", "10001"),
             &LINE.replace("\"idle\"", "\"other\""),

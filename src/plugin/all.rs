@@ -11,13 +11,14 @@ use super::contract::Definition;
 use super::shared::reply::Reply;
 use super::shared::{denial, identity, late, logged, rule};
 use super::{
-    api_breaker, attach_consumer_label, basic_auth, brotli, client_control, consumer_restriction,
-    cors, csrf, degraphql, echo, fault_injection, file_logger, forward_auth, grpc_transcode,
-    grpc_web, gzip, http_logger, ip_restriction, jwt_auth, key_auth, limit_conn, limit_count,
-    limit_req, loki_logger, mocking, multi_auth, opa, openid_connect, opentelemetry, prometheus,
-    proxy_buffering, proxy_control, proxy_mirror, proxy_rewrite, real_ip, redirect,
-    referer_restriction, request_id, request_validation, response_rewrite, server_info, syslog,
-    tcp_logger, traffic_split, ua_restriction, udp_logger, uri_blocker, workflow, zipkin,
+    api_breaker, attach_consumer_label, basic_auth, brotli, clickhouse_logger, client_control,
+    consumer_restriction, cors, csrf, degraphql, echo, elasticsearch_logger, fault_injection,
+    file_logger, forward_auth, grpc_transcode, grpc_web, gzip, http_logger, ip_restriction,
+    jwt_auth, kafka_logger, key_auth, limit_conn, limit_count, limit_req, loki_logger, mocking,
+    multi_auth, opa, openid_connect, opentelemetry, prometheus, proxy_buffering, proxy_control,
+    proxy_mirror, proxy_rewrite, real_ip, redirect, referer_restriction, request_id,
+    request_validation, response_rewrite, server_info, syslog, tcp_logger, traffic_split,
+    ua_restriction, udp_logger, uri_blocker, workflow, zipkin,
 };
 use crate::envoy::filter::Whose;
 
@@ -66,30 +67,27 @@ pub const ALL: &[Definition] = &[
     grpc_web::ENTRY,
     prometheus::ENTRY,
     loki_logger::ENTRY,
+    elasticsearch_logger::ENTRY,
     echo::ENTRY,
     http_logger::ENTRY,
     tcp_logger::ENTRY,
+    kafka_logger::ENTRY,
     syslog::ENTRY,
     udp_logger::ENTRY,
     file_logger::ENTRY,
+    clickhouse_logger::ENTRY,
     proxy_buffering::ENTRY,
 ];
 
 /// Plugins of APISIX that Envoy has nothing for, and what to do.
 pub const NOT_IN_ENVOY: &[(&str, &str)] = &[
     ("body-transformer", TEMPLATES),
-    ("clickhouse-logger", NO_LOG),
-    ("elasticsearch-logger", NO_LOG),
     ("ext-plugin-post-req", RUNNERS),
     ("ext-plugin-post-resp", RUNNERS),
     ("ext-plugin-pre-req", RUNNERS),
     (
         "hmac-auth",
         "Envoy does not verify these signatures; let a service of yours do it, with forward-auth",
-    ),
-    (
-        "kafka-logger",
-        "no proxy and no process of Chancery's speaks Kafka's protocol; write http-logger to a collector that does",
     ),
     (
         "proxy-cache",

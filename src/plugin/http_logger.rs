@@ -75,9 +75,9 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
     let (form, fields) = logger::read::<Form>(value)?;
     logger::check_url("uri", &form.uri.0)?;
     if form.auth_header.is_some() {
-        let message = "is not read, as Envoy would have to know it: `chancery logs` is told what it shows the server \
-                       (--authorization)";
-        reading.warnings.push(Remark::new("auth_header", message));
+        reading
+            .warnings
+            .push(Remark::new("auth_header", logger::SHOWN));
     }
     fields.to(To::Http {
         uri: form.uri.0,

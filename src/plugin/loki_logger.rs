@@ -19,7 +19,6 @@ use crate::model::scalar::{Quantity, Within};
 
 /// What is said of how connections are kept.
 const KEPT: &str = "is not used: `chancery logs` keeps connections for a minute";
-const AUTHORIZATION: &str = "authorization";
 
 pub(super) const ENTRY: Definition = Definition {
     name: "loki-logger",
@@ -96,7 +95,7 @@ fn three() -> Within<1, 60_000> {
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let (form, fields) = logger::read::<Form>(value)?;
     let uris = uris(&form)?;
-    check_tenant(&form.tenant_id.0)?;
+    logger::check_header("tenant_id", &form.tenant_id.0)?;
     warn(&form, &mut reading.warnings)?;
     let labels = form.log_labels.unwrap_or_else(|| {
         let job = ("job".to_owned(), "apisix".to_owned());
@@ -132,30 +131,9 @@ fn uris(form: &Form) -> Result<Vec<String>, Remark> {
     uris.collect()
 }
 
-/// It becomes a header.
-fn check_tenant(tenant: &str) -> Result<(), Remark> {
-    if tenant
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic() || byte == b' ')
-    {
-        return Ok(());
-    }
-    let message = format!("found {}, allowed: characters of ASCII", quoted(tenant));
-    Err(Remark::new("tenant_id", message))
-}
-
 /// Says what is not read, and refuses headers that nothing is in the place of.
 fn warn(form: &Form, warnings: &mut Vec<Remark>) -> Result<(), Remark> {
-    for name in form.headers.iter().flatten().map(|(name, _)| name) {
-        let field = format!("headers.{}", decode::shown(name));
-        if !name.eq_ignore_ascii_case(AUTHORIZATION) {
-            let message = "found, allowed: none but `Authorization`, as Envoy would have to know what is shown to the server";
-            return Err(Remark::new(field, message));
-        }
-        let message = "is not read, as Envoy would have to know it: `chancery logs` is told what it shows the server \
-                       (--authorization)";
-        warnings.push(Remark::new(field, message));
-    }
+    logger::check_headers(form.headers.as_ref(), warnings)?;
     let kept = [
         ("keepalive", form.keepalive.is_some()),
         ("keepalive_timeout", form.keepalive_timeout.is_some()),

@@ -12,7 +12,8 @@ use super::shared::limit::QUOTA;
 use super::shared::logger;
 use super::shared::metadata::{Metadata, Quota};
 use super::{
-    cors, file_logger, http_logger, limit_count, loki_logger, syslog, tcp_logger, udp_logger,
+    clickhouse_logger, cors, elasticsearch_logger, file_logger, http_logger, kafka_logger,
+    limit_count, loki_logger, syslog, tcp_logger, udp_logger,
 };
 use crate::model::bounds::LongText;
 use crate::model::key::Key;
@@ -61,10 +62,13 @@ const OF_LOGGERS: &[&str] = &["log_format", "max_pending_entries"];
 const OF_QUOTA: [&str; 3] = ["limit_header", "remaining_header", "reset_header"];
 
 /// The plugins with metadata here, and the fields of each.
-const FIELDS: [(&str, &[&str]); 8] = [
+const FIELDS: [(&str, &[&str]); 11] = [
+    (clickhouse_logger::ENTRY.name, OF_LOGGERS),
     (cors::ENTRY.name, &["allow_origins"]),
+    (elasticsearch_logger::ENTRY.name, OF_LOGGERS),
     (file_logger::ENTRY.name, &["log_format"]),
     (http_logger::ENTRY.name, OF_LOGGERS),
+    (kafka_logger::ENTRY.name, OF_LOGGERS),
     (limit_count::ENTRY.name, &OF_QUOTA),
     (loki_logger::ENTRY.name, OF_LOGGERS),
     (syslog::ENTRY.name, OF_LOGGERS),

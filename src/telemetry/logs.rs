@@ -28,6 +28,8 @@ use one_line::OneLine;
 
 /// How many days of files are kept.
 const FILES: usize = 14;
+/// The client of Kafka, as its lines have it.
+const KAFKA: &str = "rskafka";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize, Serialize)]
@@ -180,7 +182,12 @@ pub fn init(to: &Destinations) -> Result<Logs, Error> {
 /// The audit trail is not lost to a level that is set for other reasons.
 fn filter(level: &str) -> Result<EnvFilter, Error> {
     let audit = "audit=info".parse()?;
-    Ok(EnvFilter::try_new(level)?.add_directive(audit))
+    let filter = EnvFilter::try_new(level)?.add_directive(audit);
+    // It tells of each connection and each try, at all levels; what comes of them is told by who uses it.
+    if level.contains(KAFKA) {
+        return Ok(filter);
+    }
+    Ok(filter.add_directive(format!("{KAFKA}=off").parse()?))
 }
 
 fn file(folder: &Path, filter: Filter) -> Result<(Boxed, WorkerGuard), Error> {

@@ -69,7 +69,7 @@ async fn origins_of_all_routes_are_changed_in_one_place() {
             "allow_origins.a\" validation failed: found \"a.com\"",
         ),
         (
-            "kafka-logger",
+            "rocketmq-logger",
             json!({ "log_format": {} }),
             "write `access_log` of the gateway",
         ),

@@ -5,6 +5,7 @@ mod counts;
 mod forward_auth;
 mod global_rules;
 mod http_logger;
+mod kafka_logger;
 mod limits;
 mod loggers;
 mod observability;

@@ -69,6 +69,25 @@ impl Logs {
         let value = values.find_map(|rest| rest.strip_prefix(' '));
         Ok(value.map_or(Ok(0), str::parse)?)
     }
+
+    /// Waits until a sample of `chancery_logs_…` has this value.
+    pub async fn counted(&self, sample: &str, value: u64) {
+        let sample = format!("chancery_logs_{sample}");
+        eventually(async || {
+            let found = self.metric(&sample).await?;
+            anyhow::ensure!(found == value, "{sample}: {found}, not {value}");
+            Ok(())
+        })
+        .await;
+    }
+}
+
+/// What a logger has in a document: its own fields, and how its entries go together.
+pub fn logger(own: &Value, most: u32) -> Value {
+    let mut logger = json!({ "batch_max_size": most, "inactive_timeout": 1 });
+    let fields = logger.as_object_mut().unwrap();
+    fields.extend(own.as_object().unwrap().clone());
+    logger
 }
 
 /// What was posted.
@@ -92,6 +111,7 @@ pub struct Receiver {
     pub address: SocketAddr,
     posts: Arc<Mutex<Vec<Post>>>,
     status: Arc<AtomicU16>,
+    says: Arc<Mutex<&'static str>>,
     task: JoinHandle<()>,
 }
 
@@ -101,7 +121,8 @@ impl Receiver {
         let address = listener.local_addr().unwrap();
         let posts: Arc<Mutex<Vec<Post>>> = Arc::default();
         let status = Arc::new(AtomicU16::new(200));
-        let (kept, told) = (posts.clone(), status.clone());
+        let says: Arc<Mutex<&'static str>> = Arc::default();
+        let (kept, told, said) = (posts.clone(), status.clone(), says.clone());
         let take =
             async move |method: Method, uri: axum::http::Uri, headers: HeaderMap, body: Bytes| {
                 let status = StatusCode::from_u16(told.load(Ordering::SeqCst)).unwrap();
@@ -113,7 +134,7 @@ impl Receiver {
                         body: String::from_utf8(body.to_vec()).unwrap(),
                     });
                 }
-                status
+                (status, *said.lock().unwrap())
             };
         let router = Router::new().fallback(take);
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -121,6 +142,7 @@ impl Receiver {
             address,
             posts,
             status,
+            says,
             task,
         }
     }
@@ -132,6 +154,11 @@ impl Receiver {
     /// Has it answer so from now on.
     pub fn answer(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// Has it say so with each answer.
+    pub fn say(&self, body: &'static str) {
+        *self.says.lock().unwrap() = body;
     }
 
     pub fn posts(&self) -> Vec<Post> {

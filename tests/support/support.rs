@@ -19,6 +19,7 @@ pub mod greeter;
 pub mod http;
 pub mod instance;
 pub mod issuer;
+pub mod kafka;
 pub mod load;
 pub mod logs;
 pub mod openbao;

@@ -100,13 +100,13 @@ fn what_is_wrong_with_metadata_touches_no_route() {
     let mut documents = no_documents();
     documents.apply(put("routes/b", OTHER));
     documents.settle();
-    documents.apply(put("plugin_metadata/kafka-logger", "{}"));
+    documents.apply(put("plugin_metadata/rocketmq-logger", "{}"));
     let changes = documents.settle();
     assert!(changes.routes.is_empty());
     let said = changes.problems[0].to_string();
     assert!(
         said.starts_with(
-            "/chancery/plugin_metadata/kafka-logger: is the metadata of a plugin that has none here"
+            "/chancery/plugin_metadata/rocketmq-logger: is the metadata of a plugin that has none here"
         ),
         "{said}"
     );

@@ -1,7 +1,7 @@
 use super::*;
 use crate::logs::entry::Proxy;
 use crate::logs::entry::tests::{target, told};
-use crate::model::log_target::{Tcp, Udp};
+use crate::model::log_target::{Clickhouse, Elasticsearch, Kafka, Tcp, Udp};
 
 fn http(lines: bool) -> To {
     To::Http {
@@ -128,6 +128,85 @@ fn messages_of_syslog_are_lines_on_a_connection_and_datagrams_of_their_own() {
         large: 1,
     };
     assert_eq!(batch(&datagrams, &entries, 1000), both);
+}
+
+#[test]
+fn elasticsearch_gets_an_action_and_an_entry_on_a_line_each() {
+    let to = To::Elasticsearch(Elasticsearch {
+        uris: vec!["http://a/_bulk".to_owned()],
+        index: "a\"b".to_owned(),
+        timeout: 1,
+        verify: false,
+    });
+    let action = r#"{"create":{"_index":"a\"b"}}"#;
+    assert_eq!(
+        together(&to, &[r#"{"a":1}"#], 1),
+        format!("{action}\n{{\"a\":1}}\n")
+    );
+    assert_eq!(
+        together(&to, &["1", "2"], 1000),
+        format!("{action}\n1\n{action}\n2\n")
+    );
+}
+
+#[test]
+fn clickhouse_gets_rows() {
+    let to = To::Clickhouse(Clickhouse {
+        uris: vec!["http://a".to_owned()],
+        user: "u".to_owned(),
+        database: "d".to_owned(),
+        table: "t".to_owned(),
+        timeout: 1,
+        verify: false,
+    });
+    let rows = r#"INSERT INTO t FORMAT JSONEachRow {"a":1}"#;
+    assert_eq!(together(&to, &[r#"{"a":1}"#], 1), rows);
+    assert_eq!(
+        together(&to, &["1", "2"], 1000),
+        "INSERT INTO t FORMAT JSONEachRow 1 2"
+    );
+}
+
+#[test]
+fn a_message_of_kafka_has_a_batch_unless_that_is_more_than_brokers_take() {
+    let to = To::Kafka(Kafka {
+        brokers: vec!["a:9092".to_owned()],
+        topic: "t".to_owned(),
+        key: None,
+        timeout: 1,
+        refresh: 1,
+        sasl: None,
+    });
+    assert_eq!(together(&to, &[r#"{"a":1}"#], 1), r#"{"a":1}"#);
+    assert_eq!(together(&to, &[r#"{"a":1}"#], 2), r#"[{"a":1}]"#);
+    assert_eq!(together(&to, &["1", "2"], 1000), "[1,2]");
+    let (third, large) = ("a".repeat(400_000), "b".repeat(1_000_001));
+    let entries = [&third, &third, &third, &large, &third].map(ToOwned::to_owned);
+    let batch = batch(&to, &entries, 1000);
+    assert_eq!(batch.large, 0);
+    let expected = [
+        format!("[{third},{third}]"),
+        format!("[{third}]"),
+        format!("[{large}]"),
+        format!("[{third}]"),
+    ];
+    assert!(
+        batch.pieces == expected.map(Bytes::from),
+        "{}",
+        batch.pieces.len()
+    );
+    // As large as may be, to the byte.
+    let half = "a".repeat(499_998);
+    let most = [half.clone(), format!("{half}a")];
+    assert_eq!(
+        messages(&most, 2)
+            .iter()
+            .map(Bytes::len)
+            .collect::<Vec<_>>(),
+        [1_000_000]
+    );
+    let more = [half.clone(), format!("{half}aa")];
+    assert_eq!(messages(&more, 2).len(), 2);
 }
 
 #[test]

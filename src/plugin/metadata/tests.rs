@@ -16,9 +16,18 @@ fn metadata_is_that_of_its_plugin() {
             json!({"id": "cors", "allow_origins": {"a": "https://a.com,https://b.com"}}),
         ),
         ("cors", json!({})),
+        (
+            "clickhouse-logger",
+            json!({"log_format": {"host": "$host"}}),
+        ),
+        (
+            "elasticsearch-logger",
+            json!({"log_format": {"host": "$host"}}),
+        ),
         ("file-logger", json!({"log_format": {"host": "$host"}})),
         ("file-logger", json!({"log_format": {}, "create_time": 1})),
         ("http-logger", json!({"log_format": {"host": "$host"}})),
+        ("kafka-logger", json!({"log_format": {"host": "$host"}})),
         ("loki-logger", json!({"log_format": {"host": "$host"}})),
         ("syslog", json!({"log_format": {"host": "$host"}})),
         ("tcp-logger", json!({"log_format": {"host": "$host"}})),
@@ -123,25 +132,25 @@ fn metadata_is_that_of_its_plugin() {
             "log_format.a: ",
         ),
         (
-            "kafka-logger",
+            "rocketmq-logger",
             json!({"log_format": {}}),
-            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger, limit-count, loki-logger, syslog, tcp-logger, udp-logger; write `access_log` of the \
+            "is the metadata of a plugin that has none here, allowed: clickhouse-logger, cors, elasticsearch-logger, file-logger, http-logger, kafka-logger, limit-count, loki-logger, syslog, tcp-logger, udp-logger; write `access_log` of the \
              gateway",
         ),
         (
             "opentelemetry",
             json!({}),
-            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger, limit-count, loki-logger, syslog, tcp-logger, udp-logger; write `tracing` of the gateway",
+            "is the metadata of a plugin that has none here, allowed: clickhouse-logger, cors, elasticsearch-logger, file-logger, http-logger, kafka-logger, limit-count, loki-logger, syslog, tcp-logger, udp-logger; write `tracing` of the gateway",
         ),
         (
             "key-auth",
             json!({}),
-            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger, limit-count, loki-logger, syslog, tcp-logger, udp-logger; write what it says at the plugin itself",
+            "is the metadata of a plugin that has none here, allowed: clickhouse-logger, cors, elasticsearch-logger, file-logger, http-logger, kafka-logger, limit-count, loki-logger, syslog, tcp-logger, udp-logger; write what it says at the plugin itself",
         ),
         (
             "nothing",
             json!({}),
-            "is the metadata of a plugin that has none here, allowed: cors, file-logger, http-logger, limit-count, loki-logger, syslog, tcp-logger, udp-logger; the id is a plugin's name",
+            "is the metadata of a plugin that has none here, allowed: clickhouse-logger, cors, elasticsearch-logger, file-logger, http-logger, kafka-logger, limit-count, loki-logger, syslog, tcp-logger, udp-logger; the id is a plugin's name",
         ),
     ] {
         let said = said(&format!("plugin_metadata/{id}"), document).unwrap_err();

@@ -1,6 +1,7 @@
 //! What the loggers have in common whose entries `chancery logs` hands on: how entries go together, what they have, and how their
 //! target travels. Where entries go is each plugin's own.
 
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use url::Url;
 
 use super::logged;
 use super::metadata::Metadata;
-use crate::model::bounds;
-use crate::model::decode::{self, Reader, quoted};
+use crate::model::bounds::{self, List, LongText};
+use crate::model::decode::{self, Reader, Take, quoted};
 use crate::model::key::Id;
 use crate::model::log_format;
 use crate::model::log_target::{Batching, FORMAT, LINE, LogTarget, To};
@@ -125,12 +126,23 @@ fn second() -> Within<0, 86_400> {
 
 /// Reads what is a plugin's own, and what all of them have.
 pub fn read<F: decode::Form>(value: &Value) -> Result<(F, Fields), Remark> {
+    read_by(value, decode::read_beside)
+}
+
+/// The same where secrets stand among them, of which no error tells.
+pub fn read_unquoted<F: decode::Form>(value: &Value) -> Result<(F, Fields), Remark> {
+    read_by(value, decode::read_beside_unquoted)
+}
+
+type Read<F> = fn(&Value, &'static [&'static str], &mut Take<'_>) -> Result<F, Remark>;
+
+fn read_by<F: decode::Form>(value: &Value, read: Read<F>) -> Result<(F, Fields), Remark> {
     let mut beside = Map::new();
     let mut take = |name: &str, field: Reader<'_>| {
         beside.insert(name.to_owned(), Value::deserialize(field)?);
         Ok(())
     };
-    let form = decode::read_beside(value, NAMES, &mut take)?;
+    let form = read(value, NAMES, &mut take)?;
     let fields: Fields = decode::read(&Value::Object(beside))?;
     file_logger::check_bodies(fields.include_req_body, fields.include_resp_body, NO_BODIES)?;
     if let Some(format) = &fields.log_format {
@@ -176,6 +188,72 @@ pub fn check_url(field: &str, text: &str) -> Result<(), Remark> {
         ),
     };
     Err(Remark::new(field, said))
+}
+
+/// Why a secret of a document is not read.
+pub const SHOWN: &str = "is not read, as Envoy would have to know it: `chancery logs` is told what it shows the server (--authorization)";
+
+/// Refuses headers that nothing is in the place of, and says which is not read.
+pub fn check_headers(
+    headers: Option<&BTreeMap<String, String>>,
+    warnings: &mut Vec<Remark>,
+) -> Result<(), Remark> {
+    for name in headers.into_iter().flat_map(BTreeMap::keys) {
+        let field = format!("headers.{}", decode::shown(name));
+        if !name.eq_ignore_ascii_case("authorization") {
+            let message = "found, allowed: none but `Authorization`, as Envoy would have to know what is shown to the server";
+            return Err(Remark::new(field, message));
+        }
+        warnings.push(Remark::new(field, SHOWN));
+    }
+    Ok(())
+}
+
+/// Refuses what no header can have.
+pub fn check_header(field: &str, text: &str) -> Result<(), Remark> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+    if text.bytes().all(is_plain) {
+        return Ok(());
+    }
+    let message = format!("found {}, allowed: characters of ASCII", quoted(text));
+    Err(Remark::new(field, message))
+}
+
+/// Where a server is, in the older form (`endpoint_addr`) or the newer (`endpoint_addrs`).
+pub struct Endpoints {
+    pub one: Option<LongText<1024>>,
+    pub several: Option<List<LongText<1024>, 16>>,
+}
+
+impl Endpoints {
+    /// At least one URL, some of which may have no `/` at their end.
+    pub fn read(self, may_end: bool) -> Result<Vec<String>, Remark> {
+        let all: Vec<_> = match (self.one, self.several) {
+            (Some(one), None) => vec![("endpoint_addr".to_owned(), one.0)],
+            (None, Some(several)) => {
+                let named =
+                    |(at, url): (usize, LongText<1024>)| (format!("endpoint_addrs[{at}]"), url.0);
+                several.0.into_iter().enumerate().map(named).collect()
+            }
+            (Some(_), Some(_)) => {
+                let message = "found beside `endpoint_addrs`, allowed: one of them";
+                return Err(Remark::new("endpoint_addr", message));
+            }
+            (None, None) => return Err(Remark::new("endpoint_addrs", "is missing")),
+        };
+        if all.is_empty() {
+            let message = "found an empty list, allowed: at least one";
+            return Err(Remark::new("endpoint_addrs", message));
+        }
+        for (field, url) in &all {
+            check_url(field, url)?;
+            if !may_end && url.ends_with('/') {
+                let message = format!("found {}, allowed: without a `/` at its end", quoted(url));
+                return Err(Remark::new(field.as_str(), message));
+            }
+        }
+        Ok(all.into_iter().map(|(_, url)| url).collect())
+    }
 }
 
 /// The host of a server, as a resolver takes it. Refuses what is none, a socket's path among it.

@@ -27,10 +27,8 @@ async fn stage_with(release: Option<&str>) -> Stage {
 
 /// A route from `uri` whose requests are posted, so many together.
 fn logged(uri: &str, node: &Instance, receiver: &Receiver, most: u32, more: Value) -> Value {
-    let mut logger =
-        json!({ "uri": receiver.uri("/log"), "batch_max_size": most, "inactive_timeout": 1 });
-    let fields = logger.as_object_mut().unwrap();
-    fields.extend(more.as_object().unwrap().clone());
+    let mut logger = logs::logger(&more, most);
+    logger["uri"] = json!(receiver.uri("/log"));
     with_plugins(uri, node, json!({ "http-logger": logger }))
 }
 
@@ -246,15 +244,6 @@ async fn nothing_is_lost_in_silence_while_a_server_is_away() {
     receiver.answer(503);
 
     // A batch that is on its way; then six more wait, and two find no room.
-    let metric = async |sample: &str, value: u64| {
-        let sample = format!("chancery_logs_{sample}");
-        eventually(async || {
-            let found = logs.metric(&sample).await?;
-            anyhow::ensure!(found == value, "{sample}: {found}, not {value}");
-            Ok(())
-        })
-        .await;
-    };
     for number in 0..2 {
         assert_eq!(envoy.get(&format!("/patient/{number}")).await.status, 200);
     }
@@ -266,11 +255,11 @@ async fn nothing_is_lost_in_silence_while_a_server_is_away() {
     for number in 2..10 {
         assert_eq!(envoy.get(&format!("/patient/{number}")).await.status, 200);
     }
-    metric(r#"lost_total{reason="full"}"#, 2).await;
-    metric("waiting", 8).await;
+    logs.counted(r#"lost_total{reason="full"}"#, 2).await;
+    logs.counted("waiting", 8).await;
     // Not tried again, as its document says.
     assert_eq!(envoy.get("/hasty").await.status, 200);
-    metric(r#"lost_total{reason="refused"}"#, 1).await;
+    logs.counted(r#"lost_total{reason="refused"}"#, 1).await;
     assert_eq!(receiver.posts().len(), 0);
 
     receiver.answer(200);
@@ -280,8 +269,8 @@ async fn nothing_is_lost_in_silence_while_a_server_is_away() {
     for first in ["/patient/0", "/patient/1"] {
         assert!(came.contains(first), "{came:?}");
     }
-    metric("sent_total", 8).await;
-    metric("waiting", 0).await;
+    logs.counted("sent_total", 8).await;
+    logs.counted("waiting", 0).await;
 
     // What waits for its batch is posted before the process ends, and all that is lost is said.
     let slow =
@@ -290,7 +279,7 @@ async fn nothing_is_lost_in_silence_while_a_server_is_away() {
         .await;
     settled(etcd, &stage.chancery).await;
     assert_eq!(envoy.get("/slow").await.status, 200);
-    metric("waiting", 1).await;
+    logs.counted("waiting", 1).await;
     assert!(logs.process.stop().await.success());
     assert_eq!(at(&receiver.has(9).await[8]), "/slow");
     let output = logs.process.output();

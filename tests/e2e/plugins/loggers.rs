@@ -12,33 +12,19 @@ use super::with_plugins;
 use crate::support::certificates::Authority;
 use crate::support::eventually;
 use crate::support::instance::Instance;
-use crate::support::logs::{self, Logs, Post, Receiver};
+use crate::support::logs::{self, Post, Receiver};
 use crate::support::sockets::{Datagrams, Listener, entries};
 use crate::support::stage::{Stage, settled};
 
 /// A route from `uri` with a logger, whose entries say where they are from.
-fn logged(uri: &str, node: &Instance, plugin: &str, own: Value, most: u32) -> Value {
-    let mut logger = json!({
-        "batch_max_size": most, "inactive_timeout": 1, "log_format": { "at": "$uri", "host": "$http_host" },
-    });
-    let fields = logger.as_object_mut().unwrap();
-    fields.extend(own.as_object().unwrap().clone());
+pub(super) fn logged(uri: &str, node: &Instance, plugin: &str, own: Value, most: u32) -> Value {
+    let mut logger = logs::logger(&own, most);
+    logger["log_format"] = json!({ "at": "$uri", "host": "$http_host" });
     with_plugins(uri, node, json!({ plugin: logger }))
 }
 
-/// Waits until a sample has this value.
-async fn counted(logs: &Logs, sample: &str, value: u64) {
-    let sample = format!("chancery_logs_{sample}");
-    eventually(async || {
-        let found = logs.metric(&sample).await?;
-        anyhow::ensure!(found == value, "{sample}: {found}, not {value}");
-        Ok(())
-    })
-    .await;
-}
-
 /// The paths of entries.
-fn paths(entries: &[Value]) -> BTreeSet<&str> {
+pub(super) fn paths(entries: &[Value]) -> BTreeSet<&str> {
     let paths = entries.iter().map(|entry| entry["at"].as_str().unwrap());
     paths.collect()
 }
@@ -109,8 +95,8 @@ async fn a_batch_has_a_connection_of_its_own() {
     let came = entries(&secure.has(2).await);
     assert_eq!(paths(&came), BTreeSet::from(["/named/a", "/nameless/a"]));
     assert_eq!(secure.names(), ["logs.example.com", "-"]);
-    counted(&logs, "sent_total", 6).await;
-    counted(&logs, "failures_total", 0).await;
+    logs.counted("sent_total", 6).await;
+    logs.counted("failures_total", 0).await;
 }
 
 #[tokio::test]
@@ -130,17 +116,17 @@ async fn nothing_is_lost_in_silence_while_a_listener_is_away() {
     settled(etcd, &stage.chancery).await;
 
     assert_eq!(envoy.get("/hasty/a").await.status, 200);
-    counted(&logs, r#"lost_total{reason="refused"}"#, 1).await;
+    logs.counted(r#"lost_total{reason="refused"}"#, 1).await;
     for path in ["/patient/a", "/patient/b"] {
         assert_eq!(envoy.get(path).await.status, 200);
     }
-    counted(&logs, "waiting", 2).await;
+    logs.counted("waiting", 2).await;
     assert!(logs.metric("chancery_logs_failures_total").await.unwrap() > 1);
 
     let listener = Listener::at(address, None).await;
     let came = entries(&listener.has(2).await);
     assert_eq!(paths(&came), BTreeSet::from(["/patient/a", "/patient/b"]));
-    counted(&logs, "sent_total", 2).await;
+    logs.counted("sent_total", 2).await;
     assert!(logs.process.stop().await.success());
     let output = logs.process.output();
     let to = format!(r#"to="tcp://{address}""#);
@@ -196,14 +182,14 @@ async fn a_batch_is_a_datagram_and_one_that_is_too_large_is_counted() {
     let came = server.has(2).await;
     let both: Vec<Value> = serde_json::from_str(&came[1]).unwrap();
     assert_eq!(paths(&both), BTreeSet::from(["/pair/a", "/pair/b"]));
-    counted(&logs, "sent_total", 3).await;
+    logs.counted("sent_total", 3).await;
 
     // 14,000 bytes are a datagram, and six times as many are none.
     for _ in 0..6 {
         assert_eq!(envoy.get("/large/a").await.status, 200);
     }
-    counted(&logs, r#"lost_total{reason="large"}"#, 6).await;
-    counted(&logs, "waiting", 0).await;
+    logs.counted(r#"lost_total{reason="large"}"#, 6).await;
+    logs.counted("waiting", 0).await;
     assert_eq!(server.came().len(), 2);
 
     // What is sent where nobody listens may be known to be lost, and then is sent again.
@@ -220,7 +206,7 @@ async fn a_batch_is_a_datagram_and_one_that_is_too_large_is_counted() {
         Ok(())
     })
     .await;
-    counted(&logs, "waiting", 0).await;
+    logs.counted("waiting", 0).await;
     assert!(logs.process.stop().await.success());
     let output = logs.process.output();
     let to = format!(r#"to="udp://{address}""#);
@@ -299,7 +285,7 @@ async fn syslog_gets_a_line_for_each_request() {
         paths(&messages),
         BTreeSet::from(["/datagrams/a", "/datagrams/b"])
     );
-    counted(&logs, "sent_total", 6).await;
+    logs.counted("sent_total", 6).await;
 }
 
 /// The streams of a post: labels, and for each entry when it was and what it says.
@@ -410,10 +396,169 @@ async fn loki_gets_streams_by_label() {
         Ok(())
     })
     .await;
-    counted(&logs, "waiting", 0).await;
+    logs.counted("waiting", 0).await;
     assert!(logs.process.stop().await.success());
     let output = logs.process.output();
     assert!(output.contains("the server answers 302"), "{output}");
+    for secret in ["planted", "written"] {
+        assert!(!output.contains(secret), "{output}");
+    }
+}
+
+/// The actions and entries of a post to the bulk API.
+fn actions(post: &Post) -> Vec<Value> {
+    assert!(post.body.ends_with('\n'), "{post:?}");
+    let lines = post.body.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn elasticsearch_gets_actions_and_says_what_it_does_not_take() {
+    let stage = Stage::set().await;
+    let (etcd, envoy) = (&stage.etcd, &stage.envoy);
+    let blue = stage.instance("blue").await;
+    let receiver = Receiver::start(stage.address).await;
+    let file = stage.folder().join("authorizations");
+    fs::write(&file, format!("{} Basic planted\n", receiver.uri("/_bulk"))).unwrap();
+    let mut logs = logs::logging(&stage, &["--authorization", file.to_str().unwrap()]).await;
+    let own = json!({
+        "endpoint_addrs": [receiver.uri("")], "field": { "index": "services" },
+        "auth": { "username": "elastic", "password": "written" }, "max_retry_count": 1_000_000, "retry_delay": 0,
+    });
+    for (name, most) in [("pair", 2), ("single", 1)] {
+        let route = logged(
+            &format!("/{name}/*"),
+            &blue,
+            "elasticsearch-logger",
+            own.clone(),
+            most,
+        );
+        etcd.put(&format!("routes/{name}"), &route).await;
+    }
+    settled(etcd, &stage.chancery).await;
+    let dump = envoy.dump().await.unwrap();
+    for secret in ["planted", "written"] {
+        assert!(!dump.contains(secret), "the proxy knows a secret");
+    }
+
+    receiver.say(
+        r#"{"errors":true,"items":[{"create":{"error":{"type":"document_parsing_exception"}}}]}"#,
+    );
+    for path in ["/pair/a", "/pair/b"] {
+        assert_eq!(envoy.get(path).await.status, 200);
+    }
+    logs.counted("sent_total", 1).await;
+    logs.counted(r#"lost_total{reason="refused"}"#, 1).await;
+    let posts = receiver.posts();
+    let [post] = &posts[..] else {
+        panic!("{posts:#?}");
+    };
+    let path = "/_bulk?filter_path=errors,items.*.error.type";
+    assert_eq!((post.method.clone(), &*post.path), (Method::POST, path));
+    assert_eq!(post.headers["content-type"], "application/x-ndjson");
+    assert_eq!(post.headers["authorization"], "Basic planted");
+    let lines = actions(post);
+    let action = json!({ "create": { "_index": "services" } });
+    assert_eq!((&lines[0], &lines[2]), (&action, &action));
+    let told = [lines[1].clone(), lines[3].clone()];
+    assert_eq!(paths(&told), BTreeSet::from(["/pair/a", "/pair/b"]));
+
+    // Any answer but 200 is none, and the batch comes again.
+    receiver.say(r#"{"errors":false}"#);
+    receiver.answer(429);
+    assert_eq!(envoy.get("/single/a").await.status, 200);
+    eventually(async || {
+        anyhow::ensure!(logs.metric("chancery_logs_failures_total").await? > 1);
+        Ok(())
+    })
+    .await;
+    receiver.answer(200);
+    logs.counted("sent_total", 2).await;
+    assert_eq!(actions(&receiver.posts()[1])[1]["at"], "/single/a");
+    assert!(logs.process.stop().await.success());
+    let output = logs.process.output();
+    assert!(output.contains("the server answers 429"), "{output}");
+    for secret in ["planted", "written"] {
+        assert!(!output.contains(secret), "{output}");
+    }
+}
+
+#[tokio::test]
+async fn clickhouse_gets_rows() {
+    let stage = Stage::set().await;
+    let (etcd, envoy) = (&stage.etcd, &stage.envoy);
+    let blue = stage.instance("blue").await;
+    let [open, shut] = [
+        Receiver::start(stage.address).await,
+        Receiver::start(stage.address).await,
+    ];
+    let file = stage.folder().join("authorizations");
+    fs::write(&file, format!("{} Basic planted\n", shut.uri("/"))).unwrap();
+    let mut logs = logs::logging(&stage, &["--authorization", file.to_str().unwrap()]).await;
+    let to = |address: String, password: &str| {
+        json!({
+            "endpoint_addrs": [address], "user": "shop", "password": password, "database": "logs", "logtable": "test",
+            "max_retry_count": 1_000_000, "retry_delay": 0,
+        })
+    };
+    for (name, own, most) in [
+        ("open", to(open.uri(""), ""), 2),
+        ("shut", to(shut.uri("/"), "written"), 1),
+    ] {
+        let route = logged(&format!("/{name}/*"), &blue, "clickhouse-logger", own, most);
+        etcd.put(&format!("routes/{name}"), &route).await;
+    }
+    settled(etcd, &stage.chancery).await;
+    let dump = envoy.dump().await.unwrap();
+    for secret in ["planted", "written"] {
+        assert!(!dump.contains(secret), "the proxy knows a secret");
+    }
+    for path in ["/open/a", "/open/b", "/shut/a"] {
+        assert_eq!(envoy.get(path).await.status, 200);
+    }
+    logs.counted("sent_total", 3).await;
+
+    let rows = |post: &Post| -> Vec<Value> {
+        assert_eq!((post.method.clone(), &*post.path), (Method::POST, "/"));
+        assert_eq!(post.headers["content-type"], "application/json");
+        assert_eq!(post.headers["x-clickhouse-database"], "logs");
+        let rows = post
+            .body
+            .strip_prefix("INSERT INTO test FORMAT JSONEachRow ")
+            .unwrap();
+        let rows = serde_json::Deserializer::from_str(rows).into_iter();
+        rows.collect::<Result<_, _>>().unwrap()
+    };
+    let posts = open.posts();
+    assert_eq!(
+        paths(&rows(&posts[0])),
+        BTreeSet::from(["/open/a", "/open/b"])
+    );
+    assert_eq!(posts[0].headers["x-clickhouse-user"], "shop");
+    assert_eq!(posts[0].headers["x-clickhouse-key"], "");
+    assert!(posts[0].headers.get("authorization").is_none());
+    let posts = shut.posts();
+    assert_eq!(paths(&rows(&posts[0])), BTreeSet::from(["/shut/a"]));
+    assert_eq!(posts[0].headers["authorization"], "Basic planted");
+    for name in ["x-clickhouse-user", "x-clickhouse-key"] {
+        assert!(posts[0].headers.get(name).is_none(), "{posts:#?}");
+    }
+
+    open.answer(503);
+    for path in ["/open/c", "/open/d"] {
+        assert_eq!(envoy.get(path).await.status, 200);
+    }
+    eventually(async || {
+        anyhow::ensure!(logs.metric("chancery_logs_failures_total").await? > 1);
+        Ok(())
+    })
+    .await;
+    open.answer(200);
+    logs.counted("sent_total", 5).await;
+    assert!(logs.process.stop().await.success());
+    let output = logs.process.output();
     for secret in ["planted", "written"] {
         assert!(!output.contains(secret), "{output}");
     }
