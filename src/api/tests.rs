@@ -188,10 +188,7 @@ fn why_a_node_is_behind() {
         refused: None,
     });
     assert_eq!(reason(&node), "clusters sent and not acknowledged");
-    assert_eq!(
-        confirmed::since(&node).map(|since| since.seconds),
-        Some(60)
-    );
+    assert_eq!(confirmed::since(&node).map(|since| since.seconds), Some(60));
     node.status.types[ResourceType::RouteConfiguration.index()] = Some(TypeStatus {
         refused: Some((mark(61), "bad regex".into())),
         ..TypeStatus::default()

@@ -89,5 +89,8 @@ pub fn behind(behind: &[pb::Behind]) {
         ]
     };
     let rows: Vec<_> = behind.iter().map(row).collect();
-    remote::table(["REPLICA", "NODE", "GATEWAY", "HAS", "SINCE", "REASON"], &rows);
+    remote::table(
+        ["REPLICA", "NODE", "GATEWAY", "HAS", "SINCE", "REASON"],
+        &rows,
+    );
 }

@@ -151,15 +151,9 @@ enum MetaFormat {
     Origin,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(try_from = "i64")]
 struct Acks(#[schemars(with = "i64", range(min = -1, max = 1))] ());
-
-impl Default for Acks {
-    fn default() -> Self {
-        Self(())
-    }
-}
 
 impl TryFrom<i64> for Acks {
     type Error = String;
