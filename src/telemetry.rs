@@ -1,5 +1,6 @@
 //! Logs, metrics and traces: what operators see. No other room names their libraries' set-up.
 
+mod cause;
 pub mod logs;
 pub mod metrics;
 pub mod process;
@@ -7,6 +8,7 @@ mod shown;
 pub mod source;
 pub mod traces;
 
+pub use cause::{innermost, unanswered};
 pub use metrics::Metrics;
 pub use shown::shown;
 pub use source::Source;

@@ -6,6 +6,8 @@ use http::{HeaderMap, StatusCode};
 use reqwest::redirect;
 use url::Url;
 
+use crate::telemetry::unanswered;
+
 const CONNECT: Duration = Duration::from_secs(2);
 /// From the connection to the last byte of the answer.
 const WHOLE: Duration = Duration::from_secs(5);
@@ -51,7 +53,7 @@ impl Client {
                 .pool_idle_timeout(Duration::from_secs(90))
                 .tcp_nodelay(true)
                 .build();
-            client.map_err(|error| Error::Unusable(innermost(&error)))
+            client.map_err(|error| Error::Unusable(unanswered(&error)))
         };
         Ok(Self {
             verifying: build(true)?,
@@ -66,7 +68,7 @@ impl Client {
             false => &self.trusting,
         };
         let request = client.get(url).headers(headers);
-        let lost = |error: reqwest::Error| Error::Lost(innermost(&error));
+        let lost = |error: reqwest::Error| Error::Lost(unanswered(&error));
         let mut response = request.send().await.map_err(lost)?;
         let status = response.status();
         let mut body = Vec::new();
@@ -77,18 +79,5 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         Ok(Answer { status, body })
-    }
-}
-
-/// The cause alone: what stands around it quotes the address.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    match cause.downcast_ref::<reqwest::Error>() {
-        Some(_) if error.is_timeout() => "no answer in time".to_owned(),
-        Some(_) => "no answer".to_owned(),
-        None => cause.to_string(),
     }
 }

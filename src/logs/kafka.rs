@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::post::Unusable;
 use crate::model::log_target::{Kafka, Mechanism};
+use crate::telemetry::innermost;
 
 /// What lines of passwords begin with.
 pub const SCHEME: &str = "kafka://";
@@ -238,15 +239,6 @@ fn now() -> DateTime<rskafka::chrono::Utc> {
     let millis = since.map_or(0, |since| since.as_millis());
     let millis = i64::try_from(millis).unwrap_or_default();
     DateTime::from_timestamp_millis(millis).unwrap_or_default()
-}
-
-/// The cause alone, without the retries around it.
-fn innermost(error: &ClientError) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

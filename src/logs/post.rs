@@ -8,6 +8,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, redirect};
 
 use super::kafka;
+use crate::telemetry::unanswered;
 
 /// Bytes of an answer that are read: what it says, and so that its connection can be used again.
 const ANSWER: usize = 1 << 20;
@@ -55,7 +56,7 @@ pub enum Unusable {
 /// Why a batch is not there.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{}", innermost(.0))]
+    #[error("{}", unanswered(.0))]
     Lost(reqwest::Error),
     #[error("the server answers {0}")]
     Refused(u16),
@@ -131,19 +132,6 @@ fn read(lines: &str) -> Result<HashMap<String, HeaderValue>, Unusable> {
         Ok((uri.to_owned(), value))
     });
     read.collect()
-}
-
-/// The cause alone, as what stands around it quotes the address, which may hold a secret.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    match cause.downcast_ref::<reqwest::Error>() {
-        Some(_) if error.is_timeout() => "no answer in time".to_owned(),
-        Some(_) => "no answer".to_owned(),
-        None => cause.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -156,6 +156,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         &["telemetry"],
     ),
     (r"\brs_consul\b", &["registry/consul"]),
+    (r"\brskafka::", &["logs/kafka"]),
     (r"\bsd_notify\b", &["run/supervisor"]),
     // The demo is a client of its own Envoy.
     (
@@ -166,6 +167,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
             "cli/web",
             "logs/post",
             "asking/client",
+            "telemetry/cause",
         ],
     ),
     (

@@ -16,6 +16,7 @@ use super::body::{self, Body};
 use super::error::Error;
 use super::settings::Settings;
 use super::token::Token;
+use crate::telemetry::innermost;
 
 /// How often files are looked at: that works however they are replaced.
 const LOOK: Duration = Duration::from_secs(2);
@@ -195,7 +196,7 @@ impl Files {
             .http2_keep_alive_interval(KEEPALIVE)
             .http2_keep_alive_timeout(KEEPALIVE);
         if let (Some(path), Some(pem)) = (&self.ca, &contents.ca) {
-            let unusable = |error: reqwest::Error| unusable("CA file", path, innermost(error));
+            let unusable = |error: reqwest::Error| unusable("CA file", path, said(error));
             let roots = Certificate::from_pem_bundle(pem).map_err(unusable)?;
             if roots.is_empty() {
                 let reason = "it holds no certificate in PEM".to_owned();
@@ -206,12 +207,12 @@ impl Files {
         if let (Some((path, _)), Some((cert, key))) = (&self.identity, &contents.identity) {
             let pem = [cert.as_slice(), b"\n", key.as_slice()].concat();
             let identity = Identity::from_pem(&pem)
-                .map_err(|error| unusable("client certificate", path, innermost(error)))?;
+                .map_err(|error| unusable("client certificate", path, said(error)))?;
             builder = builder.identity(identity);
         }
         builder.build().map_err(|error| Error::Setting {
             setting: "TLS settings",
-            reason: innermost(error),
+            reason: said(error),
         })
     }
 }
@@ -222,6 +223,11 @@ impl fmt::Debug for Current {
     }
 }
 
+/// What the operating system or TLS said. The layers above only repeat the URL.
+fn said(error: reqwest::Error) -> String {
+    innermost(&error.without_url()).to_string()
+}
+
 /// Why a request has no answer.
 pub fn lost(error: reqwest::Error, agent: &Url, deadline: Duration) -> Error {
     let address = name(agent);
@@ -230,7 +236,7 @@ pub fn lost(error: reqwest::Error, agent: &Url, deadline: Duration) -> Error {
     }
     Error::Unreachable {
         address,
-        reason: innermost(error),
+        reason: said(error),
     }
 }
 
@@ -271,13 +277,4 @@ fn unusable(setting: &'static str, path: &Path, reason: String) -> Error {
         path: path.to_owned(),
         reason,
     }
-}
-
-/// The cause at the bottom: what the operating system or TLS said. The layers above only repeat the URL.
-fn innermost(error: reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = &error.without_url();
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
