@@ -22,6 +22,7 @@ pub mod schema;
 mod secrets;
 mod service;
 mod settle;
+mod shown;
 mod sources;
 mod status;
 pub(crate) mod stream_route;

@@ -8,7 +8,7 @@ use super::route::Sources;
 use super::route::form::Draft;
 use super::route::size;
 use super::service::Service;
-use super::{Route, helpers, stream_route};
+use super::{Route, helpers, shown, stream_route};
 use crate::model::key::Id;
 use crate::model::problem::Remark;
 use crate::model::upstream::{Breaker, Target};
@@ -36,7 +36,8 @@ pub(super) fn route(
         .as_ref()
         .map(|id| find_service(entries, id))
         .transpose()?;
-    let plugins = layered(entries, global_rules, consumers, draft, service)?;
+    let told = |plugins: Plugins| told(plugins, entries, id, draft);
+    let plugins = layered(entries, global_rules, consumers, draft, service, &told)?;
     plugins.check_with(draft.vars.as_deref(), &draft.paths)?;
     helpers::check(entries, &draft.gateways, &plugins)?;
     let cluster = match (&draft.target, service) {
@@ -117,6 +118,7 @@ fn layered(
     consumers: &[(Arc<str>, Plugins)],
     draft: &Draft,
     service: Option<&Service>,
+    told: &impl Fn(Plugins) -> Plugins,
 ) -> Result<Plugins, Remark> {
     let mut all = plugins(entries, &draft.plugins)?;
     let mut add = |plugins: &Plugins, field: &str, path: &str| {
@@ -143,6 +145,7 @@ fn layered(
     let of_consumers = consumers.iter().filter(|_| known);
     let of_consumers = of_consumers.map(|(name, own)| {
         let whole = of_consumer(own.of_consumer_over(&all), global_rules, draft)
+            .map(told)
             .map_err(|remark| elsewhere("", &format!("consumers/{name}"), &remark))?;
         Ok((name.clone(), whole))
     });
@@ -154,7 +157,7 @@ fn layered(
     }
     all.check_limits()?;
     all.check_identities()?;
-    Ok(of_service(all, draft).with_consumers(of_consumers))
+    Ok(told(all).with_consumers(of_consumers))
 }
 
 /// The route's plugins for one consumer, below those of the global rules.
@@ -169,13 +172,19 @@ fn of_consumer(
         plugins = plugins.below(rule);
     }
     plugins.check_limits()?;
-    Ok(of_service(plugins, draft))
+    Ok(plugins)
 }
 
-fn of_service(plugins: Plugins, draft: &Draft) -> Plugins {
-    match &draft.service {
+/// The plugins with what they go by of the documents that the route is made of.
+fn told(plugins: Plugins, entries: &Entries, id: &Id, draft: &Draft) -> Plugins {
+    let plugins = match &draft.service {
         Some(service) => plugins.of_service(service),
         None => plugins,
+    };
+    if plugins.tell_documents() {
+        plugins.with_documents(&shown::of(entries, id, draft.service.as_ref()))
+    } else {
+        plugins
     }
 }
 

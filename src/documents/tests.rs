@@ -12,6 +12,7 @@ mod metadata;
 mod plugins;
 mod provided;
 mod real_ip;
+mod shown;
 mod texts;
 
 use super::{Changes, Documents};

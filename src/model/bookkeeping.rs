@@ -24,8 +24,7 @@ pub(crate) struct Bookkeeping {
     /// A name for people; kept, and not read.
     pub name: Option<String>,
     /// A description for people; kept, and not read.
-    #[schemars(rename = "desc")]
-    _desc: Option<String>,
+    pub desc: Option<String>,
     /// Labels for people and tools; kept, and not read, but for those of a consumer, which upstreams can be told.
     pub labels: Option<Labels>,
     /// Seconds since 1970 when the document was made, which its writer tells; kept, and not read.
@@ -42,7 +41,7 @@ impl Bookkeeping {
         match name {
             "id" => self.id = Deserialize::deserialize(value)?,
             "name" => self.name = Deserialize::deserialize(value)?,
-            "desc" => self._desc = Deserialize::deserialize(value)?,
+            "desc" => self.desc = Deserialize::deserialize(value)?,
             "labels" => self.labels = Deserialize::deserialize(value)?,
             "create_time" => self._create_time = Deserialize::deserialize(value)?,
             "update_time" => self._update_time = Deserialize::deserialize(value)?,

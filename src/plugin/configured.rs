@@ -9,7 +9,7 @@ use std::sync::Arc;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 
 use super::all::{ALL, behind_consumers, is_settled_by_routes};
-use super::contract::{CountedBy, Helper, Plugin};
+use super::contract::{CountedBy, Helper, Plugin, Shown};
 use super::meta::META;
 use super::shared::asked::{Asked, SCRIPTS_OF_CONSUMERS, Script};
 use super::shared::condition::Condition;
@@ -268,6 +268,24 @@ impl Plugins {
             let other = own.plugin.as_ref();
             if let Some(other) = other.and_then(|plugin| plugin.of_service(service)) {
                 own.plugin = Some(other);
+            }
+        }
+        self
+    }
+
+    /// Whether one of them tells others of the documents that a route is made of.
+    pub(crate) fn tell_documents(&self) -> bool {
+        let mut plugins = self.enabled().filter_map(|own| own.plugin.as_ref());
+        plugins.any(|plugin| plugin.tells_documents())
+    }
+
+    /// These plugins in a route of these documents.
+    pub(crate) fn with_documents(mut self, shown: &Shown) -> Self {
+        for own in &mut self.configured {
+            let other = own.plugin.as_ref();
+            if let Some((other, bytes)) = other.and_then(|one| one.with_documents(shown)) {
+                own.plugin = Some(other);
+                own.bytes += bytes;
             }
         }
         self

@@ -140,6 +140,16 @@ pub trait Plugin: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether it tells others of the documents that its route is made of.
+    fn tells_documents(&self) -> bool {
+        false
+    }
+
+    /// What it is in a route of these documents, where that is something else.
+    fn with_documents(&self, _shown: &Shown) -> Option<Grown> {
+        None
+    }
+
     /// Whether it does something else where its plugin has metadata.
     fn asks_for_metadata(&self) -> bool {
         false
@@ -173,6 +183,13 @@ pub trait Plugin: fmt::Debug + Send + Sync {
 
 /// A plugin with what another document says, and how many bytes it has more.
 pub type Grown = (Arc<dyn Plugin>, usize);
+
+/// The documents of a route and of its service, as others are told them: JSON without what may be a secret.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    pub route: Arc<str>,
+    pub service: Option<Arc<str>>,
+}
 
 /// What is not as in APISIX: the field, or nothing for the whole, and how.
 pub type Difference = (&'static str, &'static str);

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::contract::{Definition, Plugin, Reading, refused, schema};
+use super::contract::{Definition, Grown, Plugin, Reading, Shown, refused, schema};
 use super::shared::asked::ASKS;
 use super::shared::server::{Server, Uri};
 use super::shared::{header, script};
@@ -27,12 +27,14 @@ pub(super) const ENTRY: Definition = Definition {
     differs: &[
         (
             "with_route",
-            "not `true`: documents hold secrets, which Envoy would show",
+            "the document without `plugins`, `upstream` and `vars`, which may hold secrets; where it has a service, with all fields of \
+            its own over the service's",
         ),
-        ("with_service", "not `true`, likewise"),
+        ("with_service", "without `plugins`, likewise"),
         (
             "with_consumer",
-            "not `true`: `input.request.headers` has the name, as `x-consumer-username`",
+            "`username`, `consumer_name`, `credential_id`, `group_id`, `desc` (up to 256 characters) and `labels`: no credential and no \
+            plugin",
         ),
         (
             "",
@@ -69,13 +71,13 @@ struct Form {
     keepalive_pool: Option<Quantity>,
     /// Headers of its result that the upstream is sent, in the place of the client's.
     send_headers_upstream: Option<Vec<String>>,
-    /// Whether it is told the route's document: no other than `false`.
+    /// Whether it is told the route's document, as `input.route`: without its plugins, conditions and upstream.
     #[serde(default)]
     with_route: bool,
-    /// Whether it is told the service's document: no other than `false`.
+    /// Whether it is told the service's document, as `input.service`: without its plugins and upstream.
     #[serde(default)]
     with_service: bool,
-    /// Whether it is told the consumer's document: no other than `false`.
+    /// Whether it is told who sends the request, as `input.consumer`: without credentials and plugins.
     #[serde(default)]
     with_consumer: bool,
 }
@@ -94,25 +96,6 @@ impl Form {
             keepalive: self.keepalive,
             keepalive_timeout: self.keepalive_timeout,
             keepalive_pool: self.keepalive_pool,
-        }
-    }
-
-    /// Refuses to tell documents.
-    fn check_told(&self) -> Result<(), Remark> {
-        let by_policy =
-            "write a `policy` for each, as Envoy would show what secrets a document holds";
-        let by_header = "`input.request.headers` has the name as `x-consumer-username`; its secrets are for nobody";
-        let told = [
-            ("with_route", self.with_route, by_policy),
-            ("with_service", self.with_service, by_policy),
-            ("with_consumer", self.with_consumer, by_header),
-        ];
-        match told.into_iter().find(|(_, is_told, _)| *is_told) {
-            None => Ok(()),
-            Some((field, _, instead)) => {
-                let message = format!("found true, allowed: false; {instead}");
-                Err(Remark::new(field, message))
-            }
         }
     }
 
@@ -154,7 +137,7 @@ impl Form {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Opa {
     /// Where the agent is.
     target: Target,
@@ -162,9 +145,12 @@ struct Opa {
     told: Map<String, Value>,
 }
 
+const WITH_ROUTE: &str = "with_route";
+const WITH_SERVICE: &str = "with_service";
+const WITH_CONSUMER: &str = "with_consumer";
+
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let form: Form = decode::read(value)?;
-    form.check_told()?;
     let uri = form.uri()?;
     let server = form.server();
     let timeout = server.timeout()?.as_millis();
@@ -174,7 +160,15 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         ("timeout", json!(u64::try_from(timeout).unwrap_or(u64::MAX))),
         ("upstream", json!(form.upstream()?)),
     ];
-    let told = told.into_iter();
+    // Those that say so: two global rules that differ in it are not the same.
+    let with = [
+        (WITH_ROUTE, form.with_route),
+        (WITH_SERVICE, form.with_service),
+        (WITH_CONSUMER, form.with_consumer),
+    ];
+    let with = with.into_iter().filter(|(_, is_so)| *is_so);
+    let with = with.map(|(name, is_so)| (name, json!(is_so)));
+    let told = told.into_iter().chain(with);
     Ok(Arc::new(Opa {
         target: server.target("host", &uri, reading)?,
         told: told.map(|(name, value)| (name.to_owned(), value)).collect(),
@@ -188,6 +182,28 @@ impl Plugin for Opa {
 
     fn runs(&self) -> Vec<&'static str> {
         vec![ASKS]
+    }
+
+    fn tells_documents(&self) -> bool {
+        [WITH_ROUTE, WITH_SERVICE]
+            .iter()
+            .any(|name| self.told.contains_key(*name))
+    }
+
+    fn with_documents(&self, shown: &Shown) -> Option<Grown> {
+        let all = [
+            (WITH_ROUTE, "route", Some(&shown.route)),
+            (WITH_SERVICE, "service", shown.service.as_ref()),
+        ];
+        let mut other = self.clone();
+        let mut bytes = 0;
+        for (with, name, text) in all {
+            if let Some(text) = text.filter(|_| self.told.contains_key(with)) {
+                bytes += text.len();
+                other.told.insert(name.to_owned(), json!(**text));
+            }
+        }
+        (bytes > 0).then(|| (Arc::new(other) as Arc<dyn Plugin>, bytes))
     }
 
     fn apply(&self, route: &mut Route, clusters: &[Arc<Cluster>]) {

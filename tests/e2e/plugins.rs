@@ -10,6 +10,7 @@ mod limits;
 mod loggers;
 mod observability;
 mod opa;
+mod opa_documents;
 mod redis;
 mod request_ids;
 mod requests;

@@ -24,6 +24,8 @@ pub struct Consumer {
     pub custom_id: Option<Arc<str>>,
     /// What upstreams can be told of it: as the query of a URL is written, without what no header can hold.
     pub labels: Arc<str>,
+    /// What agents can be told of it beside, likewise: `group_id` and `desc`.
+    pub about: Arc<str>,
     /// The credentials in its own document.
     pub credentials: Credentials,
 }
@@ -102,11 +104,13 @@ pub(crate) fn read_consumer(
     }
     let (credentials, others) = credential::read(form.plugins.as_ref(), warnings)?;
     let labels = bookkeeping.labels.as_ref().map(query).unwrap_or_default();
+    let about = about(form.group_id.as_ref(), bookkeeping.desc.as_deref());
     let consumer = Consumer {
         username: form.username.into(),
         group: form.group_id,
         custom_id: bookkeeping.labels.map(custom_id).transpose()?.flatten(),
         labels: labels.into(),
+        about: about.into(),
         credentials,
     };
     Ok((consumer, others))
@@ -121,6 +125,16 @@ fn query(labels: &BTreeMap<String, String>) -> String {
     let told = labels.iter().filter(|(_, value)| fits(value));
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(told).finish()
+}
+
+/// The rest as a query. APISIX has no description longer than that, and here it travels in a header.
+fn about(group: Option<&Id>, desc: Option<&str>) -> String {
+    const DESC: usize = 256;
+    let group = group.map(|group| ("group_id", group.as_str()));
+    let desc = desc.filter(|desc| desc.chars().count() <= DESC);
+    let desc = desc.map(|desc| ("desc", desc));
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(group.into_iter().chain(desc)).finish()
 }
 
 /// What a label tells upstreams in a header.

@@ -8,8 +8,8 @@ use super::{Basic, Consumer, Credentials, Jwt, Secret};
 use crate::model::key::Id;
 use crate::model::problem::Remark;
 
-/// Who is behind which credential, and who is in which group. Whoever is behind one is `NAME` or, where upstreams are told more of
-/// it, `NAME/CREDENTIAL/LABELS/CUSTOM_ID`, each of which but the first may be empty: only the last may have a `/`.
+/// Who is behind which credential, and who is in which group. Whoever is behind one is `NAME` or, where others are told more of
+/// it, `NAME/CREDENTIAL/LABELS/ABOUT/CUSTOM_ID`, each of which but the first may be empty: only the last may have a `/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Consumers {
     /// Consumers by the key that they send.
@@ -56,11 +56,12 @@ pub(crate) fn together(
     let told = holders.values().filter_map(|holder| match holder {
         Holder::Consumer(consumer) => {
             let id = consumer.custom_id.as_deref().unwrap_or_default();
-            Some((&*consumer.username, (&*consumer.labels, id)))
+            let told = (&*consumer.labels, &*consumer.about, id);
+            Some((&*consumer.username, told))
         }
         Holder::Credential { .. } => None,
     });
-    let told: HashMap<&str, (&str, &str)> = told.collect();
+    let told: HashMap<&str, (&str, &str, &str)> = told.collect();
     for (path, holder) in holders {
         let (username, credential, credentials) = match holder {
             Holder::Consumer(consumer) => (&consumer.username, None, &consumer.credentials),
@@ -74,12 +75,12 @@ pub(crate) fn together(
             continue;
         }
         owners.take(path, credentials);
-        let (labels, id) = told.get(&**username).copied().unwrap_or_default();
-        let found = match (credential, labels, id) {
-            (None, "", "") => username.clone(),
+        let (labels, about, id) = told.get(&**username).copied().unwrap_or_default();
+        let found = match (credential, labels, about, id) {
+            (None, "", "", "") => username.clone(),
             _ => {
                 let credential = credential.unwrap_or_default();
-                format!("{username}/{credential}/{labels}/{id}").into()
+                format!("{username}/{credential}/{labels}/{about}/{id}").into()
             }
         };
         if let Holder::Consumer(consumer) = holder {

@@ -12,11 +12,16 @@ local function quoted(text)
   return '"' .. text:gsub('[%c"\\]', function(sign) return SIGNS[sign] or ("\\u%04x"):format(sign:byte()) end) .. '"'
 end
 
+-- What is JSON already.
+local RAW = {}
+local function raw(text) return text and setmetatable({ text = text }, RAW) end
+
 local function written(value)
   if value == null then return "null" end
   if type(value) == "string" then return quoted(value) end
   if type(value) == "number" then return ("%.14g"):format(value) end
   if type(value) ~= "table" then return tostring(value) end
+  if getmetatable(value) == RAW then return value.text end
   local parts = {}
   if getmetatable(value) == LIST then
     for at, item in ipairs(value) do parts[at] = written(item) end
@@ -39,7 +44,20 @@ local function seen(headers)
   return all
 end
 
-local function input(request)
+-- Whoever sends the request, as far as its document is no secret; nothing where nobody asked, or it is a stranger.
+local function consumer(request)
+  local headers = request:headers()
+  local name = headers:get("x-consumer-username")
+  if not name then return nil end
+  local found = request:streamInfo():dynamicMetadata():get("chancery.consumer") or {}
+  local told = read_form(found.about or "")
+  if (found.labels or "") ~= "" then told.labels = read_form(found.labels) end
+  told.username, told.consumer_name = name, name
+  told.credential_id = headers:get("x-credential-identifier")
+  return told
+end
+
+local function input(request, context)
   local headers, info = request:headers(), request:streamInfo()
   local path, query = headers:get(":path"):match("^([^?]*)%??(.*)$")
   local remote, remote_port = parted(info:downstreamRemoteAddress())
@@ -62,6 +80,9 @@ local function input(request)
       remote_port = remote_port,
       timestamp = os.time(),
     },
+    route = raw(context:get("route")),
+    service = raw(context:get("service")),
+    consumer = context:get("with_consumer") and consumer(request),
   }
 end
 
@@ -110,7 +131,7 @@ local function asked(request)
     [":authority"] = context:get("host"),
     ["content-type"] = "application/json",
   }
-  local done, answer, text = pcall(request.httpCall, request, cluster, question, written({ input = input(request) }), timeout)
+  local done, answer, text = pcall(request.httpCall, request, cluster, question, written({ input = input(request, context) }), timeout)
   -- Envoy says how long an agent took that answered.
   if not done or not answer["x-envoy-upstream-service-time"] then return { [":status"] = "403" } end
   local read, decision = pcall(read_json, #(text or "") <= LARGEST and text or "")
