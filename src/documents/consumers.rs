@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::entry::{Entry, GoodForm};
-use super::{Changes, Documents, resolve};
+use super::{Changes, Documents, helpers, resolve};
 use crate::model::Consumers;
 use crate::model::consumer::known::{Holder, Welcome, together};
 use crate::model::problem::Remark;
@@ -175,14 +175,19 @@ impl Documents {
             return Ok(Plugins::default());
         };
         let own = resolve::plugins(&self.entries, own)?;
+        helpers::everywhere(&self.entries, &own)?;
         let Some(group) = &consumer.group else {
             return Ok(own);
         };
         let path = format!("consumer_groups/{group}");
         match self.entries.get(&*path).and_then(Entry::form) {
             Some(GoodForm::ConsumerGroup(of_group)) => {
-                let of_group = resolve::plugins(&self.entries, of_group)
-                    .map_err(|remark| resolve::elsewhere("group_id", &path, &remark))?;
+                let of_group = resolve::plugins(&self.entries, of_group).and_then(|of_group| {
+                    helpers::everywhere(&self.entries, &of_group)?;
+                    Ok(of_group)
+                });
+                let of_group =
+                    of_group.map_err(|remark| resolve::elsewhere("group_id", &path, &remark))?;
                 Ok(own.over(&of_group))
             }
             _ => Ok(own),

@@ -33,8 +33,12 @@ impl Documents {
             self.in_force.gateways.get(&path).map(all) != now.as_ref().map(all)
         });
         if changed {
-            let concerns =
-                |form: &GoodForm| matches!(form, GoodForm::Route(_) | GoodForm::GlobalRule(_));
+            let concerns = |form: &GoodForm| {
+                matches!(
+                    form,
+                    GoodForm::Route(_) | GoodForm::GlobalRule(_) | GoodForm::Consumer(..)
+                )
+            };
             let all = self.entries.iter();
             let concerned = all.filter(|(_, entry)| entry.form().is_some_and(concerns));
             affected.extend(concerned.map(|(path, _)| path.clone()));
@@ -67,7 +71,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Refuses plugins of a global rule that nobody would serve in one of all gateways.
+/// Refuses plugins of a global rule or of a consumer that nobody would serve in one of all gateways.
 pub(super) fn everywhere(
     entries: &HashMap<Arc<str>, Entry>,
     plugins: &Plugins,

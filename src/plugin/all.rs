@@ -110,7 +110,7 @@ const TEMPLATES: &str = "Envoy makes no bodies of templates; let a service do it
 
 /// Plugins that consumers and their groups may have: those of which all that Envoy does follows the route that is chosen once
 /// the consumer is known, or whose filters stand behind that choice once more.
-pub(super) const OF_CONSUMERS: [&str; 21] = [
+pub(super) const OF_CONSUMERS: [&str; 26] = [
     request_id::ENTRY.name,
     fault_injection::ENTRY.name,
     cors::ENTRY.name,
@@ -132,6 +132,11 @@ pub(super) const OF_CONSUMERS: [&str; 21] = [
     redirect::ENTRY.name,
     attach_consumer_label::ENTRY.name,
     response_rewrite::ENTRY.name,
+    loki_logger::ENTRY.name,
+    http_logger::ENTRY.name,
+    tcp_logger::ENTRY.name,
+    syslog::ENTRY.name,
+    udp_logger::ENTRY.name,
 ];
 
 /// Those of them that APISIX runs before it knows the consumer, on a route that has them: the consumer's have no effect there.
@@ -241,8 +246,8 @@ pub(super) fn of_consumers() -> Vec<HttpFilter> {
     let before =
         before.filter(|(at, entry)| is_before_consumers(*at) && OF_CONSUMERS.contains(&entry.name));
     let filters = before.flat_map(|(_, entry)| (entry.http_filters)());
-    let which = std::iter::once(response_rewrite::which());
-    which.chain(filters).map(late::filter).collect()
+    let first = [logged::filter(), response_rewrite::which()];
+    first.into_iter().chain(filters).map(late::filter).collect()
 }
 
 /// The filters of routes that consumers have beside them.

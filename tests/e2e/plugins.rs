@@ -8,6 +8,7 @@ mod http_logger;
 mod kafka_logger;
 mod limits;
 mod loggers;
+mod loggers_of_consumers;
 mod observability;
 mod opa;
 mod opa_documents;

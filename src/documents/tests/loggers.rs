@@ -57,3 +57,28 @@ fn a_gateway_names_an_upstream_that_speaks_grpc() {
         ]
     );
 }
+
+#[test]
+fn a_consumer_has_a_logger_once_every_gateway_names_who_posts() {
+    let jack = format!(r#"{{"username":"jack",{LOGGED}}}"#);
+    let mut documents = play(&[
+        (
+            put("upstreams/u", r#"{"scheme":"grpc","nodes":{"b:80":1}}"#),
+            "+gateways/default",
+        ),
+        (put("consumers/jack", &jack), "bad /chancery/consumers/jack"),
+    ]);
+    assert_eq!(
+        said(&documents),
+        [
+            "/chancery/consumers/jack: plugins.http-logger: is not served by Envoy itself, and `gateways/default` names nobody who does \
+             it, allowed: with `logs` in the gateway, whose upstream is `chancery logs`"
+        ]
+    );
+    documents.apply(put(
+        "gateways/default",
+        &gateway(r#","logs":{"upstream_id":"u"}"#),
+    ));
+    let changes = documents.settle();
+    assert_eq!(changes.mended.len(), 1, "{:?}", changes.mended);
+}

@@ -23,7 +23,7 @@ use prost::Name;
 
 use super::asked::ANSWERS;
 use super::identity::{self, CONSUMER};
-use super::{limit, share};
+use super::{limit, logged, share};
 use crate::envoy::any;
 use crate::envoy::filter::of_rules;
 use crate::plugin::response_rewrite;
@@ -48,6 +48,7 @@ pub fn narrowed(route: &Route, consumer: &str) -> Route {
 /// Has one of these be chosen anew, and each have something to say to every filter of all.
 pub fn choose(of_consumers: &mut [Route], of_others: &mut [Route]) {
     response_rewrite::settle(of_consumers, of_others);
+    logged::settle(of_consumers, of_others);
     let mut idle: BTreeMap<String, Any> = BTreeMap::new();
     for route in of_consumers.iter().chain(&*of_others) {
         let filters = route.typed_per_filter_config.iter();

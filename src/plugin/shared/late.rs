@@ -11,6 +11,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::google::protobuf::Any;
 use prost::{Message, Name};
 
+use super::logged;
 use crate::envoy::any;
 use crate::envoy::filter::Whose;
 
@@ -38,8 +39,11 @@ pub fn aside(route: &mut Route, doubled: &BTreeSet<String>) -> Said {
 pub fn take(route: &mut Route, before: &Said, doubled: &BTreeSet<String>) {
     for (filter, config) in aside(route, doubled) {
         let config = renamed(config, doubled, Whose::Consumers);
-        let configs = &mut route.typed_per_filter_config;
-        configs.insert(Whose::Consumers.name(&filter), config);
+        let name = Whose::Consumers.name(&filter);
+        let earlier = route.typed_per_filter_config.insert(name.clone(), config);
+        if filter == logged::FILTER {
+            logged::join(route, &name, earlier.as_ref());
+        }
     }
     route.typed_per_filter_config.extend(before.clone());
 }

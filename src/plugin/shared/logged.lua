@@ -11,22 +11,22 @@ end
 local function all(headers)
   local by_name = {}
   for name, value in pairs(headers) do
-    local values = by_name[name]
-    if values == nil then
-      by_name[name] = { plain(value) }
-    else
-      values[#values + 1] = plain(value)
+    -- What Chancery's filters tell each other may be a credential.
+    if not name:find("^x%-chancery%-") then
+      local values = by_name[name] or {}
+      by_name[name], values[#values + 1] = values, plain(value)
     end
   end
   return by_name
 end
 
+-- Where it stands behind the filters that find the consumer, a filter before may have seen the request as it came.
 function envoy_on_request(handle)
-  local metadata = handle:streamInfo():dynamicMetadata()
-  local of_rule = metadata:get(SPACE)
-  local before = of_rule and of_rule["to"] .. "\n" or ""
-  metadata:set(SPACE, "to", before .. handle:filterContext():get("to"))
-  metadata:set(SPACE, "request", all(handle:headers()))
+  local metadata, context = handle:streamInfo():dynamicMetadata(), handle:filterContext()
+  local before, to = metadata:get(SPACE), context:get("to")
+  if before and not context:get("whole") then to = before["to"] .. "\n" .. to end
+  metadata:set(SPACE, "to", to)
+  if not before then metadata:set(SPACE, "request", all(handle:headers())) end
 end
 
 function envoy_on_response(handle)

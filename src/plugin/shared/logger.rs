@@ -46,7 +46,7 @@ macro_rules! differs {
             (
                 "",
                 "request headers are those that came, before any plugin changed them, with `x-request-id` and \
-                `x-forwarded-proto` of Envoy's",
+                `x-forwarded-proto` of Envoy's; where only a consumer has a logger, those that there are once it is known",
             ),
             ("", "`server` is Envoy: its node's id, and its version"),
             ("include_req_body", "no bodies"),

@@ -15,7 +15,9 @@ use envoy_types::pb::envoy::extensions::access_loggers::grpc::v3::{
 };
 use envoy_types::pb::envoy::r#type::matcher::v3::metadata_matcher::{PathSegment, path_segment};
 use envoy_types::pb::envoy::r#type::matcher::v3::value_matcher::MatchPattern;
-use envoy_types::pb::envoy::r#type::matcher::v3::{MetadataMatcher, ValueMatcher};
+use envoy_types::pb::envoy::r#type::matcher::v3::{
+    MetadataMatcher, StringMatcher, ValueMatcher, string_matcher,
+};
 
 use crate::envoy::any;
 use crate::envoy::proto::{boolean, exactly, uint32};
@@ -76,8 +78,12 @@ fn has_a_target() -> MetadataFilter {
             path: vec![PathSegment {
                 segment: Some(path_segment::Segment::Key(TO.to_owned())),
             }],
+            // Each is an object of JSON; a consumer may have taken them all away.
             value: Some(ValueMatcher {
-                match_pattern: Some(MatchPattern::PresentMatch(true)),
+                match_pattern: Some(MatchPattern::StringMatch(StringMatcher {
+                    match_pattern: Some(string_matcher::MatchPattern::Prefix("{".to_owned())),
+                    ..StringMatcher::default()
+                })),
             }),
             ..MetadataMatcher::default()
         }),

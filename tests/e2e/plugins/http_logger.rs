@@ -15,7 +15,7 @@ use crate::support::logs::{self, Post, Receiver};
 use crate::support::stage::{Stage, settled};
 
 /// A stage with an Envoy of this release, or of the newest.
-async fn stage_with(release: Option<&str>) -> Stage {
+pub(super) async fn stage_with(release: Option<&str>) -> Stage {
     let mut stage = Stage::set().await;
     if let Some(release) = release {
         stage.envoy.process.stop().await;
