@@ -17,7 +17,7 @@ use crate::model::problem::Remark;
 use crate::model::scalar::{Count, Quantity, Seconds, Within};
 use crate::model::shared_limit::How;
 
-const NAME: &str = "limit-conn";
+pub(super) const NAME: &str = "limit-conn";
 
 pub(super) const ENTRY: Definition = Definition {
     name: NAME,
@@ -76,6 +76,11 @@ struct Form {
 impl decode::Form for Form {}
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
+    Ok(Arc::new(limits(value, reading)?))
+}
+
+/// The limits of a configuration of it.
+pub(super) fn limits(value: &Value, reading: &mut Reading) -> Result<Limits, Remark> {
     let (own, redis) = limit::split(value, &mut reading.warnings)?;
     let form: Form = decode::read(&own)?;
     let Some(redis) = redis else {
@@ -97,7 +102,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         warnings.push(limit::warning_of_message());
     }
     let (shared, of_rules) = limit::place(reading.key, None);
-    Ok(Arc::new(Limits {
+    Ok(Limits {
         of: Of::Rate,
         redis: Some((redis, form.allow_degradation)),
         shared,
@@ -117,7 +122,7 @@ fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark>
         code: form.rejected_code,
         body: rejection(form.rejected_msg.as_ref()),
         names: Quota::default(),
-    }))
+    })
 }
 
 #[cfg(test)]

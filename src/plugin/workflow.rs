@@ -1,5 +1,6 @@
 //! `workflow`: rules, of which the first that fits a request turns it away or counts it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::Route;
@@ -8,11 +9,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::contract::{Definition, Helper, Plugin, Reading, refused, schema};
-use super::limit_count;
 use super::shared::answer::answer;
 use super::shared::asked::Asked;
 use super::shared::condition::Condition;
 use super::shared::limit::Limits;
+use super::{limit_conn, limit_count};
 use crate::cohort::Ability;
 use crate::model::Path;
 use crate::model::bounds::List;
@@ -31,7 +32,7 @@ pub(super) const ENTRY: Definition = Definition {
     differs: &[
         (
             "rules",
-            "`limit-conn` is refused: the plugin itself is served, with `policy: redis`",
+            "`limit-conn` with `policy: redis` or `redis-cluster` alone, as the plugin",
         ),
         (
             "rules",
@@ -39,7 +40,7 @@ pub(super) const ENTRY: Definition = Definition {
             workflow says. Names of headers in `plugin_metadata/limit-count` are not for it",
         ),
     ],
-    // Its filters are those of limit-count.
+    // Its filters are those of limit-count and limit-req.
     http_filters: Vec::new,
 };
 
@@ -66,7 +67,8 @@ struct RuleForm {
     /// Which requests, as a route's `vars`; all when absent.
     #[schemars(with = "Option<Vec<Value>>")]
     case: Option<Value>,
-    /// What is done: `["return", {"code": 403}]`, or `["limit-count", {…}]` with what that plugin has. The first alone is done.
+    /// What is done: `["return", {"code": 403}]`, or `["limit-count", {…}]` and `["limit-conn", {…}]` with what that plugin has. The
+    /// first alone is done.
     actions: List<List<Value, 2>, ACTIONS>,
 }
 
@@ -162,23 +164,27 @@ fn action(at: usize, parts: &[Value], reading: &mut Reading) -> Result<Action, R
                 let message = "is not for a workflow, whose rules count apart; leave it out";
                 return Err(Remark::new("[1].group", message));
             }
-            let mut limits =
-                reading.at("[1]", |reading| limit_count::limits(configuration, reading))?;
-            // As in APISIX, each rule counts for itself, and apart from what else the route counts.
-            for limit in &mut limits.each {
-                limit.key.format = format!("{NAME} {at}|{}", limit.key.format);
-            }
-            Ok(Action::Count(limits))
+            let read = |reading: &mut Reading| limit_count::limits(configuration, reading);
+            Ok(counted(at, reading.at("[1]", read)?))
         }
-        "limit-conn" => {
-            let message = "is not served: Envoy does not count requests in flight by key, allowed: return, limit-count";
-            Err(Remark::new("[0]", message))
+        limit_conn::NAME => {
+            let read = |reading: &mut Reading| limit_conn::limits(configuration, reading);
+            Ok(counted(at, reading.at("[1]", read)?))
         }
         _ => {
-            let message = format!("found {}, allowed: return, limit-count", kind_of(&parts[0]));
+            let found = kind_of(&parts[0]);
+            let message = format!("found {found}, allowed: return, limit-count, limit-conn");
             Err(Remark::new("[0]", message))
         }
     }
+}
+
+/// As in APISIX, each rule counts for itself, and apart from what else the route counts.
+fn counted(at: usize, mut limits: Limits) -> Action {
+    for limit in &mut limits.each {
+        limit.key.format = format!("{NAME} {at}|{}", limit.key.format);
+    }
+    Action::Count(limits)
 }
 
 impl Action {
@@ -209,6 +215,11 @@ impl Workflow {
 impl Plugin for Workflow {
     fn asked(&self) -> Vec<Asked> {
         self.limits().flat_map(Plugin::asked).collect()
+    }
+
+    fn runs(&self) -> Vec<&'static str> {
+        let scripts: BTreeSet<_> = self.limits().flat_map(Plugin::runs).collect();
+        scripts.into_iter().collect()
     }
 
     /// A request fits one rule.

@@ -95,11 +95,12 @@ fn what_is_refused() {
         ),
         (
             r#"{"rules":[{"actions":[["key-auth",{}]]}]}"#,
-            "rules[0].actions[0][0]: found \"key-auth\", allowed: return, limit-count",
+            "rules[0].actions[0][0]: found \"key-auth\", allowed: return, limit-count, limit-conn",
         ),
         (
-            r#"{"rules":[{"actions":[["limit-conn",{}]]}]}"#,
-            "rules[0].actions[0][0]: is not served: Envoy does not count requests in flight by key, allowed: return, limit-count",
+            r#"{"rules":[{"actions":[["limit-conn",{"conn":1,"burst":0,"default_conn_delay":0.1,"key":"remote_addr"}]]}]}"#,
+            "rules[0].actions[0][1].policy: found \"local\", allowed: redis, redis-cluster: no filter of Envoy's counts requests under \
+             way by key, and `chancery ratelimit` keeps counts in Redis",
         ),
         (
             r#"{"rules":[{"actions":[["limit-count",{"count":1,"time_window":1,"group":"a"}]]}]}"#,
