@@ -30,8 +30,29 @@ pub struct SharedLimit {
     pub how: How,
     /// A [`server`] or a [`cluster`].
     pub redis: String,
-    /// What the headers begin with by which answers tell of the limit; nothing where they do not.
-    pub told: Option<String>,
+    /// By which headers answers tell of the limit; nothing where they do not.
+    pub told: Option<Told>,
+}
+
+/// How answers tell of a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What the headers begin with.
+    pub prefix: String,
+    /// Whether only those are told that are beyond it: another limit behind it tells the rest by the same headers.
+    pub beyond: bool,
+}
+
+impl Told {
+    /// The word for it, but the prefix.
+    const ALL: &str = "told=";
+    const BEYOND: &str = "beyond=";
+
+    /// The text of a limit that tells all by headers of this prefix, as one that tells those beyond it; nothing where it is another.
+    pub fn of_those_beyond(limit: &str, prefix: &str) -> Option<String> {
+        let rest = limit.strip_suffix(&format!(" {}{prefix}", Self::ALL))?;
+        Some(format!("{rest} {}{prefix}", Self::BEYOND))
+    }
 }
 
 /// How requests are counted.
@@ -57,7 +78,10 @@ impl fmt::Display for SharedLimit {
         }
         write!(f, " {}", self.redis)?;
         match &self.told {
-            Some(prefix) => write!(f, " told={prefix}"),
+            Some(Told { prefix, beyond }) => {
+                let word = if *beyond { Told::BEYOND } else { Told::ALL };
+                write!(f, " {word}{prefix}")
+            }
             None => Ok(()),
         }
     }
@@ -77,7 +101,14 @@ impl FromStr for SharedLimit {
         let (how, numbers, redis) = (next()?, next()?, next()?);
         let told = match words.next() {
             None => None,
-            Some(told) => Some(told.strip_prefix("told=").ok_or(Unknown)?.to_owned()),
+            Some(word) => {
+                let all = word.strip_prefix(Told::ALL);
+                let prefix = all.or(word.strip_prefix(Told::BEYOND)).ok_or(Unknown)?;
+                Some(Told {
+                    prefix: prefix.to_owned(),
+                    beyond: all.is_none(),
+                })
+            }
         };
         let (one, other) = numbers.split_once('/').ok_or(Unknown)?;
         let whole = |text: &str| text.parse::<u32>().map_err(|_| Unknown);
@@ -120,6 +151,7 @@ mod tests {
             "fixed 5/60 127.0.0.1:6379/0",
             "sliding 1/1 [::1]:6379/15 told=",
             "leaky 1500/0 cluster:limits told=x-api-",
+            "fixed 1/2 a:1/0 beyond=",
             "flying 3/3600 127.0.0.1:6379/0",
         ] {
             let limit: SharedLimit = text.parse().unwrap();

@@ -128,8 +128,9 @@ impl Answer {
             limit_remaining: u32::try_from(counted.left).unwrap_or(u32::MAX),
             ..DescriptorStatus::default()
         });
-        if let Some(prefix) = &asked.limit.told {
-            let name = |end: &str| match prefix.as_str() {
+        let told = asked.limit.told.as_ref();
+        if let Some(told) = told.filter(|told| !told.beyond || !counted.passes) {
+            let name = |end: &str| match told.prefix.as_str() {
                 "" => format!("X-RateLimit-{end}"),
                 prefix => format!("X-{prefix}-RateLimit-{end}"),
             };
@@ -148,6 +149,9 @@ impl Answer {
                 value: value.to_string(),
                 ..HeaderValue::default()
             });
+            // Of several limits with the same headers the last has the word.
+            self.headers
+                .retain(|one| headers.iter().all(|other| other.key != one.key));
             self.headers.extend(headers);
         }
         counted.passes

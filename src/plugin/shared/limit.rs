@@ -4,9 +4,11 @@
 mod answered;
 mod counter;
 mod key;
+mod last;
 mod redis;
 mod service;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::common::mutation_rules::v3::HeaderMutation as Mutation;
@@ -25,7 +27,7 @@ use super::variable;
 use crate::envoy::filter;
 use crate::model::key::{Key, Kind};
 use crate::model::problem::Remark;
-use crate::model::shared_limit::{How, SharedLimit};
+use crate::model::shared_limit::{How, SharedLimit, Told};
 use crate::model::upstream::Cluster;
 use crate::plugin::contract::{Helper, Plugin};
 
@@ -181,6 +183,9 @@ impl Plugin for Limits {
     }
 
     fn apply(&self, route: &mut Route, _: &[Arc<Cluster>]) {
+        let prefixes = self.each.iter().filter_map(|limit| limit.told.as_deref());
+        let prefixes = prefixes.filter(|_| self.of == Of::Told);
+        last::give_way(route, &prefixes.collect::<BTreeSet<_>>());
         let mut mutations = Vec::new();
         for limit in &self.each {
             mutations.extend(self.headers(limit, route));
@@ -244,7 +249,10 @@ impl Limits {
                 let limit = SharedLimit {
                     how: limit.how,
                     redis: redis.clone(),
-                    told: limit.told.clone(),
+                    told: limit.told.clone().map(|prefix| Told {
+                        prefix,
+                        beyond: false,
+                    }),
                 };
                 format!("{} {limit}", service.name())
             }

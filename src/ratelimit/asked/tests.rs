@@ -99,6 +99,32 @@ fn the_first_limit_that_is_reached_is_the_answer() {
 }
 
 #[test]
+fn of_limits_with_the_same_headers_the_last_is_told() {
+    let asked = |text: &str| Asked {
+        limit: text.parse().unwrap(),
+        key: "k".into(),
+    };
+    let counted = |passes| Counted {
+        passes,
+        left: 0,
+        millis: 0,
+    };
+    let limits = |limits: &[(&str, bool)]| {
+        let mut answer = Answer::default();
+        for (text, passes) in limits {
+            answer.add(&asked(text), counted(*passes));
+        }
+        let headers = answer.response("d").response_headers_to_add.into_iter();
+        let limits = headers.filter(|one| one.key.ends_with("-Limit"));
+        limits.map(|one| one.value).collect::<Vec<_>>()
+    };
+    let (first, last) = ("fixed 5/60 a:1/0 told=", "fixed 3/60 a:1/0 told=");
+    assert_eq!(limits(&[(first, true), (last, true)]), ["3"]);
+    assert_eq!(limits(&[("fixed 5/60 a:1/0 beyond=", true)]), [""; 0]);
+    assert_eq!(limits(&[("fixed 5/60 a:1/0 beyond=", false)]), ["5"]);
+}
+
+#[test]
 fn what_is_told_when_a_request_begins_is_said_when_it_has_ended() {
     let flight = |own| Flight {
         redis: "a:1/0".to_owned(),

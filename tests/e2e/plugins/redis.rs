@@ -13,6 +13,8 @@ use crate::support::load::Load;
 use crate::support::redis::{self, RateLimit, Redis, names_who_counts};
 use crate::support::stage::{Stage, gateway, route_to, settled};
 
+mod several;
+
 /// A stage with Redis, somebody who asks it, and a gateway that names these.
 async fn counting() -> (Stage, Redis, RateLimit) {
     let stage = Stage::set().await;
