@@ -30,7 +30,7 @@ pub(super) const ENTRY: Definition = Definition {
             "the document without `plugins`, `upstream` and `vars`, which may hold secrets; where it has a service, with all fields of \
             its own over the service's",
         ),
-        ("with_service", "without `plugins`, likewise"),
+        ("with_service", "without `plugins` and `upstream`, likewise"),
         (
             "with_consumer",
             "`username`, `consumer_name`, `credential_id`, `group_id`, `desc` (up to 256 characters) and `labels`: no credential and no \

@@ -116,10 +116,10 @@ local function in_turn(headers, route)
   return best
 end
 
+-- A script that fails lets a request pass, so here it must not: whom it has not found it turns away, of several the last does.
 function envoy_on_request(request)
   local headers, route = request:headers(), request:filterContext()
   if route:get("rank") then
-    -- A script that fails lets a request pass, so here it must not: the last turns away whom none has found.
     local fine, best = pcall(in_turn, headers, route)
     local challenge = route:get("challenge")
     if (fine and best) or not challenge then return end
@@ -130,11 +130,8 @@ function envoy_on_request(request)
     }, '{"message":"Authorization Failed"}')
     return
   end
-  local consumer = found(headers, route)
-  if consumer then
-    headers:replace("x-consumer-username", consumer)
-    return
-  end
+  local fine, consumer = pcall(found, headers, route)
+  if fine and consumer and pcall(headers.replace, headers, "x-consumer-username", consumer) then return end
   request:respond({
     [":status"] = "401",
     ["content-type"] = "application/json",

@@ -1,7 +1,7 @@
 -- Takes apart what a consumer was found as, `name/credential/labels/about/id` or the name alone, and tells upstreams each in a header of
 -- its own; the labels are for `attach-consumer-label`, and what it is about beside for `opa`. Then has the route be chosen anew where
 -- consumers have plugins.
-function envoy_on_request(request)
+local function told(request)
   local headers = request:headers()
   local found = headers:get("x-consumer-username")
   if not found then return end
@@ -18,4 +18,9 @@ function envoy_on_request(request)
     data:set("chancery.consumer", "about", about or "")
   end
   if request:filterContext():get("anew") then request:clearRouteCache() end
+end
+
+-- Where it fails, Envoy would let the request through as somebody whom nobody knows.
+function envoy_on_request(request)
+  if not pcall(told, request) then request:respond({ [":status"] = "500" }, "") end
 end
