@@ -235,6 +235,8 @@ pub struct Cluster {
 /// Requests that ask whether another request may pass: a 2xx says yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
+    /// Of HTTP.
+    pub method: &'static str,
     /// The Host that they have: letters, digits and `-._:[]`.
     pub host: String,
     /// Headers that the other request has from the answer, or not at all; in lower case.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HttpUri, http_uri::HttpUpstreamType};
 use envoy_types::pb::envoy::config::route::v3::Route;
 use envoy_types::pb::envoy::extensions::filters::http::ext_authz::v3::{
-    AuthorizationRequest, AuthorizationResponse, CheckSettings, ExtAuthz, ExtAuthzPerRoute,
-    HttpService, check_settings::ServiceOverride, ext_authz::Services,
+    AuthorizationRequest, AuthorizationResponse, BufferSettings, CheckSettings, ExtAuthz,
+    ExtAuthzPerRoute, HttpService, check_settings::ServiceOverride, ext_authz::Services,
     ext_authz_per_route::Override,
 };
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
@@ -32,13 +32,20 @@ const NAME: &str = "forward-auth";
 /// The filter of routes that pass requests while the service is away: Envoy has that per filter.
 const DEGRADED: &str = "forward-auth/degraded";
 
+/// Bytes of a body that the service is sent: Envoy holds all of it until the service has answered.
+const LARGEST: u32 = 1 << 20;
+
 pub(super) const ENTRY: Definition = Definition {
     name: NAME,
     read,
     schema: schema::<form::Form>,
     refused: refused::<form::Form>,
     differs: &[
-        ("request_method", "asks with GET only"),
+        (
+            "request_method",
+            "by `POST`, requests with a body above 1 MiB are answered with 413; the service is told `x-envoy-auth-partial-body: false` too, \
+            and never `transfer-encoding`",
+        ),
         ("status_on_error", "also where the service answers with 5xx"),
     ],
     http_filters: || {
@@ -92,6 +99,8 @@ struct ForwardAuth {
     /// The path and the query that it is asked for.
     path: String,
     timeout: Duration,
+    /// Whether it is sent the client's body.
+    posts: bool,
     pass_on_failure: bool,
     /// What clients are told while the service says nothing.
     status_on_error: u32,
@@ -145,7 +154,12 @@ impl Plugin for ForwardAuth {
             ..HttpService::default()
         };
         let settings = CheckSettings {
-            disable_request_body_buffering: true,
+            disable_request_body_buffering: !self.posts,
+            with_request_body: self.posts.then_some(BufferSettings {
+                max_request_bytes: LARGEST,
+                pack_as_bytes: true,
+                ..BufferSettings::default()
+            }),
             service_override: Some(ServiceOverride::HttpService(service)),
             ..CheckSettings::default()
         };

@@ -3,6 +3,7 @@
 mod answers;
 mod counts;
 mod forward_auth;
+mod forward_auth_body;
 mod global_rules;
 mod http_logger;
 mod kafka_logger;

@@ -30,7 +30,7 @@ pub(super) struct Form {
     /// Whether its certificate is verified.
     #[serde(default = "yes")]
     ssl_verify: bool,
-    /// The method that it is asked with.
+    /// The method that it is asked with; by `POST` it is sent the client's body.
     #[serde(default)]
     request_method: Method,
     /// Headers of the client that it is sent.
@@ -97,10 +97,6 @@ enum Method {
 
 pub(super) fn read(value: &Value, reading: &mut Reading) -> Result<ForwardAuth, Remark> {
     let form: Form = decode::read(value)?;
-    if form.request_method == Method::Post {
-        let message = "found \"POST\", allowed: GET, as Envoy asks without the client's body";
-        return Err(Remark::new("request_method", message));
-    }
     let server = form.server();
     let timeout = server.timeout()?;
     let uri = Uri::read(&form.uri).map_err(|said| Remark::new("uri", said))?;
@@ -110,7 +106,11 @@ pub(super) fn read(value: &Value, reading: &mut Reading) -> Result<ForwardAuth, 
         return Err(Remark::new("upstream_headers", message));
     }
     let client = names("client_headers", &form.client_headers)?;
+    let posts = form.request_method == Method::Post;
     let mut request = forwarded();
+    if posts {
+        request.push(passed_on("content-encoding"));
+    }
     let extra = header::checked("extra_headers", &form.extra_headers, &mut reading.warnings)?;
     for (name, format) in extra {
         refuse_host("extra_headers", &name)?;
@@ -120,8 +120,7 @@ pub(super) fn read(value: &Value, reading: &mut Reading) -> Result<ForwardAuth, 
     for name in names("request_headers", &form.request_headers)? {
         refuse_host("request_headers", &name)?;
         if !request.iter().any(|(other, _)| *other == name) {
-            let format = format!("%REQ({name})%");
-            request.push((name, format));
+            request.push(passed_on(&name));
         }
     }
     let target = server.target("uri", &uri, reading)?;
@@ -130,9 +129,10 @@ pub(super) fn read(value: &Value, reading: &mut Reading) -> Result<ForwardAuth, 
         .warnings
         .push(Remark::new("status_on_error", failure));
     Ok(ForwardAuth {
-        target: asking(target, &uri, &upstream, &client),
+        target: asking(target, &uri, posts, &upstream, &client),
         path: uri.path,
         timeout,
+        posts,
         pass_on_failure: form.allow_degradation,
         status_on_error: form.status_on_error.0,
         request,
@@ -157,8 +157,19 @@ fn forwarded() -> Vec<(String, String)> {
     .into()
 }
 
+/// A header of the client's.
+fn passed_on(name: &str) -> (String, String) {
+    (name.to_owned(), format!("%REQ({name})%"))
+}
+
 /// The service as an upstream that is told that its requests are checks.
-fn asking(target: Target, uri: &Uri, upstream: &[String], client: &[String]) -> Target {
+fn asking(
+    target: Target,
+    uri: &Uri,
+    posts: bool,
+    upstream: &[String],
+    client: &[String],
+) -> Target {
     let Target::Inline(cluster) = target else {
         return target;
     };
@@ -166,6 +177,7 @@ fn asking(target: Target, uri: &Uri, upstream: &[String], client: &[String]) -> 
     let hidden = ["location", "www-authenticate"].into_iter().filter(shown);
     Target::Inline(Arc::new(Cluster {
         check: Some(Arc::new(Check {
+            method: if posts { "POST" } else { "GET" },
             host: uri.authority.clone(),
             replaced: upstream.to_vec(),
             hidden: hidden.map(str::to_owned).collect(),

@@ -55,6 +55,7 @@ fn the_service_is_asked_about_the_request() {
     }));
     assert_eq!(&*cluster.name, "route/r/forward-auth/0");
     let check = Check {
+        method: "GET",
         host: "auth.example.com:8080".into(),
         replaced: vec!["x-user".into()],
         hidden: vec!["www-authenticate".into()],
@@ -103,16 +104,30 @@ fn what_envoy_does_otherwise_is_told() {
 }
 
 #[test]
+fn the_service_is_sent_the_body_where_it_is_asked_by_post() {
+    for (method, largest) in [("GET", None), ("POST", Some(1024 * 1024))] {
+        let (plugin, cluster) = read(json!({"uri": "http://a", "request_method": method}));
+        assert_eq!(cluster.check.as_ref().unwrap().method, method);
+        let mut route = Route::default();
+        plugin.apply(&mut route, &[cluster.into()]);
+        let config = &route.typed_per_filter_config["forward-auth"].value;
+        let per_route = ExtAuthzPerRoute::decode(config.as_slice()).unwrap();
+        let Some(Override::CheckSettings(settings)) = per_route.r#override else {
+            panic!("no settings");
+        };
+        assert_eq!(settings.disable_request_body_buffering, largest.is_none());
+        let body = settings.with_request_body;
+        assert_eq!(body.map(|body| body.max_request_bytes), largest);
+    }
+}
+
+#[test]
 fn what_is_refused() {
     let table = [
         (r#"{}"#, "`uri` is missing"),
         (
             r#"{"uri":"/check"}"#,
             r#"uri: found "/check", allowed: a URI such as http://auth.example.com:8080/check"#,
-        ),
-        (
-            r#"{"uri":"http://a","request_method":"POST"}"#,
-            "request_method: found \"POST\", allowed: GET, as Envoy asks without the client's body",
         ),
         (
             r#"{"uri":"http://a","status_on_error":100}"#,

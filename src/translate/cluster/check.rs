@@ -46,7 +46,7 @@ fn script(check: &Check) -> String {
         r#"local replaced = {{{replaced}}}
 local hidden = {{{hidden}}}
 function envoy_on_request(handle)
-  handle:headers():replace(":method", "GET")
+  handle:headers():replace(":method", "{method}")
   handle:headers():replace(":authority", "{host}")
 end
 function envoy_on_response(handle)
@@ -67,6 +67,7 @@ end
 "#,
         replaced = list(&check.replaced),
         hidden = list(&check.hidden),
+        method = check.method,
         host = check.host,
     )
 }
