@@ -30,14 +30,13 @@ pub(super) const ENTRY: Definition = Definition {
             "of JSON Schema `type`, `enum` and `const` of texts, numbers and booleans, \
             `required`, `properties`, `additionalProperties` as a boolean, `minLength`, \
             `maxLength`, `pattern`, `minimum`, `maximum`, `exclusiveMinimum`, \
-            `exclusiveMaximum`, `items` as one schema, `minItems`, `maxItems`, `uniqueItems`, \
-            and a `default` of what is `required` (it has no effect); at most 512 schemas, and \
-            16 within each other",
+            `exclusiveMaximum`, `items` as one schema, `minItems`, `maxItems`, `uniqueItems` and \
+            `default`; at most 512 schemas, and 16 within each other",
         ),
         (
             "header_schema",
             "of the schema itself only `type`, `required` and `properties`; of its properties \
-            what `body_schema` has",
+            what `body_schema` has, and `default` has no effect",
         ),
         (
             "",
@@ -46,7 +45,7 @@ pub(super) const ENTRY: Definition = Definition {
         ),
         (
             "",
-            "a body goes on as it came, not written anew, so one of JSON with a name twice in an \
+            "a body goes on as it came, with the defaults of what it lacks (up to 1 MiB) put in, not written anew, so one of JSON with a name twice in an \
             object is turned away; so is one with more than 100 levels, and one above \
             `buffer_bytes` of the gateway is answered with 413",
         ),

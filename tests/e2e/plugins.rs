@@ -19,6 +19,7 @@ mod requests;
 mod restrictions;
 mod transcoding;
 mod validation;
+mod validation_defaults;
 
 use reqwest::Method;
 use serde_json::{Value, json};

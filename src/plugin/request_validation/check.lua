@@ -1,4 +1,10 @@
--- Turns requests away that do not keep to a schema: of headers, then of a body in JSON or of a form.
+-- Turns requests away that do not keep to a schema: of headers, then of a body in JSON or of a form. What a body in JSON lacks goes on with
+-- the default that the schema has for it.
+local LARGEST = 1048576
+
+-- The defaults of objects that lack something, while a body is checked: texts, by the object.
+local lacking = {}
+
 local function of_kind(value, kind)
   if value == null then return kind == "null" end
   if type(value) == "table" then
@@ -48,6 +54,10 @@ local function wrong_object(rule, object)
     local value = object[property.name]
     if value == nil then
       if property.required then return "property " .. quoted(property.name) .. " is required" end
+      if property.default then
+        lacking[object] = lacking[object] or {}
+        table.insert(lacking[object], property.default)
+      end
     else
       local said = wrong(property.rule, value)
       if said then return "property " .. quoted(property.name) .. " validation failed: " .. said end
@@ -141,12 +151,40 @@ local function named_headers(rule, headers)
   return found
 end
 
-local function wrong_body(rule, text, is_form) return wrong(rule, (is_form and read_form or read_json)(text)) end
+-- A text of JSON with what its objects lack; nothing where they lack nothing.
+local function completed(text)
+  local objects, parts, last, size = {}, {}, 1, 0
+  for object in pairs(lacking) do objects[#objects + 1] = object end
+  if not objects[1] then return nil end
+  table.sort(objects, function(one, other) return PLACES[one] < PLACES[other] end)
+  for _, object in ipairs(objects) do
+    local at, added = PLACES[object], table.concat(lacking[object], ",") .. (next(object) ~= nil and "," or "")
+    size = size + #added
+    if size > LARGEST then fail("lacks more than can be added") end
+    parts[#parts + 1], parts[#parts + 2], last = text:sub(last, at - 1), added, at
+  end
+  return table.concat(parts) .. text:sub(last)
+end
+
+-- What is wrong with a body; else what goes on in its place.
+local function checked_body(rule, text, is_form)
+  lacking = {}
+  local said = wrong(rule, (is_form and read_form or read_json)(text))
+  local other = not said and not is_form and completed(text)
+  lacking = {}
+  return said, other
+end
+
+local function wrong_headers(rule, headers)
+  local said = wrong(rule, named_headers(rule, headers))
+  lacking = {}
+  return said
+end
 
 -- What is wrong, where the script itself fails too: else Envoy would let the request through.
 local function checked(check, ...)
-  local done, said = pcall(check, ...)
-  if done then return said end
+  local done, said, other = pcall(check, ...)
+  if done then return said, other end
   return type(said) == "table" and said.said or "cannot be checked"
 end
 
@@ -160,11 +198,13 @@ function envoy_on_request(request)
   -- What the context holds cannot be asked for once the body has been waited for.
   local of_headers, of_body = context:get("headers"), context:get("body")
   local status, message = context:get("status"), context:get("message")
-  local said = of_headers and checked(wrong, of_headers, named_headers(of_headers, headers))
+  local said = of_headers and checked(wrong_headers, of_headers, headers)
   if not said and of_body then
     local is_form = headers:get("content-type") == "application/x-www-form-urlencoded"
     local text = read_body(request)
-    said = text == "" and "" or checked(wrong_body, of_body, text, is_form)
+    local other
+    if text == "" then said = "" else said, other = checked(checked_body, of_body, text, is_form) end
+    if other then request:body():setBytes(other) end
   end
   if said then request:respond({ [":status"] = status, ["content-type"] = "text/plain" }, message or said) end
 end

@@ -211,12 +211,15 @@ fn properties(form: &Form, depth: usize, count: &mut usize) -> Result<Value, Rem
     for (name, schema) in &form.properties {
         let under = |remark: Remark| remark.under(&format!("properties.{}", shown(name)));
         let required = required.contains(name);
-        if schema.get("default").is_some() && !required {
-            let message = "found beside a property that is not `required`, allowed: no default, as bodies go on as they came";
-            return Err(under(Remark::new("default", message)));
-        }
         let rule = rule(schema, depth - 1, count).map_err(under)?;
-        let told = json!({"name": name, "required": required, "written": true, "rule": rule});
+        let mut told = json!({"name": name, "required": required, "written": true, "rule": rule});
+        // As in APISIX, these two are none.
+        let default = schema
+            .get("default")
+            .filter(|it| !it.is_null() && **it != json!(false));
+        if let (Some(default), false) = (default, required) {
+            told["default"] = format!("{}:{default}", json!(name)).into();
+        }
         all.insert(name, told);
     }
     Ok(all.into_values().collect())

@@ -128,10 +128,6 @@ fn what_is_refused() {
             "body_schema.required: is empty, allowed: at least one",
         ),
         (
-            r#"{"body_schema":{"properties":{"a":{"default":1}}}}"#,
-            "body_schema.properties.a.default: found beside a property that is not `required`, allowed: no default, as bodies go on",
-        ),
-        (
             r#"{"header_schema":{},"rejected_code":600}"#,
             "rejected_code: found 600, allowed: 200–599",
         ),
@@ -143,10 +139,19 @@ fn what_is_refused() {
 }
 
 #[test]
-fn a_default_of_what_has_to_be_there_is_of_no_use_and_harmless() {
-    applied(json!({"request-validation": {"body_schema": {
-        "required": ["a"], "properties": {"a": {"default": 1}},
+fn the_script_is_told_defaults_as_they_are_written_in_a_body() {
+    let route = applied(json!({"request-validation": {"body_schema": {
+        "required": ["a"], "properties": {
+            "a": {"default": 1}, "b\"": {"default": {"c": [1, "d"]}}, "e": {"default": false}, "f": {"default": null}, "g": {},
+        },
     }}}));
+    let config = &route.typed_per_filter_config[CHECKS];
+    let told = format!("{:?}", LuaPerRoute::decode(config.value.as_slice()));
+    assert_eq!(told.matches("\"default\"").count(), 1, "{told}");
+    assert!(
+        told.contains(r#"StringValue("\"b\\\"\":{\"c\":[1,\"d\"]}")"#),
+        "{told}"
+    );
 }
 
 const TOO_LARGE: &str = "is too large, allowed: 512 schemas, and 16 within each other";

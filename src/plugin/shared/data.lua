@@ -69,8 +69,12 @@ local function read_list(text, at, depth)
   end
 end
 
+-- Where in its text each object begins, behind the brace.
+local PLACES = setmetatable({}, { __mode = "k" })
+
 local function read_object(text, at, depth)
   local object = {}
+  PLACES[object] = at
   at = skip(text, at)
   if text:byte(at) == 125 then return object, at + 1 end
   while true do
