@@ -110,12 +110,13 @@ const TEMPLATES: &str = "Envoy makes no bodies of templates; let a service do it
 
 /// Plugins that consumers and their groups may have: those of which all that Envoy does follows the route that is chosen once
 /// the consumer is known, or whose filters stand behind that choice once more.
-pub(super) const OF_CONSUMERS: [&str; 26] = [
+pub(super) const OF_CONSUMERS: [&str; 33] = [
     request_id::ENTRY.name,
     fault_injection::ENTRY.name,
     cors::ENTRY.name,
     uri_blocker::ENTRY.name,
     request_validation::ENTRY.name,
+    openid_connect::ENTRY.name,
     mocking::ENTRY.name,
     ip_restriction::ENTRY.name,
     ua_restriction::ENTRY.name,
@@ -126,25 +127,32 @@ pub(super) const OF_CONSUMERS: [&str; 26] = [
     opa::ENTRY.name,
     proxy_mirror::ENTRY.name,
     proxy_rewrite::ENTRY.name,
+    workflow::ENTRY.name,
     limit_count::ENTRY.name,
     limit_req::ENTRY.name,
+    server_info::ENTRY.name,
     traffic_split::ENTRY.name,
     redirect::ENTRY.name,
     attach_consumer_label::ENTRY.name,
     response_rewrite::ENTRY.name,
+    degraphql::ENTRY.name,
+    grpc_transcode::ENTRY.name,
+    echo::ENTRY.name,
     loki_logger::ENTRY.name,
     http_logger::ENTRY.name,
     tcp_logger::ENTRY.name,
     syslog::ENTRY.name,
     udp_logger::ENTRY.name,
+    proxy_buffering::ENTRY.name,
 ];
 
 /// Those of them that APISIX runs before it knows the consumer, on a route that has them: the consumer's have no effect there.
-const SETTLED_BY_ROUTES: [&str; 7] = [
+const SETTLED_BY_ROUTES: [&str; 8] = [
     request_id::ENTRY.name,
     fault_injection::ENTRY.name,
     uri_blocker::ENTRY.name,
     request_validation::ENTRY.name,
+    openid_connect::ENTRY.name,
     proxy_mirror::ENTRY.name,
     proxy_rewrite::ENTRY.name,
     redirect::ENTRY.name,
@@ -185,6 +193,10 @@ pub(super) fn not_of_consumers(name: &str) -> &'static str {
         ": Envoy has done it before it is known who sends a request"
     } else if name == api_breaker::ENTRY.name || name == prometheus::ENTRY.name {
         ": Envoy counts by route and cluster, whoever sends a request"
+    } else if name == limit_conn::ENTRY.name {
+        ": it counts in Redis, which this version does for routes only"
+    } else if name == multi_auth::ENTRY.name {
+        ": it is known by then who sends a request"
     } else {
         ""
     }

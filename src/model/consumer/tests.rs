@@ -103,6 +103,20 @@ fn what_is_refused_is_said_without_the_credential() {
     let found = problem("consumer_groups/g", r#"{"plugins":{"gzip":{}}}"#);
     let before = "plugins.gzip: is not for a consumer or a group: Envoy puts the filter that a route has for it into the chain";
     assert!(found.starts_with(before), "{found}");
+    for (plugins, reason) in [
+        (
+            r#"{"multi-auth":{"auth_plugins":[{"key-auth":{}},{"basic-auth":{}}]}}"#,
+            "multi-auth: is not for a consumer or a group: it is known by then who sends a request",
+        ),
+        (
+            r#"{"limit-conn":{"conn":1,"burst":0,"default_conn_delay":1,"key":"remote_addr","policy":"redis","redis_host":"r"}}"#,
+            "limit-conn: is not for a consumer or a group: it counts in Redis",
+        ),
+    ] {
+        let text = format!(r#"{{"plugins":{plugins}}}"#);
+        let found = problem("consumer_groups/g", &text);
+        assert!(found.starts_with(&format!("plugins.{reason}")), "{found}");
+    }
     let found = problem("consumers/anne/credentials/one", r#"{"plugins":{}}"#);
     assert_eq!(found, "refers to `consumers/anne`, which does not exist");
 }

@@ -62,20 +62,20 @@ impl Plugins {
         warnings: &mut Vec<Remark>,
     ) -> Result<Self, Remark> {
         let plugins = Self::read(key, Some(&Value::Object(plugins)), warnings)?;
+        let name = |own: &Configured| ALL[own.at].name;
+        let mut all = plugins.configured.iter();
+        if let Some(other) = all.find(|own| !OF_CONSUMERS.contains(&name(own))) {
+            let reason = not_of_consumers(name(other));
+            let allowed = OF_CONSUMERS.join(", ");
+            let message = format!("is not for a consumer or a group{reason}, allowed: {allowed}");
+            return Err(Remark::new(other.place(), message));
+        }
         let counts = plugins.helped().find(|(one, _)| *one == Helper::Counts);
         if let Some((_, field)) = counts {
             let message = "counts in Redis, which this version does for routes only, allowed: `policy: local`";
             return Err(Remark::new(field, message));
         }
-        let name = |own: &Configured| ALL[own.at].name;
-        let mut all = plugins.configured.iter();
-        let Some(other) = all.find(|own| !OF_CONSUMERS.contains(&name(own))) else {
-            return Ok(plugins);
-        };
-        let reason = not_of_consumers(name(other));
-        let allowed = OF_CONSUMERS.join(", ");
-        let message = format!("is not for a consumer or a group{reason}, allowed: {allowed}");
-        Err(Remark::new(other.place(), message))
+        Ok(plugins)
     }
 }
 

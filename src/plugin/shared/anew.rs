@@ -13,6 +13,9 @@ use envoy_types::pb::envoy::extensions::filters::http::ext_authz::v3::{
     ExtAuthzPerRoute, ext_authz_per_route,
 };
 use envoy_types::pb::envoy::extensions::filters::http::fault::v3::HttpFault;
+use envoy_types::pb::envoy::extensions::filters::http::grpc_json_transcoder::v3::{
+    GrpcJsonTranscoder, grpc_json_transcoder::DescriptorSet,
+};
 use envoy_types::pb::envoy::extensions::filters::http::header_mutation::v3::HeaderMutationPerRoute;
 use envoy_types::pb::envoy::extensions::filters::http::lua::v3::{LuaPerRoute, lua_per_route};
 use envoy_types::pb::envoy::extensions::filters::http::rbac::v3::RbacPerRoute;
@@ -81,6 +84,11 @@ fn nothing(filter: &str, said: &Any) -> Option<Any> {
         any(&CsrfPolicy {
             filter_enabled: Some(share::fixed(0)),
             ..CsrfPolicy::default()
+        }),
+        // It is asked for no service.
+        any(&GrpcJsonTranscoder {
+            descriptor_set: Some(DescriptorSet::ProtoDescriptorBin(Vec::new())),
+            ..GrpcJsonTranscoder::default()
         }),
         any(&ExtAuthzPerRoute {
             r#override: Some(ext_authz_per_route::Override::Disabled(true)),

@@ -136,7 +136,8 @@ pub const SCRIPTS: [(&str, &str); 18] = [
 ];
 
 /// Those of these that stand before the filters which find consumers, and behind them once more.
-pub const SCRIPTS_OF_CONSUMERS: [&str; 3] = ["chancery.cors", "chancery.request-id.ids", CHECKS];
+pub const SCRIPTS_OF_CONSUMERS: [&str; 4] =
+    ["chancery.cors", "chancery.request-id.ids", CHECKS, VERIFIES];
 
 impl Filter {
     pub fn all() -> impl Iterator<Item = Self> {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{consumer, send, stage_with};
 use crate::support::envoy::{Envoy, Protocol};
 use crate::support::eventually;
+use crate::support::greeter::{Greeter, PROTO};
 use crate::support::instance::Instance;
 use crate::support::load::Load;
 use crate::support::stage::settled;
@@ -34,6 +35,13 @@ fn case(plugins: Value, status: u16, said: &'static str) -> Case {
     }
 }
 
+/// A key that was made for tests, and the header with a token that it verifies and that does not end.
+const KEY: &str = "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAklSKuMbaJHlBR7Etuxc8\nWlMrPWr2pITiGJEj6t2sGsRR5YCKvKdVfrTzndS5vmMWgpSMJZkbaEOtCBTBVR1W\nypmhUv9/XovZKa4xZy8W49g/iBUb9VYejsXUN/RGwavMjphFoV5GGaMKYaKkQsAi\ns7ebI5rxwkf/Qvul+yWU6QYPDEHKBCKHyRI7agyWJh44Z7JXrN8HPZta3zpa/dWh\nVLOaIzkrmDPYHyXG5+QiHzfiWG7GjHj0MDrijv7fUoA3OXlcvdMWuh7T2IsvHVNJ\nsTQSfsnl6Ro63NX4N7NUSbJgIvTSNtBk9FD1rJQ+IXTgKJvuQn8rsbJw7fnlTzWr\nawIDAQAB\n-----END PUBLIC KEY-----\n";
+const TOKEN: &[(&str, &str)] = &[(
+    "authorization",
+    "Bearer eyJhbGciOiAiUlMyNTYiLCAidHlwIjogIkpXVCJ9.eyJpc3MiOiAibWUiLCAic3ViIjogImFubiIsICJub3RlIjogIj8_Pj4ifQ.HrV1cd4yNUIDih51AbWAWYdJ3xAkVp1Rrxdz96LNJrXDSpSuNz21e9n154z5wEvO1UHuZK_wsp7yt7CySdOtP1ixzzEo3o1Cqdluparcr8VH4h8I6tX_PngGhR0KWwmmvnQPpPfDoAXv3XorUDeSvJLXVGKVlARESl_7Jn8rz83qZn1gWZ1OTHQhs1DyBixkg6rLoSfmT52TTYE66G13qIAxKik3CGFnJ26AMFur7BFZF953JL39t3Xq2a7ufSaBIi_JpDoLKGj3euBBKSImX_MKfNlUq1V1bNGSrU2G8yP55zvIBRv21KOPhEsmDyAuho92wilJ1judRAztMIWAqw",
+)];
+
 /// Of a header's value that is sent.
 fn with(headers: &'static [(&'static str, &'static str)], case: Case) -> Case {
     Case { headers, ..case }
@@ -42,6 +50,10 @@ fn with(headers: &'static [(&'static str, &'static str)], case: Case) -> Case {
 fn cases(denier: &Instance) -> Vec<Case> {
     let asked = json!({ "uri": format!("http://{}/check", denier.node()) });
     let vars = json!([[["http_x_try", "==", "it"]]]);
+    let openid = json!({
+        "client_id": "me", "client_secret": "s", "discovery": "http://127.0.0.1:9/.well-known/openid-configuration",
+        "bearer_only": true, "public_key": KEY, "claim_validator": { "issuer": { "valid_issuers": ["me"] } },
+    });
     let checked = json!({ "header_schema": { "type": "object", "required": ["x-needed"] } });
     vec![
         case(
@@ -132,6 +144,36 @@ fn cases(denier: &Instance) -> Vec<Case> {
             json!({ "traffic-split": { "rules": [{ "weighted_upstreams": [{ "upstream_id": "green" }] }] } }),
             200,
             "\"green\"",
+        ),
+        case(
+            json!({ "openid-connect": openid }),
+            401,
+            "www-authenticate: Bearer realm",
+        ),
+        with(
+            TOKEN,
+            case(json!({ "openid-connect": openid }), 200, "x-userinfo"),
+        ),
+        case(json!({ "echo": { "body": "echoed" } }), 200, "echoed"),
+        case(
+            json!({ "degraphql": { "query": "query { persons { name } }" } }),
+            200,
+            "\"POST\"",
+        ),
+        case(
+            json!({ "workflow": { "rules": [{ "actions": [["return", { "code": 403 }]] }] } }),
+            403,
+            "rejected by workflow",
+        ),
+        case(
+            json!({ "workflow": { "rules": [{ "actions": [["limit-count", { "count": 1, "time_window": 600 }]] }] } }),
+            503,
+            "",
+        ),
+        case(
+            json!({ "server-info": {}, "proxy-buffering": { "disable_proxy_buffering": true } }),
+            200,
+            "shop",
         ),
         case(
             json!({ "proxy-mirror": { "host": format!("http://{}", denier.node()) } }),
@@ -231,4 +273,46 @@ async fn come_and_go_with(release: Option<&str>) {
     etcd.put("consumers/anne", &with("anne", &json!({}))).await;
     envoy.answers_by("/key?apikey=anne-key", "shop").await;
     load.stop().await.assert_flawless();
+}
+
+#[tokio::test]
+async fn requests_of_one_consumer_become_calls_of_a_grpc_service() {
+    let stage = stage_with(Protocol::Delta, &[]).await;
+    let (etcd, envoy) = (&stage.etcd, &stage.envoy);
+    let greeter = Greeter::start(stage.address).await;
+    etcd.put("protos/hello", &json!({ "content": PROTO })).await;
+    let route = json!({
+        "uri": "/hello", "plugins": { "key-auth": {} },
+        "upstream": { "scheme": "grpc", "nodes": { greeter.node(): 1 } },
+    });
+    etcd.put("routes/hello", &route).await;
+    let transcode =
+        json!({ "proto_id": "hello", "service": "helloworld.Greeter", "method": "SayHello" });
+    for (name, plugins) in [
+        (
+            "anne",
+            json!({ "key-auth": { "key": "anne-key" }, "grpc-transcode": transcode }),
+        ),
+        ("bert", json!({ "key-auth": { "key": "bert-key" } })),
+    ] {
+        let path = format!("consumers/{name}");
+        etcd.put(&path, &consumer(name, plugins)).await;
+    }
+    settled(etcd, &stage.chancery).await;
+    eventually(async || {
+        let answer = envoy
+            .send(Method::GET, "/hello?name=world&apikey=anne-key", &[])
+            .await?;
+        let said = answer.body.contains(r#""message":"Hello world""#);
+        ensure!(answer.status == 200 && said, "{answer:?}");
+        Ok(())
+    })
+    .await;
+    let other = send(envoy, "/hello?name=world&apikey=bert-key", &[]).await;
+    assert!(!other.body.contains("Hello"), "{other:?}");
+    assert_eq!(send(envoy, "/hello?name=world", &[]).await.status, 401);
+    // Without the definition it keeps what it had.
+    etcd.delete("protos/hello").await;
+    let answer = send(envoy, "/hello?name=world&apikey=anne-key", &[]).await;
+    assert!(answer.body.contains("Hello world"), "{answer:?}");
 }
