@@ -110,7 +110,7 @@ const TEMPLATES: &str = "Envoy makes no bodies of templates; let a service do it
 
 /// Plugins that consumers and their groups may have: those of which all that Envoy does follows the route that is chosen once
 /// the consumer is known, or whose filters stand behind that choice once more.
-pub(super) const OF_CONSUMERS: [&str; 33] = [
+pub(super) const OF_CONSUMERS: [&str; 36] = [
     request_id::ENTRY.name,
     fault_injection::ENTRY.name,
     cors::ENTRY.name,
@@ -139,10 +139,13 @@ pub(super) const OF_CONSUMERS: [&str; 33] = [
     grpc_transcode::ENTRY.name,
     echo::ENTRY.name,
     loki_logger::ENTRY.name,
+    elasticsearch_logger::ENTRY.name,
     http_logger::ENTRY.name,
     tcp_logger::ENTRY.name,
+    kafka_logger::ENTRY.name,
     syslog::ENTRY.name,
     udp_logger::ENTRY.name,
+    clickhouse_logger::ENTRY.name,
     proxy_buffering::ENTRY.name,
 ];
 

@@ -64,7 +64,7 @@ fn a_consumer_has_a_logger_once_every_gateway_names_who_posts() {
     let mut documents = play(&[
         (
             put("upstreams/u", r#"{"scheme":"grpc","nodes":{"b:80":1}}"#),
-            "+gateways/default",
+            "",
         ),
         (put("consumers/jack", &jack), "bad /chancery/consumers/jack"),
     ]);

@@ -203,7 +203,7 @@ fn a_credential_goes_with_its_consumer_and_a_group_is_waited_for() {
             .values()
             .map(|name| &**name)
             .collect::<Vec<_>>(),
-        ["anne/one//"]
+        ["anne/one//group_id=partners/"]
     );
     assert!(
         !format!("{consumers:?}{documents:?}").contains("s3cret\""),

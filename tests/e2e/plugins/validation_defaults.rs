@@ -81,13 +81,9 @@ async fn adds_defaults(stage: &Stage, envoy: &Envoy) {
     );
     let (status, said) = json(&many(2000)).await;
     assert_eq!((status, &*said), (400, "lacks more than can be added"));
-    let answer = http::send(
-        &reqwest::Client::new(),
-        Method::GET,
-        &envoy.url("/checked"),
-        &[],
-    );
-    assert_eq!(answer.await.unwrap().status, 400);
+    let (client, url) = (reqwest::Client::new(), envoy.url("/checked"));
+    let answer = http::send(&client, Method::GET, &url, &[]).await;
+    assert_eq!(answer.unwrap().status, 400);
     echo.abort();
 }
 
