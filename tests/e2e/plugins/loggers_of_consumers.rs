@@ -40,7 +40,7 @@ async fn told_by(release: Option<&str>) {
         Receiver::start(stage.address).await,
     ];
     let _logs = logs::logging(&stage, &[]).await;
-    let logger = |receiver: &Receiver| json!({ "uri": receiver.uri("/log"), "batch_max_size": 1, "inactive_timeout": 1 });
+    let logger = |receiver: &Receiver| json!({ "uri": receiver.uri("/log"), "batch_max_size": 100, "inactive_timeout": 1 });
     let consumer = |name: &str, more: Value| {
         let mut plugins = json!({ "key-auth": { "key": name } });
         plugins
@@ -63,7 +63,7 @@ async fn told_by(release: Option<&str>) {
     let joe = consumer("joe", json!({ "http-logger": off }));
     etcd.put("consumers/joe", &joe).await;
     let loki =
-        json!({ "endpoint_addrs": [lines.uri("")], "batch_max_size": 1, "inactive_timeout": 1 });
+        json!({ "endpoint_addrs": [lines.uri("")], "batch_max_size": 100, "inactive_timeout": 1 });
     for (name, more) in [
         ("quiet", json!({ "key-auth": {} })),
         (

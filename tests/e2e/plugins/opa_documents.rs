@@ -34,7 +34,7 @@ async fn is_told(stage: &Stage, envoy: &Envoy) {
     plugins["key-auth"] = json!({});
     let route = json!({
         "uri": "/buy/*", "service_id": "shop", "methods": ["GET"], "labels": { "team": "blue", "a": "b\n" }, "priority": 3,
-        "vars": [["http_x_token", "!=", "not-to-tell"]], "plugins": plugins,
+        "vars": [["http_x_token", "~=", "not-to-tell"]], "plugins": plugins,
     });
     etcd.put("routes/buy", &route).await;
     let alone = json!({ "uri": "/alone", "name": "alone", "plugins": all, "upstream": upstream });
