@@ -8,6 +8,7 @@ mod cable;
 #[allow(dead_code)]
 mod certificates;
 mod etcd;
+mod given_up;
 mod interruptions;
 mod journal;
 mod listing;

@@ -14,6 +14,8 @@ use etcd_client::{
     WatchRequestSender, WatchResponseStream,
 };
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::Settings;
 use super::broken::Broken;
 
@@ -27,6 +29,8 @@ const PING: Duration = Duration::from_secs(2);
 const PONG: Duration = Duration::from_secs(2);
 /// How many keys are listed at once.
 const PAGE: i64 = 1_000;
+/// How many of several reads are under way at once.
+const AT_ONCE: usize = 16;
 /// The largest message that is taken: what etcd itself can send. The default of 4 MB is less than a page can have.
 const MESSAGE: usize = i32::MAX as usize;
 
@@ -114,6 +118,45 @@ impl Connection {
         let response = within(self.kv.clone().put(key, value, Some(options))).await?;
         let header = response.0.header.ok_or(Broken::Malformed("header"))?;
         Ok(header.revision)
+    }
+
+    /// Several reads as of one moment, in their order, and the revision of that.
+    ///
+    /// Not a transaction: before 3.5.5 etcd ends where a transaction that only reads is cancelled, as by somebody who
+    /// hangs up (etcd-io/etcd#14110).
+    pub(super) async fn together(
+        &self,
+        reads: &[(Vec<u8>, GetOptions)],
+    ) -> Result<(i64, Vec<Found>), Broken> {
+        loop {
+            match self.at_one_revision(reads).await {
+                // Somebody has compacted between the first and the last.
+                Err(broken) if broken.history_is_gone() => {}
+                read => return read,
+            }
+        }
+    }
+
+    async fn at_one_revision(
+        &self,
+        reads: &[(Vec<u8>, GetOptions)],
+    ) -> Result<(i64, Vec<Found>), Broken> {
+        let mut reads = reads.to_vec().into_iter();
+        let Some((key, options)) = reads.next() else {
+            return Ok((0, Vec::new()));
+        };
+        let first = self.clone().read(key, options).await?;
+        let revision = first.revision;
+        let rest = reads.map(|(key, options)| {
+            let etcd = self.clone();
+            etcd.read(key, options.with_revision(revision))
+        });
+        let rest: Vec<_> = stream::iter(rest).buffered(AT_ONCE).try_collect().await?;
+        Ok((revision, std::iter::once(first).chain(rest).collect()))
+    }
+
+    async fn read(mut self, key: Vec<u8>, options: GetOptions) -> Result<Found, Broken> {
+        found(within(self.kv.get(key, Some(options))).await?)
     }
 
     /// Several changes at once, if what they rest on is so.

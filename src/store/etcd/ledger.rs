@@ -7,8 +7,7 @@ use std::time::Duration;
 use crate::store::ledger::{Away, Claim, Enforced, Entry, GROUP, Journal, Prolonged};
 use bytes::Bytes;
 use etcd_client::{
-    Compare, CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp, TxnOpResponse,
-    TxnResponse,
+    Compare, CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp, TxnResponse,
 };
 
 use super::Settings;
@@ -49,31 +48,24 @@ impl Ledger {
 
     pub async fn journal(&self) -> Result<Journal, Away> {
         let all = |prefix, options: GetOptions| {
-            TxnOp::get(self.keys.key(prefix), Some(options.with_prefix()))
+            (self.keys.key(prefix).into_bytes(), options.with_prefix())
         };
         let keys_only = || GetOptions::new().with_keys_only();
-        let txn = Txn::new().and_then([
+        let parts = [
             all(JOURNAL, GetOptions::new()),
             all(DRAINS, keys_only()),
             all(CLAIMS, keys_only()),
-        ]);
-        let response = self
+        ];
+        let (revision, read) = self
             .line
-            .step(async |etcd| etcd.transact(txn).await)
+            .step(async |etcd| etcd.together(&parts).await)
             .await?;
         let mut journal = Journal {
-            revision: response.header().map_or(0, |header| header.revision()),
+            revision,
             ..Journal::default()
         };
-        for found in response.op_responses() {
-            let TxnOpResponse::Get(found) = found else {
-                continue;
-            };
-            for value in found.kvs() {
-                if let Some(part) = self.keys.part(value.key()) {
-                    journal::put(&mut journal, part, value.value(), value.mod_revision());
-                }
-            }
+        for value in read.iter().flat_map(|found| &found.values) {
+            journal::take(&mut journal, &self.keys, value);
         }
         Ok(journal)
     }
@@ -285,26 +277,15 @@ impl Ledger {
     /// The newest of the audit trail, newest first.
     pub async fn newest(&self, limit: i64) -> Result<Vec<Bytes>, Away> {
         let options = GetOptions::new()
-            .with_prefix()
             .with_sort(SortTarget::Key, SortOrder::Descend)
             .with_limit(limit);
-        let txn = Txn::new().and_then([TxnOp::get(self.keys.key(AUDIT), Some(options))]);
-        let response = self
+        let range = self.keys.folder(AUDIT);
+        let found = self
             .line
-            .step(async |etcd| etcd.transact(txn).await)
+            .step(async |etcd| etcd.get(range, options).await)
             .await?;
-        let mut texts = Vec::new();
-        for found in response.op_responses() {
-            if let TxnOpResponse::Get(found) = found {
-                texts.extend(
-                    found
-                        .kvs()
-                        .iter()
-                        .map(|value| Bytes::copy_from_slice(value.value())),
-                );
-            }
-        }
-        Ok(texts)
+        let values = found.values.into_iter();
+        Ok(values.map(|value| value.value.into()).collect())
     }
 
     fn entry(&self, key: &str) -> String {

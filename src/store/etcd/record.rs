@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use etcd_client::proto::{PbEvent, PbKeyValue};
-use etcd_client::{
-    Compare, CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp, TxnOpResponse,
-};
+use etcd_client::{Compare, CompareOp, GetOptions, PutOptions, SortOrder, SortTarget, Txn, TxnOp};
 use serde::Deserialize;
 
 use crate::store::writer::{Away, Former, KEPT, Noticed, Record, Recorded, SINCE, Since};
@@ -22,7 +20,7 @@ use crate::telemetry::traces::{Context, Traced};
 use super::broken::Broken;
 use super::connection::Connection;
 use super::keys::{DELETE, DRAINS, HISTORY, Keys, Meaning};
-use super::writer::{self, Writer};
+use super::writer::Writer;
 
 /// Records of this time share a lease, and are kept for so much longer.
 const SHARED: Duration = Duration::from_secs(3600);
@@ -124,29 +122,23 @@ impl Writer {
                 .with_range(range.end)
                 .with_min_mod_revision(revision + 1)
                 .with_limit(SINCE);
-            TxnOp::get(range.start, Some(options))
+            (range.start, options)
         };
         let records = self.keys.folder(HISTORY);
         let ranges = self.keys.ranges().into_iter().chain([records]);
-        let txn = Txn::new().and_then(ranges.map(younger).collect::<Vec<_>>());
-        let read = self
+        let ranges: Vec<_> = ranges.map(younger).collect();
+        let (revision, read) = self
             .line
-            .step(async |etcd| etcd.transact(txn).await)
+            .step(async |etcd| etcd.together(&ranges).await)
             .await?;
+        if read.iter().any(|found| found.more) {
+            return Ok(None);
+        }
         let mut since = Since {
-            revision: writer::revision(&read),
+            revision,
             ..Since::default()
         };
-        let mut values = Vec::new();
-        for found in read.op_responses() {
-            if let TxnOpResponse::Get(found) = found {
-                if found.more() {
-                    return Ok(None);
-                }
-                values.extend(found.0.kvs);
-            }
-        }
-        for value in values {
+        for value in read.into_iter().flat_map(|found| found.values) {
             match self.keys.read(&value.key) {
                 Meaning::Record(_) => since.records.extend(self.read_record(value)),
                 Meaning::Document(path) if !path.starts_with(DRAINS) => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use etcd_client::proto::PbKeyValue;
 use etcd_client::{
-    Compare, CompareOp, DeleteOptions, PutOptions, Txn, TxnOp, TxnOpResponse, TxnResponse,
+    Compare, CompareOp, DeleteOptions, GetOptions, PutOptions, Txn, TxnOp, TxnResponse,
 };
 
 use crate::store::writer::{Away, Condition, Edit, Held, Reading, Transaction};
@@ -53,20 +53,15 @@ impl Writer {
 
     /// Those of these documents that are there. At most 128.
     pub async fn read(&self, paths: &[&str]) -> Result<Reading, Away> {
-        let gets: Vec<_> = paths
-            .iter()
-            .map(|path| TxnOp::get(self.keys.key(path), None))
-            .collect();
-        let txn = Txn::new().and_then(gets);
-        let response = self.line.step(async |etcd| etcd.transact(txn).await);
-        let response = response.await?;
-        let found = response.op_responses().into_iter();
-        let values = found.filter_map(|found| match found {
-            TxnOpResponse::Get(found) => found.0.kvs.into_iter().next(),
-            _ => None,
-        });
+        let keys = paths.iter().map(|path| self.keys.key(path).into_bytes());
+        let reads: Vec<_> = keys.map(|key| (key, GetOptions::new())).collect();
+        let (revision, read) = self
+            .line
+            .step(async |etcd| etcd.together(&reads).await)
+            .await?;
+        let values = read.into_iter().flat_map(|found| found.values);
         Ok(Reading {
-            revision: revision(&response),
+            revision,
             documents: values.filter_map(|value| self.held(value)).collect(),
         })
     }
