@@ -158,7 +158,7 @@ fn cases(denier: &Instance) -> Vec<Case> {
         case(
             json!({ "degraphql": { "query": "query { persons { name } }" } }),
             200,
-            "\"POST\"",
+            "/key?query=query%20",
         ),
         case(
             json!({ "workflow": { "rules": [{ "actions": [["return", { "code": 403 }]] }] } }),
