@@ -203,13 +203,13 @@ impl Asking {
             Ok(document) => document,
             Err(verdict) => return Ok(verdict),
         };
-        let Some(keys) = document.keys else {
-            return Ok(provider::said(document.issuer, Vec::new()));
+        let Some(keys) = document.keys.clone() else {
+            return Ok(provider::said(document, Vec::new()));
         };
         let keys = get(keys).await;
         provider::keys(
             &keys.map_err(|error| format!("its key set {error}"))?,
-            document.issuer,
+            document,
         )
     }
 }

@@ -45,8 +45,8 @@ pub use instance::Instance;
 pub use key::{Id, Key, Kind};
 pub use keyring::{Keyring, Opened};
 pub use lookup::{
-    Answers, Lookup, Provider, ProviderKey, ProviderSaid, Resolved, SecretName, Standing, Subject,
-    Verdict, address, steps,
+    Answers, Lookup, Provider, ProviderKey, ProviderLogin, ProviderSaid, Resolved, SecretName,
+    Standing, Subject, Verdict, address, steps,
 };
 pub use manager::{Asked, Manager};
 pub use path::Path;

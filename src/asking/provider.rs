@@ -1,4 +1,5 @@
-//! What an identity provider's answers say: of itself (OpenID Connect Discovery), and of its keys (RFC 7517). Pure.
+//! What an identity provider's answers say: of itself (OpenID Connect Discovery), where people log in, and of its keys (RFC 7517).
+//! Pure.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -6,10 +7,12 @@ use url::Url;
 
 use super::client::Answer;
 use crate::model::public_key::PublicKey;
-use crate::model::{Provider, ProviderKey, ProviderSaid, Verdict, address};
+use crate::model::{Provider, ProviderKey, ProviderLogin, ProviderSaid, Verdict, address};
 
 /// Keys of one provider.
 const KEYS: usize = 32;
+/// How Envoy shows a client's secret.
+const SHOWN: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 /// What is taken of a discovery document.
 #[derive(Debug)]
@@ -17,12 +20,18 @@ pub struct Document {
     pub issuer: String,
     /// Where its keys are, if they are wanted.
     pub keys: Option<Url>,
+    /// Where people log in, if they are to.
+    pub login: Option<ProviderLogin>,
 }
 
 #[derive(Deserialize)]
 struct Body {
     issuer: Option<String>,
     jwks_uri: Option<String>,
+    authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    end_session_endpoint: Option<String>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -36,33 +45,68 @@ pub fn document(answer: &Answer, of: &Provider) -> Result<Result<Document, Verdi
     if let Some(refused) = refused(answer, "which")? {
         return nothing(refused);
     }
-    let body: Body = serde_json::from_slice(&answer.body)
+    let mut body: Body = serde_json::from_slice(&answer.body)
         .map_err(|_| "answers with something else than a discovery document".to_owned())?;
-    let Some(issuer) = body.issuer.filter(|issuer| !issuer.is_empty()) else {
+    let Some(issuer) = body.issuer.take().filter(|issuer| !issuer.is_empty()) else {
         return nothing(
             "which names no `issuer`: write the address of a discovery document".to_owned(),
         );
     };
-    if !of.keys {
-        return Ok(Ok(Document { issuer, keys: None }));
+    Ok(body.wanted(of).map_or_else(
+        |why| Err(Verdict::Nothing(why)),
+        |(keys, login)| {
+            Ok(Document {
+                issuer,
+                keys,
+                login,
+            })
+        },
+    ))
+}
+
+impl Body {
+    /// What is wanted of it, or why there is nothing.
+    fn wanted(self, of: &Provider) -> Result<(Option<Url>, Option<ProviderLogin>), String> {
+        let keys = of.keys.then(|| match &self.jwks_uri {
+            Some(keys) => place("jwks_uri", keys, of),
+            None => Err("which names no `jwks_uri`: write the key as `public_key`".to_owned()),
+        });
+        let keys = keys.transpose()?;
+        let login = of.login.then(|| self.login(of)).transpose()?;
+        Ok((keys, login))
     }
-    let Some(keys) = body.jwks_uri else {
-        return nothing("which names no `jwks_uri`: write the key as `public_key`".to_owned());
-    };
-    let keys = match address(&keys) {
-        Ok(keys) => keys,
-        Err(said) => return nothing(format!("whose `jwks_uri` is of no use: {said}")),
-    };
-    // What decides who may pass is not asked for where others can answer, if the document is not.
-    if of.address.starts_with("https:") && keys.scheme() != "https" {
-        return nothing("whose `jwks_uri` is not https, as it is itself".to_owned());
+
+    fn login(self, of: &Provider) -> Result<ProviderLogin, String> {
+        let needed = |name: &str, text: Option<String>| {
+            let text = text.ok_or_else(|| {
+                format!("which names no `{name}`: nobody can log in there; write `bearer_only` as `true` for tokens alone")
+            })?;
+            place(name, &text, of).map(String::from)
+        };
+        let ends = self.end_session_endpoint;
+        let ends = ends.map(|ends| place("end_session_endpoint", &ends, of));
+        let methods = self.token_endpoint_auth_methods_supported;
+        let methods = methods.unwrap_or_default().into_iter();
+        Ok(ProviderLogin {
+            authorization: needed("authorization_endpoint", self.authorization_endpoint)?,
+            token: needed("token_endpoint", self.token_endpoint)?,
+            end_session: ends.transpose()?.map(String::from),
+            methods: methods.filter(|one| SHOWN.contains(&&**one)).collect(),
+        })
     }
-    let keys = Some(keys);
-    Ok(Ok(Document { issuer, keys }))
+}
+
+/// A place of the provider's. What decides who may pass is not asked for where others can answer, if the document is not.
+fn place(name: &str, text: &str, of: &Provider) -> Result<Url, String> {
+    let url = address(text).map_err(|said| format!("whose `{name}` is of no use: {said}"))?;
+    if of.address.starts_with("https:") && url.scheme() != "https" {
+        return Err(format!("whose `{name}` is not https, as it is itself"));
+    }
+    Ok(url)
 }
 
 /// What a provider says, with its keys; or why these are not known.
-pub fn keys(answer: &Answer, issuer: String) -> Result<Verdict, String> {
+pub fn keys(answer: &Answer, document: Document) -> Result<Verdict, String> {
     if let Some(refused) = refused(answer, "whose key set")? {
         return Ok(Verdict::Nothing(refused));
     }
@@ -75,13 +119,17 @@ pub fn keys(answer: &Answer, issuer: String) -> Result<Verdict, String> {
             "which has {count} keys, allowed: at most {KEYS}"
         )));
     }
-    Ok(said(issuer, set.keys.iter().filter_map(key).collect()))
+    Ok(said(document, set.keys.iter().filter_map(key).collect()))
 }
 
 /// The same for the same, in whatever order it comes.
-pub fn said(issuer: String, mut keys: Vec<ProviderKey>) -> Verdict {
+pub fn said(document: Document, mut keys: Vec<ProviderKey>) -> Verdict {
     keys.sort();
-    let said = ProviderSaid { issuer, keys };
+    let said = ProviderSaid {
+        issuer: document.issuer,
+        keys,
+        login: document.login,
+    };
     match serde_json::to_string(&said) {
         Ok(said) => Verdict::Value(said),
         Err(error) => Verdict::Nothing(format!("which cannot be kept: {error}")),

@@ -19,7 +19,7 @@ use super::decode::{quoted, shown};
 pub use answers::{Answers, Standing, Verdict};
 pub use fields::Resolved;
 pub use name::{SecretName, steps};
-pub use provider::{Provider, ProviderKey, ProviderSaid, address};
+pub use provider::{Provider, ProviderKey, ProviderLogin, ProviderSaid, address};
 pub use subject::Subject;
 
 /// What a reference to a variable begins with, in any case of letters, as in APISIX.

@@ -77,6 +77,7 @@ pub(super) fn saved() -> Saved {
         address: "https://login.example.com/d".into(),
         verify: true,
         keys: true,
+        login: true,
     };
     Saved {
         revision: 42,

@@ -8,6 +8,7 @@ fn provider(address: &str, keys: bool) -> Provider {
         address: address.into(),
         verify: false,
         keys,
+        login: false,
     }
 }
 
@@ -15,6 +16,14 @@ fn answer(status: u16, body: &Value) -> Answer {
     Answer {
         status: StatusCode::from_u16(status).unwrap(),
         body: body.to_string().into_bytes(),
+    }
+}
+
+fn of_issuer(name: &str) -> Document {
+    Document {
+        issuer: name.to_owned(),
+        keys: None,
+        login: None,
     }
 }
 
@@ -83,11 +92,11 @@ fn what_is_of_no_use_is_told_and_what_is_not_known_is_not() {
     ] {
         let told = document(&answer(status, &body), &of).err().unwrap();
         assert!(told.starts_with("answers "), "{told}");
-        let told = keys(&answer(status, &body), "a".to_owned());
+        let told = keys(&answer(status, &body), of_issuer("a"));
         assert!(told.is_err_and(|told| told.starts_with("answers ")));
     }
     let told = wrong(
-        keys(&answer(404, &json!({})), "a".to_owned()).unwrap_or_else(|said| panic!("{said}")),
+        keys(&answer(404, &json!({})), of_issuer("a")).unwrap_or_else(|said| panic!("{said}")),
     );
     assert!(
         told.starts_with("whose key set is not there (404)"),
@@ -95,7 +104,7 @@ fn what_is_of_no_use_is_told_and_what_is_not_known_is_not() {
     );
     let many = json!({"keys": vec![json!({}); KEYS + 1]});
     let told =
-        wrong(keys(&answer(200, &many), "a".to_owned()).unwrap_or_else(|said| panic!("{said}")));
+        wrong(keys(&answer(200, &many), of_issuer("a")).unwrap_or_else(|said| panic!("{said}")));
     assert_eq!(told, "which has 33 keys, allowed: at most 32");
 }
 
@@ -110,7 +119,7 @@ fn the_keys_that_verify_are_kept_in_order() {
     let mut encrypting = curve("e", "ES256");
     encrypting["use"] = "enc".into();
     let found = |all: &[Value]| {
-        let verdict = keys(&answer(200, &json!({ "keys": all })), "me".to_owned());
+        let verdict = keys(&answer(200, &json!({ "keys": all })), of_issuer("me"));
         match verdict {
             Ok(Verdict::Value(said)) => said,
             _ => panic!("nothing"),
@@ -139,4 +148,58 @@ fn the_keys_that_verify_are_kept_in_order() {
     assert!(read.keys[0].key.starts_with("3059301306072a8648ce3d0201"));
     // That there are none is said as well: tokens of keys that were taken away verify no longer.
     assert_eq!(found(&[]), r#"{"issuer":"me","keys":[]}"#);
+}
+
+#[test]
+fn where_people_log_in_is_told_where_they_are_to() {
+    let of = Provider {
+        login: true,
+        ..provider("https://a/d", false)
+    };
+    let whole = json!({
+        "issuer": "https://a", "authorization_endpoint": "https://a/in?p=q", "token_endpoint": "https://b/token",
+        "end_session_endpoint": "https://a/out",
+        "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_post", "client_secret_basic"],
+    });
+    let read = document(&answer(200, &whole), &of).unwrap();
+    let read = read.unwrap_or_else(|verdict| panic!("{}", wrong(verdict)));
+    let Verdict::Value(text) = said(read, Vec::new()) else {
+        panic!("nothing");
+    };
+    let kept: ProviderSaid = serde_json::from_str(&text).unwrap();
+    let login = kept.login.unwrap();
+    assert_eq!(
+        (&*login.authorization, &*login.token),
+        ("https://a/in?p=q", "https://b/token")
+    );
+    assert_eq!(login.end_session.as_deref(), Some("https://a/out"));
+    assert_eq!(login.methods, ["client_secret_post", "client_secret_basic"]);
+    for (name, value, told) in [
+        (
+            "authorization_endpoint",
+            json!(null),
+            "names no `authorization_endpoint`: nobody can log in there",
+        ),
+        ("token_endpoint", json!(null), "names no `token_endpoint`"),
+        (
+            "token_endpoint",
+            json!("http://b/token"),
+            "whose `token_endpoint` is not https",
+        ),
+        (
+            "authorization_endpoint",
+            json!("/in"),
+            "whose `authorization_endpoint` is of no use: found \"/in\"",
+        ),
+        (
+            "end_session_endpoint",
+            json!("ftp://a"),
+            "whose `end_session_endpoint` is of no use",
+        ),
+    ] {
+        let mut body = whole.clone();
+        body[name] = value;
+        let said = wrong(document(&answer(200, &body), &of).unwrap().unwrap_err());
+        assert!(said.contains(told), "{said}");
+    }
 }

@@ -11,6 +11,7 @@ fn provider(address: &str) -> Provider {
         address: address.into(),
         verify: false,
         keys: true,
+        login: false,
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Provider {
     pub verify: bool,
     /// Whether its keys are wanted, beside who it is.
     pub keys: bool,
+    /// Whether people are to log in there.
+    pub login: bool,
 }
 
 /// What a provider has said of itself, as it is kept.
@@ -31,6 +33,24 @@ pub struct ProviderSaid {
     pub issuer: String,
     /// What verifies them, in the order of their names.
     pub keys: Vec<ProviderKey>,
+    /// Where people log in; nothing where nobody asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<ProviderLogin>,
+}
+
+/// Where a provider has people log in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderLogin {
+    /// Where they are sent.
+    pub authorization: String,
+    /// Where the code that they come back with becomes tokens.
+    pub token: String,
+    /// Where they log out, if there is such a place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_session: Option<String>,
+    /// How a client may show its secret, the first one preferred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
 }
 
 /// A key of a provider's.
@@ -56,7 +76,8 @@ impl Provider {
             Some(!issuers.is_empty())
         };
         let has_issuers = plugin.get("claim_validator").and_then(issuers) == Some(true);
-        let is_asked = is("bearer_only") && (keys || (has_key && !has_issuers));
+        let login = !is("bearer_only");
+        let is_asked = login || keys || (has_key && !has_issuers);
         let text = plugin.get(FIELD)?.as_str()?;
         let address = || match begins(text, "$env://") || begins(text, "$secret://") {
             true => Err(
@@ -70,6 +91,7 @@ impl Provider {
                 address: address()?.as_str().into(),
                 verify: is("ssl_verify"),
                 keys,
+                login,
             })
         })
     }

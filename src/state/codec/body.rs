@@ -41,6 +41,8 @@ struct SavedProvider {
     address: Arc<str>,
     verify: bool,
     keys: bool,
+    #[serde(default)]
+    login: bool,
     said: String,
 }
 
@@ -197,11 +199,13 @@ impl SavedProvider {
             address,
             verify,
             keys,
+            login,
         } = provider;
         Self {
             address,
             verify,
             keys,
+            login,
             said,
         }
     }
@@ -211,6 +215,7 @@ impl SavedProvider {
             address: self.address,
             verify: self.verify,
             keys: self.keys,
+            login: self.login,
         };
         (provider, self.said)
     }

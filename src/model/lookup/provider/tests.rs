@@ -7,12 +7,12 @@ use crate::model::lookup::{Lookup, Subject, Verdict};
 const ADDRESS: &str = "https://login.example.com/.well-known/openid-configuration";
 
 /// What is asked for a configuration with these fields beside the usual ones.
-fn asked(fields: Value) -> Option<Result<(bool, bool), String>> {
+fn asked(fields: Value) -> Option<Result<(bool, bool, bool), String>> {
     let mut plugin = json!({"bearer_only": true, "discovery": ADDRESS});
     let own = plugin.as_object_mut().unwrap();
     own.extend(fields.as_object().unwrap().clone());
     let provider = Provider::asked_by(own)?;
-    Some(provider.map(|one| (one.keys, one.verify)))
+    Some(provider.map(|one| (one.keys, one.verify, one.login)))
 }
 
 #[test]
@@ -21,25 +21,30 @@ fn a_provider_is_asked_for_what_a_document_does_not_say() {
     let none = json!({"issuer": {"valid_issuers": []}});
     for (fields, found) in [
         (json!({}), None),
-        (json!({"use_jwks": true}), Some((true, false))),
+        (json!({"use_jwks": true}), Some((true, false, false))),
         (
             json!({"use_jwks": true, "ssl_verify": true}),
-            Some((true, true)),
+            Some((true, true, false)),
         ),
         (
             json!({"use_jwks": true, "claim_validator": issuers}),
-            Some((true, false)),
+            Some((true, false, false)),
         ),
         (
             json!({"use_jwks": true, "public_key": "k"}),
-            Some((false, false)),
+            Some((false, false, false)),
         ),
         (
             json!({"public_key": "k", "claim_validator": none}),
-            Some((false, false)),
+            Some((false, false, false)),
         ),
         (json!({"public_key": "k", "claim_validator": issuers}), None),
-        (json!({"use_jwks": true, "bearer_only": false}), None),
+        (json!({"bearer_only": false}), Some((false, false, true))),
+        (json!({"bearer_only": null}), Some((false, false, true))),
+        (
+            json!({"use_jwks": true, "bearer_only": false}),
+            Some((true, false, true)),
+        ),
         (json!({"use_jwks": true, "discovery": 5}), None),
     ] {
         let told = asked(fields.clone()).map(Result::unwrap);
@@ -82,6 +87,7 @@ fn what_a_provider_says_is_in_force_and_is_no_secret() {
             address: ADDRESS.into(),
             verify: false,
             keys: true,
+            login: false,
         })
     };
     let (found, said) = resolved(&of, ADDRESS);
