@@ -17,7 +17,7 @@ pub use consumers::{consumers, extension, is_same_for};
 pub use endpoint::{load_assignment, static_load_assignment};
 pub use listener::{Opened, listeners};
 pub use route::{News, RouteTables};
-pub use secret::{client_secret, secret_names, secrets};
+pub use secret::{client_secrets, secret_names, secrets};
 
 #[cfg(test)]
 pub use consumers::TRANSLATED as CONSUMERS_TRANSLATED;

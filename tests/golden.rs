@@ -202,6 +202,9 @@ fn older_envoys_have_the_same_listeners_but_for_what_they_do_not_know() {
             if !version.can(Ability::Places) {
                 golden::older::without_places(&mut expected);
             }
+            if !version.can(Ability::Logins) {
+                golden::older::without_logins(&mut expected);
+            }
             if !version.can(Ability::ListenerKeepalive) {
                 golden::older::without_keepalive(&mut expected);
             }

@@ -9,7 +9,7 @@ use crate::envoy::canonical;
 use crate::model::{Drains, Instance, Members};
 use crate::plugin::shared::asked::Filter;
 use crate::plugin::shared::identity::Extension;
-use crate::snapshot::{Change, Child, Resource, ResourceType};
+use crate::snapshot::{Change, Resource, ResourceType};
 use crate::translate::{self, News};
 
 impl Builder {
@@ -20,19 +20,27 @@ impl Builder {
         changes: &mut Vec<Change>,
     ) {
         let before = self.current.set(ResourceType::Cluster).find(&name);
-        let child = |of| before.and_then(|resource| child_of(of, &resource.children).cloned());
-        let secret_before = child(ResourceType::Secret);
-        let assignment_before = child(ResourceType::LoadAssignment);
+        let children = |of| {
+            let all = before.iter().flat_map(|resource| &resource.children);
+            all.filter(move |(child, _)| *child == of)
+                .map(|(_, name)| name.clone())
+        };
+        let secrets_before: Vec<_> = children(ResourceType::Secret).collect();
+        // There is one at most.
+        let assignment_before = children(ResourceType::LoadAssignment).next();
         let cluster = self.uses.settle_cluster(&name, assignment_before);
-        let secret = cluster.as_deref().and_then(translate::client_secret);
-        let secret_name = secret.as_ref().map(|(name, _)| name.clone());
-        self.named.follow_client_secret(secret_before, secret);
+        let secrets = cluster.as_deref().map(translate::client_secrets);
+        let secrets = secrets.unwrap_or_default();
+        let named: Vec<_> = secrets
+            .iter()
+            .map(|(name, _)| (ResourceType::Secret, name.clone()))
+            .collect();
+        self.named.follow_client_secrets(secrets_before, secrets);
         let resource = cluster.map(|cluster| {
             let value = canonical(&translate::cluster(&cluster, drains.nodes()));
             let assignment =
                 load_assignment_of(&cluster).map(|name| (ResourceType::LoadAssignment, name));
-            let client_secret = secret_name.map(|name| (ResourceType::Secret, name));
-            let children = assignment.into_iter().chain(client_secret).collect();
+            let children = assignment.into_iter().chain(named).collect();
             Arc::new(Resource::new(
                 ResourceType::Cluster,
                 &name,
@@ -179,10 +187,4 @@ impl Builder {
         }
         changes
     }
-}
-
-/// The child of that type; a cluster has one at most.
-fn child_of(of: ResourceType, children: &[Child]) -> Option<&Arc<str>> {
-    let mut found = children.iter().filter(|(child, _)| *child == of);
-    found.next().map(|(_, name)| name)
 }

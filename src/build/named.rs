@@ -40,20 +40,20 @@ impl Named {
         self.wanted.insert((resource_type, name.clone()), None);
     }
 
-    /// A cluster names this secret from now on, and `before` until now: it comes with the first that names it, and goes
-    /// once nobody does.
-    pub(super) fn follow_client_secret(
+    /// A cluster names these secrets from now on, and those of `before` until now: each comes with the first that names it, and
+    /// goes once nobody does.
+    pub(super) fn follow_client_secrets(
         &mut self,
-        before: Option<Arc<str>>,
-        now: Option<(Arc<str>, impl Name)>,
+        before: Vec<Arc<str>>,
+        now: Vec<(Arc<str>, impl Name)>,
     ) {
         const SECRET: ResourceType = ResourceType::Secret;
-        if let Some(before) = before
-            && now.as_ref().is_none_or(|(name, _)| *name != before)
-        {
-            self.wanted.entry((SECRET, before)).or_insert(None);
+        for before in before {
+            if now.iter().all(|(name, _)| *name != before) {
+                self.wanted.entry((SECRET, before)).or_insert(None);
+            }
         }
-        if let Some((name, secret)) = now {
+        for (name, secret) in now {
             self.want(SECRET, &name, &secret);
         }
     }

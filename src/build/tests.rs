@@ -78,6 +78,7 @@ fn route(name: &str, members: Members) -> Arc<Route> {
             connect_timeout: SECOND,
             check: None,
             credential: None,
+            login: None,
             breaker: None,
         })),
     })
@@ -163,7 +164,7 @@ fn routes_and_instances_touch_only_what_is_theirs() {
     let mut scene = Scene::new();
     assert_eq!(
         scene.changes(),
-        "extensions=+66~0-0 listeners=+1~0-0 routes=+1~0-0"
+        "extensions=+68~0-0 listeners=+1~0-0 routes=+1~0-0"
     );
     scene.put("a", nodes(1));
     assert_eq!(

@@ -14,6 +14,8 @@ pub enum Ability {
     ListenerKeepalive,
     /// `HttpService.path_override` of the filter that asks a service.
     PathOfCheck,
+    /// The filter `oauth2`, as a route configures it.
+    Logins,
     /// A header that comes several times, value by value.
     RepeatedHeaders,
     /// `DirectResponseAction.body_format`
@@ -37,11 +39,12 @@ pub enum Ability {
 }
 
 impl Ability {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Cookies,
         Self::SpanTags,
         Self::ListenerKeepalive,
         Self::PathOfCheck,
+        Self::Logins,
         Self::RepeatedHeaders,
         Self::BodyFormat,
         Self::PathFormat,
@@ -72,6 +75,7 @@ impl Ability {
                 Envoy::V1_38,
                 "older ones ask with the path of the request, whatever the path of the service",
             ),
+            Self::Logins => (Envoy::V1_38, "older ones cannot have a route log people in"),
             Self::RepeatedHeaders => (
                 Envoy::V1_39,
                 "older ones take a header that comes several times for one text, which may pass where no value does",

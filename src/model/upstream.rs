@@ -230,6 +230,17 @@ pub struct Cluster {
     pub breaker: Option<Breaker>,
     /// What its requests show as `Authorization`, where they are not those of clients.
     pub credential: Option<Secret>,
+    /// What the filter knows that logs people in with it.
+    pub login: Option<Login>,
+}
+
+/// The secrets of a filter that logs people in: neither stands in its configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// What the provider is shown.
+    pub client: Secret,
+    /// What keeps sessions from being forged.
+    pub session: Secret,
 }
 
 /// Requests that ask whether another request may pass: a 2xx says yes.
@@ -264,6 +275,7 @@ impl Cluster {
             upstream: Arc::new(upstream),
             check: None,
             credential: None,
+            login: None,
         }
     }
 
@@ -289,7 +301,18 @@ impl Cluster {
             check: None,
             breaker: None,
             credential: None,
+            login: None,
         }
+    }
+
+    /// The name of what its requests show, or of what the provider is shown in a login.
+    pub(crate) fn credential_name(&self) -> String {
+        format!("credential/{}", self.name)
+    }
+
+    /// The name of what keeps sessions from being forged.
+    pub(crate) fn session_name(&self) -> String {
+        format!("session/{}", self.name)
     }
 
     /// The ssl document that it refers to for what instances are shown.

@@ -14,6 +14,7 @@ pub mod late;
 pub mod limit;
 pub mod logged;
 pub mod logger;
+pub mod login;
 pub mod message;
 pub mod metadata;
 pub mod narrow;

@@ -9,6 +9,7 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
 };
 
 use crate::envoy::proto::{ads, uint32};
+use crate::model;
 use crate::model::certificate::Identity;
 use crate::model::upstream::Tls;
 use crate::model::{Cluster, Ssl, ssl};
@@ -29,22 +30,38 @@ pub fn secret_names(ssl: &Ssl) -> impl Iterator<Item = Arc<str>> {
     certificate_names(ssl).chain(clients).map(Into::into)
 }
 
-/// The secret that a cluster asks for, with its name: `ssl/<id>/client`, after the ssl document that its upstream refers to, or
-/// `credential/<cluster>`.
-pub fn client_secret(cluster: &Cluster) -> Option<(Arc<str>, Secret)> {
-    if let Some(credential) = &cluster.credential {
-        let name = credential_name(cluster);
-        let generic = GenericSecret {
-            secret: Some(inline(credential.reveal())),
-            ..GenericSecret::default()
-        };
-        let of = secret::Type::GenericSecret(generic);
-        return Some((name.clone().into(), secret(name, of)));
+/// The secrets that a cluster asks for, or who logs people in with it, each with its name: `ssl/<id>/client`, after the ssl document
+/// that its upstream refers to, or `credential/<cluster>`, and `session/<cluster>` beside it.
+pub fn client_secrets(cluster: &Cluster) -> Vec<(Arc<str>, Secret)> {
+    let shown = cluster.credential.as_ref();
+    let shown = shown.map(|shown| generic(cluster.credential_name(), shown));
+    let login = cluster.login.iter().flat_map(|login| {
+        [
+            generic(cluster.credential_name(), &login.client),
+            generic(cluster.session_name(), &login.session),
+        ]
+    });
+    let own: Vec<_> = shown.into_iter().chain(login).collect();
+    if own.is_empty() {
+        return certificate_shown(cluster).into_iter().collect();
     }
+    own
+}
+
+fn certificate_shown(cluster: &Cluster) -> Option<(Arc<str>, Secret)> {
     let tls = cluster.upstream.tls.as_ref()?;
     let name = client_name(tls)?;
     let identity = tls.identity.as_ref()?;
     Some((name.clone().into(), secret(name, of(identity))))
+}
+
+fn generic(name: String, text: &model::consumer::Secret) -> (Arc<str>, Secret) {
+    let generic = GenericSecret {
+        secret: Some(inline(text.reveal())),
+        ..GenericSecret::default()
+    };
+    let of = secret::Type::GenericSecret(generic);
+    (name.as_str().into(), secret(name, of))
 }
 
 /// The names of the certificates that the document's listeners ask for.
@@ -59,11 +76,6 @@ pub(super) fn client_ca_name(ssl: &Ssl) -> String {
 pub(super) fn client_name(tls: &Tls) -> Option<String> {
     let id = tls.client_cert.as_ref()?;
     Some(format!("ssl/{id}/client"))
-}
-
-/// The name of what a cluster's requests show.
-pub(super) fn credential_name(cluster: &Cluster) -> String {
-    format!("credential/{}", cluster.name)
 }
 
 /// Asks for a secret. The source is the same for all: with another one Envoy would want the same secret anew.

@@ -4,7 +4,8 @@
 //!
 //! A case is a route with plugins, what else it needs, and requests with the answers of APISIX. The route has a host of its own
 //! and an echoing upstream unless it says others. `@c` is the case's name, `@node` the echo, `@dead` where nobody listens, `@mute` who never answers,
-//! `@redis` the host of a Redis, `@agent` who is asked for policies, `@greeter` a service of gRPC.
+//! `@redis` the host of a Redis, `@agent` who is asked for policies, `@greeter` a service of gRPC, `@issuer` where an identity provider
+//! says what it is.
 //! `differs` says what is otherwise here, and `refused` what to write instead: both must be so, or the case is a failure. A
 //! document that APISIX refuses is `invalid`.
 
@@ -23,9 +24,10 @@ use crate::support::greeter::Greeter;
 use crate::support::http::{self, Answer};
 use crate::support::instance::Instance;
 use crate::support::logs;
-use crate::support::own_address;
+use crate::support::openbao::OpenBao;
 use crate::support::redis;
 use crate::support::stage::{Stage, gateway, settled};
+use crate::support::{eventually, own_address};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,11 +89,17 @@ async fn documents_mean_what_they_mean_in_apisix() {
     stage.etcd.put("gateways/default", &both).await;
     let agent = Agent::start(stage.address).await;
     let greeter = Greeter::start(stage.address).await;
+    let bao = OpenBao::start(stage.address, stage.folder()).await;
+    let issuer = format!(
+        "{}/v1/identity/oidc/provider/default/.well-known/openid-configuration",
+        bao.url()
+    );
     let others = [
         ("@mute", mute.local_addr().unwrap().to_string()),
         ("@redis", stage.address.to_string()),
         ("@agent", agent.address.to_string()),
         ("@greeter", greeter.node()),
+        ("@issuer", issuer),
     ];
     let plugins = cases(&echo, &others);
     for case in plugins.values().flatten() {
@@ -99,6 +107,7 @@ async fn documents_mean_what_they_mean_in_apisix() {
             stage.etcd.put(name, document).await;
         }
     }
+    is_asked(&stage, &bao).await;
     settled(&stage.etcd, &stage.chancery).await;
     let rejected = rejected(&stage).await;
     let (mut table, mut wrong) = (String::new(), Vec::new());
@@ -154,6 +163,17 @@ async fn documents_mean_what_they_mean_in_apisix() {
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
     let quoted = format!("{same} of {all}");
     assert!(readme.contains(&quoted), "README.md does not say {quoted}");
+}
+
+/// Waits until the identity provider has been asked, and documents about it do not wait any more.
+async fn is_asked(stage: &Stage, bao: &OpenBao) {
+    settled(&stage.etcd, &stage.chancery).await;
+    eventually(async || {
+        let waiting = stage.chancery.admin("v1/documents?state=waiting").await?;
+        ensure!(!waiting.body.contains(&bao.url()), "{}", waiting.body);
+        Ok(())
+    })
+    .await;
 }
 
 /// What is otherwise, and what is refused.

@@ -33,6 +33,7 @@ mod http2;
 mod identity_providers;
 mod instances;
 mod last_good_state;
+mod logins;
 mod make_before_break;
 mod matching;
 mod metrics;

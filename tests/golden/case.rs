@@ -12,6 +12,7 @@ use chancery::model::document::Format;
 use chancery::model::drain::Taken;
 use chancery::model::{Cluster, Gateway, Id, Key, Kind, Members};
 use chancery::model::{Discovery, Instance, ServiceKey};
+use chancery::model::{Provider, Subject, Verdict};
 use chancery::registry::consul::health;
 use chancery::translate;
 use serde_json::{Map, Value};
@@ -101,7 +102,7 @@ impl Case {
             .chain(
                 clusters
                     .values()
-                    .filter_map(|cluster| translate::client_secret(cluster)),
+                    .flat_map(|cluster| translate::client_secrets(cluster)),
             )
             .map(|(name, secret)| (name, resource::of(&secret)))
             .collect();
@@ -160,7 +161,11 @@ impl Case {
     fn settled(&self) -> Changes {
         let mut documents = Documents::new(vec![Discovery::Consul, Discovery::File]);
         documents.list(self.documents());
-        let changes = documents.settle();
+        let mut changes = documents.settle();
+        documents.answer(self.answers(&changes));
+        let answered = documents.settle();
+        changes.routes.extend(answered.routes);
+        changes.problems.extend(answered.problems);
         assert!(
             changes.problems.is_empty(),
             "{}: {:#?}",
@@ -168,6 +173,20 @@ impl Case {
             changes.problems
         );
         changes
+    }
+
+    /// What identity providers say: `providers.json`, by the address of each.
+    pub fn answers(&self, changes: &Changes) -> Vec<(Subject, Verdict)> {
+        let file = self.folder.join("providers.json");
+        let said = fs::read_to_string(file).unwrap_or_else(|_| "{}".to_owned());
+        let said: Map<String, Value> = serde_json::from_str(&said).expect("what providers say");
+        let asked = changes.secrets.iter();
+        let asked = asked.flat_map(|asked| asked.providers.iter().cloned());
+        let answers = asked.filter_map(|provider: Provider| {
+            let said = said.get(&*provider.address)?.to_string();
+            Some((Subject::Provider(provider), Verdict::Value(said)))
+        });
+        answers.collect()
     }
 
     /// The documents as values, with their kinds.

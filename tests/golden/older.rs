@@ -4,15 +4,26 @@ use serde_json::Value;
 
 /// Takes out the filters that are places.
 pub fn without_places(value: &mut Value) {
+    without_filters(value, ".filter_chain.v3.FilterChainConfig");
+}
+
+/// Takes out the filters that log people in.
+pub fn without_logins(value: &mut Value) {
+    without_filters(value, ".oauth2.v3.OAuth2");
+}
+
+fn without_filters(value: &mut Value, of: &str) {
     match value {
         Value::Array(items) => {
             items.retain(|item| {
-                let of = item["typed_config"]["@type"].as_str().unwrap_or_default();
-                !of.ends_with(".filter_chain.v3.FilterChainConfig")
+                let found = item["typed_config"]["@type"].as_str().unwrap_or_default();
+                !found.ends_with(of)
             });
-            items.iter_mut().for_each(without_places);
+            items.iter_mut().for_each(|item| without_filters(item, of));
         }
-        Value::Object(fields) => fields.values_mut().for_each(without_places),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|value| without_filters(value, of)),
         _ => {}
     }
 }

@@ -107,7 +107,9 @@ fn becomes(case: &Case, document: &Document, value: &Value) -> Value {
     }
     let mut documents = Documents::new(vec![Discovery::Consul, Discovery::File]);
     documents.list(all);
-    let changes = documents.settle();
+    let mut changes = documents.settle();
+    documents.answer(case.answers(&changes));
+    changes.routes.extend(documents.settle().routes);
     let id = document.path.trim_start_matches("routes/");
     let routes = changes.routes.into_iter();
     let route = routes

@@ -91,10 +91,21 @@ impl Envoy {
         listener: SocketAddr,
         folder: &Path,
     ) -> Self {
+        Self::start_release_of("default", release, xds, listener, folder).await
+    }
+
+    /// Starts one of another release, which belongs to `gateway`.
+    pub async fn start_release_of(
+        gateway: &str,
+        release: &str,
+        xds: SocketAddr,
+        listener: SocketAddr,
+        folder: &Path,
+    ) -> Self {
         let mut bootstrap = Bootstrap::for_protocol(Protocol::Delta);
         bootstrap.program = envoy_of(release);
         let name = format!("envoy-{release}");
-        Self::run(bootstrap, &name, "default", xds, listener, folder, &[]).await
+        Self::run(bootstrap, &name, gateway, xds, listener, folder, &[]).await
     }
 
     /// Starts one of a release, or else of the newest, that asks whichever of these replicas answers.

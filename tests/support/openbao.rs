@@ -111,8 +111,22 @@ impl OpenBao {
 
     /// A token of a role, for somebody who has logged in.
     pub async fn token(&self, role: &str) -> String {
-        let policy =
-            json!({ "policy": r#"path "identity/oidc/token/*" { capabilities = ["read"] }"# });
+        let own = self.ann().await;
+        let url = format!("{}/v1/identity/oidc/token/{role}", self.url());
+        let answer = self
+            .client
+            .get(url)
+            .header("X-Vault-Token", own)
+            .send()
+            .await
+            .unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        answer["data"]["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Somebody logs in at the provider: what they show it from then on.
+    async fn ann(&self) -> String {
+        let policy = json!({ "policy": r#"path "identity/oidc/*" { capabilities = ["read"] }"# });
         let ann = json!({ "password": "of-the-scene", "policies": ["tokens"] });
         // There already, the second time.
         let _ = self
@@ -131,17 +145,34 @@ impl OpenBao {
         let url = format!("{}/v1/auth/userpass/login/ann", self.url());
         let login = self.client.post(url).json(&ann).send().await.unwrap();
         let login: Value = login.json().await.unwrap();
-        let own = login["auth"]["client_token"].as_str().unwrap();
-        let url = format!("{}/v1/identity/oidc/token/{role}", self.url());
-        let answer = self
+        login["auth"]["client_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a client for logins, with tokens that are good for a time: its name there, and its secret.
+    pub async fn client(&self, name: &str, ttl: &str, redirects: &[String]) -> (String, String) {
+        let path = format!("identity/oidc/client/{name}");
+        let body = json!({ "redirect_uris": redirects, "assignments": ["allow_all"], "access_token_ttl": ttl });
+        self.call(Method::POST, &path, &body).await.unwrap();
+        let url = format!("{}/v1/{path}", self.url());
+        let answer = self.client.get(url).header("X-Vault-Token", ROOT);
+        let answer: Value = answer.send().await.unwrap().json().await.unwrap();
+        let text = |name: &str| answer["data"][name].as_str().unwrap().to_owned();
+        (text("client_id"), text("client_secret"))
+    }
+
+    /// Does what the provider's page does for somebody who was sent there with this query, and logs in: the query to come back with.
+    pub async fn authorize(&self, query: &str) -> String {
+        let url = format!(
+            "{}/v1/identity/oidc/provider/default/authorize?{query}",
+            self.url()
+        );
+        let request = self
             .client
             .get(url)
-            .header("X-Vault-Token", own)
-            .send()
-            .await
-            .unwrap();
-        let answer: Value = answer.json().await.unwrap();
-        answer["data"]["token"].as_str().unwrap().to_owned()
+            .header("X-Vault-Token", self.ann().await);
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        let text = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("{answer}"));
+        format!("code={}&state={}", text("code"), text("state"))
     }
 
     /// Has another key sign; tokens of the one before are good for a day.

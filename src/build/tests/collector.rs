@@ -24,7 +24,7 @@ fn spans_have_a_cluster_without_any_route_and_are_not_waited_for() {
     scene.gateway(Some(traced(discovered())));
     assert_eq!(
         scene.changes(),
-        "extensions=+66~0-0 listeners=+1~0-0 routes=+1~0-0"
+        "extensions=+68~0-0 listeners=+1~0-0 routes=+1~0-0"
     );
     scene.answer("zipkin", &[1]);
     let whole = "clusters=+1~0-0 endpoints=+1~0-0 listeners=~1";

@@ -72,7 +72,7 @@ fn a_renewed_certificate_is_another_secret_and_nothing_else() {
     scene.gateway(edge(&[], &[]));
     assert_eq!(
         scene.changes(),
-        "extensions=+66~0-0 listeners=+1~0-0 routes=+1~0-0"
+        "extensions=+68~0-0 listeners=+1~0-0 routes=+1~0-0"
     );
     let (a, b) = (ssl("a"), ssl("b"));
     scene.gateway(edge(&[&a, &b], &[]));

@@ -113,6 +113,6 @@ fn consumers_are_translated_once_a_snapshot_however_often_they_change() {
     // Other gateways and cohorts share them.
     let mut other = Scene::new();
     other.builder.handle_consumers(&extensions);
-    assert!(other.changes().contains("extensions=+66"));
+    assert!(other.changes().contains("extensions=+68"));
     assert_eq!(translated(), before + 1);
 }

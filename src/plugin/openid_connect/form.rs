@@ -1,5 +1,6 @@
 //! `openid-connect` as it is written.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::written::Session;
 use crate::model::bounds::{KEY, LongText};
 use crate::model::consumer::Secret;
 use crate::model::decode::{self, quoted};
@@ -21,17 +23,17 @@ use crate::plugin::contract::Reading;
 use crate::plugin::shared::identity::Realm;
 use crate::plugin::shared::server::{Server, Uri};
 
-/// Lets requests pass whose bearer token a key verifies, which the document has or the identity provider tells.
+/// Lets requests pass whose bearer token a key verifies, which the document has or the identity provider tells, and has others log in.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 pub(super) struct Form {
-    /// Who tokens are for, where `match_with_client_id` says so.
-    client_id: String,
-    /// What the provider is shown with `client_id` where it is asked about tokens.
-    client_secret: Secret,
-    /// Where the identity provider says who it is and where its keys are; asked by Chancery, where the document leaves that open.
+    /// Who logs people in, and who tokens are for where `match_with_client_id` says so.
+    pub client_id: String,
+    /// What the provider is shown with `client_id` where people log in, or it is asked about tokens.
+    pub client_secret: Secret,
+    /// Where the identity provider says who it is, where its keys are and where people log in; asked by Chancery, where the document leaves that open.
     discovery: LongText<SAID>,
-    /// No other than `true`.
+    /// Whether nobody logs in: then the fields about logins have no effect.
     #[serde(default)]
     bearer_only: bool,
     /// What verifies tokens, as PEM; the provider's keys do if it is not written.
@@ -67,50 +69,51 @@ pub(super) struct Form {
     /// No effect: what cannot be verified does not pass.
     #[serde(rename = "accept_unsupported_alg")]
     _accept_unsupported_alg: Option<bool>,
-    /// No effect: for logins.
-    #[serde(rename = "scope")]
-    _scope: Option<String>,
+    /// What a login asks for, with spaces between; `openid` if not written.
+    pub scope: Option<String>,
     /// Whether the provider's certificate has to be good, for the machine that asks.
     #[serde(default)]
     ssl_verify: bool,
     /// Seconds that the provider has when it is asked about a token; 3 if not written. Chancery gives it 5 s.
     timeout: Option<Quantity>,
-    /// No effect: for logins.
-    #[serde(rename = "logout_path")]
-    _logout_path: Option<String>,
-    /// No effect: for logins.
-    #[serde(rename = "unauth_action")]
-    _unauth_action: Option<String>,
-    /// No effect: for logins.
+    /// The path at which people log out; `/logout` if not written.
+    pub logout_path: Option<String>,
+    /// What becomes of who has not logged in: `auth` sends them to the provider, `deny` answers with 401, and `pass` lets them pass; `auth` if not written.
+    pub unauth_action: Option<String>,
+    /// No effect: every login has it.
     #[serde(rename = "use_pkce")]
     _use_pkce: Option<bool>,
-    /// No effect: for logins.
-    #[serde(rename = "use_nonce")]
-    _use_nonce: Option<bool>,
-    /// No effect: for logins.
-    #[serde(rename = "set_id_token_header")]
-    _set_id_token_header: Option<bool>,
-    /// No effect: for logins.
-    #[serde(rename = "set_refresh_token_header")]
-    _set_refresh_token_header: Option<bool>,
-    /// No effect: for logins.
-    #[serde(rename = "renew_access_token_on_expiry")]
-    _renew_access_token_on_expiry: Option<bool>,
-    /// No effect: for logins.
-    #[serde(rename = "access_token_expires_leeway")]
-    _access_token_expires_leeway: Option<Count>,
-    /// No effect: for logins.
-    #[serde(rename = "force_reauthorize")]
-    _force_reauthorize: Option<bool>,
-    /// No effect: for logins.
-    #[serde(rename = "revoke_tokens_on_logout")]
-    _revoke_tokens_on_logout: Option<bool>,
-    /// No effect: for logins.
-    #[serde(rename = "token_endpoint_auth_method")]
-    _token_endpoint_auth_method: Option<String>,
-    /// No effect: for logins.
+    /// No other than `false` where people log in.
+    pub use_nonce: Option<bool>,
+    /// Whether the upstream is told what the ID token of a login says, as `X-ID-Token`.
+    #[serde(default = "yes")]
+    pub set_id_token_header: bool,
+    /// No other than `false` where people log in.
+    pub set_refresh_token_header: Option<bool>,
+    /// Whether a session goes on when its token has expired, by a refresh token; `true` if not written.
+    pub renew_access_token_on_expiry: Option<bool>,
+    /// No other than 0 where people log in.
+    pub access_token_expires_leeway: Option<Count>,
+    /// No other than `false` where people log in.
+    pub force_reauthorize: Option<bool>,
+    /// No other than `false` where people log in.
+    pub revoke_tokens_on_logout: Option<bool>,
+    /// How the provider is shown the secret in a login: `client_secret_basic` or `client_secret_post`; the first that the provider names if not written.
+    pub token_endpoint_auth_method: Option<String>,
+    /// No effect: nothing is signed for the provider.
     #[serde(rename = "client_jwt_assertion_expires_in")]
     _client_jwt_assertion_expires_in: Option<Quantity>,
+    /// What sessions are, where people log in.
+    pub session: Option<Session>,
+    /// Where the provider sends people back, without a query: an address, or a path; if not written, `/.apisix/redirect` behind the path
+    /// of their request.
+    pub redirect_uri: Option<String>,
+    /// Where people go once they have logged out.
+    pub post_logout_redirect_uri: Option<String>,
+    /// Further parameters of the address to which people are sent to log in.
+    pub authorization_params: Option<BTreeMap<String, String>>,
+    /// Seconds that a token is good for if the provider does not say; 3600 if not written.
+    pub access_token_expires_in: Option<Quantity>,
     /// Where the provider says whether a token is good (RFC 7662), where no key verifies: by `public_key` or `use_jwks`.
     introspection_endpoint: Option<String>,
     /// No other than `client_secret_basic`.
@@ -139,18 +142,22 @@ const ENDPOINT: &str = "introspection_endpoint";
 /// Seconds that a provider may take.
 const LONGEST: u32 = 60;
 
-const LOGIN: &str = "Envoy logs nobody in; let a service do it, with forward-auth";
+const SIGNED: &str = "Envoy shows the provider the secret; see `token_endpoint_auth_method`";
+const KEPT: &str = "of `session`: Envoy keeps sessions in cookies";
 
 impl decode::Form for Form {
     const NOT_IN_ENVOY: &'static [(&'static str, &'static str)] = &[
-        ("session", LOGIN),
-        ("redirect_uri", LOGIN),
-        ("post_logout_redirect_uri", LOGIN),
-        ("authorization_params", LOGIN),
-        ("access_token_expires_in", LOGIN),
-        ("refresh_session_interval", LOGIN),
-        ("client_rsa_private_key", LOGIN),
-        ("client_rsa_private_key_id", LOGIN),
+        (
+            "refresh_session_interval",
+            "a session lasts as long as its token, and the provider is asked when that has expired",
+        ),
+        ("client_rsa_private_key", SIGNED),
+        ("client_rsa_private_key_id", SIGNED),
+        (
+            "cookie",
+            "of `session`: its cookies last as long as the access token, see `renew_access_token_on_expiry`",
+        ),
+        ("redis", KEPT),
     ];
     const NOT_SERVED: &'static [&'static str] = &[
         "claim_schema",
@@ -222,13 +229,9 @@ fn yes() -> bool {
 }
 
 impl Form {
-    /// Refuses what only a login, or another server, could do.
+    /// Refuses what would be open, or would show a secret.
     pub fn check(&self) -> Result<(), Remark> {
         let wrong = |field: &str, message: &str| Err(Remark::new(field, message));
-        if !self.bearer_only {
-            let message = "found false, allowed: true; Envoy logs nobody in: let a service do it, with forward-auth";
-            return wrong("bearer_only", message);
-        }
         let method = self.introspection_endpoint_auth_method.as_deref();
         if let Some(other) = method.filter(|method| *method != "client_secret_basic") {
             let found = quoted(other);
@@ -244,6 +247,17 @@ impl Form {
         Ok(())
     }
 
+    /// Whether people log in.
+    pub fn logs_in(&self) -> bool {
+        !self.bearer_only
+    }
+
+    /// Whether tokens that requests have are verified: where people log in, they need not be.
+    pub fn verifies(&self) -> bool {
+        let asked = self.introspection_endpoint.is_some();
+        self.bearer_only || self.public_key.is_some() || self.use_jwks || asked
+    }
+
     /// What the provider has said, which stands in the place of where it is asked; nothing before it has.
     pub fn said(&self) -> Option<ProviderSaid> {
         serde_json::from_str(&self.discovery.0).ok()
@@ -256,9 +270,13 @@ impl Form {
         let unverified = "is not `true`: whoever stands between Chancery and the provider can answer with keys of their own";
         let has_no_key = is_asked && said.is_some_and(|said| said.keys.is_empty());
         let is_open = is_asked && !self.ssl_verify;
+        let logged_in =
+            "is not `true`: whoever stands between Envoy and the provider can log in as anybody";
+        let is_open_to_logins = self.logs_in() && !self.ssl_verify;
         [
             has_no_key.then(|| Remark::new("discovery", none)),
             is_open.then(|| Remark::new("ssl_verify", unverified)),
+            is_open_to_logins.then(|| Remark::new("ssl_verify", logged_in)),
         ]
         .into_iter()
         .flatten()
@@ -281,7 +299,7 @@ impl Form {
                 let keys = said.iter().flat_map(|said| &said.keys).cloned();
                 self.expected(keys).map(Iterator::collect)
             }
-            None if self.introspection_endpoint.is_some() => Ok(Vec::new()),
+            None if !self.verifies() || self.introspection_endpoint.is_some() => Ok(Vec::new()),
             None => {
                 let message = "is missing, allowed: a public key as PEM, or `use_jwks` as `true` for those of the provider, or \
                                `introspection_endpoint`";
@@ -317,7 +335,7 @@ impl Form {
     }
 
     /// How the provider is reached.
-    fn server(&self) -> Result<Server, Remark> {
+    pub fn server(&self) -> Result<Server, Remark> {
         let seconds = self.timeout.map_or(3, |seconds| seconds.0);
         if seconds > LONGEST {
             let message = format!("found {seconds}, allowed: 1–{LONGEST}");
@@ -405,6 +423,11 @@ impl Form {
         self.set_access_token_header && !self.access_token_in_authorization_header
     }
 
+    /// Whether the upstream is told the token of a login as `Authorization`.
+    pub fn tells_authorization(&self) -> bool {
+        self.set_access_token_header && self.access_token_in_authorization_header
+    }
+
     /// What clients are told whose token lacks a scope.
     pub fn without_scopes(&self) -> Option<String> {
         let scopes = self.required_scopes.as_ref()?.join(", ");
@@ -413,8 +436,8 @@ impl Form {
     }
 }
 
-/// A text as credentials of clients have it (RFC 6749, 2.3.1).
-fn escaped(text: &str) -> String {
+/// A text as credentials of clients have it (RFC 6749, 2.3.1), and parameters of addresses.
+pub(super) fn escaped(text: &str) -> String {
     text.bytes().fold(String::new(), |mut escaped, byte| {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {

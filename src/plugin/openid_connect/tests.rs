@@ -10,6 +10,8 @@ use super::VERIFIES;
 use crate::model::drain::TakenNodes;
 use crate::model::upstream::Target;
 use crate::plugin::tests::{applied, read, refusal, warned};
+
+mod logins;
 use crate::translate;
 
 /// A configuration with a key on the curve P-256, and with these fields beside or instead.
@@ -67,10 +69,6 @@ fn what_is_refused() {
             "client_secret: found no string, allowed: a string",
         ),
         (
-            json!({"bearer_only": false}),
-            "bearer_only: found false, allowed: true; Envoy logs nobody in: let a service do it, with forward-auth",
-        ),
-        (
             json!({"public_key": null, "use_jwks": true, "token_signing_alg_values_expected": "HS256"}),
             "token_signing_alg_values_expected: found \"HS256\", allowed: RS256, RS384, RS512, ES256, ES384, ES512",
         ),
@@ -109,8 +107,9 @@ fn what_is_refused() {
             "timeout: found 61, allowed: 1–60",
         ),
         (
-            json!({"session": {"secret": "S"}}),
-            "session: `session` is not served: Envoy logs nobody in; let a service do it, with forward-auth",
+            json!({"refresh_session_interval": 5}),
+            "refresh_session_interval: `refresh_session_interval` is not served: a session lasts as long as its token, and the provider is \
+             asked when that has expired",
         ),
     ];
     for (fields, said) in table {
@@ -210,7 +209,7 @@ fn a_provider_is_asked_with_a_credential_that_no_route_has() {
     assert_eq!(cluster.credential.as_ref().unwrap().reveal(), shown);
     assert!(!format!("{cluster:?}").contains(&shown[6..]));
     let message = translate::cluster(cluster, &TakenNodes::default());
-    let (name, secret) = translate::client_secret(cluster).unwrap();
+    let (name, secret) = translate::client_secrets(cluster).remove(0);
     assert_eq!(&*name, "credential/route/r/openid-connect/0");
     assert!(format!("{secret:?}").contains(&shown));
     let bytes = message.encode_to_vec();

@@ -1,13 +1,15 @@
--- Lets requests pass whose bearer token a key verifies, of those that the route has.
+-- Lets requests pass whose bearer token a key verifies, of those that the route has; where people log in, it readies all others for that.
 local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 local LARGEST = 16384
+-- What is put behind the path of a request, where the provider sends people back.
+local CALLBACK = "/.apisix/redirect"
 -- Bytes of a signature by a curve.
 local CURVES = { ES256 = 64, ES384 = 96, ES512 = 132 }
 
 -- What a route says: it cannot be asked for once the provider has been waited for.
 local TOLD = {}
-for name in ("audience audience_required challenge client cluster host issuers keys named no_scopes path scopes slack timeout "
-  .. "token_header userinfo"):gmatch("%S+") do
+for name in ("audience audience_required challenge client closed cluster host issuers keys login named no_scopes path scopes slack "
+  .. "timeout token_header userinfo verifies"):gmatch("%S+") do
   TOLD[#TOLD + 1] = name
 end
 
@@ -128,12 +130,27 @@ local function answer(status, body, challenge)
   return { [":status"] = status, ["www-authenticate"] = challenge }, body
 end
 
--- The headers of an answer, with its status, and its body; nothing where the request may pass.
+-- Has a request say nothing that the filter which logs people in, and upstreams, take for said here.
+local function ready(headers)
+  headers:remove("x-chancery-token-verified")
+  for _, name in ipairs({ "x-access-token", "x-id-token", "x-refresh-token", "x-userinfo" }) do headers:remove(name) end
+  local path = headers:get(":path"):match("^[^?#]*")
+  if path:sub(-#CALLBACK) ~= CALLBACK then path = path:match("^(.-)/?$") .. CALLBACK end
+  headers:replace("x-chancery-callback", path)
+end
+
+-- The headers of an answer, with its status, and its body; nothing where the request may pass, or somebody is to log in.
 local function checked(request)
   local headers, route = request:headers(), said_by(request:filterContext())
   local challenge = route.challenge
-  local told = headers:get("authorization")
-  if not told and not headers:get("x-access-token") then return answer("401", "", challenge) end
+  local told, sent = headers:get("authorization"), headers:get("x-access-token")
+  if route.closed then return answer("503", "") end
+  if route.login then
+    ready(headers)
+    local scheme = (told or "bearer "):match("^(%S*) ") or "bearer"
+    if not route.verifies or not (told or sent) or scheme:lower() ~= "bearer" then return end
+  end
+  if not told and not sent then return answer("401", "", challenge) end
   -- Whom the request goes to could read another than was verified.
   if told and (not told:find(" ", 1, true) or headers:getNumValues("authorization") > 1) then return answer("400", "") end
   local scheme, token = (told or ""):match("^(%S*) (.*)$")
@@ -149,6 +166,7 @@ local function checked(request)
   headers = request:headers()
   if route.token_header then headers:replace("x-access-token", token) end
   if route.userinfo then headers:replace("x-userinfo", said) end
+  if route.login then headers:replace("x-chancery-token-verified", "yes") end
 end
 
 function envoy_on_request(request)

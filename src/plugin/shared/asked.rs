@@ -61,6 +61,9 @@ pub const ASKS: &str = "chancery.opa";
 /// The filter of routes that verifies bearer tokens by a key.
 pub const VERIFIES: &str = "chancery.openid-connect";
 
+/// The filter of routes that tells upstreams who has logged in.
+pub const TELLS: &str = "chancery.openid-connect.tell";
+
 /// The filter of routes that answers others whom `consumer-restriction` denies.
 pub const DENIES: &str = "chancery.consumer-restriction.answer";
 
@@ -78,7 +81,7 @@ pub const LABELS: &str = "chancery.attach-consumer-label";
 
 /// The filters of routes that run a script only while a route enables them, and their scripts. Every filter chain would have each of
 /// them once for every thread of Envoy's, some 100 KB each.
-pub const SCRIPTS: [(&str, &str); 18] = [
+pub const SCRIPTS: [(&str, &str); 19] = [
     ("chancery.api-breaker.answer", include_str!("instead.lua")),
     (LABELS, include_str!("../attach_consumer_label/attach.lua")),
     ("chancery.consumer", include_str!("identity/told.lua")),
@@ -114,6 +117,7 @@ pub const SCRIPTS: [(&str, &str); 18] = [
             include_str!("../openid_connect/verify.lua")
         ),
     ),
+    (TELLS, include_str!("../openid_connect/tell.lua")),
     (
         "chancery.proxy-rewrite.line",
         include_str!("../proxy_rewrite/line.lua"),

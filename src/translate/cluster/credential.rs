@@ -9,12 +9,12 @@ use envoy_types::pb::envoy::extensions::http::injected_credentials::generic::v3:
 use super::check::filter;
 use crate::envoy::any;
 use crate::model::Cluster;
-use crate::translate::secret::{credential_name, sds};
+use crate::translate::secret::sds;
 
 /// The filters of the cluster, in order.
 pub(super) fn filters(cluster: &Cluster) -> Vec<HttpFilter> {
     let generic = Generic {
-        credential: Some(sds(credential_name(cluster))),
+        credential: Some(sds(cluster.credential_name())),
         ..Generic::default()
     };
     let injector = CredentialInjector {

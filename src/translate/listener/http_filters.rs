@@ -27,7 +27,7 @@ use crate::model::Gateway;
 use crate::model::shared_limit::ENDED;
 use crate::plugin;
 use crate::plugin::shared::limit::{Code, Service};
-use crate::plugin::shared::{logged, router};
+use crate::plugin::shared::{logged, login, router};
 use crate::translate::asked::slots;
 use crate::translate::retry;
 
@@ -37,7 +37,7 @@ const ANSWERED: &str = "envoy.filters.http.ratelimit";
 /// The plugins' filters, then that which lets requests be repeated, all disabled; then the place for a router of a route's
 /// own, and the one that serves every route.
 ///
-/// An Envoy that has no places has nothing there, and no route that needs one; nor has a gateway that names nobody who counts
+/// An Envoy that has no places has nothing there, and no route that needs one, and one that logs nobody in has no filter that does; nor has a gateway that names nobody who counts
 /// a filter that asks, and a route that needs one, nor one that names nobody who posts logs a filter that gathers them.
 pub(super) fn http_filters(gateway: &Gateway, envoy: Envoy) -> Vec<HttpFilter> {
     let shared = HttpFilter {
@@ -48,6 +48,7 @@ pub(super) fn http_filters(gateway: &Gateway, envoy: Envoy) -> Vec<HttpFilter> {
     let last = [retry::disabled(), router::place(), shared];
     let all = plugin::http_filters().into_iter().chain(last);
     let all = all.filter(|filter| envoy.can(Ability::Places) || !place::is_one(filter));
+    let all = all.filter(|filter| envoy.can(Ability::Logins) || !login::is_one(filter));
     let all = all.filter(|filter| gateway.logger.is_some() || !logged::is_one(filter));
     all.filter_map(|filter| match Service::of(&filter) {
         Some(service) => asking(gateway, service),

@@ -34,6 +34,7 @@ fn route(id: &str, address: &str, sni: &str, source: &str) -> StreamRoute {
             breaker: None,
             check: None,
             credential: None,
+            login: None,
         }),
     }
 }
