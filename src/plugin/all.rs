@@ -8,8 +8,9 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::contract::Definition;
+use super::shared::asked::TELLS;
 use super::shared::reply::Reply;
-use super::shared::{denial, identity, late, logged, rule};
+use super::shared::{denial, identity, late, logged, login, rule};
 use super::{
     api_breaker, attach_consumer_label, basic_auth, brotli, clickhouse_logger, client_control,
     consumer_restriction, cors, csrf, degraphql, echo, elasticsearch_logger, fault_injection,
@@ -261,6 +262,8 @@ pub(super) fn of_consumers() -> Vec<HttpFilter> {
     let before =
         before.filter(|(at, entry)| is_before_consumers(*at) && OF_CONSUMERS.contains(&entry.name));
     let filters = before.flat_map(|(_, entry)| (entry.http_filters)());
+    // Nobody logs in once it is known who sends a request.
+    let filters = filters.filter(|filter| !login::is_one(filter) && filter.name != TELLS);
     let first = [logged::filter(), response_rewrite::which()];
     first.into_iter().chain(filters).map(late::filter).collect()
 }

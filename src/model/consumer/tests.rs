@@ -117,6 +117,13 @@ fn what_is_refused_is_said_without_the_credential() {
         let found = problem("consumer_groups/g", &text);
         assert!(found.starts_with(&format!("plugins.{reason}")), "{found}");
     }
+    let login = r#"{"openid-connect":{"client_id":"a","client_secret":"b","discovery":"https://p","session":{"secret":"0123456789abcdef"}}}"#;
+    let found = problem("consumer_groups/g", &format!(r#"{{"plugins":{login}}}"#));
+    assert_eq!(
+        found,
+        "plugins.openid-connect.bearer_only: found where it is known who sends a request, allowed for a consumer or a group: true; people \
+         log in at routes"
+    );
     let found = problem("consumers/anne/credentials/one", r#"{"plugins":{}}"#);
     assert_eq!(found, "refers to `consumers/anne`, which does not exist");
 }

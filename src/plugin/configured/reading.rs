@@ -7,6 +7,7 @@ use envoy_types::pb::envoy::config::route::v3::Route;
 use serde_json::{Map, Value};
 
 use super::{Configured, Plugins};
+use crate::cohort::Ability;
 use crate::model::decode::{self, kind_of, quoted, shown};
 use crate::model::key::Key;
 use crate::model::problem::Remark;
@@ -69,6 +70,18 @@ impl Plugins {
             let allowed = OF_CONSUMERS.join(", ");
             let message = format!("is not for a consumer or a group{reason}, allowed: {allowed}");
             return Err(Remark::new(other.place(), message));
+        }
+        let logs_in = |own: &&Configured| {
+            let plugin = own.plugin.as_ref();
+            plugin.is_some_and(|plugin| plugin.needs().contains(&Ability::Logins))
+        };
+        if let Some(login) = plugins.configured.iter().find(logs_in) {
+            let message = "found where it is known who sends a request, allowed for a consumer or a group: true; people log in at \
+                           routes";
+            return Err(Remark::new(
+                format!("{}.bearer_only", login.place()),
+                message,
+            ));
         }
         let counts = plugins.helped().find(|(one, _)| *one == Helper::Counts);
         if let Some((_, field)) = counts {

@@ -41,7 +41,7 @@ fn the_format_is_this() {
         r#""refusal":{"error":"no","nodes":["one"],"since":1700000000,"own":false}},"#,
         r#"{"type":"listeners","name":"edge/http","refusal":{"error":"no","nodes":["one"],"since":1700000000,"own":true}}]}],"#,
         r#""secrets":[{"manager":"secrets/vault/1","key":"shop/jack","field":"key"}],"#,
-        r#""providers":[{"address":"https://login.example.com/d","verify":true,"keys":true,"said":"what it said"}]}"#,
+        r#""providers":[{"address":"https://login.example.com/d","verify":true,"keys":true,"login":true,"said":"what it said"}]}"#,
     );
     let text = String::from_utf8(bytes()).unwrap();
     let (head, body) = text.split_once('\n').unwrap();

@@ -141,7 +141,7 @@ impl Connection {
         &self,
         reads: &[(Vec<u8>, GetOptions)],
     ) -> Result<(i64, Vec<Found>), Broken> {
-        let mut reads = reads.to_vec().into_iter();
+        let mut reads = reads.iter().cloned();
         let Some((key, options)) = reads.next() else {
             return Ok((0, Vec::new()));
         };

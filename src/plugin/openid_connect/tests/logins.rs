@@ -134,7 +134,7 @@ fn neither_secret_stands_in_a_route_or_a_cluster_and_another_client_has_other_co
         translate::cluster(cluster, &Default::default())
     );
     assert!(!all.contains("pl4nted"));
-    for (_, config) in &route.typed_per_filter_config {
+    for config in route.typed_per_filter_config.values() {
         let has = config.value.windows(7).any(|part| part == b"pl4nted");
         assert!(!has);
     }
@@ -312,7 +312,9 @@ fn what_is_refused_of_logins() {
     }
     let warnings = warned("openid-connect", with(&json!({})));
     assert!(
-        warnings.len() == 1 && warnings[0].contains("can log in as anybody"),
+        warnings
+            .iter()
+            .any(|one| one.contains("can log in as anybody")),
         "{warnings:?}"
     );
     assert!(warned("openid-connect", with(&json!({"ssl_verify": true}))).is_empty());
