@@ -12,6 +12,8 @@ use crate::model::decode::quoted;
 /// The plugin whose documents ask one, and the field that says where.
 pub(super) const PLUGIN: &str = "openid-connect";
 pub(super) const FIELD: &str = "discovery";
+/// Characters of that field.
+const LONGEST: usize = 64 * 1024;
 
 /// An identity provider, and what is asked of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,7 +80,9 @@ impl Provider {
         let has_issuers = plugin.get("claim_validator").and_then(issuers) == Some(true);
         let login = !is("bearer_only");
         let is_asked = login || keys || (has_key && !has_issuers);
-        let text = plugin.get(FIELD)?.as_str()?;
+        // What is longer is refused as it is read.
+        let text = plugin.get(FIELD)?.as_str();
+        let text = text.filter(|text| text.chars().count() <= LONGEST)?;
         let address = || match begins(text, "$env://") || begins(text, "$secret://") {
             true => Err(
                 "found a reference, allowed: the address itself, as what is said of it names it"
