@@ -16,7 +16,8 @@ async fn told(envoy: &Envoy, path: &str, headers: &[(&str, &str)]) -> Value {
     serde_json::from_str(&answer.body).unwrap()
 }
 
-async fn is_told(stage: &Stage, envoy: &Envoy) {
+/// `vars` are those of a route: Envoys before 1.39 are not served one that asks a header for another value.
+async fn is_told(stage: &Stage, envoy: &Envoy, vars: Option<Value>) {
     let blue = stage.instance("blue").await;
     let etcd = &stage.etcd;
     let agent = Agent::start(stage.address).await;
@@ -32,10 +33,13 @@ async fn is_told(stage: &Stage, envoy: &Envoy) {
     etcd.put("services/shop", &service).await;
     let mut plugins = all.clone();
     plugins["key-auth"] = json!({});
-    let route = json!({
+    let mut route = json!({
         "uri": "/buy/*", "service_id": "shop", "methods": ["GET"], "labels": { "team": "blue", "a": "b\n" }, "priority": 3,
-        "vars": [["http_x_token", "~=", "not-to-tell"]], "plugins": plugins,
+        "plugins": plugins,
     });
+    if let Some(vars) = vars {
+        route["vars"] = vars;
+    }
     etcd.put("routes/buy", &route).await;
     let alone = json!({ "uri": "/alone", "name": "alone", "plugins": all, "upstream": upstream });
     etcd.put("routes/alone", &alone).await;
@@ -147,7 +151,8 @@ async fn is_told(stage: &Stage, envoy: &Envoy) {
 #[tokio::test]
 async fn an_agent_is_told_of_documents_without_their_secrets() {
     let stage = Stage::set().await;
-    is_told(&stage, &stage.envoy).await;
+    let vars = json!([["http_x_token", "~=", "not-to-tell"]]);
+    is_told(&stage, &stage.envoy, Some(vars)).await;
 }
 
 #[tokio::test]
@@ -156,5 +161,5 @@ async fn an_agent_of_an_older_envoy_is_told_of_documents_alike() {
     stage.envoy.process.stop().await;
     let (xds, listener) = (stage.chancery.xds(), stage.envoy.listener());
     let old = Envoy::start_release("1.36", xds, listener, stage.folder()).await;
-    is_told(&stage, &old).await;
+    is_told(&stage, &old, None).await;
 }
