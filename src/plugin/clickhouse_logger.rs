@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, refused};
-use super::shared::logger::{self, Endpoints};
+use super::shared::logger;
 use crate::model::bounds::{List, LongText};
 use crate::model::decode::{self, quoted};
 use crate::model::log_target::{Clickhouse, To};
@@ -73,11 +73,8 @@ fn yes() -> bool {
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let (form, fields) = logger::read_unquoted::<Form>(value)?;
-    let endpoints = Endpoints {
-        one: form.endpoint_addr,
-        several: form.endpoint_addrs,
-    };
-    let uris = endpoints.read(true)?;
+    let (one, several) = (form.endpoint_addr.as_ref(), form.endpoint_addrs.as_ref());
+    let uris = logger::endpoints(one, several, true)?;
     logger::check_header("user", &form.user.0)?;
     logger::check_header("database", &form.database.0)?;
     let table = form.logtable.0;

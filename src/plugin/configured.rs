@@ -1,6 +1,7 @@
 //! The plugins of a document or a route: read, laid over those of other documents, and applied in their order.
 
 mod applied;
+mod layered;
 mod reading;
 
 use std::collections::BTreeSet;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 
-use super::all::{ALL, behind_consumers, is_settled_by_routes};
+use super::all::{ALL, behind_consumers};
 use super::contract::{CountedBy, Helper, Plugin, Shown};
 use super::meta::META;
 use super::shared::asked::{Asked, SCRIPTS_OF_CONSUMERS, Script};
@@ -16,7 +17,6 @@ use super::shared::condition::Condition;
 use super::shared::identity::Extension;
 use super::shared::limit::SLOTS;
 use super::shared::metadata::Metadata;
-use super::shared::rule;
 use super::{multi_auth, workflow};
 use crate::cohort::Envoy;
 use crate::envoy::filter::Whose;
@@ -78,76 +78,6 @@ impl Plugins {
     fn each(&self) -> impl Iterator<Item = &Self> {
         let of_consumers = self.of_consumers.iter().map(|(_, plugins)| plugins);
         std::iter::once(self).chain(of_consumers)
-    }
-
-    /// These plugins, and those of `below` that these do not name.
-    pub(crate) fn over(&self, below: &Self) -> Self {
-        let mut configured = self.configured.clone();
-        let named = |at: usize| self.configured.iter().any(|own| own.at == at);
-        let unnamed = below.configured.iter().filter(|other| !named(other.at));
-        configured.extend(unnamed.cloned());
-        configured.sort_by_key(Configured::turn);
-        Self {
-            configured,
-            ..Self::default()
-        }
-    }
-
-    /// These plugins of a consumer, and those of a route that they leave to it: all that these do not name, and those that have
-    /// done their work before the consumer is known.
-    pub(crate) fn of_consumer_over(&self, route: &Self) -> Self {
-        let in_force = |at: usize| route.enabled().any(|own| own.at == at);
-        let settled = |own: &&Configured| in_force(own.at) && is_settled_by_routes(own.at);
-        let own = self.configured.iter().filter(|own| !settled(own));
-        let own = own.map(|own| Configured {
-            late: !in_force(own.at),
-            ..own.clone()
-        });
-        let own = Self {
-            configured: own.collect(),
-            ..Self::default()
-        };
-        own.over(route)
-    }
-
-    /// These plugins, and before them those of a global rule: both, where they have the same one. What these switch off is
-    /// none of the rule's.
-    pub(crate) fn below(&self, rule: &Self) -> Self {
-        let mut configured = self.configured.clone();
-        configured.extend(rule.configured.iter().map(|of_rule| Configured {
-            of_rule: true,
-            ..of_rule.clone()
-        }));
-        configured.sort_by_key(Configured::turn);
-        Self {
-            configured,
-            ..Self::default()
-        }
-    }
-
-    /// Of a global rule's plugins those that can hold beside these of an earlier one, and what is wrong with the first that
-    /// cannot: a route says one thing to each filter.
-    pub(crate) fn beside(&self, earlier: &Self, path: &str) -> (Self, Option<Remark>) {
-        let same = |own: &Configured| earlier.configured.iter().find(|other| other.at == own.at);
-        let clash = |own: &&Configured| {
-            let pair =
-                same(own).and_then(|other| Some((own.plugin.as_ref()?, other.plugin.as_ref()?)));
-            pair.is_some_and(|(own, other)| !rule::can_both(own.as_ref(), other.as_ref()))
-        };
-        let remark = self.configured.iter().find(clash).map(|own| {
-            let message = format!(
-                "is not in force, as `{path}` has it with other settings: Envoy's filter for it takes one configuration before \
-                 all routes; write it in one global rule"
-            );
-            Remark::new(own.place(), message)
-        });
-        let held = self.configured.iter().filter(|own| !clash(own));
-        let configured = held.cloned().collect();
-        let held = Self {
-            configured,
-            ..Self::default()
-        };
-        (held, remark)
     }
 
     /// Whether one of them asks who sends a request.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::contract::{Definition, Plugin, Reading, refused};
-use super::shared::logger::{self, Endpoints};
+use super::shared::logger;
 use crate::model::bounds::{List, LongText};
 use crate::model::decode::{self, quoted};
 use crate::model::log_target::{Elasticsearch, To};
@@ -107,11 +107,8 @@ fn yes() -> bool {
 
 fn read(value: &Value, reading: &mut Reading) -> Result<Arc<dyn Plugin>, Remark> {
     let (form, fields) = logger::read_unquoted::<Form>(value)?;
-    let endpoints = Endpoints {
-        one: form.endpoint_addr,
-        several: form.endpoint_addrs,
-    };
-    let uris = endpoints.read(false)?.into_iter();
+    let (one, several) = (form.endpoint_addr.as_ref(), form.endpoint_addrs.as_ref());
+    let uris = logger::endpoints(one, several, false)?.into_iter();
     check_index(&form.field.index.0)?;
     if form.auth.is_some() {
         reading.warnings.push(Remark::new("auth", logger::SHOWN));

@@ -119,16 +119,8 @@ fn uris(form: &Form) -> Result<Vec<String>, Remark> {
         let message = format!("found {found}, allowed: a path such as /loki/api/v1/push");
         return Err(Remark::new("endpoint_uri", message));
     }
-    let all = &form.endpoint_addrs.0;
-    if all.is_empty() {
-        let message = "found an empty list, allowed: at least one";
-        return Err(Remark::new("endpoint_addrs", message));
-    }
-    let uris = all.iter().enumerate().map(|(at, address)| {
-        logger::check_url(&format!("endpoint_addrs[{at}]"), &address.0)?;
-        Ok(format!("{}{path}", address.0))
-    });
-    uris.collect()
+    let all = logger::endpoints(None, Some(&form.endpoint_addrs), true)?;
+    Ok(all.into_iter().map(|address| address + path).collect())
 }
 
 /// Says what is not read, and refuses headers that nothing is in the place of.

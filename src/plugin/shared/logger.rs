@@ -219,41 +219,39 @@ pub fn check_header(field: &str, text: &str) -> Result<(), Remark> {
     Err(Remark::new(field, message))
 }
 
-/// Where a server is, in the older form (`endpoint_addr`) or the newer (`endpoint_addrs`).
-pub struct Endpoints {
-    pub one: Option<LongText<1024>>,
-    pub several: Option<List<LongText<1024>, 16>>,
-}
-
-impl Endpoints {
-    /// At least one URL, some of which may have no `/` at their end.
-    pub fn read(self, may_end: bool) -> Result<Vec<String>, Remark> {
-        let all: Vec<_> = match (self.one, self.several) {
-            (Some(one), None) => vec![("endpoint_addr".to_owned(), one.0)],
-            (None, Some(several)) => {
-                let named =
-                    |(at, url): (usize, LongText<1024>)| (format!("endpoint_addrs[{at}]"), url.0);
-                several.0.into_iter().enumerate().map(named).collect()
-            }
-            (Some(_), Some(_)) => {
-                let message = "found beside `endpoint_addrs`, allowed: one of them";
-                return Err(Remark::new("endpoint_addr", message));
-            }
-            (None, None) => return Err(Remark::new("endpoint_addrs", "is missing")),
-        };
-        if all.is_empty() {
-            let message = "found an empty list, allowed: at least one";
-            return Err(Remark::new("endpoint_addrs", message));
+/// Where a server is, in the older form (`endpoint_addr`) or the newer (`endpoint_addrs`): at least one URL, some of which may have no
+/// `/` at their end.
+pub fn endpoints(
+    one: Option<&LongText<1024>>,
+    several: Option<&List<LongText<1024>, 16>>,
+    may_end: bool,
+) -> Result<Vec<String>, Remark> {
+    let all: Vec<(String, &str)> = match (one, several) {
+        (Some(one), None) => vec![("endpoint_addr".to_owned(), &one.0)],
+        (None, Some(several)) => {
+            let several = several.0.iter().enumerate();
+            several
+                .map(|(at, url)| (format!("endpoint_addrs[{at}]"), &*url.0))
+                .collect()
         }
-        for (field, url) in &all {
-            check_url(field, url)?;
-            if !may_end && url.ends_with('/') {
-                let message = format!("found {}, allowed: without a `/` at its end", quoted(url));
-                return Err(Remark::new(field.as_str(), message));
-            }
+        (Some(_), Some(_)) => {
+            let message = "found beside `endpoint_addrs`, allowed: one of them";
+            return Err(Remark::new("endpoint_addr", message));
         }
-        Ok(all.into_iter().map(|(_, url)| url).collect())
+        (None, None) => return Err(Remark::new("endpoint_addrs", "is missing")),
+    };
+    if all.is_empty() {
+        let message = "found an empty list, allowed: at least one";
+        return Err(Remark::new("endpoint_addrs", message));
     }
+    for (field, url) in &all {
+        check_url(field, url)?;
+        if !may_end && url.ends_with('/') {
+            let message = format!("found {}, allowed: without a `/` at its end", quoted(url));
+            return Err(Remark::new(field.as_str(), message));
+        }
+    }
+    Ok(all.into_iter().map(|(_, url)| url.to_owned()).collect())
 }
 
 /// The host of a server, as a resolver takes it. Refuses what is none, a socket's path among it.
