@@ -8,6 +8,7 @@ mod global_rules;
 mod http_logger;
 mod kafka_logger;
 mod limits;
+mod log_stores;
 mod loggers;
 mod loggers_of_consumers;
 mod observability;
